@@ -1,0 +1,1 @@
+"""Keeps one Telegram channel on air around the clock: a playlist becomes one unbroken broadcast."""

@@ -1,0 +1,110 @@
+"""Every error of the project, as one tree; each says what happened, where, and what the operator can do.
+
+StreamerError
+├── ConfigError           the settings are wrong (exit code 78)
+├── PlaylistError         a playlist, or a line of it, cannot be read
+├── ResolveError          a source cannot be found now
+│   ├── SourceGone        it will not come back: removed, private, blocked, unsupported
+│   └── ToolMissing       yt-dlp, its JavaScript runtime or ffmpeg is not there
+├── FeedError             a source was found but gives no packets
+│   ├── ProbeFailed       nothing playable in it
+│   ├── InputStalled      it went silent
+│   ├── EncoderFailed     the ffmpeg child ended with an error
+│   ├── ForeignHeaders    the child's stream has other codec headers than the programme
+│   └── OffGrid           its pictures are not at the house frame rate
+├── OutputError           an output takes no media
+│   ├── OutputLost        refused, closed, timed out or stalled: worth another try at once
+│   └── OutputRejected    the far end said no (key, name in use): tried again, longer and longer
+└── ControlError          a command cannot be carried out
+    └── NoService         no running service to talk to (exit code 3)
+"""
+
+from __future__ import annotations
+
+
+class StreamerError(Exception):
+    """What happened, and what to do about it; `str()` is the one line that the operator reads."""
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        """`what` names the thing and the place; `remedy` is an instruction, empty where nothing can be done."""
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+
+    @property
+    def reason(self) -> str:
+        """A word for metric labels and states: the class name in snake case, never a title, URL or key."""
+        name = type(self).__name__
+        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+class ConfigError(StreamerError):
+    """One or more settings are wrong; `problems` has a line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """`problems`: one line each, beginning with the key that it is about."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class PlaylistError(StreamerError):
+    """A playlist, or a line of it, cannot be read."""
+
+
+class ResolveError(StreamerError):
+    """A source cannot be found now; trying again later may help."""
+
+
+class SourceGone(ResolveError):
+    """The source will not come back by itself: removed, private, blocked or of no supported kind."""
+
+
+class ToolMissing(ResolveError):
+    """A program that is needed to read the source is not installed."""
+
+
+class FeedError(StreamerError):
+    """A source was found but gives no packets."""
+
+
+class ProbeFailed(FeedError):
+    """Nothing playable was found in the source."""
+
+
+class InputStalled(FeedError):
+    """The source went silent for longer than the limit."""
+
+
+class EncoderFailed(FeedError):
+    """The ffmpeg child ended with an error; the message has its exit code and its last lines."""
+
+
+class ForeignHeaders(FeedError):
+    """The child's stream has codec headers other than the programme's, so it cannot be spliced."""
+
+
+class OffGrid(FeedError):
+    """The pictures of a feed do not come at the house frame rate."""
+
+
+class OutputError(StreamerError):
+    """An output takes no media."""
+
+
+class OutputLost(OutputError):
+    """The connection was refused, closed, timed out or stalled: worth another try at once."""
+
+
+class OutputRejected(OutputError):
+    """The far end answered no: wrong key, name in use. Tried again with growing pauses."""
+
+
+class ControlError(StreamerError):
+    """A command cannot be carried out."""
+
+
+class NoService(ControlError):
+    """No running service answers at the control socket."""

@@ -1,0 +1,95 @@
+"""Packets on their way from a feed's reader thread to the playout: bounded by time and bytes, never blocking the taker."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, Kind, Packet
+
+
+class BufferClosed(Exception):
+    """The taker has gone; the reader has nothing left to do."""
+
+
+class Buffer:
+    """A queue of one item's packets in stream order. One thread puts, one takes, any may ask."""
+
+    def __init__(self, *, limit_seconds: float, limit_bytes: int = 64 * 1024 * 1024) -> None:
+        """`put` waits while more than `limit_seconds` of pictures or `limit_bytes` are held."""
+        self._limit_frames = max(1, round(limit_seconds * TICKS_PER_SECOND / FRAME_TICKS))
+        self._limit_bytes = limit_bytes
+        self._packets: deque[Packet] = deque()
+        self._frames = 0
+        self._bytes = 0
+        self._finished = False
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, packet: Packet) -> None:
+        """Append, waiting for room; raises BufferClosed when the taker has gone."""
+        with self._changed:
+            while not self._closed and (self._frames >= self._limit_frames or self._bytes >= self._limit_bytes):
+                self._changed.wait()
+            if self._closed:
+                raise BufferClosed
+            self._packets.append(packet)
+            self._bytes += len(packet.data)
+            self._frames += packet.kind is Kind.VIDEO
+
+    def finish(self) -> None:
+        """No packet will follow."""
+        with self._changed:
+            self._finished = True
+
+    def close(self) -> None:
+        """The taker has gone: drop everything and release a waiting `put`."""
+        with self._changed:
+            self._closed = True
+            self._packets.clear()
+            self._frames = self._bytes = 0
+            self._changed.notify_all()
+
+    def head(self) -> Packet | None:
+        """The next packet, left in place; None where none is here (yet)."""
+        with self._changed:
+            return self._packets[0] if self._packets else None
+
+    def pop(self) -> Packet:
+        """Take the next packet; IndexError where `head` was None."""
+        with self._changed:
+            packet = self._packets.popleft()
+            self._bytes -= len(packet.data)
+            if packet.kind is Kind.VIDEO:
+                self._frames -= 1
+            self._changed.notify_all()
+            return packet
+
+    def drop_to_keyframe(self) -> bool:
+        """Drop packets until a keyframe is at the head; False (and empty) where there is none yet."""
+        while (head := self.head()) is not None:
+            if head.keyframe and head.kind is Kind.VIDEO:
+                return True
+            self.pop()
+        return False
+
+    @property
+    def seconds(self) -> float:
+        """How much picture is held."""
+        return self._frames * FRAME_TICKS / TICKS_PER_SECOND
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return self._bytes
+
+    @property
+    def finished(self) -> bool:
+        """No packet will follow those that are held."""
+        return self._finished
+
+    @property
+    def drained(self) -> bool:
+        """Finished and empty: the item is over."""
+        with self._changed:
+            return self._finished and not self._packets

@@ -1,0 +1,1 @@
+"""The only place that builds ffmpeg command lines and owns child processes."""

@@ -1,0 +1,74 @@
+"""The programme's units: house-format packets, the clock ticks that place them, and the codec headers they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+TICKS_PER_SECOND = 3000
+"""The least common grid of milliseconds (3 ticks), video frames (120) and AAC packets (64): every time is an integer."""
+FRAME_TICKS = 120
+"""Ticks between two video slots at the house rate of 25 frames a second."""
+PACKET_TICKS = 64
+"""Ticks between two audio slots: 1024 samples at 48 kHz."""
+FRAMES_PER_SECOND = 25
+GOP_FRAMES = 50
+"""Frames from one keyframe to the next: 2 s."""
+
+
+class Kind(StrEnum):
+    """Which of the two streams a packet belongs to."""
+
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packet:
+    """One packet of an item in the house format, at the item's own time.
+
+    `ticks` counts from the item's first video frame when it is played from its beginning (`start=` included), so a
+    feed that resumes at 60 s begins at 60 * TICKS_PER_SECOND; audio may be slightly negative (encoder priming).
+    `data` is length-prefixed H.264 (AVCC) or raw AAC. No B-frames: decoding time is presentation time.
+    """
+
+    kind: Kind
+    ticks: int
+    keyframe: bool
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stamped:
+    """One packet with its place on the programme's timeline: video slot n is n/25 s, audio slot m is m*1024/48000 s."""
+
+    kind: Kind
+    slot: int
+    keyframe: bool
+    data: bytes
+
+    @property
+    def ticks(self) -> int:
+        """Programme time in ticks."""
+        return self.slot * (FRAME_TICKS if self.kind is Kind.VIDEO else PACKET_TICKS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodecHeaders:
+    """What a decoder must have before the first packet; equal byte for byte for everything that may be spliced."""
+
+    video: bytes
+    """AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3), as in Matroska's CodecPrivate."""
+    audio: bytes
+    """AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1)."""
+
+
+def seconds(ticks: int) -> float:
+    """Ticks as seconds, for people and for command lines; never for arithmetic on the timeline."""
+    return ticks / TICKS_PER_SECOND
+
+
+def milliseconds(ticks: int) -> int:
+    """Ticks as whole milliseconds, rounded half to even, for FLV timestamps."""
+    return round(Fraction(ticks, 3))

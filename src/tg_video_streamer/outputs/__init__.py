@@ -1,0 +1,1 @@
+"""Where the programme goes: one file a kind of output, one handler that retries."""

@@ -1,0 +1,1 @@
+"""What to play: entries, lists, folders, their order, and the position in them."""

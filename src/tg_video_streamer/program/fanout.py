@@ -1,0 +1,117 @@
+"""From one programme to many outputs: the kept GOP, and a bounded queue for each, so that no output can slow another."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from tg_video_streamer.media import GOP_FRAMES, CodecHeaders, Kind, Stamped
+
+
+class SubscriptionClosed(Exception):
+    """The programme or the owner of the subscription has ended it."""
+
+
+class Subscription:
+    """One output's own queue; begins with the GOP that is on air, at its keyframe."""
+
+    def __init__(self, *, limit_frames: int) -> None:
+        """More than `limit_frames` pictures waiting: all is dropped up to the next keyframe."""
+        self._limit_frames = limit_frames
+        self._packets: deque[Stamped] = deque()
+        self._frames = 0
+        self._waiting_for_keyframe = True
+        self._closed = False
+        self._changed = threading.Condition()
+        self.dropped = 0
+        """Packets lost because the output did not take them, since the subscription began."""
+
+    def take(self, timeout: float) -> list[Stamped]:
+        """All that waits, in programme order; waits up to `timeout` seconds for it, then an empty list.
+
+        The first packet ever, and the first after a loss, is a video keyframe. Raises SubscriptionClosed.
+        """
+        with self._changed:
+            if not self._packets and not self._closed:
+                self._changed.wait(timeout)
+            if self._closed:
+                raise SubscriptionClosed
+            packets = list(self._packets)
+            self._packets.clear()
+            self._frames = 0
+            return packets
+
+    def close(self) -> None:
+        """End it; a waiting `take` raises SubscriptionClosed at once."""
+        with self._changed:
+            self._closed = True
+            self._packets.clear()
+            self._changed.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed
+
+    def offer(self, packets: Sequence[Stamped]) -> None:
+        """Called by the fan-out; never waits."""
+        with self._changed:
+            if self._closed:
+                return
+            for packet in packets:
+                self._offer_one(packet)
+            self._changed.notify_all()
+
+    def _offer_one(self, packet: Stamped) -> None:
+        picture = packet.kind is Kind.VIDEO
+        if picture and self._frames >= self._limit_frames:
+            self.dropped += len(self._packets)
+            self._packets.clear()
+            self._frames = 0
+            self._waiting_for_keyframe = True
+        if self._waiting_for_keyframe and not (picture and packet.keyframe):
+            self.dropped += 1
+            return
+        self._waiting_for_keyframe = False
+        self._packets.append(packet)
+        self._frames += picture
+
+
+class Fanout:
+    """Hands each slice of the programme to every subscription and keeps the current GOP for the next one."""
+
+    def __init__(self, headers: CodecHeaders) -> None:
+        """`headers` are the same for the whole life of the programme."""
+        self.headers = headers
+        self._gop: list[Stamped] = []
+        self._subscriptions: list[Subscription] = []
+        self._lock = threading.Lock()
+
+    def subscribe(self, *, limit_seconds: float = 10.0) -> Subscription:
+        """A new queue that begins with the kept GOP; the caller closes it. `limit_seconds`: see Subscription."""
+        subscription = Subscription(limit_frames=max(GOP_FRAMES * 2, round(limit_seconds * 25)))
+        with self._lock:
+            subscription.offer(self._gop)
+            # What came before the kept keyframe was not lost by this output: it was not there yet.
+            subscription.dropped = 0
+            self._subscriptions.append(subscription)
+        return subscription
+
+    def publish(self, packets: Sequence[Stamped]) -> None:
+        """Hand one slice, in programme order, to all; never waits for any of them."""
+        with self._lock:
+            for packet in packets:
+                if packet.keyframe and packet.kind is Kind.VIDEO:
+                    self._gop.clear()
+                self._gop.append(packet)
+            self._subscriptions = [one for one in self._subscriptions if not one.closed]
+            for one in self._subscriptions:
+                one.offer(packets)
+
+    def close(self) -> None:
+        """End every subscription: the programme is over."""
+        with self._lock:
+            for one in self._subscriptions:
+                one.close()
+            self._subscriptions.clear()

@@ -1,0 +1,93 @@
+"""The programme's two grids, and where the packets of an item stand on them.
+
+Video frame *n* stands at n/25 s, AAC packet *m* at m*1024/48000 s, for ever. An item's packets take consecutive slots,
+so neither grid can have a hole or an overlap, whatever the item's own timestamps are like. Sound is moved to the nearest
+slot once, where the item joins: lip sync is off by at most half a packet (10.7 ms), and never by more later.
+
+All arithmetic is on whole ticks (1/3000 s): a float would drift in a stream that runs for months.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tg_video_streamer.errors import OffGrid
+from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """The first free slot of either grid."""
+
+    video: int = 0
+    audio: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AudioPlace:
+    """What to do with one audio packet: fill `silence` first, then put it at `slot`, or drop it (`slot` is None)."""
+
+    silence: range
+    slot: int | None
+
+
+_DROP = AudioPlace(silence=range(0), slot=None)
+
+
+class Splice:
+    """One stretch of an item on the timeline, from the frame where it joins to the frame where it leaves."""
+
+    def __init__(self, start: Position, *, base_ticks: int = 0) -> None:
+        """`base_ticks` is the item's own time of the first frame of this stretch."""
+        self._start = start
+        self._base = base_ticks
+        self._video = start.video
+        self._audio = start.audio
+        self._joined = False
+        self.skew_ticks = 0
+        """Largest distance so far between an audio packet's own time and its slot's."""
+
+    @property
+    def next_video(self) -> int:
+        """The slot that the next frame will take."""
+        return self._video
+
+    def video(self, ticks: int) -> int:
+        """The slot of the next frame, whose own time in the item is `ticks`.
+
+        Raises OffGrid where the two differ by more than half a frame.
+        """
+        slot = self._video
+        own = ticks - self._base
+        if abs((slot - self._start.video) * FRAME_TICKS - own) > FRAME_TICKS // 2:
+            frame = slot - self._start.video
+            message = f"frame {frame} of the item stands at {seconds(own):.3f} s instead of {frame / 25:.2f} s"
+            raise OffGrid(message)
+        self._video += 1
+        return slot
+
+    def audio(self, ticks: int) -> AudioPlace:
+        """The place of the next packet, whose own time in the item is `ticks` (before the first frame: priming).
+
+        Joining snaps to the nearest slot. After that only a real hole or overlap in the item's own sound, more than a
+        whole packet, is filled or dropped: with half a packet, jitter would do it at random.
+        """
+        late = self._start.video * FRAME_TICKS + ticks - self._base - self._audio * PACKET_TICKS
+        tolerance = PACKET_TICKS if self._joined else PACKET_TICKS // 2
+        if late < -tolerance:
+            return _DROP
+        missing = (late + PACKET_TICKS // 2) // PACKET_TICKS if late > tolerance else 0
+        silence = range(self._audio, self._audio + missing)
+        self._joined = True
+        self.skew_ticks = max(self.skew_ticks, abs(late - missing * PACKET_TICKS))
+        self._audio += missing + 1
+        return AudioPlace(silence=silence, slot=self._audio - 1)
+
+    def leave(self) -> tuple[range, Position]:
+        """The silence that fills the sound up to the last frame, and where the next item joins.
+
+        Sound that reaches past the last frame stays: the next item's first packets make room for it.
+        """
+        short = self._video * FRAME_TICKS - self._audio * PACKET_TICKS
+        missing = max(0, (short + PACKET_TICKS // 2) // PACKET_TICKS)
+        return range(self._audio, self._audio + missing), Position(video=self._video, audio=self._audio + missing)

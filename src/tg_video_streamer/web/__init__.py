@@ -1,0 +1,1 @@
+"""The page, the preview, health and status over HTTP."""
