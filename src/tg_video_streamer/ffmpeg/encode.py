@@ -1,0 +1,76 @@
+"""The output half of every encoding command line: whatever is encoded, item or slate, comes out in the house format."""
+
+from __future__ import annotations
+
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.media import FRAMES_PER_SECOND, GOP_FRAMES
+
+SAFE_VIDEO_ARGUMENTS = ("-c:v", "libx264", "-preset", "veryfast")
+"""What is used where the operator says nothing else, and where what the operator says does not work."""
+
+_FORCED_VIDEO = (
+    *("-pix_fmt", "yuv420p"),
+    *("-g", str(GOP_FRAMES), "-keyint_min", str(GOP_FRAMES), "-sc_threshold", "0"),
+    # No B-frames: presentation order is decoding order, so a packet's slot is its time.
+    *("-bf", "0", "-flags:v", "+cgop+global_header"),
+    *("-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"),
+    *("-chroma_sample_location", "left"),
+)
+
+_FORCED_AUDIO = ("-c:a", "aac", "-profile:a", "aac_low", "-ar", "48000", "-ac", "2", "-flags:a", "+global_header")
+
+_DEFAULT_AUDIO = ("-b:a", "128k")
+
+_MUXER = (
+    *("-map_metadata", "-1", "-map_chapters", "-1"),
+    # Small clusters, flushed at once: the reader gets the first frame as soon as it is encoded.
+    *("-f", "matroska", "-cluster_time_limit", "200", "-flush_packets", "1"),
+    # Sound that ends before the picture must not hold the picture back.
+    *("-max_interleave_delta", "500000"),
+)
+
+
+def video_arguments(house: HouseFormat) -> list[str]:
+    """Encoder options for the picture: our defaults, the operator's on top, and last what nobody may change."""
+    kilobits = house.video_kilobits
+    rates = ["-b:v", f"{kilobits}k", "-maxrate", f"{kilobits}k", "-bufsize", f"{kilobits * 2}k"]
+    operators = [pair for pair in _pairs(house.encoder_arguments) if not _is_audio(pair[0])]
+    return [*SAFE_VIDEO_ARGUMENTS, *rates, *(word for pair in operators for word in pair), *_FORCED_VIDEO]
+
+
+def audio_arguments(house: HouseFormat) -> list[str]:
+    """Encoder options for the sound, in the same order of precedence."""
+    operators = [pair for pair in _pairs(house.encoder_arguments) if _is_audio(pair[0])]
+    return [*_DEFAULT_AUDIO, *(word for pair in operators for word in pair), *_FORCED_AUDIO]
+
+
+def house_arguments(house: HouseFormat, destination: str = "pipe:1") -> list[str]:
+    """All output options and the destination: house-format Matroska with a packet stream of each kind."""
+    return [*video_arguments(house), *audio_arguments(house), *_MUXER, destination]
+
+
+def picture_filters(house: HouseFormat) -> str:
+    """The last filters of every picture: fitted into the frame, never stretched, 25 frames a second, colours tagged.
+
+    The tags are written by filter and option, since sources differ in theirs and an encoder copies them into its
+    headers, which must be equal byte for byte for everything that is spliced.
+    """
+    size = f"{house.width}:{house.height}"
+    return ",".join(
+        (
+            f"scale={size}:force_original_aspect_ratio=decrease:force_divisible_by=2:out_color_matrix=bt709:out_range=tv",
+            f"pad={size}:(ow-iw)/2:(oh-ih)/2",
+            "setsar=1",
+            "format=yuv420p",
+            f"fps={FRAMES_PER_SECOND}",
+            "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709",
+        )
+    )
+
+
+def _pairs(arguments: tuple[str, ...]) -> list[tuple[str, str]]:
+    return list(zip(arguments[::2], arguments[1::2], strict=True))
+
+
+def _is_audio(name: str) -> bool:
+    return name.endswith(":a")
