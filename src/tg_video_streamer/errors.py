@@ -15,6 +15,7 @@ StreamerError
 ├── OutputError           an output takes no media
 │   ├── OutputLost        refused, closed, timed out or stalled: worth another try at once
 │   └── OutputRejected    the far end said no (key, name in use): tried again, longer and longer
+├── ChildFailed           a child process did not end in time, or said too much
 └── ControlError          a command cannot be carried out
     └── NoService         no running service to talk to (exit code 3)
 """
@@ -100,6 +101,10 @@ class OutputLost(OutputError):
 
 class OutputRejected(OutputError):
     """The far end answered no: wrong key, name in use. Tried again with growing pauses."""
+
+
+class ChildFailed(StreamerError):
+    """A child process did not end within its deadline, or wrote more than it may; it was killed."""
 
 
 class ControlError(StreamerError):
