@@ -1,0 +1,108 @@
+"""The words on the control socket: one line of JSON asks, one line of JSON answers, then the connection is closed.
+
+{"verb": "slate", "on": true}
+{"ok": true, "result": "the slate is on"}
+{"ok": false, "error": "nothing is on air", "remedy": "add something to the playlist"}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tg_video_streamer.control.verbs import Verbs
+from tg_video_streamer.errors import ControlError
+
+MAX_REQUEST_BYTES = 64 * 1024
+MAX_REPLY_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verb:
+    """One verb on the wire: the arguments that it must have, by type, and how it is carried out."""
+
+    arguments: Mapping[str, type]
+    carry_out: Callable[..., Any]
+
+
+def _as_json(items: tuple[Any, ...]) -> list[dict[str, Any]]:
+    return [asdict(item) for item in items]
+
+
+VERBS: Mapping[str, Verb] = {
+    "status": Verb(arguments={}, carry_out=lambda verbs: verbs.status().as_json()),
+    "skip": Verb(arguments={}, carry_out=lambda verbs: verbs.skip()),
+    "pause": Verb(arguments={}, carry_out=lambda verbs: verbs.pause()),
+    "resume": Verb(arguments={}, carry_out=lambda verbs: verbs.resume()),
+    "slate": Verb(arguments={"on": bool}, carry_out=lambda verbs, on: verbs.slate(on=on)),
+    "reload": Verb(arguments={}, carry_out=lambda verbs: verbs.reload()),
+    "queue_list": Verb(arguments={}, carry_out=lambda verbs: _as_json(verbs.queue_list())),
+    "queue_add": Verb(arguments={"line": str}, carry_out=lambda verbs, line: verbs.queue_add(line)),
+    "queue_remove": Verb(arguments={"key": str}, carry_out=lambda verbs, key: verbs.queue_remove(key)),
+    "queue_clear": Verb(arguments={}, carry_out=lambda verbs: verbs.queue_clear()),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A verb of the table with arguments that are complete and of the right types."""
+
+    verb: str
+    arguments: Mapping[str, Any]
+
+
+def parse_request(line: bytes) -> Request:
+    """The request in one line. Raises ControlError for anything else, whatever the bytes are."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ControlError("the request is no line of JSON") from error
+    if not isinstance(fields, dict):
+        raise ControlError("the request is no JSON object")
+    name = fields.pop("verb", None)
+    verb = VERBS.get(name) if isinstance(name, str) else None
+    if verb is None:
+        raise ControlError("the request names no verb that there is", remedy=f"verbs: {', '.join(VERBS)}")
+    if fields.keys() != verb.arguments.keys():
+        wanted = ", ".join(verb.arguments) or "no arguments"
+        raise ControlError(f"{name} takes {wanted}")
+    for argument, kind in verb.arguments.items():
+        if not isinstance(fields[argument], kind):
+            raise ControlError(f"{argument} of {name} must be a JSON {'boolean' if kind is bool else 'string'}")
+    return Request(verb=name, arguments=fields)
+
+
+def carry_out(verbs: Verbs, request: Request) -> Any:
+    """What the service answers, as a JSON value. Raises ControlError as the verb does."""
+    return VERBS[request.verb].carry_out(verbs, **request.arguments)
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """One line; ASCII, so that half a surrogate pair in a file's name cannot break it."""
+    return json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def success(result: Any) -> bytes:
+    """The line that answers with `result`."""
+    return encode({"ok": True, "result": result})
+
+
+def failure(what: str, remedy: str = "") -> bytes:
+    """The line that says what went wrong and what to do."""
+    return encode({"ok": False, "error": what, "remedy": remedy})
+
+
+def parse_reply(line: bytes) -> Any:
+    """The result in a reply's line. Raises ControlError with the service's own words, or where the line is no reply."""
+    try:
+        fields = json.loads(line)
+        if fields["ok"]:
+            return fields["result"]
+        what, remedy = str(fields["error"]), str(fields["remedy"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ControlError(
+            "the service's answer is not understood", remedy="restart the service if it is of another version"
+        ) from error
+    raise ControlError(what, remedy=remedy)
