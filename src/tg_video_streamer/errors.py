@@ -16,6 +16,7 @@ StreamerError
 │   ├── OutputLost        refused, closed, timed out or stalled: worth another try at once
 │   └── OutputRejected    the far end said no (key, name in use): tried again, longer and longer
 ├── ChildFailed           a child process did not end in time, or said too much
+├── MalformedMessage      bytes that are not RTMP or AMF came from a network peer
 └── ControlError          a command cannot be carried out
     └── NoService         no running service to talk to (exit code 3)
 """
@@ -105,6 +106,10 @@ class OutputRejected(OutputError):
 
 class ChildFailed(StreamerError):
     """A child process did not end within its deadline, or wrote more than it may; it was killed."""
+
+
+class MalformedMessage(StreamerError):
+    """Bytes from a network peer that are not RTMP, or not AMF0; whoever owns the connection says what it means."""
 
 
 class ControlError(StreamerError):
