@@ -1,0 +1,285 @@
+"""The settings: typed, read from `.env` and environment, checked whole, every problem told at once with its key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import ErrorDetails
+
+from tg_video_streamer.envfile import EnvFile, read_env_file
+from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.ffmpeg.house import Quality
+
+_NO_SECRET = SecretStr("")
+
+
+def _words(value: object) -> object:
+    """A text of words as a tuple of them; commas count as spaces."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _folders(value: object) -> object:
+    """A text of paths, separated by colons as in PATH, as a tuple of them."""
+    return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
+
+
+def _based(path: Path, info: ValidationInfo) -> Path:
+    """`path` made absolute: `~` is the user's home, a relative one is meant from the folder of the `.env` file."""
+    context: Mapping[str, Path] = info.context or {}
+    if path.parts[:1] == ("~",):
+        path = context.get("home", Path.home()).joinpath(*path.parts[1:])
+    return context.get("base", Path.cwd()) / path
+
+
+def _secret_matching(pattern: str, meaning: str) -> AfterValidator:
+    """A check of a secret's shape; its message tells the shape that is meant, never the value."""
+
+    def check(secret: SecretStr) -> SecretStr:
+        if secret.get_secret_value() and not re.fullmatch(pattern, secret.get_secret_value()):
+            raise ValueError(f"must be {meaning}")
+        return secret
+
+    return AfterValidator(check)
+
+
+def _matching(pattern: str, meaning: str) -> AfterValidator:
+    """A check of a text's shape."""
+
+    def check(text: str) -> str:
+        if text and not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {meaning}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _each(check: AfterValidator) -> AfterValidator:
+    """The same check for every word of a tuple."""
+
+    def check_all(words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check.func(word) for word in words)  # type: ignore[call-arg] # our checks take no info
+
+    return AfterValidator(check_all)
+
+
+_PEER = _matching(r"-?\d+|@\w{4,32}", "a number such as -1001234567890, or @name")
+_Path = Annotated[Path, AfterValidator(_based)]
+_Port = Annotated[int, Field(ge=0, le=65535)]
+_Proxy = Annotated[
+    SecretStr, _secret_matching(r"(?:https?|socks4a?|socks5h?)://\S+", "a URL that begins with http:// or socks5://")
+]
+
+
+class Settings(BaseModel):
+    """Every key of `.env`, in lower case; `.env.template` explains each. Paths are absolute; empty means the default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    api_id: Annotated[int, Field(gt=0)] | None = None
+    api_hash: Annotated[SecretStr, _secret_matching(r"[0-9a-fA-F]{32}", "32 hexadecimal digits")] = _NO_SECRET
+    session_string: SecretStr = _NO_SECRET
+    session_string_spare: SecretStr = _NO_SECRET
+    chat_id: Annotated[str, _PEER] = ""
+
+    playlist: _Path = Path("playlist.txt")
+    media_dirs: Annotated[tuple[_Path, ...], BeforeValidator(_folders)] = ()
+    loop: bool = True
+    order: Literal["sequential", "shuffle"] = "sequential"
+
+    video_quality: Quality = Quality.P720
+    ffmpeg_args: str = ""
+
+    telegram_proxy: _Proxy = _NO_SECRET
+    ytdlp_proxy: _Proxy = _NO_SECRET
+
+    outputs: SecretStr = _NO_SECRET
+    telegram_transport: Literal["auto", "rtmp", "call"] = "auto"
+
+    buffer_seconds: Annotated[float, Field(ge=2, le=120)] = 15.0
+    slate_image: _Path | None = None
+    slate_text: str = ""
+    filler_dir: _Path | None = None
+
+    library_dir: _Path
+    library_max_gb: Annotated[float, Field(ge=0)] = 20.0
+    library_keep_removed: bool = False
+    loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] = -16.0
+    state_dir: _Path
+
+    prometheus_host: Annotated[str, _matching(r"\S+", "a host name or address")] = "127.0.0.1"
+    prometheus_port: _Port = 9090
+    web_host: Annotated[str, _matching(r"\S+", "a host name or address")] = "127.0.0.1"
+    web_port: _Port = 8080
+    web_token: Annotated[SecretStr, _secret_matching(r"\S{16,}", "at least 16 characters without spaces")] = _NO_SECRET
+
+    ytdlp_cookies: _Path | None = None
+    ytdlp_args: SecretStr = _NO_SECRET
+    ytdlp_pin: Annotated[str, _matching(r"\d{4}\.\d{1,2}\.\d{1,2}(?:\.\w+)?", "a version such as 2026.01.31")] = ""
+
+    notify_urls: SecretStr = _NO_SECRET
+    notify_after_seconds: Annotated[float, Field(ge=0)] = 30.0
+    heartbeat_url: Annotated[SecretStr, _secret_matching(r"https?://\S+", "an http(s) URL")] = _NO_SECRET
+
+    operators: Annotated[tuple[str, ...], BeforeValidator(_words), _each(_PEER)] = ()
+    chat_commands: bool = False
+    live_ingest: SecretStr = _NO_SECRET
+    logo: _Path | None = None
+    clock: bool = False
+    now_playing: bool = False
+
+    log_format: Literal["console", "json"] = "console"
+    telegram_server: Annotated[str, _matching(r"\S+:\d{1,5}", "host:port")] = ""
+    telegram_server_key: _Path | None = None
+
+
+KEYS = tuple(name.upper() for name in Settings.model_fields)
+"""Every key, in the order in which `.env.template` explains them."""
+
+_MAY_BE_AWAY = ("slate_image", "filler_dir", "logo", "ytdlp_cookies", "telegram_server_key")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedSettings:
+    """The settings, and what the operator should know although nothing is wrong: one line each."""
+
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+Check = Callable[[Settings], list[str]]
+"""A check by the room that a value is for; answers with one line a problem, beginning with the key."""
+
+
+def load_settings(
+    env_file: Path | None, environment: Mapping[str, str], *, checks: tuple[Check, ...] = ()
+) -> LoadedSettings:
+    """Read `env_file` over `environment` (without a file: that alone), check all, and make STATE_DIR, mode 0700.
+
+    A key that the file names counts even where its value is empty, which means the default: so a value that was
+    cleared in the file does not come back from an environment that still has it. Raises ConfigError with all problems
+    of file and values together; the `checks` of other rooms run when those are none, since they need whole settings.
+    """
+    found = read_env_file(env_file) if env_file is not None else EnvFile(values={}, lines={}, problems=(), warnings=())
+    problems = list(found.problems)
+    values = {key: environment[key] for key in KEYS if key in environment} | found.values
+    given = {key.lower(): value for key, value in values.items() if key in KEYS and value.strip()}
+    given.setdefault("state_dir", str(_default_state_dir(environment)))
+    given.setdefault("library_dir", f"{given['state_dir']}/library")
+    given.setdefault("playlist", "playlist.txt")
+    base = env_file.resolve().parent if env_file is not None else Path.cwd()
+    home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
+    settings = None
+    try:
+        settings = Settings.model_validate(given, context={"base": base, "home": home})
+    except ValidationError as error:
+        problems += [_problem(details) for details in error.errors(include_url=False)]
+    if settings is not None and not problems:
+        problems += _made_private(settings.state_dir)
+        problems += [line for check in checks for line in check(settings)]
+    if problems or settings is None:
+        raise ConfigError(problems)
+    return LoadedSettings(settings=settings, warnings=(*found.warnings, *_unknown(found), *_away(settings)))
+
+
+def _default_state_dir(environment: Mapping[str, str]) -> Path:
+    """Systemd's StateDirectory=, else the XDG base directory specification's state folder."""
+    if (folders := environment.get("STATE_DIRECTORY", "")).startswith("/"):
+        return Path(folders.split(":")[0])
+    xdg = environment.get("XDG_STATE_HOME", "")
+    # The specification: a relative path in it is to be ignored.
+    return (Path(xdg) if xdg.startswith("/") else Path("~/.local/state")) / "tg_video_streamer"
+
+
+_PLAIN_WORDS = {
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be 1 or 0",
+}
+
+
+def _problem(details: ErrorDetails) -> str:
+    """One line for the operator; a short value is repeated, a long one or a secret never."""
+    name = str(details["loc"][0])
+    message = _PLAIN_WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
+    message = message.replace("Input should be", "must be")
+    got = details["input"]
+    # A secret that was pasted behind the wrong key is longer than any value that is right there.
+    shown = f", not '{got}'" if name not in SECRET_NAMES and isinstance(got, str) and len(got) <= 12 else ""
+    return f"{name.upper()}: {message}{shown}"
+
+
+def _made_private(folder: Path) -> list[str]:
+    """Make the state folder where it is not there; a problem where that fails."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        return [f"STATE_DIR: {folder} cannot be made: {error.strerror}; make it, or set STATE_DIR to a writable folder"]
+    return []
+
+
+def _unknown(found: EnvFile) -> list[str]:
+    """A warning for each key that is none of ours; a name that may be a piece of a secret is not repeated."""
+    warnings = []
+    for key, number in found.lines.items():
+        if key in KEYS:
+            continue
+        near = difflib.get_close_matches(key.upper(), KEYS, n=1)
+        name = key if near or re.fullmatch(r"[A-Z][A-Z_]{0,31}", key) else f"in line {number}"
+        warnings.append(f"unknown key {name}: ignored" + (f"; did you mean {near[0]}?" if near else ""))
+    return warnings
+
+
+def _away(settings: Settings) -> list[str]:
+    """A warning for each file that is named but not there: the channel goes on without it."""
+    paths = [(name, getattr(settings, name)) for name in _MAY_BE_AWAY]
+    paths += [("media_dirs", folder) for folder in settings.media_dirs]
+    return [f"{name.upper()}: {path} is not there" for name, path in paths if path and not path.exists()]
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr
+
+
+SECRET_NAMES = frozenset(name for name, field in Settings.model_fields.items() if _is_secret(field.annotation))
+"""The attributes that hold secrets."""
+
+
+def secret_values(settings: Settings) -> frozenset[str]:
+    """Every text that must never be shown: the secrets themselves, and the keys and passwords inside of URLs."""
+    found: set[str] = set()
+    for name in SECRET_NAMES:
+        value = getattr(settings, name).get_secret_value()
+        if name not in {"outputs", "ytdlp_args", "live_ingest"}:
+            found.add(value)
+        for word in value.split():
+            if "://" in word:
+                found |= {word, *_secret_parts(word)}
+    # A word as short as these stands in innocent texts too.
+    return frozenset(text for text in found if len(text) >= 6)
+
+
+def _secret_parts(url: str) -> set[str]:
+    """User, password, query values and the last part of the path: where URLs keep their keys."""
+    try:
+        parts = urlsplit(url)
+        credentials = {parts.username or "", parts.password or ""}
+    except ValueError:
+        return set()
+    queries = {pair.partition("=")[2] for pair in parts.query.split("&")}
+    return credentials | queries | {parts.path.rpartition("/")[2]}
