@@ -1,0 +1,195 @@
+"""Which rung viewers are on: always the highest that works, down in the very frame where one fails, and up by itself.
+
+item → next item → filler → slate. The slate lies in memory, so a frame is always found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tg_video_streamer.errors import FeedError
+from tg_video_streamer.events import Rung
+from tg_video_streamer.media import Packet, Stamped
+from tg_video_streamer.program.slate import Slate, SlateReason
+from tg_video_streamer.program.source import Showing, SlateSource
+from tg_video_streamer.program.stretch import Stretch
+from tg_video_streamer.program.timeline import Position
+
+REJOIN_SECONDS = 2.0
+"""An item that ran dry comes back once it holds this much, lest it runs dry again at once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cut:
+    """One change on air: what left (None at the very start) and what came."""
+
+    left: Stretch | None
+    came: Stretch
+    reason: str
+    resumed: bool
+    """`came` was on air before and was set aside."""
+    set_aside: bool
+    """`left` is not over: it waits to be resumed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Aside:
+    stretch: Stretch
+    since: float
+    held: bool
+
+
+class Ladder:
+    """The policy; knows no thread and no clock but the `now` (monotonic seconds) that it is given."""
+
+    def __init__(
+        self,
+        slate: Slate,
+        *,
+        cut: Callable[[Cut], None],
+        gone: Callable[[Showing, str], None],
+        failed: Callable[[Showing, FeedError], None],
+    ) -> None:
+        """`cut` hears every change, `gone` of a showing that was set aside and will not come back, `failed` of errors."""
+        self._slate = slate
+        self._cut_heard = cut
+        self._gone_heard = gone
+        self._failed_heard = failed
+        self._position = Position()
+        self._aside: _Aside | None = None
+        self._skip = False
+        self._slate_shown: SlateReason | None = None
+        self.stretch: Stretch | None = None
+        """What is on air; None before the first frame."""
+        self.next: Showing | None = None
+        """Primed: follows the item, or replaces filler and slate at once."""
+        self.filler: Showing | None = None
+        """Primed: covers what the items leave open."""
+        self.held: SlateReason | None = None
+        """The operator's wish for the slate; the item waits."""
+        self.slate_reason = SlateReason.STARTING
+        """What the slate says when it comes up without a wish."""
+
+    @property
+    def frames(self) -> int:
+        """Pictures aired since the start."""
+        if self.stretch is None:
+            return 0
+        return self.stretch.start.video + self.stretch.frames
+
+    @property
+    def item(self) -> Showing | None:
+        """The item that is on air or set aside."""
+        if self._aside is not None:
+            return self._aside.stretch.showing
+        return self.stretch.showing if self.stretch is not None and self._on_item() else None
+
+    def skip(self) -> Showing | None:
+        """Leave `item` at the next frame; which one that is, None where there is none."""
+        self._skip = (item := self.item) is not None
+        return item
+
+    def obey(self, now: float, out: list[Stamped]) -> None:
+        """Do what the operator wishes and climb where something better is ready; once a slice, before its frames."""
+        if self.stretch is None:
+            self._descend("started", out)
+        if self._skip:
+            self._skip = False
+            if self._aside is not None:
+                self._forget("skipped")
+            elif self._on_item():
+                self._descend("skipped", out)
+        if self.held is not None:
+            if self._slate_shown is not self.held:
+                self._set_aside(now, held=True)
+                self._to_slate(self.held, "held", out)
+        elif not self._on_item():
+            self._climb(now, out)
+
+    def frame(self, now: float, out: list[Stamped]) -> None:
+        """Append exactly one picture, and the sound that belongs before it."""
+        while True:
+            stretch = self.stretch or self._descend("started", out)
+            try:
+                if stretch.frame(out):
+                    return
+            except FeedError as error:
+                self._failed_heard(stretch.showing, error)
+                self._descend(error.reason, out)
+                continue
+            if stretch.showing.source.drained:
+                self._descend(stretch.showing.outcome(), out)
+                continue
+            if self._on_item() and (self.next is None or stretch.showing.grace() > 0):
+                self._set_aside(now, held=False)
+            self._descend("source_stalled", out)
+
+    def _climb(self, now: float, out: list[Stamped]) -> None:
+        aside = self._aside
+        if aside is not None:
+            showing = aside.stretch.showing
+            source = showing.source
+            if source.drained:
+                self._forget(showing.outcome())
+            elif aside.held or source.seconds >= REJOIN_SECONDS or source.finished:
+                self._aside = None
+                aired = tuple(aside.stretch.aired)
+                self._cut(showing, "resumed", out, aired=aired, resumed=True)
+                return
+            elif self.next is not None and now - aside.since >= showing.grace():
+                self._forget("source_stalled")
+        if self._aside is None and self.next is not None:
+            self._descend("item_ready", out)
+        elif self._slate_shown is not None and self.filler is not None:
+            self._descend("filler_ready", out)
+        elif self._slate_shown not in {None, self.slate_reason}:
+            self._to_slate(self.slate_reason, str(self.slate_reason), out)
+
+    def _descend(self, reason: str, out: list[Stamped]) -> Stretch:
+        """Cut to the highest rung that is ready."""
+        if self.held is not None:
+            return self._to_slate(self.held, reason, out)
+        if self._aside is None and self.next is not None:
+            showing, self.next = self.next, None
+            return self._cut(showing, reason, out)
+        if self.filler is not None:
+            showing, self.filler = self.filler, None
+            return self._cut(showing, reason, out)
+        return self._to_slate(self.slate_reason, reason, out)
+
+    def _to_slate(self, text: SlateReason, reason: str, out: list[Stamped]) -> Stretch:
+        source = SlateSource(self._slate.gop(text), self._slate.silence)
+        stretch = self._cut(Showing(source=source, rung=Rung.SLATE, title=str(text)), reason, out)
+        self._slate_shown = text
+        return stretch
+
+    def _cut(
+        self,
+        showing: Showing,
+        reason: str,
+        out: list[Stamped],
+        *,
+        aired: tuple[Packet, ...] = (),
+        resumed: bool = False,
+    ) -> Stretch:
+        left = self.stretch
+        if left is not None:
+            self._position = left.leave(out)
+        self.stretch = Stretch(showing, self._position, self._slate.silence, aired=aired)
+        self._slate_shown = None
+        set_aside = self._aside is not None and self._aside.stretch is left
+        self._cut_heard(Cut(left=left, came=self.stretch, reason=reason, resumed=resumed, set_aside=set_aside))
+        return self.stretch
+
+    def _set_aside(self, now: float, *, held: bool) -> None:
+        if self._on_item() and self.stretch is not None:
+            self._aside = _Aside(stretch=self.stretch, since=now, held=held)
+
+    def _forget(self, reason: str) -> None:
+        if self._aside is not None:
+            showing, self._aside = self._aside.stretch.showing, None
+            self._gone_heard(showing, reason)
+
+    def _on_item(self) -> bool:
+        return self.stretch is not None and self.stretch.showing.rung in {Rung.ITEM, Rung.KEPT}

@@ -1,0 +1,168 @@
+"""The real service as a child process, with settings of its own in a folder of its own, as an operator would run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from stands.waiting import wait_until
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(kw_only=True)
+class Service:
+    """One running service; `status()` is its own word, the tests judge it by what came out."""
+
+    folder: Path
+    settings: dict[str, str]
+    arguments: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] = field(init=False)
+    web_port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
+
+    @property
+    def env_file(self) -> Path:
+        """Its settings."""
+        return self.folder / ".env"
+
+    @property
+    def state_dir(self) -> Path:
+        """Where it keeps its state."""
+        return Path(self.settings.get("STATE_DIR", str(self.folder / "state")))
+
+    @property
+    def log(self) -> str:
+        """All that it has printed."""
+        return (self.folder / "service.log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Write the settings and start the process; returns at once."""
+        values = {
+            "STATE_DIR": str(self.state_dir),
+            "WEB_PORT": str(self.web_port),
+            "PROMETHEUS_PORT": str(self.metrics_port),
+            **self.settings,
+        }
+        self.env_file.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
+        self.env_file.chmod(0o600)
+        with (self.folder / "service.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    PROJECT / "main.py",
+                    "run",
+                    "--env-file",
+                    self.env_file,
+                    "--no-table",
+                    *self.arguments,
+                ],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    def command(self, *words: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
+        """One command line of the operator's, run to its end."""
+        return subprocess.run(
+            [sys.executable, PROJECT / "main.py", *words, "--env-file", self.env_file],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=self.folder,
+            check=False,
+        )
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Status and body of one page of its web server."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def status(self) -> dict[str, Any]:
+        """Its own word on its state; an empty one while nothing answers."""
+        try:
+            answer: dict[str, Any] = json.loads(self.page("/status.json")[1])
+        except (OSError, ValueError):
+            return {}
+        return answer
+
+    def wait_for(self, condition: Callable[[dict[str, Any]], Any], *, timeout: float = 30.0, what: str = "") -> Any:
+        """The first truthy answer of `condition` to its status."""
+
+        def ask() -> Any:
+            assert self.process.poll() is None, f"the service has ended:\n{self.log[-4000:]}"
+            status = self.status()
+            return status and condition(status)
+
+        try:
+            return wait_until(ask, timeout=timeout, what=what, every=0.1)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nstatus: {self.status()}\nlog:\n{self.log[-6000:]}") from None
+
+    def wait_on_air(self, *, timeout: float = 30.0) -> None:
+        """Until an item is on air and every output takes it."""
+        self.wait_for(
+            lambda status: status["channel_state"] == "on_air" and status["healthy"], timeout=timeout, what="on air"
+        )
+
+    def children(self) -> list[psutil.Process]:
+        """Its children, at every depth."""
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def feeds(self) -> list[psutil.Process]:
+        """Its ffmpeg children that encode items."""
+        return [child for child in self.children() if child.is_running() and "ffmpeg" in child.name()]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout: float = 20.0) -> int:
+        """End it with a signal; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+
+@contextmanager
+def running(folder: Path, settings: dict[str, str], *, arguments: tuple[str, ...] = ()) -> Iterator[Service]:
+    """A service for as long as the block lasts; no process of it is left behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    service = Service(folder=folder, settings=settings, arguments=arguments)
+    service.start()
+    try:
+        yield service
+    finally:
+        if service.process.poll() is None:
+            service.process.send_signal(signal.SIGCONT)
+            service.process.terminate()
+            try:
+                service.process.wait(10)
+            except subprocess.TimeoutExpired:
+                service.process.kill()
+                service.process.wait()
