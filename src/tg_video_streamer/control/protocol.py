@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
+from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.control.verbs import Verbs
 from tg_video_streamer.errors import ControlError
 
@@ -102,7 +104,36 @@ def parse_reply(line: bytes) -> Any:
             return fields["result"]
         what, remedy = str(fields["error"]), str(fields["remedy"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ControlError(
-            "the service's answer is not understood", remedy="restart the service if it is of another version"
-        ) from error
+        raise _other_version() from error
     raise ControlError(what, remedy=remedy)
+
+
+def status_from_json(fields: Any) -> ServiceStatus:
+    """The status in a reply; keys that we do not know are left out. Raises ControlError where one that we need is missing."""
+    try:
+        values = _known(ServiceStatus, fields)
+        values["now"] = None if values["now"] is None else ItemStatus(**_known(ItemStatus, values["now"]))
+        values["next_items"] = items_from_json(values["next_items"])
+        values["outputs"] = tuple(OutputStatus(**_known(OutputStatus, output)) for output in values["outputs"])
+        return ServiceStatus(**values)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _other_version() from error
+
+
+def items_from_json(items: Any) -> tuple[ItemStatus, ...]:
+    """The items in a reply; as `status_from_json`."""
+    try:
+        return tuple(ItemStatus(**_known(ItemStatus, item)) for item in items)
+    except (AttributeError, TypeError) as error:
+        raise _other_version() from error
+
+
+def _known(kind: type[ServiceStatus | ItemStatus | OutputStatus], values: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclass_fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _other_version() -> ControlError:
+    return ControlError(
+        "the service's answer is not understood", remedy="restart the service if it is of another version"
+    )

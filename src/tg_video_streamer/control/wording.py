@@ -1,0 +1,143 @@
+"""The status in words: what `status`, `now` and `next` print, and the pieces that the live terminal view shares with them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+
+_MAX_LENGTH = 300
+_SPACES = frozenset({"Zl", "Zp", "Zs"})
+_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn"})
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+
+
+def printable(text: str) -> str:
+    """One line of `text` that can be put on any terminal: it cannot move the cursor, turn the line round or break it.
+
+    Control and format characters go (ESC, bidirectional overrides, joiners), and so do variation selectors, about whose
+    width terminals disagree; half surrogates, which file names of another encoding bring, become U+FFFD.
+    """
+    kept = []
+    for letter in text[:_MAX_LENGTH]:
+        category = unicodedata.category(letter)
+        if category in _SPACES or letter in "\t\n\r":
+            kept.append(" ")
+        elif category == "Cs":
+            kept.append("\ufffd")
+        elif category not in _UNSEEN and ord(letter) not in _VARIATION_SELECTORS:
+            kept.append(letter)
+    return " ".join("".join(kept).split())
+
+
+def title_of(item: ItemStatus) -> str:
+    """What an item is called."""
+    return printable(item.title) or item.key
+
+
+def clock_text(seconds: float) -> str:
+    """`02:03`, `1:02:03` or `3d 01:02:03`."""
+    minutes, second = divmod(max(0, int(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d {hour:02}:{minute:02}:{second:02}"
+    return f"{hour}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+
+
+def bit_rate_text(bits_per_second: float) -> str:
+    """`2.5 Mbit/s` or `640 kbit/s`."""
+    if bits_per_second >= 1_000_000:
+        return f"{bits_per_second / 1_000_000:.1f} Mbit/s"
+    return f"{bits_per_second / 1000:.0f} kbit/s"
+
+
+def size_text(size_bytes: int) -> str:
+    """`12 kB`, `3.4 MB`, `1.2 GB`, `5.6 TB`."""
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1000:.0f} kB"
+    size = size_bytes / 1_000_000
+    for unit in ("MB", "GB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def state_text(state: str) -> str:
+    """A state's name as people write it: `on_air` is `on air`."""
+    return state.replace("_", " ")
+
+
+def position_text(status: ServiceStatus) -> str:
+    """How far the item on air is: `01:23 of 09:56`, or `01:23 live`."""
+    at = clock_text(status.position_seconds)
+    if status.now is None:
+        return ""
+    if status.now.is_live:
+        return f"{at} live"
+    return at if status.now.duration_seconds is None else f"{at} of {clock_text(status.now.duration_seconds)}"
+
+
+def item_text(item: ItemStatus) -> str:
+    """Title and duration."""
+    length = "live" if item.is_live else "" if item.duration_seconds is None else clock_text(item.duration_seconds)
+    return f"{title_of(item)} ({length})" if length else title_of(item)
+
+
+def now_text(status: ServiceStatus) -> str:
+    """What is on air, in one line."""
+    held = "paused: " if status.paused else ""
+    if status.now is None:
+        return f"{held}nothing ({state_text(status.channel_state)}: {printable(status.reason) or 'no reason given'})"
+    on_screen = "" if status.rung == "item" else f" ({state_text(status.rung)} is shown)"
+    return f"{held}{title_of(status.now)}, {position_text(status)}{on_screen}"
+
+
+def output_text(output: OutputStatus) -> str:
+    """One output, in one line."""
+    parts = [f"{printable(output.name)}: {state_text(output.state)}"]
+    if output.state == "on_air":
+        parts.append(bit_rate_text(output.bits_per_second))
+    parts.append(f"{size_text(output.bytes_sent)} sent")
+    return ", ".join([*parts, *output_troubles(output)])
+
+
+def output_troubles(output: OutputStatus) -> list[str]:
+    """What went wrong at an output, the last error first; empty where nothing did."""
+    troubles = [printable(output.error)] if output.error else []
+    if output.reconnects:
+        troubles.append(f"{output.reconnects} reconnects")
+    if output.dropped_packets:
+        troubles.append(f"{output.dropped_packets} packets dropped")
+    return troubles
+
+
+def status_line(status: ServiceStatus) -> str:
+    """Everything that matters, in one line."""
+    on_air = sum(output.state == "on_air" for output in status.outputs)
+    parts = [
+        state_text(status.channel_state) + ("" if status.healthy else " (not healthy)"),
+        now_text(status),
+        f"outputs on air: {on_air} of {len(status.outputs)}",
+        f"buffer {status.buffer_seconds:.1f} s",
+        f"missing {status.gap_seconds:.2f} s",
+    ]
+    return " · ".join(parts)
+
+
+def status_lines(status: ServiceStatus) -> Sequence[str]:
+    """The one line, then a line for each next item, output, problem and warning."""
+    history = (
+        f"played {status.streams_played} since the start {clock_text(status.uptime_seconds)} ago,"
+        f" lip sync within {status.skew_seconds * 1000:.0f} ms, version {status.version}"
+    )
+    return [
+        status_line(status),
+        *(f"next: {item_text(item)}" for item in status.next_items[:3]),
+        *(f"output {output_text(output)}" for output in status.outputs),
+        history,
+        *(f"problem: {printable(line)}" for line in status.problems),
+        *(f"warning: {printable(line)}" for line in status.warnings),
+    ]
