@@ -16,6 +16,7 @@ StreamerError
 │   ├── OutputLost        refused, closed, timed out or stalled: worth another try at once
 │   └── OutputRejected    the far end said no (key, name in use): tried again, longer and longer
 ├── ChildFailed           a child process did not end in time, or said too much
+├── ListenFailed          the web page has no address to listen at
 ├── MalformedMessage      bytes that are not RTMP or AMF came from a network peer
 └── ControlError          a command cannot be carried out
     └── NoService         no running service to talk to (exit code 3)
@@ -106,6 +107,10 @@ class OutputRejected(OutputError):
 
 class ChildFailed(StreamerError):
     """A child process did not end within its deadline, or wrote more than it may; it was killed."""
+
+
+class ListenFailed(StreamerError):
+    """Nothing can listen at the configured address: not this machine's, not allowed, or every port taken."""
 
 
 class MalformedMessage(StreamerError):
