@@ -1,0 +1,117 @@
+"""The routes: the page, the live picture, the health check and the status; nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import resources
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.program.fanout import Fanout
+from tg_video_streamer.web.guard import Guard
+from tg_video_streamer.web.page import render_page
+from tg_video_streamer.web.preview import Preview
+
+_HLS_TYPE = "application/vnd.apple.mpegurl"
+_MP4_TYPE = "video/mp4"
+_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+def build_web_app(
+    *,
+    status: Callable[[], ServiceStatus],
+    fanout: Fanout,
+    width: int,
+    height: int,
+    hosts: Iterable[str] = (),
+    grace_seconds: float = 10.0,
+    clock: Clock | None = None,
+) -> Starlette:
+    """The whole web application; `server.serve` runs it and closes its preview (`app.state.preview`).
+
+    `status` is asked in the event loop's thread and returns at once. `width` and `height` are the programme's picture
+    in pixels. `hosts`: the configured address and any further names under which browsers reach the service; loopback
+    names are always good. `grace_seconds` after the last viewer the preview costs nothing again.
+    """
+    clock = clock or SystemClock()
+    preview = Preview(fanout, width=width, height=height, grace_seconds=grace_seconds, clock=clock)
+    app = Starlette(
+        routes=[*_status_routes(status, clock), *_preview_routes(preview), *_static_routes()],
+        middleware=[Middleware(Guard, hosts=tuple(hosts))],
+    )
+    app.state.preview = preview
+    return app
+
+
+def _status_routes(status: Callable[[], ServiceStatus], clock: Clock) -> list[Route]:
+    async def page(request: Request) -> Response:
+        only_mp4 = request.query_params.get("preview") == "mp4"
+        return HTMLResponse(render_page(status(), now_wall=clock.wall(), only_mp4=only_mp4))
+
+    async def status_json(_request: Request) -> Response:
+        return JSONResponse(status().as_json())
+
+    async def healthz(_request: Request) -> Response:
+        now = status()
+        if now.healthy:
+            return PlainTextResponse("ok\n")
+        lines = now.problems or (now.reason or now.channel_state,)
+        return PlainTextResponse("".join(f"{line}\n" for line in lines), status_code=503)
+
+    return [Route("/", page), Route("/status.json", status_json), Route("/healthz", healthz)]
+
+
+def _preview_routes(preview: Preview) -> list[Route]:
+    async def playlist(_request: Request) -> Response:
+        text = await preview.playlist()
+        if text is None:
+            return _unavailable("the programme gives no picture")
+        return Response(text, media_type=_HLS_TYPE)
+
+    async def init(_request: Request) -> Response:
+        preview.touch()
+        return Response(preview.init_segment, media_type=_MP4_TYPE)
+
+    async def segment(request: Request) -> Response:
+        parts = preview.segment(request.path_params["number"])
+        if parts is None:
+            return PlainTextResponse("no such segment (any more)\n", status_code=404)
+        return Response(b"".join(parts), media_type=_MP4_TYPE)
+
+    async def progressive(request: Request) -> Response:
+        if request.method == "HEAD":
+            return Response(media_type=_MP4_TYPE)
+        if preview.full:
+            return _unavailable("too many viewers")
+        return StreamingResponse(preview.stream(), media_type=_MP4_TYPE, headers={"Accept-Ranges": "none"})
+
+    return [
+        Route("/preview/live.m3u8", playlist),
+        Route("/preview/init.mp4", init),
+        Route("/preview/segment-{number:int}.m4s", segment),
+        Route("/preview/live.mp4", progressive),
+    ]
+
+
+def _static_routes() -> list[Route]:
+    folder = resources.files(__package__) / "static"
+
+    def route(name: str, media_type: str) -> Route:
+        content = (folder / name).read_bytes()
+
+        async def static(_request: Request) -> Response:
+            return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+        return Route(f"/{name}", static)
+
+    return [route(name, media_type) for name, media_type in _STATIC.items()]
+
+
+def _unavailable(why: str) -> Response:
+    return PlainTextResponse(f"{why}\n", status_code=503, headers={"Retry-After": "2"})

@@ -1,0 +1,79 @@
+"""What stands in front of every route: only known names in the Host header, and headers that keep a browser strict."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """An ASGI application around another one.
+
+    The Host check is against DNS rebinding: a foreign page may point its own name at this machine's address, and would
+    then read what is served here as its own. Such a request carries the foreign name, never an address.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Iterable[str]) -> None:
+        """`hosts`: the names under which the service is reached; with 0.0.0.0 or :: any address (but no name) too."""
+        names = {host.lower().strip("[]") for host in hosts}
+        self._app = app
+        self._any_address = bool(names & _ANY_ADDRESS)
+        self._names = _LOOPBACK_NAMES | (names - _ANY_ADDRESS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) == 1 and self.knows(hosts[0]):
+            await self._app(scope, receive, send_guarded)
+            return
+        refusal = PlainTextResponse("this service is not known by that name; use its address\n", status_code=421)
+        await refusal(scope, receive, send_guarded)
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header (`name`, `name:port`, `[address]:port`) names this service."""
+        name = host_name(host)
+        return name in self._names or (self._any_address and _is_address(name))
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, in lower case, without port and brackets."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0].rstrip(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
