@@ -1,0 +1,42 @@
+"""What a handler asks of one attempt at an output, whatever its kind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from tg_video_streamer.media import Stamped
+
+STALL_SECONDS = 5.0
+"""Nothing was taken for so long: the output is lost."""
+
+
+class Adapter(Protocol):
+    """One attempt, used by one thread and then thrown away. Every method but `close` may raise OutputError."""
+
+    limit_ticks: int | None
+    """How long one connection may last before its timestamps run out; None: for ever."""
+
+    def open(self) -> None:
+        """Reach the far end and be accepted by it."""
+
+    def send(self, packets: Sequence[Stamped]) -> None:
+        """Hand packets over, in programme order, the first of all a keyframe; blocks while the far end is slow."""
+
+    def attend(self) -> None:
+        """Look after the connection: answer the far end, and raise OutputLost where it closed or stalled."""
+
+    def delivering(self) -> bool:
+        """Whether the far end has taken some of the media."""
+
+    def close(self) -> None:
+        """End in order where that is quick (within a second), else at once; releases everything."""
+
+    @property
+    def bytes_sent(self) -> int:
+        """What has left so far."""
+
+
+MakeAdapter: TypeAlias = Callable[[threading.Event], Adapter]
+"""A new attempt; setting the event from another thread makes every wait in it end with OutputLost within 0.2 s."""

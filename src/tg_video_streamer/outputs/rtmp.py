@@ -1,0 +1,130 @@
+"""One attempt at an RTMP(S) output: messages built straight from the programme's packets, one write a slice."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import OutputError, OutputLost
+from tg_video_streamer.media import CodecHeaders, Kind, Stamped
+from tg_video_streamer.outputs.adapter import STALL_SECONDS
+from tg_video_streamer.outputs.timestamps import RTMP_LIMIT_TICKS, OwnTime, own_milliseconds
+from tg_video_streamer.rtmp import flv
+from tg_video_streamer.rtmp.address import RtmpAddress
+from tg_video_streamer.rtmp.publisher import AUDIO_CHUNKS, DATA_CHUNKS, VIDEO_CHUNKS, Publisher
+from tg_video_streamer.rtmp.transport import Transport
+
+_ACCEPT_SECONDS = 5.0
+"""How long a server may take to say yes, once it is connected."""
+
+
+class RtmpAdapter:
+    """See Adapter. Metadata and codec headers go first, so a late viewer's server has them."""
+
+    def __init__(
+        self,
+        address: RtmpAddress,
+        headers: CodecHeaders,
+        *,
+        width: int,
+        height: int,
+        clock: Clock,
+        cancelled: threading.Event,
+        ca_file: str | None = None,
+        limit_ticks: int = RTMP_LIMIT_TICKS,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        """`ca_file`: certificate authorities for rtmps instead of the system's."""
+        self.limit_ticks: int | None = limit_ticks
+        self._address = address
+        self._headers = headers
+        self._size = (width, height)
+        self._clock = clock
+        self._publisher = Publisher(address)
+        self._transport = Transport(
+            host=address.host,
+            port=address.port,
+            tls=address.tls,
+            clock=clock,
+            cancelled=cancelled,
+            ca_file=ca_file,
+            stall_seconds=stall_seconds,
+        )
+        self._time = OwnTime()
+        self._opening: list[bytes] = []
+        self._media_from: int | None = None
+
+    def open(self) -> None:
+        """See Adapter."""
+        self._transport.open()
+        deadline = self._clock.monotonic() + _ACCEPT_SECONDS
+        while not self._publisher.live:
+            if data := self._publisher.outgoing():
+                self._transport.send(data)
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                state = self._publisher.state
+                raise OutputLost(f"{self._address.place} gave no answer for {_ACCEPT_SECONDS:g} s ({state})")
+            self._read(left)
+        self._prepare_headers()
+
+    def send(self, packets: Sequence[Stamped]) -> None:
+        """See Adapter."""
+        writer, stream = self._publisher.writer, self._publisher.stream
+        parts, self._opening = self._opening, []
+        for packet in packets:
+            ticks = self._time.ticks(packet)
+            if ticks < 0:
+                continue
+            if packet.kind is Kind.VIDEO:
+                head = flv.KEYFRAME_HEAD if packet.keyframe else flv.PICTURE_HEAD
+                writer.add(parts, VIDEO_CHUNKS, flv.VIDEO, own_milliseconds(ticks), stream, head, packet.data)
+            else:
+                time = own_milliseconds(ticks)
+                writer.add(parts, AUDIO_CHUNKS, flv.AUDIO, time, stream, flv.SOUND_HEAD, packet.data)
+        if self._media_from is None:
+            self._media_from = self._transport.bytes_sent
+        self._transport.send(b"".join(parts))
+        self.attend()
+
+    def attend(self) -> None:
+        """See Adapter."""
+        self._read(0.0)
+        if data := self._publisher.outgoing():
+            self._transport.send(data)
+        self._transport.check()
+
+    def delivering(self) -> bool:
+        """See Adapter."""
+        return self._media_from is not None and self._transport.taken() > self._media_from
+
+    def close(self) -> None:
+        """See Adapter."""
+        if self._publisher.live:
+            # A goodbye to a dead connection fails, and whoever closes has reported that already.
+            with contextlib.suppress(OutputError):
+                self._transport.send(self._publisher.unpublish())
+            self._transport.finish()
+        self._transport.close()
+
+    @property
+    def bytes_sent(self) -> int:
+        """See Adapter."""
+        return self._transport.bytes_sent
+
+    def _read(self, seconds: float) -> None:
+        data = self._transport.receive(seconds)
+        if data is None:
+            raise self._publisher.closed()
+        if data:
+            self._publisher.receive(data)
+
+    def _prepare_headers(self) -> None:
+        writer, stream = self._publisher.writer, self._publisher.stream
+        width, height = self._size
+        metadata = flv.metadata(width=width, height=height, frames_per_second=25, rtmp=True)
+        writer.add(self._opening, DATA_CHUNKS, flv.SCRIPT, 0, stream, b"", metadata)
+        writer.add(self._opening, VIDEO_CHUNKS, flv.VIDEO, 0, stream, b"", flv.video_header(self._headers.video))
+        writer.add(self._opening, AUDIO_CHUNKS, flv.AUDIO, 0, stream, b"", flv.audio_header(self._headers.audio))
