@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -270,8 +270,11 @@ def secret_values(settings: Settings) -> frozenset[str]:
         for word in value.split():
             if "://" in word:
                 found |= {word, *_secret_parts(word)}
+            if name in {"notify_urls", "ytdlp_args"}:
+                # Their tokens may stand anywhere; host names, which have dots, and options may be shown.
+                found |= {part for part in re.split(r"[/:@?&=,]", word) if re.fullmatch(r"[^.-][^.]{9,}", part)}
     # A word as short as these stands in innocent texts too.
-    return frozenset(text for text in found if len(text) >= 6)
+    return frozenset(text for secret in found for text in (secret, unquote(secret)) if len(text) >= 6)
 
 
 def _secret_parts(url: str) -> set[str]:
