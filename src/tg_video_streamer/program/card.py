@@ -145,13 +145,18 @@ def _fitted(pen: ImageDraw, text: str, face: str, size: int, request: CardReques
 
 
 def _wrapped(pen: ImageDraw, line: str, font: FreeTypeFont, width: float) -> str:
+    """Broken at spaces, and where a word alone is too long, in the word."""
     lines: list[str] = []
     for word in line.split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and pen.textlength(longer, font=font) <= width:
             lines[-1] = longer
-        else:
-            lines.append(word)
+            continue
+        lines.append("")
+        for letter in word:
+            if lines[-1] and pen.textlength(lines[-1] + letter, font=font) > width:
+                lines.append("")
+            lines[-1] += letter
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from io import BytesIO
@@ -248,7 +249,8 @@ def _keep(kept_at: Path, matroska: bytes) -> None:
         beside.replace(kept_at)
     except OSError as error:
         log.warning("a slate card cannot be kept for the next start", path=str(kept_at), error=error.strerror)
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # the very disk that has just refused: the warning above has said so
+            beside.unlink()
 
 
 def _demux(matroska: bytes) -> _Still:
