@@ -96,9 +96,10 @@ def test_two_days_of_splices_drift_by_nothing() -> None:
 def test_a_feed_at_another_frame_rate_is_refused() -> None:
     """Frames that come every 1/24 s are noticed within two seconds instead of being played 4 % too fast."""
     splice = Splice(Position())
+    for n in range(13):
+        splice.video(n * TICKS_PER_SECOND // 24)
     with pytest.raises(OffGrid, match="frame 13 of the item"):
-        for n in range(48):
-            splice.video(n * TICKS_PER_SECOND // 24)
+        splice.video(13 * TICKS_PER_SECOND // 24)
 
 
 def test_an_item_that_goes_on_amid_its_own_time_keeps_lip_sync() -> None:
