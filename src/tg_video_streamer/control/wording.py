@@ -80,9 +80,14 @@ def position_text(status: ServiceStatus) -> str:
     return at if status.now.duration_seconds is None else f"{at} of {clock_text(status.now.duration_seconds)}"
 
 
+def length_text(item: ItemStatus) -> str:
+    """How long an item is, or `live`; empty where that is not known."""
+    return "live" if item.is_live else "" if item.duration_seconds is None else clock_text(item.duration_seconds)
+
+
 def item_text(item: ItemStatus) -> str:
     """Title and duration."""
-    length = "live" if item.is_live else "" if item.duration_seconds is None else clock_text(item.duration_seconds)
+    length = length_text(item)
     return f"{title_of(item)} ({length})" if length else title_of(item)
 
 

@@ -1,0 +1,142 @@
+"""Draws the status for a terminal of any size; a pure function of the status, the size and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from tg_video_streamer.control import wording
+from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+
+_LABEL_CELLS = 8
+_NAME_CELLS = 16
+_LEAST_LINES = 10
+_LOG_LINES = 7
+"""That stay visible above the table where the terminal has them."""
+_BADGES = {
+    "on_air": "bold white on green",
+    "on_filler": "bold black on yellow",
+    "on_slate": "bold white on red",
+    "starting": "bold black on cyan",
+    "stopping": "bold black on white",
+}
+_OUTPUT_STYLES = {"on_air": "green", "connecting": "cyan", "retrying": "yellow", "suspended": "magenta"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Screen:
+    """A rich renderable: what the operator sees of `status`, never wider or higher than the terminal."""
+
+    status: ServiceStatus
+    preview_address: str
+    now_wall: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lines that are cut to the width, as segments: wrapping them would only cost time."""
+        for line in self.lines(options.max_width, options.max_height, ascii_only=options.ascii_only):
+            line.truncate(options.max_width, overflow="ellipsis")
+            yield from line.render(console, end="\n")
+
+    def lines(self, width: int, height: int, *, ascii_only: bool = False) -> list[Text]:
+        """The lines for a terminal of `width` columns and `height` rows, the last log lines above them not counted."""
+        status = self.status
+        top = [_address_line(status, self.preview_address, width), _badge_line(status, self.now_wall)]
+        top += [_labelled("Now", _now(status)), _progress_line(status, width, ascii_only=ascii_only)]
+        outputs = [_output_line(output) for output in status.outputs]
+        problems = [Text(f"! {wording.printable(line)}", "bold red") for line in status.problems]
+        coming = [
+            _labelled("Next" if index == 0 else "", _coming(item)) for index, item in enumerate(status.next_items[:3])
+        ]
+        warnings = [Text(f"! {wording.printable(line)}", "yellow") for line in status.warnings]
+        room = max(height - _LOG_LINES, min(height - 1, _LEAST_LINES)) - len(top) - 2
+        outputs = _fit(outputs, room - bool(problems))
+        problems = _fit(problems, room - len(outputs))
+        coming = coming[: max(0, room - len(outputs) - len(problems))]
+        warnings = _fit(warnings, room - len(outputs) - len(problems) - len(coming))
+        return [*top, *coming, _numbers_line(status), _output_header(), *outputs, *problems, *warnings]
+
+
+def _fit(lines: list[Text], room: int) -> list[Text]:
+    """As many lines as there is room for, the last one saying how many are not shown."""
+    if len(lines) <= room:
+        return lines
+    return [*lines[: room - 1], Text(f"  and {len(lines) - room + 1} more", "dim")] if room > 0 else []
+
+
+def _labelled(label: str, text: str) -> Text:
+    """A line whose text stands last, so that a title from right to left or of odd width moves nothing behind it."""
+    return Text.assemble((label.ljust(_LABEL_CELLS), "bold"), text)
+
+
+def _address_line(status: ServiceStatus, preview_address: str, width: int) -> Text:
+    line = Text.assemble(("Preview ", "bold"), (preview_address, "underline"))
+    end = f"up {wording.clock_text(status.uptime_seconds)} · {status.version}"
+    gap = width - line.cell_len - len(end)
+    return line.append(" " * gap + end, "dim") if gap >= 2 else line
+
+
+def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
+    style = _BADGES.get(status.channel_state, "reverse")
+    if status.channel_state == "on_air" and not status.healthy:
+        style = "bold black on yellow"
+    line = Text(f" {wording.state_text(status.channel_state).upper()} ", style)
+    base = Text.assemble(line, f" for {wording.clock_text(now_wall - status.since_wall)}")
+    if status.paused:
+        base.append("  PAUSED", "bold yellow")
+    if not status.healthy:
+        base.append("  NOT HEALTHY", "bold red")
+    return base.append(f"  {wording.printable(status.reason)}", "dim")
+
+
+def _now(status: ServiceStatus) -> str:
+    return "nothing" if status.now is None else wording.title_of(status.now)
+
+
+def _coming(item: ItemStatus) -> str:
+    length = wording.length_text(item)
+    return f"{length}  {wording.title_of(item)}" if length else wording.title_of(item)
+
+
+def _progress_line(status: ServiceStatus, width: int, *, ascii_only: bool) -> Text:
+    item = status.now
+    line = Text(" " * _LABEL_CELLS)
+    if item is None or item.is_live or not item.duration_seconds:
+        return line.append(wording.position_text(status))
+    at, whole = wording.clock_text(status.position_seconds), wording.clock_text(item.duration_seconds)
+    cells = width - _LABEL_CELLS - len(at) - len(whole) - 2
+    done = round(cells * min(1.0, max(0.0, status.position_seconds / item.duration_seconds)))
+    passed, left = ("#", "-") if ascii_only else ("━", "─")
+    return line.append(f"{at} ").append(passed * done, "green").append(left * (cells - done), "dim").append(f" {whole}")
+
+
+def _numbers_line(status: ServiceStatus) -> Text:
+    line = Text.assemble(("Buffer  ", "bold"), f"{status.buffer_seconds:.1f} s   missing ")
+    line.append(f"{status.gap_seconds:.2f} s", "bold red" if status.gap_seconds else "")
+    return line.append(f"   lip sync {status.skew_seconds * 1000:.0f} ms   played {status.streams_played}")
+
+
+def _columns(cells: Sequence[str]) -> str:
+    widths = (_NAME_CELLS, 11, 11, 9)
+    return " ".join(set_cell_size(cell, width) for cell, width in zip(cells, widths, strict=True))
+
+
+def _output_header() -> Text:
+    return Text(_columns(("Output", "State", "Bit rate", "Sent")), "bold")
+
+
+def _output_line(output: OutputStatus) -> Text:
+    rate = wording.bit_rate_text(output.bits_per_second) if output.state == "on_air" else ""
+    state = wording.state_text(output.state)
+    text = _columns((wording.printable(output.name), state, rate, wording.size_text(output.bytes_sent)))
+    line = Text(text)
+    line.stylize(_OUTPUT_STYLES.get(output.state, "dim"), _NAME_CELLS + 1, _NAME_CELLS + 1 + len(state))
+    return line.append(" " + ", ".join(wording.output_troubles(output)), "yellow")
+
+
+def render(status: ServiceStatus, *, preview_address: str, now_wall: float) -> Screen:
+    """The renderable for `status`; `now_wall` in seconds since 1970, `preview_address` as it is to be opened."""
+    return Screen(status=status, preview_address=preview_address, now_wall=now_wall)

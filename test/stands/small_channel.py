@@ -1,0 +1,177 @@
+"""A small channel that obeys the verbs: all that the control socket, its clients and the terminal view need of a service.
+
+`python -m stands.small_channel FOLDER` serves in a process of its own, with the live view where stdout is a terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from tg_video_streamer.control.claim import ClaimedFolder
+from tg_video_streamer.control.server import CLIENT_SECONDS, MAX_CLIENTS, serve
+from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.errors import ControlError
+
+TITLES = ("Big Buck Bunny 🐰", "سلام دنیا", "Sintel")
+PREVIEW = "http://127.0.0.1:8080/"
+log = structlog.get_logger(__name__)
+
+
+class SmallChannel:
+    """Implements control.verbs.Verbs over a list of titles."""
+
+    def __init__(self) -> None:
+        self.items = [ItemStatus(key=f"{n:016x}", title=title, duration_seconds=600) for n, title in enumerate(TITLES)]
+        self.queue: list[ItemStatus] = []
+        self.paused = False
+        self.on_slate = False
+        self.began = time.time()
+
+    def status(self) -> ServiceStatus:
+        """See Verbs."""
+        held = self.paused or self.on_slate
+        return ServiceStatus(
+            version="0.1.0",
+            channel_state="on_slate" if held else "on_air",
+            reason="the operator's wish" if held else "as planned",
+            since_wall=self.began,
+            rung="slate" if held else "item",
+            healthy=True,
+            problems=(),
+            paused=self.paused,
+            now=self.items[0],
+            position_seconds=(time.time() - self.began) % 600,
+            next_items=(*self.queue, *self.items[1:]),
+            buffer_seconds=14.9,
+            program_seconds=time.time() - self.began,
+            gap_seconds=0.0,
+            skew_seconds=0.004,
+            streams_played=1,
+            uptime_seconds=time.time() - self.began,
+            outputs=(
+                OutputStatus(
+                    name="preview",
+                    kind="preview",
+                    state="on_air",
+                    since_wall=self.began,
+                    bytes_sent=12_300_000,
+                    bits_per_second=2_500_000.0,
+                    reconnects=0,
+                    dropped_packets=0,
+                ),
+                OutputStatus(
+                    name="rtmp-1",
+                    kind="rtmp",
+                    state="retrying",
+                    since_wall=self.began,
+                    bytes_sent=0,
+                    bits_per_second=0.0,
+                    reconnects=3,
+                    dropped_packets=12,
+                    error="connection refused",
+                ),
+            ),
+            warnings=("playlist line 7: no such file",),
+        )
+
+    def skip(self) -> str:
+        """See Verbs."""
+        left = self.items[0]
+        self.items = [*self.items[1:], left]
+        return f"left {left.title}"
+
+    def pause(self) -> str:
+        """See Verbs."""
+        self.paused = True
+        return "paused"
+
+    def resume(self) -> str:
+        """See Verbs."""
+        if not self.paused:
+            raise ControlError("nothing is paused", remedy="use skip to go on to the next item")
+        self.paused = False
+        return "resumed"
+
+    def slate(self, *, on: bool) -> str:
+        """See Verbs."""
+        self.on_slate = on
+        return f"the slate is {'on' if on else 'off'}"
+
+    def reload(self) -> str:
+        """Fails on purpose, as a defect of the service would."""
+        raise ZeroDivisionError("a defect")
+
+    def queue_list(self) -> tuple[ItemStatus, ...]:
+        """See Verbs."""
+        return tuple(self.queue)
+
+    def queue_add(self, line: str) -> str:
+        """See Verbs."""
+        self.queue.append(ItemStatus(key=f"{len(self.queue) + 100:016x}", title=line))
+        return f"queued {line}"
+
+    def queue_remove(self, key: str) -> str:
+        """See Verbs."""
+        kept = [item for item in self.queue if item.key != key]
+        if len(kept) == len(self.queue):
+            raise ControlError(f"{key} is not in the queue", remedy="see: tg-video-streamer queue list")
+        self.queue = kept
+        return f"removed {key}"
+
+    def queue_clear(self) -> str:
+        """See Verbs."""
+        self.queue = []
+        return "the queue is empty"
+
+
+@contextmanager
+def served(
+    folder: Path, *, max_clients: int = MAX_CLIENTS, client_seconds: float = CLIENT_SECONDS
+) -> Iterator[SmallChannel]:
+    """A channel whose control socket is served from a thread of this process."""
+    channel = SmallChannel()
+    loop = asyncio.new_event_loop()
+    with ClaimedFolder(folder) as claim:
+        task = loop.create_task(
+            serve(claim.listener, channel, max_clients=max_clients, client_seconds=client_seconds), name="serve"
+        )
+        thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
+        thread.start()
+        try:
+            yield channel
+            assert not task.done(), f"the server ended by itself: {task!r}"
+        finally:
+            loop.call_soon_threadsafe(task.cancel)
+            thread.join()
+            loop.close()
+
+
+async def _main(folder: Path) -> None:
+    channel = SmallChannel()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    with ClaimedFolder(folder) as claim:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(serve(claim.listener, channel))]
+            if sys.stdout.isatty():
+                from tg_video_streamer.terminal.view import TerminalView  # noqa: PLC0415 - slow, and for terminals only
+
+                tasks.append(group.create_task(TerminalView(channel.status, preview_address=PREVIEW).run()))
+            log.info("channel is up")
+            await ended.wait()
+            for task in tasks:
+                task.cancel()
+    log.info("channel has ended")
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(Path(sys.argv[1])))
