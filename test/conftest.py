@@ -1,0 +1,30 @@
+"""What every test shares: coroutine tests run in an event loop of their own, and artefacts have one folder."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run `async def` tests; fixtures stay plain functions. Debug mode shows what blocks the loop or is never awaited."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    asyncio.run(pyfuncitem.obj(**arguments), debug=True)
+    return True
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """The folder for screenshots and records that people look at after a run; git ignores it."""
+    folder = REPOSITORY / "artifacts"
+    folder.mkdir(exist_ok=True)
+    return folder
