@@ -46,7 +46,7 @@ def ask(
     except (TimeoutError, BlockingIOError) as error:
         raise ControlError(
             f"the service in {folder} does not answer within {timeout_seconds:g} s",
-            remedy="look at its log; if it hangs, restart it",
+            remedy="look at its log, and restart it if it hangs; it may still do what was asked",
         ) from error
     except OSError as error:
         raise ControlError(

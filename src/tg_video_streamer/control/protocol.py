@@ -115,6 +115,7 @@ def status_from_json(fields: Any) -> ServiceStatus:
         values["now"] = None if values["now"] is None else ItemStatus(**_known(ItemStatus, values["now"]))
         values["next_items"] = items_from_json(values["next_items"])
         values["outputs"] = tuple(OutputStatus(**_known(OutputStatus, output)) for output in values["outputs"])
+        values |= {name: tuple(map(str, values[name])) for name in ("problems", "warnings")}
         return ServiceStatus(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise _other_version() from error
