@@ -65,13 +65,21 @@ class Director:
     """Owns the feeds. All methods belong to the event loop's thread; `run` lasts until it is cancelled."""
 
     def __init__(
-        self, *, rotation: Rotation, quarantine: Quarantine, playout: Playout, make_feed: FeedMaker, clock: Clock
+        self,
+        *,
+        rotation: Rotation,
+        quarantine: Quarantine,
+        playout: Playout,
+        make_feed: FeedMaker,
+        expanded: Callable[[Item, Expansion], None],
+        clock: Clock,
     ) -> None:
-        """`rotation` may be edited by others, who then call `wake`."""
+        """`rotation` may be edited by others, who then call `renew_next`; `expanded` hears of items that are lists."""
         self._rotation = rotation
         self._quarantine = quarantine
         self._playout = playout
         self._make_feed = make_feed
+        self._expanded = expanded
         self._clock = clock
         self._woken = asyncio.Event()
         self._next: _Act | None = None
@@ -83,6 +91,11 @@ class Director:
     def on_air(self) -> Feed | None:
         """The feed of the item that is on air or waits behind the slate."""
         return self._on_air.feed if self._on_air is not None else None
+
+    @property
+    def next_feed(self) -> Feed | None:
+        """The feed of the item that is being primed, or is."""
+        return self._next.feed if self._next is not None else None
 
     @property
     def item(self) -> Item | None:
@@ -201,12 +214,10 @@ class Director:
 
     def _expand(self, item: Item, expansion: Expansion) -> None:
         try:
-            self._rotation.expand(item, expansion.children)
+            self._expanded(item, expansion)
         except PlaylistError as error:
             log.warning("list left out", key=item.key, error=str(error))
             self._quarantine.failed(item.key, error.reason)
-        if not expansion.children:
-            log.warning("list is empty", key=item.key, title=expansion.title)
 
     def _explain(self) -> None:
         empty = self._rotation.empty or self._rotation.finished

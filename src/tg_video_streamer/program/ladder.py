@@ -85,6 +85,13 @@ class Ladder:
             return self._aside.stretch.showing
         return self.stretch.showing if self.stretch is not None and self._on_item() else None
 
+    @property
+    def item_ticks(self) -> int:
+        """The item's own time of its next picture; 0 where there is no item."""
+        if self._aside is not None:
+            return self._aside.stretch.own_ticks
+        return self.stretch.own_ticks if self.stretch is not None and self._on_item() else 0
+
     def skip(self) -> Showing | None:
         """Leave `item` at the next frame; which one that is, None where there is none."""
         self._skip = (item := self.item) is not None

@@ -70,6 +70,7 @@ class Playout:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._epoch: float | None = None
+        self._published = clock.monotonic()
         self._since_wall = clock.wall()
         self._gap_before = 0.0
         self.reason = ""
@@ -156,10 +157,21 @@ class Playout:
             )
 
     @property
+    def item_seconds(self) -> float:
+        """How far into `item` the programme is; 0 where there is none."""
+        with self._lock:
+            return seconds(self._ladder.item_ticks)
+
+    @property
     def program_seconds(self) -> float:
         """Length of the programme so far: while it grows, the programme advances."""
         with self._lock:
             return self._ladder.frames / FRAMES_PER_SECOND
+
+    @property
+    def standstill_seconds(self) -> float:
+        """For how long nothing was published; a programme that advances stays below a tenth."""
+        return self._clock.monotonic() - self._published
 
     def seconds_by_rung(self) -> dict[Rung, float]:
         """Length of the programme so far on each rung."""
@@ -214,6 +226,7 @@ class Playout:
                 ladder.frame(now, out)
         if out:
             self._fanout.publish(out)
+            self._published = now
 
     # Records
 

@@ -1,0 +1,227 @@
+"""The verbs on the running parts, and the one place where the status is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.errors import ControlError, PlaylistError
+from tg_video_streamer.events import Event, PictureFault, Rung, WentOn
+from tg_video_streamer.outputs.handler import OutputHandler
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.quarantine import Quarantine
+from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playlist.watch import PlaylistWatcher
+from tg_video_streamer.program.director import Director
+from tg_video_streamer.program.listing import Listing
+from tg_video_streamer.program.playout import Playout
+from tg_video_streamer.program.slate import SlateReason
+from tg_video_streamer.supervision.health import OutputFacts, problems
+
+_NEXT_ITEMS = 5
+_WARNINGS_SHOWN = 10
+
+ParseLine = Callable[[str], Item]
+
+
+class Station:
+    """Implements `control.verbs.Verbs`; every method belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        clock: Clock,
+        playout: Playout,
+        director: Director,
+        rotation: Rotation,
+        quarantine: Quarantine,
+        listing: Listing,
+        watcher: PlaylistWatcher,
+        outputs: Sequence[OutputHandler],
+        parse_line: ParseLine,
+        warnings: Callable[[], Sequence[str]],
+    ) -> None:
+        """`warnings`: what other parts found at their start and want to be seen; `parse_line` reads a queued line."""
+        self._version = version
+        self._clock = clock
+        self._playout = playout
+        self._director = director
+        self._rotation = rotation
+        self._quarantine = quarantine
+        self._listing = listing
+        self._watcher = watcher
+        self._outputs = outputs
+        self._parse_line = parse_line
+        self._warnings = warnings
+        self._started = clock.monotonic()
+        self._started_wall = clock.wall()
+        self._plays = 0
+        self._faults: dict[str, PictureFault] = {}
+        self._paused = False
+        self._slate = False
+
+    def on_event(self, event: Event) -> None:
+        """Keep what the status tells of the past; subscribe this to the event bus."""
+        if isinstance(event, WentOn):
+            self._plays += event.counts
+            self._faults.clear()
+        elif isinstance(event, PictureFault):
+            self._faults.pop(event.fault, None)
+            if event.active:
+                self._faults[event.fault] = event
+
+    # Verbs
+
+    def status(self) -> ServiceStatus:
+        """See Verbs."""
+        on_air = self._playout.on_air
+        outputs = tuple(_output(handler) for handler in self._outputs)
+        found = problems(
+            channel_state=self._playout.state.state,
+            standstill_seconds=self._playout.standstill_seconds,
+            outputs=[OutputFacts(name=one.name, state=one.state, error=one.error) for one in outputs],
+        )
+        feed = self._director.on_air
+        return ServiceStatus(
+            version=self._version,
+            channel_state=self._playout.state.state,
+            reason=self._playout.reason,
+            since_wall=on_air.since_wall if on_air else self._started_wall,
+            rung=on_air.showing.rung if on_air else Rung.SLATE,
+            healthy=not found,
+            problems=found,
+            paused=self._paused or self._slate,
+            now=self._now(),
+            position_seconds=self._playout.item_seconds,
+            next_items=tuple(self._describe(item) for item in self._rotation.upcoming(_NEXT_ITEMS)),
+            buffer_seconds=feed.buffer.seconds if feed else 0.0,
+            program_seconds=self._playout.program_seconds,
+            gap_seconds=self._playout.gap_seconds,
+            skew_seconds=self._playout.skew_seconds,
+            streams_played=self._plays,
+            uptime_seconds=self._clock.monotonic() - self._started,
+            outputs=outputs,
+            warnings=self._all_warnings(),
+        )
+
+    def skip(self) -> str:
+        """See Verbs."""
+        showing = self._playout.skip()
+        if showing is None:
+            raise ControlError("no item is on air, nothing to skip", remedy="see: tg-video-streamer status")
+        return f"skipped {showing.title or showing.key}"
+
+    def pause(self) -> str:
+        """See Verbs."""
+        self._paused = True
+        self._hold()
+        return "paused: the slate is on, the item waits"
+
+    def resume(self) -> str:
+        """See Verbs."""
+        if not self._paused:
+            raise ControlError("the programme is not paused", remedy="see: tg-video-streamer status")
+        self._paused = False
+        self._hold()
+        return "resumed" if not self._slate else "resumed, but the slate is still on; take it away with: slate off"
+
+    def slate(self, *, on: bool) -> str:
+        """See Verbs."""
+        self._slate = on
+        self._hold()
+        return "the slate is on" if on or self._paused else "the slate is off"
+
+    def reload(self) -> str:
+        """See Verbs."""
+        self._watcher.reload()
+        return "the playlist is read again"
+
+    def queue_list(self) -> tuple[ItemStatus, ...]:
+        """See Verbs."""
+        return tuple(self._describe(item) for item in self._rotation.queue_list())
+
+    def queue_add(self, line: str) -> str:
+        """See Verbs."""
+        try:
+            item = self._parse_line(line)
+            self._rotation.queue_add(item)
+        except PlaylistError as error:
+            raise ControlError(error.what, remedy=error.remedy) from error
+        self._director.renew_next()
+        return f"queued {_name(item)}"
+
+    def queue_remove(self, key: str) -> str:
+        """See Verbs."""
+        try:
+            item = self._rotation.queue_remove(key)
+        except PlaylistError as error:
+            raise ControlError(error.what, remedy=error.remedy) from error
+        self._director.renew_next()
+        return f"removed {_name(item)}"
+
+    def queue_clear(self) -> str:
+        """See Verbs."""
+        count = self._rotation.queue_clear()
+        self._director.renew_next()
+        return f"removed {count} items"
+
+    def _hold(self) -> None:
+        if self._paused:
+            self._playout.hold(SlateReason.PAUSED)
+        elif self._slate:
+            self._playout.hold(SlateReason.OPERATOR)
+        else:
+            self._playout.release()
+
+    # The status
+
+    def _now(self) -> ItemStatus | None:
+        feed, item = self._director.on_air, self._director.item
+        if feed is None or item is None:
+            return None
+        return ItemStatus(
+            key=item.key,
+            title=feed.title or _name(item),
+            duration_seconds=feed.duration_seconds,
+            is_live=feed.is_live,
+        )
+
+    def _describe(self, item: Item) -> ItemStatus:
+        feed = self._director.next_feed
+        if feed is not None and feed.item.key == item.key:
+            return ItemStatus(
+                key=item.key,
+                title=feed.title or _name(item),
+                duration_seconds=feed.duration_seconds,
+                is_live=feed.is_live,
+            )
+        return ItemStatus(key=item.key, title=_name(item))
+
+    def _all_warnings(self) -> tuple[str, ...]:
+        found = list(self._warnings())
+        found += [f"playlist: {problem}" for problem in self._listing.problems]
+        found += [
+            f"item {one.key} rests for {one.seconds_left:.0f} s after {one.failures} failed tries: {one.reason}"
+            for one in self._quarantine.resting()
+        ]
+        found += [f"what is on air is {fault}" for fault in self._faults]
+        if len(found) > _WARNINGS_SHOWN:
+            found[_WARNINGS_SHOWN:] = [f"and {len(found) - _WARNINGS_SHOWN} more, see the log"]
+        return tuple(found)
+
+
+def _name(item: Item) -> str:
+    """A title for people without a URL, which may be signed: the operator's, the file's name or the URL's host."""
+    if item.title:
+        return item.title
+    if item.kind is LocatorKind.FILE:
+        return Path(item.locator).name
+    return urlsplit(item.locator).hostname or item.key
+
+
+def _output(handler: OutputHandler) -> OutputStatus:
+    return handler.status()

@@ -1,0 +1,116 @@
+"""Keeps the rotation in step with the playlist file, with the folders that it names, and with lists on the web."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import PlaylistError, StreamerError
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.parser import Playlist, Problem
+from tg_video_streamer.playlist.quarantine import Quarantine
+from tg_video_streamer.playlist.refresh import RefreshSchedule
+from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playlist.watch import PlaylistWatcher
+from tg_video_streamer.playlist.watch_folders import FolderWatcher
+from tg_video_streamer.resolve.media import Expansion, Media
+
+log = structlog.get_logger(__name__)
+
+Resolve = Callable[[Item], Awaitable[Media | Expansion]]
+_REFRESH_LOOK_SECONDS = 60.0
+_PROBLEMS_LOGGED = 20
+
+
+class Listing:
+    """What there is to play, as far as it is known now. All methods belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        watcher: PlaylistWatcher,
+        rotation: Rotation,
+        quarantine: Quarantine,
+        resolve: Resolve,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called after each change of the rotation."""
+        self._watcher = watcher
+        self._rotation = rotation
+        self._quarantine = quarantine
+        self._resolve = resolve
+        self._schedule = RefreshSchedule(clock)
+        self._folders = FolderWatcher()
+        self._lists: dict[str, Item] = {}
+        self._changed = changed
+        self.problems: tuple[Problem, ...] = ()
+        """Lines of the playlist that cannot be played, as of the last read."""
+        self.loaded = asyncio.Event()
+        """Set once the playlist was read, whatever it held."""
+
+    async def run(self) -> None:
+        """Follow every change until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_file())
+            tasks.create_task(self._follow_folders())
+            tasks.create_task(self._refresh())
+
+    def expand(self, item: Item, expansion: Expansion) -> None:
+        """`item` turned out to be a list. Raises PlaylistError where lists are nested too deep."""
+        self._schedule.tried(item.key)
+        self._rotation.expand(item, expansion.children)
+        self._lists[item.key] = item
+        known = self._rotation.lists()
+        self._lists = {key: one for key, one in self._lists.items() if key in known}
+        self._follow_known_folders()
+        if not expansion.children:
+            log.warning("list is empty", key=item.key, title=expansion.title or item.title)
+
+    async def _follow_file(self) -> None:
+        async for playlist in self._watcher.states():
+            self._take(playlist)
+
+    def _take(self, playlist: Playlist) -> None:
+        self._rotation.replace(playlist.items)
+        self._quarantine.edited(
+            [item.key for item in playlist.items]
+            + [child.key for children in self._rotation.lists().values() for child in children]
+        )
+        for problem in [one for one in playlist.problems if one not in self.problems][:_PROBLEMS_LOGGED]:
+            log.warning("playlist line left out", problem=str(problem))
+        self.problems = playlist.problems
+        self.loaded.set()
+        self._changed()
+
+    async def _follow_folders(self) -> None:
+        async for key in self._folders.changes():
+            if (item := self._lists.get(key)) is not None:
+                await self._read_again(item)
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_LOOK_SECONDS)
+            key = self._schedule.due(self._lists)
+            if key is not None:
+                self._schedule.tried(key)
+                await self._read_again(self._lists[key])
+
+    async def _read_again(self, item: Item) -> None:
+        """Expand a known list anew; where that fails, what is known of it stays."""
+        try:
+            found = await self._resolve(item)
+            if isinstance(found, Expansion):
+                self.expand(item, found)
+                self._changed()
+        except (StreamerError, PlaylistError) as error:
+            log.warning("list could not be read again, the known items stay", key=item.key, error=str(error))
+
+    def _follow_known_folders(self) -> None:
+        self._folders.follow(
+            {key: Path(item.locator) for key, item in self._lists.items() if item.kind is LocatorKind.FILE}
+        )

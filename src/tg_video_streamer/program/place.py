@@ -1,0 +1,64 @@
+"""Saves where the programme is, so that a restart or a kill goes on there."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from tg_video_streamer.playlist.position import PositionStore
+from tg_video_streamer.playlist.rotation import Position, Rotation
+
+log = structlog.get_logger(__name__)
+
+SAVE_SECONDS = 1.0
+"""How far back a kill can throw the programme, at most, beside what an output had not sent yet."""
+
+
+class PlaceKeeper:
+    """Writes the rotation's position whenever it has moved; a disk that takes nothing costs the place, not the programme."""
+
+    def __init__(self, store: PositionStore, rotation: Rotation, item_seconds: Callable[[], float]) -> None:
+        """`item_seconds`: how far into the item on air the programme is."""
+        self._store = store
+        self._rotation = rotation
+        self._item_seconds = item_seconds
+        self._failing = False
+        self._saving = threading.Lock()
+        self._saved: Position | None = None
+
+    async def run(self) -> None:
+        """Save once a second until cancelled, and once more then."""
+        try:
+            while True:
+                await asyncio.sleep(SAVE_SECONDS)
+                await asyncio.to_thread(self._save, self._position())
+        finally:
+            self._save(self._position())
+
+    def _position(self) -> Position:
+        return self._rotation.position(round(self._item_seconds(), 2))
+
+    def _save(self, position: Position) -> None:
+        with self._saving:
+            if position == self._saved:
+                return
+            try:
+                self._store.save(position)
+            except OSError as error:
+                self._complain(error)
+            else:
+                self._saved = position
+                self._recovered()
+
+    def _complain(self, error: OSError) -> None:
+        if not self._failing:
+            log.error("the place in the programme cannot be saved; on air goes on", error=error.strerror)
+        self._failing = True
+
+    def _recovered(self) -> None:
+        if self._failing:
+            log.info("the place in the programme is saved again")
+        self._failing = False
