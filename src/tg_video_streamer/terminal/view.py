@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import sys
 import threading
@@ -80,6 +81,7 @@ class TerminalView:
         self._lost = 0
         self._screen: Screen | None = None
         self._ending = False
+        self._terminal_is_gone = False
         self._replaced: tuple[TextIO, TextIO] | None = None
         self._thread = threading.Thread(target=self._draw_until_end, name="terminal", daemon=True)
 
@@ -119,7 +121,7 @@ class TerminalView:
             self._ending = True
             self._news.notify()
         self._thread.join(STOP_SECONDS)
-        if not self._thread.is_alive():
+        if not self._thread.is_alive() and not self._terminal_is_gone:
             self._give_back()
 
     def _give_back(self) -> None:
@@ -131,8 +133,9 @@ class TerminalView:
         with self._news:
             lines = list(self._lines)
             self._lines.clear()
-        if lines:
-            sys.stdout.write("\n".join(lines) + "\n")
+        # A terminal that went, or has no such letters: there is nobody left to tell, and the service ends or goes on.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.writelines(f"{line}\n" for line in lines)
             sys.stdout.flush()
 
     def _take_line(self, line: str) -> None:
@@ -154,7 +157,7 @@ class TerminalView:
         except OSError:
             # The terminal is gone, and with it the only place where this could be told; the broadcast goes on, and
             # what is written stays with us, since writing it there would fail too.
-            return
+            self._terminal_is_gone = True
         except Exception:
             self._give_back()
             log.exception("the live table failed; log lines only from here on")
