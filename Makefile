@@ -1,0 +1,56 @@
+# Everything that a newcomer types. `make help` lists it.
+
+PYTHON ?=
+VENV ?= .venv
+ARGS ?=
+UV ?= uv
+SHELL := /bin/sh
+export PYTHON VENV ARGS
+
+# Without a .env the built-in demo goes on air; with one, the channel that it describes.
+SETTINGS = $(if $(wildcard .env),--env-file .env,--demo)
+SCRIPTS = $(wildcard scripts/*.sh ci/*.sh) .ci/run
+COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test test-long check bench lock clean
+
+help: ## Show what there is to type
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@echo
+	@echo "  PYTHON=python3.12 chooses the interpreter, VENV=folder the environment; ARGS=… goes to the program or to pytest."
+
+run: ## Go on air: the demo, or the channel that .env describes
+	@scripts/setup.sh run
+	@exec $(VENV)/bin/tg-video-streamer run $(SETTINGS) $(ARGS)
+
+setup: ## Make .venv with everything for running and testing
+	@scripts/setup.sh dev
+
+test: setup ## Test against real peers (under 15 minutes)
+	@scripts/install-test-packages.sh
+	@scripts/test.sh short
+
+test-long: setup ## Test with repetitions and soaks, and on every other Python found
+	@scripts/install-test-packages.sh
+	@scripts/test.sh long
+
+check: setup ## Check style, types, import direction and scripts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	@scripts/install-test-packages.sh shellcheck
+	shellcheck $(SCRIPTS)
+
+bench: setup ## Measure, each number beside its rival's, into bench/RESULTS.md
+	$(VENV)/bin/python bench/run.py $(ARGS)
+
+lock: ## Pin all dependencies anew after a change of pyproject.toml; UPGRADE=1 takes the newest
+	$(COMPILE) -o requirements.txt
+	$(COMPILE) --extra build -o requirements-build.txt
+	$(COMPILE) --extra dev --extra build -o requirements-dev.txt
+
+clean: ## Remove environments, caches and artefacts; keeps .env, playlist and state
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Installs the system packages that the tests' real peers need, as root or through sudo; otherwise names what is missing.
+# Usage: scripts/install-test-packages.sh [PACKAGE…]
+set -eu
+
+if [ $# = 0 ]; then
+    # ffmpeg: the host's own, beside the wheel's · nginx: RTMP server and TLS proxy · chromium: the preview page
+    # tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
+    set -- ffmpeg nginx libnginx-mod-rtmp chromium chromium-driver tmux procps iproute2 shellcheck fonts-dejavu-core
+fi
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "test packages: this is no Debian or Ubuntu; see to it yourself that these are there: $*" >&2
+    exit 0
+fi
+
+missing=
+for package in "$@"; do
+    case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
+        installed) ;;
+        *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif sudo -n true 2>/dev/null; then
+    as_root=sudo
+else
+    echo "test packages: missing:$missing" >&2
+    echo "test packages: the tests that need them cannot pass; run: sudo apt install$missing" >&2
+    exit 0
+fi
+
+echo "test packages: installing$missing"
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of names
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+
+# The tests start nginx themselves; Debian's package would start one of its own on port 80.
+case " $missing " in
+    *" nginx "*) if [ -d /run/systemd/system ]; then $as_root systemctl disable --now nginx; fi ;;
+esac

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Runs the tests. `short`: once, without those marked long. `long`: all of them, then the short ones on every other
+# supported Python that is found, each in an environment of its own; the output is kept in bench/test-long.txt.
+# Usage: scripts/test.sh short|long    ARGS= goes to pytest.
+set -eu
+
+kind=${1:?usage: scripts/test.sh short|long}
+cd "$(dirname "$0")/.."
+venv=${VENV:-.venv}
+
+run_pytest() {
+    status=0
+    # shellcheck disable=SC2086 # a list of arguments
+    "$@" ${ARGS:-} || status=$?
+    if [ "$status" = 5 ]; then
+        echo "test: no test was selected, so nothing is proved" >&2
+    fi
+    return "$status"
+}
+
+if [ "$kind" = short ]; then
+    run_pytest "$venv/bin/python" -m pytest -m "not long"
+    exit
+fi
+
+others() {
+    ours=$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    for version in 3.11 3.12 3.13; do
+        if [ "$version" != "$ours" ] && "python$version" -c '' 2>/dev/null; then
+            echo "$version"
+        fi
+    done
+}
+
+all() {
+    failed=0
+    echo "== all tests, $("$venv/bin/python" --version)"
+    run_pytest "$venv/bin/python" -m pytest -m "long or not long" || failed=1
+    for version in $(others); do
+        echo "== the short tests, Python $version"
+        if PYTHON=python$version VENV=.venv-$version scripts/setup.sh dev; then
+            run_pytest ".venv-$version/bin/python" -m pytest -m "not long" || failed=1
+        else
+            failed=1
+        fi
+    done
+    if [ "$failed" = 0 ]; then echo "== all passed"; else echo "== failed"; fi
+}
+
+mkdir -p bench
+# The record tells nothing of the folder that it was made in.
+all 2>&1 | sed -u "s#$PWD#.#g" | tee bench/test-long.txt
+tail -n 1 bench/test-long.txt | grep -q '^== all passed$'
