@@ -24,6 +24,18 @@ def find_ffmpeg(override: str = "") -> Path:
     return Path(host).absolute() if host is not None else _wheel_ffmpeg()
 
 
+def fingerprint(path: Path) -> str:
+    """Path, size and time of change: another one means another program (or picture), at no cost of running it.
+
+    A file that is not there has a fingerprint, too.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path)
+    return f"{path} {status.st_size} {status.st_mtime_ns}"
+
+
 def _wheel_ffmpeg() -> Path:
     # Looked up without importing the package, which would cost 30 ms.
     spec = find_spec("imageio_ffmpeg")

@@ -18,6 +18,7 @@ from types import MappingProxyType
 import structlog
 
 from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, StreamerError
+from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.runner import run
@@ -207,21 +208,11 @@ class _Workshop:
         return done.stdout
 
     def _kept_at(self, sentence: str) -> Path:
-        facts = [self._command(), _identity(self._ffmpeg), self._text, sentence, _identity(self._image)]
-        facts.append(hashlib.sha256((Path(__file__).parent / "card.py").read_bytes()).hexdigest())
+        image = fingerprint(self._image) if self._image is not None else ""
+        design = hashlib.sha256((Path(__file__).parent / "card.py").read_bytes()).hexdigest()
+        facts = [self._command(), fingerprint(self._ffmpeg), self._text, sentence, image, design]
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
         return self._cache_dir / f"slate-{digest[:32]}.card"
-
-
-def _identity(path: Path | None) -> list[str | int]:
-    """What changes when a file does; a file that is not there has an identity, too."""
-    if path is None:
-        return []
-    try:
-        status = path.stat()
-    except OSError:
-        return [str(path)]
-    return [str(path), status.st_size, status.st_mtime_ns]
 
 
 def _load(kept_at: Path) -> _Still | None:
