@@ -17,7 +17,7 @@ class Buffer:
 
     def __init__(self, *, limit_seconds: float, limit_bytes: int = 64 * 1024 * 1024) -> None:
         """`put` waits while more than `limit_seconds` of pictures or `limit_bytes` are held."""
-        self._limit_frames = max(1, round(limit_seconds * TICKS_PER_SECOND / FRAME_TICKS))
+        self._limit_frames = _frames(limit_seconds)
         self._limit_bytes = limit_bytes
         self._packets: deque[Packet] = deque()
         self._frames = 0
@@ -25,17 +25,23 @@ class Buffer:
         self._finished = False
         self._closed = False
         self._changed = threading.Condition()
+        self.sliding = False
+        """Instead of waiting for room, `put` drops the oldest GOP: for a live source whose turn has not come."""
+        self.frames_put = 0
+        """Pictures put so far."""
 
     def put(self, packet: Packet) -> None:
         """Append, waiting for room; raises BufferClosed when the taker has gone."""
         with self._changed:
-            while not self._closed and (self._frames >= self._limit_frames or self._bytes >= self._limit_bytes):
-                self._changed.wait()
+            while not self._closed and self._full():
+                if not (self.sliding and self._drop_oldest_gop()):
+                    self._changed.wait()
             if self._closed:
                 raise BufferClosed
             self._packets.append(packet)
             self._bytes += len(packet.data)
             self._frames += packet.kind is Kind.VIDEO
+            self.frames_put += packet.kind is Kind.VIDEO
 
     def finish(self) -> None:
         """No packet will follow."""
@@ -74,6 +80,22 @@ class Buffer:
         return False
 
     @property
+    def limit_seconds(self) -> float:
+        """How much picture is held at most; a waiting `put` goes on where it grows."""
+        return self._limit_frames * FRAME_TICKS / TICKS_PER_SECOND
+
+    @limit_seconds.setter
+    def limit_seconds(self, limit: float) -> None:
+        with self._changed:
+            self._limit_frames = _frames(limit)
+            self._changed.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        """The taker has gone."""
+        return self._closed
+
+    @property
     def seconds(self) -> float:
         """How much picture is held."""
         return self._frames * FRAME_TICKS / TICKS_PER_SECOND
@@ -93,3 +115,22 @@ class Buffer:
         """Finished and empty: the item is over."""
         with self._changed:
             return self._finished and not self._packets
+
+    def _full(self) -> bool:
+        return self._frames >= self._limit_frames or self._bytes >= self._limit_bytes
+
+    def _drop_oldest_gop(self) -> bool:
+        """Drop up to the second keyframe; False where there is none: then nothing is dropped."""
+        keyframes = (at for at, one in enumerate(self._packets) if one.keyframe and one.kind is Kind.VIDEO)
+        second = next((at for at in keyframes if at > 0), None)
+        if second is None:
+            return False
+        for _ in range(second):
+            dropped = self._packets.popleft()
+            self._bytes -= len(dropped.data)
+            self._frames -= dropped.kind is Kind.VIDEO
+        return True
+
+
+def _frames(limit_seconds: float) -> int:
+    return max(1, round(limit_seconds * TICKS_PER_SECOND / FRAME_TICKS))

@@ -1,0 +1,262 @@
+"""One try at an item: one ffmpeg child from one place in the source, read into the buffer until either ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled
+from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.feed.reader import Reader
+from tg_video_streamer.ffmpeg.command import feed_command
+from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, Stretch
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.inputs import file_input, script_input, url_script
+from tg_video_streamer.ffmpeg.runner import Child
+from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, seconds
+from tg_video_streamer.resolve.media import MediaInput
+
+_log = structlog.get_logger(__name__)
+
+STALL_SECONDS = 10.0
+"""A child that says nothing for so long, with room in the buffer, is killed."""
+_EXIT_SECONDS = 5.0
+"""How long a child may live after it has closed its output."""
+_CHECK_SECONDS = 0.25
+_AIM_EARLY_SECONDS = 12.0
+"""Where seeking is inexact: longer than the GOP of any broadcast."""
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+|pipe:\d+|file:[^:']*", re.IGNORECASE)
+_SIGNS_OF_LOSS = re.compile(
+    r"HTTP error|Server returned|Connection (reset|refused|timed out)|Input/output error|timed out|"
+    r"Stream ends prematurely|End of file|Failed to (open segment|reload playlist)|Network is unreachable|Error in the pull",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a stretch begins: at `frames` of the item, whose frame 0 is `item_start_seconds` into the source."""
+
+    item_start_seconds: float
+    frames: int = 0
+    skipped_seconds: float = 0.0
+    """How much of the source behind frame 0 was left out because it could not be read."""
+    sound_from_ticks: int | None = None
+    joins_now: bool = False
+    """The source is live: it begins where it is now, whatever was played before."""
+
+    @property
+    def item_seconds(self) -> float:
+        """The item's own time of the first frame."""
+        return seconds(self.frames * FRAME_TICKS)
+
+    @property
+    def source_seconds(self) -> float:
+        """The source's own time of the first frame."""
+        return 0.0 if self.joins_now else self.item_start_seconds + self.skipped_seconds + self.item_seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a try ended. `error` None: the child came to the end of what it could read."""
+
+    frames: int
+    sound_end_ticks: int | None
+    error: FeedError | None
+    lost: bool
+    """The child's last words speak of a lost source, whatever its exit code."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """What all tries of a feed have in common."""
+
+    house: HouseFormat
+    headers: CodecHeaders | None
+    ffmpeg: Path
+    clock: Clock
+    buffer: Buffer
+    stall_seconds: float = STALL_SECONDS
+
+
+async def attempt(
+    setting: Setting,
+    inputs: Sequence[MediaInput],
+    source: Source,
+    place: Place,
+    *,
+    end_seconds: float | None,
+    volume: float,
+    on_line: Callable[[str], bool],
+    progressed: Callable[[], None],
+) -> Outcome:
+    """Play one stretch into the buffer. `on_line` gets each line of stderr and says whether it is dealt with.
+
+    `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
+    buffer then, since the reader may be waiting for room in it.
+    """
+    loop = asyncio.get_running_loop()
+    finished = asyncio.Event()
+    read_end, write_end = os.pipe()
+    reader = Reader(
+        read_end,
+        setting.buffer,
+        headers=setting.headers,
+        start_ticks=place.frames * FRAME_TICKS,
+        sound_from_ticks=place.sound_from_ticks,
+        monotonic=setting.clock.monotonic,
+        finished=lambda: _tell(loop, finished),
+    )
+    complaints: list[str] = []
+
+    def line_came(line: str) -> None:
+        if not on_line(line):
+            complaints.append(redacted(line))
+            del complaints[:-20]
+
+    scripts = [os.pipe() if not one.is_file else None for one in inputs]
+    try:
+        command = _command(setting, inputs, source, place, end_seconds, volume, scripts)
+        start = Child.start(
+            command,
+            stdout=write_end,
+            pass_fds=[script[0] for script in scripts if script],
+            on_line=line_came,
+        )
+        async with start as child:
+            _close_ends(write_end, scripts)
+            reader.start()
+            stalled = await _watch(reader, finished, setting.stall_seconds, progressed)
+            code = None if stalled or reader.error else await _exit_code(child)
+    except BaseException:
+        _close_ends(write_end, scripts)
+        raise
+    finally:
+        if reader.started:
+            # Cancelled with a full buffer: closing it is what releases the reader, and nobody takes from it any more.
+            await _joined(reader, finished, setting.buffer)
+        else:
+            os.close(read_end)
+    error = _error(reader, stalled=stalled, code=code, complaints=complaints, limit=setting.stall_seconds)
+    if complaints:
+        _log.debug("ffmpeg said", lines=complaints[-5:], code=code)
+    lost = any(_SIGNS_OF_LOSS.search(line) for line in complaints)
+    return Outcome(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=lost)
+
+
+def redacted(line: str) -> str:
+    """A line of ffmpeg's without anything that could be a URL or path."""
+    return _URL.sub("(location)", line)
+
+
+def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: float) -> Stretch:
+    """The part of the source from `place` on, as the filters need to know it."""
+    begin = place.source_seconds
+    aim_early = min(_AIM_EARLY_SECONDS, begin) if source.inexact_seek else 0.0
+    still = source.picture is not None and source.picture.still
+    whole = source.duration_seconds
+    if still and source.sound is None and end_seconds is None:
+        end_seconds = place.item_start_seconds + STILL_SECONDS
+    moving = source.picture if source.picture is not None and not still else None
+    picture_whole = moving.duration_seconds or (whole if source.sound is None else None) if moving else None
+    sound_whole = source.sound.duration_seconds if source.sound is not None else None
+    return Stretch(
+        seek_seconds=begin - aim_early,
+        trim_seconds=aim_early,
+        length_seconds=None if end_seconds is None else max(0.04, end_seconds - begin),
+        volume=volume,
+        picture_left_seconds=None if picture_whole is None else max(0.0, picture_whole - begin),
+        sound_left_seconds=None if sound_whole is None else max(0.0, sound_whole - begin),
+    )
+
+
+Scripts = list[tuple[int, int] | None]
+
+
+def _command(
+    setting: Setting,
+    inputs: Sequence[MediaInput],
+    source: Source,
+    place: Place,
+    end_seconds: float | None,
+    volume: float,
+    scripts: Scripts,
+) -> list[str]:
+    stretch = stretch_of(source, place, end_seconds, volume)
+    words = []
+    for index, (one, script) in enumerate(zip(inputs, scripts, strict=True)):
+        still = source.picture is not None and source.picture.still and source.picture.input_index == index
+        alone = still and (source.sound is None or source.sound.input_index != index)
+        seek = 0.0 if alone else stretch.seek_seconds + source.lead_seconds(index)
+        if script is None:
+            words.append(file_input(one.location, seek_seconds=seek, still=alone and source.container == "image2"))
+        else:
+            # A script is shorter than a pipe is deep, so it can be written before anybody reads.
+            os.write(script[1], url_script(one.location, one.headers, silence_seconds=setting.stall_seconds))
+            words.append(script_input(script[0], seek_seconds=seek))
+    return feed_command(setting.ffmpeg, words, source=source, house=setting.house, stretch=stretch)
+
+
+def _close_ends(write_end: int, scripts: Scripts) -> None:
+    """Close our copies of what the child has inherited; safe to call again."""
+    for descriptor in (write_end, *(end for script in scripts if script for end in script)):
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+
+
+async def _watch(reader: Reader, finished: asyncio.Event, stall_seconds: float, progressed: Callable[[], None]) -> bool:
+    """Wait for the end of the child's output; True where it went silent first."""
+    while not finished.is_set():
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await finished.wait()
+        except TimeoutError:
+            progressed()
+            if reader.silent_seconds > stall_seconds:
+                return True
+    return False
+
+
+async def _exit_code(child: Child) -> int | None:
+    try:
+        async with asyncio.timeout(_EXIT_SECONDS):
+            return await child.wait()
+    except TimeoutError:
+        return None
+
+
+async def _joined(reader: Reader, finished: asyncio.Event, buffer: Buffer) -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        buffer.close()
+    await asyncio.shield(asyncio.ensure_future(finished.wait()))
+    reader.join()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, finished: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(finished.set)
+
+
+def _error(reader: Reader, *, stalled: bool, code: int | None, complaints: list[str], limit: float) -> FeedError | None:
+    if reader.error is not None:
+        return reader.error
+    last = " | ".join(complaints[-3:]) or "it said nothing"
+    if stalled:
+        return InputStalled(f"no picture came for {limit:g} s ({last})", remedy="it is tried again")
+    if code is None:
+        return EncoderFailed(f"ffmpeg did not end after its output had ended ({last})", remedy="it is tried again")
+    if code != 0:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        return EncoderFailed(f"ffmpeg {how}: {last}", remedy="it is tried again")
+    return None

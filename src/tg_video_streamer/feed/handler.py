@@ -1,0 +1,327 @@
+"""One item from its locator to packets in a buffer: resolves, probes, runs attempts, and decides what follows each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from tg_video_streamer.backoff import Backoff
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import (
+    ForeignHeaders,
+    OffGrid,
+    ProbeFailed,
+    SourceGone,
+    StreamerError,
+    ToolMissing,
+)
+from tg_video_streamer.events import Event, PictureFault, SourceFailed
+from tg_video_streamer.feed.attempt import STALL_SECONDS, Outcome, Setting, attempt
+from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.feed.faults import FaultWatch
+from tg_video_streamer.feed.probe import probe
+from tg_video_streamer.feed.progress import Progress, Step
+from tg_video_streamer.feed.states import FEED_TRANSITIONS, FeedState
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.inputs import dropped_headers
+from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.media import CodecHeaders, seconds
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.states import StateMachine
+
+_log = structlog.get_logger(__name__)
+
+Resolve = Callable[[Item], Awaitable[Media | Expansion]]
+
+PRIMED_SECONDS = 2.0
+"""What a feed holds when it may go on air."""
+WAITING_SECONDS = 4.0
+"""What a feed holds at most while it waits for its turn."""
+_RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
+_EXPIRY_MARGIN_SECONDS = 60.0
+_FOR_GOOD = (SourceGone, ToolMissing, ForeignHeaders, OffGrid)
+"""Another try would end the same way."""
+
+
+class Feed:
+    """One item as packets in `buffer`. `run` does everything; it belongs to the event loop, the buffer to any thread."""
+
+    def __init__(
+        self,
+        item: Item,
+        *,
+        resolve: Resolve,
+        house: HouseFormat,
+        headers: CodecHeaders | None,
+        ffmpeg: Path,
+        buffer_seconds: float,
+        clock: Clock,
+        publish: Callable[[Event], None],
+        start_seconds: float = 0.0,
+        waiting_seconds: float = WAITING_SECONDS,
+        stall_seconds: float = STALL_SECONDS,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`start_seconds` counts from the item's own beginning (its `start=`).
+
+        `headers` are the programme's: a child that gives others is refused; None takes what comes. `publish` gets
+        events (`EventBus.publish`). `changed` is called in the loop's thread whenever the state or `primed` changes.
+        """
+        self.item = item
+        self.expansion: Expansion | None = None
+        """Set where the item turned out to be a list; `run` has ended then."""
+        self.media: Media | None = None
+        self.source: Source | None = None
+        """What the probe found."""
+        self.last_error: StreamerError | None = None
+        self._resolve = resolve
+        self._publish = publish
+        self._clock = clock
+        self._changed = changed
+        self._buffer_seconds = buffer_seconds
+        self._waiting_seconds = min(waiting_seconds, buffer_seconds)
+        self._on_air = False
+        self._was_primed = False
+        self._machine = StateMachine(FEED_TRANSITIONS, FeedState.RESOLVING, self._moved)
+        self._progress = Progress(start_seconds=start_seconds)
+        self._fresh: Media | None = None
+        self._watch = FaultWatch()
+        self.buffer = Buffer(limit_seconds=self._waiting_seconds)
+        self._setting = Setting(
+            house=house,
+            headers=headers,
+            ffmpeg=ffmpeg,
+            clock=clock,
+            buffer=self.buffer,
+            stall_seconds=stall_seconds,
+        )
+
+    @property
+    def state(self) -> FeedState:
+        """What it is doing."""
+        return self._machine.state
+
+    @property
+    def title(self) -> str:
+        """The operator's, else the source's own."""
+        return self.item.title or (self.media.title if self.media else "")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has no end that could be known."""
+        return self.media is not None and self.media.is_live
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """From the item's own beginning to its end; None where nobody knows."""
+        whole = self.source.duration_seconds if self.source else None
+        if whole is None and self.media is not None:
+            whole = self.media.duration_seconds
+        if self.item.end_seconds is not None:
+            whole = self.item.end_seconds if whole is None else min(whole, self.item.end_seconds)
+        return None if whole is None or self.is_live else max(0.0, whole - self.item.start_seconds)
+
+    @property
+    def expires_wall(self) -> float | None:
+        """When the URLs that are in use stop working; None where they do not."""
+        return self.media.expires_wall if self.media else None
+
+    @property
+    def primed(self) -> bool:
+        """Whether it may go on air: it holds enough, or all there is."""
+        if self.buffer.finished:
+            return self.buffer.head() is not None
+        needed = self._buffer_seconds if self.is_live else min(PRIMED_SECONDS, self._waiting_seconds)
+        return self.buffer.seconds >= needed
+
+    def on_air(self) -> None:
+        """It is being played: from now on it holds the whole buffer."""
+        self._on_air = True
+        self.buffer.limit_seconds = self._buffer_seconds
+
+    async def run(self) -> None:
+        """Play the item to its end. Returns in the states ended and failed; cancelling kills the child and reaps it."""
+        try:
+            while (pause := await self._try_once()) is not None:
+                self._move(FeedState.RETRYING, self._why())
+                await self._rest(pause)
+                self._move(FeedState.RESOLVING)
+        finally:
+            self.buffer.finish()
+        while self.buffer.head() is not None and not self.buffer.closed:
+            # The detectors run ahead of the viewer: what they saw at the end is told when it is played.
+            await asyncio.sleep(0.5)
+            self._tell_faults()
+
+    async def _try_once(self) -> float | None:
+        """Resolve, probe and play from where it stands; seconds until another try, None where it is over."""
+        stage = "resolve"
+        try:
+            media = await self._current_media()
+            if media is None:
+                self._end(FeedState.ENDED, "it is a list")
+                return None
+            stage = "probe"
+            self._move(FeedState.PROBING)
+            self.source = await self._probed(media)
+            stage = "feed"
+            self._move(FeedState.PRIMING)
+            outcome = await self._played(media, self.source)
+        except StreamerError as error:
+            return self._after_error(stage, error)
+        return self._after_outcome(outcome)
+
+    async def _current_media(self) -> Media | None:
+        """Where the item is now; None where it is a list. A fresh answer that lies ready is used."""
+        fresh, self._fresh = self._fresh, None
+        found = fresh or await self._resolve(self.item)
+        if isinstance(found, Expansion):
+            self.expansion = found
+            return None
+        self.media = found
+        if found.is_live:
+            self.buffer.limit_seconds = self._buffer_seconds
+            self.buffer.sliding = not self._on_air
+        for one in found.inputs:
+            if not one.is_file and (dropped := dropped_headers(one.headers)):
+                _log.warning("request headers cannot be sent", names=dropped, key=self.item.key)
+        return found
+
+    async def _probed(self, media: Media) -> Source:
+        found = await probe(media.inputs, live=media.is_live, wanted_height=self._setting.house.height)
+        if self.source is not None and found.sound is not None and self.source.sound is not None:
+            # One item has one gain, although another try may measure it a little differently.
+            sound = replace(found.sound, loudness_lufs=self.source.sound.loudness_lufs)
+            found = replace(found, sound=sound)
+        if found.duration_seconds is None and media.duration_seconds and not media.is_live:
+            still = found.picture is not None and found.picture.still and found.sound is None
+            found = found if still else replace(found, duration_seconds=media.duration_seconds)
+        return found
+
+    async def _played(self, media: Media, source: Source) -> Outcome:
+        place = self._progress.place(self.item, live=media.is_live)
+        self._watch = FaultWatch(origin_seconds=place.item_seconds)
+        async with asyncio.TaskGroup() as group:
+            renewal = group.create_task(self._renew(media), name="renew urls")
+            outcome = await attempt(
+                self._setting,
+                media.inputs,
+                source,
+                place,
+                end_seconds=self.item.end_seconds,
+                volume=self.item.volume,
+                on_line=self._watch.take,
+                progressed=self._progressed,
+            )
+            renewal.cancel()
+        self._progress.add(outcome)
+        return outcome
+
+    async def _renew(self, media: Media) -> None:
+        """Have a fresh answer at hand shortly before the URLs expire, for a try that may follow."""
+        if media.expires_wall is None:
+            return
+        await asyncio.sleep(max(0.0, media.expires_wall - self._clock.wall() - _EXPIRY_MARGIN_SECONDS))
+        try:
+            found = await self._resolve(self.item)
+        except StreamerError as error:
+            self._failed("resolve", error)
+            return
+        self._fresh = found if isinstance(found, Media) else None
+
+    def _after_error(self, stage: str, error: StreamerError) -> float | None:
+        self._failed(stage, error)
+        for_good = isinstance(error, _FOR_GOOD) or (isinstance(error, ProbeFailed) and self._is_file())
+        step = Step.GIVE_UP if for_good else self._progress.after_failure(live=self.is_live)
+        if step is Step.GIVE_UP:
+            self._end(FeedState.FAILED, str(error))
+            return None
+        return _RETRY_PAUSES.pause(self._progress.failures)
+
+    def _after_outcome(self, outcome: Outcome) -> float | None:
+        if outcome.error is not None:
+            self._failed("feed", outcome.error)
+            if isinstance(outcome.error, _FOR_GOOD):
+                self._end(FeedState.FAILED, str(outcome.error))
+                return None
+        step = self._progress.after_outcome(
+            outcome, live=self.is_live, is_file=self._is_file(), expected_seconds=self.duration_seconds
+        )
+        if step is Step.END:
+            self._end(FeedState.ENDED, "")
+            return None
+        if step is Step.GIVE_UP:
+            self._end(FeedState.FAILED, self._why())
+            return None
+        if outcome.error is None:
+            _log.info("source ended early", key=self.item.key, at_seconds=round(self._progress.seconds, 2))
+        return _RETRY_PAUSES.pause(self._progress.failures)
+
+    async def _rest(self, pause: float) -> None:
+        until = self._clock.monotonic() + pause
+        while (left := until - self._clock.monotonic()) > 0:
+            await asyncio.sleep(min(left, 0.25))
+            self._progressed()
+
+    def _progressed(self) -> None:
+        """A few times a second: see whether it became primed, and whether a viewer has met a fault."""
+        if self.buffer.frames_put > self._progress.frames and self.state is FeedState.PRIMING and self.primed:
+            self._move(FeedState.RUNNING)
+        if self.primed != self._was_primed:
+            self._was_primed = self.primed
+            self._changed()
+        if self._on_air:
+            self.buffer.sliding = False
+        self._tell_faults()
+
+    def _tell_faults(self) -> None:
+        head = self.buffer.head()
+        if head is None or not self._on_air:
+            return
+        for fault in self._watch.due(seconds(head.ticks)):
+            self._publish(
+                PictureFault(
+                    wall=self._clock.wall(),
+                    fault=fault.fault,
+                    active=fault.active,
+                    key=self.item.key,
+                    title=self.title,
+                )
+            )
+
+    def _failed(self, stage: str, error: StreamerError) -> None:
+        self.last_error = error
+        _log.warning("source failed", stage=stage, reason=error.reason, error=str(error), key=self.item.key)
+        self._publish(
+            SourceFailed(
+                wall=self._clock.wall(),
+                stage=stage,
+                reason=error.reason,
+                detail=str(error),
+                key=self.item.key,
+                title=self.title,
+            )
+        )
+
+    def _why(self) -> str:
+        return str(self.last_error) if self.last_error else "the source ended early"
+
+    def _is_file(self) -> bool:
+        return self.media is not None and all(one.is_file for one in self.media.inputs)
+
+    def _end(self, state: FeedState, why: str) -> None:
+        self.buffer.finish()
+        self._move(state, why)
+
+    def _move(self, state: FeedState, why: str = "") -> None:
+        self._machine.move(state, why)
+
+    def _moved(self, old: FeedState, new: FeedState, why: str) -> None:
+        _log.debug("feed moved", old=str(old), new=str(new), why=why, key=self.item.key)
+        self._was_primed = self.primed
+        self._changed()

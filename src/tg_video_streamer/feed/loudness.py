@@ -1,0 +1,72 @@
+"""Measures how loud an item is (EBU R128) from a few samples of it; imported by the probe's child process alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import av.error
+import av.filter
+
+_WINDOWS = 8
+_WINDOW_SECONDS = 3.0
+_QUIETEST_LUFS = -60.0
+"""Anything quieter counts as silence, which is not made louder."""
+
+
+def measure_loudness(container: Any, stream: Any, duration_seconds: float | None) -> float | None:
+    """Integrated loudness in LUFS over the whole of a short item, or over samples spread evenly over a long one.
+
+    None where it is unknown: a source without an end, without seeking, or of silence. The gate of EBU R128 works across
+    the samples as it does across a whole programme, because they go through one filter.
+    """
+    if not duration_seconds:
+        return None
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(template=stream)
+    # Measured as it will be heard: after the downmix.
+    stereo = graph.add("aformat", "sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo")
+    meter = graph.add("ebur128", "metadata=1:framelog=quiet")
+    sink = graph.add("abuffersink")
+    source.link_to(stereo)
+    stereo.link_to(meter)
+    meter.link_to(sink)
+    graph.configure()
+    loudness = _QUIETEST_LUFS
+    try:
+        for frame in _samples(container, stream, duration_seconds):
+            frame.pts = None
+            graph.push(frame)
+            loudness = _read(graph, loudness)
+    except av.error.FFmpegError:
+        return None
+    return loudness if loudness > _QUIETEST_LUFS else None
+
+
+def _samples(container: Any, stream: Any, duration: float) -> Any:
+    if duration <= _WINDOWS * _WINDOW_SECONDS:
+        container.seek(0)
+        stream.codec_context.flush_buffers()
+        yield from container.decode(stream)
+        return
+    step = duration / _WINDOWS
+    for window in range(_WINDOWS):
+        begin = step * (window + 0.5) - _WINDOW_SECONDS / 2
+        container.seek(int(begin * 1_000_000))
+        stream.codec_context.flush_buffers()
+        for frame in container.decode(stream):
+            if frame.time is not None and frame.time >= begin + _WINDOW_SECONDS:
+                break
+            if frame.time is None or frame.time >= begin:
+                yield frame
+
+
+def _read(graph: Any, loudness: float) -> float:
+    while True:
+        try:
+            frame = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return loudness
+        text = frame.metadata.get("lavfi.r128.I") if hasattr(frame, "metadata") else None
+        if text is not None:
+            loudness = float(text)

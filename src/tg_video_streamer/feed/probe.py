@@ -1,0 +1,85 @@
+"""Says what is in a source: run as a child (`python -m tg_video_streamer.feed.probe`), since it decodes foreign bytes.
+
+It reads the inputs as JSON from stdin, so that no URL stands on its command line, opens them with PyAV under the same
+limits as ffmpeg gets (`ffmpeg.inputs`), decodes the first frames, and prints either what it found or a reason.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tg_video_streamer.errors import ChildFailed, ProbeFailed
+from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.resolve.media import MediaInput
+
+PROBE_SECONDS = 25.0
+"""A probe that takes longer is killed."""
+_REMEDY = "check it with ffprobe, or take it off the playlist"
+
+
+async def probe(inputs: Sequence[MediaInput], *, live: bool, wanted_height: int = 1080) -> Source:
+    """What the inputs hold together; `wanted_height` chooses among several pictures. Raises ProbeFailed."""
+    question = {
+        "inputs": [
+            {
+                "location": one.location,
+                "is_file": one.is_file,
+                "headers": dict(one.headers),
+                "has_video": one.has_video,
+                "has_audio": one.has_audio,
+            }
+            for one in inputs
+        ],
+        "live": live,
+        "wanted_height": wanted_height,
+    }
+    command = (sys.executable, "-m", "tg_video_streamer.feed.probe")
+    try:
+        done = await run(
+            command, stdin=json.dumps(question).encode(), timeout_seconds=PROBE_SECONDS, limit_bytes=1 << 20
+        )
+    except ChildFailed as error:
+        raise ProbeFailed(f"the source did not say what it holds: {error.what}", remedy="it is tried again") from error
+    return _answer(done.returncode, done.stdout)
+
+
+def _answer(returncode: int, stdout: bytes) -> Source:
+    try:
+        answer = json.loads(stdout)
+    except ValueError:
+        raise ProbeFailed(f"the probe ended with code {returncode} and no answer", remedy=_REMEDY) from None
+    if "reason" in answer:
+        raise ProbeFailed(str(answer["reason"]), remedy=_REMEDY)
+    picture, sound = answer.pop("picture"), answer.pop("sound")
+    return Source(
+        picture=Picture(**picture) if picture else None,
+        sound=Sound(**sound) if sound else None,
+        **answer,
+    )
+
+
+def main() -> int:
+    """The child: question on stdin, answer on stdout; 0 in either case, for a reason is an answer."""
+    # Imported here, since only the child may load a library that decodes foreign bytes.
+    from tg_video_streamer.feed import inspection  # noqa: PLC0415 - only the child may load native decoders
+
+    question: dict[str, Any] = json.load(sys.stdin)
+    try:
+        found = [
+            inspection.inspect(index, MediaInput(**one), wanted_height=question["wanted_height"])
+            for index, one in enumerate(question["inputs"])
+        ]
+        answer = asdict(inspection.together(found, live=question["live"]))
+    except ProbeFailed as error:
+        answer = {"reason": error.what}
+    sys.stdout.write(json.dumps(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Reads one ffmpeg child's Matroska from a pipe, in a thread, and puts its packets on the item's own time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import av
+import av.error
+
+from tg_video_streamer.errors import FeedError, ForeignHeaders, OffGrid
+from tg_video_streamer.feed.buffer import Buffer, BufferClosed
+from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet, seconds
+
+_SMALL_PROBE = {"probesize": "32", "analyzeduration": "0", "protocol_whitelist": "pipe"}
+
+
+class Reader:
+    """One child's packets; `start` runs it in a thread of its own, which ends with the pipe.
+
+    Frame n of this stretch is put at `start_ticks + n * FRAME_TICKS`, exactly: the container's times are milliseconds and
+    are only checked. Sound before `sound_from_ticks` is already there from an earlier stretch and is dropped.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        buffer: Buffer,
+        *,
+        headers: CodecHeaders | None,
+        start_ticks: int,
+        sound_from_ticks: int | None,
+        monotonic: Callable[[], float],
+        finished: Callable[[], None],
+    ) -> None:
+        """Owns `descriptor` and closes it. `headers` None: whatever the child sends is accepted.
+
+        `finished` is called in the thread as its last act.
+        """
+        self._descriptor = descriptor
+        self._buffer = buffer
+        self._wanted = headers
+        self._start_ticks = start_ticks
+        self._sound_from = sound_from_ticks
+        self._monotonic = monotonic
+        self._finished = finished
+        self._thread = threading.Thread(target=self._run, name="feed-reader", daemon=True)
+        self._base: int | None = None
+        self._early: list[Packet] = []
+        self._waiting_for_room = False
+        self._last_progress = monotonic()
+        self.frames = 0
+        """Video packets handed on."""
+        self.sound_end_ticks = sound_from_ticks
+        """The item's own time at which the sound that was handed on ends; None: there was none."""
+        self.error: FeedError | None = None
+        """Why it stopped reading before the end of the pipe."""
+        self.headers: CodecHeaders | None = None
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    @property
+    def started(self) -> bool:
+        """Whether `start` was called: from then on the thread closes the descriptor."""
+        return self._thread.ident is not None
+
+    def join(self) -> None:
+        """Wait for the thread: after the child was killed or the buffer was closed it ends at once."""
+        self._thread.join()
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the child has said nothing; 0 while it is the buffer that has no room."""
+        return 0.0 if self._waiting_for_room else self._monotonic() - self._last_progress
+
+    def _run(self) -> None:
+        try:
+            with av.open(f"pipe:{self._descriptor}", format="matroska", options=_SMALL_PROBE) as container:
+                self._read(container)
+        except FeedError as error:
+            self.error = error
+        except BufferClosed:
+            self.error = None
+        except (av.error.FFmpegError, OSError):
+            # A child that was killed or could not open its input leaves half a file: its exit code tells more.
+            self.error = None
+        finally:
+            os.close(self._descriptor)
+            self._finished()
+
+    def _read(self, container: Any) -> None:
+        for packet in container.demux():
+            if not packet.size:
+                continue
+            self._last_progress = self._monotonic()
+            if self.headers is None:
+                self._check_headers(container)
+            milliseconds = packet.pts if packet.pts is not None else packet.dts
+            ticks = round(milliseconds * packet.time_base * TICKS_PER_SECOND)
+            if packet.stream.type == "video":
+                self._take_picture(packet, ticks)
+            else:
+                self._take_sound(packet, ticks)
+
+    def _check_headers(self, container: Any) -> None:
+        video = bytes(container.streams.video[0].codec_context.extradata or b"")
+        audio = bytes(container.streams.audio[0].codec_context.extradata or b"")
+        self.headers = CodecHeaders(video=video, audio=audio)
+        if self._wanted is not None and self.headers != self._wanted:
+            what = "picture" if video != self._wanted.video else "sound"
+            raise ForeignHeaders(f"the encoder gave the {what} other codec headers than the programme has")
+
+    def _take_picture(self, packet: Any, ticks: int) -> None:
+        if self._base is None:
+            self._base = ticks
+        slot = self.frames * FRAME_TICKS
+        if abs(ticks - self._base - slot) > FRAME_TICKS // 2:
+            stands = seconds(self._start_ticks + ticks - self._base)
+            raise OffGrid(f"frame {self.frames} of this stretch stands at {stands:.3f} s, off its place in the grid")
+        self._put(
+            Packet(
+                kind=Kind.VIDEO, ticks=self._start_ticks + slot, keyframe=bool(packet.is_keyframe), data=bytes(packet)
+            )
+        )
+        self.frames += 1
+        if self._early:
+            early, self._early = self._early, []
+            for one in early:
+                self._put_sound(one.data, one.ticks)
+
+    def _take_sound(self, packet: Any, ticks: int) -> None:
+        if self._base is None:
+            # Its place is known with the first picture, whose time is the item's 0.
+            self._early.append(Packet(kind=Kind.AUDIO, ticks=ticks, keyframe=True, data=bytes(packet)))
+        else:
+            self._put_sound(bytes(packet), ticks)
+
+    def _put_sound(self, data: bytes, ticks: int) -> None:
+        assert self._base is not None  # noqa: S101 - sound is kept until the first picture came
+        own = self._start_ticks + ticks - self._base
+        if self._sound_from is not None and own < self._sound_from - PACKET_TICKS // 2:
+            return
+        self._put(Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data))
+        self.sound_end_ticks = own + PACKET_TICKS
+
+    def _put(self, packet: Packet) -> None:
+        self._waiting_for_room = True
+        try:
+            self._buffer.put(packet)
+        finally:
+            self._last_progress = self._monotonic()
+            self._waiting_for_room = False

@@ -1,0 +1,149 @@
+"""The filter graph that brings whatever a probe found to the house format, and the detectors that watch the result.
+
+The outputs are labelled `[v]` and `[a]`. Lines that the detectors write to stderr are read by `feed/faults.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.media import FRAMES_PER_SECOND
+
+STILL_SECONDS = 10.0
+"""How long a still picture stays where the operator says nothing."""
+FAULT_SECONDS = 10.0
+"""How long black, frozen or silent must last before anybody is told."""
+CARD_COLOUR = "0x1d2b44"
+"""Behind sound without a picture."""
+
+_COLOURS = "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+# BT.2390 has no filter; Hable's curve at reference white 100 cd/m2 is what ffmpeg's own documentation recommends.
+_TONE_MAPPING = (
+    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+)
+_TO_STDERR = r"print:file=pipe\\:2:direct=1"
+_PEAK = 0.84
+"""-1.5 dB: room for what AAC adds to a peak."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """Which part of the source is to come out, and how."""
+
+    seek_seconds: float = 0.0
+    """The input's own time of the first frame, given to `-ss`."""
+    trim_seconds: float = 0.0
+    """What is decoded after the seek only to be thrown away."""
+    length_seconds: float | None = None
+    """Where to end; None: with the source."""
+    volume: float = 1.0
+    picture_left_seconds: float | None = None
+    sound_left_seconds: float | None = None
+    """How much of either stream there is from here on, where known."""
+
+
+def filter_graph(source: Source, house: HouseFormat, stretch: Stretch) -> str:
+    """The value of -filter_complex."""
+    return ";".join((*_picture_chains(source, house, stretch), *_sound_chains(source.sound, house, stretch)))
+
+
+def endless(source: Source) -> bool:
+    """Whether one of the outputs of the graph never ends by itself, so that the other one must end it."""
+    return source.picture is None or source.picture.still or source.sound is None
+
+
+def fit(house: HouseFormat) -> str:
+    """Scale to the largest size that fits the frame and has the source's own shape, whatever its pixels are like."""
+    width = f"2*round(min({house.width},{house.height}*dar)/2)"
+    height = f"2*round(min({house.height},{house.width}/dar)/2)"
+    return f"scale=w='{width}':h='{height}':out_color_matrix=bt709:out_range=tv"
+
+
+def frame(house: HouseFormat) -> str:
+    """Bars around a picture that was fitted, square pixels, house colours."""
+    return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{_COLOURS}"
+
+
+def _picture_chains(source: Source, house: HouseFormat, stretch: Stretch) -> tuple[str, ...]:
+    picture = source.picture
+    if picture is None:
+        return (f"color=c={CARD_COLOUR}:s={house.width}x{house.height}:r={FRAMES_PER_SECOND},{frame(house)}[v]",)
+    pad = f"[{picture.input_index}:v:{picture.stream_index}]"
+    if picture.still:
+        # One frame is scaled and then repeated: scaling each repetition would cost as much as a film.
+        return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{_COLOURS}[v]",)
+    rate = f"fps={FRAMES_PER_SECOND}:start_time=0"
+    trim = (
+        [f"trim=start={stretch.trim_seconds:.6f},setpts=PTS-{stretch.trim_seconds:.6f}/TB"]
+        if stretch.trim_seconds
+        else []
+    )
+    fast = picture.frame_rate > FRAMES_PER_SECOND
+    steps = [
+        *trim,
+        # Only frames that say so are touched. Before `fps`, which would drop one field's time.
+        *(["bwdif=mode=send_frame:deint=interlaced"] if picture.interlaced else []),
+        # Frames that are dropped anyway need no scaling; those that are repeated are scaled once.
+        *([rate] if fast else []),
+        _shape(picture, house),
+        frame(house),
+        *([] if fast else [rate]),
+    ]
+    chain = f"{pad}{','.join(steps)},split[seen][watched]"
+    watch = (
+        "[watched]fps=2,scale=160:90:flags=fast_bilinear,blackdetect=d=0.1:pix_th=0.06,"
+        f"freezedetect=n=-60dB:d={FAULT_SECONDS:g},metadata={_TO_STDERR},nullsink"
+    )
+    return (chain, watch, f"[seen]{_hold(stretch)}{_COLOURS}[v]")
+
+
+def _shape(picture: Picture, house: HouseFormat) -> str:
+    if not picture.high_dynamic_range:
+        return fit(house)
+    # Scaled first: tone mapping works in floating point and costs by the pixel.
+    width = f"2*round(min({house.width},{house.height}*dar)/2)"
+    height = f"2*round(min({house.height},{house.width}/dar)/2)"
+    return f"scale=w='{width}':h='{height}',{_TONE_MAPPING}"
+
+
+def _hold(stretch: Stretch) -> str:
+    """The last frame stays while the sound goes on."""
+    picture, sound = stretch.picture_left_seconds, stretch.sound_left_seconds
+    if picture is None or sound is None or sound - picture < 0.5:
+        return ""
+    return f"tpad=stop_mode=clone:stop_duration={sound - picture:.3f},"
+
+
+def _sound_chains(sound: Sound | None, house: HouseFormat, stretch: Stretch) -> tuple[str, ...]:
+    if sound is None:
+        return ("anullsrc=r=48000:cl=stereo[a]",)
+    pad = f"[{sound.input_index}:a:{sound.stream_index}]"
+    trim = (
+        [f"atrim=start={stretch.trim_seconds:.6f},asetpts=PTS-{stretch.trim_seconds:.6f}/TB"]
+        if stretch.trim_seconds
+        else []
+    )
+    length = stretch.picture_left_seconds
+    steps = [
+        *trim,
+        # Holes in the timestamps become silence, so that sound never slides against the picture.
+        "aresample=48000:async=1000:min_hard_comp=0.1:first_pts=0",
+        "aformat=sample_fmts=fltp:channel_layouts=stereo",
+        f"silencedetect=n=-60dB:d={FAULT_SECONDS:g},ametadata={_TO_STDERR}",
+        *_loudness(sound, house, stretch.volume),
+        *([f"apad=whole_dur={length:.3f}"] if length is not None else []),
+    ]
+    return (f"{pad}{','.join(steps)}[a]",)
+
+
+def _loudness(sound: Sound, house: HouseFormat, volume: float) -> list[str]:
+    factor = [f"volume={volume:.4f}"] if volume != 1.0 else []
+    limiter = f"alimiter=limit={_PEAK}:level=false:latency=true"
+    if sound.loudness_lufs is not None:
+        gain = house.loudness_lufs - sound.loudness_lufs
+        return [f"volume={gain:.2f}dB", *factor, limiter]
+    normalise = f"loudnorm=I={house.loudness_lufs:g}:TP=-1.5:LRA=11,aresample=48000,aformat=channel_layouts=stereo"
+    return [normalise, *factor, *([limiter] if volume > 1.0 else [])]

@@ -1,0 +1,155 @@
+"""The input half of a decoding command line: files are opened directly, URLs through a script on a descriptor.
+
+A command line can be read by every user of the host, and URLs may be signed: they reach ffmpeg as an ffconcat script of
+one file on an inherited pipe, with their headers as options. What may be opened is limited twice: by protocol, and by
+demuxer, since a list or manifest that pretends to be a video would otherwise name other files to open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+FILE_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    *(
+        "mpegts",
+        "mpeg",
+        "mpegvideo",
+        "avi",
+        "flv",
+        "live_flv",
+        "asf",
+        "ogg",
+        "rm",
+        "mxf",
+        "gxf",
+        "nut",
+        "wtv",
+        "dv",
+        "ivf",
+    ),
+    *("h264", "hevc", "m4v", "obu", "av1", "vc1", "h263", "yuv4mpegpipe", "amv", "swf", "nsv", "gif", "apng"),
+    *("mp3", "aac", "flac", "wav", "w64", "rf64", "aiff", "au", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp", "caf"),
+    *("ape", "wv", "tta", "tak", "mpc", "mpc8", "amr", "amrnb", "amrwb", "voc", "oma", "latm", "loas", "spx", "shn"),
+    *("image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "gif_pipe", "jpegxl_pipe", "webp_anim"),
+    *("webp", "avif", "svg_pipe", "jpegls_pipe", "j2k_pipe"),
+)
+"""Demuxers that read one stream of bytes and open nothing else."""
+URL_FORMATS = (*FILE_FORMATS, "hls", "hls,applehttp", "applehttp")
+URL_PROTOCOLS = "http,https,tls,tcp,crypto,httpproxy"
+
+_ENDLESS_SECONDS = 360000
+"""The concat demuxer seeks only within the length that its script states; one file needs no true one."""
+_SEEK_EARLY_SECONDS = 0.002
+"""Container times are rounded to milliseconds: the frame that is aimed at must not be taken for an earlier one."""
+_OWN_OPTIONS = {"user-agent": "user_agent", "referer": "referer"}
+_WITHOUT_LOSS = frozenset(
+    {"accept", "accept-language", "accept-encoding", "accept-charset", "connection", "host", "range", "icy-metadata"}
+)
+_MOST_WANTED = ("cookie", "authorization", "origin", "x-forwarded-for")
+
+
+def file_input(path: str, *, seek_seconds: float = 0.0, still: bool = False) -> list[str]:
+    """Input options and `-i` for a local file; no other protocol, and no list of other files, can be opened by it."""
+    image = ["-f", "image2", "-pattern_type", "none"] if still and not path.lower().endswith(_ANIMATED) else []
+    return [
+        *("-protocol_whitelist", "file", "-format_whitelist", ",".join(FILE_FORMATS)),
+        *image,
+        *_seek(seek_seconds),
+        *("-i", f"file:{path}"),
+    ]
+
+
+def script_input(descriptor: int, *, seek_seconds: float = 0.0) -> list[str]:
+    """Input options and `-i` for a script made by `url_script` that waits in the inherited pipe `descriptor`."""
+    return [
+        *("-protocol_whitelist", f"pipe,{URL_PROTOCOLS}", "-format_whitelist", ",".join(("concat", *URL_FORMATS))),
+        *("-f", "concat", "-safe", "0"),
+        *_seek(seek_seconds),
+        *("-i", f"pipe:{descriptor}"),
+    ]
+
+
+def url_script(url: str, headers: Mapping[str, str], *, silence_seconds: float = 10.0) -> bytes:
+    """The ffconcat script that opens one URL. `silence_seconds`: a connection that says nothing for so long is dropped.
+
+    Raises ValueError for a URL or header with a line break in it, and for any scheme but http and https.
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError("only http and https URLs can be opened")
+    options = {
+        "protocol_whitelist": URL_PROTOCOLS,
+        "format_whitelist": ",".join(URL_FORMATS),
+        "rw_timeout": str(round(silence_seconds * 1_000_000)),
+        "reconnect": "1",
+        "reconnect_streamed": "1",
+        "reconnect_on_network_error": "1",
+        "reconnect_delay_max": "4",
+        **_header_options(headers),
+    }
+    lines = ["ffconcat version 1.0", f"file {_quoted(url)}"]
+    lines += [f"option {name} {_quoted(value)}" for name, value in options.items()]
+    lines.append(f"duration {_ENDLESS_SECONDS}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def library_options(*, is_file: bool, headers: Mapping[str, str], silence_seconds: float = 10.0) -> dict[str, str]:
+    """The same limits as options for a library that opens the location itself, in a process of its own."""
+    if is_file:
+        return {
+            "protocol_whitelist": "file",
+            "format_whitelist": ",".join(FILE_FORMATS),
+            "pattern_type": "none",
+        }
+    named = {_OWN_OPTIONS[name.lower()]: value for name, value in headers.items() if name.lower() in _OWN_OPTIONS}
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() not in _OWN_OPTIONS]
+    return {
+        "protocol_whitelist": URL_PROTOCOLS,
+        "format_whitelist": ",".join(URL_FORMATS),
+        "rw_timeout": str(round(silence_seconds * 1_000_000)),
+        **named,
+        **({"headers": "".join(lines)} if lines else {}),
+    }
+
+
+def dropped_headers(headers: Mapping[str, str]) -> list[str]:
+    """Names of headers that a script cannot carry: it has room for user agent, referer and one more."""
+    return _extra_headers(headers)[1:]
+
+
+def _header_options(headers: Mapping[str, str]) -> dict[str, str]:
+    options = {_OWN_OPTIONS[name.lower()]: value for name, value in headers.items() if name.lower() in _OWN_OPTIONS}
+    for name in _extra_headers(headers)[:1]:
+        options["headers"] = f"{name}: {headers[name]}"
+    return options
+
+
+def _extra_headers(headers: Mapping[str, str]) -> list[str]:
+    """Names of the headers that have no option of their own and mean something, the most important first."""
+
+    def rank(name: str) -> int:
+        return _MOST_WANTED.index(name.lower()) if name.lower() in _MOST_WANTED else len(_MOST_WANTED)
+
+    names = [
+        name
+        for name in headers
+        if name.lower() not in _OWN_OPTIONS
+        and name.lower() not in _WITHOUT_LOSS
+        and not name.lower().startswith("sec-")
+    ]
+    return sorted(names, key=rank)
+
+
+def _seek(seconds: float) -> list[str]:
+    return ["-ss", f"{max(0.0, seconds - _SEEK_EARLY_SECONDS):.6f}"] if seconds > 0 else []
+
+
+def _quoted(value: str) -> str:
+    """Quoting of ffmpeg's av_get_token (ffmpeg-utils, "Quoting and escaping")."""
+    if any(ord(letter) < 32 for letter in value):
+        raise ValueError("a control character in a URL or header")
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+_ANIMATED = (".gif", ".webp", ".apng", ".avif", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".avi", ".ts")

@@ -1,0 +1,77 @@
+"""What a probe found in a source: the plain data from which its filters and command line follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LATE_PICTURE_SECONDS = 1.0
+"""A picture that begins later than this after the sound is waited for instead of cutting the sound before it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """The stream that the picture comes from."""
+
+    input_index: int
+    stream_index: int
+    """Among the video streams of its input, as in ffmpeg's `0:v:1`."""
+    codec: str
+    width: int
+    height: int
+    """As stored, before rotation and sample aspect ratio."""
+    frame_rate: float = 0.0
+    """Frames a second; 0 where unknown."""
+    interlaced: bool = False
+    high_dynamic_range: bool = False
+    """Its transfer is PQ or HLG."""
+    still: bool = False
+    """One picture: a photo, or the cover of a record."""
+    rotation: int = 0
+    """Degrees, for the log: ffmpeg turns it by itself."""
+    sample_aspect: str = "1:1"
+    late_seconds: float = 0.0
+    """How much later it begins than what ffmpeg takes for the beginning of its input."""
+    duration_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sound:
+    """The stream that the sound comes from."""
+
+    input_index: int
+    stream_index: int
+    """Among the audio streams of its input, as in ffmpeg's `0:a:1`."""
+    codec: str
+    channels: int
+    sample_rate: int
+    late_seconds: float = 0.0
+    """As for the picture; encoder delay counts where ffmpeg does not take it out of the beginning."""
+    duration_seconds: float | None = None
+    loudness_lufs: float | None = None
+    """Integrated loudness (EBU R128), measured in samples; None where it was not measured or is silence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """Everything that a command line needs to know of an item."""
+
+    picture: Picture | None
+    sound: Sound | None
+    duration_seconds: float | None
+    """None for a live source, and where nobody knows."""
+    live: bool = False
+    container: str = ""
+    """The demuxer of the first input, as ffmpeg calls it."""
+    inexact_seek: bool = False
+    """Seeking lands behind the frame that was asked for, so it must aim earlier and throw frames away."""
+
+    def lead_seconds(self, input_index: int) -> float:
+        """What to skip of an input so that its first frame, or the first sample of a separate sound, stands at 0."""
+        picture, sound = self.picture, self.sound
+        if picture is not None and picture.input_index == input_index and not picture.still:
+            late = picture.late_seconds
+        elif sound is not None and sound.input_index == input_index:
+            late = sound.late_seconds
+        else:
+            return 0.0
+        return late if 0 < late < LATE_PICTURE_SECONDS else 0.0
