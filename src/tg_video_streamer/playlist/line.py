@@ -1,0 +1,146 @@
+"""One playlist line: a locator and its options, checked without touching disk or network."""
+
+from __future__ import annotations
+
+import math
+import os.path
+import re
+from urllib.parse import urlsplit
+
+from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+
+LONGEST_LINE = 8192
+LOUDEST = 4.0
+_LONGEST_SECONDS = 10_000_000.0
+_OPTION = re.compile(r"\s*\|\s*(?=[A-Za-z_-]+\s*=)")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.,-]*):")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_UNDECODED = re.compile(r"[\ud800-\udfff]")
+_TIME = re.compile(
+    r"""(?:(?:(\d{1,9}):(?=[0-5]?\d:))?  # hours, where minutes below 60 follow
+        (\d{1,9}):(?=[0-5]?\d(?:\.|$)))?  # minutes, where seconds below 60 follow
+        (\d{1,9}(?:\.\d{1,9})?)""",
+    re.ASCII | re.VERBOSE,
+)
+
+
+def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = "") -> Item:
+    """The item that `line` names: `locator | title=… | start=… | end=… | volume=…`, options in any order.
+
+    `base` is the absolute folder that relative paths count from, `title` the one to use where the line gives none.
+    A `|` belongs to the locator or the title unless a word and `=` follow it. Raises PlaylistError with a remedy.
+    """
+    _check_characters(line)
+    if "|" not in line:
+        kind, place = _locator(line.strip(), base, allowed)
+        return make_item(kind, place, title=title)
+    locator, *options = _OPTION.split(line.strip())
+    given = _options(options)
+    start = _seconds("start", given["start"]) if "start" in given else 0.0
+    end = _seconds("end", given["end"]) if "end" in given else None
+    if end is not None and end <= start:
+        raise PlaylistError(f"end={given['end']} is not after start={given.get('start', '0')}", remedy="make end later")
+    kind, place = _locator(locator, base, allowed)
+    return make_item(
+        kind,
+        place,
+        title=given.get("title", title),
+        start_seconds=start,
+        end_seconds=end,
+        volume=_volume(given["volume"]) if "volume" in given else 1.0,
+    )
+
+
+def parse_seconds(text: str) -> float:
+    """`90`, `90.5`, `1:30` or `0:01:30` as seconds; raises ValueError for anything else."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    hours, minutes, last = found.groups()
+    total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(last)
+    if total > _LONGEST_SECONDS:
+        raise ValueError(text)
+    return total
+
+
+def _check_characters(line: str) -> None:
+    if len(line) > LONGEST_LINE:
+        raise PlaylistError(f"longer than {LONGEST_LINE} characters", remedy="shorten the line")
+    if line.isprintable():
+        return
+    if _UNDECODED.search(line):
+        raise PlaylistError("has bytes that are not UTF-8", remedy="save the playlist as UTF-8")
+    if found := _CONTROL.search(line):
+        raise PlaylistError(f"has the control character U+{ord(found[0]):04X}", remedy="remove it")
+
+
+def _options(pieces: list[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for piece in pieces:
+        name, _, value = piece.partition("=")
+        name = name.strip().lower()
+        if name not in {"title", "start", "end", "volume"}:
+            raise PlaylistError(f"unknown option {name}=", remedy="known are title=, start=, end= and volume=")
+        if name in given:
+            raise PlaylistError(f"{name}= is given twice", remedy="keep one of them")
+        given[name] = value.strip()
+    return given
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        return parse_seconds(text)
+    except ValueError:
+        raise PlaylistError(
+            f"{name}={text} is no time", remedy="write seconds, mm:ss or hh:mm:ss, for example 90 or 1:30"
+        ) from None
+
+
+def _volume(text: str) -> float:
+    try:
+        volume = float(text)
+    except ValueError:
+        volume = math.nan
+    if not 0 <= volume <= LOUDEST:
+        raise PlaylistError(
+            f"volume={text} is no factor from 0 to {LOUDEST:g}",
+            remedy="write for example volume=0.8; 1 changes nothing",
+        )
+    return volume
+
+
+def _locator(locator: str, base: str, allowed: AllowedFolders) -> tuple[LocatorKind, str]:
+    if not locator:
+        raise PlaylistError("names nothing to play", remedy="begin the line with a URL or a path")
+    if scheme := _SCHEME.match(locator):
+        if scheme[1].lower() not in {"http", "https"}:
+            raise PlaylistError(
+                f"{scheme[1]}: is no source that may be played",
+                remedy="use http(s):// or a plain path (./ before a file name with a colon)",
+            )
+        check_url(locator)
+        return LocatorKind.URL, locator
+    if locator.startswith("-"):
+        raise PlaylistError("begins with a dash like an option", remedy="write ./ before a file name with a dash")
+    path = os.path.normpath(locator if locator.startswith("/") else f"{base}/{locator}")
+    if path.startswith("//"):
+        path = path[1:]
+    if not allowed.contains(path):
+        raise PlaylistError(
+            f"{path} is outside the playlist's folder and the media folders",
+            remedy="move the file there, or add its folder to MEDIA_DIRS",
+        )
+    return LocatorKind.FILE, path
+
+
+def check_url(url: str) -> None:
+    """Raise PlaylistError where `url` is not a well-formed http(s) URL with a host; never repeats the URL."""
+    try:
+        parts = urlsplit(url)
+        well_formed = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed or any(character.isspace() or character in '\\<>"' for character in url):
+        raise PlaylistError("the URL is not well formed", remedy="write http(s)://host/path, with spaces as %20")

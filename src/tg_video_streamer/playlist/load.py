@@ -1,0 +1,88 @@
+"""Reading lists from disk: one call a file, no look at the files that it names beyond where their folders lead."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import LocatorKind
+from tg_video_streamer.playlist.line import parse_line
+from tg_video_streamer.playlist.parser import Entry, Playlist, Problem, decode, is_manifest, parse
+
+LARGEST_LIST_BYTES = 64 * 1024 * 1024
+
+
+def allowed_folders(playlist: Path, media_folders: tuple[Path, ...] = ()) -> AllowedFolders:
+    """The playlist's own folder (of the file itself, where `playlist` is a link to it) and the media folders."""
+    real = (Path(os.path.realpath(folder)) for folder in media_folders)
+    return AllowedFolders.of((Path(os.path.realpath(playlist)).parent, *media_folders, *real))
+
+
+def load(playlist: Path, allowed: AllowedFolders) -> Playlist:
+    """The playlist file as it is now. A missing or unreadable one is an empty Playlist with a problem on line 0.
+
+    Blocks for the time of the read; call it in a thread. Never raises for what the file holds.
+    """
+    real = Path(os.path.realpath(playlist))
+    try:
+        text = read_text(real)
+    except PlaylistError as error:
+        return Playlist(problems=(Problem(line=0, what=error.what, remedy=error.remedy),))
+    if is_manifest(text):
+        # An HLS manifest is one item, also where it stands in the playlist's own place.
+        item = parse_line(f"./{real.name}", base=str(real.parent), allowed=allowed)
+        return Playlist(entries=(Entry(line=1, item=item),))
+    return _without_escapes(parse(text, base=str(real.parent), allowed=allowed), allowed)
+
+
+def read_text(path: Path) -> str:
+    """The text of a list; raises PlaylistError where it is missing, unreadable, too large or binary."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_LIST_BYTES + 1)
+    except OSError as error:
+        raise PlaylistError(
+            f"cannot read the list {path}: {error.strerror}", remedy="create it with one entry a line; it is watched"
+        ) from error
+    if len(data) > LARGEST_LIST_BYTES:
+        raise PlaylistError(f"the list {path} is larger than 64 MB", remedy="is this a playlist?")
+    return decode(data)
+
+
+def missing_files(playlist: Playlist) -> tuple[Problem, ...]:
+    """A problem for each entry whose file is not there; looks at every one, so only for `check`."""
+    return tuple(
+        Problem(line=entry.line, what=f"{entry.item.locator} does not exist", remedy="correct the path or add the file")
+        for entry in playlist.entries
+        if entry.item.kind is LocatorKind.FILE and not Path(entry.item.locator).exists()
+    )
+
+
+def _without_escapes(playlist: Playlist, allowed: AllowedFolders) -> Playlist:
+    """Refuse entries whose folder leads out of the allowed ones through a link.
+
+    One look a folder and not one a file: 100,000 files on a network disk must not hold up a reload. A file that is
+    itself a link is looked at when it is resolved.
+    """
+    inside: dict[str, bool] = {}
+    entries: list[Entry] = []
+    problems = list(playlist.problems)
+    for entry in playlist.entries:
+        item = entry.item
+        if item.kind is LocatorKind.FILE:
+            folder = item.locator.rpartition("/")[0] or "/"
+            known = inside.get(folder)
+            if known is None:
+                # The allowed folder itself may be named by an entry: its parent is outside then, and rightly so.
+                known = inside[folder] = not allowed.contains(folder) or allowed.contains_real(folder)
+            if not known:
+                what = f"{item.locator} leads through a symbolic link out of the allowed folders"
+                problems.append(
+                    Problem(line=entry.line, what=what, remedy="add the folder that it points to to MEDIA_DIRS")
+                )
+                continue
+        entries.append(entry)
+    problems.sort(key=lambda problem: problem.line)
+    return Playlist(entries=tuple(entries), problems=tuple(problems))

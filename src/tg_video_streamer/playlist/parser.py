@@ -1,0 +1,105 @@
+"""A whole playlist text as entries and problems: plain lists and M3U are one grammar; pure, no I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.line import parse_line
+
+_MANIFEST = re.compile(r"^#EXT-X-(?:STREAM-INF|TARGETDURATION|MEDIA-SEQUENCE|MEDIA|I-FRAME-STREAM-INF)\b", re.MULTILINE)
+_SAMPLE_CHARACTERS = 65536
+_SUSPICIOUS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ud800-\udfff]")
+_SUSPICIOUS_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """An item and the line (from 1) that named it."""
+
+    line: int
+    item: Item
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """A line that was skipped, and why; line 0 speaks of the whole file."""
+
+    line: int
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.what}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Playlist:
+    """What a playlist file says now; an empty one is a state, not an error."""
+
+    entries: tuple[Entry, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The items in the order of their lines."""
+        return tuple(entry.item for entry in self.entries)
+
+
+def decode(data: bytes) -> str:
+    """`data` as text, byte order mark removed, bytes that are not UTF-8 kept as lone surrogates for the line's problem.
+
+    Raises PlaylistError where this is no text at all (a video, an archive, another encoding).
+    """
+    text = data.decode("utf-8-sig", "surrogateescape")
+    sample = text[:_SAMPLE_CHARACTERS]
+    if len(_SUSPICIOUS.findall(sample)) > len(sample) * _SUSPICIOUS_SHARE:
+        raise PlaylistError(
+            "the playlist is a binary file or not UTF-8", remedy="write one entry a line, as UTF-8 text"
+        )
+    return text
+
+
+def is_manifest(text: str) -> bool:
+    """Whether this is an HLS manifest (one live or recorded item, RFC 8216) rather than a list of items."""
+    return text.lstrip().startswith("#EXTM3U") and _MANIFEST.search(text) is not None
+
+
+def parse(text: str, *, base: str, allowed: AllowedFolders) -> Playlist:
+    """Entries and problems of a list; `base` is the absolute folder that relative paths count from.
+
+    `#EXTINF:seconds,title` names the next entry, every other line with `#` is a comment. CR, LF and CRLF end lines.
+    """
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    title = ""
+    for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
+        line = raw.strip(" \t\ufeff")
+        if not line:
+            continue
+        if line.startswith("#"):
+            if line.startswith("#EXTINF:"):
+                title = _announced_title(line)
+            continue
+        try:
+            entries.append(Entry(line=number, item=parse_line(line, base=base, allowed=allowed, title=title)))
+        except PlaylistError as error:
+            problems.append(Problem(line=number, what=error.what, remedy=error.remedy))
+        title = ""
+    return Playlist(entries=tuple(entries), problems=tuple(problems))
+
+
+def _announced_title(line: str) -> str:
+    """The title of `#EXTINF:123 tvg-id="a,b",Some title`: what follows the first comma outside double quotes."""
+    quoted = False
+    for index, character in enumerate(line):
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            title = line[index + 1 :].strip()
+            return title if title.isprintable() else ""
+    return ""

@@ -1,0 +1,143 @@
+"""The place in the playlist on disk: written atomically, so that kill -9 at any moment leaves the old or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.rotation import Position
+
+_VERSION = 1
+_POSITION = "position.json"
+_PLAYED = "played.json"
+
+log = structlog.get_logger(__name__)
+
+
+class PositionStore:
+    """`position.json`, and `played.json` for what shuffle played: that may be large and changes only once an item."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: STATE_DIR; made where it is missing."""
+        self._folder = folder
+        self._played_on_disk: tuple[int, frozenset[str]] | None = None
+
+    def save(self, position: Position) -> None:
+        """Write `position`. Blocks for two syncs; raises OSError (disk full, read-only), the old file then stays."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        played = (position.round_number, position.played)
+        if played != self._played_on_disk:
+            self._write(_PLAYED, {"round": position.round_number, "played": sorted(position.played)})
+            self._played_on_disk = played
+        self._write(
+            _POSITION,
+            {
+                "version": _VERSION,
+                "key": position.key,
+                "seconds": position.seconds,
+                "trail": list(position.trail),
+                "entry_index": position.entry_index,
+                "child_index": position.child_index,
+                "passed": position.passed,
+                "seed": position.seed,
+                "round": position.round_number,
+                "queue": [_item_as_json(item) for item in position.queue],
+            },
+        )
+
+    def load(self) -> Position | None:
+        """What was saved last; None, with a warning in the log where a file is damaged, to start afresh."""
+        saved = self._read(_POSITION)
+        if saved is None:
+            return None
+        try:
+            return _position_from_json(saved, self._read(_PLAYED) or {})
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            self._warn(_POSITION, str(error))
+            return None
+
+    def _write(self, name: str, value: dict[str, Any]) -> None:
+        beside = self._folder / f".{name}.{os.getpid()}"
+        try:
+            with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
+                json.dump(value, file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._folder / name)
+        except OSError:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            value = json.loads((self._folder / name).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            self._warn(name, str(error))
+            return None
+        if not isinstance(value, dict):
+            self._warn(name, "no object")
+            return None
+        return value
+
+    def _warn(self, name: str, why: str) -> None:
+        log.warning("position file damaged, starting afresh", file=name, why=why)
+
+
+def _position_from_json(saved: dict[str, Any], played: dict[str, Any]) -> Position:
+    """Raises KeyError, TypeError or ValueError where this is not what `save` wrote."""
+    if saved["version"] != _VERSION:
+        raise ValueError("written by another version")
+    seconds = float(saved["seconds"])
+    if not math.isfinite(seconds):
+        raise ValueError("a place that is no number")
+    same_round = played.get("round") == saved["round"]
+    return Position(
+        key=str(saved["key"]),
+        seconds=max(0.0, seconds),
+        trail=tuple(str(key) for key in saved["trail"]),
+        entry_index=max(0, int(saved["entry_index"])),
+        child_index=max(0, int(saved["child_index"])),
+        passed=bool(saved["passed"]),
+        seed=int(saved["seed"]),
+        round_number=int(saved["round"]),
+        played=frozenset(str(key) for key in played["played"]) if same_round else frozenset(),
+        queue=tuple(_item_from_json(item) for item in saved["queue"]),
+    )
+
+
+def _item_as_json(item: Item) -> dict[str, Any]:
+    return {
+        "kind": item.kind.value,
+        "locator": item.locator,
+        "title": item.title,
+        "start": item.start_seconds,
+        "end": item.end_seconds,
+        "volume": item.volume,
+    }
+
+
+def _item_from_json(saved: dict[str, Any]) -> Item:
+    end = saved["end"]
+    return make_item(
+        LocatorKind(saved["kind"]),
+        str(saved["locator"]),
+        title=str(saved["title"]),
+        start_seconds=float(saved["start"]),
+        end_seconds=None if end is None else float(end),
+        volume=float(saved["volume"]),
+    )

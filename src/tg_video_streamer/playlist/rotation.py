@@ -1,0 +1,255 @@
+"""What plays next: the list in its order, a queue by hand in front of it, and the place that survives edits and restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.order import Order, OrderKind, Sequential, Shuffle
+from tg_video_streamer.playlist.tree import Tree
+
+Available = Callable[[Item], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """Where the rotation stands, as plain data for the position store."""
+
+    key: str = ""
+    """What is on air; empty before the first item."""
+    seconds: float = 0.0
+    """How far into it."""
+    trail: tuple[str, ...] = ()
+    """Keys of the last item out of the list: the lists it came out of, outermost first, then its own."""
+    entry_index: int = 0
+    child_index: int = 0
+    """Its place among the playlist's entries, and among the items of its entry."""
+    passed: bool = False
+    """It is over and something from the queue is on air."""
+    seed: int = 0
+    round_number: int = 0
+    played: frozenset[str] = frozenset()
+    """Shuffle: what was played in this round."""
+    queue: tuple[Item, ...] = ()
+    """Queued by hand; begins with what is on air where that came from the queue."""
+
+
+class Rotation:
+    """A list of items, walked through for ever. No I/O, no clock: whoever drives it resolves lists and says what failed.
+
+    Ask `next_available`; where the item resolves to a list, `expand` it and ask again; where it is on air, `advance`.
+    """
+
+    def __init__(self, *, order: OrderKind = OrderKind.SEQUENTIAL, loop: bool = True, seed: int = 0) -> None:
+        """`seed` makes shuffled orders repeatable; a restored position brings its own."""
+        self._tree = Tree()
+        self._shuffle = Shuffle(loop=loop, seed=seed) if order is OrderKind.SHUFFLE else None
+        self._order: Order = self._shuffle or Sequential(loop=loop)
+        self._queue: list[Item] = []
+        self._current: Item | None = None
+        self._from_queue = False
+        self._last = Position(seed=seed)
+        self._resuming: Position | None = None
+
+    @property
+    def current(self) -> Item | None:
+        """What `advance` put on air last."""
+        return self._current
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is listed or queued."""
+        return not self._tree.run.items and not self._queue
+
+    @property
+    def finished(self) -> bool:
+        """Everything was played and nothing loops."""
+        return not self.empty and self.peek() is None
+
+    def replace(self, entries: Sequence[Item]) -> None:
+        """The playlist was edited. What is on air, the queue and the place in the list stay as they are."""
+        self._tree.replace(entries)
+        self._changed()
+
+    def expand(self, item: Item, children: Sequence[Item]) -> None:
+        """`item` is a list of `children`; called again for a list that is known, this refreshes it.
+
+        Raises PlaylistError where lists are nested too deep.
+        """
+        if any(queued.key == item.key for queued in self._queue):
+            fresh = [child for child in children if child.key != item.key]
+            at = next(index for index, queued in enumerate(self._queue) if queued.key == item.key)
+            self._queue[at : at + 1] = fresh
+        self._tree.expand(item, children)
+        self._changed()
+
+    def lists(self) -> dict[str, tuple[Item, ...]]:
+        """The known children by the key of their list, for refreshing them now and then."""
+        return dict(self._tree.lists)
+
+    def peek(self) -> Item | None:
+        """What would play next if everything worked; None where the list is empty or finished."""
+        return next(self._ahead(), None)
+
+    def next_available(self, available: Available) -> Item | None:
+        """The next item for which `available` holds, the others passed over; None where there is none in a whole round.
+
+        Changes nothing: what was passed over has its turn again in the next round. One call costs one look at each
+        item at the most, so ask again only after the quarantine's pause.
+        """
+        return next(filter(available, self._ahead()), None)
+
+    def upcoming(self, count: int | None = None) -> tuple[Item, ...]:
+        """The next `count` items or fewer; at most one round ahead, which is what None gives."""
+        return tuple(islice(self._ahead(), count))
+
+    def advance(self, item: Item | None = None) -> Item | None:
+        """`item` (or what `peek` says) goes on air: it is `current` now, and the place is behind it."""
+        item = item or self.peek()
+        if item is None:
+            return None
+        resumed = self._resume_item()
+        queued = next((index for index, entry in enumerate(self._queue) if entry.key == item.key), None)
+        if queued is not None and (resumed is None or resumed.key != item.key):
+            del self._queue[queued]
+            self._from_queue = True
+        else:
+            self._take(item, resumed)
+            self._from_queue = False
+            self._resuming = None
+        self._current = item
+        return item
+
+    def rewind(self) -> None:
+        """Begin the list anew, for example after it has finished."""
+        self._resuming = None
+        self._order.rewind()
+
+    def queue_add(self, item: Item) -> None:
+        """Play `item` next, after those that were queued before it. Raises PlaylistError where it is queued already."""
+        if any(queued.key == item.key for queued in self._queue):
+            raise PlaylistError(f"{item.title or item.key} is queued already", remedy="remove it first to move it")
+        self._queue.append(item)
+
+    def queue_remove(self, key: str) -> Item:
+        """Take a queued item out again. Raises PlaylistError where it is not queued."""
+        for index, item in enumerate(self._queue):
+            if item.key == key:
+                return self._queue.pop(index)
+        raise PlaylistError(f"{key} is not queued", remedy="list the queue for the keys that are")
+
+    def queue_clear(self) -> int:
+        """Take all queued items out; how many there were."""
+        count = len(self._queue)
+        self._queue.clear()
+        return count
+
+    def queue_list(self) -> tuple[Item, ...]:
+        """What is queued by hand, in the order in which it will play."""
+        return tuple(self._queue)
+
+    def position(self, seconds: float = 0.0) -> Position:
+        """A snapshot; `seconds`: how far into `current`. While a restored position waits to be resumed it is that one."""
+        if self._resuming is not None and self._current is None:
+            return replace(self._resuming, queue=tuple(self._queue))
+        on_air = (self._current,) if self._from_queue and self._current is not None else ()
+        return replace(
+            self._last,
+            key=self._current.key if self._current else "",
+            seconds=seconds,
+            passed=self._from_queue,
+            seed=self._shuffle.seed if self._shuffle else self._last.seed,
+            round_number=self._shuffle.round if self._shuffle else 0,
+            played=frozenset(self._shuffle.played) if self._shuffle else frozenset(),
+            queue=(*on_air, *self._queue),
+        )
+
+    def restore(self, position: Position) -> None:
+        """Go on where `position` was taken: its item comes next, before the queue, at `resume_seconds`."""
+        self._queue = list(position.queue)
+        self._last = position
+        self._resuming = position
+        if self._shuffle is not None:
+            self._shuffle.restore(
+                seed=position.seed,
+                round_number=position.round_number,
+                played=position.played,
+                last=position.trail[-1] if position.trail else "",
+            )
+        self._settle()
+
+    def resume_seconds(self, item: Item) -> float:
+        """Where `item` was when the restored position was taken; 0 for everything else. Ask before `advance`."""
+        resuming = self._resuming
+        return resuming.seconds if resuming and self._current is None and resuming.key == item.key else 0.0
+
+    def _ahead(self) -> Iterator[Item]:
+        resumed = self._resume_item()
+        if resumed is not None:
+            yield resumed
+        yield from self._queue
+        for item in self._order.ahead():
+            if resumed is not None and item.key == resumed.key:
+                resumed = None
+                continue
+            yield item
+
+    def _take(self, item: Item, resumed: Item | None) -> None:
+        # A shuffled item that is resumed was played in this round already: taking it again would begin the next round.
+        resumes = resumed is not None and resumed.key == item.key
+        if (resumes and self._shuffle is not None and item.key in self._shuffle.played) or self._order.take(item):
+            run = self._tree.run
+            index = run.nearest(item.key, self._order_index(item))
+            if index is not None:
+                first = run.entry_indexes.index(run.entry_indexes[index])
+                self._last = Position(
+                    seed=self._last.seed,
+                    trail=(*run.trails[index], item.key),
+                    entry_index=run.entry_indexes[index],
+                    child_index=index - first,
+                )
+
+    def _order_index(self, item: Item) -> int:
+        place = self._order.place if isinstance(self._order, Sequential) else None
+        return place - 1 if place is not None else self._tree.run.nearest(item.key, 0) or 0
+
+    def _changed(self) -> None:
+        self._order.replace(self._tree.run)
+        if self._resuming is not None:
+            self._settle()
+
+    def _resume_item(self) -> Item | None:
+        """What stands for the item to be resumed: itself, or the list out of which it has yet to come."""
+        resuming = self._resuming
+        if resuming is None or resuming.passed:
+            return None
+        index = self._resume_index(resuming)
+        return None if index is None else self._tree.run.items[index]
+
+    def _resume_index(self, resuming: Position) -> int | None:
+        for key in reversed(resuming.trail):
+            index = self._tree.run.nearest(key, resuming.entry_index + resuming.child_index)
+            if index is not None:
+                return index
+        return None
+
+    def _settle(self) -> None:
+        """Put the place where the restored position says, as far as the lists are known by now."""
+        resuming, run = self._resuming, self._tree.run
+        if resuming is None or not resuming.trail or not run.items:
+            return
+        index = self._resume_index(resuming)
+        if index is not None:
+            found = run.items[index].key == resuming.trail[-1]
+            self._order.put(index + 1 if found and resuming.passed else index)
+            return
+        inside = [i for i, entry_index in enumerate(run.entry_indexes) if entry_index >= resuming.entry_index]
+        if inside:
+            same = [i for i in inside if run.entry_indexes[i] == run.entry_indexes[inside[0]]]
+            self._order.put(same[min(resuming.child_index, len(same) - 1)])
+        else:
+            self._order.put(len(run.items))
+        self._resuming = replace(resuming, trail=()) if resuming.passed else None

@@ -1,0 +1,127 @@
+"""One playlist line: what it may name, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.line import parse_line, parse_seconds
+
+ALLOWED = AllowedFolders.of(["/channel", "/media"])
+
+
+def parse(line: str) -> Item:
+    """The item of one line in /channel/playlist.txt."""
+    return parse_line(line, base="/channel", allowed=ALLOWED)
+
+
+def test_url_and_options() -> None:
+    """A URL with every option in any order gives an item with all of them."""
+    item = parse("https://example.org/v?a=1 | volume=0.5 | title=One | two | end=1:30 | start=0:00:15.5")
+    assert item.kind is LocatorKind.URL
+    assert item.locator == "https://example.org/v?a=1"
+    assert item.title == "One | two"
+    assert (item.start_seconds, item.end_seconds, item.volume) == (15.5, 90.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("film.mp4", "/channel/film.mp4"),
+        ("./-film.mp4", "/channel/-film.mp4"),
+        ("./a: b.mp4", "/channel/a: b.mp4"),
+        ("sub/../film.mp4", "/channel/film.mp4"),
+        ("/media/films", "/media/films"),
+        ("//media/films", "/media/films"),
+        ("A | B.mp4", "/channel/A | B.mp4"),
+        ("Episode 1: x.mp4", "/channel/Episode 1: x.mp4"),
+        ("naïve 映画.mkv", "/channel/naïve 映画.mkv"),
+    ],
+)
+def test_paths(line: str, path: str) -> None:
+    """Paths count from the playlist's folder and are normalised."""
+    item = parse(line)
+    assert (item.kind, item.locator) == (LocatorKind.FILE, path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "file:///etc/passwd",
+        "concat:a.mp4|b.mp4",
+        "pipe:0",
+        "subfile,,start,0,end,9,,:a",
+        "rtmp://host/app/key",
+        "data:text/plain,x",
+        "ytsearch:cats",
+        "-exec=rm",
+        "--exec",
+        "../secret.mp4",
+        "/etc/passwd",
+        "/channels/x.mp4",
+        "/media/../etc/passwd",
+        "http://",
+        "https:///path",
+        "http:relative",
+        "http://host/a b",
+        "http://host:0/",
+        "http://host:99999/",
+        "http://[::1/",
+        "a\x00b.mp4",
+        "a\x1b[2Jb.mp4",
+        "caf\udce9.mp4",
+        "x.mp4 | volume=5",
+        "x.mp4 | volume=nan",
+        "x.mp4 | start=1:99",
+        "x.mp4 | start=1:60:00",
+        "x.mp4 | start=1:2:3:4",
+        "x.mp4 | start=1.5:00",
+        "x.mp4 | start=99999999",
+        "x.mp4 | start=",
+        "x.mp4 | start=-1",
+        "x.mp4 | start=5 | end=5",
+        "x.mp4 | start=1 | start=2",
+        "x.mp4 | speed=2",
+        "| title=x",
+        "x" * 9000,
+    ],
+)
+def test_refused(line: str) -> None:
+    """Foreign protocols, options, paths outside the allowed folders and bad values are refused with a remedy."""
+    with pytest.raises(PlaylistError) as caught:
+        parse(line)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("90", 90), ("90.5", 90.5), ("1:30", 90), ("01:01:01.25", 3661.25), ("600:00", 36000)],
+)
+def test_times(text: str, seconds: float) -> None:
+    """Times are seconds, mm:ss or hh:mm:ss."""
+    assert parse_seconds(text) == seconds
+
+
+@given(st.text(max_size=60))
+def test_any_line_is_an_item_inside_or_a_refusal(line: str) -> None:
+    """Whatever stands on a line: an item that is http(s) or inside the allowed folders, or a PlaylistError."""
+    try:
+        item = parse(line)
+    except PlaylistError:
+        return
+    if item.kind is LocatorKind.URL:
+        assert item.locator.lower().startswith(("http://", "https://"))
+    else:
+        assert item.locator.startswith(("/channel", "/media"))
+        assert ".." not in item.locator.split("/")
+    assert "\x00" not in item.locator
+
+
+def test_key_is_of_what_plays_and_not_of_how_it_is_called() -> None:
+    """Retitling keeps an item's key; another start makes it another item."""
+    assert parse("x.mp4").key == parse("./x.mp4 | title=X | volume=2").key
+    assert parse("x.mp4").key != parse("x.mp4 | start=1").key
