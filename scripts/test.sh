@@ -23,12 +23,17 @@ if [ "$kind" = short ]; then
     exit
 fi
 
+# The other supported Pythons, in PATH or kept by pyenv: one "VERSION INTERPRETER" a line.
 others() {
     ours=$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     for version in 3.11 3.12 3.13; do
-        if [ "$version" != "$ours" ] && "python$version" -c '' 2>/dev/null; then
-            echo "$version"
-        fi
+        [ "$version" != "$ours" ] || continue
+        for python in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/python; do
+            if "$python" -c '' 2>/dev/null; then
+                echo "$version $python"
+                break
+            fi
+        done
     done
 }
 
@@ -36,17 +41,20 @@ all() {
     failed=0
     echo "== all tests, $("$venv/bin/python" --version)"
     run_pytest "$venv/bin/python" -m pytest -m "long or not long" || failed=1
-    for version in $(others); do
+    others >"$list"
+    while read -r version python; do
         echo "== the short tests, Python $version"
-        if PYTHON=python$version VENV=.venv-$version scripts/setup.sh dev; then
-            run_pytest ".venv-$version/bin/python" -m pytest -m "not long" || failed=1
+        if PYTHON=$python VENV=.venv-$version scripts/setup.sh dev </dev/null; then
+            run_pytest ".venv-$version/bin/python" -m pytest -m "not long" </dev/null || failed=1
         else
             failed=1
         fi
-    done
+    done <"$list"
     if [ "$failed" = 0 ]; then echo "== all passed"; else echo "== failed"; fi
 }
 
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
 mkdir -p bench
 # The record tells nothing of the folder that it was made in.
 all 2>&1 | sed -u "s#$PWD#.#g" | tee bench/test-long.txt
