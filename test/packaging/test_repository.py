@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -129,29 +130,29 @@ def test_setup_names_what_is_missing(clone: Path) -> None:
     assert "setup: PYTHON=python2.9 is not there or older than 3.11" in done.stderr
 
 
-def test_missing_system_packages_are_named_where_nobody_may_install_them(tmp_path: Path) -> None:
+def test_missing_system_packages_are_named_where_nobody_may_install_them() -> None:
     """Without root and sudo the operator reads the one command."""
     if shutil.which("dpkg-query") is None:
         pytest.skip("this host has no Debian packages")
-    script = tmp_path / "install.sh"
-    shutil.copy(REPOSITORY / "scripts/install-test-packages.sh", script)
-    tmp_path.chmod(0o755)
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("sh", "dpkg-query", "id"):
-        found = shutil.which(name)
-        assert found
-        (tools / name).symlink_to(found)
-    done = subprocess.run(
-        [str(tools / "sh"), str(script), "no-such-package-a", "no-such-package-b"],
-        env={"PATH": str(tools)},
-        user="nobody" if os.geteuid() == 0 else None,
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    script = (REPOSITORY / "scripts/install-test-packages.sh").read_text(encoding="utf-8")
+    # Another user cannot look into the tests' own folders.
+    with TemporaryDirectory() as tools:
+        Path(tools).chmod(0o755)
+        for name in ("sh", "dpkg-query", "id"):
+            found = shutil.which(name)
+            assert found
+            (Path(tools) / name).symlink_to(found)
+        done = subprocess.run(
+            [f"{tools}/sh", "-s", "no-such-package-a", "no-such-package-b"],
+            input=script,
+            env={"PATH": tools},
+            user="nobody" if os.geteuid() == 0 else None,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert done.returncode == 0
     assert "missing: no-such-package-a no-such-package-b" in done.stderr
     assert "sudo apt install no-such-package-a no-such-package-b" in done.stderr
