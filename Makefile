@@ -40,6 +40,7 @@ check: setup ## Check style, types, import direction and scripts
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python ci/check_shape.py
 	@scripts/install-test-packages.sh shellcheck
 	shellcheck $(SCRIPTS)
 

@@ -135,8 +135,6 @@ class _Stdout(logging.StreamHandler[Any]):
 def configure_logs(log_format: str = "console", *, secrets: Iterable[str] = (), level: int = logging.INFO) -> None:
     """Send all logging to stdout as `console` or `json` lines that hold none of `secrets`; may be called again."""
     secrets = tuple(secrets)
-    redact = redaction(secrets)
-    colours = log_format != "json" and sys.stdout.isatty()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -145,22 +143,10 @@ def configure_logs(log_format: str = "console", *, secrets: Iterable[str] = (), 
         structlog.processors.StackInfoRenderer(),
         # Plain tracebacks: the richer ones show local variables, and with them secrets.
         structlog.processors.format_exc_info,
-        _masking_processor(redact),
+        _masking_processor(redaction(secrets)),
     ]
-    renderer: Processor = structlog.dev.ConsoleRenderer(
-        colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
-    )
-    if log_format == "json":
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     handler = _Stdout()
-    handler.setFormatter(
-        _Formatter(
-            # Patterns that know nothing of JSON's escapes would break a finished JSON line.
-            redaction(secrets, by_look=log_format != "json"),
-            foreign_pre_chain=[structlog.stdlib.PositionalArgumentsFormatter(), *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    handler.setFormatter(_formatter(log_format, secrets, shared))
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -178,6 +164,24 @@ def configure_logs(log_format: str = "console", *, secrets: Iterable[str] = (), 
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
+    )
+
+
+def _formatter(log_format: str, secrets: tuple[str, ...], shared: list[Processor]) -> logging.Formatter:
+    """Turns an event into its line; `shared` is what events of the standard library's loggers still need."""
+    as_json = log_format == "json"
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    return _Formatter(
+        # Patterns that know nothing of JSON's escapes would break a finished JSON line.
+        redaction(secrets, by_look=not as_json),
+        foreign_pre_chain=[structlog.stdlib.PositionalArgumentsFormatter(), *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
 
 

@@ -1,0 +1,74 @@
+"""Checks what no linter knows: sizes of modules and functions, what the texts may name, and that links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MODULE_LINES = 300
+FUNCTION_LINES = 40
+
+_HOME = re.compile(r"(?<![\w.])/(?:root|home/(?!somebody\b|user\b)\w+)/")
+_LATER = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
+_LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def committed() -> list[Path]:
+    """Every file that git keeps and that is still there."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True).stdout.decode()
+    return [path for name in listed.split("\0") if name and (path := REPOSITORY / name).is_file()]
+
+
+def sizes(path: Path, text: str) -> Iterator[str]:
+    """Modules and functions that are too long to be taken in at once; tests and benches may list cases at length."""
+    lines = text.count("\n")
+    if lines > MODULE_LINES:
+        yield f"{path}: {lines} lines, more than {MODULE_LINES}; which part is a job of its own?"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            length = node.end_lineno - node.lineno + 1
+            if length > FUNCTION_LINES:
+                yield f"{path}:{node.lineno}: {node.name} has {length} lines, more than {FUNCTION_LINES}"
+
+
+def words(path: Path, text: str) -> Iterator[str]:
+    """Paths of one machine, and promises to do it later."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if _HOME.search(line):
+            yield f"{path}:{number}: names a home folder of one machine"
+        if _LATER.search(line):
+            yield f"{path}:{number}: promises to do it later; do it, or leave it"
+
+
+def links(path: Path, text: str) -> Iterator[str]:
+    """Links of a Markdown file that lead nowhere."""
+    for target in _LINK.findall(text):
+        if not (REPOSITORY / path.parent / target).exists():
+            yield f"{path}: links to {target}, which is not there"
+
+
+def problems() -> Iterator[str]:
+    """All that is wrong, a line each."""
+    for file in committed():
+        path = file.relative_to(REPOSITORY)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        if path.parts[0] == "src" and path.suffix == ".py":
+            yield from sizes(path, text)
+        if file != Path(__file__).resolve():
+            yield from words(path, text)
+        if path.suffix == ".md":
+            yield from links(path, text)
+
+
+if __name__ == "__main__":
+    found = list(problems())
+    print("\n".join(found) or "sizes, words and links are in order")  # noqa: T201 # that is its output
+    sys.exit(bool(found))
