@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -158,3 +159,21 @@ def test_a_reader_of_the_log_that_goes_away_stops_nothing() -> None:
     with process.stderr as errors:
         assert "survived" in errors.readline()
     process.wait(timeout=60)
+
+
+def test_a_terminal_gets_colours_and_no_secret() -> None:
+    """Where stdout is a terminal lines are coloured, and masked all the same."""
+    script = (
+        "import structlog\nfrom tg_video_streamer.logs import configure_logs\n"
+        "configure_logs(secrets=['CANARY-one'])\nstructlog.get_logger('a').error('it CANARY-one', field='CANARY-one')\n"
+    )
+    reader, writer = os.openpty()
+    try:
+        subprocess.run([sys.executable, "-c", script], stdout=writer, timeout=60, check=True)
+        text = os.read(reader, 65536).decode()
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert "\x1b[" in text
+    assert "it ***" in text
+    assert "CANARY" not in text
