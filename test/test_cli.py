@@ -216,6 +216,13 @@ def test_a_reader_that_had_enough(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (1, "")
 
 
+def test_a_service_that_hangs(tmp_path: Path) -> None:
+    """A service that does not answer ends a command with 1, after seconds, with what to do."""
+    with ClaimedFolder(tmp_path):
+        line = only_line(asked(tmp_path, "skip"), 1)
+    assert line.startswith(f"the service in {tmp_path} does not answer within 5 s; look at its log")
+
+
 def test_an_interrupted_command(tmp_path: Path) -> None:
     """Ctrl-C while a service does not answer ends a command without a traceback."""
     with (

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -95,6 +95,7 @@ def test_more_than_fits_is_counted() -> None:
     assert "  and 31 more" in lines
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         replace,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
@@ -21,6 +21,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_a_request_or_an_error(line: bytes) -> None:
     """Bytes that are no request raise ControlError and nothing else."""
@@ -28,6 +29,7 @@ def test_any_bytes_are_a_request_or_an_error(line: bytes) -> None:
         protocol.parse_request(line)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(protocol.VERBS)), st.dictionaries(st.sampled_from(["on", "line", "key", "x"]), _VALUES))
 def test_a_request_has_exactly_the_arguments_of_its_verb(verb: str, arguments: dict[str, Any]) -> None:
     """A request is taken only with the arguments, of the types, that its verb has."""
@@ -41,6 +43,7 @@ def test_a_request_has_exactly_the_arguments_of_its_verb(verb: str, arguments: d
             protocol.parse_request(line)
 
 
+@settings(deadline=None)
 @given(st.binary() | _VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_a_reply_or_an_error(line: bytes) -> None:
     """A client that gets nonsense raises ControlError and nothing else."""
@@ -48,6 +51,7 @@ def test_any_bytes_are_a_reply_or_an_error(line: bytes) -> None:
         protocol.parse_reply(line)
 
 
+@settings(deadline=None)
 @given(_VALUES)
 def test_nonsense_is_no_status(value: Any) -> None:
     """A reply of another version is told as such, not as a traceback."""

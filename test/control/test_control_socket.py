@@ -27,6 +27,14 @@ from tg_video_streamer.errors import ControlError, NoService
 TEST_FOLDER = Path(__file__).parents[1]
 
 
+def answers(folder: Path) -> bool:
+    """Whether a service answers there."""
+    try:
+        return bool(ask(folder, "status", timeout_seconds=20))
+    except NoService:
+        return False
+
+
 @contextmanager
 def separate_service(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A small channel in a process of its own, that answers."""
@@ -34,8 +42,7 @@ def separate_service(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "stands.small_channel", str(folder)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
-            wait_until(lambda: socket_path(folder).exists(), what="the service's socket is there")
-            assert ask(folder, "status", timeout_seconds=20)
+            wait_until(lambda: answers(folder), what="the service answers")
             yield process
         finally:
             process.kill()
@@ -100,6 +107,21 @@ def test_only_the_owner_may_use_the_socket(tmp_path: Path) -> None:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert not socket_path(folder).exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_refused(tmp_path: Path) -> None:
+    """Another user cannot use the socket, also where the folders on the way are open, and is told why."""
+    with served(tmp_path) as channel:
+        for folder in (tmp_path, *tmp_path.parents[:2]):
+            folder.chmod(0o711)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(ControlError, match="belongs to another user; run this command as that user"):
+                ask(tmp_path, "pause")
+        finally:
+            os.seteuid(0)
+        assert not channel.paused
 
 
 def test_a_second_service_is_refused(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
 from tg_video_streamer.control import wording
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_a_printable_text_is_one_harmless_line(text: str) -> None:
     """Whatever a title holds, what is shown has no control, format or surrogate character and no line break."""
