@@ -121,6 +121,8 @@ def test_another_user_is_refused(tmp_path: Path) -> None:
                 ask(tmp_path, "pause")
         finally:
             os.seteuid(0)
+            for folder in (tmp_path, *tmp_path.parents[:2]):
+                folder.chmod(0o700)
         assert not channel.paused
 
 
