@@ -19,7 +19,7 @@ import structlog
 
 from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, StreamerError
 from tg_video_streamer.ffmpeg.binary import fingerprint
-from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
+from tg_video_streamer.ffmpeg.generated import still_command
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
@@ -186,20 +186,10 @@ class _Workshop:
         size = (self._house.width, self._house.height)
         return b"P6 %d %d 255\n" % size + bytes(_GROUND) * (size[0] * size[1])
 
-    def _command(self) -> list[str]:
-        return [
-            str(self._ffmpeg),
-            *("-hide_banner", "-nostdin", "-loglevel", "warning"),
-            *("-f", "image2pipe", "-framerate", "25", "-i", "pipe:0"),
-            *("-f", "lavfi", "-i", "anullsrc=sample_rate=48000:channel_layout=stereo"),
-            *("-map", "0:v", "-map", "1:a"),
-            *("-vf", f"loop=loop=-1:size=1,setpts=N/25/TB,{picture_filters(self._house)}"),
-            *("-frames:v", str(GOP_FRAMES), "-t", str(GOP_FRAMES / 25)),
-            *house_arguments(self._house),
-        ]
-
     async def _encode(self, picture: bytes, *, nice: int) -> bytes:
-        done = await run(self._command(), stdin=picture, timeout_seconds=_ENCODE_SECONDS, nice=nice)
+        done = await run(
+            still_command(self._house, self._ffmpeg), stdin=picture, timeout_seconds=_ENCODE_SECONDS, nice=nice
+        )
         if done.returncode != 0:
             raise EncoderFailed(
                 f"ffmpeg could not encode the slate (exit code {done.returncode}): {done.stderr_tail}",
@@ -210,7 +200,14 @@ class _Workshop:
     def _kept_at(self, sentence: str) -> Path:
         image = fingerprint(self._image) if self._image is not None else ""
         design = hashlib.sha256((Path(__file__).parent / "card.py").read_bytes()).hexdigest()
-        facts = [self._command(), fingerprint(self._ffmpeg), self._text, sentence, image, design]
+        facts = [
+            still_command(self._house, self._ffmpeg),
+            fingerprint(self._ffmpeg),
+            self._text,
+            sentence,
+            image,
+            design,
+        ]
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
         return self._cache_dir / f"slate-{digest[:32]}.card"
 

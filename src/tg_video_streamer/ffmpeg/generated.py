@@ -1,0 +1,78 @@
+"""Command lines for what is generated and not read: the slate's still picture, and test clips."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.media import FRAMES_PER_SECOND, GOP_FRAMES
+
+_QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
+
+
+def still_command(house: HouseFormat, ffmpeg: Path) -> list[str]:
+    """One GOP of the picture that stands on stdin (PNG or PPM), with silence, in the house format on stdout."""
+    return [
+        str(ffmpeg),
+        *_QUIET,
+        *("-f", "image2pipe", "-framerate", str(FRAMES_PER_SECOND), "-i", "pipe:0"),
+        *("-f", "lavfi", "-i", "anullsrc=sample_rate=48000:channel_layout=stereo"),
+        *("-map", "0:v", "-map", "1:a"),
+        *("-vf", f"loop=loop=-1:size=1,setpts=N/{FRAMES_PER_SECOND}/TB,{picture_filters(house)}"),
+        *("-frames:v", str(GOP_FRAMES), "-t", str(GOP_FRAMES / FRAMES_PER_SECOND)),
+        *house_arguments(house),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TestClip:
+    """A moving test picture of 1280x720 at 25 fps with a number, a running clock and a tone."""
+
+    __test__ = False  # the name does not make it a test
+
+    picture: str
+    """A lavfi source that gives 1280x720 at 25 fps for ever."""
+    number: str
+    caption: str
+    tone_hertz: int
+    seconds: int
+
+
+def clip_command(clip: TestClip, ffmpeg: Path, font: Path, destination: Path) -> list[str]:
+    """Writes the clip as MP4 to `destination`, which is overwritten."""
+    return [
+        str(ffmpeg),
+        *(*_QUIET, "-y"),
+        *("-f", "lavfi", "-i", clip.picture),
+        *("-f", "lavfi", "-i", f"color=color=white:size=6x440:rate={FRAMES_PER_SECOND}"),
+        *("-f", "lavfi", "-i", f"sine=frequency={clip.tone_hertz}:sample_rate=48000"),
+        *("-filter_complex", _clip_graph(clip, font), "-map", "[v]", "-map", "2:a"),
+        *("-t", str(clip.seconds)),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-g", str(GOP_FRAMES)),
+        *("-c:a", "aac", "-b:a", "96k", "-ac", "2"),
+        *("-movflags", "+faststart", "-f", "mp4", str(destination)),
+    ]
+
+
+def _clip_graph(clip: TestClip, font: Path) -> str:
+    words = f"drawtext=fontfile={escaped(str(font))}:fontcolor=white"
+    steps = (
+        "drawbox=x=0:y=440:w=iw:h=280:color=0x0b0e16:t=fill",
+        f"{words}:fontsize=260:x=70:y=460:expansion=none:text={escaped(clip.number)}",
+        f"{words}:fontsize=84:x=284:y=490:text={escaped('%{pts:hms}')}",
+        f"{words}:fontsize=40:x=304:y=610:alpha=0.75:expansion=none:text={escaped(clip.caption)}",
+        "format=yuv420p",
+    )
+    return f"[0:v][1:v]overlay=x='mod(t*240,W)':y=0,{','.join(steps)}[v]"
+
+
+def escaped(text: str) -> str:
+    r"""`text` as an option's value in a filter graph: once for the option list (`\ ' :`), once for the graph.
+
+    Source: ffmpeg-filters(1), "Notes on filtergraph escaping".
+    """
+    for_options = re.sub(r"([\\':])", r"\\\1", text)
+    return re.sub(r"([\\'\[\],;])", r"\\\1", for_options)
