@@ -1,0 +1,130 @@
+"""An ffmpeg child that one thread feeds through its stdin, with deadlines: for outputs, which live outside of the event loop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import ChildFailed
+from tg_video_streamer.ffmpeg.runner import child_environment, guarded_command
+
+_STEP_SECONDS = 0.1
+_TAIL_LINES = 12
+_TAIL_CHARACTERS = 500
+_READ_BYTES = 64 * 1024
+
+
+class FedChild:
+    """A running child; used, ended and reaped by the thread that made it, which must not end before it."""
+
+    def __init__(
+        self, command: Sequence[str | Path], *, clock: Clock, cancelled: threading.Event, hidden: Sequence[str] = ()
+    ) -> None:
+        """Start `command`; words in `hidden` are cut out of what it says. Raises ToolMissing."""
+        self._name = Path(command[0]).name
+        self._clock = clock
+        self._cancelled = cancelled
+        self._hidden = [word for word in sorted(hidden, key=len, reverse=True) if word]
+        self._lines: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._partial = b""
+        # Unbuffered pipes: a buffered writer would block past every deadline.
+        self._process = subprocess.Popen(
+            guarded_command(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=child_environment(),
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin and self._process.stdout and self._process.stderr  # noqa: S101, PT018 - all are pipes
+        self._stdin, self._stdout, self._stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        for pipe in (self._stdin, self._stdout, self._stderr):
+            os.set_blocking(pipe.fileno(), False)
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is its process group as well."""
+        return self._process.pid
+
+    def write(self, data: bytes, *, stall_seconds: float) -> None:
+        """Hand it all of `data`. Raises ChildFailed where it has ended, takes nothing for so long, or was cancelled."""
+        view = memoryview(data)
+        moved_at = self._clock.monotonic()
+        while view:
+            if self._cancelled.is_set():
+                raise ChildFailed(f"{self._name} was left")
+            try:
+                # None where the pipe is full.
+                written = self._stdin.write(view)
+            except BrokenPipeError:
+                raise self.failure() from None
+            if written:
+                view = view[written:]
+                moved_at = self._clock.monotonic()
+            elif self._clock.monotonic() - moved_at >= stall_seconds:
+                raise ChildFailed(f"{self._name} took nothing for {stall_seconds:g} s{self._said()}")
+            else:
+                self._wait(self._stdin.fileno())
+
+    def read(self) -> bytes:
+        """What it has written to stdout by now. Raises ChildFailed where it has ended."""
+        data = _available(self._stdout.fileno())
+        self._listen()
+        if self._process.poll() is not None:
+            raise self.failure()
+        return data
+
+    def failure(self) -> ChildFailed:
+        """That it has ended, with its return code and last lines."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        self._listen()
+        code = self._process.poll()
+        return ChildFailed(f"{self._name} ended with code {code}{self._said()}")
+
+    def end(self, grace_seconds: float = 0.5) -> None:
+        """Close its stdin, give it so long to finish, kill it with all that it started, and reap it."""
+        self._stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace_seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._stdout.close()
+        self._stderr.close()
+
+    def _wait(self, descriptor: int) -> None:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        poll.register(self._stderr, select.POLLIN)
+        poll.poll(_STEP_SECONDS * 1000)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Empty its stderr, so that it never blocks on it, and keep the last lines."""
+        *lines, self._partial = (self._partial + _available(self._stderr.fileno())).split(b"\n")
+        self._lines += [line.decode(errors="replace").strip()[:_TAIL_CHARACTERS] for line in lines]
+        self._partial = self._partial[:_TAIL_CHARACTERS]
+
+    def _said(self) -> str:
+        text = "; ".join(filter(None, [*self._lines, self._partial.decode(errors="replace")]))
+        for word in self._hidden:
+            text = text.replace(word, "…")
+        return f": {text}" if text else ""
+
+
+def _available(descriptor: int) -> bytes:
+    parts: list[bytes] = []
+    with contextlib.suppress(BlockingIOError):
+        while part := os.read(descriptor, _READ_BYTES):
+            parts.append(part)
+    return b"".join(parts)
