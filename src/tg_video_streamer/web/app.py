@@ -42,17 +42,21 @@ def build_web_app(
     clock = clock or SystemClock()
     preview = Preview(fanout, width=width, height=height, grace_seconds=grace_seconds, clock=clock)
     app = Starlette(
-        routes=[*_status_routes(status, clock), *_preview_routes(preview), *_static_routes()],
+        routes=[*_status_routes(status, preview, clock), *_preview_routes(preview), *_static_routes()],
         middleware=[Middleware(Guard, hosts=tuple(hosts))],
     )
     app.state.preview = preview
     return app
 
 
-def _status_routes(status: Callable[[], ServiceStatus], clock: Clock) -> list[Route]:
+def _status_routes(status: Callable[[], ServiceStatus], preview: Preview, clock: Clock) -> list[Route]:
     async def page(request: Request) -> Response:
-        only_mp4 = request.query_params.get("preview") == "mp4"
-        return HTMLResponse(render_page(status(), now_wall=clock.wall(), only_mp4=only_mp4))
+        # Whichever starts at once comes first: a playlist takes seconds to fill, a progressive stream does not. A
+        # browser that cannot play the first goes on to the second by itself.
+        streams: tuple[str, ...] = ("hls", "mp4") if preview.has_playlist else ("mp4", "hls")
+        if (wish := request.query_params.get("preview")) in streams:
+            streams = (wish,)
+        return HTMLResponse(render_page(status(), now_wall=clock.wall(), streams=streams))
 
     async def status_json(_request: Request) -> Response:
         return JSONResponse(status().as_json())

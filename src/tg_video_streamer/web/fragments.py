@@ -18,9 +18,12 @@ from tg_video_streamer.web.boxes import (
 
 FRAGMENT_FRAMES = 13
 """About half a second: measured, Chromium starts latest with a fragment a GOP and stalls with one a frame."""
-SEGMENT_FRAMES = FRAMES_PER_SECOND
-"""A segment ends at the first keyframe after this: 2 s as a rule, never 3, also where short items follow each other."""
-TARGET_SECONDS = 3
+SEGMENT_FRAMES = 12
+"""A segment ends at the first keyframe after this: 2 s as a rule, and never 2.5, which would round to 3, even where a
+skip makes a group of pictures short."""
+TARGET_SECONDS = 2
+FEWEST_LISTED_SEGMENTS = 3
+"""Measured: Chromium never starts, and never asks again, where the first list that it gets has fewer."""
 LISTED_SEGMENTS = 6
 KEPT_SEGMENTS = 8
 """More than are listed, since a player may ask for what an earlier list named."""

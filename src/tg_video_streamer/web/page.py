@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -16,13 +17,15 @@ STATE_LABELS = {
     "stopping": "Stopping",
 }
 _PASSING_STATES = frozenset({"starting", "stopping"})
-_HLS_SOURCE = '<source src="/preview/live.m3u8" type="application/vnd.apple.mpegurl">'
-_MP4_SOURCE = '<source src="/preview/live.mp4" type="video/mp4">'
+_SOURCES = {
+    "hls": '<source src="/preview/live.m3u8" type="application/vnd.apple.mpegurl">',
+    "mp4": '<source src="/preview/live.mp4" type="video/mp4">',
+}
 
 
-def render_page(status: ServiceStatus, *, now_wall: float, only_mp4: bool = False) -> str:
-    """The whole HTML document. `only_mp4` leaves HLS out, for browsers that claim it and play it badly."""
-    sources = _MP4_SOURCE if only_mp4 else _HLS_SOURCE + _MP4_SOURCE
+def render_page(status: ServiceStatus, *, now_wall: float, streams: Sequence[str] = ("hls", "mp4")) -> str:
+    """The whole HTML document; the browser takes the first of `streams` (hls, mp4) that it can play."""
+    sources = "".join(_SOURCES[stream] for stream in streams)
     label, tone = badge(status)
     return f"""<!doctype html>
 <html lang="en">
@@ -42,6 +45,8 @@ def render_page(status: ServiceStatus, *, now_wall: float, only_mp4: bool = Fals
 <p id="why"><span id="reason">{escape(status.reason)}</span> <span id="since">{_since(status, now_wall)}</span></p>
 </header>
 <main>
+{_notes("problems", "Not healthy", status.problems)}
+<div class="column">
 <section class="picture" aria-label="Live picture">
 <video id="live" muted autoplay playsinline controls aria-label="What is on air now">{sources}
 This browser plays neither of the live streams.</video>
@@ -49,8 +54,12 @@ This browser plays neither of the live streams.</video>
 <section class="card now" aria-labelledby="now-heading">
 {_now(status)}
 </section>
-{_notes("problems", "Not healthy", status.problems)}
-{_notes("warnings", "To look at", status.warnings)}
+<section class="card" aria-labelledby="programme-heading">
+<h2 id="programme-heading">Programme</h2>
+<dl id="programme" class="facts">{_facts(status)}</dl>
+</section>
+</div>
+<div class="column">
 <section class="card" aria-labelledby="outputs-heading">
 <h2 id="outputs-heading">Outputs</h2>
 <ul id="outputs" class="outputs">{_outputs(status)}</ul>
@@ -59,15 +68,13 @@ This browser plays neither of the live streams.</video>
 <h2 id="next-heading">Next</h2>
 <ol id="next" class="next">{_next(status)}</ol>
 </section>
-<section class="card" aria-labelledby="programme-heading">
-<h2 id="programme-heading">Programme</h2>
-<dl id="programme" class="facts">{_facts(status)}</dl>
-</section>
+{_notes("warnings", "To look at", status.warnings)}
+</div>
 </main>
 <footer>
 <p>Version <span id="version">{escape(status.version)}</span> · <a href="/status.json">status.json</a> ·
 <a href="/healthz">healthz</a> · streams: <a href="/preview/live.m3u8">HLS</a>, <a href="/preview/live.mp4">MP4</a> ·
-<a href="/?preview=mp4">page with the MP4 stream</a></p>
+this page with <a href="/?preview=hls">HLS</a>, with <a href="/?preview=mp4">MP4</a></p>
 <noscript><p>Scripts are off: <a href="/">load the page again</a> for fresh numbers.</p></noscript>
 </footer>
 </body>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator
 
@@ -11,14 +12,14 @@ import structlog
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.program.fanout import Fanout, Subscription, SubscriptionClosed
 from tg_video_streamer.web.boxes import init_segment
-from tg_video_streamer.web.fragments import Cutter, Fragment, Segment, Window, playlist
+from tg_video_streamer.web.fragments import FEWEST_LISTED_SEGMENTS, Cutter, Fragment, Segment, Window, playlist
 
 _log = structlog.get_logger(__name__)
 
 _TAKE_SECONDS = 0.25
 """How often the thread asks whether anybody still watches when the programme gives nothing."""
-_FIRST_SEGMENT_SECONDS = 6.0
-"""How long a player waits for its first playlist: two of the longest segments."""
+_FIRST_PLAYLIST_SECONDS = 10.0
+"""How long a player waits for its first playlist: that takes three whole segments, and the wait for a keyframe."""
 MOST_STREAMS = 32
 """Viewers of the progressive stream at once; each holds a connection."""
 
@@ -58,6 +59,11 @@ class Preview:
             return self._subscription is not None
 
     @property
+    def has_playlist(self) -> bool:
+        """Whether an HLS player would start at once."""
+        return len(self._window.listed()) >= FEWEST_LISTED_SEGMENTS
+
+    @property
     def full(self) -> bool:
         """Whether no further progressive viewer is taken."""
         return self._streams >= MOST_STREAMS
@@ -74,17 +80,15 @@ class Preview:
             self._thread.start()
 
     async def playlist(self) -> str | None:
-        """The HLS playlist, as soon as it has a segment; None where the programme gives none."""
-        self.touch()
-        try:
-            async with asyncio.timeout(_FIRST_SEGMENT_SECONDS):
-                while not (segments := self._window.listed()):
-                    if self._closed:
-                        return None
-                    await self._arrived.wait()
-        except TimeoutError:
-            return None
-        return playlist(segments)
+        """The HLS playlist, as soon as it has segments enough; None where the programme gives none."""
+        deadline = self._clock.monotonic() + _FIRST_PLAYLIST_SECONDS
+        while not self._closed and self._clock.monotonic() < deadline:
+            self.touch()
+            arrived = self._arrived
+            if len(segments := self._window.listed()) >= FEWEST_LISTED_SEGMENTS:
+                return playlist(segments)
+            await self._wait(arrived)
+        return None
 
     def segment(self, number: int) -> list[bytes] | None:
         """A segment's bytes in pieces; None where it is not (or no longer) kept."""
@@ -127,13 +131,15 @@ class Preview:
             arrived = self._arrived
             if (fragment := self._window.after(number)) is not None:
                 return fragment
-            try:
-                async with asyncio.timeout(1.0):
-                    await arrived.wait()
-            except TimeoutError:
-                # The programme is silent, but this viewer is still there: say so again.
-                continue
+            await self._wait(arrived)
         return None
+
+    async def _wait(self, arrived: asyncio.Event) -> None:
+        """Until the next fragment, but not longer than the preview goes on without a sign of this viewer."""
+        # Whoever waits for a silent programme is still there: the caller says so again.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(1.0, self._grace_seconds / 2)):
+                await arrived.wait()
 
     def _cut(self, subscription: Subscription) -> None:
         """The thread: packets into fragments until nobody watches or the programme ends."""

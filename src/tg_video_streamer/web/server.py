@@ -19,8 +19,6 @@ from tg_video_streamer.errors import ListenFailed
 _log = structlog.get_logger(__name__)
 
 _TRIED_PORTS = 20
-_UNREAD_SECONDS = 20
-"""How long a client may leave what was sent to it unread before the kernel ends the connection."""
 _MOST_CONNECTIONS = 200
 _GOODBYE_SECONDS = 0.3
 """How long running responses may take to end after their streams were closed; then their connections are cut."""
@@ -41,8 +39,10 @@ class Listener:
         return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
 
 
-def listen(host: str, port: int) -> Listener:
+def listen(host: str, port: int, *, unread_seconds: float = 20.0) -> Listener:
     """Listen at `host`, at `port` or the first free one of the 20 after it (a WARNING names it); 0: any free port.
+
+    `unread_seconds`: how long a client may leave unread what was sent to it, before the kernel ends its connection.
 
     Raises ListenFailed where nothing can listen there.
     """
@@ -50,7 +50,7 @@ def listen(host: str, port: int) -> Listener:
     reason = "no port is free"
     for candidate in range(port, last + 1):
         try:
-            bound = _bind(host, candidate)
+            bound = _bind(host, candidate, unread_seconds)
         except PermissionError as error:
             reason = str(error)
         except OSError as error:
@@ -112,7 +112,7 @@ class _Server(uvicorn.Server):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, unread_seconds: float) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if host and not _is_address(host):
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -120,7 +120,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted connections inherit it: a client that never reads is ended by the kernel, with all that it holds.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(unread_seconds * 1000))
         listening.bind((host, port))
         listening.listen(128)
         listening.settimeout(0)

@@ -3,9 +3,9 @@
 
 const REFRESH_MS = 1000;
 const SILENT_MS = 4000; // no answer for this long: the page says so instead of showing an old truth
-const STUCK_MS = 6000; // a picture that should move and does not: attach it anew
+const STUCK_MS = 10000; // a picture that should move and does not: attach it anew (a first playlist takes 7 s)
 const HIDDEN_MS = 30000; // a muted picture in a hidden tab is work for nobody
-const FARTHEST_BEHIND_S = 20;
+const LONG_PAUSE_MS = 5000; // after this, "play" means now and not where it was left
 
 const labels = JSON.parse(document.body.dataset.labels);
 const byId = (id) => document.getElementById(id);
@@ -64,7 +64,9 @@ function showState(status) {
   else showBadge(label, status.channel_state === "on_air" ? "good" : "fair");
   setText("reason", status.reason);
   const began = new Date(status.since_wall * 1000);
-  setText("since", `for ${spanText(Date.now() / 1000 - status.since_wall)}, since ${began.toLocaleString()}`);
+  const when = make("time", "", began.toLocaleString());
+  when.dateTime = began.toISOString();
+  fill("since", [`for ${spanText(Date.now() / 1000 - status.since_wall)}, since `, when]);
 }
 
 function showItem(status) {
@@ -151,10 +153,12 @@ let movedAt = performance.now();
 let tries = 0;
 let detached = false;
 let hiddenAt = 0;
+let pausedAt = Infinity;
 
 function attach() {
   detached = false;
   movedAt = performance.now();
+  pausedAt = Infinity;
   seenTime = -1;
   video.load();
   video.play().catch(() => {}); // a browser that forbids autoplay shows its own button
@@ -176,7 +180,7 @@ function watchPicture() {
     return;
   }
   if (detached) return;
-  const intended = !video.paused || video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE;
+  const intended = !video.paused || video.ended || video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE;
   if (video.currentTime !== seenTime || !intended) {
     if (video.currentTime !== seenTime && seenTime >= 0) tries = 0;
     seenTime = video.currentTime;
@@ -195,10 +199,9 @@ document.addEventListener("visibilitychange", () => {
   refresh();
 });
 
-// Pressing play after a pause means now, not where it was left.
+video.addEventListener("pause", () => { pausedAt = performance.now(); });
 video.addEventListener("play", () => {
-  const edge = video.seekable.length ? video.seekable.end(video.seekable.length - 1) : 0;
-  if (edge - video.currentTime > FARTHEST_BEHIND_S) attach();
+  if (performance.now() - pausedAt > LONG_PAUSE_MS) attach();
 });
 
 setInterval(watchPicture, REFRESH_MS);

@@ -1,0 +1,27 @@
+"""What the tests of the web room share: a programme of real packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stands.programme import Clip, Programme, encode_clip
+from tg_video_streamer.ffmpeg.house import Quality, house_format
+
+LONG_AFTER_START = 25 * 3600 * 24 * 35
+"""Five weeks, in pictures: times that do not fit 32 bits of the sound's clock."""
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Real ffmpeg's house-format encode of a moving card with a tone: 16 s, where both grids meet again."""
+    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+    return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=16)
+
+
+@pytest.fixture
+def programme(clip: Clip) -> Iterator[Programme]:
+    """On air in real time, five weeks after its start."""
+    with Programme(clip, first_frame=LONG_AFTER_START) as programme:
+        yield programme

@@ -1,0 +1,193 @@
+"""The preview's life: work only while somebody watches, and each viewer's trouble stays that viewer's own."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import io
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+
+from stands.page import Site, served
+from stands.programme import Clip, Programme
+from stands.waiting import wait_until
+from tg_video_streamer.web.preview import Preview
+
+
+def subscriptions(programme: Programme) -> int:
+    """How many open subscriptions the fan-out serves."""
+    return sum(not one.closed for one in programme.fanout._subscriptions)
+
+
+def preview_threads() -> int:
+    """How many threads cut fragments now."""
+    return sum(thread.name == "preview" for thread in threading.enumerate())
+
+
+@contextmanager
+def opened(site: Site, path: str) -> Iterator[http.client.HTTPResponse]:
+    """The answer, to be read as the test likes."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.listener.port, timeout=20)
+    with closing(connection):
+        connection.request("GET", path)
+        yield connection.getresponse()
+
+
+def get(site: Site, path: str) -> bytes:
+    """The whole answer."""
+    with opened(site, path) as answer:
+        return answer.read()
+
+
+def video_times(content: bytes) -> list[int]:
+    """The time of each picture of an MP4 file, in ticks."""
+    with av.open(io.BytesIO(content), mode="r") as container:
+        return [packet.pts or 0 for packet in container.demux(container.streams.video[0]) if packet.size]
+
+
+def steps(times: list[int]) -> set[int]:
+    """All distances between neighbours."""
+    return {later - one for one, later in pairwise(times)}
+
+
+def silent_client(port: int) -> socket.socket:
+    """A client that asks for the stream and never reads."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(b"GET /preview/live.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return client
+
+
+def test_nothing_is_done_while_nobody_watches(programme: Programme) -> None:
+    """The first viewer subscribes; some time after the last one there is no subscription and no thread."""
+    with served(programme, grace_seconds=0.5) as site:
+        get(site, "/")
+        get(site, "/status.json")
+        assert subscriptions(programme) == 0
+        assert preview_threads() == 0
+        assert b"#EXTINF" in get(site, "/preview/live.m3u8")
+        assert subscriptions(programme) == preview_threads() == 1
+        wait_until(lambda: subscriptions(programme) == 0 and preview_threads() == 0, what="the end of the preview")
+        assert not site.preview_running()
+        with opened(site, "/preview/live.mp4") as stream:
+            assert stream.read(50_000)[4:8] == b"ftyp"
+            assert subscriptions(programme) == 1
+
+
+def test_many_viewers_share_one_subscription(programme: Programme) -> None:
+    """Ten viewers of both kinds cost the programme what one costs."""
+    with served(programme) as site, ExitStack() as stack:
+        for _ in range(10):
+            assert stack.enter_context(opened(site, "/preview/live.mp4")).read(100_000)
+        get(site, "/preview/live.m3u8")
+        assert subscriptions(programme) == preview_threads() == 1
+
+
+def test_listed_segments_are_one_unbroken_file(programme: Programme, tmp_path: Path) -> None:
+    """What an HLS player fetches is the programme with no packet missing, doubled or out of step."""
+    with served(programme) as site:
+        text = get(site, "/preview/live.m3u8").decode()
+        names = [line for line in text.splitlines() if not line.startswith("#")]
+        path = tmp_path / "hls.mp4"
+        path.write_bytes(get(site, "/preview/init.mp4") + b"".join(get(site, f"/preview/{one}") for one in names))
+    assert len(names) >= 3
+    with av.open(str(path)) as container:
+        for stream, step in ((container.streams.video[0], 120), (container.streams.audio[0], 1024)):
+            times = [packet.pts or 0 for packet in container.demux(stream) if packet.size]
+            container.seek(0)
+            assert len(times) > 100
+            assert steps(times) == {step}
+        assert sum(1 for _ in container.decode(video=0)) == round(
+            25 * sum(float(line[8:-1]) for line in text.splitlines() if line.startswith("#EXTINF:"))
+        )
+
+
+def test_client_that_never_reads_harms_nobody(programme: Programme) -> None:
+    """Others get every fragment, the silent one is no viewer, and the kernel ends it."""
+    with served(programme, grace_seconds=1.0, unread_seconds=2.0) as site:
+        before = site.connections()
+        with silent_client(site.listener.port) as silent:
+            wait_until(lambda: site.connections() > before, what="the silent client")
+            with opened(site, "/preview/live.mp4") as reader:
+                content = reader.read(700_000)
+            assert steps(video_times(content)) == {120}
+            wait_until(lambda: subscriptions(programme) == 0, timeout=30, what="the silent client not being a viewer")
+            wait_until(lambda: site.connections() == 0, timeout=30, what="the silent client's end")
+            assert silent.fileno() >= 0
+
+
+class Viewer:
+    """One progressive viewer that reads when it is told to."""
+
+    def __init__(self, stream: AsyncIterator[bytes]) -> None:
+        self._stream = stream
+        self.content = b""
+
+    async def read(self, parts: int) -> None:
+        """Take the next parts of the stream."""
+        for _ in range(parts):
+            self.content += await anext(self._stream)
+
+    def times(self) -> list[int]:
+        """The time of each picture so far, in ticks."""
+        return video_times(self.content)
+
+
+async def test_slow_viewer_loses_its_own_and_goes_on_without_a_hole(clip: Clip) -> None:
+    """One who reads again after a minute is at the newest keyframe, and its picture does not stand for a minute."""
+    programme = Programme(clip)
+    preview = Preview(programme.fanout, width=854, height=480)
+    try:
+        viewer = Viewer(preview.stream())
+        programme.publish(27)
+        await viewer.read(3)
+        for _ in range(30):
+            programme.publish(50)
+            await asyncio.to_thread(wait_until, lambda: not programme.fanout._subscriptions[0]._packets)
+        await viewer.read(2)
+        times = viewer.times()
+        assert times == [120 * index for index in range(len(times))]
+        assert len(times) > 40
+    finally:
+        preview.close()
+    assert preview_threads() == 0
+
+
+async def test_viewers_outlive_a_pause_of_the_preview(clip: Clip) -> None:
+    """Whoever comes at the moment when the preview goes to sleep gets a picture all the same."""
+    programme = Programme(clip)
+    preview = Preview(programme.fanout, width=854, height=480, grace_seconds=0.02)
+    try:
+        for _ in range(20):
+            viewer = Viewer(preview.stream())
+            await viewer.read(1)
+            pending = asyncio.ensure_future(viewer.read(1))
+            while not pending.done():
+                programme.publish(5)
+                await asyncio.sleep(0.01)
+            assert viewer.times()[0] == 0
+    finally:
+        preview.close()
+
+
+def test_server_ends_within_a_second_while_clients_stream(programme: Programme) -> None:
+    """Neither a viewer nor one that never reads holds up the end, and no thread is left behind."""
+    with ExitStack() as clients:
+        with served(programme) as site:
+            clients.enter_context(silent_client(site.listener.port))
+            clients.enter_context(opened(site, "/preview/live.mp4")).read(100_000)
+            wait_until(lambda: site.connections() >= 2, what="both clients")
+            ended = time.monotonic()
+        assert time.monotonic() - ended < 1.0
+        assert preview_threads() == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", site.listener.port), 1)

@@ -1,0 +1,220 @@
+"""Page, health and status over HTTP: true, safe to look at, and safe against foreign pages."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from stands.page import Site, example_status, served
+from stands.programme import Clip, Programme
+from tg_video_streamer.control.status import ItemStatus
+from tg_video_streamer.errors import ListenFailed
+from tg_video_streamer.web.app import build_web_app
+from tg_video_streamer.web.guard import Guard, host_name
+from tg_video_streamer.web.page import badge, clock_text, rate_text, render_page, span_text
+from tg_video_streamer.web.server import listen, serve
+
+NASTY = "</title><script>document.title='owned'</script>\"'&<img src=x onerror=alert(1)> \u202egnp.exe 🎬"
+
+
+@pytest.fixture
+def site(clip: Clip) -> Iterator[Site]:
+    """The application beside a programme that stands still: what is tested here needs no picture."""
+    with served(Programme(clip)) as site:
+        yield site
+
+
+def ask(site: Site, path: str, *, method: str = "GET", host: str = "localhost") -> tuple[http.client.HTTPResponse, str]:
+    """One request under a Host name of choice."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.listener.port, timeout=10)
+    try:
+        connection.putrequest(method, path, skip_host=True)
+        if host:
+            connection.putheader("Host", host)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer, answer.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+def test_health_is_200_only_while_media_leaves(site: Site) -> None:
+    """A load balancer or a script sees 200 while all is well, else 503 with every reason on a line of its own."""
+    answer, text = ask(site, "/healthz")
+    assert (answer.status, text) == (200, "ok\n")
+    site.status = replace(
+        example_status(), healthy=False, problems=("output telegram is retrying: refused", "no picture")
+    )
+    answer, text = ask(site, "/healthz")
+    assert (answer.status, text) == (503, "output telegram is retrying: refused\nno picture\n")
+    assert answer.headers["content-type"].startswith("text/plain")
+    site.status = replace(example_status(), healthy=False, channel_state="starting", reason="")
+    answer, text = ask(site, "/healthz")
+    assert (answer.status, text) == (503, "starting\n")
+
+
+def test_status_is_the_service_status(site: Site) -> None:
+    """Programs read the very status that `status --json` prints."""
+    answer, text = ask(site, "/status.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert json.loads(text) == json.loads(json.dumps(site.status.as_json()))
+
+
+@pytest.mark.parametrize("path", ["/", "/status.json", "/healthz", "/page.js", "/preview/init.mp4", "/nothing"])
+def test_browsers_are_kept_strict(site: Site, path: str) -> None:
+    """Every answer forbids foreign scripts, frames, guessing of types, and keeping."""
+    answer, _ = ask(site, path)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] in {"no-store", "no-cache"}
+    assert answer.headers["access-control-allow-origin"] is None
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_nothing_can_be_changed(site: Site, method: str) -> None:
+    """There is nothing to send to: whatever is not a question is refused."""
+    for path in ("/", "/status.json", "/healthz", "/preview/live.mp4"):
+        answer, _ = ask(site, path, method=method)
+        assert answer.status == 405
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:80", "[::1]:8080", "localhost."])
+def test_loopback_names_are_known(site: Site, host: str) -> None:
+    """The page opens under every name of the machine itself."""
+    assert ask(site, "/status.json", host=host)[0].status == 200
+
+
+@pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.0.2.7"])
+def test_foreign_names_are_refused(site: Site, host: str) -> None:
+    """A foreign page that points its own name here (DNS rebinding) reads nothing."""
+    answer, text = ask(site, "/status.json", host=host)
+    assert answer.status in {400, 421}
+    assert "on_air" not in text
+
+
+def test_configured_names_are_known() -> None:
+    """The configured host counts; on every address each address does, but still no foreign name."""
+
+    async def nothing(_scope: object, _receive: object, _send: object) -> None:
+        """Stands behind the guard."""
+
+    named = Guard(nothing, hosts=["tv.example", "192.0.2.7"])
+    assert named.knows("TV.example:8080")
+    assert named.knows("192.0.2.7")
+    assert not named.knows("192.0.2.8")
+    everywhere = Guard(nothing, hosts=["0.0.0.0"])
+    assert everywhere.knows("192.0.2.8:8080")
+    assert everywhere.knows("[2001:db8::1]:8080")
+    assert not everywhere.knows("evil.example")
+
+
+@given(st.text())
+def test_any_host_header_has_a_name(host: str) -> None:
+    """No Host header, however odd, breaks the check."""
+    assert not host_name(host).startswith("[") or "[[" in host
+
+
+def test_titles_are_text(site: Site) -> None:
+    """Whatever an item, an output or an error is called, the page shows it and obeys nothing in it."""
+    item = ItemStatus(key="e" * 16, title=NASTY, duration_seconds=10)
+    output = replace(site.status.outputs[0], name=NASTY, error=NASTY, state="retrying")
+    site.status = replace(
+        site.status, now=item, next_items=(item,), reason=NASTY, problems=(NASTY,), warnings=(NASTY,), outputs=(output,)
+    )
+    _, text = ask(site, "/")
+    assert text.count("<script") == 1
+    assert "<img" not in text
+    assert text.count("&lt;script&gt;document.title=") == 7
+
+
+def test_page_says_everything_without_scripts() -> None:
+    """The server's own page has state, reason, item, what is next, and each output with its error."""
+    status = example_status()
+    output = replace(status.outputs[0], state="retrying", error="connection refused")
+    text = render_page(
+        replace(status, outputs=(output,), healthy=False, problems=("telegram is retrying",)),
+        now_wall=status.since_wall + 65,
+    )
+    for wanted in (
+        "On air, not healthy", "item 2 of 3 from the playlist", "for 1 min 5 s", "Harbour at dawn", "12:34 of 30:00",
+        "Market square", "retrying", "connection refused", "2.6 Mbit/s", "14.8 s", "telegram is retrying",
+    ):  # fmt: skip
+        assert wanted in text
+
+
+@pytest.mark.parametrize(
+    ("state", "healthy", "expected"),
+    [
+        ("on_air", True, ("On air", "good")),
+        ("on_air", False, ("On air, not healthy", "bad")),
+        ("on_filler", True, ("Filler", "fair")),
+        ("on_slate", True, ("Slate", "fair")),
+        ("on_slate", False, ("Slate, not healthy", "bad")),
+        ("starting", False, ("Starting", "quiet")),
+        ("stopping", False, ("Stopping", "quiet")),
+    ],
+)
+def test_badge_tells_the_truth(state: str, healthy: bool, expected: tuple[str, str]) -> None:  # noqa: FBT001 - a table's column
+    """Green and "on air" together only while media really leaves."""
+    assert badge(replace(example_status(), channel_state=state, healthy=healthy)) == expected
+
+
+def test_lengths_and_rates_read_well() -> None:
+    """People read minutes and megabits, not raw numbers."""
+    assert [clock_text(seconds) for seconds in (-1, 0, 59.9, 754, 3723)] == ["0:00", "0:00", "0:59", "12:34", "1:02:03"]
+    spans = [span_text(seconds) for seconds in (5, 65, 120, 7800, 360_000)]
+    assert spans == ["5 s", "1 min 5 s", "2 min", "2 h 10 min", "4 d 4 h"]
+    assert [rate_text(bits) for bits in (0, 949_600, 2_612_000)] == ["0 kbit/s", "950 kbit/s", "2.6 Mbit/s"]
+
+
+def test_unknown_segment_is_not_found(site: Site) -> None:
+    """A player that asks for what is gone (or for nonsense) is told so."""
+    assert ask(site, "/preview/segment-999999.m4s")[0].status == 404
+    assert ask(site, "/preview/segment-x.m4s")[0].status == 404
+
+
+def test_taken_port_gives_the_next_free_one() -> None:
+    """A second service on the machine still gets its page; a WARNING and the listener say where."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with capture_logs() as logs:
+            listener = listen("127.0.0.1", port)
+        with listener.socket:
+            assert port < listener.port <= port + 20
+            assert listener.url == f"http://127.0.0.1:{listener.port}/"
+    assert [(one["log_level"], one["wanted"], one["port"]) for one in logs] == [("warning", port, listener.port)]
+
+
+def test_address_of_another_machine_is_refused_with_a_remedy() -> None:
+    """A wrong WEB_HOST is said at start, with the keys to change."""
+    with pytest.raises(ListenFailed, match=r"192\.0\.2\.1.*WEB_HOST"):
+        listen("192.0.2.1", 8080)
+
+
+async def test_signals_are_left_to_the_service(clip: Clip) -> None:
+    """While the page is served, Ctrl-C and SIGTERM still reach whoever handled them before."""
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    app = build_web_app(status=example_status, fanout=Programme(clip).fanout, width=854, height=480)
+    listener = listen("127.0.0.1", 0)
+    task = asyncio.ensure_future(serve(app, listener))
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.close()
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
