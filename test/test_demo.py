@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import structlog.testing
 
+from stands.ffmpegs import both_ffmpegs
 from tg_video_streamer.demo import CLIPS, Demo, demo_playlist
 from tg_video_streamer.errors import EncoderFailed
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
@@ -22,17 +22,6 @@ from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.line import parse_line
 
 SHORT = tuple(replace(clip, seconds=1) for clip in CLIPS)
-
-
-def both_ffmpegs() -> list[Path]:
-    """The host's ffmpeg and the wheel's, or the one that is there."""
-    path = os.environ["PATH"]
-    os.environ["PATH"] = ""
-    try:
-        wheel = find_ffmpeg()
-    finally:
-        os.environ["PATH"] = path
-    return sorted({find_ffmpeg(), wheel})
 
 
 def decoded(path: Path) -> tuple[list[np.ndarray], np.ndarray]:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
 
+from stands.ffmpegs import both_ffmpegs
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments, trial_command
 
 HOUSE = house_format(Quality.P480)
-
-
-def both_ffmpegs() -> list[Path]:
-    """The host's ffmpeg and the wheel's, or the one that is there."""
-    path = os.environ["PATH"]
-    os.environ["PATH"] = ""
-    try:
-        wheel = find_ffmpeg()
-    finally:
-        os.environ["PATH"] = path
-    return sorted({find_ffmpeg(), wheel})
 
 
 def check(

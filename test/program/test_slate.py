@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import subprocess
 import sys
 import time
@@ -18,10 +17,14 @@ import pytest
 import structlog.testing
 from PIL import Image
 
+from stands.ffmpegs import both_ffmpegs
 from tg_video_streamer.errors import EncoderFailed
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
+from tg_video_streamer.ffmpeg.command import feed_command
+from tg_video_streamer.ffmpeg.filters import Stretch
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
-from tg_video_streamer.ffmpeg.runner import guarded_command
+from tg_video_streamer.ffmpeg.runner import guarded_command, run
+from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Packet
 from tg_video_streamer.program.card import CardRequest, draw
 from tg_video_streamer.program.slate import SENTENCES, Slate, SlateReason, prepare_slate
@@ -29,20 +32,7 @@ from tg_video_streamer.program.slate import SENTENCES, Slate, SlateReason, prepa
 HOUSE = house_format(Quality.P480)
 
 
-def both_ffmpegs() -> list[Path]:
-    """The host's ffmpeg and the wheel's, or the one that is there."""
-    wheel = find_ffmpeg_of_wheel()
-    return sorted({find_ffmpeg(), wheel})
-
-
-def find_ffmpeg_of_wheel() -> Path:
-    """The wheel's ffmpeg, as found where the host has none."""
-    path = os.environ["PATH"]
-    os.environ["PATH"] = ""
-    try:
-        return find_ffmpeg()
-    finally:
-        os.environ["PATH"] = path
+FFMPEGS = both_ffmpegs()
 
 
 def pictures(headers: CodecHeaders, packets: Sequence[Packet]) -> list[np.ndarray]:
@@ -84,19 +74,26 @@ def prepare(tmp_path: Path, *, ffmpeg: Path | None = None, complete: bool = Fals
     return asyncio.run(body())
 
 
-@pytest.mark.parametrize("ffmpeg", both_ffmpegs(), ids=lambda path: path.name[:12])
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Slate, Path, float]:
+    """A complete slate, the folder that it was kept in, and the seconds that it took."""
+    folder = tmp_path_factory.mktemp("first")
+    began = time.monotonic()
+    return prepare(folder, complete=True), folder, time.monotonic() - began
+
+
+@pytest.mark.parametrize("ffmpeg", FFMPEGS, ids=lambda path: path.name[:12])
 def test_the_slate_plays_for_ever(ffmpeg: Path, tmp_path: Path) -> None:
     """A GOP repeated three times decodes to 150 pictures with words on them, in the house format, and silence."""
-    slate = prepare(tmp_path, ffmpeg=ffmpeg, complete=True)
-    for reason in SlateReason:
-        gop = slate.gop(reason)
-        assert [packet.ticks for packet in gop] == [n * FRAME_TICKS for n in range(GOP_FRAMES)]
-        assert [packet.keyframe for packet in gop] == [True] + [False] * (GOP_FRAMES - 1)
-    shown = pictures(slate.headers, slate.gop(SlateReason.PAUSED) * 3)
+    slate = prepare(tmp_path, ffmpeg=ffmpeg)
+    gop = slate.gop(SlateReason.PAUSED)
+    assert [packet.ticks for packet in gop] == [n * FRAME_TICKS for n in range(GOP_FRAMES)]
+    assert [packet.keyframe for packet in gop] == [True] + [False] * (GOP_FRAMES - 1)
+    shown = pictures(slate.headers, gop * 3)
     assert len(shown) == 150
     assert {picture.shape for picture in shown} == {(480, 854)}
     for picture in shown:
-        assert 0.01 < words_shown(picture) < 0.3
+        assert 0.005 < words_shown(picture) < 0.3
         assert np.abs(picture.astype(int) - shown[0]).mean() < 1.5, "a still picture stays still, also at the seam"
     samples = sound(slate, 100)
     assert samples.shape[0] == 2
@@ -104,15 +101,38 @@ def test_the_slate_plays_for_ever(ffmpeg: Path, tmp_path: Path) -> None:
     assert np.abs(samples).max() < 1e-4
 
 
-def test_each_reason_has_its_own_card(tmp_path: Path) -> None:
+def test_each_reason_has_its_own_card(first_start: tuple[Slate, Path, float]) -> None:
     """Viewers are told why: the cards differ in their lower line and share everything else, and the GOPs are closed."""
-    slate = prepare(tmp_path, complete=True)
+    slate, _, _ = first_start
     last = {reason: pictures(slate.headers, slate.gop(reason))[-1] for reason in SlateReason}
     assert len({picture.tobytes() for picture in last.values()}) == len(SlateReason)
     paused, stopping = last[SlateReason.PAUSED].astype(int), last[SlateReason.STOPPING].astype(int)
     assert np.abs(paused - stopping)[:200].max() < 40, "the same large line"
     mixed = pictures(slate.headers, slate.gop(SlateReason.PAUSED) + slate.gop(SlateReason.STOPPING))
     assert np.abs(mixed[-1].astype(int) - stopping).max() < 4, "one card after another leaves no trace"
+    for reason in SlateReason:
+        assert [packet.keyframe for packet in slate.gop(reason)] == [True] + [False] * (GOP_FRAMES - 1)
+
+
+@pytest.mark.parametrize("ffmpeg", FFMPEGS, ids=lambda path: path.name[:12])
+@pytest.mark.parametrize(
+    "given", [(), ("-profile:v", "baseline", "-tune", "zerolatency"), ("-x264-params", "nal-hrd=vbr:ref=2")], ids=str
+)
+def test_the_slate_can_be_spliced_with_a_feed(given: tuple[str, ...], ffmpeg: Path, tmp_path: Path) -> None:
+    """The slate's codec headers are byte for byte those of a feed, whatever the operator's encoder options."""
+    house = house_format(Quality.P480, encoder_arguments=given)
+    slate = prepare(tmp_path, ffmpeg=ffmpeg, house=house)
+    source = Source(
+        picture=Picture(input_index=0, stream_index=0, codec="rawvideo", width=320, height=240),
+        sound=Sound(input_index=1, stream_index=0, codec="pcm_s16le", channels=1, sample_rate=44100),
+        duration_seconds=1.0,
+    )
+    inputs = [("-f", "lavfi", "-i", "testsrc=size=320x240:rate=30:duration=1"), ("-f", "lavfi", "-i", "sine=d=1")]
+    command = feed_command(ffmpeg, inputs, source=source, house=house, stretch=Stretch())
+    fed = asyncio.run(run(command, timeout_seconds=60))
+    with av.open(BytesIO(fed.stdout), mode="r", format="matroska") as container:
+        video, audio = (container.streams.video[0].codec_context, container.streams.audio[0].codec_context)
+        assert slate.headers == CodecHeaders(video=bytes(video.extradata or b""), audio=bytes(audio.extradata or b""))
 
 
 def test_before_it_is_complete_every_reason_has_the_general_card(tmp_path: Path) -> None:
@@ -122,23 +142,28 @@ def test_before_it_is_complete_every_reason_has_the_general_card(tmp_path: Path)
     assert words_shown(pictures(slate.headers, slate.gop(SlateReason.PAUSED))[0]) > 0.005
 
 
-def test_a_second_start_encodes_nothing(tmp_path: Path) -> None:
-    """Kept cards are the same packets and cost a fraction of the first start; other texts make new ones of old ones."""
-    began = time.monotonic()
-    first = prepare(tmp_path, complete=True)
-    cold = time.monotonic() - began
-    kept = sorted((tmp_path / "cache").iterdir())
+def test_a_second_start_encodes_nothing(first_start: tuple[Slate, Path, float]) -> None:
+    """Kept cards are the same packets and cost a fraction of the first start."""
+    first, folder, cold = first_start
+    kept = sorted((folder / "cache").iterdir())
     assert len(kept) == 1 + len(SENTENCES)
     stamps = [path.stat().st_mtime_ns for path in kept]
     began = time.monotonic()
-    second = prepare(tmp_path, complete=True)
-    assert time.monotonic() - began < cold / 5
+    second = prepare(folder, complete=True)
+    assert time.monotonic() - began < cold / 3
     assert [path.stat().st_mtime_ns for path in kept] == stamps
     assert {reason: second.gop(reason) for reason in SlateReason} == {
         reason: first.gop(reason) for reason in SlateReason
     }
+
+
+def test_old_cards_are_forgotten(tmp_path: Path) -> None:
+    """Cards of words that are no longer shown do not pile up."""
+    prepare(tmp_path, complete=True, reasons={})
+    (old,) = (tmp_path / "cache").iterdir()
     prepare(tmp_path, complete=True, text="Other words", reasons={})
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    (new,) = (tmp_path / "cache").iterdir()
+    assert new != old
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign"])
