@@ -82,6 +82,7 @@ def served(
     *,
     grace_seconds: float = 10.0,
     unread_seconds: float = 20.0,
+    port: int = 0,
     status: ServiceStatus | None = None,
 ) -> Iterator[Site]:
     """Serve the web application until the end of the block."""
@@ -90,7 +91,7 @@ def served(
         status=lambda: site.status, fanout=programme.fanout, width=programme.clip.house.width, height=programme.clip.house.height,
         grace_seconds=grace_seconds,
     )  # fmt: skip
-    listener = listen("127.0.0.1", 0, unread_seconds=unread_seconds)
+    listener = listen("127.0.0.1", port, unread_seconds=unread_seconds)
     site = Site(listener=listener, status=status or example_status(), preview_running=lambda: app.state.preview.running)
     started = threading.Event()
     end: list[Callable[[], object]] = []

@@ -1,0 +1,242 @@
+"""The page in a real browser: the picture moves and sounds, the facts are fresh, and it is fit for everybody's screen."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+
+from stands.browser import browser_missing, chromium, console_errors, video_picture, video_state
+from stands.page import Site, example_status, served
+from stands.programme import Clip, Programme
+from stands.waiting import wait_until
+from tg_video_streamer.control.status import ItemStatus, ServiceStatus
+
+pytestmark = pytest.mark.skipif(bool(browser_missing()), reason=f"not installed: {browser_missing()}")
+
+NASTY = "</title><script>document.title='owned'</script>\"'&<img src=x onerror=alert(1)> \u202egnp.exe 🎬"
+PHONE = (360, 740)
+DESKTOP = (1280, 860)
+
+
+def troubled_status() -> ServiceStatus:
+    """A service with something of everything to tell."""
+    status = example_status()
+    retrying = replace(
+        status.outputs[0], state="retrying", bits_per_second=0.0, reconnects=4, error="connection refused"
+    )
+    return replace(
+        status,
+        healthy=False,
+        problems=("output telegram is retrying: connection refused",),
+        warnings=("playlist.txt line 7: neither a file nor an address, skipped",),
+        outputs=(retrying, status.outputs[1]),
+    )
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[WebDriver]:
+    """A desktop's browser."""
+    with chromium(tmp_path / "profile", width=DESKTOP[0], height=DESKTOP[1]) as browser:
+        yield browser
+
+
+@contextmanager
+def still_page(clip: Clip, status: ServiceStatus) -> Iterator[Site]:
+    """The page over a programme of which only the beginning has come: for what needs no moving picture."""
+    programme = Programme(clip)
+    programme.publish(40)
+    with served(programme, status=status) as site:
+        yield site
+
+
+def text_of(browser: WebDriver, element: str) -> str:
+    """What is to be read in the element of that id."""
+    return browser.find_element(By.ID, element).text
+
+
+def save_screenshot(browser: WebDriver, path: Path) -> None:
+    """The whole page, down to its end."""
+    taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
+    path.write_bytes(base64.b64decode(taken["data"]))
+
+
+def watch(browser: WebDriver, seconds: float) -> None:
+    """Wait until the video has played that long, and has shown different pictures and decoded sound on the way."""
+    wait_until(lambda: video_state(browser).time > 0.2, timeout=30, what="a picture that moves")
+    first, state = video_picture(browser), video_state(browser)
+    wait_until(lambda: video_state(browser).time > state.time + seconds, timeout=30, what=f"{seconds} s of play")
+    later = video_state(browser)
+    assert video_picture(browser) != first
+    assert (later.width, later.height) == (854, 480)
+    assert later.frames - state.frames > seconds * 25 * 0.8
+    assert later.audio_bytes > state.audio_bytes
+    assert later.error == ""
+
+
+def test_picture_moves_from_the_first_moment(programme: Programme, browser: WebDriver, artifacts: Path) -> None:
+    """The first visitor sees and hears the programme, by the stream that starts at once; a screenshot is kept."""
+    with served(programme, status=troubled_status()) as site:
+        browser.get(site.url)
+        watch(browser, 3.0)
+        assert video_state(browser).source.endswith("/preview/live.mp4")
+        wait_until(lambda: "2 s" in text_of(browser, "since") or text_of(browser, "since"), what="fresh numbers")
+        save_screenshot(browser, artifacts / "page.png")
+        assert console_errors(browser) == []
+
+
+def test_native_hls_plays_on(programme: Programme, browser: WebDriver) -> None:
+    """The browser's own HLS player plays the segments, over the end of the first list and the next."""
+    with served(programme) as site:
+        browser.get(site.url + "?preview=hls")
+        watch(browser, 8.0)
+        assert video_state(browser).source.endswith("/preview/live.m3u8")
+        browser.get(site.url)
+        watch(browser, 1.0)
+        assert video_state(browser).source.endswith("/preview/live.m3u8"), "a filled list comes first"
+        assert console_errors(browser) == []
+
+
+def test_picture_comes_back_after_the_service_did(clip: Clip, browser: WebDriver) -> None:
+    """While the service is away the page says so instead of showing an old truth; when it is back, the picture is."""
+    with Programme(clip) as programme, served(programme) as site:
+        browser.get(site.url)
+        watch(browser, 0.5)
+        port = site.listener.port
+    wait_until(lambda: text_of(browser, "badge") == "No answer from the service", timeout=30, what="the truth")
+    with Programme(clip) as programme, served(programme, port=port, status=replace(example_status(), uptime_seconds=1)):
+        wait_until(lambda: text_of(browser, "badge") == "On air", timeout=30, what="the service's return")
+        watch(browser, 1.0)
+
+
+def test_status_is_fresh_within_seconds(clip: Clip, browser: WebDriver) -> None:
+    """State, item, problems and outputs follow the service with no reload."""
+    with still_page(clip, example_status()) as site:
+        browser.get(site.url)
+        wait_until(lambda: text_of(browser, "badge") == "On air", what="the badge")
+        assert "Harbour at dawn" in text_of(browser, "now-title")
+        assert not browser.find_element(By.ID, "problems").is_displayed()
+        item = ItemStatus(key="f" * 16, title="Evening news", is_live=True)
+        site.status = replace(
+            troubled_status(), channel_state="on_slate", reason="the source went silent", now=item, paused=True
+        )
+        wait_until(lambda: text_of(browser, "badge") == "Slate, not healthy", what="the new badge")
+        assert "the source went silent" in text_of(browser, "reason")
+        assert text_of(browser, "now-title") == "Evening news"
+        assert text_of(browser, "position") == "12:34 · live"
+        assert not browser.find_element(By.ID, "progress").is_displayed()
+        assert browser.find_element(By.ID, "paused").is_displayed()
+        assert "connection refused" in text_of(browser, "problems-list")
+        assert "line 7" in text_of(browser, "warnings-list")
+        assert "4 reconnects" in text_of(browser, "outputs")
+        assert browser.title.startswith("Slate, not healthy")
+
+
+def test_titles_are_shown_and_not_obeyed(clip: Clip, browser: WebDriver) -> None:
+    """Script, markup, quotes, direction marks and emoji in a title are text, in the server's page and in the fresh one."""
+    item = ItemStatus(key="e" * 16, title=NASTY, duration_seconds=10)
+    status = replace(example_status(), now=item, next_items=(item,), reason=NASTY)
+    with still_page(clip, status) as site:
+        browser.get(site.url)
+        site.status = replace(status, streams_played=58)
+        wait_until(lambda: text_of(browser, "played") == "58", what="fresh numbers")
+        for element in ("now-title", "reason"):
+            assert browser.find_element(By.ID, element).get_attribute("textContent") == NASTY
+        assert NASTY in (browser.find_element(By.ID, "next").get_attribute("textContent") or "")
+        assert browser.title == "On air · Channel"
+        assert not browser.find_elements(By.CSS_SELECTOR, "img")
+        assert console_errors(browser) == []
+
+
+def test_page_reads_without_scripts(clip: Clip, tmp_path: Path) -> None:
+    """With scripts off the page still says everything, and how to get it fresh."""
+    with (
+        still_page(clip, troubled_status()) as site,
+        chromium(tmp_path / "profile", scripts=False) as browser,
+    ):
+        browser.get(site.url)
+        text = browser.find_element(By.TAG_NAME, "body").text
+        for wanted in (
+            "On air, not healthy",
+            "Harbour at dawn",
+            "12:34 of 30:00",
+            "connection refused",
+            "load the page again",
+        ):
+            assert wanted in text
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_page_fits_a_phone(clip: Clip, tmp_path: Path, artifacts: Path, dark: bool) -> None:  # noqa: FBT001 - a parameter
+    """Nothing sticks out to the side on a narrow screen, not even a title without a space in it."""
+    item = ItemStatus(key="a" * 16, title="Long_title_without_a_space" * 6, duration_seconds=1800)
+    width, height = PHONE
+    with (
+        still_page(clip, replace(troubled_status(), now=item)) as site,
+        chromium(tmp_path / "profile", width=width, height=height, dark=dark) as browser,
+    ):
+        browser.get(site.url)
+        wait_until(lambda: video_state(browser).width > 0, what="a first picture")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        save_screenshot(browser, artifacts / f"page-phone-{'dark' if dark else 'light'}.png")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_page_is_accessible(clip: Clip, tmp_path: Path, dark: bool) -> None:  # noqa: FBT001 - a parameter
+    """Language, names and headings are there for a screen reader, and all text stands out from what is behind it."""
+    with (
+        still_page(clip, troubled_status()) as site,
+        chromium(tmp_path / "profile", dark=dark) as browser,
+    ):
+        browser.get(site.url)
+        wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#since time"), what="the page's own script")
+        assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
+        assert len(browser.find_elements(By.TAG_NAME, "h1")) == 1
+        assert browser.find_element(By.ID, "badge").get_attribute("role") == "status"
+        for element in browser.find_elements(By.CSS_SELECTOR, "video, progress, section"):
+            assert element.accessible_name, element.get_attribute("outerHTML")
+        for tag in ("header", "main", "footer"):
+            assert len(browser.find_elements(By.TAG_NAME, tag)) == 1
+        pale = [line for line in colours(browser) if contrast(line[1], line[2]) < 4.5]
+        assert pale == []
+
+
+def colours(browser: WebDriver) -> list[tuple[str, str, str]]:
+    """Each piece of text that is shown, its colour, and the colour behind it."""
+    found: list[list[str]] = browser.execute_script(
+        """
+        const found = [];
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) {
+          const text = walker.currentNode.textContent.trim();
+          let element = walker.currentNode.parentElement;
+          if (!text || !element.checkVisibility() || element.closest("video, script, noscript")) continue;
+          const colour = getComputedStyle(element).color;
+          while (element && getComputedStyle(element).backgroundColor === "rgba(0, 0, 0, 0)") element = element.parentElement;
+          found.push([text, colour, element ? getComputedStyle(element).backgroundColor : "rgb(255, 255, 255)"]);
+        }
+        return found;
+        """
+    )
+    assert len(found) > 20
+    return [(text, colour, behind) for text, colour, behind in found]
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two CSS colours (WCAG 2.2, "contrast ratio")."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of `rgb(r, g, b)` (WCAG 2.2, "relative luminance")."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
