@@ -130,6 +130,31 @@ def test_setup_names_what_is_missing(clone: Path) -> None:
     assert "setup: PYTHON=python2.9 is not there or older than 3.11" in done.stderr
 
 
+def test_a_missing_venv_module_is_named_where_nobody_may_install_it() -> None:
+    """On a Debian without python3-venv a user reads the one command."""
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        shutil.copytree(REPOSITORY / "scripts", place / "scripts")
+        without_venv = place / "python-without-venv"
+        without_venv.write_text(
+            '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; *print*) echo 3.12;; esac\n', encoding="utf-8"
+        )
+        without_venv.chmod(0o755)
+        done = subprocess.run(
+            [str(place / "scripts/setup.sh"), "run"],
+            env={"PATH": "/usr/bin:/bin", "PYTHON": str(without_venv)},
+            user="nobody" if os.geteuid() == 0 else None,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "setup: Python's venv is missing; run: sudo apt install python3.12-venv\n"
+
+
 def test_missing_system_packages_are_named_where_nobody_may_install_them() -> None:
     """Without root and sudo the operator reads the one command."""
     if shutil.which("dpkg-query") is None:
@@ -156,6 +181,14 @@ def test_missing_system_packages_are_named_where_nobody_may_install_them() -> No
     assert done.returncode == 0
     assert "missing: no-such-package-a no-such-package-b" in done.stderr
     assert "sudo apt install no-such-package-a no-such-package-b" in done.stderr
+
+
+def test_a_selection_without_a_test_is_no_success() -> None:
+    """A run that proved nothing fails, and says so."""
+    folder = REPOSITORY / "test/packaging"
+    done = _run("scripts/test.sh", "short", VENV=sys.prefix, ARGS=f"{folder} -k no_test_is_called_this")
+    assert done.returncode == 5
+    assert "no test was selected" in done.stderr
 
 
 def test_shell_scripts_are_clean() -> None:
