@@ -21,7 +21,8 @@ def still_command(house: HouseFormat, ffmpeg: Path) -> list[str]:
         *("-f", "image2pipe", "-framerate", str(FRAMES_PER_SECOND), "-i", "pipe:0"),
         *("-f", "lavfi", "-i", "anullsrc=sample_rate=48000:channel_layout=stereo"),
         *("-map", "0:v", "-map", "1:a"),
-        *("-vf", f"loop=loop=-1:size=1,setpts=N/{FRAMES_PER_SECOND}/TB,{picture_filters(house)}"),
+        # Scaled once, then repeated.
+        *("-vf", f"{picture_filters(house)},loop=loop=-1:size=1,setpts=N/{FRAMES_PER_SECOND}/TB"),
         *("-frames:v", str(GOP_FRAMES), "-t", str(GOP_FRAMES / FRAMES_PER_SECOND)),
         *house_arguments(house),
     ]
