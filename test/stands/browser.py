@@ -35,6 +35,7 @@ _ARGUMENTS = (
     "--disable-sync",
     "--no-pings",
     "--mute-audio",
+    "--hide-scrollbars",  # they would take width from the viewport that a test asks for
     "--autoplay-policy=no-user-gesture-required",
     # Every name but the loopback's leads nowhere: a page that tries to reach out fails, visibly.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1",

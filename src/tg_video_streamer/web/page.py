@@ -54,10 +54,6 @@ This browser plays neither of the live streams.</video>
 <section class="card now" aria-labelledby="now-heading">
 {_now(status)}
 </section>
-<section class="card" aria-labelledby="programme-heading">
-<h2 id="programme-heading">Programme</h2>
-<dl id="programme" class="facts">{_facts(status)}</dl>
-</section>
 </div>
 <div class="column">
 <section class="card" aria-labelledby="outputs-heading">
@@ -70,6 +66,10 @@ This browser plays neither of the live streams.</video>
 </section>
 {_notes("warnings", "To look at", status.warnings)}
 </div>
+<section class="card wide" aria-labelledby="programme-heading">
+<h2 id="programme-heading">Programme</h2>
+<dl id="programme" class="facts">{_facts(status)}</dl>
+</section>
 </main>
 <footer>
 <p>Version <span id="version">{escape(status.version)}</span> · <a href="/status.json">status.json</a> ·
@@ -153,16 +153,16 @@ def _outputs(status: ServiceStatus) -> str:
 
 
 def _output(output: OutputStatus) -> str:
-    facts = [
-        rate_text(output.bits_per_second),
-        f"{output.reconnects} reconnects",
-        f"{output.dropped_packets} packets dropped",
-    ]
+    facts = [output.kind, rate_text(output.bits_per_second)]
+    if output.reconnects:
+        facts.append(f"{output.reconnects} reconnects")
+    if output.dropped_packets:
+        facts.append(f"{output.dropped_packets} packets dropped")
     error = f'<span class="error">{escape(output.error)}</span>' if output.error else ""
     return (
         f'<li><span class="name"><bdi>{escape(output.name)}</bdi></span>'
         f'<span class="state" data-state="{escape(output.state)}">{escape(output.state.replace("_", " "))}</span>'
-        f'<span class="number">{" · ".join(facts)}</span>{error}</li>'
+        f'<span class="number">{escape(" · ".join(facts))}</span>{error}</li>'
     )
 
 

@@ -92,7 +92,9 @@ function outputRow(output) {
   name.append(make("bdi", "", output.name));
   const state = make("span", "state", output.state.replaceAll("_", " "));
   state.dataset.state = output.state;
-  const facts = [rateText(output.bits_per_second), `${output.reconnects} reconnects`, `${output.dropped_packets} packets dropped`];
+  const facts = [output.kind, rateText(output.bits_per_second)];
+  if (output.reconnects) facts.push(`${output.reconnects} reconnects`);
+  if (output.dropped_packets) facts.push(`${output.dropped_packets} packets dropped`);
   row.append(name, state, make("span", "number", facts.join(" · ")));
   if (output.error) row.append(make("span", "error", output.error));
   return row;
