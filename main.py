@@ -7,5 +7,4 @@ import sys
 from tg_video_streamer.cli import main
 
 if __name__ == "__main__":
-    sys.argv.insert(1, "run")
-    main()
+    sys.exit(main(["run", *sys.argv[1:]]))

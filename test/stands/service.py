@@ -20,7 +20,8 @@ import psutil
 
 from stands.waiting import wait_until
 
-PROJECT = Path(__file__).resolve().parents[2]
+COMMAND = Path(sys.executable).with_name("tg-video-streamer")
+"""As it is installed beside the interpreter that runs the tests."""
 
 
 def free_port() -> int:
@@ -88,7 +89,7 @@ class Service:
     def command(self, *words: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
         """One command line of the operator's, run to its end."""
         return subprocess.run(
-            [sys.executable, PROJECT / "main.py", *words, "--env-file", self.env_file],
+            [COMMAND, *words, "--env-file", self.env_file],
             capture_output=True,
             text=True,
             timeout=timeout,

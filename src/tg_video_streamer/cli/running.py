@@ -58,9 +58,10 @@ def _load(env_file: Path | None, *, demo: bool) -> LoadedSettings:
         missing = f"no .env in {Path.cwd()} and no PLAYLIST in the environment"
         remedy = "run: cp .env.template .env and edit it, or see the demo: tg-video-streamer run --demo"
         raise ConfigError([f"{missing}; {remedy}"])
+    from tg_video_streamer.assembly import CHECKS  # noqa: PLC0415 - as in `run`
     from tg_video_streamer.config import load_settings  # noqa: PLC0415 - pydantic takes longer than all other commands
 
-    return load_settings(chosen, os.environ)
+    return load_settings(chosen, os.environ, checks=CHECKS)
 
 
 def add_commands(application: typer.Typer) -> None:

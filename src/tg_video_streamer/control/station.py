@@ -224,4 +224,15 @@ def _name(item: Item) -> str:
 
 
 def _output(handler: OutputHandler) -> OutputStatus:
-    return handler.status()
+    report = handler.status()
+    return OutputStatus(
+        name=report.name,
+        kind=report.kind,
+        state=str(report.state),
+        since_wall=report.since_wall,
+        bytes_sent=report.bytes_sent,
+        bits_per_second=report.bits_per_second,
+        reconnects=report.reconnects,
+        dropped_packets=report.dropped_packets,
+        error=report.error,
+    )

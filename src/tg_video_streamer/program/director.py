@@ -116,6 +116,7 @@ class Director:
 
     def renew_next(self) -> None:
         """The order has changed: what is primed must be the rotation's next again."""
+        self.wake()
         act = self._next
         if act is None:
             return
@@ -124,7 +125,6 @@ class Director:
             return
         if act.showing is None or self._playout.withdraw(act.showing):
             self._drop_next()
-        self.wake()
 
     async def run(self) -> None:
         """Keep the next item primed until cancelled; every feed has ended when this returns."""

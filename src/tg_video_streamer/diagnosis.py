@@ -1,0 +1,35 @@
+"""`check`: tries what can be tried without going on air, and says in one line each what will not work."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tg_video_streamer.config import Settings
+from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.ffmpeg.binary import find_ffmpeg
+from tg_video_streamer.ffmpeg.house import house_format
+from tg_video_streamer.ffmpeg.validate import checked_arguments
+from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
+
+
+async def find_problems(settings: Settings) -> list[str]:
+    """One line a problem; none: settings, playlist and encoder are in order."""
+    return [*await _encoder_problems(settings), *await asyncio.to_thread(_playlist_problems, settings)]
+
+
+async def _encoder_problems(settings: Settings) -> list[str]:
+    try:
+        ffmpeg = find_ffmpeg()
+        house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
+        _, warnings = await checked_arguments(settings.ffmpeg_args, house, ffmpeg)
+    except StreamerError as error:
+        return [str(error)]
+    return warnings
+
+
+def _playlist_problems(settings: Settings) -> list[str]:
+    playlist = load(settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
+    problems = [f"{settings.playlist}: {problem}" for problem in (*playlist.problems, *missing_files(playlist))]
+    if not playlist.entries and not problems:
+        problems.append(f"{settings.playlist} lists nothing to play; write a file, folder or URL into it, one a line")
+    return problems
