@@ -1,0 +1,181 @@
+"""yt-dlp's JSON as Media or Expansion; pure, and trusting none of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.line import check_url
+from tg_video_streamer.resolve.expiry import expires_wall
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+
+Json = Mapping[str, Any]
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+_COOKIE_ATTRIBUTES = frozenset(
+    {"domain", "path", "expires", "max-age", "secure", "httponly", "samesite", "version", "port"}
+)
+_PROTOCOLS = frozenset({"http", "https", "m3u8", "m3u8_native"})
+_ANONYMOUS = frozenset({"generic", "html5"})
+"""Extractors whose ids are mere file names: two sites' clip.mp4 must not be taken for the same thing."""
+_NOT_LISTED = frozenset({"[Private video]", "[Deleted video]"})
+
+
+def read_answer(answer: Any, item: Item, *, most_children: int) -> Media | Expansion:
+    """What `item` is; a list is cut after `most_children`.
+
+    Raises ResolveError where the answer is not what ffmpeg may be given, SourceGone where it is empty.
+    """
+    if not isinstance(answer, Mapping):
+        raise ResolveError("yt-dlp gave no answer", remedy="it will be tried again")
+    kind = _text(answer.get("_type"))
+    if kind in {"playlist", "multi_video"} or "entries" in answer:
+        return _expansion(answer, item, most_children)
+    if kind in {"url", "url_transparent"}:
+        return Expansion(children=_children([answer], item), title=_text(answer.get("title")))
+    if listed := _listed_urls(answer):
+        children = _children([{"url": url} for url in listed[:most_children]], item)
+        return Expansion(children=children, title=_text(answer.get("title")))
+    return _media(answer, item)
+
+
+def _media(answer: Json, item: Item) -> Media:
+    if answer.get("live_status") == "is_upcoming":
+        raise ResolveError("it has not begun yet", remedy="it will be tried again")
+    chosen = answer.get("requested_formats") or [answer]
+    if not isinstance(chosen, list) or not all(isinstance(one, Mapping) for one in chosen):
+        raise ResolveError("yt-dlp gave an answer without formats", remedy="update yt-dlp")
+    inputs = tuple(_input(one, separate=len(chosen) > 1, index=index) for index, one in enumerate(chosen[:2]))
+    expiries = [expiry for one in inputs if (expiry := expires_wall(one.location)) is not None]
+    return Media(
+        inputs=inputs,
+        title=item.title or _text(answer.get("fulltitle")) or _text(answer.get("title")),
+        source_id=_source_id(answer, item),
+        duration_seconds=_duration(answer.get("duration")),
+        is_live=answer.get("is_live") is True,
+        expires_wall=min(expiries, default=None),
+    )
+
+
+def _input(chosen: Json, *, separate: bool, index: int) -> MediaInput:
+    url, protocol = chosen.get("url"), _text(chosen.get("protocol", "https"))
+    if not isinstance(url, str) or protocol not in _PROTOCOLS:
+        raise ResolveError("yt-dlp gave a format that cannot be played from its address", remedy="update yt-dlp")
+    _require_http(url)
+    # Of two separate formats the first is for the picture and the second for the sound, whatever else they hold.
+    has_video = index == 0 if separate else chosen.get("vcodec") != "none"
+    has_audio = index == 1 if separate else chosen.get("acodec") != "none"
+    if not has_video and not has_audio:
+        raise SourceGone("it has neither picture nor sound", remedy="remove the line from the playlist")
+    return MediaInput(location=url, is_file=False, headers=_headers(chosen), has_video=has_video, has_audio=has_audio)
+
+
+def _require_http(url: str) -> None:
+    try:
+        check_url(url)
+    except PlaylistError:
+        raise ResolveError(
+            "yt-dlp gave an address that is not http(s)", remedy="this kind of source is not playable"
+        ) from None
+
+
+def _headers(chosen: Json) -> dict[str, str]:
+    given = chosen.get("http_headers") or {}
+    headers = dict(given) if isinstance(given, Mapping) else {}
+    if cookie := _cookie_header(chosen.get("cookies")):
+        headers["Cookie"] = cookie
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name) or not isinstance(value, str):
+            raise ResolveError("yt-dlp gave a malformed request header", remedy="update yt-dlp")
+        if any(ord(character) < 32 or ord(character) == 127 for character in value):
+            raise ResolveError(f"yt-dlp gave a request header {name} with control characters", remedy="update yt-dlp")
+    return headers
+
+
+def _cookie_header(cookies: Any) -> str:
+    """The name=value pairs of `a=b; Domain=x; Path=/; c=d; …`: yt-dlp has chosen those that belong to the URL."""
+    if not isinstance(cookies, str):
+        return ""
+    pairs = (piece.strip() for piece in cookies.split(";"))
+    return "; ".join(p for p in pairs if "=" in p and p.partition("=")[0].strip().lower() not in _COOKIE_ATTRIBUTES)
+
+
+def _source_id(answer: Json, item: Item) -> str:
+    extractor, identity = _text(answer.get("extractor")).lower(), _text(answer.get("id"))
+    if not extractor or not identity or extractor in _ANONYMOUS:
+        digest = hashlib.blake2b(f"{item.locator}\n{identity}".encode("utf-8", "surrogatepass"), digest_size=8)
+        return f"{extractor or 'url'} {digest.hexdigest()}"
+    return f"{extractor} {identity}"
+
+
+def _expansion(answer: Json, item: Item, most_children: int) -> Expansion:
+    entries = answer.get("entries")
+    if not isinstance(entries, list):
+        raise ResolveError("yt-dlp gave a list without entries", remedy="update yt-dlp")
+    return Expansion(children=_children(entries[:most_children], item), title=item.title or _text(answer.get("title")))
+
+
+def _children(entries: list[Any], item: Item) -> tuple[Item, ...]:
+    """Entries that have an http(s) address, with the parent's bounds and volume; others are of no use and left out."""
+    children: list[Item] = []
+    for entry in entries:
+        if (
+            not isinstance(entry, Mapping)
+            or _text(entry.get("title")) in _NOT_LISTED
+            or entry.get("live_status") == "is_upcoming"
+        ):
+            continue
+        # An entry that yt-dlp has looked at already has its page in `webpage_url`; several videos on the very page
+        # that was asked for have only their media addresses.
+        page, url = entry.get("webpage_url"), entry.get("url")
+        locator = page if isinstance(page, str) and page != item.locator else url
+        try:
+            check_url(locator if isinstance(locator, str) else "")
+        except PlaylistError:
+            continue
+        children.append(
+            make_item(
+                LocatorKind.URL,
+                str(locator),
+                title=_text(entry.get("title")),
+                start_seconds=item.start_seconds,
+                end_seconds=item.end_seconds,
+                volume=item.volume,
+            )
+        )
+    return tuple(children)
+
+
+def _listed_urls(answer: Json) -> list[str]:
+    """The items of a plain M3U on the web, which yt-dlp takes for an HLS manifest without a single stream tag."""
+    formats = answer.get("formats")
+    if answer.get("extractor") != "generic" or not isinstance(formats, list) or not formats:
+        return []
+    plain = all(
+        isinstance(one, Mapping)
+        and isinstance(one.get("url"), str)
+        and one.get("manifest_url")
+        and _text(one.get("protocol")) in {"m3u8", "m3u8_native"}
+        and one.get("tbr") is None
+        and one.get("height") is None
+        and one.get("vcodec") is None
+        and one.get("acodec") is None
+        for one in formats
+    )
+    return [one["url"] for one in formats] if plain else []
+
+
+def _duration(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        return None
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else ""
+    return "".join(character if character.isprintable() else " " for character in text).strip()[:500]

@@ -1,0 +1,115 @@
+"""yt-dlp's command line, and YTDLP_ARGS read from an allow list; pure.
+
+A list of forbidden options cannot work: `--exec`, `--config-locations`, `--netrc-cmd`, `--plugin-dirs` and `-o` run or
+write what they are given, and later versions bring others.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from tg_video_streamer.errors import ConfigError
+
+_NUMBER = r"\d{1,4}(?:\.\d{1,3})?"
+_WITH_VALUE: dict[str, str] = {
+    "--extractor-args": r"[\w:;=,.+/-]{1,2000}",
+    "--add-headers": r"(?i:accept|accept-language|origin|referer|user-agent):[^\r\n]{1,500}",
+    "--referer": r"https?://\S{1,500}",
+    "--user-agent": r"[^\r\n]{1,500}",
+    "--impersonate": r"[\w.:-]{0,60}",
+    "--socket-timeout": _NUMBER,
+    "--source-address": r"[0-9A-Fa-f.:]{2,45}",
+    "--extractor-retries": r"\d{1,2}",
+    "--sleep-requests": _NUMBER,
+    "--xff": r"[\w./:]{1,50}",
+    "--format-sort": r"[\w:~+,.]{1,200}",
+    "--playlist-items": r"[\d:,-]{1,100}",
+    "--match-filters": r"[^\r\n]{1,300}",
+    "--age-limit": r"\d{1,3}",
+    "--video-password": r"[^\r\n]{1,100}",
+    "--username": r"[^\r\n]{1,100}",
+    "--password": r"[^\r\n]{1,100}",
+}
+_WITHOUT_VALUE = frozenset(
+    {"--force-ipv4", "--force-ipv6", "--legacy-server-connect", "--format-sort-force", "--playlist-reverse"}
+)
+_ALIASES = {"-4": "--force-ipv4", "-6": "--force-ipv6", "-S": "--format-sort", "-I": "--playlist-items"}
+_PLAYABLE = "[protocol~='^(https?|m3u8|m3u8_native)$']"
+"""What ffmpeg can open by its URL; DASH and the like come in fragments that only yt-dlp puts together."""
+_FORMATS = f"bv*{_PLAYABLE}+ba{_PLAYABLE}/b{_PLAYABLE}/bv*{_PLAYABLE}/ba{_PLAYABLE}"
+"""Separate picture and sound, or else one format with both, or else what there is."""
+
+
+def parse_ytdlp_args(text: str) -> tuple[str, ...]:
+    """YTDLP_ARGS as words for yt-dlp. Raises ConfigError with a line for each word that is not allowed."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError([f"YTDLP_ARGS: {error}; close the quotation"]) from None
+    kept: list[str] = []
+    problems: list[str] = []
+    while words:
+        name, separator, value = words.pop(0).partition("=")
+        name = _ALIASES.get(name, name)
+        if name in _WITHOUT_VALUE and not separator:
+            kept.append(name)
+        elif name in _WITH_VALUE:
+            value = value if separator else (words.pop(0) if words else "")
+            if re.fullmatch(_WITH_VALUE[name], value):
+                kept.append(f"{name}={value}")
+            else:
+                problems.append(f"YTDLP_ARGS: the value of {name} is missing or not allowed; correct or remove it")
+        else:
+            shown = name if name.startswith("-") else "a word that is no option"
+            problems.append(f"YTDLP_ARGS: {shown} is not allowed; known are {', '.join(sorted(_known()))}")
+    if problems:
+        raise ConfigError(problems)
+    return tuple(kept)
+
+
+def command(
+    python: str,
+    url: str | None,
+    *,
+    cookies: Path | None = None,
+    cache_folder: Path | None = None,
+    deno: str | None = None,
+) -> list[str]:
+    """The command line that answers with one JSON object; nothing secret is on it.
+
+    `url` is None where it holds a password: then it comes with `standard_input`. `cookies` is the private copy.
+    """
+    words = [python, "-I", "-m", "yt_dlp", "--ignore-config", "--no-plugin-dirs", "--config-locations", "-"]
+    words += ["--dump-single-json", "--flat-playlist", "--no-download", "--no-warnings", "--color", "never"]
+    words += ["--no-remote-components", "--format", _FORMATS]
+    words += ["--cache-dir", str(cache_folder)] if cache_folder else ["--no-cache-dir"]
+    words += ["--js-runtimes", f"deno:{deno}"] if deno else []
+    words += ["--cookies", str(cookies)] if cookies else ["--no-cookies"]
+    return words if url is None else [*words, "--", url]
+
+
+def standard_input(
+    *, maximum_height: int, most_children: int, proxy: str = "", arguments: Sequence[str] = (), url: str | None = None
+) -> bytes:
+    """What yt-dlp reads as a configuration file: defaults, then what may be secret and therefore stays out of `ps`.
+
+    `arguments` (from `parse_ytdlp_args`) beat the defaults here, and the command line beats everything here.
+    H.264 comes before VP9 and AV1, and 30 before 60 frames a second: all is decoded and brought to 25 frames, all day.
+    """
+    words = [
+        "--socket-timeout=15",
+        f"--format-sort=res:{maximum_height},fps:30,vcodec:h264,acodec:aac",
+        f"--playlist-items=:{most_children}",
+        f"--proxy={proxy}",
+        *arguments,
+    ]
+    if url is not None:
+        words.append(url)
+    return "".join(shlex.quote(word) + "\n" for word in words).encode("utf-8", "surrogatepass")
+
+
+def _known() -> set[str]:
+    return {*_WITH_VALUE, *_WITHOUT_VALUE}

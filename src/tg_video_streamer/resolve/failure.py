@@ -1,0 +1,49 @@
+"""What yt-dlp's last words mean: gone for good, not now, or yt-dlp itself is broken; pure."""
+
+from __future__ import annotations
+
+import re
+
+from tg_video_streamer.errors import ResolveError, SourceGone, ToolMissing
+
+_ERROR = re.compile(r"^ERROR:\s*(?:\[[^\]]+\]\s*)?(.*)$", re.MULTILINE)
+_TRAILERS = re.compile(
+    r"(?:;? please report this issue on|\(caused by|Confirm you are on the latest|See  ?https?://).*", re.DOTALL
+)
+_URL = re.compile(r"\bhttps?://[^\s'\")]+")
+_LONGEST = 300
+_NOT_NOW = re.compile(
+    r"timed out|HTTP Error (?:5\d\d|429|403|401)|connection|resolve|network is unreachable|not a bot|rate.?limit"
+    r"|try again|redirect loop|premieres? in|will begin in|is offline|not currently live|starting soon|certificate",
+    re.IGNORECASE,
+)
+_GONE = re.compile(
+    r"private|removed|deleted|terminated|unavailable|not available|no longer|copyright|unsupported url|drm"
+    r"|HTTP Error (?:404|410|451)|does not exist|not exist|not found|no video|members.?only|join this channel"
+    r"|confirm your age|age.?restricted|not a valid url|login|log in|sign in|blocked|no media|empty playlist",
+    re.IGNORECASE,
+)
+_COOKIES = re.compile(r"not a bot|sign in|log ?in|cookies|members.?only|confirm your age|private", re.IGNORECASE)
+
+
+def failure(returncode: int, stderr: str) -> ResolveError:
+    """The error to raise for a yt-dlp that ended with `returncode` (not 0, or 0 with no answer) and said `stderr`."""
+    if "No module named yt_dlp" in stderr:
+        return ToolMissing("yt-dlp is not installed", remedy="run make setup, or pip install yt-dlp in the venv")
+    said = _ERROR.findall(stderr)
+    if not said:
+        last = _short(stderr.strip().rsplit("\n", 1)[-1]) or "nothing on stderr"
+        if "Traceback (most recent call last)" in stderr or returncode > 1:
+            return ToolMissing(f"yt-dlp is broken: {last}", remedy="reinstall or update yt-dlp in the venv")
+        return ResolveError(f"yt-dlp ended with code {returncode}: {last}", remedy="it will be tried again")
+    sentence = _short(said[-1])
+    remedy = "set YTDLP_COOKIES to the cookies of an account that may see it" if _COOKIES.search(sentence) else ""
+    if _GONE.search(sentence) and not _NOT_NOW.search(sentence):
+        return SourceGone(f"yt-dlp: {sentence}", remedy=remedy or "remove the line from the playlist, or correct it")
+    return ResolveError(f"yt-dlp: {sentence}", remedy=remedy or "it will be tried again; updating yt-dlp may help")
+
+
+def _short(text: str) -> str:
+    text = _URL.sub("(URL)", _TRAILERS.sub("", text)).strip(" ;.")
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,109 @@
+"""Local items: media files, folders, lists and HLS manifests, each checked to lie in an allowed folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from urllib.parse import unquote
+
+import structlog
+
+from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone
+from tg_video_streamer.playlist.folders import LIST_EXTENSIONS, AllowedFolders, media_files
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.load import read_text
+from tg_video_streamer.playlist.parser import is_manifest, parse
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+
+_REFERENCE_ATTRIBUTE = re.compile(r'URI="([^"]*)"')
+_DEEPEST_MANIFEST = 3
+_PROBLEMS_LOGGED = 20
+
+log = structlog.get_logger(__name__)
+
+
+def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
+    """What the path of `item` is now. Blocks for the disk.
+
+    Raises SourceGone where it is missing, empty, no file or outside `allowed`, ResolveError where it cannot be read now.
+    """
+    path = Path(item.locator)
+    try:
+        allowed.require_real(item.locator)
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            return _folder(item, path)
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceGone(f"{path} is neither a file nor a folder", remedy="remove the line from the playlist")
+        if found.st_size == 0:
+            raise SourceGone(f"{path} is empty", remedy="copy the file again")
+        if not os.access(path, os.R_OK):
+            raise ResolveError(f"{path} may not be read", remedy="give the service's user the right to read it")
+        if path.suffix.lower() in LIST_EXTENSIONS:
+            return _list(item, path, allowed)
+    except FileNotFoundError:
+        raise SourceGone(f"{path} does not exist", remedy="correct the path or add the file") from None
+    except PlaylistError as error:
+        raise SourceGone(error.what, remedy=error.remedy) from error
+    except OSError as error:
+        raise ResolveError(
+            f"cannot look at {path}: {error.strerror}", remedy="check the disk and its rights"
+        ) from error
+    return Media(
+        inputs=(MediaInput(location=item.locator, is_file=True),),
+        title=item.title or path.stem,
+        source_id=f"{path} {found.st_size} {found.st_mtime_ns}",
+    )
+
+
+def _folder(item: Item, path: Path) -> Expansion:
+    children = tuple(
+        make_item(
+            LocatorKind.FILE,
+            str(file),
+            start_seconds=item.start_seconds,
+            end_seconds=item.end_seconds,
+            volume=item.volume,
+        )
+        for file in media_files(path)
+    )
+    return Expansion(children=children, title=item.title or path.name)
+
+
+def _list(item: Item, path: Path, allowed: AllowedFolders) -> Media | Expansion:
+    text = read_text(path)
+    if is_manifest(text):
+        _require_inside(path, text, allowed, depth=1)
+        found = path.stat()
+        return Media(
+            inputs=(MediaInput(location=item.locator, is_file=True),),
+            title=item.title or path.stem,
+            source_id=f"{path} {found.st_size} {found.st_mtime_ns}",
+            is_live="#EXT-X-ENDLIST" not in text and "#EXT-X-STREAM-INF" not in text,
+        )
+    listed = parse(text, base=str(path.parent), allowed=allowed)
+    for problem in listed.problems[:_PROBLEMS_LOGGED]:
+        log.warning("list line left out", file=str(path), problem=str(problem))
+    return Expansion(children=listed.items, title=item.title or path.stem)
+
+
+def _require_inside(path: Path, text: str, allowed: AllowedFolders, *, depth: int) -> None:
+    """Refuse a manifest that names anything but http(s) and files in the allowed folders, nested manifests included."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        references = _REFERENCE_ATTRIBUTE.findall(line) if line.startswith("#") else [line.strip()]
+        for reference in filter(None, references):
+            if re.match(r"https?://", reference, re.IGNORECASE):
+                continue
+            target = os.path.normpath(path.parent / unquote(reference.split("?")[0]))
+            if re.match(r"[A-Za-z][A-Za-z0-9+.,-]*:", reference) or not allowed.contains(target):
+                raise SourceGone(
+                    f"{path} line {number} names a source that may not be played",
+                    remedy="a manifest may name http(s) addresses and files in the allowed folders",
+                )
+            allowed.require_real(target)
+            if target.lower().endswith(tuple(LIST_EXTENSIONS)):
+                if depth >= _DEEPEST_MANIFEST:
+                    raise SourceGone(f"{path} is nested too deep", remedy="name the stream's own manifest")
+                _require_inside(Path(target), read_text(Path(target)), allowed, depth=depth + 1)

@@ -1,0 +1,162 @@
+"""Finds where an item is now: files by looking at them, everything on the web by the real yt-dlp in a child process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+
+from tg_video_streamer.errors import ChildFailed, ResolveError, ToolMissing
+from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.resolve.answer import read_answer
+from tg_video_streamer.resolve.arguments import command, standard_input
+from tg_video_streamer.resolve.cookies import private_copy, remove_left_copies
+from tg_video_streamer.resolve.failure import failure
+from tg_video_streamer.resolve.files import resolve_file
+from tg_video_streamer.resolve.media import Expansion, Media
+
+DEADLINE_SECONDS = 45.0
+DISK_SECONDS = 15.0
+"""A network disk that hangs must not hold the programme's preparations for ever."""
+MOST_CHILDREN = 2000
+"""A list is cut here: longer ones take yt-dlp longer than the deadline."""
+_AT_ONCE = 2
+_LARGEST_ANSWER = 128 * 1024 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+class Resolver:
+    """Resolves items, a few at a time; keeps nothing between calls, so an updated yt-dlp counts from the next one on."""
+
+    def __init__(
+        self,
+        *,
+        allowed: Callable[[], AllowedFolders],
+        scratch_folder: Path,
+        maximum_height: int = 720,
+        proxy: str = "",
+        cookies: Path | None = None,
+        arguments: Sequence[str] = (),
+        cache_folder: Path | None = None,
+        python: str = sys.executable,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        most_children: int = MOST_CHILDREN,
+    ) -> None:
+        """`allowed` answers for the playlist as it is now. `scratch_folder`: private (0700), for copies of `cookies`.
+
+        `proxy` may hold a password. `arguments` come from `parse_ytdlp_args`. `cache_folder` is yt-dlp's own, None for
+        none. `python` is the interpreter whose yt-dlp is used.
+        """
+        self._allowed = allowed
+        self._scratch_folder = scratch_folder
+        self._maximum_height = maximum_height
+        self._proxy = proxy
+        self._cookies = cookies
+        self._arguments = tuple(arguments)
+        self._cache_folder = cache_folder
+        self._python = python
+        self._deadline_seconds = deadline_seconds
+        self._most_children = most_children
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._deno = _find_deno()
+        scratch_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_left_copies(scratch_folder)
+
+    async def resolve(self, item: Item) -> Media | Expansion:
+        """Where `item` is now, or what it is a list of.
+
+        Raises SourceGone where it will not come back by itself, ToolMissing where yt-dlp is not there or broken, and
+        ResolveError for everything that another try may mend.
+        """
+        if item.kind is LocatorKind.URL:
+            async with self._turns:
+                found = await self._ask_ytdlp(item)
+        else:
+            found = await self._look_at_disk(item)
+        if isinstance(found, Expansion) and len(found.children) >= self._most_children and item.kind is LocatorKind.URL:
+            log.warning("list cut", key=item.key, kept=self._most_children)
+        return found
+
+    async def _look_at_disk(self, item: Item) -> Media | Expansion:
+        try:
+            async with asyncio.timeout(DISK_SECONDS):
+                return await asyncio.to_thread(resolve_file, item, self._allowed())
+        except TimeoutError:
+            raise ResolveError(
+                f"the disk with {item.locator} does not answer", remedy="check the network disk; it will be tried again"
+            ) from None
+
+    async def _ask_ytdlp(self, item: Item) -> Media | Expansion:
+        secret = "@" in urlsplit(item.locator).netloc
+        began = asyncio.get_running_loop().time()
+        with private_copy(self._cookies, self._scratch_folder) as cookies:
+            words = command(
+                self._python,
+                None if secret else item.locator,
+                cookies=cookies,
+                cache_folder=self._cache_folder,
+                deno=self._deno,
+            )
+            settings = standard_input(
+                maximum_height=self._maximum_height,
+                most_children=self._most_children,
+                proxy=self._proxy,
+                arguments=self._arguments,
+                url=item.locator if secret else None,
+            )
+            try:
+                ended = await run(
+                    words,
+                    stdin=settings,
+                    timeout_seconds=self._deadline_seconds,
+                    limit_bytes=_LARGEST_ANSWER,
+                    folder=self._scratch_folder,
+                    nice=5,
+                )
+            except ChildFailed as error:
+                raise ResolveError(
+                    f"yt-dlp gave no answer within {self._deadline_seconds:g} s", remedy="it will be tried again"
+                ) from error
+        log.debug("yt-dlp answered", key=item.key, seconds=round(asyncio.get_running_loop().time() - began, 2))
+        answer = _parsed(ended.stdout)
+        if answer is None:
+            raise failure(ended.returncode, ended.stderr_tail)
+        return read_answer(answer, item, most_children=self._most_children)
+
+
+async def ytdlp_version(python: str = sys.executable) -> str:
+    """The version of the yt-dlp that the next item will be resolved with. Raises ToolMissing where there is none."""
+    try:
+        ended = await run([python, "-I", "-m", "yt_dlp", "--ignore-config", "--version"], timeout_seconds=20)
+    except ChildFailed as error:
+        raise ToolMissing("yt-dlp does not answer", remedy="reinstall yt-dlp in the venv") from error
+    version = ended.stdout.decode("utf-8", "replace").strip()
+    if ended.returncode != 0 or not version:
+        raise failure(ended.returncode or 2, ended.stderr_tail)
+    return version
+
+
+def _parsed(stdout: bytes) -> object:
+    """The answer, None for none: yt-dlp prints `null` where it has failed."""
+    try:
+        return json.loads(stdout) if stdout.strip() else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _find_deno() -> str | None:
+    """The JavaScript runtime of the venv; without one yt-dlp looks on PATH, and YouTube gives few formats or none."""
+    try:
+        return str(import_module("deno").find_deno_bin())
+    except (ImportError, OSError):
+        log.warning("no JavaScript runtime for yt-dlp, YouTube may not play: install the deno wheel")
+        return None

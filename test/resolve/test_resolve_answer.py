@@ -1,0 +1,223 @@
+"""What is made of yt-dlp's words: answers, failures, arguments and the expiry of URLs; no process is started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tg_video_streamer.errors import ConfigError, ResolveError, SourceGone, ToolMissing
+from tg_video_streamer.playlist.item import LocatorKind, make_item
+from tg_video_streamer.resolve.answer import read_answer
+from tg_video_streamer.resolve.arguments import command, parse_ytdlp_args, standard_input
+from tg_video_streamer.resolve.expiry import expires_wall
+from tg_video_streamer.resolve.failure import failure
+from tg_video_streamer.resolve.media import Expansion, Media
+
+ITEM = make_item(LocatorKind.URL, "https://example.org/list")
+VIDEO = {"url": "https://cdn.example.org/v?expire=1800000000", "protocol": "https", "vcodec": "avc1", "acodec": "none"}
+AUDIO = {"url": "https://cdn.example.org/a?expire=1700000000", "protocol": "m3u8_native", "vcodec": "none"}
+
+
+def read(answer: Any) -> Media | Expansion:
+    """`answer` to a question for ITEM."""
+    return read_answer(answer, ITEM, most_children=10)
+
+
+def test_separate_formats() -> None:
+    """Separate formats become two inputs, the earlier expiry counts, and the id is the extractor's."""
+    found = read(
+        {"extractor": "youtube", "id": "abc", "title": "T", "requested_formats": [VIDEO, AUDIO], "duration": 9}
+    )
+    assert isinstance(found, Media)
+    assert [(one.has_video, one.has_audio) for one in found.inputs] == [(True, False), (False, True)]
+    assert found.expires_wall == 1700000000
+    assert (found.source_id, found.duration_seconds) == ("youtube abc", 9)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"url": "file:///etc/passwd"},
+        {"url": "concat:a|b"},
+        {"url": "/etc/passwd"},
+        {"url": None},
+        {"url": "https://"},
+        {"protocol": "rtmp"},
+        {"protocol": "http_dash_segments"},
+        {"http_headers": {"X": "a\r\nHost: b"}},
+        {"http_headers": {"X: Y": "a"}},
+        {"http_headers": {"X": 1}},
+    ],
+)
+def test_only_http_goes_on_to_ffmpeg(change: dict[str, Any]) -> None:
+    """Addresses that are not http(s), other protocols and headers that smuggle lines are refused."""
+    with pytest.raises(ResolveError):
+        read({"extractor": "x", "id": "1", **VIDEO, **change})
+
+
+def test_entries_without_an_address_are_left_out() -> None:
+    """Of a list's entries those with an http(s) page or address count; private, deleted and coming ones do not."""
+    entries = [
+        {"url": "https://example.org/1", "title": "One"},
+        {"url": "abc", "title": "Bare id"},
+        {"url": "https://example.org/2", "title": "[Private video]"},
+        {"url": "https://example.org/3", "live_status": "is_upcoming"},
+        {"url": "https://cdn.example.org/4.mp4", "webpage_url": "https://example.org/4"},
+        {"url": "https://cdn.example.org/5.mp4", "webpage_url": ITEM.locator},
+        None,
+    ]
+    found = read({"_type": "playlist", "entries": entries})
+    assert isinstance(found, Expansion)
+    assert [one.locator for one in found.children] == [
+        "https://example.org/1",
+        "https://example.org/4",
+        "https://cdn.example.org/5.mp4",
+    ]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+names = st.sampled_from(
+    [
+        "_type",
+        "entries",
+        "url",
+        "protocol",
+        "requested_formats",
+        "http_headers",
+        "cookies",
+        "formats",
+        "title",
+        "duration",
+    ]
+)
+
+
+@given(st.dictionaries(names, json_values) | json_values)
+def test_no_answer_crashes_the_reader(answer: Any) -> None:
+    """Whatever JSON comes: Media, Expansion or ResolveError."""
+    try:
+        found = read(answer)
+    except ResolveError:
+        return
+    if isinstance(found, Media):
+        assert all(one.location.startswith(("http://", "https://")) for one in found.inputs)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("ERROR: [youtube] abc: Private video. Sign in if you've been granted access", SourceGone),
+        ("ERROR: [youtube] abc: Video unavailable. This video has been removed by the uploader", SourceGone),
+        ("ERROR: [youtube] abc: This video is not available in your country", SourceGone),
+        ("ERROR: Unsupported URL: https://example.org/", SourceGone),
+        ("ERROR: [x] 1: This video is DRM protected", SourceGone),
+        ("ERROR: [generic] x: Unable to download webpage: HTTP Error 404: Not Found (caused by <H>)", SourceGone),
+        ("ERROR: [youtube] abc: Sign in to confirm that you are not a bot. Use --cookies", ResolveError),
+        ("ERROR: [x] 1: Unable to download webpage: HTTP Error 503: Service Unavailable", ResolveError),
+        ("ERROR: [x] 1: Unable to download webpage: The read operation timed out", ResolveError),
+        ("ERROR: [x] 1: Unable to download webpage: Failed to resolve 'x' ([Errno -2] Name not known)", ResolveError),
+        ("ERROR: [youtube] abc: This live event will begin in 3 hours.", ResolveError),
+        ("", ResolveError),
+        ("/v/bin/python: No module named yt_dlp", ToolMissing),
+        ('Traceback (most recent call last):\n  File "x"\nSyntaxError: invalid syntax', ToolMissing),
+    ],
+)
+def test_failures(said: str, kind: type[ResolveError]) -> None:
+    """yt-dlp's sentence decides whether the source is gone, may come back, or yt-dlp itself is broken."""
+    error = failure(1, said)
+    assert type(error) is kind
+    assert error.remedy
+    assert "http" not in str(error).lower() or "HTTP Error" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("url", "expires"),
+    [
+        ("https://x/v?expire=1800000000&sig=a", 1800000000),
+        ("https://x/v?Expires=1800000000&Signature=a", 1800000000),
+        ("https://x/api/manifest/hls_playlist/expire/1800000000/ei/x/playlist.m3u8", 1800000000),
+        ("https://x/v?X-Amz-Date=20270115T080000Z&X-Amz-Expires=3600", 1800003600),
+        ("https://x/v?X-Goog-Date=20270115T080000Z&X-Goog-Expires=60", 1800000060),
+        ("https://x/v?hdnts=st=1799990000~exp=1800000000~acl=/*", 1800000000),
+        ("https://x/v?expires=1800000000000", 1800000000),
+        ("https://x/v?expires=3600", None),
+        ("https://x/v?expire=soon", None),
+        ("https://x/v", None),
+    ],
+)
+def test_expiry(url: str, expires: float | None) -> None:
+    """The usual kinds of signed URLs say when they end; durations and words are not taken for times."""
+    assert expires_wall(url) == expires
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--exec rm",
+        "--config-locations /tmp/x",
+        "--plugin-dirs /tmp",
+        "-o out.mp4",
+        "--netrc-cmd x",
+        "--cookies x",
+        "--proxy http://u:p@h",
+        "--no-check-certificates",
+        "--enable-file-urls",
+        "--add-headers Cookie:a=b",
+        "--add-headers Authorization:x",
+        "--socket-timeout abc",
+        "--socket-timeout",
+        "--force-ipv4=1",
+        "https://example.org/other",
+        "--extractor-args 'unclosed",
+        "--sub-langs x",
+    ],
+)
+def test_ytdlp_args_refused(text: str) -> None:
+    """What is not on the list is refused by name, bad quoting too."""
+    with pytest.raises(ConfigError) as caught:
+        parse_ytdlp_args(text)
+    assert all(problem.startswith("YTDLP_ARGS: ") for problem in caught.value.problems)
+
+
+def test_ytdlp_args_allowed() -> None:
+    """Allowed options come out as single words, short names in full."""
+    text = (
+        "-4 --extractor-args 'youtube:player_client=tv,web' -S res:480 --add-headers \"Referer:https://example.org/\""
+    )
+    assert parse_ytdlp_args(text) == (
+        "--force-ipv4",
+        "--extractor-args=youtube:player_client=tv,web",
+        "--format-sort=res:480",
+        "--add-headers=Referer:https://example.org/",
+    )
+
+
+@given(st.text(max_size=80))
+def test_ytdlp_args_never_crash(text: str) -> None:
+    """Any text is words that begin with an allowed option, or a ConfigError."""
+    try:
+        words = parse_ytdlp_args(text)
+    except ConfigError:
+        return
+    assert all(word.startswith("--") for word in words)
+
+
+def test_command_line() -> None:
+    """The URL comes last, behind `--`; proxy, arguments and a URL with a password are in standard input only."""
+    words = command("python", "https://example.org/-v")
+    assert words[-2:] == ["--", "https://example.org/-v"]
+    assert "--ignore-config" in words
+    assert "--no-plugin-dirs" in words
+    assert command("python", None)[-1] == "--no-cookies"
+    given_in = standard_input(
+        maximum_height=720, most_children=5, proxy="socks5://u:p w@h:1", url="https://u:p@example.org/"
+    ).decode()
+    assert "'--proxy=socks5://u:p w@h:1'\n" in given_in
+    assert given_in.endswith("https://u:p@example.org/\n")

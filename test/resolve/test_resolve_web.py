@@ -1,0 +1,221 @@
+"""Everything on the web, through the real yt-dlp, from a real HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stands.site import Segments, Site
+from stands.waiting import wait_until
+from tg_video_streamer.errors import ResolveError, SourceGone, ToolMissing
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.resolver import ytdlp_version
+
+Resolve = Callable[..., Media | Expansion]
+
+
+def media(found: Media | Expansion) -> Media:
+    """`found`, which is no list."""
+    assert isinstance(found, Media)
+    return found
+
+
+def test_direct_file(site: Site, resolve: Resolve) -> None:
+    """A link to a file gives that address with the headers to send, and ids that tell sites apart."""
+    found = media(resolve(site.url("/clip.mp4")))
+    (one,) = found.inputs
+    assert one.location == site.url("/clip.mp4")
+    assert not one.is_file
+    assert (one.has_video, one.has_audio) == (True, True)
+    assert "User-Agent" in one.headers
+    assert (found.title, found.is_live, found.expires_wall) == ("clip", False, None)
+    assert found.source_id.startswith("generic ")
+
+
+def test_page_with_a_signed_link(site: Site, resolve: Resolve) -> None:
+    """A page with a video gives the link in it, when that ends, and the cookies and referrer that belong to it."""
+    site.page("/watch", "/clip.mp4", title="A film", lives_seconds=60, set_cookie="visit=7; Path=/; HttpOnly")
+    item = make_item(LocatorKind.URL, site.url("/watch"), title="Mine")
+    found = media(resolve(item))
+    (one,) = found.inputs
+    assert one.location.startswith(site.url("/clip.mp4?token="))
+    assert found.expires_wall == pytest.approx(time.time() + 60, abs=30)
+    assert one.headers["Cookie"] == "visit=7"
+    assert one.headers["Referer"] == site.url("/watch")
+    assert found.title == "Mine"
+    request = urllib.request.Request(one.location, headers=dict(one.headers))  # noqa: S310 - loopback
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
+        assert len(answer.read()) > 1000
+    assert "token=" not in repr(found)
+
+
+def test_recorded_and_live_hls(site: Site, segments: Segments, resolve: Resolve) -> None:
+    """An HLS manifest is one item: recorded with its length, live without an end."""
+    site.hls("/vod/index.m3u8", segments)
+    live = site.live("/live/index.m3u8", segments)
+    recorded = media(resolve(site.url("/vod/index.m3u8")))
+    assert (recorded.is_live, recorded.duration_seconds) == (False, 3)
+    assert media(resolve(site.url("/live/index.m3u8"))).is_live
+    live.end()
+    assert not media(resolve(site.url("/live/index.m3u8"))).is_live
+
+
+def test_lists_expand(site: Site, resolve: Resolve) -> None:
+    """A feed and an M3U on the web give their items in order, with the line's own bounds; long ones are cut."""
+    site.feed("/list.rss", ["/watch", "/clip.mp4", "/watch2"], title="A feed")
+    item = make_item(LocatorKind.URL, site.url("/list.rss"), start_seconds=5, volume=0.5)
+    found = resolve(item, most_children=2)
+    assert isinstance(found, Expansion)
+    assert found.title == "A feed"
+    assert [(one.locator, one.title) for one in found.children] == [
+        (site.url("/watch"), "Item 1"),
+        (site.url("/clip.mp4"), "Item 2"),
+    ]
+    assert {(one.start_seconds, one.volume) for one in found.children} == {(5, 0.5)}
+    site.text("/list.m3u", f"#EXTM3U\n#EXTINF:3,One\n{site.url('/clip.mp4')}\n#EXTINF:3,Two\n{site.url('/watch')}\n")
+    found = resolve(site.url("/list.m3u"))
+    assert isinstance(found, Expansion)
+    assert [one.locator for one in found.children] == [site.url("/clip.mp4"), site.url("/watch")]
+
+
+def test_failures_are_told_apart(site: Site, resolve: Resolve) -> None:
+    """What is gone is SourceGone; a broken server and a redirect loop may mend; each says so in one short line."""
+    site.status("/broken", 500)
+    site.redirect_loop("/loop")
+    for path, kind in [("/missing", SourceGone), ("/broken", ResolveError), ("/loop", ResolveError)]:
+        with pytest.raises(kind) as caught:
+            resolve(site.url(path))
+        assert type(caught.value) is kind
+        assert "\n" not in str(caught.value)
+        assert str(site.port) not in str(caught.value)
+        assert caught.value.remedy
+
+
+def test_nobody_listens(resolve: Resolve) -> None:
+    """A refused connection may mend."""
+    with pytest.raises(ResolveError) as caught:
+        resolve("http://127.0.0.1:9/clip.mp4")
+    assert type(caught.value) is ResolveError
+
+
+def test_hanging_site_is_given_up(site: Site, resolve: Resolve) -> None:
+    """A site that never answers costs the deadline and leaves no child behind."""
+    site.hang("/hang")
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    with pytest.raises(ResolveError, match="no answer within 3 s"):
+        resolve(site.url("/hang"), deadline_seconds=3)
+    assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+
+
+def test_no_ytdlp(tmp_path: Path, resolve: Resolve) -> None:
+    """An interpreter without yt-dlp, and one that is not there, are tools that are missing, with what to do."""
+    bare = tmp_path / "bare"
+    bare.symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+    for python in (str(bare), str(tmp_path / "none")):
+        with pytest.raises(ToolMissing) as caught:
+            resolve("http://127.0.0.1:9/", python=python)
+        assert caught.value.remedy
+        with pytest.raises(ToolMissing):
+            asyncio.run(ytdlp_version(python))
+
+
+def test_broken_ytdlp(tmp_path: Path, resolve: Resolve) -> None:
+    """A yt-dlp that fails to start is told from a source that fails."""
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'Traceback (most recent call last):' >&2\necho 'ImportError: x' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    with pytest.raises(ToolMissing, match="ImportError: x"):
+        resolve("http://127.0.0.1:9/", python=str(broken))
+
+
+def test_version() -> None:
+    """The version is that of the installed yt-dlp."""
+    assert asyncio.run(ytdlp_version()).startswith("20")
+
+
+def test_no_secret_on_a_command_line(site: Site, tmp_path: Path, resolve: Resolve) -> None:
+    """Cookies, a proxy's password and a URL's password stand on no command line; the cookies' copy is private and gone."""
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tCOOKIE-SECRET\n")
+    original = cookies.read_bytes()
+    site.hang("/hang")
+    item = make_item(LocatorKind.URL, site.url("/hang").replace("http://", "http://someone:URL-SECRET@"))
+    seen: list[str] = []
+    modes: list[int] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            resolve(
+                item,
+                cookies=cookies,
+                proxy=f"http://user:PROXY-SECRET@127.0.0.1:{site.port}",
+                arguments=("--user-agent=AGENT-SECRET",),
+                deadline_seconds=5,
+            )
+        except ResolveError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive():
+        for process in psutil.process_iter(["cmdline"]):
+            seen += process.info["cmdline"] or []
+        modes += [path.stat().st_mode & 0o777 for path in (tmp_path / "scratch").glob("yt-dlp-cookies-*")]
+        thread.join(0.1)
+    assert any("yt_dlp" in word for word in seen)
+    assert not [word for word in seen if "-SECRET" in word]
+    assert failed
+    assert set(modes) == {0o600}
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert cookies.read_bytes() == original
+    asked = site.requests()[0].headers
+    assert asked["proxy-authorization"].startswith("Basic ")
+    assert asked["user-agent"] == "AGENT-SECRET"
+
+
+def test_cookies_are_sent_and_passed_on(site: Site, tmp_path: Path, resolve: Resolve) -> None:
+    """The operator's cookies reach the site and go on to ffmpeg; those that the site sets do not reach the original."""
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tabc\n")
+    original = cookies.read_bytes()
+    site.page("/watch", "/clip.mp4", set_cookie="visit=7; Path=/; Max-Age=1000")
+    found = media(resolve(site.url("/watch"), cookies=cookies))
+    assert "session=abc" in site.requests("/watch")[0].headers["cookie"]
+    assert sorted(found.inputs[0].headers["Cookie"].split("; ")) == ["session=abc", "visit=7"]
+    assert cookies.read_bytes() == original
+
+
+def test_missing_cookies_do_not_stop_anything(site: Site, tmp_path: Path, resolve: Resolve) -> None:
+    """A cookies file that is not there is a warning."""
+    assert media(resolve(site.url("/clip.mp4"), cookies=tmp_path / "none.txt")).inputs
+
+
+def test_cancelling_leaves_no_child(site: Site, tmp_path: Path) -> None:
+    """A resolve that is cancelled takes its child with it at once."""
+    from tg_video_streamer.playlist.folders import AllowedFolders  # noqa: PLC0415 - only here
+    from tg_video_streamer.resolve.resolver import Resolver  # noqa: PLC0415 - only here
+
+    site.hang("/hang")
+    item: Item = make_item(LocatorKind.URL, site.url("/hang"))
+
+    async def scene() -> None:
+        resolver = Resolver(allowed=lambda: AllowedFolders.of([tmp_path]), scratch_folder=tmp_path / "scratch")
+        before = {child.pid for child in psutil.Process().children(recursive=True)}
+        task = asyncio.ensure_future(resolver.resolve(item))
+        await asyncio.to_thread(wait_until, lambda: site.requests("/hang"), timeout=30, what="yt-dlp asks")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+
+    asyncio.run(scene())
