@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import PlaylistError
@@ -107,6 +107,7 @@ def test_times(text: str, seconds: float) -> None:
 
 
 @given(st.text(max_size=60))
+@settings(deadline=None)
 def test_any_line_is_an_item_inside_or_a_refusal(line: str) -> None:
     """Whatever stands on a line: an item that is http(s) or inside the allowed folders, or a PlaylistError."""
     try:

@@ -7,7 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import PlaylistError
@@ -65,6 +65,7 @@ def test_hls_manifest_is_told_from_a_list(tag: str) -> None:
 
 
 @given(st.binary(max_size=400))
+@settings(deadline=None)
 def test_no_bytes_crash_the_parser(data: bytes) -> None:
     """Any bytes: entries and problems whose lines exist and are never the same, or a PlaylistError."""
     try:
@@ -131,14 +132,14 @@ def test_folders_are_sorted_as_people_count(tmp_path: Path) -> None:
 
 
 def test_long_lists_load_within_bounds(tmp_path: Path) -> None:
-    """100,000 lines need less than 100 MB, and no more time a line than 1,000 lines do (within a factor of four)."""
+    """100,000 lines need less than 100 MB, and no more CPU time a line than 1,000 lines do (within a factor of four)."""
     path = tmp_path / "playlist.txt"
 
     def load_seconds(lines: int) -> float:
         path.write_text("".join(f"films/season {n % 50}/episode {n}.mp4 | title=Episode {n}\n" for n in range(lines)))
-        started = time.perf_counter()
+        started = time.process_time()
         assert len(load(path, allowed_folders(path)).entries) == lines
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     small = min(load_seconds(1_000) for _ in range(5))
     assert load_seconds(100_000) < 100 * small * 4

@@ -56,7 +56,7 @@ def test_what_was_played_counts_for_its_own_round_only(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_damaged_files_start_afresh(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Whatever is in the files, loading gives None or a position, never an exception."""
     folder = tmp_path_factory.mktemp("state")

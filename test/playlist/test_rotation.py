@@ -76,6 +76,7 @@ def test_upcoming_is_what_then_plays() -> None:
 
 
 @given(names, st.integers(0, 1000))
+@settings(deadline=None)
 def test_shuffle_plays_everything_before_it_repeats(text: list[str], seed: int) -> None:
     """Each round of a shuffled list has every item once, and no item comes twice running (of two or more)."""
     what = rotation("".join(text), order=OrderKind.SHUFFLE, seed=seed)
@@ -87,6 +88,7 @@ def test_shuffle_plays_everything_before_it_repeats(text: list[str], seed: int) 
 
 
 @given(names, names, st.integers(0, 12))
+@settings(deadline=None)
 def test_edits_keep_the_place(before: list[str], after: list[str], steps: int) -> None:
     """After an edit comes what follows the last played item in the new list, or its nearest remaining predecessor."""
     what = rotation("".join(before))
@@ -102,6 +104,7 @@ def test_edits_keep_the_place(before: list[str], after: list[str], steps: int) -
 
 
 @given(names, names, st.integers(0, 9), st.integers(0, 99))
+@settings(deadline=None)
 def test_edits_do_not_repeat_in_shuffle(before: list[str], after: list[str], steps: int, seed: int) -> None:
     """An edit in the middle of a shuffled round: what was played is not played again before the new items were."""
     steps = min(steps, len(before))
@@ -113,6 +116,7 @@ def test_edits_do_not_repeat_in_shuffle(before: list[str], after: list[str], ste
 
 
 @given(names, st.sets(st.sampled_from("ABCDEFGHIJ")), st.sampled_from(OrderKind), st.integers(0, 5))
+@settings(deadline=None)
 def test_passing_over_what_rests(text: list[str], resting: set[str], order: OrderKind, steps: int) -> None:
     """The next available item is the first that does not rest; with all at rest the answer is None after one look each."""
     what = rotation("".join(text), order=order)
@@ -215,7 +219,7 @@ def test_queued_lists_expand_in_the_queue() -> None:
 
 
 @given(names, st.integers(1, 15), st.sampled_from(OrderKind), st.sampled_from(["", "QR"]))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_restart_goes_on_with_the_same_item(text: list[str], steps: int, order: OrderKind, queue: str) -> None:
     """After a restart the same item comes at the same second, then the queue, then what would have come."""
     what = rotation("".join(text), order=order)

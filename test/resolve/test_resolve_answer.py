@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import ConfigError, ResolveError, SourceGone, ToolMissing
@@ -100,6 +100,7 @@ names = st.sampled_from(
 
 
 @given(st.dictionaries(names, json_values) | json_values)
+@settings(deadline=None)
 def test_no_answer_crashes_the_reader(answer: Any) -> None:
     """Whatever JSON comes: Media, Expansion or ResolveError."""
     try:
@@ -200,6 +201,7 @@ def test_ytdlp_args_allowed() -> None:
 
 
 @given(st.text(max_size=80))
+@settings(deadline=None)
 def test_ytdlp_args_never_crash(text: str) -> None:
     """Any text is words that begin with an allowed option, or a ConfigError."""
     try:

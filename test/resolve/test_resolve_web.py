@@ -69,6 +69,40 @@ def test_recorded_and_live_hls(site: Site, segments: Segments, resolve: Resolve)
     assert not media(resolve(site.url("/live/index.m3u8"))).is_live
 
 
+MASTER = """#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="main",DEFAULT=YES,URI="audio.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360,CODECS="avc1.4d401e,mp4a.40.2",FRAME-RATE=30,AUDIO="a"
+360.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2000000,RESOLUTION=1280x720,CODECS="avc1.4d401f,mp4a.40.2",FRAME-RATE=30,AUDIO="a"
+720.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2500000,RESOLUTION=1280x720,CODECS="hvc1.1.6.L93.B0,mp4a.40.2",FRAME-RATE=30,AUDIO="a"
+720-hevc.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=3000000,RESOLUTION=1280x720,CODECS="avc1.4d4020,mp4a.40.2",FRAME-RATE=60,AUDIO="a"
+720-60.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=5000000,RESOLUTION=1920x1080,CODECS="avc1.640028,mp4a.40.2",FRAME-RATE=30,AUDIO="a"
+1080.m3u8
+"""
+
+
+@pytest.mark.parametrize(("height", "chosen"), [(480, "/360.m3u8"), (720, "/720.m3u8"), (1080, "/1080.m3u8")])
+def test_formats_for_the_quality(site: Site, resolve: Resolve, height: int, chosen: str) -> None:
+    """Picture and sound come separately, no taller than wanted, H.264 before HEVC and 30 before 60 frames a second."""
+    site.text("/master.m3u8", MASTER, "application/vnd.apple.mpegurl")
+    picture, sound = media(resolve(site.url("/master.m3u8"), maximum_height=height)).inputs
+    assert picture.location == site.url(chosen)
+    assert sound.location == site.url("/audio.m3u8")
+    assert (picture.has_audio, sound.has_video) == (False, False)
+
+
+def test_several_videos_on_a_page(site: Site, resolve: Resolve) -> None:
+    """A page with two videos is a list of the two, each with an address of its own."""
+    videos = '<video src="/clip.mp4"></video><video src="/other.mp4"></video>'
+    site.text("/two", f"<html><body>{videos}</body></html>", "text/html")
+    found = resolve(site.url("/two"))
+    assert isinstance(found, Expansion)
+    assert [one.locator for one in found.children] == [site.url("/clip.mp4"), site.url("/other.mp4")]
+
+
 def test_lists_expand(site: Site, resolve: Resolve) -> None:
     """A feed and an M3U on the web give their items in order, with the line's own bounds; long ones are cut."""
     site.feed("/list.rss", ["/watch", "/clip.mp4", "/watch2"], title="A feed")
