@@ -63,7 +63,14 @@ class Site:
     listener: Listener
     status: ServiceStatus = field(default_factory=example_status)
     """What the application is told; tests put another one."""
-    preview_running: Callable[[], bool]
+    preview_running: Callable[[], bool] = lambda: False
+    asked: int = 0
+    """How often the status was asked for."""
+
+    def tell(self) -> ServiceStatus:
+        """The status, for the application."""
+        self.asked += 1
+        return self.status
 
     @property
     def url(self) -> str:
@@ -86,13 +93,16 @@ def served(
     status: ServiceStatus | None = None,
 ) -> Iterator[Site]:
     """Serve the web application until the end of the block."""
-    site: Site
-    app = build_web_app(
-        status=lambda: site.status, fanout=programme.fanout, width=programme.clip.house.width, height=programme.clip.house.height,
-        grace_seconds=grace_seconds,
-    )  # fmt: skip
     listener = listen("127.0.0.1", port, unread_seconds=unread_seconds)
-    site = Site(listener=listener, status=status or example_status(), preview_running=lambda: app.state.preview.running)
+    site = Site(listener=listener, status=status or example_status())
+    app = build_web_app(
+        status=site.tell,
+        fanout=programme.fanout,
+        width=programme.clip.house.width,
+        height=programme.clip.house.height,
+        grace_seconds=grace_seconds,
+    )
+    site.preview_running = lambda: app.state.preview.running
     started = threading.Event()
     end: list[Callable[[], object]] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -137,6 +138,24 @@ def test_status_is_fresh_within_seconds(clip: Clip, browser: WebDriver) -> None:
         assert "line 7" in text_of(browser, "warnings-list")
         assert "4 reconnects" in text_of(browser, "outputs")
         assert browser.title.startswith("Slate, not healthy")
+
+
+def test_hidden_page_asks_nothing(clip: Clip, browser: WebDriver) -> None:
+    """While another tab is in front, the status is not fetched; back in front, it is fresh at once."""
+    with still_page(clip, example_status()) as site:
+        browser.get(site.url)
+        wait_until(lambda: site.asked > 2, what="the page's refreshing")
+        page = browser.current_window_handle
+        browser.switch_to.new_window("tab")
+        browser.get(site.url + "page.css")
+        asked = site.asked
+        # What must not happen can only be given time to happen: a page in front asks twice in this.
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() - began > 2.5, what="time for two refreshes")
+        assert site.asked - asked <= 1, "one may have been under way"
+        site.status = replace(site.status, streams_played=58)
+        browser.switch_to.window(page)
+        wait_until(lambda: text_of(browser, "played") == "58", what="fresh numbers")
 
 
 def test_titles_are_shown_and_not_obeyed(clip: Clip, browser: WebDriver) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from stands.page import Site, example_status, served
@@ -215,6 +217,31 @@ async def test_signals_are_left_to_the_service(clip: Clip) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     writer.close()
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_page_can_be_served_again_after_a_fault(clip: Clip) -> None:
+    """A web server that fell over, here for want of file descriptors, is started anew at the same address."""
+
+    def app() -> Starlette:
+        return build_web_app(status=example_status, fanout=Programme(clip).fanout, width=854, height=480)
+
+    listener = listen("127.0.0.1", 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (listener.socket.fileno(), hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            await serve(app(), listener)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    task = asyncio.ensure_future(serve(app(), listener))
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async with asyncio.timeout(20):
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

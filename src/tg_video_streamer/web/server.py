@@ -67,21 +67,35 @@ def listen(host: str, port: int, *, unread_seconds: float = 20.0) -> Listener:
 
 
 async def serve(app: Starlette, listener: Listener) -> None:
-    """Answer until cancelled; then close the app's preview and every connection, and the listener, within a second."""
+    """Answer until cancelled; then close the app's preview, every connection and the listener, within a second.
+
+    Where it ends by an error the listener stays open, so that it can be called again with a new app.
+    """
     config = uvicorn.Config(
         app,
-        http="h11", ws="none", lifespan="off", loop="none", interface="asgi3",
-        log_config=None, log_level="warning", access_log=False,
-        proxy_headers=False, server_header=False, date_header=False,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        loop="none",
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
-    )  # fmt: skip
+    )
     server = _Server(config)
     try:
-        await server.serve(sockets=[listener.socket])
+        # A copy: asyncio closes the socket that it accepts on.
+        await server.serve(sockets=[listener.socket.dup()])
+    except asyncio.CancelledError:
+        listener.socket.close()
+        raise
     finally:
         app.state.preview.close()
         await server.end()
-        listener.socket.close()
 
 
 class _Server(uvicorn.Server):
