@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tg_video_streamer.errors import PlaylistError
@@ -54,6 +54,12 @@ class AllowedFolders:
     """Absolute, normalised folders; nothing outside them is ever opened."""
 
     folders: tuple[str, ...]
+    _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Made once: a long list asks for each of its lines."""
+
+    def __post_init__(self) -> None:
+        prefixes = tuple(folder.rstrip("/") + "/" for folder in self.folders)
+        object.__setattr__(self, "_prefixes", prefixes)  # the way to set a derived field of a frozen dataclass
 
     @classmethod
     def of(cls, folders: Iterable[str | os.PathLike[str]]) -> AllowedFolders:
@@ -62,8 +68,7 @@ class AllowedFolders:
 
     def contains(self, path: str) -> bool:
         """Whether the absolute, normalised `path` lies in one of the folders by its name; touches no disk."""
-        # One call for all folders: this is asked for each of 100,000 lines.
-        return path.startswith(tuple(folder.rstrip("/") + "/" for folder in self.folders)) or path in self.folders
+        return path.startswith(self._prefixes) or path in self.folders
 
     def contains_real(self, path: str) -> bool:
         """Whether `path` still lies in one of the folders once every symbolic link is resolved."""

@@ -14,7 +14,7 @@ from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
 LONGEST_LINE = 8192
 LOUDEST = 4.0
 _LONGEST_SECONDS = 10_000_000.0
-_OPTION = re.compile(r"\s*\|\s*(?=[A-Za-z_-]+\s*=)")
+_OPTION = re.compile(r"\|\s*(?=[A-Za-z_-]+\s*=)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.,-]*):")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _UNDECODED = re.compile(r"[\ud800-\udfff]")
@@ -42,7 +42,7 @@ def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = ""
     end = _seconds("end", given["end"]) if "end" in given else None
     if end is not None and end <= start:
         raise PlaylistError(f"end={given['end']} is not after start={given.get('start', '0')}", remedy="make end later")
-    kind, place = _locator(locator, base, allowed)
+    kind, place = _locator(locator.rstrip(), base, allowed)
     return make_item(
         kind,
         place,
