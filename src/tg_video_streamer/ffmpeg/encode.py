@@ -32,10 +32,25 @@ _MUXER = (
 
 def video_arguments(house: HouseFormat) -> list[str]:
     """Encoder options for the picture: our defaults, the operator's on top, and last what nobody may change."""
-    kilobits = house.video_kilobits
-    rates = ["-b:v", f"{kilobits}k", "-maxrate", f"{kilobits}k", "-bufsize", f"{kilobits * 2}k"]
-    operators = [pair for pair in _pairs(house.encoder_arguments) if not _is_audio(pair[0])]
-    return [*SAFE_VIDEO_ARGUMENTS, *rates, *(word for pair in operators for word in pair), *_FORCED_VIDEO]
+    operators = {name: value for name, value in _pairs(house.encoder_arguments) if not _is_audio(name)}
+    defaults = _rates(operators, house)
+    if operators.get("-c:v", "libx264") == "libx264":
+        # Presets of hardware encoders have other names.
+        defaults = [*SAFE_VIDEO_ARGUMENTS, *defaults]
+    return [*defaults, *(word for pair in operators.items() for word in pair), *_FORCED_VIDEO]
+
+
+def _rates(operators: dict[str, str], house: HouseFormat) -> list[str]:
+    """The house rates; where the operator sets one, the limits follow it, or it would have no effect."""
+    rate = operators.get("-b:v", operators.get("-maxrate", f"{house.video_kilobits}k"))
+    limit = operators.get("-maxrate", rate)
+    return ["-b:v", rate, "-maxrate", limit, "-bufsize", _doubled(limit)]
+
+
+def _doubled(rate: str) -> str:
+    """Twice a rate such as 2500k, 2.5M or 2500000."""
+    number = rate.rstrip("kKmMgG")
+    return f"{float(number) * 2:.12g}{rate[len(number) :]}"
 
 
 def audio_arguments(house: HouseFormat) -> list[str]:
