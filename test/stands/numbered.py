@@ -56,7 +56,7 @@ class Plan:
     """Quarter turns counterclockwise by which the stored picture is turned (a phone's); width and height as seen."""
     first_number: int = 0
     flashes: tuple[int, ...] = ()
-    """Frames (counted from 0) at which a flash of two frames and a beep begin."""
+    """Frames (counted from 0) at which a flash and a beep of 80 ms begin."""
     channels: int = 2
     """0 for a clip without sound."""
     sample_rate: int = SAMPLE_RATE
@@ -107,7 +107,7 @@ def make_clip(path: Path, plan: Plan, *, ffmpeg: str = "", extra: tuple[str, ...
 
 def pictures(plan: Plan) -> Iterator[Plane]:
     """The frames of a clip as grey planes of shape (height, width), upright."""
-    shining = {start + more for start in plan.flashes for more in (0, 1)}
+    shining = {start + more for start in plan.flashes for more in range(max(1, round(BEEP_SECONDS * plan.rate)))}
     for index in range(plan.frames):
         yield picture(plan, plan.first_number + index, flash=index in shining)
 

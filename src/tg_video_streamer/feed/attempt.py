@@ -112,6 +112,7 @@ async def attempt(
         headers=setting.headers,
         start_ticks=place.frames * FRAME_TICKS,
         sound_from_ticks=place.sound_from_ticks,
+        ends_with_sound=source.endless_picture and source.sound is not None,
         monotonic=setting.clock.monotonic,
         finished=lambda: _tell(loop, finished),
     )
@@ -135,7 +136,7 @@ async def attempt(
             _close_ends(write_end, scripts)
             reader.start()
             stalled = await _watch(reader, finished, setting.stall_seconds, progressed)
-            code = None if stalled or reader.error else await _exit_code(child)
+            code = await _exit_code(child) if reader.reached_end else None
     except BaseException:
         _close_ends(write_end, scripts)
         raise
@@ -161,11 +162,10 @@ def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: 
     """The part of the source from `place` on, as the filters need to know it."""
     begin = place.source_seconds
     aim_early = min(_AIM_EARLY_SECONDS, begin) if source.inexact_seek else 0.0
-    still = source.picture is not None and source.picture.still
     whole = source.duration_seconds
-    if still and source.sound is None and end_seconds is None:
-        end_seconds = place.item_start_seconds + STILL_SECONDS
-    moving = source.picture if source.picture is not None and not still else None
+    if source.endless_picture and end_seconds is None:
+        end_seconds = place.item_start_seconds + STILL_SECONDS if source.sound is None else whole
+    moving = None if source.endless_picture else source.picture
     picture_whole = moving.duration_seconds or (whole if source.sound is None else None) if moving else None
     sound_whole = source.sound.duration_seconds if source.sound is not None else None
     return Stretch(
@@ -197,7 +197,9 @@ def _command(
         alone = still and (source.sound is None or source.sound.input_index != index)
         seek = 0.0 if alone else stretch.seek_seconds + source.lead_seconds(index)
         if script is None:
-            words.append(file_input(one.location, seek_seconds=seek, still=alone and source.container == "image2"))
+            words.append(
+                file_input(one.location, seek_seconds=seek, still_format=source.still_container if alone else "")
+            )
         else:
             # A script is shorter than a pipe is deep, so it can be written before anybody reads.
             os.write(script[1], url_script(one.location, one.headers, silence_seconds=setting.stall_seconds))
@@ -252,6 +254,8 @@ def _error(reader: Reader, *, stalled: bool, code: int | None, complaints: list[
     if reader.error is not None:
         return reader.error
     last = " | ".join(complaints[-3:]) or "it said nothing"
+    if reader.ended_by_sound:
+        return None
     if stalled:
         return InputStalled(f"no picture came for {limit:g} s ({last})", remedy="it is tried again")
     if code is None:

@@ -42,7 +42,7 @@ PRIMED_SECONDS = 2.0
 """What a feed holds when it may go on air."""
 WAITING_SECONDS = 4.0
 """What a feed holds at most while it waits for its turn."""
-_RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
+RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
 _EXPIRY_MARGIN_SECONDS = 60.0
 _FOR_GOOD = (SourceGone, ToolMissing, ForeignHeaders, OffGrid)
 """Another try would end the same way."""
@@ -79,6 +79,7 @@ class Feed:
         self.source: Source | None = None
         """What the probe found."""
         self.last_error: StreamerError | None = None
+        self.retry_pauses = RETRY_PAUSES
         self._resolve = resolve
         self._publish = publish
         self._clock = clock
@@ -241,7 +242,7 @@ class Feed:
         if step is Step.GIVE_UP:
             self._end(FeedState.FAILED, str(error))
             return None
-        return _RETRY_PAUSES.pause(self._progress.failures)
+        return self.retry_pauses.pause(self._progress.failures)
 
     def _after_outcome(self, outcome: Outcome) -> float | None:
         if outcome.error is not None:
@@ -260,7 +261,7 @@ class Feed:
             return None
         if outcome.error is None:
             _log.info("source ended early", key=self.item.key, at_seconds=round(self._progress.seconds, 2))
-        return _RETRY_PAUSES.pause(self._progress.failures)
+        return self.retry_pauses.pause(self._progress.failures)
 
     async def _rest(self, pause: float) -> None:
         until = self._clock.monotonic() + pause

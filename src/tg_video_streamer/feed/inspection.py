@@ -193,6 +193,8 @@ def _reason(error: Exception) -> str:
     """PyAV's own message names the location, which may be secret: only the meaning of its number is kept."""
     if isinstance(error, av.error.InvalidDataError):
         return "it is no video, sound or picture that can be read"
+    if isinstance(error, av.error.ArgumentError):
+        return "it is no video but a list or a container of a kind that is not opened"
     if isinstance(error, av.error.FFmpegError):
         return f"it cannot be opened: {error.strerror}"
     return f"it cannot be opened: {type(error).__name__}"

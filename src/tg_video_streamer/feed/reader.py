@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import av
 import av.error
+import structlog
 
-from tg_video_streamer.errors import FeedError, ForeignHeaders, OffGrid
+from tg_video_streamer.errors import EncoderFailed, FeedError, ForeignHeaders, OffGrid
 from tg_video_streamer.feed.buffer import Buffer, BufferClosed
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet, seconds
 
+_log = structlog.get_logger(__name__)
+
 _SMALL_PROBE = {"probesize": "32", "analyzeduration": "0", "protocol_whitelist": "pipe"}
+
+_SOUND_AHEAD_TICKS = round(0.4 * TICKS_PER_SECOND)
+"""Sound further ahead of the picture waits for it: where no picture comes, it belongs to none."""
+_SOUND_ALONE_PACKETS = 1500
+"""Half a minute of sound without a picture: the picture is over."""
+_SOUND_OVER_TICKS = round(1.5 * TICKS_PER_SECOND)
+"""ffmpeg keeps its two streams closer together than this while both go on."""
 
 
 class Reader:
@@ -32,11 +43,13 @@ class Reader:
         headers: CodecHeaders | None,
         start_ticks: int,
         sound_from_ticks: int | None,
+        ends_with_sound: bool,
         monotonic: Callable[[], float],
         finished: Callable[[], None],
     ) -> None:
         """Owns `descriptor` and closes it. `headers` None: whatever the child sends is accepted.
 
+        `ends_with_sound`: the picture has no end of its own; it is over where the sound has been over for a while.
         `finished` is called in the thread as its last act.
         """
         self._descriptor = descriptor
@@ -44,17 +57,21 @@ class Reader:
         self._wanted = headers
         self._start_ticks = start_ticks
         self._sound_from = sound_from_ticks
+        self._ends_with_sound = ends_with_sound
         self._monotonic = monotonic
         self._finished = finished
         self._thread = threading.Thread(target=self._run, name="feed-reader", daemon=True)
         self._base: int | None = None
-        self._early: list[Packet] = []
+        self._ahead: deque[Packet] = deque()
         self._waiting_for_room = False
         self._last_progress = monotonic()
+        self._at_end = False
         self.frames = 0
         """Video packets handed on."""
         self.sound_end_ticks = sound_from_ticks
         """The item's own time at which the sound that was handed on ends; None: there was none."""
+        self.ended_by_sound = False
+        """It stopped reading because the sound was over."""
         self.error: FeedError | None = None
         """Why it stopped reading before the end of the pipe."""
         self.headers: CodecHeaders | None = None
@@ -73,6 +90,11 @@ class Reader:
         self._thread.join()
 
     @property
+    def reached_end(self) -> bool:
+        """It has read to the end of the pipe."""
+        return self._at_end
+
+    @property
     def silent_seconds(self) -> float:
         """How long the child has said nothing; 0 while it is the buffer that has no room."""
         return 0.0 if self._waiting_for_room else self._monotonic() - self._last_progress
@@ -81,13 +103,17 @@ class Reader:
         try:
             with av.open(f"pipe:{self._descriptor}", format="matroska", options=_SMALL_PROBE) as container:
                 self._read(container)
+                self._at_end = not self.ended_by_sound
         except FeedError as error:
             self.error = error
         except BufferClosed:
             self.error = None
         except (av.error.FFmpegError, OSError):
             # A child that was killed or could not open its input leaves half a file: its exit code tells more.
-            self.error = None
+            self._at_end = True
+        except Exception as error:  # noqa: BLE001 - a thread has no caller: a defect of ours must end the try, loudly
+            _log.exception("the reader of a feed failed")
+            self.error = FeedError(f"the reader of the feed failed: {type(error).__name__}")
         finally:
             os.close(self._descriptor)
             self._finished()
@@ -97,18 +123,28 @@ class Reader:
             if not packet.size:
                 continue
             self._last_progress = self._monotonic()
-            if self.headers is None:
-                self._check_headers(container)
-            milliseconds = packet.pts if packet.pts is not None else packet.dts
-            ticks = round(milliseconds * packet.time_base * TICKS_PER_SECOND)
+            if packet.pts is None:
+                raise OffGrid("the encoder gave a packet without a time")
+            ticks = round(packet.pts * packet.time_base * TICKS_PER_SECOND)
             if packet.stream.type == "video":
+                # Without a picture there is nothing to compare: its encoder was opened for nothing.
+                if self.headers is None:
+                    self._check_headers(container)
+                if self._sound_is_over():
+                    self.ended_by_sound = True
+                    return
                 self._take_picture(packet, ticks)
             else:
                 self._take_sound(packet, ticks)
 
+    def _sound_is_over(self) -> bool:
+        if not self._ends_with_sound or self.sound_end_ticks is None:
+            return False
+        return self._start_ticks + self.frames * FRAME_TICKS - self.sound_end_ticks > _SOUND_OVER_TICKS
+
     def _check_headers(self, container: Any) -> None:
         video = bytes(container.streams.video[0].codec_context.extradata or b"")
-        audio = bytes(container.streams.audio[0].codec_context.extradata or b"")
+        audio = b"".join(bytes(stream.codec_context.extradata or b"") for stream in container.streams.audio[:1])
         self.headers = CodecHeaders(video=video, audio=audio)
         if self._wanted is not None and self.headers != self._wanted:
             what = "picture" if video != self._wanted.video else "sound"
@@ -127,25 +163,38 @@ class Reader:
             )
         )
         self.frames += 1
-        if self._early:
-            early, self._early = self._early, []
-            for one in early:
+        if self.frames == 1:
+            # What came before the first picture gets its place from it.
+            waiting, self._ahead = self._ahead, deque()
+            for one in waiting:
                 self._put_sound(one.data, one.ticks)
+        end = self._start_ticks + self.frames * FRAME_TICKS
+        while self._ahead and self._ahead[0].ticks <= end + _SOUND_AHEAD_TICKS:
+            self._hand_on_sound(self._ahead.popleft())
 
     def _take_sound(self, packet: Any, ticks: int) -> None:
         if self._base is None:
-            # Its place is known with the first picture, whose time is the item's 0.
-            self._early.append(Packet(kind=Kind.AUDIO, ticks=ticks, keyframe=True, data=bytes(packet)))
+            self._ahead.append(Packet(kind=Kind.AUDIO, ticks=ticks, keyframe=True, data=bytes(packet)))
         else:
             self._put_sound(bytes(packet), ticks)
+        if len(self._ahead) > _SOUND_ALONE_PACKETS:
+            raise EncoderFailed("the picture ended while the sound went on", remedy="it is tried again")
 
     def _put_sound(self, data: bytes, ticks: int) -> None:
         assert self._base is not None  # noqa: S101 - sound is kept until the first picture came
         own = self._start_ticks + ticks - self._base
         if self._sound_from is not None and own < self._sound_from - PACKET_TICKS // 2:
             return
-        self._put(Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data))
-        self.sound_end_ticks = own + PACKET_TICKS
+        packet = Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data)
+        end = self._start_ticks + self.frames * FRAME_TICKS
+        if self._ahead or own > end + _SOUND_AHEAD_TICKS:
+            self._ahead.append(packet)
+        else:
+            self._hand_on_sound(packet)
+
+    def _hand_on_sound(self, packet: Packet) -> None:
+        self._put(packet)
+        self.sound_end_ticks = packet.ticks + PACKET_TICKS
 
     def _put(self, packet: Packet) -> None:
         self._waiting_for_room = True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tg_video_streamer.ffmpeg.encode import house_arguments
-from tg_video_streamer.ffmpeg.filters import Stretch, endless, filter_graph
+from tg_video_streamer.ffmpeg.filters import Stretch, filter_graph
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.source import Source
 
@@ -20,9 +20,13 @@ def feed_command(
         str(ffmpeg),
         *("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning"),
         *(word for one in inputs for word in one),
+        *([] if source.sound is not None else ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]),
         *("-filter_complex", filter_graph(source, house, stretch)),
-        *("-map", "[v]", "-map", "[a]"),
-        *(["-shortest"] if endless(source) else []),
+        *("-map", "[v]"),
+        # ffmpeg 5.1 ends an endless stream with the other one only where it does not come out of the graph.
+        *(["-map", "[a]"] if source.sound is not None else ["-map", f"{len(inputs)}:a", "-shortest"]),
         *length,
+        # The muxer decides with the very first packet whether times below 0, which encoder delay has, need moving.
+        *("-output_ts_offset", "1"),
         *house_arguments(house),
     ]

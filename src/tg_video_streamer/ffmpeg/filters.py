@@ -1,6 +1,6 @@
 """The filter graph that brings whatever a probe found to the house format, and the detectors that watch the result.
 
-The outputs are labelled `[v]` and `[a]`. Lines that the detectors write to stderr are read by `feed/faults.py`.
+The outputs are labelled `[v]` and, where the source has sound, `[a]`. Lines that the detectors write to stderr are read by `feed/faults.py`.
 """
 
 from __future__ import annotations
@@ -48,11 +48,6 @@ class Stretch:
 def filter_graph(source: Source, house: HouseFormat, stretch: Stretch) -> str:
     """The value of -filter_complex."""
     return ";".join((*_picture_chains(source, house, stretch), *_sound_chains(source.sound, house, stretch)))
-
-
-def endless(source: Source) -> bool:
-    """Whether one of the outputs of the graph never ends by itself, so that the other one must end it."""
-    return source.picture is None or source.picture.still or source.sound is None
 
 
 def fit(house: HouseFormat) -> str:
@@ -119,7 +114,7 @@ def _hold(stretch: Stretch) -> str:
 
 def _sound_chains(sound: Sound | None, house: HouseFormat, stretch: Stretch) -> tuple[str, ...]:
     if sound is None:
-        return ("anullsrc=r=48000:cl=stereo[a]",)
+        return ()
     pad = f"[{sound.input_index}:a:{sound.stream_index}]"
     trim = (
         [f"atrim=start={stretch.trim_seconds:.6f},asetpts=PTS-{stretch.trim_seconds:.6f}/TB"]

@@ -50,9 +50,14 @@ _WITHOUT_LOSS = frozenset(
 _MOST_WANTED = ("cookie", "authorization", "origin", "x-forwarded-for")
 
 
-def file_input(path: str, *, seek_seconds: float = 0.0, still: bool = False) -> list[str]:
-    """Input options and `-i` for a local file; no other protocol, and no list of other files, can be opened by it."""
-    image = ["-f", "image2", "-pattern_type", "none"] if still and not path.lower().endswith(_ANIMATED) else []
+def file_input(path: str, *, seek_seconds: float = 0.0, still_format: str = "") -> list[str]:
+    """Input options and `-i` for a local file; no other protocol, and no list of other files, can be opened by it.
+
+    `still_format`: the demuxer of a photo, else empty: left to itself, ffmpeg takes `%d` in its name for a pattern.
+    """
+    image = ["-f", still_format] if still_format else []
+    if still_format == "image2":
+        image += ["-pattern_type", "none"]
     return [
         *("-protocol_whitelist", "file", "-format_whitelist", ",".join(FILE_FORMATS)),
         *image,
@@ -150,6 +155,3 @@ def _quoted(value: str) -> str:
     if any(ord(letter) < 32 for letter in value):
         raise ValueError("a control character in a URL or header")
     return "'" + value.replace("'", "'\\''") + "'"
-
-
-_ANIMATED = (".gif", ".webp", ".apng", ".avif", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".avi", ".ts")

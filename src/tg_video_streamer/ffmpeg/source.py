@@ -65,6 +65,16 @@ class Source:
     inexact_seek: bool = False
     """Seeking lands behind the frame that was asked for, so it must aim earlier and throw frames away."""
 
+    @property
+    def endless_picture(self) -> bool:
+        """The picture is one frame, repeated for as long as there is sound."""
+        return self.picture is None or self.picture.still
+
+    @property
+    def still_container(self) -> str:
+        """The demuxer that a photo must be opened with; empty where the picture lies in a container for films."""
+        return self.container if self.container == "image2" or self.container.endswith("_pipe") else ""
+
     def lead_seconds(self, input_index: int) -> float:
         """What to skip of an input so that its first frame, or the first sample of a separate sound, stands at 0."""
         picture, sound = self.picture, self.sound

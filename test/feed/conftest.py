@@ -1,0 +1,46 @@
+"""What tests of feeds share: both ffmpegs, the programme's headers, and clips that are made once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import imageio_ffmpeg  # type: ignore[import-untyped]  # the wheel ships no types
+import pytest
+
+from stands.feeding import SMALL
+from stands.programme import encode_clip
+from tg_video_streamer.media import CodecHeaders
+
+WHEEL = Path(imageio_ffmpeg.get_ffmpeg_exe())
+HOST = Path(shutil.which("ffmpeg") or WHEEL)
+
+
+@pytest.fixture(scope="session", params=[HOST, WHEEL], ids=["host", "wheel"])
+def each_ffmpeg(request: pytest.FixtureRequest) -> Path:
+    """Both programs that must work."""
+    return Path(request.param)
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """The pinned wheel's program."""
+    return WHEEL
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Path:
+    """The host's own program."""
+    return HOST
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of clips that are made once."""
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="session")
+def headers(tmp_path_factory: pytest.TempPathFactory) -> CodecHeaders:
+    """The programme's codec headers, from an encode that knows nothing of feeds."""
+    return encode_clip(tmp_path_factory.mktemp("headers"), SMALL, seconds=1).headers

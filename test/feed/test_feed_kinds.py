@@ -1,0 +1,76 @@
+"""Every awkward kind of item comes out in the house format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stands.clips import AWKWARD, Awkward, make_awkward
+from stands.feeding import Played, feed_of, item_of, play
+from stands.recording import Recording, skews
+from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
+
+CORE = ("plain", "anamorphic", "sound-only", "no-sound", "seven-one", "hdr-10-bit", "interlaced", "truncated", "still")
+
+
+@pytest.mark.parametrize("kind", AWKWARD, ids=lambda kind: kind.name)
+async def test_awkward_kind_becomes_house_format(
+    kind: Awkward, clips: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """Whatever an item is, viewers get whole frames of the right shape on the grid, with its sound in time."""
+    await _check(kind, clips, ffmpeg, headers, tmp_path)
+
+
+@pytest.mark.parametrize("name", CORE)
+async def test_other_ffmpeg_makes_the_same(
+    name: str, clips: Path, wheel: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """The pinned wheel's ffmpeg gives the same house format and the very same codec headers as the host's."""
+    kind = next(one for one in AWKWARD if one.name == name)
+    await _check(kind, clips, wheel, headers, tmp_path)
+
+
+async def _check(kind: Awkward, clips: Path, ffmpeg: Path, headers: CodecHeaders, folder: Path) -> None:
+    feed = feed_of(item_of(make_awkward(kind.name, clips)), ffmpeg, headers=headers)
+    played = await play(feed)
+    assert feed.state is FeedState.ENDED, feed.last_error
+    assert [packet.ticks for packet in played.pictures] == [n * FRAME_TICKS for n in range(len(played.pictures))]
+    assert abs(len(played.pictures) - kind.frames) <= kind.slack
+    recording = played.decoded(folder, headers)
+    assert (recording.width, recording.height) == (854, 480)
+    assert len(recording.looks) == len(played.pictures)
+    _check_sound(kind, played, recording)
+    if kind.shape is not None:
+        _check_shape(recording, kind.shape)
+    if kind.step is not None:
+        numbers = recording.numbers(1)
+        assert len(numbers) >= len(played.pictures) - 1
+        assert {after - before for before, after in zip(numbers, numbers[1:], strict=False)} == {kind.step}
+
+
+def _check_sound(kind: Awkward, played: Played, recording: Recording) -> None:
+    assert len(recording.loudest) == 2
+    assert len(recording.beeps) == kind.beeps
+    steps = {after.ticks - before.ticks for before, after in zip(played.sound, played.sound[1:], strict=False)}
+    assert steps <= {62, 63, 64, 65, 66}, "the sound has a hole"
+    assert abs(played.sound[-1].ticks - played.pictures[-1].ticks) < 1300
+    if kind.beeps:
+        assert min(recording.loudest) > 0.1
+        found = skews(recording)
+        assert max((abs(skew) for skew in found), default=0.0) <= kind.skew_seconds
+        if kind.shape is not None and kind.step != 0:
+            assert len(found) >= 1
+    else:
+        assert max(recording.loudest) < 0.01
+
+
+def _check_shape(recording: Recording, shape: float) -> None:
+    rectangles = [look.rectangle for look in recording.looks]
+    left, top, right, bottom = rectangles[len(rectangles) // 2]
+    width, height = min(854, 480 * shape), min(480, 854 / shape)
+    assert abs((right - left) - width) <= 4
+    assert abs((bottom - top) - height) <= 4
+    assert abs(left - (854 - right)) <= 4
+    assert abs(top - (480 - bottom)) <= 4
