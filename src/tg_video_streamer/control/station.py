@@ -21,6 +21,22 @@ from tg_video_streamer.program.playout import Playout
 from tg_video_streamer.program.slate import SlateReason
 from tg_video_streamer.supervision.health import OutputFacts, problems
 
+_REASONS = {
+    "started": "the programme began with it",
+    "ended": "what was on before has ended",
+    "skipped": "what was on before was skipped",
+    "held": "the operator wants the slate",
+    "resumed": "it goes on where it was left",
+    "item_ready": "an item was ready to take over",
+    "filler_ready": "no item is ready; the filler was",
+    "source_stalled": "the source of what was on before has run dry",
+    "source_failed": "the source of what was on before has failed",
+    "off_grid": "what was on before came at a wrong frame rate",
+    "playlist_empty": "there is nothing to play; write something into the playlist",
+    "starting": "the first item is not ready yet",
+    "stopped": "the service ends",
+}
+"""What the words of cuts mean, for people."""
 _NEXT_ITEMS = 5
 _WARNINGS_SHOWN = 10
 
@@ -89,7 +105,7 @@ class Station:
         return ServiceStatus(
             version=self._version,
             channel_state=self._playout.state.state,
-            reason=self._playout.reason,
+            reason=_REASONS.get(self._playout.reason, self._playout.reason.replace("_", " ")),
             since_wall=on_air.since_wall if on_air else self._started_wall,
             rung=on_air.showing.rung if on_air else Rung.SLATE,
             healthy=not found,
@@ -191,8 +207,9 @@ class Station:
         )
 
     def _describe(self, item: Item) -> ItemStatus:
-        feed = self._director.next_feed
-        if feed is not None and feed.item.key == item.key:
+        for feed in self._director.coming:
+            if feed.item.key != item.key:
+                continue
             return ItemStatus(
                 key=item.key,
                 title=feed.title or _name(item),

@@ -45,6 +45,8 @@ class Rotation:
 
     def __init__(self, *, order: OrderKind = OrderKind.SEQUENTIAL, loop: bool = True, seed: int = 0) -> None:
         """`seed` makes shuffled orders repeatable; a restored position brings its own."""
+        self.loops = loop
+        """Whether the list begins anew after its last item."""
         self._tree = Tree()
         self._shuffle = Shuffle(loop=loop, seed=seed) if order is OrderKind.SHUFFLE else None
         self._order: Order = self._shuffle or Sequential(loop=loop)

@@ -1,4 +1,4 @@
-"""The director: keeps the next item primed, tells the playout what may go on air, and learns from what happened.
+"""The director: keeps the coming items primed, tells the playout which may go on air, and learns from what happened.
 
 One loop reconciles what is with what should be, whenever something changes: a feed's state, a cut on air, the playlist,
 the queue, or the time at which a source may be tried again.
@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Protocol
 
 import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import PlaylistError, SourceGone
-from tg_video_streamer.events import Rung
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.feed.states import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.program.act import Act
 from tg_video_streamer.program.playout import Change, Playout
 from tg_video_streamer.program.slate import SlateReason
 from tg_video_streamer.program.source import Showing
@@ -31,10 +30,14 @@ log = structlog.get_logger(__name__)
 
 EXPIRY_MARGIN_SECONDS = 90.0
 """A primed item whose URLs end sooner than this is primed anew: it must not go on air with dead ones."""
-LIVE_GRACE_SECONDS = 60.0
-"""How long viewers see filler or slate before a live source that broke off is given up for the next item."""
-SLOW_GRACE_SECONDS = 10.0
-"""The same for a source that still comes, only too slowly."""
+MOST_COMING = 3
+AHEAD_SECONDS = 10.0
+"""Items that are shorter than it takes to prime the next one: so much of them is held, or MOST_COMING."""
+SLOW_SECONDS = 4.0
+"""An item that is not primed after so long gets a stand-in beside it, lest the one on air ends first."""
+LOOK_SECONDS = 0.25
+"""The shortest pause before looking again at what may be tried."""
+_LOOKED_AT_ITEMS = 64
 
 
 class FeedMaker(Protocol):
@@ -42,23 +45,6 @@ class FeedMaker(Protocol):
 
     def __call__(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
         """`start_seconds` counts from the item's own beginning; `changed` is called at each change of the feed."""
-
-
-@dataclass(kw_only=True, eq=False)
-class _Act:
-    """An item on its way through the programme."""
-
-    item: Item
-    feed: Feed
-    task: asyncio.Task[None]
-    resumes: bool
-    showing: Showing | None = None
-    """Set once it was offered."""
-
-    @property
-    def over(self) -> bool:
-        """Its feed gives no more packets, for good or bad."""
-        return self.feed.state in {FeedState.ENDED, FeedState.FAILED}
 
 
 class Director:
@@ -82,8 +68,9 @@ class Director:
         self._expanded = expanded
         self._clock = clock
         self._woken = asyncio.Event()
-        self._next: _Act | None = None
-        self._on_air: _Act | None = None
+        self._coming: list[Act] = []
+        self._offered: Act | None = None
+        self._on_air: Act | None = None
         self.first_item = asyncio.Event()
         """Set once something may go on air, or it is known that nothing can for now."""
 
@@ -93,14 +80,14 @@ class Director:
         return self._on_air.feed if self._on_air is not None else None
 
     @property
-    def next_feed(self) -> Feed | None:
-        """The feed of the item that is being primed, or is."""
-        return self._next.feed if self._next is not None else None
-
-    @property
     def item(self) -> Item | None:
         """The item that is on air or waits behind the slate."""
         return self._on_air.item if self._on_air is not None else None
+
+    @property
+    def coming(self) -> tuple[Feed, ...]:
+        """The feeds of the items that are being primed, or are, in their order."""
+        return tuple(act.feed for act in self._coming)
 
     def wake(self) -> None:
         """Something has changed: look at everything again, soon."""
@@ -115,19 +102,18 @@ class Director:
         self.wake()
 
     def renew_next(self) -> None:
-        """The order has changed: what is primed must be the rotation's next again."""
+        """The order has changed: what is primed must be what comes next again."""
         self.wake()
-        act = self._next
-        if act is None:
-            return
-        wanted = self._rotation.next_available(self._available)
-        if wanted is not None and wanted.key == act.item.key:
-            return
-        if act.showing is None or self._playout.withdraw(act.showing):
-            self._drop_next()
+        wanted = self._wanted(len(self._coming))
+        in_order = [act for act in self._coming if not act.late]
+        for at, act in enumerate(in_order):
+            if at >= len(wanted) or wanted[at].key != act.item.key:
+                for stale in in_order[at:]:
+                    self._drop(stale)
+                return
 
     async def run(self) -> None:
-        """Keep the next item primed until cancelled; every feed has ended when this returns."""
+        """Keep the coming items primed until cancelled; every feed has ended when this returns."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._woken.clear()
@@ -139,78 +125,90 @@ class Director:
     # Reconciling
 
     def _reconcile(self, tasks: asyncio.TaskGroup) -> float | None:
-        """Bring the next item a step forward; seconds after which to look again in any case, None for never."""
-        pause: float | None = None
-        act = self._next
-        if act is not None and act.feed.expansion is not None:
-            self._drop_next()
-            self._expand(act.item, act.feed.expansion)
-            act = None
-        if act is not None and act.feed.state is FeedState.FAILED:
-            self._drop_next()
-            error = act.feed.last_error
-            reason = error.reason if error is not None else ""
-            self._quarantine.failed(act.item.key, reason, gone=isinstance(error, SourceGone))
-            act = None
-        if act is None:
-            pause = self._prime(tasks)
-            act = self._next
-        if act is None:
+        """Bring everything a step forward; seconds after which to look again in any case, None for never."""
+        for act in list(self._coming):
+            self._settle(act)
+        pause = self._prime(tasks) if not self._coming else self._prime_more(tasks)
+        self._offer()
+        if self._offered is not None or not self._coming:
             self.first_item.set()
-            return pause
-        return self._ready(act)
+        waits = [wait for act in self._coming if (wait := self._expiry(act)) is not None]
+        return min((*waits, *([] if pause is None else [pause])), default=None)
+
+    def _settle(self, act: Act) -> None:
+        """Take out an act that turned out to be a list, or that came to nothing."""
+        if act.feed.expansion is not None:
+            self._drop(act)
+            self._expand(act.item, act.feed.expansion)
+        elif act.hopeless and act is not self._offered:
+            self._drop(act)
+            error = act.feed.last_error
+            reason = error.reason if error is not None else "empty"
+            self._quarantine.failed(act.item.key, reason, gone=isinstance(error, SourceGone))
 
     def _prime(self, tasks: asyncio.TaskGroup) -> float | None:
         """Start the feed of the next item, unless nothing may be tried now; seconds until something may."""
-        item = self._rotation.next_available(self._available)
-        if item is None:
-            self._explain()
-            return self._quarantine.seconds_to_wait() or None
-        start_seconds = self._rotation.resume_seconds(item)
+        item = self._quarantine.pick(self._rotation)
+        if item is not None:
+            self._begin(tasks, item)
+            return SLOW_SECONDS
+        empty = self._rotation.empty or self._rotation.finished
+        self._playout.explain(SlateReason.PLAYLIST_EMPTY if empty else SlateReason.SOURCE_FAILED)
+        return None if empty else max(LOOK_SECONDS, self._quarantine.seconds_to_wait())
+
+    def _prime_more(self, tasks: asyncio.TaskGroup) -> float | None:
+        """Start one more feed where those that come are slow, or too short to cover the priming of another."""
+        if len(self._coming) >= MOST_COMING:
+            return None
+        left = [act.began + SLOW_SECONDS - self._clock.monotonic() for act in self._coming if not act.feed.primed]
+        slow = bool(left) and max(left) <= 0
+        short = all(act.over for act in self._coming) and sum(act.feed.buffer.seconds for act in self._coming) < (
+            AHEAD_SECONDS
+        )
+        if not slow and not short:
+            return max(LOOK_SECONDS, min(left)) if left else None
+        in_order = sum(not act.late for act in self._coming)
+        wanted = self._wanted(in_order + 1)
+        if len(wanted) <= in_order:
+            return None
+        self._begin(tasks, wanted[in_order])
+        return SLOW_SECONDS
+
+    def _begin(self, tasks: asyncio.TaskGroup, item: Item) -> None:
+        start_seconds = self._rotation.resume_seconds(item) if not self._coming else 0.0
         feed = self._make_feed(item, start_seconds=start_seconds, changed=self.wake)
         task = tasks.create_task(feed.run(), name=f"feed {item.key}")
-        self._next = _Act(item=item, feed=feed, task=task, resumes=start_seconds > 0)
-        return None
+        began = self._clock.monotonic()
+        self._coming.append(Act(item=item, feed=feed, task=task, resumes=start_seconds > 0, began=began))
 
-    def _ready(self, act: _Act) -> float | None:
-        """Offer the primed item to the playout; prime it anew where its URLs are about to end."""
-        feed = act.feed
-        pause: float | None = None
-        if feed.expires_wall is not None and not act.over:
-            left = feed.expires_wall - self._clock.wall() - EXPIRY_MARGIN_SECONDS
-            if left <= 0 and feed.primed:
-                if act.showing is None or self._playout.withdraw(act.showing):
-                    log.info("the next item's addresses end soon: primed anew", key=act.item.key)
-                    self._drop_next()
-                    self.wake()
-                return None
-            pause = max(left, 1.0)
-        if act.showing is None and feed.primed:
-            act.showing = self._showing(act)
-            self._playout.offer(act.showing)
-            self.first_item.set()
-        return pause
+    def _wanted(self, count: int) -> list[Item]:
+        """The next `count` items that may be tried, or fewer; a list that loops comes round again."""
+        ahead = [item for item in self._rotation.upcoming(_LOOKED_AT_ITEMS) if self._quarantine.available(item.key)]
+        return list(islice(cycle(ahead) if self._rotation.loops else ahead, count))
 
-    def _showing(self, act: _Act) -> Showing:
-        feed = act.feed
+    def _offer(self) -> None:
+        """Give the playout the first of the coming items that is primed."""
+        best = next((act for act in self._coming if act.feed.primed), None)
+        if best is self._offered:
+            return
+        if self._offered is not None and self._offered.showing is not None:
+            if not self._playout.withdraw(self._offered.showing):
+                return  # it is on air by now, and the word of it under way
+            self._offered = None
+        if best is not None:
+            self._offered = best
+            self._playout.offer(best.show())
 
-        def grace() -> float:
-            if feed.is_live:
-                return LIVE_GRACE_SECONDS
-            return 0.0 if feed.state in {FeedState.RETRYING, FeedState.FAILED} else SLOW_GRACE_SECONDS
-
-        def outcome() -> str:
-            return "source_failed" if feed.state is FeedState.FAILED else "ended"
-
-        return Showing(
-            source=feed.buffer,
-            rung=Rung.ITEM,
-            key=act.item.key,
-            title=feed.title,
-            counts=not act.resumes,
-            grace=grace,
-            outcome=outcome,
-        )
+    def _expiry(self, act: Act) -> float | None:
+        """Prime `act` anew where its URLs are about to end; seconds until then, None where they do not."""
+        expires = act.feed.expires_wall
+        if expires is None or act.over:
+            return None
+        left = expires - self._clock.wall() - EXPIRY_MARGIN_SECONDS
+        if left <= 0 and act.feed.primed and self._drop(act):
+            log.info("the addresses of a coming item end soon: primed anew", key=act.item.key)
+            self.wake()
+        return max(left, 1.0)
 
     def _expand(self, item: Item, expansion: Expansion) -> None:
         try:
@@ -219,23 +217,30 @@ class Director:
             log.warning("list left out", key=item.key, error=str(error))
             self._quarantine.failed(item.key, error.reason)
 
-    def _explain(self) -> None:
-        empty = self._rotation.empty or self._rotation.finished
-        self._playout.explain(SlateReason.PLAYLIST_EMPTY if empty else SlateReason.SOURCE_FAILED)
-
-    def _available(self, item: Item) -> bool:
-        return self._quarantine.available(item.key)
+    def _drop(self, act: Act) -> bool:
+        """Give up a coming item; False where it is on air already."""
+        if act is self._offered:
+            if act.showing is not None and not self._playout.withdraw(act.showing):
+                return False
+            self._offered = None
+        self._coming.remove(act)
+        act.stop()
+        return True
 
     # What happened on air
 
     def _went_on(self, showing: Showing) -> None:
-        act = self._next
+        act = self._offered
         if act is None or act.showing is not showing:
             return
-        self._next = None
+        self._offered = None
+        for overtaken in self._coming[: self._coming.index(act)]:
+            overtaken.late = True
+        self._coming.remove(act)
         self._on_air = act
         act.feed.on_air()
-        self._rotation.advance(act.item)
+        if not act.late:
+            self._rotation.advance(act.item)
         self._quarantine.succeeded(act.item.key)
         self._playout.explain(SlateReason.SOURCE_FAILED)
 
@@ -243,17 +248,7 @@ class Director:
         act = self._on_air
         if act is None or act.showing is not showing:
             return
-        if act.feed.state is FeedState.FAILED or reason == "off_grid":
-            self._quarantine.failed(act.item.key, reason)
         self._on_air = None
-        self._stop(act)
-
-    def _drop_next(self) -> None:
-        if self._next is not None:
-            act, self._next = self._next, None
-            self._stop(act)
-
-    def _stop(self, act: _Act) -> None:
-        # The reader may wait for room in the buffer; nobody will make any more.
-        act.feed.buffer.close()
-        act.task.cancel()
+        if act.hopeless or reason in {"off_grid", "feed_error"}:
+            self._quarantine.failed(act.item.key, reason)
+        act.stop()
