@@ -17,6 +17,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import PlaylistError, SourceGone
 from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.states import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
@@ -249,6 +250,6 @@ class Director:
         if act is None or act.showing is not showing:
             return
         self._on_air = None
-        if act.hopeless or reason in {"off_grid", "feed_error"}:
+        if act.feed.state is FeedState.FAILED or reason in {"off_grid", "feed_error"}:
             self._quarantine.failed(act.item.key, reason)
         act.stop()
