@@ -1,0 +1,67 @@
+"""The main promise, on the recorded stream: items of every kind follow each other without a hole."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from stands.clips import AWKWARD, Awkward, make_awkward
+from stands.nginx_rtmp import NginxRtmp
+from stands.recording import Look, read_recording, skews, slot_faults
+from stands.service import running
+
+_PLAYED = [kind for kind in AWKWARD if kind.name != "still"]
+
+
+def _number_faults(kind: Awkward, looks: tuple[Look, ...]) -> list[str]:
+    """What is wrong with the pictures of one stretch of an item."""
+    numbers = [look.number for look in looks]
+    if kind.step == 1:
+        return [] if numbers == list(range(len(numbers))) else [f"{kind.name}: {numbers}"]
+    known = [number for number in numbers if number is not None]
+    if kind.step is None and kind.shape is None:
+        return [f"{kind.name}: pictures out of nowhere"] if known else []
+    backwards = [(one, two) for one, two in pairwise(known) if two < one]
+    return [f"{kind.name}: goes back {backwards}"] if backwards or not known else []
+
+
+@pytest.mark.timeout(400)
+def test_thirty_splices_of_awkward_items_leave_no_hole(
+    server: NginxRtmp, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """Through a real RTMP server, more than 30 splices of items of every kind: whole grids, no frame lost, lips in time."""
+    clips = tmp_path / "clips"
+    order = [*_PLAYED, *_PLAYED[:8]]
+    paths = [make_awkward(kind.name, clips) for kind in order]
+    (tmp_path / "playlist.txt").write_text("".join(f"{path}\n" for path in paths))
+    with running(tmp_path / "service", settings | {"MEDIA_DIRS": str(clips), "LOOP": "0"}) as service:
+        service.wait_for(lambda status: status["streams_played"] >= len(order), timeout=300, what="all items played")
+        service.wait_for(lambda status: status["channel_state"] == "on_slate", timeout=60, what="the list is over")
+        gap_seconds = service.status()["gap_seconds"]
+        assert service.stop() == 0
+    records = sorted((server.folder / "records").iterdir())
+    aired = [json.loads(line) for line in (service.state_dir / "as-run.jsonl").read_text().splitlines()]
+    items = [line for line in aired if line["rung"] == "item"]
+    recording = read_recording(records[0])
+
+    assert len(records) == 1
+    assert len(items) == len(order)
+    assert [line["rung"] for line in aired] == ["item"] * len(order) + ["slate"]
+    assert (recording.width, recording.height) == (854, 480)
+    assert slot_faults(recording) == []
+    assert gap_seconds == 0
+    assert all(line["gap_seconds"] == 0 and line["skew_seconds"] <= 0.0111 for line in items)
+    at = 0
+    faults: list[str] = []
+    for kind, line in zip(order, items, strict=True):
+        frames = round(line["seconds"] * 25)
+        faults += _number_faults(kind, recording.looks[at : at + frames])
+        at += frames
+    assert faults == []
+    slowest = max(kind.skew_seconds for kind in order)
+    found = skews(recording)
+    assert len(found) >= 40
+    assert all(abs(skew) <= 0.011 + slowest for skew in found)
