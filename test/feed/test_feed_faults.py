@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -30,6 +31,12 @@ PLAN = Plan(item_id=7, frames=FRAMES, flashes=tuple(range(25, FRAMES, 50)))
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve seconds: more than a feed that is killed in its middle can have made in advance."""
     return make_clip(tmp_path_factory.mktemp("long") / "long.mp4", PLAN, extra=("-movflags", "+faststart"))
+
+
+@pytest.fixture(scope="module")
+def half(long_clip: Path) -> int:
+    """Half the bytes of the clip."""
+    return long_clip.stat().st_size // 2
 
 
 def children_named(name: str) -> list[psutil.Process]:
@@ -63,7 +70,7 @@ async def test_child_that_dies_is_replaced_at_its_frame(
     recording = played.decoded(tmp_path, headers)
     assert frame_faults(recording) == []
     assert recording.numbers(7) == list(range(FRAMES))
-    steps = [after.ticks - before.ticks for before, after in zip(played.sound, played.sound[1:], strict=False)]
+    steps = [after.ticks - before.ticks for before, after in pairwise(played.sound)]
     assert max(steps) < 2.5 * 64
     assert min(steps) > 0
     assert len(recording.beeps) == len(PLAN.flashes)
@@ -82,11 +89,11 @@ async def test_resumes_at_a_position(long_clip: Path, each_ffmpeg: Path, headers
 
 
 async def test_stalled_server_is_left_and_joined_again(
-    long_clip: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+    long_clip: Path, half: int, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
     """A server that says nothing more is given up after the limit, and played on from where it stopped."""
     with file_server(long_clip.parent) as server:
-        server.stop_after = long_clip.stat().st_size // 2
+        server.stop_after = half
         events: list[Event] = []
 
         async def resolve(item: Item) -> Media | Expansion:
@@ -108,12 +115,12 @@ async def test_stalled_server_is_left_and_joined_again(
 
 
 async def test_expired_url_is_resolved_again(
-    long_clip: Path, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+    long_clip: Path, half: int, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
     """A connection that breaks after its URL has expired goes on, at the same frame, with a fresh URL."""
     with file_server(long_clip.parent) as server:
         server.valid_key = "first"
-        server.cut_after = long_clip.stat().st_size // 2
+        server.cut_after = half
         asked: list[str] = []
 
         async def resolve(item: Item) -> Media | Expansion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,13 +48,13 @@ async def _check(kind: Awkward, clips: Path, ffmpeg: Path, headers: CodecHeaders
     if kind.step is not None:
         numbers = recording.numbers(1)
         assert len(numbers) >= len(played.pictures) - 1
-        assert {after - before for before, after in zip(numbers, numbers[1:], strict=False)} == {kind.step}
+        assert {after - before for before, after in pairwise(numbers)} == {kind.step}
 
 
 def _check_sound(kind: Awkward, played: Played, recording: Recording) -> None:
     assert len(recording.loudest) == 2
     assert len(recording.beeps) == kind.beeps
-    steps = {after.ticks - before.ticks for before, after in zip(played.sound, played.sound[1:], strict=False)}
+    steps = {after.ticks - before.ticks for before, after in pairwise(played.sound)}
     assert steps <= {62, 63, 64, 65, 66}, "the sound has a hole"
     assert abs(played.sound[-1].ticks - played.pictures[-1].ticks) < 1300
     if kind.beeps:

@@ -57,9 +57,7 @@ def make_dark(path: Path) -> Path:
         "color=black:s=320x240:r=25:d=12[b];testsrc2=s=320x240:r=25:d=2[t];[b][t]concat[v];"
         "anullsrc=r=48000:cl=stereo,atrim=duration=12[n];sine=r=48000:d=2,aformat=channel_layouts=stereo[s];[n][s]concat=v=0:a=1[a]"
     )
-    _ffmpeg(
-        "-filter_complex", graph, "-map", "[v]", "-map", "[a]", "-preset", "ultrafast", "-pix_fmt", "yuv420p", str(path)
-    )
+    _ffmpeg("-filter_complex", graph, "-map", "[v]", "-map", "[a]", "-c:a", "pcm_s16le", *_X264, str(path))
     return path
 
 

@@ -93,9 +93,7 @@ def feed_of(
     )
 
 
-async def play(
-    feed: Feed, events: Sequence[Event] = (), *, after: Callable[[int], None] = lambda frames: None
-) -> Played:
+async def play(feed: Feed, events: Sequence[Event] = (), *, after: Callable[[int], None] = lambda _: None) -> Played:
     """Take everything that the feed gives; `after` is called with the number of frames taken, after each frame."""
     packets: list[Packet] = []
     frames = 0

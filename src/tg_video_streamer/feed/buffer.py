@@ -29,6 +29,8 @@ class Buffer:
         """Instead of waiting for room, `put` drops the oldest GOP: for a live source whose turn has not come."""
         self.frames_put = 0
         """Pictures put so far."""
+        self.taken_ticks = 0
+        """The item's own time up to which pictures were taken."""
 
     def put(self, packet: Packet) -> None:
         """Append, waiting for room; raises BufferClosed when the taker has gone."""
@@ -68,6 +70,7 @@ class Buffer:
             self._bytes -= len(packet.data)
             if packet.kind is Kind.VIDEO:
                 self._frames -= 1
+                self.taken_ticks = packet.ticks + FRAME_TICKS
             self._changed.notify_all()
             return packet
 

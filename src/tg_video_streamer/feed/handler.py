@@ -31,7 +31,7 @@ from tg_video_streamer.ffmpeg.inputs import dropped_headers
 from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import CodecHeaders, seconds
 from tg_video_streamer.playlist.item import Item
-from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 from tg_video_streamer.states import StateMachine
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +43,7 @@ PRIMED_SECONDS = 2.0
 WAITING_SECONDS = 4.0
 """What a feed holds at most while it waits for its turn."""
 RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
+_LOOK_SECONDS = 0.25
 _EXPIRY_MARGIN_SECONDS = 60.0
 _FOR_GOOD = (SourceGone, ToolMissing, ForeignHeaders, OffGrid)
 """Another try would end the same way."""
@@ -91,6 +92,7 @@ class Feed:
         self._machine = StateMachine(FEED_TRANSITIONS, FeedState.RESOLVING, self._moved)
         self._progress = Progress(start_seconds=start_seconds)
         self._fresh: Media | None = None
+        self._known_inputs: tuple[MediaInput, ...] | None = None
         self._watch = FaultWatch()
         self.buffer = Buffer(limit_seconds=self._waiting_seconds)
         self._setting = Setting(
@@ -154,10 +156,11 @@ class Feed:
                 self._move(FeedState.RESOLVING)
         finally:
             self.buffer.finish()
-        while self.buffer.head() is not None and not self.buffer.closed:
-            # The detectors run ahead of the viewer: what they saw at the end is told when it is played.
-            await asyncio.sleep(0.5)
+        # The detectors run ahead of the viewer: what they saw at the end is told when it is played.
+        while not self.buffer.drained and not self.buffer.closed:
+            await asyncio.sleep(_LOOK_SECONDS)
             self._tell_faults()
+        self._tell_faults()
 
     async def _try_once(self) -> float | None:
         """Resolve, probe and play from where it stands; seconds until another try, None where it is over."""
@@ -194,10 +197,18 @@ class Feed:
         return found
 
     async def _probed(self, media: Media) -> Source:
-        found = await probe(media.inputs, live=media.is_live, wanted_height=self._setting.house.height)
-        if self.source is not None and found.sound is not None and self.source.sound is not None:
-            # One item has one gain, although another try may measure it a little differently.
-            sound = replace(found.sound, loudness_lufs=self.source.sound.loudness_lufs)
+        before = self.source
+        if before is not None and self._known_inputs == media.inputs:
+            return before
+        found = await probe(
+            media.inputs,
+            live=media.is_live,
+            wanted_height=self._setting.house.height,
+            measured=before is None,
+        )
+        if before is not None and before.sound is not None and found.sound is not None:
+            # One item has one gain, whatever URL it comes from.
+            sound = replace(found.sound, loudness_lufs=before.sound.loudness_lufs)
             found = replace(found, sound=sound)
         if found.duration_seconds is None and media.duration_seconds and not media.is_live:
             still = found.picture is not None and found.picture.still and found.sound is None
@@ -221,6 +232,8 @@ class Feed:
             )
             renewal.cancel()
         self._progress.add(outcome)
+        # What has given frames need not be asked again.
+        self._known_inputs = media.inputs if outcome.frames and not media.is_live else None
         return outcome
 
     async def _renew(self, media: Media) -> None:
@@ -266,7 +279,7 @@ class Feed:
     async def _rest(self, pause: float) -> None:
         until = self._clock.monotonic() + pause
         while (left := until - self._clock.monotonic()) > 0:
-            await asyncio.sleep(min(left, 0.25))
+            await asyncio.sleep(min(left, _LOOK_SECONDS))
             self._progressed()
 
     def _progressed(self) -> None:
@@ -281,10 +294,7 @@ class Feed:
         self._tell_faults()
 
     def _tell_faults(self) -> None:
-        head = self.buffer.head()
-        if head is None or not self._on_air:
-            return
-        for fault in self._watch.due(seconds(head.ticks)):
+        for fault in self._watch.due(seconds(self.buffer.taken_ticks)):
             self._publish(
                 PictureFault(
                     wall=self._clock.wall(),

@@ -36,13 +36,13 @@ class Found:
     container: str
 
 
-def inspect(index: int, source: MediaInput, *, wanted_height: int) -> Found:
-    """Describe the input number `index`. Raises ProbeFailed with a reason for people, which never has the URL in it."""
+def inspect(index: int, source: MediaInput, *, wanted_height: int, measured: bool) -> Found:
+    """Describe the input number `index`; `measured`: its loudness too. Raises ProbeFailed with a reason for people, which never has the URL in it."""
     options = library_options(is_file=source.is_file, headers=source.headers)
     try:
         location = f"file:{source.location}" if source.is_file else source.location
-        with av.open(location, options={**options, **_SMALL_PROBE}, timeout=(15.0, 15.0)) as container:
-            return _describe(container, index, source, wanted_height)
+        with av.open(location, options={**options, **_SMALL_PROBE}, timeout=(15.0, 5.0)) as container:
+            return _describe(container, index, source, wanted_height, measured=measured)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ProbeFailed(_reason(error)) from error
 
@@ -65,7 +65,7 @@ def together(found: list[Found], *, live: bool) -> Source:
     )
 
 
-def _describe(container: Any, index: int, source: MediaInput, wanted_height: int) -> Found:
+def _describe(container: Any, index: int, source: MediaInput, wanted_height: int, *, measured: bool) -> Found:
     name = container.format.name.split(",")[0]
     duration = container.duration / _MICROSECONDS if container.duration and container.duration > 0 else None
     video = _choose_picture(container, wanted_height) if source.has_video else None
@@ -75,7 +75,7 @@ def _describe(container: Any, index: int, source: MediaInput, wanted_height: int
     # the delay out.
     start = min(first_times, default=0.0) if not source.is_file else (container.start_time or 0) / _MICROSECONDS
     picture = _picture(container, index, video, frames, start) if video is not None else None
-    sound = _sound(container, index, audio, duration, start) if audio is not None else None
+    sound = _sound(container, index, audio, duration, start, measured=measured) if audio is not None else None
     if picture is not None and picture.still and sound is None:
         duration = None
     return Found(picture=picture, sound=sound, duration_seconds=duration, container=name)
@@ -156,7 +156,7 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
     )
 
 
-def _sound(container: Any, index: int, stream: Any, duration: float | None, start: float) -> Sound:
+def _sound(container: Any, index: int, stream: Any, duration: float | None, start: float, *, measured: bool) -> Sound:
     context = stream.codec_context
     begins = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
     return Sound(
@@ -167,7 +167,7 @@ def _sound(container: Any, index: int, stream: Any, duration: float | None, star
         sample_rate=context.sample_rate,
         late_seconds=max(0.0, begins - start),
         duration_seconds=_stream_seconds(stream),
-        loudness_lufs=measure_loudness(container, stream, duration),
+        loudness_lufs=measure_loudness(container, stream, duration) if measured else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import av
@@ -10,6 +11,8 @@ import av.filter
 
 _WINDOWS = 8
 _WINDOW_SECONDS = 3.0
+_PATIENCE_SECONDS = 2.0
+"""Whatever takes longer than this is not waited for."""
 _QUIETEST_LUFS = -60.0
 """Anything quieter counts as silence, which is not made louder."""
 
@@ -33,8 +36,11 @@ def measure_loudness(container: Any, stream: Any, duration_seconds: float | None
     meter.link_to(sink)
     graph.configure()
     loudness = _QUIETEST_LUFS
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     try:
         for frame in _samples(container, stream, duration_seconds):
+            if time.monotonic() > deadline:
+                return None
             frame.pts = None
             graph.push(frame)
             loudness = _read(graph, loudness)

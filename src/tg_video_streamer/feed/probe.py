@@ -12,18 +12,27 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import structlog
+
 from tg_video_streamer.errors import ChildFailed, ProbeFailed
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
 from tg_video_streamer.resolve.media import MediaInput
+
+_log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 25.0
 """A probe that takes longer is killed."""
 _REMEDY = "check it with ffprobe, or take it off the playlist"
 
 
-async def probe(inputs: Sequence[MediaInput], *, live: bool, wanted_height: int = 1080) -> Source:
-    """What the inputs hold together; `wanted_height` chooses among several pictures. Raises ProbeFailed."""
+async def probe(
+    inputs: Sequence[MediaInput], *, live: bool, wanted_height: int = 1080, measured: bool = True
+) -> Source:
+    """What the inputs hold together; `wanted_height` chooses among several pictures, `measured`: their loudness too.
+
+    Raises ProbeFailed.
+    """
     question = {
         "inputs": [
             {
@@ -37,6 +46,7 @@ async def probe(inputs: Sequence[MediaInput], *, live: bool, wanted_height: int 
         ],
         "live": live,
         "wanted_height": wanted_height,
+        "measured": measured and not live,
     }
     command = (sys.executable, "-m", "tg_video_streamer.feed.probe")
     try:
@@ -45,6 +55,8 @@ async def probe(inputs: Sequence[MediaInput], *, live: bool, wanted_height: int 
         )
     except ChildFailed as error:
         raise ProbeFailed(f"the source did not say what it holds: {error.what}", remedy="it is tried again") from error
+    if done.stderr_tail:
+        _log.debug("the probe said", lines=done.stderr_tail.splitlines()[-5:], code=done.returncode)
     return _answer(done.returncode, done.stdout)
 
 
@@ -71,7 +83,9 @@ def main() -> int:
     question: dict[str, Any] = json.load(sys.stdin)
     try:
         found = [
-            inspection.inspect(index, MediaInput(**one), wanted_height=question["wanted_height"])
+            inspection.inspect(
+                index, MediaInput(**one), wanted_height=question["wanted_height"], measured=question["measured"]
+            )
             for index, one in enumerate(question["inputs"])
         ]
         answer = asdict(inspection.together(found, live=question["live"]))
