@@ -71,8 +71,7 @@ class Service:
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable,
-                    PROJECT / "main.py",
+                    COMMAND,
                     "run",
                     "--env-file",
                     self.env_file,
