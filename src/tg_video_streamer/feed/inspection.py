@@ -20,6 +20,8 @@ _HIGH_DYNAMIC_RANGE = frozenset({16, 18})
 """Transfer characteristics PQ and HLG (ITU-T H.273)."""
 _STILL_CONTAINERS = re.compile(r"^image2$|_pipe$")
 _INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg"})
+_MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
+_RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
 _LOOKED_AT_FRAMES = 6
 _LOOKED_AT_PACKETS = 300
 _SMALL_PROBE = {"probesize": "2000000", "analyzeduration": "3000000"}
@@ -148,6 +150,8 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
         frame_rate=float(stream.average_rate or stream.guessed_rate or 0),
         interlaced=any(frame.interlaced_frame for frame in frames),
         high_dynamic_range=_transfer(first, context) in _HIGH_DYNAMIC_RANGE,
+        matrix=_matrix(first, context),
+        full_range=_full_range(first, context),
         still=still,
         rotation=first.rotation if first is not None else 0,
         sample_aspect=str(stream.sample_aspect_ratio or "1").replace("/", ":"),
@@ -177,6 +181,21 @@ def _is_cover(stream: Any) -> bool:
 
 def _transfer(frame: Any, context: Any) -> int:
     return int((frame.color_trc if frame is not None else None) or context.color_trc or 0)
+
+
+def _matrix(frame: Any, context: Any) -> str:
+    """Matrix coefficients (ITU-T H.273); where the source does not say, what players take for its size."""
+    if (context.pix_fmt or "").startswith(_RGB_FORMATS):
+        return "rgb"
+    stated = int((frame.colorspace if frame is not None else None) or context.colorspace or 2)
+    if stated == 2:
+        return "bt709" if max(context.width, context.height) >= 1280 else "bt601"
+    return _MATRICES.get(stated, "bt601")
+
+
+def _full_range(frame: Any, context: Any) -> bool:
+    stated = (frame.color_range if frame is not None else None) or context.color_range
+    return int(stated or 0) == 2 or (context.pix_fmt or "").startswith("yuvj")
 
 
 def _stream_seconds(stream: Any) -> float | None:

@@ -50,11 +50,9 @@ def filter_graph(source: Source, house: HouseFormat, stretch: Stretch) -> str:
     return ";".join((*_picture_chains(source, house, stretch), *_sound_chains(source.sound, house, stretch)))
 
 
-def fit(house: HouseFormat) -> str:
+def fit(picture: Picture, house: HouseFormat) -> str:
     """Scale to the largest size that fits the frame and has the source's own shape, whatever its pixels are like."""
-    width = f"2*round(min({house.width},{house.height}*dar)/2)"
-    height = f"2*round(min({house.height},{house.width}/dar)/2)"
-    return f"scale=w='{width}':h='{height}':out_color_matrix=bt709:out_range=tv"
+    return f"scale={_size(house)}{_colours(picture)}"
 
 
 def frame(house: HouseFormat) -> str:
@@ -97,11 +95,25 @@ def _picture_chains(source: Source, house: HouseFormat, stretch: Stretch) -> tup
 
 def _shape(picture: Picture, house: HouseFormat) -> str:
     if not picture.high_dynamic_range:
-        return fit(house)
+        return fit(picture, house)
     # Scaled first: tone mapping works in floating point and costs by the pixel.
+    return f"scale={_size(house)},{_TONE_MAPPING}"
+
+
+def _size(house: HouseFormat) -> str:
     width = f"2*round(min({house.width},{house.height}*dar)/2)"
     height = f"2*round(min({house.height},{house.width}/dar)/2)"
-    return f"scale=w='{width}':h='{height}',{_TONE_MAPPING}"
+    return f"w='{width}':h='{height}'"
+
+
+def _colours(picture: Picture) -> str:
+    """Options of the scale filter, which with any of them goes through every pixel, even where nothing changes."""
+    target = ":out_color_matrix=bt709:out_range=tv"
+    if picture.matrix == "rgb":
+        return target
+    if picture.matrix == "bt709" and not picture.full_range:
+        return ""
+    return f":in_color_matrix={picture.matrix}:in_range={'pc' if picture.full_range else 'tv'}{target}"
 
 
 def _hold(stretch: Stretch) -> str:

@@ -24,6 +24,9 @@ class Picture:
     interlaced: bool = False
     high_dynamic_range: bool = False
     """Its transfer is PQ or HLG."""
+    matrix: str = "bt709"
+    """Of its colours, as the scale filter names it: bt709, bt601, bt2020, or rgb."""
+    full_range: bool = False
     still: bool = False
     """One picture: a photo, or the cover of a record."""
     rotation: int = 0
