@@ -26,7 +26,7 @@ def srt_command(ffmpeg: Path, url: str) -> list[str]:
         str(ffmpeg),
         *("-hide_banner", "-loglevel", "warning", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5"),
         # The headers come first and say everything, so there is nothing to analyse.
-        *("-fflags", "nobuffer", "-analyzeduration", "500000", "-probesize", "65536"),
+        *("-analyzeduration", "500000", "-probesize", "65536"),
         *("-f", "flv", "-i", "pipe:0", "-map", "0", "-c", "copy"),
         *("-f", "mpegts", "-flush_packets", "1", url),
     ]
