@@ -12,13 +12,14 @@ from typing import TypeVar
 
 import structlog
 
-from tg_video_streamer.assembly import Parts, build, prepare
+from tg_video_streamer.assembly import Parts, build
 from tg_video_streamer.config import LoadedSettings, secret_values
 from tg_video_streamer.control.claim import ClaimedFolder
 from tg_video_streamer.control.server import serve as serve_control
 from tg_video_streamer.diagnosis import find_problems
 from tg_video_streamer.errors import ListenFailed, StreamerError
 from tg_video_streamer.logs import configure_logs, log_uncaught
+from tg_video_streamer.preparation import prepare
 from tg_video_streamer.supervision.upkeep import keep_running
 
 log = structlog.get_logger(__name__)

@@ -25,26 +25,37 @@ _SOURCES = {
 
 def render_page(status: ServiceStatus, *, now_wall: float, streams: Sequence[str] = ("hls", "mp4")) -> str:
     """The whole HTML document; the browser takes the first of `streams` (hls, mp4) that it can play."""
-    sources = "".join(_SOURCES[stream] for stream in streams)
-    label, tone = badge(status)
+    body = f"{_header(status, now_wall)}{_main(status, streams)}{_footer(status)}"
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="dark light">
-<title>{escape(label)} · Channel</title>
+<title>{escape(badge(status)[0])} · Channel</title>
 <link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/page.css">
 <script src="/page.js" defer></script>
 </head>
 <body data-labels="{escape(json.dumps(STATE_LABELS))}">
-<header>
+{body}</body>
+</html>
+"""
+
+
+def _header(status: ServiceStatus, now_wall: float) -> str:
+    label, tone = badge(status)
+    return f"""<header>
 <h1>Channel</h1>
 <p id="badge" class="badge" data-tone="{tone}" role="status">{escape(label)}</p>
 <p id="why"><span id="reason">{escape(status.reason)}</span> <span id="since">{_since(status, now_wall)}</span></p>
 </header>
-<main>
+"""
+
+
+def _main(status: ServiceStatus, streams: Sequence[str]) -> str:
+    sources = "".join(_SOURCES[stream] for stream in streams)
+    return f"""<main>
 {_notes("problems", "Not healthy", status.problems)}
 <div class="column">
 <section class="picture" aria-label="Live picture">
@@ -71,14 +82,16 @@ This browser plays neither of the live streams.</video>
 <dl id="programme" class="facts">{_facts(status)}</dl>
 </section>
 </main>
-<footer>
+"""
+
+
+def _footer(status: ServiceStatus) -> str:
+    return f"""<footer>
 <p>Version <span id="version">{escape(status.version)}</span> · <a href="/status.json">status.json</a> ·
 <a href="/healthz">healthz</a> · streams: <a href="/preview/live.m3u8">HLS</a>, <a href="/preview/live.mp4">MP4</a> ·
 this page with <a href="/?preview=hls">HLS</a>, with <a href="/?preview=mp4">MP4</a></p>
 <noscript><p>Scripts are off: <a href="/">load the page again</a> for fresh numbers.</p></noscript>
 </footer>
-</body>
-</html>
 """
 
 
