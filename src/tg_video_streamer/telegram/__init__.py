@@ -1,0 +1,1 @@
+"""The only importer of Telethon: sessions, their renewal, live streams and video chats."""
