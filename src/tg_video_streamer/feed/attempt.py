@@ -18,7 +18,14 @@ from tg_video_streamer.feed.reader import Reader
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, Stretch
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.inputs import file_input, script_input, url_script
+from tg_video_streamer.ffmpeg.inputs import (
+    file_input,
+    manifest_input,
+    manifest_script,
+    plain_manifest,
+    script_input,
+    url_script,
+)
 from tg_video_streamer.ffmpeg.runner import Child
 from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, seconds
@@ -195,16 +202,23 @@ def _command(
     for index, (one, script) in enumerate(zip(inputs, scripts, strict=True)):
         still = source.picture is not None and source.picture.still and source.picture.input_index == index
         alone = still and (source.sound is None or source.sound.input_index != index)
-        seek = 0.0 if alone else stretch.seek_seconds + source.lead_seconds(index)
+        seek = 0.0 if alone or source.live else stretch.seek_seconds + source.lead_seconds(index)
         if script is None:
             words.append(
                 file_input(one.location, seek_seconds=seek, still_format=source.still_container if alone else "")
             )
         else:
-            # A script is shorter than a pipe is deep, so it can be written before anybody reads.
-            os.write(script[1], url_script(one.location, one.headers, silence_seconds=setting.stall_seconds))
-            words.append(script_input(script[0], seek_seconds=seek))
+            words.append(_scripted(one, source.container, script, seek, setting.stall_seconds))
     return feed_command(setting.ffmpeg, words, source=source, house=setting.house, stretch=stretch)
+
+
+def _scripted(one: MediaInput, container: str, script: tuple[int, int], seek: float, silence: float) -> list[str]:
+    """Write the script of a URL into its pipe: it is shorter than a pipe is deep, so nobody need be reading yet."""
+    if plain_manifest(container, one.headers):
+        os.write(script[1], manifest_script(one.location))
+        return manifest_input(script[0], seek_seconds=seek)
+    os.write(script[1], url_script(one.location, one.headers, silence_seconds=silence))
+    return script_input(script[0], seek_seconds=seek)
 
 
 def _close_ends(write_end: int, scripts: Scripts) -> None:

@@ -19,12 +19,13 @@ from tg_video_streamer.errors import (
     StreamerError,
     ToolMissing,
 )
-from tg_video_streamer.events import Event, PictureFault, SourceFailed
+from tg_video_streamer.events import Event
 from tg_video_streamer.feed.attempt import STALL_SECONDS, Outcome, Setting, attempt
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.faults import FaultWatch
 from tg_video_streamer.feed.probe import probe
 from tg_video_streamer.feed.progress import Progress, Step
+from tg_video_streamer.feed.reports import Reports
 from tg_video_streamer.feed.states import FEED_TRANSITIONS, FeedState
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
@@ -82,7 +83,7 @@ class Feed:
         self.last_error: StreamerError | None = None
         self.retry_pauses = RETRY_PAUSES
         self._resolve = resolve
-        self._publish = publish
+        self._reports = Reports(item, publish, clock)
         self._clock = clock
         self._changed = changed
         self._buffer_seconds = buffer_seconds
@@ -284,7 +285,11 @@ class Feed:
 
     def _progressed(self) -> None:
         """A few times a second: see whether it became primed, and whether a viewer has met a fault."""
-        if self.buffer.frames_put > self._progress.frames and self.state is FeedState.PRIMING and self.primed:
+        if (
+            self.buffer.frames_put > self._progress.frames
+            and self.state is FeedState.PRIMING
+            and (self.primed or self._on_air)
+        ):
             self._move(FeedState.RUNNING)
         if self.primed != self._was_primed:
             self._was_primed = self.primed
@@ -294,30 +299,11 @@ class Feed:
         self._tell_faults()
 
     def _tell_faults(self) -> None:
-        for fault in self._watch.due(seconds(self.buffer.taken_ticks)):
-            self._publish(
-                PictureFault(
-                    wall=self._clock.wall(),
-                    fault=fault.fault,
-                    active=fault.active,
-                    key=self.item.key,
-                    title=self.title,
-                )
-            )
+        self._reports.faults(self._watch.due(seconds(self.buffer.taken_ticks)), title=self.title)
 
     def _failed(self, stage: str, error: StreamerError) -> None:
         self.last_error = error
-        _log.warning("source failed", stage=stage, reason=error.reason, error=str(error), key=self.item.key)
-        self._publish(
-            SourceFailed(
-                wall=self._clock.wall(),
-                stage=stage,
-                reason=error.reason,
-                detail=str(error),
-                key=self.item.key,
-                title=self.title,
-            )
-        )
+        self._reports.failed(stage, error, title=self.title)
 
     def _why(self) -> str:
         return str(self.last_error) if self.last_error else "the source ended early"

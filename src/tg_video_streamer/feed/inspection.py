@@ -12,7 +12,7 @@ import av.error
 
 from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.feed.loudness import measure_loudness
-from tg_video_streamer.ffmpeg.inputs import library_options
+from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
 from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
 from tg_video_streamer.resolve.media import MediaInput
 
@@ -73,9 +73,10 @@ def _describe(container: Any, index: int, source: MediaInput, wanted_height: int
     video = _choose_picture(container, wanted_height) if source.has_video else None
     audio = _choose_sound(container) if source.has_audio else None
     first_times, frames = _beginning(container, [stream for stream in (video, audio) if stream is not None], video)
-    # In a script ffmpeg takes the earliest packet for the beginning, encoder delay included; in a file it leaves
-    # the delay out.
-    start = min(first_times, default=0.0) if not source.is_file else (container.start_time or 0) / _MICROSECONDS
+    # Behind a script of the concat demuxer ffmpeg takes the earliest packet for the beginning, encoder delay included;
+    # else it leaves the delay out.
+    direct = source.is_file or plain_manifest(name, source.headers)
+    start = (container.start_time or 0) / _MICROSECONDS if direct else min(first_times, default=0.0)
     picture = _picture(container, index, video, frames, start) if video is not None else None
     sound = _sound(container, index, audio, duration, start, measured=measured) if audio is not None else None
     if picture is not None and picture.still and sound is None:

@@ -99,6 +99,33 @@ def url_script(url: str, headers: Mapping[str, str], *, silence_seconds: float =
     return ("\n".join(lines) + "\n").encode()
 
 
+def manifest_script(url: str) -> bytes:
+    """An HLS master playlist of one variant: how an HLS stream is opened without the concat demuxer around it.
+
+    Behind the concat demuxer ffmpeg does not follow jumps of the timestamps, which live streams are full of. This way
+    no header can be sent, and no option of the connection set: see `plain_manifest`. Raises ValueError as `url_script`.
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError("only http and https URLs can be opened")
+    if any(ord(letter) < 33 for letter in url):
+        raise ValueError("a control character in a URL")
+    return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000\n{url}\n".encode()
+
+
+def manifest_input(descriptor: int, *, seek_seconds: float = 0.0) -> list[str]:
+    """Input options and `-i` for a script made by `manifest_script`."""
+    return [
+        *("-protocol_whitelist", f"pipe,{URL_PROTOCOLS}", "-format_whitelist", ",".join(URL_FORMATS), "-f", "hls"),
+        *_seek(seek_seconds),
+        *("-i", f"pipe:{descriptor}"),
+    ]
+
+
+def plain_manifest(container: str, headers: Mapping[str, str]) -> bool:
+    """Whether a source is HLS that is given to anybody: then `manifest_script` serves it, else `url_script`."""
+    return container == "hls" and not _extra_headers(headers) and not any(name.lower() == "referer" for name in headers)
+
+
 def library_options(*, is_file: bool, headers: Mapping[str, str], silence_seconds: float = 10.0) -> dict[str, str]:
     """The same limits as options for a library that opens the location itself, in a process of its own."""
     if is_file:

@@ -1,0 +1,67 @@
+"""The buffer is bounded, never blocks its taker, and can grow or slide."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from stands.waiting import wait_until
+from tg_video_streamer.feed.buffer import Buffer, BufferClosed
+from tg_video_streamer.media import FRAME_TICKS, Kind, Packet
+
+
+def frame(number: int, *, every: int = 10) -> Packet:
+    """A picture of ten bytes, each `every`-th a keyframe."""
+    return Packet(kind=Kind.VIDEO, ticks=number * FRAME_TICKS, keyframe=number % every == 0, data=b"0123456789")
+
+
+def filler(buffer: Buffer, count: int) -> threading.Thread:
+    """A thread that puts `count` frames, or ends when the buffer is closed."""
+
+    def put() -> None:
+        try:
+            for number in range(count):
+                buffer.put(frame(number))
+        except BufferClosed:
+            return
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    return thread
+
+
+def test_put_waits_for_room_and_for_a_larger_limit() -> None:
+    """A reader waits while the buffer is full, and goes on where frames are taken or the limit grows."""
+    buffer = Buffer(limit_seconds=1.0)
+    thread = filler(buffer, 100)
+    wait_until(lambda: buffer.seconds == pytest.approx(1.0), timeout=10, what="a full buffer")
+    assert thread.is_alive()
+    buffer.pop()
+    wait_until(lambda: buffer.frames_put == 26, timeout=10, what="one more frame")
+    buffer.limit_seconds = 10.0
+    thread.join(10)
+    assert buffer.frames_put == 100
+    assert buffer.taken_ticks == FRAME_TICKS
+
+
+def test_bytes_are_bounded() -> None:
+    """Huge frames fill the buffer before its seconds do."""
+    buffer = Buffer(limit_seconds=100.0, limit_bytes=50)
+    thread = filler(buffer, 100)
+    wait_until(lambda: buffer.size == 50, timeout=10, what="a buffer full of bytes")
+    buffer.close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_sliding_buffer_keeps_the_latest_from_a_keyframe() -> None:
+    """A live source whose turn has not come never waits: the oldest group of pictures makes room."""
+    buffer = Buffer(limit_seconds=2.0)
+    buffer.sliding = True
+    filler(buffer, 1000).join(10)
+    head = buffer.head()
+    assert head is not None
+    assert head.keyframe
+    assert head.ticks == 950 * FRAME_TICKS
+    assert buffer.seconds == pytest.approx(2.0)

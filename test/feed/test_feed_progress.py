@@ -1,0 +1,85 @@
+"""What follows a try at an item, as pure policy."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from stands.feeding import item_of
+from tg_video_streamer.errors import EncoderFailed
+from tg_video_streamer.feed.attempt import Outcome
+from tg_video_streamer.feed.progress import LIVE_TRIES, TRIES, Progress, Step
+
+
+def outcome(frames: int, *, broken: bool = False, lost: bool = False) -> Outcome:
+    """How a try ended."""
+    error = EncoderFailed("it broke") if broken else None
+    return Outcome(frames=frames, sound_end_ticks=None, error=error, lost=lost)
+
+
+def follow(progress: Progress, ended: Outcome, *, live: bool = False, is_file: bool = True) -> Step:
+    """Count the try and ask what follows, for an item of 60 s."""
+    progress.add(ended)
+    return progress.after_outcome(ended, live=live, is_file=is_file, expected_seconds=None if live else 60.0)
+
+
+def test_whole_item_ends() -> None:
+    """An item that was played to its stated end is over, even where the child complained at the very end."""
+    assert follow(Progress(), outcome(1500)) is Step.END
+    assert follow(Progress(), outcome(1480, broken=True)) is Step.END
+
+
+@given(first=some.integers(1, 1400))
+def test_goes_on_at_the_frame_where_it_died(first: int) -> None:
+    """After a death in the middle the next try begins at the very next frame of the source."""
+    progress = Progress()
+    assert follow(progress, outcome(first, broken=True)) is Step.TRY_AGAIN
+    place = progress.place(item_of("/a.mp4", start_seconds=5.0), live=False)
+    assert place.frames == first
+    assert place.source_seconds == pytest.approx(5.0 + first / 25)
+
+
+def test_damage_is_left_out_and_the_rest_is_played() -> None:
+    """Where nothing can be decoded more and more is left out, and numbering goes on without a hole."""
+    progress = Progress()
+    assert follow(progress, outcome(500, broken=True)) is Step.TRY_AGAIN
+    assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
+    assert progress.place(item_of("/a.mp4"), live=False).source_seconds == pytest.approx(22.0)
+    assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
+    place = progress.place(item_of("/a.mp4"), live=False)
+    assert place.frames == 500
+    assert place.source_seconds == pytest.approx(27.0)
+    assert follow(progress, outcome(825)) is Step.END
+
+
+def test_truncated_file_ends() -> None:
+    """A file that has nothing behind the place where it was cut ends instead of failing."""
+    progress = Progress()
+    steps = [follow(progress, outcome(900))]
+    while steps[-1] is Step.TRY_AGAIN:
+        steps.append(follow(progress, outcome(0)))
+    assert steps[-1] is Step.END
+    assert len(steps) <= TRIES + 1
+
+
+def test_unreachable_url_is_given_up() -> None:
+    """A URL that can no longer be read is given up after a few tries, and nothing of it was left out."""
+    progress = Progress()
+    steps = [follow(progress, outcome(500, lost=True), is_file=False)]
+    while steps[-1] is Step.TRY_AGAIN:
+        steps.append(follow(progress, outcome(0, broken=True, lost=True), is_file=False))
+    assert steps[-1] is Step.GIVE_UP
+    assert len(steps) == TRIES
+    assert progress.skipped_seconds == 0
+
+
+def test_live_source_is_joined_until_it_says_that_it_is_over() -> None:
+    """A broadcast ends with a clean end; one that broke off is joined again where it is now, some times."""
+    assert follow(Progress(), outcome(500), live=True) is Step.END
+    progress = Progress()
+    assert follow(progress, outcome(500, lost=True), live=True) is Step.TRY_AGAIN
+    assert progress.place(item_of("http://a/b"), live=True).source_seconds == 0
+    steps = [follow(progress, outcome(0, broken=True), live=True) for _ in range(LIVE_TRIES - 1)]
+    assert steps[-1] is Step.GIVE_UP
+    assert set(steps[:-1]) == {Step.TRY_AGAIN}
