@@ -14,7 +14,8 @@ import av
 from stands.recording import Recording, read_recording
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import Event
-from tg_video_streamer.feed.handler import Feed, Resolve
+from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.renewal import Resolve
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
 from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind

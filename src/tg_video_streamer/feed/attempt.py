@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled
+from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled, ProbeFailed
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.reader import Reader
 from tg_video_streamer.ffmpeg.command import feed_command
@@ -214,11 +214,15 @@ def _command(
 
 def _scripted(one: MediaInput, container: str, script: tuple[int, int], seek: float, silence: float) -> list[str]:
     """Write the script of a URL into its pipe: it is shorter than a pipe is deep, so nobody need be reading yet."""
-    if plain_manifest(container, one.headers):
-        os.write(script[1], manifest_script(one.location))
-        return manifest_input(script[0], seek_seconds=seek)
-    os.write(script[1], url_script(one.location, one.headers, silence_seconds=silence))
-    return script_input(script[0], seek_seconds=seek)
+    plain = plain_manifest(container, one.headers)
+    try:
+        text = (
+            manifest_script(one.location) if plain else url_script(one.location, one.headers, silence_seconds=silence)
+        )
+    except ValueError as error:
+        raise ProbeFailed(f"the source cannot be opened: {error}") from None
+    os.write(script[1], text)
+    return (manifest_input if plain else script_input)(script[0], seek_seconds=seek)
 
 
 def _close_ends(write_end: int, scripts: Scripts) -> None:

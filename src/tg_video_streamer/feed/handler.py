@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -23,8 +22,9 @@ from tg_video_streamer.events import Event
 from tg_video_streamer.feed.attempt import STALL_SECONDS, Outcome, Setting, attempt
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.faults import FaultWatch
-from tg_video_streamer.feed.probe import probe
-from tg_video_streamer.feed.progress import Progress, Step
+from tg_video_streamer.feed.probe import carried_over, probe
+from tg_video_streamer.feed.progress import Progress, Step, item_duration
+from tg_video_streamer.feed.renewal import Renewal, Resolve
 from tg_video_streamer.feed.reports import Reports
 from tg_video_streamer.feed.states import FEED_TRANSITIONS, FeedState
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -37,15 +37,12 @@ from tg_video_streamer.states import StateMachine
 
 _log = structlog.get_logger(__name__)
 
-Resolve = Callable[[Item], Awaitable[Media | Expansion]]
-
 PRIMED_SECONDS = 2.0
 """What a feed holds when it may go on air."""
 WAITING_SECONDS = 4.0
 """What a feed holds at most while it waits for its turn."""
 RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
 _LOOK_SECONDS = 0.25
-_EXPIRY_MARGIN_SECONDS = 60.0
 _FOR_GOOD = (SourceGone, ToolMissing, ForeignHeaders, OffGrid)
 """Another try would end the same way."""
 
@@ -82,7 +79,7 @@ class Feed:
         """What the probe found."""
         self.last_error: StreamerError | None = None
         self.retry_pauses = RETRY_PAUSES
-        self._resolve = resolve
+        self._renewal = Renewal(item, resolve=resolve, clock=clock, failed=self._failed)
         self._reports = Reports(item, publish, clock)
         self._clock = clock
         self._changed = changed
@@ -90,9 +87,9 @@ class Feed:
         self._waiting_seconds = min(waiting_seconds, buffer_seconds)
         self._on_air = False
         self._was_primed = False
+        self._put_before = 0
         self._machine = StateMachine(FEED_TRANSITIONS, FeedState.RESOLVING, self._moved)
         self._progress = Progress(start_seconds=start_seconds)
-        self._fresh: Media | None = None
         self._known_inputs: tuple[MediaInput, ...] | None = None
         self._watch = FaultWatch()
         self.buffer = Buffer(limit_seconds=self._waiting_seconds)
@@ -123,12 +120,7 @@ class Feed:
     @property
     def duration_seconds(self) -> float | None:
         """From the item's own beginning to its end; None where nobody knows."""
-        whole = self.source.duration_seconds if self.source else None
-        if whole is None and self.media is not None:
-            whole = self.media.duration_seconds
-        if self.item.end_seconds is not None:
-            whole = self.item.end_seconds if whole is None else min(whole, self.item.end_seconds)
-        return None if whole is None or self.is_live else max(0.0, whole - self.item.start_seconds)
+        return None if self.is_live else item_duration(self.item, self.source, self.media)
 
     @property
     def expires_wall(self) -> float | None:
@@ -146,6 +138,7 @@ class Feed:
     def on_air(self) -> None:
         """It is being played: from now on it holds the whole buffer."""
         self._on_air = True
+        self.buffer.sliding = False
         self.buffer.limit_seconds = self._buffer_seconds
 
     async def run(self) -> None:
@@ -182,9 +175,8 @@ class Feed:
         return self._after_outcome(outcome)
 
     async def _current_media(self) -> Media | None:
-        """Where the item is now; None where it is a list. A fresh answer that lies ready is used."""
-        fresh, self._fresh = self._fresh, None
-        found = fresh or await self._resolve(self.item)
+        """Where the item is now; None where it is a list."""
+        found = await self._renewal.take()
         if isinstance(found, Expansion):
             self.expansion = found
             return None
@@ -201,53 +193,39 @@ class Feed:
         before = self.source
         if before is not None and self._known_inputs == media.inputs:
             return before
-        found = await probe(
-            media.inputs,
-            live=media.is_live,
-            wanted_height=self._setting.house.height,
-            measured=before is None,
-        )
-        if before is not None and before.sound is not None and found.sound is not None:
-            # One item has one gain, whatever URL it comes from.
-            sound = replace(found.sound, loudness_lufs=before.sound.loudness_lufs)
-            found = replace(found, sound=sound)
-        if found.duration_seconds is None and media.duration_seconds and not media.is_live:
-            still = found.picture is not None and found.picture.still and found.sound is None
-            found = found if still else replace(found, duration_seconds=media.duration_seconds)
-        return found
+        height = self._setting.house.height
+        found = await probe(media.inputs, live=media.is_live, wanted_height=height, measured=before is None)
+        return carried_over(found, before, media)
 
     async def _played(self, media: Media, source: Source) -> Outcome:
         place = self._progress.place(self.item, live=media.is_live)
         self._watch = FaultWatch(origin_seconds=place.item_seconds)
+        self._put_before = self.buffer.frames_put
         async with asyncio.TaskGroup() as group:
-            renewal = group.create_task(self._renew(media), name="renew urls")
-            outcome = await attempt(
-                self._setting,
-                media.inputs,
-                source,
-                place,
-                end_seconds=self.item.end_seconds,
-                volume=self.item.volume,
-                on_line=self._watch.take,
-                progressed=self._progressed,
-            )
-            renewal.cancel()
+            renewal = group.create_task(self._renewal.keep(media), name="renew urls")
+            failure: StreamerError | None = None
+            try:
+                outcome = await attempt(
+                    self._setting,
+                    media.inputs,
+                    source,
+                    place,
+                    end_seconds=self.item.end_seconds,
+                    volume=self.item.volume,
+                    on_line=self._watch.take,
+                    progressed=self._progressed,
+                )
+            except StreamerError as error:
+                # Raised inside the group it would come out as a group of errors.
+                failure = error
+            finally:
+                renewal.cancel()
+        if failure is not None:
+            raise failure
         self._progress.add(outcome)
         # What has given frames need not be asked again.
         self._known_inputs = media.inputs if outcome.frames and not media.is_live else None
         return outcome
-
-    async def _renew(self, media: Media) -> None:
-        """Have a fresh answer at hand shortly before the URLs expire, for a try that may follow."""
-        if media.expires_wall is None:
-            return
-        await asyncio.sleep(max(0.0, media.expires_wall - self._clock.wall() - _EXPIRY_MARGIN_SECONDS))
-        try:
-            found = await self._resolve(self.item)
-        except StreamerError as error:
-            self._failed("resolve", error)
-            return
-        self._fresh = found if isinstance(found, Media) else None
 
     def _after_error(self, stage: str, error: StreamerError) -> float | None:
         self._failed(stage, error)
@@ -285,17 +263,12 @@ class Feed:
 
     def _progressed(self) -> None:
         """A few times a second: see whether it became primed, and whether a viewer has met a fault."""
-        if (
-            self.buffer.frames_put > self._progress.frames
-            and self.state is FeedState.PRIMING
-            and (self.primed or self._on_air)
-        ):
+        fresh_frames = self.buffer.frames_put > self._put_before
+        if fresh_frames and self.state is FeedState.PRIMING and (self.primed or self._on_air):
             self._move(FeedState.RUNNING)
         if self.primed != self._was_primed:
             self._was_primed = self.primed
             self._changed()
-        if self._on_air:
-            self.buffer.sliding = False
         self._tell_faults()
 
     def _tell_faults(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import structlog
@@ -17,7 +17,7 @@ import structlog
 from tg_video_streamer.errors import ChildFailed, ProbeFailed
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
-from tg_video_streamer.resolve.media import MediaInput
+from tg_video_streamer.resolve.media import Media, MediaInput
 
 _log = structlog.get_logger(__name__)
 
@@ -73,6 +73,17 @@ def _answer(returncode: int, stdout: bytes) -> Source:
         sound=Sound(**sound) if sound else None,
         **answer,
     )
+
+
+def carried_over(found: Source, before: Source | None, media: Media) -> Source:
+    """`found` with what is better known from an earlier probe of the same item, or from its resolver."""
+    if before is not None and before.sound is not None and found.sound is not None:
+        # One item has one gain, whatever URL it comes from.
+        found = replace(found, sound=replace(found.sound, loudness_lufs=before.sound.loudness_lufs))
+    still_alone = found.endless_picture and found.sound is None
+    if found.duration_seconds is None and media.duration_seconds and not media.is_live and not still_alone:
+        found = replace(found, duration_seconds=media.duration_seconds)
+    return found
 
 
 def main() -> int:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from tg_video_streamer.feed.attempt import Outcome, Place
+from tg_video_streamer.ffmpeg.filters import STILL_SECONDS
+from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import FRAMES_PER_SECOND
 from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.media import Media
 
 TRIES = 5
 """Failures in a row without a single new frame after which an item is given up."""
@@ -25,6 +28,18 @@ class Step(Enum):
     TRY_AGAIN = auto()
     END = auto()
     GIVE_UP = auto()
+
+
+def item_duration(item: Item, source: Source | None, media: Media | None) -> float | None:
+    """Seconds from an item's own beginning to its end, as far as probe and resolver know; None where neither does."""
+    whole = source.duration_seconds if source is not None else None
+    if whole is None and media is not None:
+        whole = media.duration_seconds
+    if source is not None and source.endless_picture and source.sound is None:
+        whole = item.start_seconds + STILL_SECONDS if item.end_seconds is None else item.end_seconds
+    if item.end_seconds is not None:
+        whole = item.end_seconds if whole is None else min(whole, item.end_seconds)
+    return None if whole is None else max(0.0, whole - item.start_seconds)
 
 
 @dataclass(kw_only=True, slots=True)

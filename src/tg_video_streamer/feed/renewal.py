@@ -1,0 +1,53 @@
+"""Keeps a fresh answer of the resolver at hand before the URLs in use expire, so that a retry need not wait for one."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.media import Expansion, Media
+
+Resolve = Callable[[Item], Awaitable[Media | Expansion]]
+
+MARGIN_SECONDS = 60.0
+"""How long before its end an answer is replaced."""
+
+
+class Renewal:
+    """The resolver's answers for one item."""
+
+    def __init__(
+        self, item: Item, *, resolve: Resolve, clock: Clock, failed: Callable[[str, StreamerError], None]
+    ) -> None:
+        """`failed` hears with ("resolve", error) of a renewal that did not work; the next try asks again."""
+        self._item = item
+        self._resolve = resolve
+        self._clock = clock
+        self._failed = failed
+        self._fresh: Media | None = None
+
+    async def take(self) -> Media | Expansion:
+        """An answer that is good for a while: the one at hand, else a new one. Raises what `resolve` raises."""
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None and self._left(fresh) > MARGIN_SECONDS / 2:
+            return fresh
+        return await self._resolve(self._item)
+
+    async def keep(self, media: Media) -> None:
+        """Wait until `media` is about to expire and have the next answer at hand; returns at once where it never does."""
+        if media.expires_wall is None:
+            return
+        await asyncio.sleep(max(0.0, self._left(media) - MARGIN_SECONDS))
+        try:
+            found = await self._resolve(self._item)
+        except StreamerError as error:
+            self._failed("resolve", error)
+            return
+        self._fresh = found if isinstance(found, Media) else None
+
+    def _left(self, media: Media) -> float:
+        return math.inf if media.expires_wall is None else media.expires_wall - self._clock.wall()
