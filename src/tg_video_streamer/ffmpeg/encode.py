@@ -25,8 +25,9 @@ _MUXER = (
     *("-map_metadata", "-1", "-map_chapters", "-1"),
     # Small clusters, flushed at once: the reader gets the first frame as soon as it is encoded.
     *("-f", "matroska", "-cluster_time_limit", "200", "-flush_packets", "1"),
-    # Sound that ends before the picture must not hold the picture back.
-    *("-max_interleave_delta", "500000"),
+    # Longer than loudnorm looks ahead (3 s), or sound would come that much later than its picture; and not for ever:
+    # sound that ends before the picture must not hold the picture back.
+    *("-max_interleave_delta", "4000000"),
 )
 
 
