@@ -13,7 +13,7 @@ STALL_SECONDS = 5.0
 
 
 class Adapter(Protocol):
-    """One attempt, used by one thread and then thrown away. Every method but `close` may raise OutputError."""
+    """One attempt, used by one thread and then thrown away. Every method may raise OutputError."""
 
     limit_ticks: int | None
     """How long one connection may last before its timestamps run out; None: for ever."""

@@ -51,7 +51,7 @@ def adapter_maker(
                 target.srt_url, headers, width=width, height=height, ffmpeg=ffmpeg, clock=clock, cancelled=cancelled
             )
         if target.kind is OutputKind.HLS and target.path is not None:
-            return HlsAdapter(target.path, headers)
+            return HlsAdapter(target.path, headers, clock=clock)
         if target.path is not None:
             return FileAdapter(target.path, headers, quota_bytes=target.quota_bytes, clock=clock)
         raise ConfigError([f"output {target.name} has no place to go"])

@@ -1,71 +1,166 @@
-"""One attempt at an HLS output: a folder with a rolling live playlist and its segments, for any web server to hand out."""
+"""One attempt at an HLS output: a folder with a rolling live playlist and its segments, for any web server to hand out.
+
+The cutting is our own: ffmpeg's HLS muxer only logs that a disk is full, and an output must not be called on air then.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import OutputLost
-from tg_video_streamer.media import CodecHeaders, Stamped
+from tg_video_streamer.media import TICKS_PER_SECOND, CodecHeaders, Kind, Stamped, seconds
 from tg_video_streamer.outputs.muxed import Muxer
-from tg_video_streamer.outputs.timestamps import MPEGTS_LIMIT_TICKS
+from tg_video_streamer.outputs.timestamps import MPEGTS_LIMIT_TICKS, OwnTime
 
 PLAYLIST_NAME = "index.m3u8"
-_SEGMENT_NAME = "segment-{}.ts"
-_OPTIONS = {
-    "hls_time": "2",
-    "hls_list_size": "6",
-    # Finished under another name and then moved: a viewer never gets half a file.
-    "hls_flags": "delete_segments+independent_segments+omit_endlist+program_date_time+discont_start+temp_file",
-    "hls_segment_type": "mpegts",
-    # Numbers that only grow, also over restarts: players take a smaller one for an old playlist.
-    "hls_start_number_source": "epoch",
-    "hls_delete_threshold": "3",
-}
+_SEGMENT_TICKS = 2 * TICKS_PER_SECOND
+_LISTED = 6
+_KEPT_UNLISTED = 3
+"""Segments that are no longer listed, but that a slow viewer may still ask for."""
+_SEGMENT_NUMBER = re.compile(r"segment-(\d+)\.ts")
+# Each segment is muxed by itself; this flag says so to decoders, which otherwise miss packets that never were.
+_MUXER_OPTIONS = {"mpegts_flags": "initial_discontinuity"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """A finished segment: its file is `segment-NUMBER.ts`."""
+
+    number: int
+    seconds: float
+    wall: float
+    """When its first picture was written, in seconds since 1970."""
+    first_of_connection: bool
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        return f"segment-{self.number}.ts"
+
+
+def playlist(segments: Sequence[Segment]) -> str:
+    """The live media playlist of `segments` (RFC 8216); pure."""
+    longest = max(math.ceil(one.seconds) for one in segments)
+    lines = ["#EXTM3U", "#EXT-X-VERSION:6", f"#EXT-X-TARGETDURATION:{longest}"]
+    lines += [f"#EXT-X-MEDIA-SEQUENCE:{segments[0].number}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for one in segments:
+        if one.first_of_connection:
+            lines.append("#EXT-X-DISCONTINUITY")
+        date = datetime.fromtimestamp(one.wall, UTC).isoformat(timespec="milliseconds")
+        lines += [f"#EXT-X-PROGRAM-DATE-TIME:{date}", f"#EXTINF:{one.seconds:.3f},", one.name]
+    return "\n".join(lines) + "\n"
 
 
 class HlsAdapter:
     """See Adapter. MPEG-TS segments, which every player knows, each beginning with a keyframe."""
 
-    def __init__(self, folder: Path, headers: CodecHeaders, *, limit_ticks: int = MPEGTS_LIMIT_TICKS) -> None:
+    def __init__(
+        self, folder: Path, headers: CodecHeaders, *, clock: Clock, limit_ticks: int = MPEGTS_LIMIT_TICKS
+    ) -> None:
         """`folder` is made where it is missing; files in it that are not ours are left alone."""
         self.limit_ticks: int | None = limit_ticks
         self._folder = folder
         self._headers = headers
+        self._clock = clock
+        self._time = OwnTime()
         self._muxer: Muxer | None = None
+        self._number = 0
+        self._began_ticks = 0
+        self._began_wall = 0.0
+        self._segments: deque[Segment] = deque()
+        self._finished_bytes = 0
 
     def open(self) -> None:
         """See Adapter; segments of an earlier run are removed, since no playlist will list them again."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for old in self._folder.glob(_SEGMENT_NAME.format("*")):
-                old.unlink(missing_ok=True)
+            old = [path for path in self._folder.iterdir() if _SEGMENT_NUMBER.match(path.name)]
+            for path in old:
+                path.unlink(missing_ok=True)
         except OSError as error:
-            remedy = "check its rights"
-            raise OutputLost(f"cannot use the folder {self._folder}: {error.strerror}", remedy=remedy) from error
+            raise self._failure(error) from error
+        # Numbers only grow, also over restarts: players take a smaller one for an old playlist.
+        numbers = [int(found[1]) for path in old if (found := _SEGMENT_NUMBER.match(path.name))]
+        self._number = max([int(self._clock.wall()), *numbers]) + 1
 
     def send(self, packets: Sequence[Stamped]) -> None:
         """See Adapter."""
-        if self._muxer is None:
-            pattern = str(self._folder / _SEGMENT_NAME.format("%d"))
-            options = {**_OPTIONS, "hls_segment_filename": pattern}
-            self._muxer = Muxer(self._folder / PLAYLIST_NAME, "hls", self._headers, packets[0], options=options)
         for packet in packets:
-            self._muxer.add(packet)
+            if packet.keyframe and packet.kind is Kind.VIDEO:
+                if self._muxer is None:
+                    self._begin(packet)
+                elif packet.ticks - self._began_ticks >= _SEGMENT_TICKS:
+                    self._finish(packet.ticks)
+                    self._begin(packet)
+            if self._muxer is not None:
+                self._muxer.add(packet)
 
     def attend(self) -> None:
         """See Adapter; a file needs no answers."""
 
     def delivering(self) -> bool:
-        """See Adapter."""
-        return self.bytes_sent > 0
+        """See Adapter; a viewer has something once a segment is listed."""
+        return bool(self._segments)
 
     def close(self) -> None:
-        """See Adapter."""
+        """See Adapter; the unfinished segment is not listed."""
         if self._muxer is not None:
-            self._muxer.close()
+            muxer, self._muxer = self._muxer, None
+            self._finished_bytes += muxer.bytes_written
+            try:
+                muxer.close()
+            finally:
+                self._part.unlink(missing_ok=True)
 
     @property
     def bytes_sent(self) -> int:
         """See Adapter."""
-        return self._muxer.bytes_written if self._muxer is not None else 0
+        return self._finished_bytes + (self._muxer.bytes_written if self._muxer is not None else 0)
+
+    @property
+    def _part(self) -> Path:
+        """The segment being written, under a name that nobody asks for."""
+        return self._folder / f"segment-{self._number}.ts.part"
+
+    def _begin(self, keyframe: Stamped) -> None:
+        self._muxer = Muxer(self._part, "mpegts", self._headers, keyframe, options=_MUXER_OPTIONS, time=self._time)
+        self._began_ticks = keyframe.ticks
+        self._began_wall = self._clock.wall()
+
+    def _finish(self, end_ticks: int) -> None:
+        """Put the segment into its place and then the list that names it; both appear whole or not at all."""
+        if self._muxer is None:
+            return
+        muxer, self._muxer = self._muxer, None
+        self._finished_bytes += muxer.bytes_written
+        muxer.close()
+        segment = Segment(
+            number=self._number,
+            seconds=seconds(end_ticks - self._began_ticks),
+            wall=self._began_wall,
+            first_of_connection=not self._segments,
+        )
+        self._segments.append(segment)
+        try:
+            self._part.replace(self._folder / segment.name)
+            list_part = self._folder / f"{PLAYLIST_NAME}.part"
+            list_part.write_text(playlist(list(self._segments)[-_LISTED:]))
+            list_part.replace(self._folder / PLAYLIST_NAME)
+            while len(self._segments) > _LISTED + _KEPT_UNLISTED:
+                (self._folder / self._segments.popleft().name).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._failure(error) from error
+        self._number += 1
+
+    def _failure(self, error: OSError) -> OutputLost:
+        return OutputLost(
+            f"cannot write into the folder {self._folder}: {error.strerror}",
+            remedy="check its rights and the free space",
+        )

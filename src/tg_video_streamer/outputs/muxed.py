@@ -30,10 +30,14 @@ class Muxer:
         keyframe: Stamped,
         *,
         options: Mapping[str, str] | None = None,
+        time: OwnTime | None = None,
     ) -> None:
-        """Create `path`; `keyframe` is the first packet, to be given to `add` too. Raises OutputLost."""
+        """Create `path`; `keyframe` is the first packet, to be given to `add` too. Raises OutputLost.
+
+        `time` goes on from another container; without it this one begins at 0.
+        """
         self._path = path
-        self._time = OwnTime()
+        self._time = time or OwnTime()
         self.bytes_written = 0
         """Of packets; what the container adds is not counted."""
         try:

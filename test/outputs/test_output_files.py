@@ -1,0 +1,194 @@
+"""Recordings and HLS folders: what is written plays, rotates, stays within its quota, and survives a full disk."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from stands.browser import browser_missing, chromium, video_state
+from stands.programme import Clip, Programme
+from stands.received import arrived, decoded_pictures, difference, pictures
+from stands.waiting import wait_until
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.errors import OutputLost
+from tg_video_streamer.media import FRAME_TICKS, Kind
+from tg_video_streamer.outputs.handler import OutputHandler
+from tg_video_streamer.outputs.hls import HlsAdapter
+from tg_video_streamer.outputs.recording import FileAdapter
+from tg_video_streamer.outputs.states import OutputState
+
+Start = Callable[..., OutputHandler]
+
+
+def published(clip: Clip, frames: int) -> Programme:
+    """A programme that has published so much, not running."""
+    programme = Programme(clip)
+    programme.publish(frames)
+    return programme
+
+
+@pytest.mark.parametrize("ending", ["mkv", "flv", "mp4", "ts"])
+def test_recording_plays(tmp_path: Path, clip: Clip, ending: str) -> None:
+    """Each kind of file holds every picture, named by the time, and is playable before it is closed."""
+    programme = published(clip, 150)
+    adapter = FileAdapter(tmp_path / f"a[1].{ending}", clip.headers, quota_bytes=10**9, clock=SystemClock())
+    adapter.open()
+    adapter.send(programme.published)
+    assert adapter.delivering()
+    (path,) = tmp_path.iterdir()
+    assert re.fullmatch(rf"a\[1\]-\d{{8}}T\d{{6}}Z\.{ending}", path.name)
+    if ending in {"mkv", "mp4"}:
+        assert pictures(arrived(path)) >= 50
+    adapter.close()
+    assert decoded_pictures(path) == 150
+    if ending in {"mkv", "flv"}:
+        assert difference(arrived(path), programme.published) is None
+
+
+def test_recordings_rotate_and_keep_their_quota(tmp_path: Path, clip: Clip) -> None:
+    """A new file begins at the keyframe after each period, none loses a picture; the oldest go when it is too much."""
+    programme = published(clip, 400)
+    size = sum(len(one.data) for one in programme.published)
+    (tmp_path / "a-19700101T000000Z.txt").write_text("another's")
+    adapter = FileAdapter(
+        tmp_path / "a.mkv",
+        clip.headers,
+        quota_bytes=size // 2,
+        clock=SystemClock(),
+        rotate_ticks=80 * FRAME_TICKS,
+    )
+    adapter.open()
+    for start in range(0, len(programme.published), 7):
+        adapter.send(programme.published[start : start + 7])
+    adapter.close()
+    files = sorted(tmp_path.glob("*.mkv"))
+    assert 1 < len(files) < 4
+    assert sum(path.stat().st_size for path in files) < size * 0.75
+    assert [pictures(arrived(path)) for path in files] == [100] * len(files)
+    assert [difference(arrived(path), programme.published) for path in files] == [None] * len(files)
+    assert (tmp_path / "a-19700101T000000Z.txt").exists()
+    assert adapter.bytes_sent == size
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path, programme: Programme, start: Start) -> None:
+    """Where the folder cannot be used the output says so and tries again; once it can, it records."""
+    folder = tmp_path / "rec"
+    folder.write_text("a file where the folder should be")
+    handler = start(programme, f"file:{folder}/a.mkv")
+    wait_until(lambda: handler.status().error, what="an error")
+    folder.unlink()
+    wait_until(lambda: handler.status().state is OutputState.ON_AIR, what="on air")
+    handler.stop()
+    assert list(folder.iterdir())
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("target", ["file:{}/a.mkv", "file:{}/a.mp4", "hls:{}"])
+def test_full_disk(tmp_path: Path, clip: Clip, start: Start, target: str) -> None:
+    """A disk without room is a loss that names what to do; with room again the output goes on by itself."""
+    with small_disk(tmp_path / "disk") as disk, Programme(clip, speed=4) as programme:
+        handler = start(programme, target.format(disk))
+        error = wait_until(lambda: handler.status().error, timeout=30, what="an error")
+        assert "free space" in error
+        room = ["mount", "-o", "remount,size=100m", str(disk)]
+        subprocess.run(room, check=True)
+        wait_until(lambda: handler.status().state is OutputState.ON_AIR, what="on air")
+        handler.stop()
+
+
+def test_hls_list_that_cannot_be_written(tmp_path: Path, clip: Clip) -> None:
+    """Where the list cannot be put into its place, the output is lost, with what to do."""
+    (tmp_path / "index.m3u8").mkdir()
+    adapter = HlsAdapter(tmp_path, clip.headers, clock=SystemClock())
+    adapter.open()
+    with pytest.raises(OutputLost, match="free space"):
+        adapter.send(published(clip, 200).published)
+    adapter.close()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The folder over HTTP, as any web server would hand it out; the address of it."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{http.server_port}"
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+def test_hls_rolls(tmp_path: Path, clip: Clip) -> None:
+    """The list names six segments that are there, older ones are deleted, numbers go on over a restart, all decodes."""
+    numbers: list[int] = []
+    (tmp_path / "foreign.ts").write_text("another's")
+    for _ in range(2):
+        programme = published(clip, 1000)
+        adapter = HlsAdapter(tmp_path, clip.headers, clock=SystemClock())
+        adapter.open()
+        for start in range(0, len(programme.published), 50):
+            adapter.send(programme.published[start : start + 50])
+        adapter.close()
+        text = (tmp_path / "index.m3u8").read_text()
+        listed = [line for line in text.splitlines() if line.startswith("segment-")]
+        assert len(listed) == 6
+        assert len(list(tmp_path.glob("segment-*"))) <= 6 + 4
+        assert "#EXT-X-ENDLIST" not in text
+        assert [decoded_pictures(tmp_path / name) for name in listed] == [50] * 6
+        joined = tmp_path / "joined"
+        joined.write_bytes(b"".join((tmp_path / name).read_bytes() for name in listed))
+        record = arrived(joined)
+        for kind, step in ((Kind.VIDEO, {40}), (Kind.AUDIO, {21, 22})):
+            times = [time for one, time, _ in record if one is kind]
+            assert {later - earlier for earlier, later in pairwise(times)} == step
+        numbers.append(int(re.findall(r"MEDIA-SEQUENCE:(\d+)", text)[0]))
+    assert numbers[1] > numbers[0]
+    assert (tmp_path / "foreign.ts").exists()
+
+
+@pytest.mark.skipif(bool(browser_missing()), reason=f"not installed: {browser_missing()}")
+def test_hls_plays_in_a_browser_and_in_ffmpeg(tmp_path: Path, clip: Clip, start: Start) -> None:
+    """Chromium shows a moving picture with sound from the folder, and ffmpeg reads it over HTTP without an error."""
+    folder = tmp_path / "live"
+    with Programme(clip) as programme, served(folder) as address:
+        handler = start(programme, f"hls:{folder}")
+        wait_until(lambda: len(list(folder.glob("segment-*"))) >= 3, what="segments")
+        (folder / "page.html").write_text("<video src=index.m3u8 autoplay muted></video>")
+        url = f"{address}/index.m3u8"
+        command = ["ffmpeg", "-nostdin", "-v", "error", "-i", url, "-t", "1", "-f", "null", "-"]
+        assert subprocess.run(command, capture_output=True, check=True, timeout=30).stderr == b""
+        with chromium(tmp_path / "profile") as browser:
+            browser.get(f"{address}/page.html")
+            state = wait_until(
+                lambda: (now := video_state(browser)).time > 1 and now.frames > 10 and now, timeout=30, what="a picture"
+            )
+        assert state
+        assert (state.width, state.height, state.error) == (854, 480, "")
+        handler.stop()
+    assert [one.kind for one in programme.published[:1]] == [Kind.VIDEO]
