@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,18 +17,11 @@ from typing import Any
 
 import psutil
 
+from stands.ports import free_port
 from stands.waiting import wait_until
 
 COMMAND = Path(sys.executable).with_name("tg-video-streamer")
 """As it is installed beside the interpreter that runs the tests."""
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(kw_only=True)
@@ -39,6 +31,8 @@ class Service:
     folder: Path
     settings: dict[str, str]
     arguments: tuple[str, ...] = ()
+    program: Sequence[Path | str] = (COMMAND,)
+    """The installed command, or another interpreter's."""
     process: subprocess.Popen[bytes] = field(init=False)
     web_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
@@ -71,7 +65,7 @@ class Service:
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    COMMAND,
+                    *self.program,
                     "run",
                     "--env-file",
                     self.env_file,
@@ -88,7 +82,7 @@ class Service:
     def command(self, *words: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
         """One command line of the operator's, run to its end."""
         return subprocess.run(
-            [COMMAND, *words, "--env-file", self.env_file],
+            [*self.program, *words, "--env-file", self.env_file],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -96,13 +90,18 @@ class Service:
             check=False,
         )
 
-    def page(self, path: str) -> tuple[int, str]:
-        """Status and body of one page of its web server."""
+    def page(self, path: str, *, port: int | None = None) -> tuple[int, str]:
+        """Status and body of one page of its web server, or of what listens on `port`."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}{path}", timeout=10) as answer:
+            address = f"http://127.0.0.1:{port or self.web_port}{path}"
+            with urllib.request.urlopen(address, timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+
+    def metrics(self) -> str:
+        """What Prometheus reads."""
+        return self.page("/metrics", port=self.metrics_port)[1]
 
     def status(self) -> dict[str, Any]:
         """Its own word on its state; an empty one while nothing answers."""
@@ -142,6 +141,10 @@ class Service:
         """Its ffmpeg children that encode items."""
         return [child for child in self.children() if child.is_running() and "ffmpeg" in child.name()]
 
+    def feeds_of(self, file: Path) -> list[psutil.Process]:
+        """Those of them that encode a file."""
+        return [child for child in self.feeds() if any(str(file) in word for word in command_line(child))]
+
     def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout: float = 20.0) -> int:
         """End it with a signal; its exit code."""
         if self.process.poll() is None:
@@ -149,11 +152,25 @@ class Service:
         return self.process.wait(timeout)
 
 
+def command_line(process: psutil.Process) -> list[str]:
+    """What `ps` shows of a process; nothing of one that has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 @contextmanager
-def running(folder: Path, settings: dict[str, str], *, arguments: tuple[str, ...] = ()) -> Iterator[Service]:
+def running(
+    folder: Path,
+    settings: dict[str, str],
+    *,
+    arguments: tuple[str, ...] = (),
+    command: Sequence[Path | str] | None = None,
+) -> Iterator[Service]:
     """A service for as long as the block lasts; no process of it is left behind."""
     folder.mkdir(parents=True, exist_ok=True)
-    service = Service(folder=folder, settings=settings, arguments=arguments)
+    service = Service(folder=folder, settings=settings, arguments=arguments, program=command or (COMMAND,))
     service.start()
     try:
         yield service
