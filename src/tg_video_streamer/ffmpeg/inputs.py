@@ -116,6 +116,8 @@ def manifest_input(descriptor: int, *, seek_seconds: float = 0.0) -> list[str]:
     """Input options and `-i` for a script made by `manifest_script`."""
     return [
         *("-protocol_whitelist", f"pipe,{URL_PROTOCOLS}", "-format_whitelist", ",".join(URL_FORMATS), "-f", "hls"),
+        # Streams may appear late in MPEG-TS, so ffmpeg reads on for 5 s, which a live stream that pauses has not got.
+        *("-analyzeduration", "1000000"),
         *_seek(seek_seconds),
         *("-i", f"pipe:{descriptor}"),
     ]
