@@ -10,8 +10,9 @@ venv=${VENV:-.venv}
 
 run_pytest() {
     status=0
+    # Two at a time, a file to a worker: tests of services on air wait more than they compute.
     # shellcheck disable=SC2086 # a list of arguments
-    "$@" ${ARGS:-} || status=$?
+    "$@" -n 2 --dist loadfile ${ARGS:-} || status=$?
     if [ "$status" = 5 ]; then
         echo "test: no test was selected, so nothing is proved" >&2
     fi
