@@ -15,6 +15,10 @@ StreamerError
 ├── OutputError           an output takes no media
 │   ├── OutputLost        refused, closed, timed out or stalled: worth another try at once
 │   └── OutputRejected    the far end said no (key, name in use): tried again, longer and longer
+├── SessionError          the Telegram session cannot be used now
+│   ├── SessionEnded      it is over: only a new login, or the spare, helps; `ending` says how it ended
+│   └── SessionUnreachable  Telegram cannot be asked now: network, FLOOD_WAIT, trouble on its side
+├── TelegramRefused       Telegram refused one request; `word` is its own word for it
 ├── ChildFailed           a child process did not end in time, or said too much
 ├── ListenFailed          the web page has no address to listen at
 ├── MalformedMessage      bytes that are not RTMP or AMF came from a network peer
@@ -23,6 +27,8 @@ StreamerError
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 
 class StreamerError(Exception):
@@ -103,6 +109,57 @@ class OutputLost(OutputError):
 
 class OutputRejected(OutputError):
     """The far end answered no: wrong key, name in use. Tried again with growing pauses."""
+
+
+class SessionEnding(StrEnum):
+    """How a Telegram session ends, or why a string is none."""
+
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    UNREGISTERED = "unregistered"
+    DUPLICATED = "duplicated"
+    INVALID = "invalid"
+    DEACTIVATED = "deactivated"
+    BANNED = "banned"
+    KEY_UNKNOWN = "key_unknown"
+    GARBAGE = "garbage"
+    WRONG_API = "wrong_api"
+
+
+class SessionError(StreamerError):
+    """The Telegram session cannot be used now."""
+
+
+class SessionEnded(SessionError):
+    """The session is over and no waiting brings it back."""
+
+    def __init__(self, what: str, *, ending: SessionEnding, remedy: str = "") -> None:
+        """`ending` says which of the ways it was; `what` never contains the string."""
+        super().__init__(what, remedy=remedy)
+        self.ending = ending
+
+    @property
+    def reason(self) -> str:
+        """The ending in the form of the other reasons: session_expired, session_revoked …"""
+        return f"session_{self.ending}"
+
+
+class SessionUnreachable(SessionError):
+    """Telegram cannot be asked now; the session may be whole. Trying again later helps, after `seconds` where known."""
+
+    def __init__(self, what: str, *, remedy: str = "", seconds: float = 0.0) -> None:
+        """`seconds`: how long to wait before the next try (FLOOD_WAIT, a full limiter); 0 where nobody said."""
+        super().__init__(what, remedy=remedy)
+        self.seconds = seconds
+
+
+class TelegramRefused(StreamerError):
+    """Telegram refused one request, and the session goes on."""
+
+    def __init__(self, what: str, *, word: str, remedy: str = "") -> None:
+        """`word`: Telegram's own word for it (CHAT_ADMIN_REQUIRED …)."""
+        super().__init__(what, remedy=remedy)
+        self.word = word
 
 
 class ChildFailed(StreamerError):
