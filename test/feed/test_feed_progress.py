@@ -45,12 +45,21 @@ def test_damage_is_left_out_and_the_rest_is_played() -> None:
     progress = Progress()
     assert follow(progress, outcome(500, broken=True)) is Step.TRY_AGAIN
     assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
+    assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
     assert progress.place(item_of("/a.mp4"), live=False).source_seconds == pytest.approx(22.0)
     assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
     place = progress.place(item_of("/a.mp4"), live=False)
     assert place.frames == 500
     assert place.source_seconds == pytest.approx(27.0)
     assert follow(progress, outcome(825)) is Step.END
+
+
+def test_a_child_that_gave_nothing_once_leaves_nothing_out() -> None:
+    """An encoder that is killed, and whose successor freezes before its first frame, costs no frame of the source."""
+    progress = Progress()
+    assert follow(progress, outcome(500, broken=True)) is Step.TRY_AGAIN
+    assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
+    assert progress.place(item_of("/a.mp4"), live=False).source_seconds == pytest.approx(20.0)
 
 
 def test_truncated_file_ends() -> None:

@@ -18,6 +18,8 @@ LIVE_TRIES = 8
 _EARLY_SECONDS = 2.0
 """An item that ends this much before its stated length ended early: statements are rounded, last frames are lost."""
 _EARLY_PART = 0.03
+_TRIES_AT_ONE_PLACE = 2
+"""Failures in a row before a place counts as damaged."""
 _SKIPS_SECONDS = (2.0, 5.0, 10.0, 30.0)
 """What is left out, one after the other, where nothing can be decoded."""
 
@@ -103,6 +105,9 @@ class Progress:
         broken = outcome.error is not None or (outcome.lost and not is_file and left is None)
         if not early and (not broken or left is not None):
             return Step.END
+        if not outcome.frames and self.failures < _TRIES_AT_ONE_PLACE and outcome.error is not None:
+            # A child that was killed or frozen before its first frame says nothing about the source.
+            return self.after_failure(live=False)
         if outcome.frames or not self._can_skip(outcome, left, is_file=is_file):
             return self._again_or_end(outcome, is_file=is_file)
         skip = _SKIPS_SECONDS[self._skips]
