@@ -140,7 +140,7 @@ class SessionEnded(SessionError):
 
     @property
     def reason(self) -> str:
-        """The ending in the form of the other reasons: session_expired, session_revoked …"""
+        """The ending in the form of the other reasons, such as session_expired."""
         return f"session_{self.ending}"
 
 
