@@ -142,6 +142,8 @@ def tmux(tmp_path: Path) -> Iterator[Callable[..., str]]:
     def run(*arguments: str) -> str:
         command = ["tmux", "-u", "-L", server, "-f", "/dev/null", *arguments]
         environment = os.environ | {"PYTHONPATH": str(TEST_FOLDER), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+        for size in ("COLUMNS", "LINES"):  # a test runner's own width would hide the terminal's
+            environment.pop(size, None)
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True).stdout
 
     run("new-session", "-d", "-x", "80", "-y", "24", shlex.join(_command(tmp_path)), ";", "set", "remain-on-exit", "on")
