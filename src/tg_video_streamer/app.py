@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 
 STOP_SECONDS = 2.0
 """How long the end may take before it is forced."""
+LAST_PACKETS_SECONDS = 0.5
+"""How long the outputs together may take to send the end of the programme."""
 FIRST_ITEM_SECONDS = 1.0
 """How long the programme waits for its first item before it begins with the slate."""
 
@@ -167,6 +169,8 @@ def _view(parts: Parts, address: str) -> Callable[[], Coroutine[None, None, None
 
 def _leave_the_air(parts: Parts) -> None:
     parts.playout.stop()
+    parts.fanout.finish()
+    deadline = parts.clock.monotonic() + LAST_PACKETS_SECONDS
     for handler in parts.outputs:
-        handler.stop()
+        handler.finish(max(0.0, deadline - parts.clock.monotonic()))
     parts.fanout.close()

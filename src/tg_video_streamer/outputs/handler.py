@@ -104,6 +104,12 @@ class OutputHandler:
         """Take it off the air in order; returns within 2 s, whatever the far end does."""
         self._halt(OutputState.STOPPED, "stopped")
 
+    def finish(self, timeout: float) -> None:
+        """Wait until it has sent the end of a programme that is over; for `timeout` seconds at most, then `stop`."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        self.stop()
+
     def suspend(self, why: str) -> None:
         """Like `stop`, but because something is missing that only a person can bring; `start` resumes.
 

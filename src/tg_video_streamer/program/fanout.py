@@ -23,6 +23,7 @@ class Subscription:
         self._frames = 0
         self._waiting_for_keyframe = True
         self._closed = False
+        self._finished = False
         self._changed = threading.Condition()
         self.dropped = 0
         """Packets lost because the output did not take them, since the subscription began."""
@@ -33,14 +34,20 @@ class Subscription:
         The first packet ever, and the first after a loss, is a video keyframe. Raises SubscriptionClosed.
         """
         with self._changed:
-            if not self._packets and not self._closed:
+            if not self._packets and not self._closed and not self._finished:
                 self._changed.wait(timeout)
-            if self._closed:
+            if self._closed or (self._finished and not self._packets):
                 raise SubscriptionClosed
             packets = list(self._packets)
             self._packets.clear()
             self._frames = 0
             return packets
+
+    def finish(self) -> None:
+        """No packet will follow: what waits can still be taken, then `take` raises SubscriptionClosed."""
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End it; a waiting `take` raises SubscriptionClosed at once."""
@@ -109,8 +116,14 @@ class Fanout:
             for one in self._subscriptions:
                 one.offer(packets)
 
+    def finish(self) -> None:
+        """The programme is over: every subscription ends once it was taken to its end."""
+        with self._lock:
+            for one in self._subscriptions:
+                one.finish()
+
     def close(self) -> None:
-        """End every subscription: the programme is over."""
+        """End every subscription at once."""
         with self._lock:
             for one in self._subscriptions:
                 one.close()
