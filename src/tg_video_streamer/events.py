@@ -77,7 +77,39 @@ class PictureFault:
     title: str = ""
 
 
-Event = WentOn | CameOff | SourceFailed | OutputChanged | PictureFault
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DegradedChanged:
+    """Something that is configured needs a Telegram session and there is none (`active`), or no longer.
+
+    `ending` is the word of how the session ended, `command` what a person runs to get a new one; never a session.
+    """
+
+    wall: float
+    active: bool
+    ending: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionRenewed:
+    """The Telegram session works again; `by_spare` where the spare took the place of the one that ended."""
+
+    wall: float
+    by_spare: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateFailed:
+    """A newer `program` (such as yt-dlp) could not be put in place, and the old one stays in use."""
+
+    wall: float
+    program: str
+    detail: str
+    command: str = ""
+    """What a person runs to try again or to see more."""
+
+
+Event = WentOn | CameOff | SourceFailed | OutputChanged | PictureFault | DegradedChanged | SessionRenewed | UpdateFailed
 
 
 class EventBus:

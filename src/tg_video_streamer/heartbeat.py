@@ -1,0 +1,180 @@
+"""Calls HEARTBEAT_URL every minute while the channel is truly on air, so that another service notices when it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+import structlog
+
+from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.errors import StreamerError
+
+log = structlog.get_logger(__name__)
+
+PERIOD_SECONDS = 60.0
+TIMEOUT_SECONDS = 10.0
+_ON_AIR = frozenset({"on_air", "on_filler"})
+_USUAL_PORTS = {"http": 80, "https": 443}
+_STATUS_LINE_BYTES = 4096
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeartbeatTarget:
+    """Where to call; `request` is secret as a whole."""
+
+    host: str
+    port: int
+    tls: bool
+    request: bytes = field(repr=False)
+
+
+def truly_on_air(status: ServiceStatus) -> bool:
+    """Media leaves to every output that is meant to have it, and it is an item or filler, not the slate."""
+    return status.healthy and status.channel_state in _ON_AIR
+
+
+def heartbeat_target(url: str) -> HeartbeatTarget:
+    """`url` as a place to connect to and the whole request. Raises ValueError where host or port cannot be read."""
+    parts = urlsplit(url)
+    if parts.scheme not in _USUAL_PORTS or not parts.hostname:
+        raise ValueError("no http(s) URL with a host")
+    port = parts.port or _USUAL_PORTS[parts.scheme]
+    shown = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {shown}" if port == _USUAL_PORTS[parts.scheme] else f"Host: {shown}:{port}",
+        "User-Agent: tg-video-streamer",
+        "Connection: close",
+    ]
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        lines.append(f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii", "strict")
+    return HeartbeatTarget(host=parts.hostname, port=port, tls=parts.scheme == "https", request=request)
+
+
+def heartbeat_problems(url: str) -> list[str]:
+    """What is wrong with HEARTBEAT_URL, one line, which never repeats it."""
+    if not url:
+        return []
+    try:
+        heartbeat_target(url)
+    except ValueError:
+        return ["HEARTBEAT_URL: host, port or path cannot be read; write letters other than ASCII as %XX"]
+    return []
+
+
+class Heartbeat:
+    """One call a period; whatever goes wrong with it is told once in the log, and hinders nothing."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        status: Callable[[], ServiceStatus],
+        period_seconds: float = PERIOD_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        """An empty `url` calls nobody. Raises ValueError as `heartbeat_target` does."""
+        self._target = heartbeat_target(url) if url else None
+        self._status = status
+        self._period_seconds = period_seconds
+        self._timeout_seconds = timeout_seconds
+        self._failing = False
+        self._tls: ssl.SSLContext | None = None
+
+    async def run(self) -> None:
+        """Call while it is true, until cancelled."""
+        if self._target is None:
+            await asyncio.Event().wait()
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            if truly_on_air(self._status()):
+                self._tell(await self._call(self._target))
+            # A call that took long shortens the pause, and a host that slept owes no calls.
+            due = max(due + self._period_seconds, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _call(self, target: HeartbeatTarget) -> str:
+        """Why the call failed; empty where it was answered well."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                status = await self._answer(target)
+        except TimeoutError:
+            return f"no answer within {self._timeout_seconds:g} s"
+        except ssl.SSLError as error:
+            return f"TLS: {error.reason or 'failed'}"
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        except (StreamerError, ValueError) as error:
+            return str(error)
+        return "" if 200 <= status < 300 else f"it answered {status}"
+
+    async def _answer(self, target: HeartbeatTarget) -> int:
+        """The HTTP status."""
+        # Both may take long, or for ever, and an executor's thread would then hold up the end of the service.
+        if target.tls and self._tls is None:
+            self._tls = await _in_thread(ssl.create_default_context)
+        address = await _in_thread(lambda: _resolved(target.host, target.port))
+        tls = {"ssl": self._tls, "server_hostname": target.host} if target.tls else {}
+        reader, writer = await asyncio.open_connection(address, target.port, limit=_STATUS_LINE_BYTES, **tls)
+        try:
+            writer.write(target.request)
+            words = (await reader.readline()).split(maxsplit=2)
+            if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+                raise ValueError("the answer is not HTTP")
+            return int(words[1])
+        finally:
+            writer.close()
+
+    def _tell(self, problem: str) -> None:
+        if problem and not self._failing:
+            log.warning("heartbeat not taken; tried on each minute", reason=problem)
+        elif self._failing and not problem:
+            log.info("heartbeat is taken again")
+        self._failing = bool(problem)
+
+
+def _resolved(host: str, port: int) -> str:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return str(found[0][4][0])
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """What `work` answers, from a thread that nothing waits for where it hangs."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Result] = loop.create_future()
+
+    def settle(result: Result | None, error: BaseException | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)  # type: ignore[arg-type] # None only where `work` gave it
+
+    def body() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except Exception as failure:  # noqa: BLE001 - it is raised again where it is awaited
+            error = failure
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=body, name="heartbeat", daemon=True).start()
+    return await answer

@@ -1,0 +1,127 @@
+"""The notifier: hears the bus, and one worker sends what is worth it, off the hot path and silent when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.events import Event
+from tg_video_streamer.notify.judge import Judge
+from tg_video_streamer.notify.message import Kind, Message
+from tg_video_streamer.notify.outbox import Batch, Outbox
+from tg_video_streamer.notify.sending import send
+
+log = structlog.get_logger(__name__)
+
+RETRY_PAUSES = (30.0, 120.0, 600.0)
+"""After a try that reached nobody: the network that takes the outputs down takes the message too."""
+
+Redact = Callable[[str], str]
+
+
+class Notifier:
+    """Made in the event loop's thread; without addresses it does nothing at all."""
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        *,
+        after_seconds: float,
+        clock: Clock,
+        redact: Redact,
+        retry_pauses: Sequence[float] = RETRY_PAUSES,
+    ) -> None:
+        """`redact` masks every secret that the service knows."""
+        self._addresses = tuple(addresses)
+        self._clock = clock
+        self._redact = redact
+        self._retry_pauses = tuple(retry_pauses)
+        self._judge = Judge(after_seconds=after_seconds)
+        self._outbox = Outbox()
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._failing = False
+
+    def notify(self, text: str, *, topic: str, kind: Kind = Kind.WARNING) -> None:
+        """Tell people `text`, with the one command that helps in it; callable from any thread, returns at once.
+
+        `topic` is a word for what it is about. The same words on a topic are told once a day; what comes in a burst is
+        summed up; addresses and secrets are taken out.
+        """
+        if self._addresses and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put, [Message(topic=topic, kind=kind, text=text)])
+
+    def on_event(self, event: Event) -> None:
+        """Judge one event; subscribe this to the event bus."""
+        if self._addresses:
+            self._put(self._judge.heard(event, self._clock.monotonic()))
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled."""
+        if not self._addresses:
+            await asyncio.Event().wait()
+        while True:
+            self._changed.clear()
+            now = self._clock.monotonic()
+            for message in self._judge.due(now):
+                self._outbox.put(self._masked(message), now)
+            batch = self._outbox.take(now)
+            if batch is not None:
+                await self._deliver(batch)
+                continue
+            await self._wait(now)
+
+    def _put(self, messages: Sequence[Message]) -> None:
+        now = self._clock.monotonic()
+        for message in messages:
+            self._outbox.put(self._masked(message), now)
+        # Whatever was heard may have changed when something is due.
+        self._changed.set()
+
+    def _masked(self, message: Message) -> Message:
+        return Message(topic=message.topic, kind=message.kind, text=self._redact(message.text))
+
+    async def _wait(self, now: float) -> None:
+        times = [due for due in (self._judge.next_due(), self._outbox.next_due()) if due is not None]
+        try:
+            async with asyncio.timeout(max(0.0, min(times) - now) if times else None):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _deliver(self, batch: Batch) -> None:
+        """Send it to everybody; again where it reached nobody, while what comes meanwhile is collected."""
+        for pause in (*self._retry_pauses, None):
+            reason = await self._try(batch)
+            if not reason:
+                return
+            if not self._failing:
+                log.warning("notification not sent", reason=reason, remedy="run: tg-video-streamer doctor")
+            self._failing = True
+            if pause is not None:
+                await asyncio.sleep(pause)
+        log.warning("notification given up", things=batch.count)
+
+    async def _try(self, batch: Batch) -> str:
+        """Why it reached nobody; empty where it reached somebody."""
+        try:
+            result = await send(
+                self._addresses,
+                title=f"tg-video-streamer on {socket.gethostname()}",
+                text=batch.text,
+                kind=batch.kind,
+            )
+        except (StreamerError, OSError) as error:
+            return str(error)
+        if not result.sent:
+            return f"{result.failed} addresses did not take it, {result.unknown} are none that Apprise knows"
+        log.info("notification sent", things=batch.count, sent=result.sent)
+        if result.failed or result.unknown:
+            log.warning("notification not sent to all", failed=result.failed, unknown=result.unknown)
+        self._failing = False
+        return ""
