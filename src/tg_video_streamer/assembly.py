@@ -12,15 +12,19 @@ from pathlib import Path
 
 from tg_video_streamer.as_run import AsRunLog
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.config import LoadedSettings, Settings
+from tg_video_streamer.config import LoadedSettings, Settings, secret_values
 from tg_video_streamer.control.claim import ClaimedFolder
 from tg_video_streamer.control.station import Station
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.events import EventBus, Rung
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.heartbeat import Heartbeat, heartbeat_problems
+from tg_video_streamer.logs import redaction
 from tg_video_streamer.metrics import Metrics
 from tg_video_streamer.metrics_server import MetricsServer
+from tg_video_streamer.notify.notifier import Notifier
+from tg_video_streamer.notify.sending import notify_addresses, notify_problems
 from tg_video_streamer.outputs.assemble import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import parse_outputs
@@ -62,7 +66,15 @@ def check_ytdlp_args(settings: Settings) -> list[str]:
     return []
 
 
-CHECKS = (check_outputs, check_ytdlp_args)
+def check_notifications(settings: Settings) -> list[str]:
+    """What is wrong with NOTIFY_URLS and HEARTBEAT_URL, one line each."""
+    return [
+        *notify_problems(settings.notify_urls.get_secret_value()),
+        *heartbeat_problems(settings.heartbeat_url.get_secret_value()),
+    ]
+
+
+CHECKS = (check_outputs, check_ytdlp_args, check_notifications)
 """What `load_settings` has the rooms check, so that every wrong value is told at once."""
 
 
@@ -81,6 +93,8 @@ class Parts:
     station: Station
     as_run: AsRunLog
     metrics: MetricsServer
+    notifier: Notifier
+    heartbeat: Heartbeat
     settings: Settings
     house: HouseFormat
     folder: ClaimedFolder
@@ -159,6 +173,15 @@ class _Assembly:
             warnings=lambda: [*warnings, *more_warnings()],
         )
 
+    def notifier(self) -> Notifier:
+        """Who tells people of trouble."""
+        return Notifier(
+            notify_addresses(self.settings.notify_urls.get_secret_value()),
+            after_seconds=self.settings.notify_after_seconds,
+            clock=self.clock,
+            redact=redaction(secret_values(self.settings)),
+        )
+
     def _resolver(self, allowed: Callable[[], AllowedFolders]) -> Resolver:
         settings = self.settings
         return Resolver(
@@ -218,7 +241,8 @@ def build(loaded: LoadedSettings, prepared: Prepared, folder: ClaimedFolder) -> 
         textfile=settings.state_dir / "metrics.prom",
     )
     as_run = AsRunLog(settings.state_dir / "as-run.jsonl")
-    for subscriber in (measured.on_event, station.on_event, as_run.on_event):
+    notifier = made.notifier()
+    for subscriber in (measured.on_event, station.on_event, as_run.on_event, notifier.on_event):
         made.events.subscribe(subscriber)
     return Parts(
         clock=made.clock,
@@ -232,6 +256,8 @@ def build(loaded: LoadedSettings, prepared: Prepared, folder: ClaimedFolder) -> 
         station=station,
         as_run=as_run,
         metrics=metrics,
+        notifier=notifier,
+        heartbeat=Heartbeat(settings.heartbeat_url.get_secret_value(), status=station.status),
         settings=settings,
         house=prepared.house,
         folder=folder,

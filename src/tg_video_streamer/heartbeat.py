@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import socket
 import ssl
 import threading
@@ -16,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.errors import StreamerError
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +120,7 @@ class Heartbeat:
             return f"TLS: {error.reason or 'failed'}"
         except OSError as error:
             return error.strerror or type(error).__name__
-        except (StreamerError, ValueError) as error:
+        except ValueError as error:
             return str(error)
         return "" if 200 <= status < 300 else f"it answered {status}"
 
@@ -129,9 +129,8 @@ class Heartbeat:
         # Both may take long, or for ever, and an executor's thread would then hold up the end of the service.
         if target.tls and self._tls is None:
             self._tls = await _in_thread(ssl.create_default_context)
-        address = await _in_thread(lambda: _resolved(target.host, target.port))
-        tls = {"ssl": self._tls, "server_hostname": target.host} if target.tls else {}
-        reader, writer = await asyncio.open_connection(address, target.port, limit=_STATUS_LINE_BYTES, **tls)
+        addresses = await _in_thread(lambda: _resolved(target.host, target.port))
+        reader, writer = await self._connected(target, addresses)
         try:
             writer.write(target.request)
             words = (await reader.readline()).split(maxsplit=2)
@@ -141,6 +140,24 @@ class Heartbeat:
         finally:
             writer.close()
 
+    async def _connected(
+        self, target: HeartbeatTarget, addresses: list[str]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the first address that takes one."""
+        for address in addresses:
+            try:
+                return await asyncio.open_connection(
+                    address,
+                    target.port,
+                    limit=_STATUS_LINE_BYTES,
+                    ssl=self._tls if target.tls else None,
+                    server_hostname=target.host if target.tls else None,
+                )
+            except OSError:
+                if address == addresses[-1]:
+                    raise
+        raise OSError(errno.EADDRNOTAVAIL, "the host has no address")
+
     def _tell(self, problem: str) -> None:
         if problem and not self._failing:
             log.warning("heartbeat not taken; tried on each minute", reason=problem)
@@ -149,9 +166,8 @@ class Heartbeat:
         self._failing = bool(problem)
 
 
-def _resolved(host: str, port: int) -> str:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return str(found[0][4][0])
+def _resolved(host: str, port: int) -> list[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
