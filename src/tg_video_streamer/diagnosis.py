@@ -14,10 +14,11 @@ from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
 
 async def find_problems(settings: Settings) -> list[str]:
     """One line a problem; none: settings, playlist and encoder are in order."""
-    return [*await _encoder_problems(settings), *await asyncio.to_thread(_playlist_problems, settings)]
+    return [*await encoder_problems(settings), *await asyncio.to_thread(playlist_problems, settings)]
 
 
-async def _encoder_problems(settings: Settings) -> list[str]:
+async def encoder_problems(settings: Settings) -> list[str]:
+    """One line for each part of FFMPEG_ARGS that does not work here, or that there is no ffmpeg."""
     try:
         ffmpeg = find_ffmpeg()
         house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
@@ -27,7 +28,8 @@ async def _encoder_problems(settings: Settings) -> list[str]:
     return warnings
 
 
-def _playlist_problems(settings: Settings) -> list[str]:
+def playlist_problems(settings: Settings) -> list[str]:
+    """One line for each line of the playlist that cannot be played as it stands, or that it is empty."""
     playlist = load(settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
     problems = [f"{settings.playlist}: {problem}" for problem in (*playlist.problems, *missing_files(playlist))]
     if not playlist.entries and not problems:

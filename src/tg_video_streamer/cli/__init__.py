@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tg_video_streamer.cli import asking, running
+from tg_video_streamer.cli import asking, looking, running
 from tg_video_streamer.errors import ConfigError, NoService, StreamerError
 
 PROGRAM = "tg-video-streamer"
@@ -24,6 +24,7 @@ application = typer.Typer(
     rich_markup_mode=None,
 )
 running.add_commands(application)
+looking.add_commands(application)
 asking.add_commands(application)
 
 

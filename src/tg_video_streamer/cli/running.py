@@ -24,7 +24,7 @@ def run(
     no_table: Annotated[bool, typer.Option("--no-table", help="Log lines only, also in a terminal.")] = False,
 ) -> int:
     """Go on air, until SIGINT (Ctrl-C) or SIGTERM."""
-    loaded = _load(env_file, demo=demo)
+    loaded = load(env_file, demo=demo)
     from tg_video_streamer.app import run_service  # noqa: PLC0415 - everything that plays: not for the other commands
 
     table = not no_table and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -33,7 +33,7 @@ def run(
 
 def check(env_file: EnvFileOption = None) -> int:
     """Try the settings without going on air."""
-    loaded = _load(env_file, demo=False)
+    loaded = load(env_file, demo=False)
     from tg_video_streamer.app import check as find_problems  # noqa: PLC0415 - as in `run`
 
     for warning in loaded.warnings:
@@ -52,7 +52,8 @@ def version() -> int:
     return 0
 
 
-def _load(env_file: Path | None, *, demo: bool) -> LoadedSettings:
+def load(env_file: Path | None, *, demo: bool) -> LoadedSettings:
+    """All the settings, checked. Raises ConfigError with every problem."""
     chosen = settings_file(env_file)
     if chosen is None and not demo and not os.environ.get("PLAYLIST", "").strip():
         missing = f"no .env in {Path.cwd()} and no PLAYLIST in the environment"

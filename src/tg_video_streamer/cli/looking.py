@@ -1,0 +1,53 @@
+"""The command that looks at everything: `doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tg_video_streamer.cli.place import EnvFileOption
+from tg_video_streamer.cli.running import load
+from tg_video_streamer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tg_video_streamer.config import LoadedSettings
+
+
+def doctor(
+    env_file: EnvFileOption = None,
+    *,
+    no_notify: Annotated[bool, typer.Option("--no-notify", help="Send no test message to NOTIFY_URLS.")] = False,
+) -> int:
+    """Look at settings, host, far ends and service, and say what to do about what is not well."""
+    from tg_video_streamer.doctor.finding import problem  # noqa: PLC0415 - not for the other commands
+
+    try:
+        loaded = load(env_file, demo=False)
+    except ConfigError as error:
+        for line in error.problems:
+            typer.echo(problem("settings", line).line)
+        return 1
+    return asyncio.run(_look(loaded, notify=not no_notify))
+
+
+async def _look(loaded: LoadedSettings, *, notify: bool) -> int:
+    from tg_video_streamer.config import secret_values  # noqa: PLC0415 - as above
+    from tg_video_streamer.doctor.checkup import check_up  # noqa: PLC0415 - as above
+    from tg_video_streamer.doctor.finding import Verdict  # noqa: PLC0415 - as above
+    from tg_video_streamer.logs import configure_logs, redaction  # noqa: PLC0415 - as above
+
+    secrets = secret_values(loaded.settings)
+    configure_logs(loaded.settings.log_format, secrets=secrets)
+    redact = redaction(secrets)
+    problems = 0
+    async for finding in check_up(loaded.settings, warnings=loaded.warnings, notify=notify):
+        typer.echo(redact(finding.line))
+        problems += finding.verdict is Verdict.PROBLEM
+    return 1 if problems else 0
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Put this module's command on the command line."""
+    application.command()(doctor)
