@@ -14,6 +14,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled, ProbeFailed
 from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.feed.pipes import Pipes
 from tg_video_streamer.feed.reader import Reader
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, Stretch
@@ -110,11 +111,50 @@ async def attempt(
     `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
     buffer then, since the reader may be waiting for room in it.
     """
-    loop = asyncio.get_running_loop()
+    pipes = Pipes(inputs)
     finished = asyncio.Event()
-    read_end, write_end = os.pipe()
-    reader = Reader(
-        read_end,
+    reader = _reader(setting, source, place, pipes.output, finished)
+    complaints = _Complaints(on_line)
+    try:
+        command = _command(setting, inputs, source, place, end_seconds, volume, pipes.scripts)
+        start = Child.start(command, stdout=pipes.child_output, pass_fds=pipes.inherited, on_line=complaints.take)
+        async with start as child:
+            pipes.close_childs()
+            pipes.hand_over_output()
+            reader.start()
+            stalled = await _watch(reader, finished, setting.stall_seconds, progressed)
+            code = await _exit_code(child) if reader.reached_end else None
+    finally:
+        pipes.close()
+        if reader.started:
+            # Cancelled with a full buffer: closing it is what releases the reader, and nobody takes from it any more.
+            await _joined(reader, finished, setting.buffer)
+    lines = complaints.lines
+    error = _error(reader, stalled=stalled, code=code, complaints=lines, limit=setting.stall_seconds)
+    if lines:
+        _log.debug("ffmpeg said", lines=lines[-5:], code=code)
+    lost = any(_SIGNS_OF_LOSS.search(line) for line in lines)
+    return Outcome(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=lost)
+
+
+class _Complaints:
+    """The last lines of stderr that nobody else deals with, without anything that could be secret."""
+
+    def __init__(self, on_line: Callable[[str], bool]) -> None:
+        self._on_line = on_line
+        self.lines: list[str] = []
+
+    def take(self, line: str) -> None:
+        """Each line of the child's stderr comes here."""
+        if not self._on_line(line):
+            self.lines.append(redacted(line))
+            del self.lines[:-20]
+
+
+def _reader(setting: Setting, source: Source, place: Place, descriptor: int, finished: asyncio.Event) -> Reader:
+    loop = asyncio.get_running_loop()
+    return Reader(
+        descriptor,
         setting.buffer,
         headers=setting.headers,
         start_ticks=place.frames * FRAME_TICKS,
@@ -123,41 +163,6 @@ async def attempt(
         monotonic=setting.clock.monotonic,
         finished=lambda: _tell(loop, finished),
     )
-    complaints: list[str] = []
-
-    def line_came(line: str) -> None:
-        if not on_line(line):
-            complaints.append(redacted(line))
-            del complaints[:-20]
-
-    scripts = [os.pipe() if not one.is_file else None for one in inputs]
-    try:
-        command = _command(setting, inputs, source, place, end_seconds, volume, scripts)
-        start = Child.start(
-            command,
-            stdout=write_end,
-            pass_fds=[script[0] for script in scripts if script],
-            on_line=line_came,
-        )
-        async with start as child:
-            _close_ends(write_end, scripts)
-            reader.start()
-            stalled = await _watch(reader, finished, setting.stall_seconds, progressed)
-            code = await _exit_code(child) if reader.reached_end else None
-    except BaseException:
-        _close_ends(write_end, scripts)
-        raise
-    finally:
-        if reader.started:
-            # Cancelled with a full buffer: closing it is what releases the reader, and nobody takes from it any more.
-            await _joined(reader, finished, setting.buffer)
-        else:
-            os.close(read_end)
-    error = _error(reader, stalled=stalled, code=code, complaints=complaints, limit=setting.stall_seconds)
-    if complaints:
-        _log.debug("ffmpeg said", lines=complaints[-5:], code=code)
-    lost = any(_SIGNS_OF_LOSS.search(line) for line in complaints)
-    return Outcome(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=lost)
 
 
 def redacted(line: str) -> str:
@@ -223,15 +228,6 @@ def _scripted(one: MediaInput, container: str, script: tuple[int, int], seek: fl
         raise ProbeFailed(f"the source cannot be opened: {error}") from None
     os.write(script[1], text)
     return (manifest_input if plain else script_input)(script[0], seek_seconds=seek)
-
-
-def _close_ends(write_end: int, scripts: Scripts) -> None:
-    """Close our copies of what the child has inherited; safe to call again."""
-    for descriptor in (write_end, *(end for script in scripts if script for end in script)):
-        try:
-            os.close(descriptor)
-        except OSError:
-            continue
 
 
 async def _watch(reader: Reader, finished: asyncio.Event, stall_seconds: float, progressed: Callable[[], None]) -> bool:
