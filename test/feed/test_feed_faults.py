@@ -226,4 +226,5 @@ async def test_black_frozen_and_silent_are_noticed(ffmpeg: Path, headers: CodecH
     await play(feed, events, after=watch)
     faults = {(event.fault, event.active) for event in events if isinstance(event, PictureFault)}
     assert faults == {(fault, active) for fault in ("black", "frozen", "silent") for active in (True, False)}
-    assert seen[0] >= 250
+    # Taken as fast as it comes, the item may be over before its detectors' lines are read; they never come too early.
+    assert all(frames >= 250 for frames in seen)

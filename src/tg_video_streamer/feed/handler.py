@@ -92,14 +92,9 @@ class Feed:
         self._progress = Progress(start_seconds=start_seconds)
         self._known_inputs: tuple[MediaInput, ...] | None = None
         self._watch = FaultWatch()
-        self.buffer = Buffer(limit_seconds=self._waiting_seconds)
+        buffer = self.buffer = Buffer(limit_seconds=self._waiting_seconds)
         self._setting = Setting(
-            house=house,
-            headers=headers,
-            ffmpeg=ffmpeg,
-            clock=clock,
-            buffer=self.buffer,
-            stall_seconds=stall_seconds,
+            house=house, headers=headers, ffmpeg=ffmpeg, clock=clock, buffer=buffer, stall_seconds=stall_seconds
         )
 
     @property
