@@ -174,6 +174,9 @@ def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: 
     """The part of the source from `place` on, as the filters need to know it."""
     begin = place.source_seconds
     aim_early = min(_AIM_EARLY_SECONDS, begin) if source.inexact_seek else 0.0
+    leader = source.picture or source.sound
+    # Even the shortest seek would cost a whole GOP there.
+    lead = source.lead_seconds(leader.input_index) if leader is not None and _trims_lead(source) else 0.0
     whole = source.duration_seconds
     if source.endless_picture and end_seconds is None:
         end_seconds = place.item_start_seconds + STILL_SECONDS if source.sound is None else whole
@@ -182,12 +185,16 @@ def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: 
     sound_whole = source.sound.duration_seconds if source.sound is not None else None
     return Stretch(
         seek_seconds=begin - aim_early,
-        trim_seconds=aim_early,
+        trim_seconds=aim_early + lead,
         length_seconds=None if end_seconds is None else max(0.04, end_seconds - begin),
         volume=volume,
         picture_left_seconds=None if picture_whole is None else max(0.0, picture_whole - begin),
         sound_left_seconds=None if sound_whole is None else max(0.0, sound_whole - begin),
     )
+
+
+def _trims_lead(source: Source) -> bool:
+    return source.inexact_seek and not source.live
 
 
 Scripts = list[tuple[int, int] | None]
@@ -207,7 +214,8 @@ def _command(
     for index, (one, script) in enumerate(zip(inputs, scripts, strict=True)):
         still = source.picture is not None and source.picture.still and source.picture.input_index == index
         alone = still and (source.sound is None or source.sound.input_index != index)
-        seek = 0.0 if alone or source.live else stretch.seek_seconds + source.lead_seconds(index)
+        lead = 0.0 if _trims_lead(source) else source.lead_seconds(index)
+        seek = 0.0 if alone or source.live else stretch.seek_seconds + lead
         if script is None:
             words.append(
                 file_input(one.location, seek_seconds=seek, still_format=source.still_container if alone else "")

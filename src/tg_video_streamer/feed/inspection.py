@@ -19,7 +19,7 @@ from tg_video_streamer.resolve.media import MediaInput
 _HIGH_DYNAMIC_RANGE = frozenset({16, 18})
 """Transfer characteristics PQ and HLG (ITU-T H.273)."""
 _STILL_CONTAINERS = re.compile(r"^image2$|_pipe$")
-_INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg"})
+_INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg", "hls"})
 _MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
 _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
 _LOOKED_AT_FRAMES = 6

@@ -152,5 +152,9 @@ def _loudness(sound: Sound, house: HouseFormat, volume: float) -> list[str]:
     if sound.loudness_lufs is not None:
         gain = house.loudness_lufs - sound.loudness_lufs
         return [f"volume={gain:.2f}dB", *factor, limiter]
-    normalise = f"loudnorm=I={house.loudness_lufs:g}:TP=-1.5:LRA=11,aresample=48000,aformat=channel_layouts=stereo"
+    normalise = (
+        f"loudnorm=I={house.loudness_lufs:g}:TP=-1.5:LRA=11,aresample=48000,aformat=channel_layouts=stereo,"
+        # ffmpeg 9.0 stamps the last 3 s up to 81 ms late; what goes in has no holes, so samples can be counted.
+        "asetpts=N/SR/TB"
+    )
     return [normalise, *factor, *([limiter] if volume > 1.0 else [])]

@@ -1,0 +1,43 @@
+"""Recorded HLS plays from its first frame, and is resumed at any frame, though its demuxer seeks to the keyframe behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stands.feeding import feed_of, item_of, play
+from stands.numbered import Plan, make_clip
+from stands.recording import skews
+from stands.site import Segments, Site, cut_hls
+from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.media import CodecHeaders
+
+_FRAMES = 375
+
+
+@pytest.fixture(scope="module")
+def segments(tmp_path_factory: pytest.TempPathFactory) -> Segments:
+    """Fifteen numbered seconds in segments of one second, with a sound that begins a little before the picture."""
+    folder = tmp_path_factory.mktemp("recorded")
+    encoder = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p")
+    plan = Plan(item_id=9, frames=_FRAMES, flashes=tuple(range(12, _FRAMES, 25)), encoder=encoder)
+    return cut_hls(make_clip(folder / "recorded.mp4", plan), folder / "segments")
+
+
+@pytest.mark.parametrize("start_seconds", [0.0, 0.4, 13.2])
+async def test_recorded_hls_begins_at_the_frame(
+    segments: Segments, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path, start_seconds: float
+) -> None:
+    """No frame before the wanted one and none after it is missing, and lips stay in time."""
+    with Site() as site:
+        site.hls("/vod/index.m3u8", segments)
+        item = item_of(site.url("/vod/index.m3u8"))
+        feed = feed_of(item, each_ffmpeg, headers=headers, start_seconds=start_seconds)
+        played = await play(feed)
+    assert feed.state is FeedState.ENDED, feed.last_error
+    recording = played.decoded(tmp_path, headers)
+    assert recording.numbers(9) == list(range(round(start_seconds * 25), _FRAMES))
+    found = skews(recording)
+    assert found
+    assert [round(skew, 3) for skew in found if abs(skew) > 0.011 + 0.04] == []
