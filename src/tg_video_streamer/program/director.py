@@ -30,7 +30,10 @@ from tg_video_streamer.resolve.media import Expansion
 log = structlog.get_logger(__name__)
 
 EXPIRY_MARGIN_SECONDS = 90.0
-"""A primed item whose URLs end sooner than this is primed anew: it must not go on air with dead ones."""
+"""A primed item whose URLs end sooner than this is primed anew: it must not go on air with dead ones.
+
+At most half of the time for which they are good: the addresses of some sites never live so long.
+"""
 MOST_COMING = 3
 AHEAD_SECONDS = 10.0
 """Items that are shorter than it takes to prime the next one: so much of them is held, or MOST_COMING."""
@@ -39,6 +42,8 @@ SLOW_SECONDS = 4.0
 LOOK_SECONDS = 0.25
 """The shortest pause before looking again at what may be tried."""
 _LOOKED_AT_ITEMS = 64
+_UNFIT = frozenset({"off_grid", "feed_error", "source_stalled"})
+"""Why an item came off for good that had not ended: it rests for a while."""
 
 
 class FeedMaker(Protocol):
@@ -205,7 +210,9 @@ class Director:
         expires = act.feed.expires_wall
         if expires is None or act.over:
             return None
-        left = expires - self._clock.wall() - EXPIRY_MARGIN_SECONDS
+        waited = self._clock.monotonic() - act.began
+        lifetime = expires - self._clock.wall() + waited
+        left = lifetime - waited - min(EXPIRY_MARGIN_SECONDS, lifetime / 2)
         if left <= 0 and act.feed.primed and self._drop(act):
             log.info("the addresses of a coming item end soon: primed anew", key=act.item.key)
             self.wake()
@@ -250,6 +257,6 @@ class Director:
         if act is None or act.showing is not showing:
             return
         self._on_air = None
-        if act.feed.state is FeedState.FAILED or reason in {"off_grid", "feed_error"}:
+        if act.feed.state is FeedState.FAILED or reason in _UNFIT:
             self._quarantine.failed(act.item.key, reason)
         act.stop()
