@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import errno
+import os
 import socket
 import ssl
 import threading
@@ -119,7 +120,9 @@ class Heartbeat:
         except ssl.SSLError as error:
             return f"TLS: {error.reason or 'failed'}"
         except OSError as error:
-            return error.strerror or type(error).__name__
+            # asyncio's own text has the address in it; a name that is not known has no number of the system's.
+            known = error.errno is not None and error.errno > 0
+            return os.strerror(error.errno or 0) if known else error.strerror or type(error).__name__
         except ValueError as error:
             return str(error)
         return "" if 200 <= status < 300 else f"it answered {status}"

@@ -111,5 +111,5 @@ def sent_finding(result: Sent) -> Finding:
     if not result.failed and not result.unknown:
         return well(about, text)
     parts = [f"{result.failed} did not take it"] if result.failed else []
-    parts += [f"{result.unknown} are of no kind that Apprise knows"] if result.unknown else []
+    parts += [f"{result.unknown} of no kind that Apprise knows"] if result.unknown else []
     return problem(about, f"{text}: {', '.join(parts)}", "correct NOTIFY_URLS and run this again")
