@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import shutil
@@ -43,7 +44,7 @@ async def look_at_ports(settings: Settings) -> list[Finding]:
 
 def port_finding(name: str, host: str, port: int, *, own: bool) -> Finding:
     """Whether something could listen at `host` and `port`; `own`: a service of these settings runs and may have it."""
-    about = "ports"
+    about, host_remedy = "ports", f"correct {name.replace('PORT', 'HOST')}"
     try:
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = places[0]
@@ -51,12 +52,14 @@ def port_finding(name: str, host: str, port: int, *, own: bool) -> Finding:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(address)
             tried.listen(1)
-    except socket.gaierror:
-        return problem(about, f"{host} is no address for {name}", f"correct {name.replace('PORT', 'HOST')}")
+    except (socket.gaierror, UnicodeError):
+        return problem(about, f"{host} is no address for {name}", host_remedy)
     except OSError as error:
+        reason = (error.strerror or "cannot be used").lower()
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            return problem(about, f"{name} {port} on {host}: {reason}", host_remedy)
         if own:
             return well(about, f"{name} {port} is in use, and the service runs")
-        reason = (error.strerror or "cannot be used").lower()
         return doubt(about, f"{name} {port} on {host}: {reason}", f"the next free one is taken; set {name} to another")
     return well(about, f"{name} {port or 'of any number'} on {host} is free")
 

@@ -51,8 +51,10 @@ async def _reached(about: str, host: str, port: int, remedy: str) -> Finding:
             _, writer = await asyncio.open_connection(host, port)
     except TimeoutError:
         return problem(about, f"{host} port {port} does not answer within {CONNECT_SECONDS:g} s", remedy)
+    except UnicodeError:
+        return problem(about, f"{host} is no host name", remedy)
     except OSError as error:
-        reason = error.strerror or os.strerror(error.errno or 0)
+        reason = error.strerror or "no connection"
         if not isinstance(error, socket.gaierror) and error.errno:
             reason = os.strerror(error.errno)
         return problem(about, f"{host} port {port} cannot be reached: {reason.lower()}", remedy)
@@ -68,7 +70,7 @@ async def _srt_finding(about: str, url: str) -> Finding:
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port)
-    except (TimeoutError, OSError):
+    except (TimeoutError, OSError, UnicodeError):
         return problem(about, f"{parts.hostname} is no host that can be found", _REACH_REMEDY)
     return well(about, f"{parts.hostname} is known; whether it takes SRT shows only on air")
 
