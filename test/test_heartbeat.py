@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from stands.called_site import CalledSite, called_site
 from stands.ports import free_port
+from stands.service import running
 from stands.small_channel import SmallChannel
 from stands.waiting import wait_until
 from tg_video_streamer.control.status import ServiceStatus
@@ -145,6 +146,17 @@ async def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
         async with beating(f"https://127.0.0.1:{site.port}/", Channel()):
             await _until_called(site)
+
+
+def test_the_running_service_calls_once_it_is_on_air(tmp_path: Path) -> None:
+    """A service that plays calls its heartbeat, and the address is not in its log."""
+    with called_site() as site:
+        settings = {"HEARTBEAT_URL": f"http://127.0.0.1:{site.port}/CANARY", "VIDEO_QUALITY": "480p"}
+        with running(tmp_path / "service", settings, arguments=("--demo",)) as service:
+            wait_until(lambda: site.calls, timeout=60, what="a heartbeat")
+            assert service.status()["channel_state"] == "on_air"
+            assert service.stop() == 0
+            assert "CANARY" not in service.log
 
 
 async def test_without_a_url_nobody_is_called() -> None:

@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 PERIOD_SECONDS = 60.0
 TIMEOUT_SECONDS = 10.0
+LOOK_SECONDS = 2.0
+"""How soon a channel that comes back on air is called for."""
 _ON_AIR = frozenset({"on_air", "on_filler"})
 _USUAL_PORTS = {"http": 80, "https": 443}
 _STATUS_LINE_BYTES = 4096
@@ -102,13 +104,14 @@ class Heartbeat:
             await asyncio.Event().wait()
             return
         loop = asyncio.get_running_loop()
-        due = loop.time()
         while True:
+            began = loop.time()
             if truly_on_air(self._status()):
                 self._tell(await self._call(self._target))
-            # A call that took long shortens the pause, and a host that slept owes no calls.
-            due = max(due + self._period_seconds, loop.time())
-            await asyncio.sleep(due - loop.time())
+                # A call that took long shortens the pause.
+                await asyncio.sleep(max(0.0, began + self._period_seconds - loop.time()))
+            else:
+                await asyncio.sleep(min(self._period_seconds, LOOK_SECONDS))
 
     async def _call(self, target: HeartbeatTarget) -> str:
         """Why the call failed; empty where it was answered well."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 
 import structlog
 
@@ -12,14 +13,16 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.events import Event
 from tg_video_streamer.notify.judge import Judge
-from tg_video_streamer.notify.message import Kind, Message
+from tg_video_streamer.notify.message import Kind, Message, duration_text
 from tg_video_streamer.notify.outbox import Batch, Outbox
-from tg_video_streamer.notify.sending import send
+from tg_video_streamer.notify.sending import Sent, send
 
 log = structlog.get_logger(__name__)
 
 RETRY_PAUSES = (30.0, 120.0, 600.0)
-"""After a try that reached nobody: the network that takes the outputs down takes the message too."""
+"""After a try that reached nobody, the last one again and again: what takes the outputs down takes the message too."""
+GIVE_UP_SECONDS = 24 * 3600.0
+_LATE_SECONDS = 60.0
 
 Redact = Callable[[str], str]
 
@@ -35,12 +38,14 @@ class Notifier:
         clock: Clock,
         redact: Redact,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
+        give_up_seconds: float = GIVE_UP_SECONDS,
     ) -> None:
-        """`redact` masks every secret that the service knows."""
+        """`redact` masks every secret that the service knows; a message is tried for `give_up_seconds`."""
         self._addresses = tuple(addresses)
         self._clock = clock
         self._redact = redact
         self._retry_pauses = tuple(retry_pauses)
+        self._give_up_seconds = give_up_seconds
         self._judge = Judge(after_seconds=after_seconds)
         self._outbox = Outbox()
         self._changed = asyncio.Event()
@@ -96,32 +101,35 @@ class Notifier:
 
     async def _deliver(self, batch: Batch) -> None:
         """Send it to everybody; again where it reached nobody, while what comes meanwhile is collected."""
-        for pause in (*self._retry_pauses, None):
-            reason = await self._try(batch)
-            if not reason:
+        began = self._clock.monotonic()
+        for pause in chain(self._retry_pauses, repeat(self._retry_pauses[-1])):
+            result = await self._try(batch, self._clock.monotonic() - began)
+            if result.sent:
+                self._failing = False
                 return
-            if not self._failing:
-                log.warning("notification not sent", reason=reason, remedy="run: tg-video-streamer doctor")
-            self._failing = True
-            if pause is not None:
-                await asyncio.sleep(pause)
-        log.warning("notification given up", things=batch.count)
+            # Addresses of which none can be read are no better next time.
+            hopeless = result.unknown and not result.failed
+            if hopeless or self._clock.monotonic() - began + pause > self._give_up_seconds:
+                log.warning("notification given up", things=batch.count)
+                return
+            await asyncio.sleep(pause)
 
-    async def _try(self, batch: Batch) -> str:
-        """Why it reached nobody; empty where it reached somebody."""
+    async def _try(self, batch: Batch, age_seconds: float) -> Sent:
+        """Whom it reached; why it reached nobody is logged once, until it reaches somebody again."""
+        late = f"\n(told late: this was {duration_text(age_seconds)} ago)" if age_seconds > _LATE_SECONDS else ""
         try:
             result = await send(
                 self._addresses,
                 title=f"tg-video-streamer on {socket.gethostname()}",
-                text=batch.text,
+                text=batch.text + late,
                 kind=batch.kind,
             )
+            reason = f"{result.failed} addresses did not take it, {result.unknown} are none that Apprise knows"
         except (StreamerError, OSError) as error:
-            return str(error)
-        if not result.sent:
-            return f"{result.failed} addresses did not take it, {result.unknown} are none that Apprise knows"
-        log.info("notification sent", things=batch.count, sent=result.sent)
-        if result.failed or result.unknown:
-            log.warning("notification not sent to all", failed=result.failed, unknown=result.unknown)
-        self._failing = False
-        return ""
+            result, reason = Sent(sent=0, failed=len(self._addresses), unknown=0), str(error)
+        if result.sent:
+            log.info("notification sent", things=batch.count, sent=result.sent)
+        if (result.failed or result.unknown) and not self._failing:
+            self._failing = not result.sent
+            log.warning("notification not sent", reason=reason, remedy="run: tg-video-streamer doctor")
+        return result
