@@ -43,12 +43,12 @@ def publish(clip: str, url: str, seconds: float) -> None:
         handler.stop()
 
 
-def cost(process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """CPU seconds and largest memory in MB of a process, once it has ended."""
+def cost(process: subprocess.Popen[bytes]) -> float:
+    """CPU seconds of a process, once it has ended."""
     _, code, usage = os.wait4(process.pid, 0)
     process.returncode = code
     assert code == 0, f"ended with {code}"  # noqa: S101 - a failed run must not become a number
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -59,12 +59,16 @@ def main() -> None:
         (clip,) = Path(folder).glob("clip-*.mkv")
         floor = ["ffmpeg", "-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(clip)]
         floor += ["-t", str(seconds), "-c", "copy", "-f", "flv", server.url("ffmpeg")]
-        ours = [sys.executable, __file__, "--publish", str(clip), server.url("ours"), str(seconds)]
-        started = [("ffmpeg -re -c copy", subprocess.Popen(floor)), ("ours", subprocess.Popen(ours))]
-        print(f"{seconds:g} s of 720p to nginx-rtmp      CPU s   MB")
+        ours = [sys.executable, __file__, "--publish", str(clip)]
+        start = cost(subprocess.Popen([*ours, server.url("start"), "0.2"]))
+        started = [
+            ("ffmpeg -re -c copy", subprocess.Popen(floor)),
+            ("ours", subprocess.Popen([*ours, server.url("ours"), str(seconds)])),
+        ]
+        print(f"{seconds:g} s of 720p to nginx-rtmp      CPU s")
         for name, process in started:
-            cpu, megabytes = cost(process)
-            print(f"{name:32} {cpu:7.2f} {megabytes:4.0f}")
+            print(f"{name:32} {cost(process):6.2f}")
+        print(f"{'of which start and imports':32} {start:6.2f}")
         for path in server.records():
             print(f"recorded by nginx: {path.name.split('-')[0]:10} {path.stat().st_size / 1e6:.1f} MB")
 
