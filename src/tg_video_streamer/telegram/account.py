@@ -19,7 +19,7 @@ from tg_video_streamer.telegram.centres import OtherCentres
 from tg_video_streamer.telegram.client import make_client, make_session
 from tg_video_streamer.telegram.credentials import Credentials
 from tg_video_streamer.telegram.limiter import ConnectionLimiter
-from tg_video_streamer.telegram.waiting import within
+from tg_video_streamer.telegram.waiting import ConnectionBroke, within
 
 __all__ = ["Account", "Credentials"]
 
@@ -31,8 +31,8 @@ class Account:
     """One connected client; every method is for the event loop's thread.
 
     Telethon never reconnects by itself here: a lost connection is opened anew by one task, as often as the limiter
-    allows, and what the server then says tells an ended session from a broken line. A request that waits meanwhile is
-    sent when the connection is back, or fails with SessionUnreachable at its own timeout.
+    allows, and what the server then says tells an ended session from a broken line. A request without an answer is sent
+    again when the connection is back, as MTProto asks of clients, or fails with SessionUnreachable at its own timeout.
     """
 
     def __init__(
@@ -83,26 +83,34 @@ class Account:
 
         `dc_id` asks another data centre than the account's own, with an authorisation that its own one hands out.
         """
-        if self._ending is not None:
-            raise self._ending
         deadline = self._clock.monotonic() + timeout_seconds
+        while True:
+            client = await self._connected(deadline - self._clock.monotonic())
+            if dc_id is not None and dc_id != client.session.dc_id:
+                call = self._centres.invoke(client, dc_id, request)
+            else:
+                call = client(request)
+            try:
+                return await within(call, deadline - self._clock.monotonic(), broken=client.disconnected)
+            except ConnectionBroke:
+                # The limiter's pauses keep this from spinning, the deadline ends it.
+                if client is self._client:
+                    self._online.clear()
+            except SessionEnded as ending:
+                self._finish(ending)
+                raise
+
+    async def _connected(self, seconds: float) -> TelegramClient:
+        """The client once it is online; raises SessionEnded, or SessionUnreachable after `seconds`."""
         try:
-            await asyncio.wait_for(self._online.wait(), timeout_seconds)
+            await asyncio.wait_for(self._online.wait(), max(seconds, 0.0))
         except TimeoutError:
-            raise self._ending or SessionUnreachable("Telegram is not connected now") from None
+            raise SessionUnreachable("Telegram is not connected now") from None
         if self._ending is not None:
             raise self._ending
-        client = self._client
-        assert client is not None, "online without a client"  # noqa: S101 - states the invariant, for the type checker
-        if dc_id is not None and dc_id != client.session.dc_id:
-            call = self._centres.invoke(client, dc_id, request)
-        else:
-            call = client(request)
-        try:
-            return await within(call, deadline - self._clock.monotonic())
-        except SessionEnded as ending:
-            self._finish(ending)
-            raise
+        if self._client is None:
+            raise SessionUnreachable("the connection to Telegram is closed")
+        return self._client
 
     async def close(self) -> None:
         """Disconnect; whoever waits for an answer gets SessionUnreachable."""
