@@ -19,6 +19,7 @@ StreamerError
 │   ├── SessionEnded      it is over: only a new login, or the spare, helps; `ending` says how it ended
 │   └── SessionUnreachable  Telegram cannot be asked now: network, FLOOD_WAIT, trouble on its side
 ├── TelegramRefused       Telegram refused one request; `word` is its own word for it
+├── EnvFileUnchanged      the settings file could not be changed, and is as it was
 ├── ChildFailed           a child process did not end in time, or said too much
 ├── ListenFailed          the web page has no address to listen at
 ├── MalformedMessage      bytes that are not RTMP or AMF came from a network peer
@@ -160,6 +161,10 @@ class TelegramRefused(StreamerError):
         """`word`: Telegram's own word for it (CHAT_ADMIN_REQUIRED …)."""
         super().__init__(what, remedy=remedy)
         self.word = word
+
+
+class EnvFileUnchanged(StreamerError):
+    """The settings file could not be changed: no room, no right, or another writer; it is as it was, and whole."""
 
 
 class ChildFailed(StreamerError):
