@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 from telethon.tl.functions.help import GetNearestDcRequest
@@ -131,7 +132,7 @@ async def test_garbage(stand: TelegramStand, cut: str) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"api_id": 0}, {"api_hash": ""}, {"api_id": 999}])
-async def test_wrong_application(stand: TelegramStand, changes: dict[str, object]) -> None:
+async def test_wrong_application(stand: TelegramStand, changes: dict[str, Any]) -> None:
     """A wrong or missing API_ID or API_HASH is told apart from an ended session."""
     account = new_account(stand, **changes)
     assert (await ending_of(account.connect())).ending is SessionEnding.WRONG_API
