@@ -207,6 +207,10 @@ class Account:
             await within(client.disconnect(), 5.0)
         except SessionUnreachable as trouble:
             log.warning("telegram connection closed badly", why=trouble.what)
+        # The reason is known by now; read once more, so that nobody complains that it was not.
+        gone = client.disconnected
+        if gone.done() and not gone.cancelled():
+            gone.exception()
 
 
 async def _greet(client: TelegramClient) -> int:

@@ -35,7 +35,9 @@ async def make_session(credentials: Credentials) -> StringSession:
     session = StringSession(string)
     if credentials.server:
         address, port = await _resolved(credentials.server)
-        session.set_dc(session.dc_id or FIRST_DATA_CENTRE, address, port)
+        sent_on = session.dc_id not in {0, FIRST_DATA_CENTRE} and session.server_address == address
+        if not sent_on:  # at login the server itself sent it on to another of its data centres, at a port of its own
+            session.set_dc(session.dc_id or FIRST_DATA_CENTRE, address, port)
     if credentials.server_key is not None:
         rsa.add_key(credentials.server_key.read_text(), old=False)
     return session

@@ -85,20 +85,21 @@ def translated(error: BaseException) -> StreamerError:
         return error
     if isinstance(error, errors.RPCError):
         return _refusal(error)
-    if isinstance(error, errors.AuthKeyNotFound):
-        return session_ended(SessionEnding.KEY_UNKNOWN)
-    if isinstance(error, errors.InvalidBufferError):
+    if isinstance(error, (errors.AuthKeyNotFound, errors.InvalidBufferError)):
         return _transport(error)
     if isinstance(error, (OSError, TimeoutError, EOFError, errors.SecurityError, errors.TypeNotFoundError)):
         return SessionUnreachable(f"Telegram cannot be reached ({type(error).__name__})")
     if isinstance(error, (struct.error, BufferError)):
         return SessionUnreachable("Telegram sent something that cannot be read")
+    if type(error).__module__.startswith("python_socks"):
+        # Loaded only where SOCKS5 is used, and its errors are no OSErrors.
+        return SessionUnreachable("the proxy does not let us through", remedy="check TELEGRAM_PROXY")
     raise error
 
 
-def _transport(error: errors.InvalidBufferError) -> StreamerError:
+def _transport(error: errors.AuthKeyNotFound | errors.InvalidBufferError) -> StreamerError:
     """Four bytes instead of a message: a code of the transport's (https://core.telegram.org/mtproto/mtproto-transports)."""
-    if error.code == 404:
+    if isinstance(error, errors.AuthKeyNotFound) or error.code == 404:
         return session_ended(SessionEnding.KEY_UNKNOWN)
     return SessionUnreachable(f"Telegram's transport refused the connection ({error.code})", seconds=30.0)
 

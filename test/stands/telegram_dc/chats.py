@@ -6,8 +6,8 @@ from typing import Any
 
 from pyrogram.raw import types
 
+from stands.telegram_dc.accounts import told_user
 from stands.telegram_dc.handlers import Table
-from stands.telegram_dc.login import told_user
 from stands.telegram_dc.wire import Connection
 from stands.telegram_dc.world import Call, Chat, Role, RpcFailed, World
 

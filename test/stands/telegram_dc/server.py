@@ -12,7 +12,7 @@ import ipaddress
 import struct
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,9 +20,10 @@ from typing import Any, Self, TypeVar
 from pyrogram.raw import types
 
 from stands.telegram_dc import calls
+from stands.telegram_dc.accounts import ACCOUNTS, HOST
 from stands.telegram_dc.calls import CALLS
 from stands.telegram_dc.chats import CHATS
-from stands.telegram_dc.login import HOST, LOGIN, announce_acceptance
+from stands.telegram_dc.login import LOGIN, announce_acceptance
 from stands.telegram_dc.wire import Connection
 from stands.telegram_dc.world import (
     API_HASH,
@@ -42,7 +43,7 @@ from stands.telegram_dc.world import (
 
 __all__ = ["Fault", "RpcFailed", "StreamState", "TelegramStand"]
 Result = TypeVar("Result")
-_METHODS = LOGIN.methods | CHATS.methods | CALLS.methods
+_METHODS = ACCOUNTS.methods | LOGIN.methods | CHATS.methods | CALLS.methods
 
 
 class TelegramStand:
@@ -268,8 +269,8 @@ class TelegramStand:
         """How many were made so far."""
         return self.world.connections_made
 
-    def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
 
     async def _start(self) -> None:
         for dc in (HOME_DC, OTHER_DC):
