@@ -126,6 +126,7 @@ def test_hls_list_that_cannot_be_written(tmp_path: Path, clip: Clip) -> None:
     adapter.open()
     with pytest.raises(OutputLost, match="free space"):
         adapter.send(published(clip, 200).published)
+    assert not (tmp_path / "index.m3u8").is_file()
     adapter.close()
 
 

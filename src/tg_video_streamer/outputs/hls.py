@@ -22,6 +22,8 @@ from tg_video_streamer.outputs.timestamps import MPEGTS_LIMIT_TICKS, OwnTime
 PLAYLIST_NAME = "index.m3u8"
 _SEGMENT_TICKS = 2 * TICKS_PER_SECOND
 _LISTED = 6
+_LEAST_LISTED = 3
+"""A list begins with so many (RFC 8216 §6.3.3 has players stay three away from its end; Chromium fails on fewer)."""
 _KEPT_UNLISTED = 3
 """Segments that are no longer listed, but that a slow viewer may still ask for."""
 _SEGMENT_NUMBER = re.compile(r"segment-(\d+)\.ts")
@@ -77,19 +79,19 @@ class HlsAdapter:
         self._began_wall = 0.0
         self._segments: deque[Segment] = deque()
         self._finished_bytes = 0
+        self._old: list[Path] = []
 
     def open(self) -> None:
-        """See Adapter; segments of an earlier run are removed, since no playlist will list them again."""
+        """See Adapter; segments of an earlier run are removed once a new list replaces that which names them."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             old = [path for path in self._folder.iterdir() if _SEGMENT_NUMBER.match(path.name)]
-            for path in old:
-                path.unlink(missing_ok=True)
         except OSError as error:
             raise self._failure(error) from error
         # Numbers only grow, also over restarts: players take a smaller one for an old playlist.
         numbers = [int(found[1]) for path in old if (found := _SEGMENT_NUMBER.match(path.name))]
         self._number = max([int(self._clock.wall()), *numbers]) + 1
+        self._old = old
 
     def send(self, packets: Sequence[Stamped]) -> None:
         """See Adapter."""
@@ -110,7 +112,7 @@ class HlsAdapter:
 
     def delivering(self) -> bool:
         """See Adapter; a viewer has something once a segment is listed."""
-        return bool(self._segments)
+        return len(self._segments) >= _LEAST_LISTED
 
     def close(self) -> None:
         """See Adapter; the last segment is listed as short as it is, unless the disk does not take it."""
@@ -151,14 +153,20 @@ class HlsAdapter:
         self._segments.append(segment)
         try:
             self._part.replace(self._folder / segment.name)
-            list_part = self._folder / f"{PLAYLIST_NAME}.part"
-            list_part.write_text(playlist(list(self._segments)[-_LISTED:]))
-            list_part.replace(self._folder / PLAYLIST_NAME)
-            while len(self._segments) > _LISTED + _KEPT_UNLISTED:
-                (self._folder / self._segments.popleft().name).unlink(missing_ok=True)
+            if len(self._segments) >= _LEAST_LISTED:
+                self._write_list()
         except OSError as error:
             raise self._failure(error) from error
         self._number += 1
+
+    def _write_list(self) -> None:
+        list_part = self._folder / f"{PLAYLIST_NAME}.part"
+        list_part.write_text(playlist(list(self._segments)[-_LISTED:]))
+        list_part.replace(self._folder / PLAYLIST_NAME)
+        while len(self._segments) > _LISTED + _KEPT_UNLISTED:
+            self._old.append(self._folder / self._segments.popleft().name)
+        while self._old:
+            self._old.pop().unlink(missing_ok=True)
 
     def _failure(self, error: OSError) -> OutputLost:
         return OutputLost(
