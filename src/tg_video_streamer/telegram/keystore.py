@@ -1,0 +1,77 @@
+"""What is known of Telegram from one start to the next, in one private file: chat, URL and key, account, spare."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+NAME = "telegram.json"
+_PRIVATE = 0o600
+
+
+class Keystore:
+    """Named records of plain JSON values; the file (mode 0600) is replaced whole at each change.
+
+    It holds secrets: a live stream's key, and access hashes. A file that cannot be read counts as empty, since all in it
+    can be asked for again; one that cannot be written is a WARNING, and what was put is known until the process ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is STATE_DIR."""
+        self._path = folder / NAME
+        self._records = self._read()
+
+    def get(self, name: str) -> dict[str, Any]:
+        """A copy of a record; an empty one where there is none."""
+        return dict(self._records.get(name, {}))
+
+    def put(self, name: str, record: dict[str, Any]) -> None:
+        """Keep a record, an empty one to forget it; it is on the disk when this returns."""
+        if self._records.get(name, {}) == record:
+            return
+        self._records[name] = dict(record)
+        try:
+            self._write()
+        except OSError as error:
+            log.warning("telegram's key file cannot be written", file=str(self._path), why=error.strerror)
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            kept = json.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            # The text of the error may hold a piece of the file.
+            log.warning("telegram's key file is damaged and begun anew", file=str(self._path), why=type(error).__name__)
+            return {}
+        if not isinstance(kept, dict):
+            return {}
+        return {str(name): record for name, record in kept.items() if isinstance(record, dict)}
+
+    def _write(self) -> None:
+        beside = self._path.with_name(f".{NAME}.{os.getpid()}")
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                beside.unlink()
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - private from its first moment on
+                json.dump({name: record for name, record in self._records.items() if record}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
