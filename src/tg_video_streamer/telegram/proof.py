@@ -72,7 +72,7 @@ def judge(before: ProofState, look: Look, *, grace_seconds: float = GRACE_SECOND
         return replace(calm, proof=Proof.UNPROVEN, newest_milliseconds=None, advanced_at=None)
     known = before.newest_milliseconds
     seen = replace(calm, newest_milliseconds=look.newest_milliseconds)
-    if known is not None and look.newest_milliseconds > known and known > 0:
+    if known is not None and look.newest_milliseconds > known > 0:
         return replace(seen, proof=Proof.PROVEN, advanced_at=look.at, missing_in_row=0)
     since = look.at if before.advanced_at is None else before.advanced_at
     if look.at - since < grace_seconds:
