@@ -78,6 +78,15 @@ class PictureFault:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ProofChanged:
+    """Whether the far end of an output is seen to receive it: `proven`, `unproven`, `missing`, or empty for not known."""
+
+    wall: float
+    output: str
+    proof: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DegradedChanged:
     """Something that is configured needs a Telegram session and there is none (`active`), or no longer.
 
@@ -109,7 +118,17 @@ class UpdateFailed:
     """What a person runs to try again or to see more."""
 
 
-Event = WentOn | CameOff | SourceFailed | OutputChanged | PictureFault | DegradedChanged | SessionRenewed | UpdateFailed
+Event = (
+    WentOn
+    | CameOff
+    | SourceFailed
+    | OutputChanged
+    | PictureFault
+    | ProofChanged
+    | DegradedChanged
+    | SessionRenewed
+    | UpdateFailed
+)
 
 
 class EventBus:
