@@ -1,0 +1,332 @@
+"""The far end of a video chat on the loopback: answers a join payload, speaks ICE and DTLS-SRTP, and keeps what it gets.
+
+`Sfu` runs in a thread of the test and can decode what came; `SfuProcess` is one in a child, to be killed and stopped.
+It does what Telegram's does as far as a sender sees it: reports what arrived and a bandwidth, without which ntgcalls
+would send its smallest layer only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import signal
+import struct
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import aioice.ice
+import av
+from aiortc.codecs import depayload
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcicetransport import RTCIceGatherer, RTCIceParameters, RTCIceTransport
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtp import (
+    RtcpPacket,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpSrPacket,
+    RtpPacket,
+    pack_remb_fci,
+)
+
+Result = TypeVar("Result")
+_VIDEO, _RTX, _OPUS = 100, 101, 111
+_ABS_SEND = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+_FEEDBACK = [
+    {"type": "goog-remb"},
+    {"type": "ccm", "subtype": "fir"},
+    {"type": "nack"},
+    {"type": "nack", "subtype": "pli"},
+]
+_H264 = {"profile-level-id": "42e01f", "packetization-mode": 1, "level-asymmetry-allowed": 1}
+_MASK = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One decoded picture of one layer."""
+
+    arrived: float
+    """Monotonic seconds of its first packet."""
+    rtp_time: int
+    frame: av.VideoFrame
+
+
+class _Dtls(RTCDtlsTransport):
+    """Hands RTP and RTCP on instead of routing it to receivers."""
+
+    on_rtp: Callable[[bytes], None]
+    on_rtcp: Callable[[bytes], None]
+
+    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:  # noqa: ARG002 - aiortc gives it by name
+        self.on_rtp(data)
+
+    async def _handle_rtcp_data(self, data: bytes) -> None:
+        self.on_rtcp(data)
+
+
+class Leg:
+    """One participant's connection; belongs to the loop's thread, its records may be read from any."""
+
+    def __init__(self, bits_per_second: int) -> None:
+        self._bits_per_second = bits_per_second
+        self.packets: dict[int, list[tuple[int, float, RtpPacket]]] = defaultdict(list)
+        """By ssrc: unwrapped sequence number, arrival, packet."""
+        self.reports: dict[int, list[tuple[float, int]]] = defaultdict(list)
+        """By ssrc: the sender's own clock in seconds and the RTP time that belongs to it, by each of its reports."""
+        self.highest: dict[int, int] = {}
+        self.arrived = 0.0
+
+    async def answer(self, payload: str) -> str:
+        """What Telegram answers to a join payload; the connection then makes itself."""
+        join = json.loads(payload)
+        self.audio_ssrc = join["ssrc"] & _MASK  # ntgcalls writes them as signed numbers
+        groups = [group for group in join["ssrc-groups"] if group["semantics"] == "SIM"]
+        self.layers = [ssrc & _MASK for group in groups for ssrc in group["sources"]]
+        gatherer = RTCIceGatherer(iceServers=[])
+        await gatherer.gather()
+        self.ice = RTCIceTransport(gatherer)
+        self.ice._connection.ice_controlling = True  # ntgcalls is the controlled side
+        self.dtls = _Dtls(self.ice, [RTCCertificate.generateCertificate()])
+        self.dtls._set_role("client")  # ntgcalls is passive
+        self.dtls.on_rtp, self.dtls.on_rtcp = self._on_rtp, self._on_rtcp
+        self.task = asyncio.create_task(self._run(join))
+        return json.dumps(self._described(gatherer))
+
+    def _described(self, gatherer: RTCIceGatherer) -> dict[str, Any]:
+        local, candidate = gatherer.getLocalParameters(), gatherer.getLocalCandidates()[0]
+        prints = self.dtls.getLocalParameters().fingerprints
+        fingerprint = next(one.value for one in prints if one.algorithm == "sha-256")
+        video = {"id": _VIDEO, "name": "H264", "clockrate": 90000, "channels": 1, "parameters": _H264}
+        extensions = [{"id": 2, "uri": _ABS_SEND}]
+        return {
+            "transport": {
+                "xmlns": "urn:xmpp:jingle:transports:ice-udp:1",
+                "rtcp-mux": True,
+                "ufrag": local.usernameFragment,
+                "pwd": local.password,
+                "fingerprints": [{"hash": "sha-256", "setup": "active", "fingerprint": fingerprint}],
+                "candidates": [
+                    {
+                        "component": "1",
+                        "foundation": "1",
+                        "generation": "0",
+                        "id": "0",
+                        "ip": candidate.ip,
+                        "network": "1",
+                        "port": str(candidate.port),
+                        "priority": "2130706431",
+                        "protocol": "udp",
+                        "type": "host",
+                    }
+                ],
+            },
+            "audio": {
+                "payload-types": [
+                    {
+                        "id": _OPUS,
+                        "name": "opus",
+                        "clockrate": 48000,
+                        "channels": 2,
+                        "parameters": {"minptime": 10, "useinbandfec": 1},
+                    }
+                ],
+                "rtp-hdrexts": extensions,
+            },
+            "video": {
+                "endpoint": "stand",
+                "server_sources": [],
+                "payload-types": [
+                    {**video, "rtcp-fbs": _FEEDBACK},
+                    {"id": _RTX, "name": "rtx", "clockrate": 90000, "channels": 1, "parameters": {"apt": _VIDEO}},
+                ],
+                "rtp-hdrexts": extensions,
+            },
+        }
+
+    async def _run(self, join: dict[str, Any]) -> None:
+        # aioice fails at once on an empty check list.
+        while not self.ice._connection._early_checks:  # noqa: ASYNC110 - it has no event for it
+            await asyncio.sleep(0.002)
+        await self.ice.start(RTCIceParameters(usernameFragment=join["ufrag"], password=join["pwd"]))
+        prints = [RTCDtlsFingerprint(one["hash"], one["fingerprint"]) for one in join["fingerprints"]]
+        await self.dtls.start(RTCDtlsParameters(prints))
+        while self.dtls.state == "connected":
+            reports = [RtcpReceiverInfo(ssrc, 0, 0, top & _MASK, 0, 0, 0) for ssrc, top in self.highest.items()]
+            bandwidth = pack_remb_fci(self._bits_per_second, self.layers)
+            await self.dtls._send_rtp(
+                bytes(RtcpRrPacket(ssrc=1, reports=reports))
+                + bytes(RtcpPsfbPacket(fmt=15, ssrc=1, media_ssrc=0, fci=bandwidth))
+            )
+            await asyncio.sleep(0.25)
+
+    def _on_rtp(self, data: bytes) -> None:
+        number, _, ssrc = struct.unpack("!HII", data[2:12])
+        if ssrc not in self.layers and ssrc != self.audio_ssrc:
+            return
+        old = self.highest.get(ssrc, number)
+        full = old + ((number - old + 0x8000) & 0xFFFF) - 0x8000
+        self.highest[ssrc] = max(old, full)
+        self.arrived = time.monotonic()
+        self.packets[ssrc].append((full, self.arrived, RtpPacket.parse(data)))
+
+    def _on_rtcp(self, data: bytes) -> None:
+        for packet in RtcpPacket.parse(data):
+            if isinstance(packet, RtcpSrPacket):
+                info = packet.sender_info
+                self.reports[packet.ssrc].append((info.ntp_timestamp / (1 << 32), info.rtp_timestamp))
+
+    async def close(self) -> None:
+        """Hang up."""
+        self.task.cancel()
+        await self.dtls.stop()
+        await self.ice.stop()
+
+
+class Sfu:
+    """A context with the far end in a thread; each join makes a new leg."""
+
+    def __init__(self, *, bits_per_second: int = 3_000_000) -> None:
+        aioice.ice.get_host_addresses = lambda **_kinds: ["127.0.0.1"]  # aioice leaves the loopback out
+        self._bits_per_second = bits_per_second
+        self.legs: list[Leg] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sfu", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for leg in self.legs:
+            self._do(leg.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def answer(self, payload: str) -> str:
+        """Somebody joins; what `World.answer_join` of the loopback Telegram wants."""
+        leg = Leg(self._bits_per_second)
+        answer = str(self._do(leg.answer(payload)))
+        self.legs.append(leg)
+        return answer
+
+    @property
+    def leg(self) -> Leg:
+        """The latest."""
+        return self.legs[-1]
+
+    def seconds_since_media(self) -> float:
+        """Since the last packet of any leg; large where none came."""
+        return time.monotonic() - max((leg.arrived for leg in list(self.legs)), default=0.0)
+
+    def pictures(self, layer: int | None = None) -> list[Picture]:
+        """The pictures of one layer of the latest leg, decoded; of the largest that is sent where none is named.
+
+        Small pictures are sent in fewer layers than Telegram allows, so the last may be empty.
+        """
+        leg = self.leg
+        if layer is None:
+            layer = max((number for number, ssrc in enumerate(leg.layers) if leg.packets[ssrc]), default=0)
+        parameters = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90000, payloadType=_VIDEO)
+        units: dict[int, tuple[float, bytes]] = {}
+        for _, arrived, packet in sorted(leg.packets[leg.layers[layer]], key=lambda one: one[0]):
+            if packet.payload:
+                first, data = units.get(packet.timestamp, (arrived, b""))
+                units[packet.timestamp] = (first, data + depayload(parameters, packet.payload))
+        codec = av.VideoCodecContext.create("h264", "r")
+        return [
+            Picture(arrived, rtp_time, frame)
+            for rtp_time, (arrived, data) in units.items()
+            for frame in codec.decode(av.Packet(data))
+        ]
+
+    def sound(self) -> list[tuple[int, av.AudioFrame]]:
+        """The sound of the latest leg, decoded: RTP time of each packet, and its samples."""
+        leg = self.leg
+        codec = av.AudioCodecContext.create("opus", "r")
+        codec.sample_rate, codec.layout = 48000, "stereo"
+        ordered = sorted(leg.packets[leg.audio_ssrc], key=lambda one: one[0])
+        return [
+            (packet.timestamp, frame)
+            for _, _, packet in ordered
+            if packet.payload
+            for frame in codec.decode(av.Packet(packet.payload))
+        ]
+
+    def _do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
+
+
+class SfuProcess:
+    """A context with the far end in a process of its own, for faults: `kill`, `freeze`, `thaw`."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._lock = threading.Lock()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._pipe.recv()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def answer(self, payload: str) -> str:
+        """Somebody joins."""
+        return str(self._ask(payload))
+
+    def packets(self) -> int:
+        """How many have come to the latest leg."""
+        return int(self._ask(None))
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.join()
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def _ask(self, question: str | None) -> Any:
+        with self._lock:
+            self._pipe.send(question)
+            assert self._pipe.poll(10), "the far end does not answer"
+            return self._pipe.recv()
+
+
+def _serve(pipe: Any) -> None:
+    with Sfu() as sfu:
+        pipe.send("ready")
+        while True:
+            try:
+                question = pipe.recv()
+            except EOFError:
+                return
+            if question is None:
+                pipe.send(sum(len(one) for one in sfu.leg.packets.values()) if sfu.legs else 0)
+            else:
+                pipe.send(sfu.answer(question))
