@@ -194,7 +194,15 @@ class _Assembly:
             cache_folder=settings.state_dir / "cache" / "yt-dlp",
         )
 
-    def _feed(self, resolver: Resolver, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
+    def _feed(
+        self,
+        resolver: Resolver,
+        item: Item,
+        *,
+        start_seconds: float,
+        changed: Callable[[], None],
+        patient: bool = True,
+    ) -> Feed:
         return Feed(
             item,
             resolve=resolver.resolve,
@@ -205,6 +213,7 @@ class _Assembly:
             clock=self.clock,
             publish=self.events.publish,
             start_seconds=start_seconds,
+            patient=patient,
             changed=changed,
         )
 

@@ -49,6 +49,8 @@ class Progress:
     """Counts frames, failures without any, and what was left out."""
 
     start_seconds: float = 0.0
+    patient: bool = True
+    """Whether a source that has not given a frame is asked again before it is given up."""
     frames: int = 0
     """Handed on since the item's own beginning, those before `start_seconds` included."""
     failures: int = 0
@@ -87,7 +89,10 @@ class Progress:
     def after_failure(self, *, live: bool) -> Step:
         """After a try that did not come to play anything."""
         self.failures += 1
-        return Step.GIVE_UP if self.failures >= (LIVE_TRIES if live else TRIES) else Step.TRY_AGAIN
+        tries = LIVE_TRIES if live else TRIES
+        if not self.patient and self.frames == round(self.start_seconds * FRAMES_PER_SECOND):
+            tries = 1
+        return Step.GIVE_UP if self.failures >= tries else Step.TRY_AGAIN
 
     def after_outcome(self, outcome: Outcome, *, live: bool, is_file: bool, expected_seconds: float | None) -> Step:
         """After a try whose frames were added."""

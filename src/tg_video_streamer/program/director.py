@@ -49,8 +49,11 @@ _UNFIT = frozenset({"off_grid", "feed_error", "source_stalled"})
 class FeedMaker(Protocol):
     """Makes the feed of an item; it does nothing until its `run`."""
 
-    def __call__(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
-        """`start_seconds` counts from the item's own beginning; `changed` is called at each change of the feed."""
+    def __call__(self, item: Item, *, start_seconds: float, changed: Callable[[], None], patient: bool = True) -> Feed:
+        """`start_seconds` counts from the item's own beginning; `changed` is called at each change of the feed.
+
+        `patient`: a source that fails without a frame is tried a few times before the feed gives it up.
+        """
 
 
 class Director:
@@ -133,7 +136,8 @@ class Director:
     def _reconcile(self, tasks: asyncio.TaskGroup) -> float | None:
         """Bring everything a step forward; seconds after which to look again in any case, None for never."""
         for act in list(self._coming):
-            self._settle(act)
+            if act in self._coming:
+                self._settle(act)
         pause = self._prime(tasks) if not self._coming else self._prime_more(tasks)
         self._offer()
         if self._offered is not None or not self._coming:
@@ -166,31 +170,53 @@ class Director:
         """Start one more feed where those that come are slow, or too short to cover the priming of another."""
         if len(self._coming) >= MOST_COMING:
             return None
-        left = [act.began + SLOW_SECONDS - self._clock.monotonic() for act in self._coming if not act.feed.primed]
+        left = [self._may_take(act) for act in self._coming if not act.feed.primed]
         slow = bool(left) and max(left) <= 0
         short = all(act.over for act in self._coming) and sum(act.feed.buffer.seconds for act in self._coming) < (
             AHEAD_SECONDS
         )
         if not slow and not short:
             return max(LOOK_SECONDS, min(left)) if left else None
-        in_order = sum(not act.late for act in self._coming)
-        wanted = self._wanted(in_order + 1)
-        if len(wanted) <= in_order:
+        item = self._following()
+        if item is None:
             return None
-        self._begin(tasks, wanted[in_order])
+        self._begin(tasks, item)
         return SLOW_SECONDS
+
+    def _may_take(self, act: Act) -> float:
+        """Seconds for which a coming item needs no stand-in yet; one that has failed once needs it now."""
+        if act.feed.state is FeedState.RETRYING or act.feed.last_error is not None:
+            return 0.0
+        return act.began + SLOW_SECONDS - self._clock.monotonic()
 
     def _begin(self, tasks: asyncio.TaskGroup, item: Item) -> None:
         start_seconds = self._rotation.resume_seconds(item) if not self._coming else 0.0
-        feed = self._make_feed(item, start_seconds=start_seconds, changed=self.wake)
+        feed = self._make_feed(
+            item, start_seconds=start_seconds, changed=self.wake, patient=self._quarantine.trusts(item.key)
+        )
         task = tasks.create_task(feed.run(), name=f"feed {item.key}")
         began = self._clock.monotonic()
         self._coming.append(Act(item=item, feed=feed, task=task, resumes=start_seconds > 0, began=began))
 
     def _wanted(self, count: int) -> list[Item]:
         """The next `count` items that may be tried, or fewer; a list that loops comes round again."""
-        ahead = [item for item in self._rotation.upcoming(_LOOKED_AT_ITEMS) if self._quarantine.available(item.key)]
+        late = {act.item.key for act in self._coming if act.late}
+        ahead = [
+            item
+            for item in self._rotation.upcoming(_LOOKED_AT_ITEMS)
+            if item.key not in late and self._quarantine.available(item.key)
+        ]
         return list(islice(cycle(ahead) if self._rotation.loops else ahead, count))
+
+    def _following(self) -> Item | None:
+        """What comes after all that is coming; an item before it whose rest is over waits for the next round."""
+        wanted = self._wanted(_LOOKED_AT_ITEMS + MOST_COMING)
+        keys = [item.key for item in wanted]
+        at = 0
+        for act in self._coming:
+            if not act.late and act.item.key in keys[at:]:
+                at = keys.index(act.item.key, at) + 1
+        return wanted[at] if at < len(wanted) else None
 
     def _offer(self) -> None:
         """Give the playout the first of the coming items that is primed."""
@@ -224,6 +250,8 @@ class Director:
         except PlaylistError as error:
             log.warning("list left out", key=item.key, error=str(error))
             self._quarantine.failed(item.key, error.reason)
+        # What was primed behind the list would go on air before its items.
+        self.renew_next()
 
     def _drop(self, act: Act) -> bool:
         """Give up a coming item; False where it is on air already."""
