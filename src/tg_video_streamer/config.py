@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -173,7 +174,7 @@ def load_settings(
 
     A key that the file names counts even where its value is empty, which means the default: so a value that was
     cleared in the file does not come back from an environment that still has it. Raises ConfigError with all problems
-    of file and values together; the `checks` of other rooms run when those are none, since they need whole settings.
+    of file and values together; the `checks` of other rooms get settings in which a bad value is left out.
     """
     found = read_env_file(env_file) if env_file is not None else EnvFile(values={}, lines={}, problems=(), warnings=())
     problems = list(found.problems)
@@ -184,14 +185,19 @@ def load_settings(
     given.setdefault("playlist", "playlist.txt")
     base = env_file.resolve().parent if env_file is not None else Path.cwd()
     home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
+    context = {"base": base, "home": home}
     settings = None
     try:
-        settings = Settings.model_validate(given, context={"base": base, "home": home})
+        settings = Settings.model_validate(given, context=context)
     except ValidationError as error:
         problems += [_problem(details) for details in error.errors(include_url=False)]
-    if settings is not None and not problems:
-        problems += _made_private(settings.state_dir)
+        bad = {str(word) for details in error.errors() for word in details["loc"][:1]}
+        with suppress(ValidationError):
+            settings = Settings.model_validate({key: given[key] for key in given.keys() - bad}, context=context)
+    if settings is not None:
         problems += [line for check in checks for line in check(settings)]
+        if not problems:
+            problems += _made_private(settings.state_dir)
     if problems or settings is None:
         raise ConfigError(problems)
     return LoadedSettings(settings=settings, warnings=(*found.warnings, *_unknown(found), *_away(settings)))
