@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 import signal
-import sys
-import venv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stands.channel import Channel, Record, on_air
+from stands.channel import Record, on_air
 from stands.numbered import Plan, make_clip
-from stands.service import COMMAND
 from stands.site import Site, cut_hls
 from stands.waiting import wait_until
 
-_SECONDS = {"cut": 8, "page": 3, "first": 3, "second": 3, "vod": 4, "direct": 3, "dies": 8, "forbidden": 8}
+_SECONDS = {"cut": 6, "page": 4, "first": 3, "second": 3, "vod": 4, "dies": 8, "signed": 14}
 """Clips of the site and their lengths; item ids from 11 on."""
 _IDS = {name: number for number, name in enumerate(_SECONDS, start=11)}
 _NOISY = ("-vf", "noise=alls=10:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "800k", "-g", "25")
@@ -35,16 +32,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _whole(record: Record, item_id: int, frames: int) -> bool:
-    """Whether an item was aired once from its first to its last frame."""
-    return [one.numbers for one in record.of(item_id)] == [list(range(frames))]
-
-
 def test_a_killed_and_a_frozen_encoder_cost_no_frame(media: Path, tmp_path: Path) -> None:
-    """ffmpeg killed amid an item, and its successor frozen: the item goes on frame by frame, and no slate is seen."""
+    """An encoder is killed amid an item, and its successor freezes: the item goes on frame by frame, and no slate is seen."""
     with on_air(tmp_path, media, lines=[media / "long.mp4", media / "one.mp4"]) as channel:
         service = channel.service
         service.wait_for(lambda status: status["buffer_seconds"] > 14, what="the buffer is full")
+        since = channel.mark()
         (first,) = service.feeds_of(media / "long.mp4")
         first.kill()
         (second,) = wait_until(
@@ -59,7 +52,7 @@ def test_a_killed_and_a_frozen_encoder_cost_no_frame(media: Path, tmp_path: Path
         metrics = channel.metrics()
         assert service.stop() == 0
         gone = not second.is_running()
-        record = channel.aired()
+        record = channel.aired(since)
 
     assert gone
     assert record.faults == []
@@ -70,4 +63,121 @@ def test_a_killed_and_a_frozen_encoder_cost_no_frame(media: Path, tmp_path: Path
     assert status["streams_played"] == 1
     assert re.search(r'source_failures_total\{reason="encoder_failed",stage="feed"\} 1', metrics), metrics
     assert re.search(r'source_failures_total\{reason="input_stalled",stage="feed"\} 1', metrics), metrics
-    assert [line["rung"] for line in channel.as_run()] == ["item"]
+    assert [line["title"] for line in channel.as_run() if line["rung"] == "item"] == ["long"]
+
+
+_BEFORE = ("cut.mp4", "watch", "broken", "list.rss", "vod/index.m3u8", "hang", "loop", "missing.mp4", "dies.mp4")
+_PLAYS = 11
+"""One, two, the cut one, the page, two of the list, the recorded HLS, the dying one, three, the signed link, four."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evening:
+    """A playlist of everything that a site can do, played once, and what came of it."""
+
+    site: Site
+    record: Record
+    warnings: str
+    metrics: str
+    reasons: dict[str, str]
+    """Of each title in the as-run log: why it came off."""
+    status: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def evening(media: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Evening:
+    """Played from the first item to the last; both are local files."""
+    folder = tmp_path_factory.mktemp("evening")
+    with Site() as site:
+        dies = _serve_all(site, clips, folder)
+        lines = [media / "one.mp4", media / "two.mp4", *(site.url(f"/{name}") for name in _BEFORE)]
+        lines += [media / "three.mp4", site.url("/watch-signed"), media / "four.mp4"]
+        with on_air(folder, media, lines=lines, LOOP="0") as channel:
+            wait_until(lambda: _asked_behind(site, "/dies.mp4", dies), timeout=90, what="the film that dies is read")
+            site.fail("/dies.mp4", 500)
+            channel.wait_now("A signed link", timeout=60)
+            site.expire_links()
+            channel.service.wait_for(lambda status: status["streams_played"] == _PLAYS, timeout=60, what="all played")
+            status = channel.wait_state("on_slate")
+            metrics = channel.metrics()
+            assert channel.service.stop() == 0
+            return Evening(
+                site=site,
+                record=channel.aired(),
+                warnings="\n".join(status["warnings"]),
+                metrics=metrics,
+                reasons={line["title"]: line["reason"] for line in channel.as_run()},
+                status=status,
+            )
+
+
+def _serve_all(site: Site, clips: Path, folder: Path) -> int:
+    """Everything that the evening plays; at how many bytes the film that dies breaks off, again and again."""
+    half = (clips / "cut.mp4").stat().st_size // 2
+    site.file("/cut.mp4", clips / "cut.mp4", cut_after_bytes=half, cuts_left=None)
+    site.file("/page.mp4", clips / "page.mp4")
+    site.page("/watch", "/page.mp4", title="A page with a film")
+    site.status("/broken", 500)
+    site.file("/first.mp4", clips / "first.mp4")
+    site.file("/second.mp4", clips / "second.mp4")
+    site.feed("/list.rss", ["/first.mp4", "/second.mp4"])
+    site.hls("/vod/index.m3u8", cut_hls(clips / "vod.mp4", folder / "vod"))
+    site.hang("/hang")
+    site.redirect_loop("/loop")
+    piece = (clips / "dies.mp4").stat().st_size // 6
+    site.file("/dies.mp4", clips / "dies.mp4", bytes_per_second=200_000, cut_after_bytes=piece, cuts_left=None)
+    most = (clips / "signed.mp4").stat().st_size * 9 // 14
+    site.file("/signed.mp4", clips / "signed.mp4", bytes_per_second=300_000, signed=True, cut_after_bytes=most)
+    site.page("/watch-signed", "/signed.mp4", title="A signed link", lives_seconds=60)
+    return piece
+
+
+def _asked_behind(site: Site, path: str, offset: int) -> bool:
+    """Whether a client has come back for what lies behind `offset` and one more piece."""
+    found = [re.match(r"bytes=(\d+)-", request.headers.get("range", "")) for request in site.requests(path)]
+    return any(int(one[1]) > 1.5 * offset for one in found if one)
+
+
+@pytest.mark.timeout(240)
+def test_whatever_the_sites_do_the_programme_has_no_hole(evening: Evening) -> None:
+    """Every packet of the evening stands in its slot, and every frame of what is on air follows the one before it."""
+    assert evening.record.faults == []
+    assert evening.status["gap_seconds"] == 0
+    seen = [one for one in evening.record.items if one is not None]
+    in_time = [item for item in seen if item not in {3, _IDS["dies"]}]
+    assert in_time == [1, 2, *(_IDS[name] for name in ("cut", "page", "first", "second", "vod", "signed")), 4]
+    assert {3, _IDS["dies"]} < set(seen)
+
+
+@pytest.mark.parametrize("name", ["cut", "page", "first", "second", "vod", "signed"])
+def test_items_of_sites_are_aired_whole(evening: Evening, name: str) -> None:
+    """A file that is cut off again and again, a page, a list, recorded HLS, and a link that dies amid: whole, once."""
+    assert [one.numbers for one in evening.record.of(_IDS[name])] == [list(range(_SECONDS[name] * 25))]
+
+
+def test_a_link_that_dies_amid_its_item_is_resolved_again(evening: Evening) -> None:
+    """The page was asked again for a fresh link after the one in use was refused."""
+    tokens = [request.query["token"][0] for request in evening.site.requests("/signed.mp4")]
+    assert len(set(tokens)) >= 2
+    assert tokens.count(tokens[0]) > 1
+
+
+def test_an_item_that_dies_for_good_gives_way_and_is_told(evening: Evening) -> None:
+    """It is aired as far as it came; then something else is on, and metric, as-run log and warnings tell of it."""
+    (aired,) = evening.record.of(_IDS["dies"])
+    assert aired.numbers == list(range(len(aired.numbers)))
+    assert 25 <= len(aired.numbers) < 200
+    assert evening.reasons["dies"] in {"source_stalled", "source_failed"}
+    assert re.search(r'source_failures_total\{reason="resolve_error",stage="resolve"\} [1-9]', evening.metrics)
+    assert re.search("rests for .*: (source_stalled|source_failed)", evening.warnings), evening.warnings
+
+
+def test_sources_that_never_play_rest(evening: Evening) -> None:
+    """A redirect loop and a site that answers 500 are asked a few times only, then they and a missing file rest."""
+    assert 1 <= len(evening.site.requests("/broken")) <= 5
+    loops = [request for request in evening.site.requests("/loop") if not request.query]
+    assert 1 <= len(loops) <= 5
+    assert len(evening.site.requests("/missing.mp4")) == 1
+    assert len(evening.site.requests("/hang")) <= 5
+    assert "source_gone" in evening.warnings
+    assert "resolve_error" in evening.warnings

@@ -1,11 +1,11 @@
 """A whole channel for tests: the service, an RTMP server that records it, its playlist, and a reader of what was aired.
 
-    with on_air(folder, media, lines=[clip]) as channel:
-        since = channel.mark()                     # seconds of the record so far
-        ...                                        # cause the fault, wait for what follows
-        aired = channel.aired(since)               # what viewers got from there on
-        assert aired.faults == []                  # both grids whole, no frame missing or doubled within an item
-        assert [one.item_id for one in aired.stretches] == [1, None, 2]
+with on_air(folder, media, lines=[clip]) as channel:
+    since = channel.mark()                     # seconds of the record so far
+    ...                                        # cause the fault, wait for what follows
+    aired = channel.aired(since)               # what viewers got from there on
+    assert aired.faults == []                  # both grids whole, no frame missing or doubled within an item
+    assert [one.item_id for one in aired.stretches] == [1, None, 2]
 """
 
 from __future__ import annotations

@@ -256,6 +256,12 @@ class Site:
         expire = f"&expire={math.ceil(time.time() + lives)}" if lives_seconds is not None else ""
         return f"{path}?token={token}{expire}"
 
+    def expire_links(self) -> None:
+        """Every link that was signed until now is dead from now on."""
+        with self._lock:
+            for token in self._tokens.values():
+                token.deadline = 0.0
+
     def feed(self, path: str, targets: Sequence[str], *, title: str = "A feed") -> None:
         """An RSS feed with an item a target (path on this site or whole URL)."""
 
