@@ -16,6 +16,7 @@ StreamerError
 │   ├── OutputLost        refused, closed, timed out or stalled: worth another try at once
 │   └── OutputRejected    the far end said no (key, name in use): tried again, longer and longer
 ├── SessionError          the Telegram session cannot be used now
+│   ├── SessionAbsent     no SESSION_STRING is set
 │   ├── SessionEnded      it is over: only a new login, or the spare, helps; `ending` says how it ended
 │   └── SessionUnreachable  Telegram cannot be asked now: network, FLOOD_WAIT, trouble on its side
 ├── TelegramRefused       Telegram refused one request; `word` is its own word for it
@@ -129,6 +130,10 @@ class SessionEnding(StrEnum):
 
 class SessionError(StreamerError):
     """The Telegram session cannot be used now."""
+
+
+class SessionAbsent(SessionError):
+    """No SESSION_STRING is set."""
 
 
 class SessionEnded(SessionError):
