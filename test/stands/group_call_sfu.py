@@ -293,8 +293,12 @@ class SfuProcess:
         return str(self._ask(payload))
 
     def packets(self) -> int:
-        """How many have come to the latest leg."""
-        return int(self._ask(None))
+        """How many have come to the latest leg, of sound and pictures."""
+        return sum(self._ask(None))
+
+    def sizes(self) -> list[int]:
+        """How many packets of pictures have come to the latest leg, by layer, smallest first."""
+        return list(self._ask(None))[1:]
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -327,6 +331,7 @@ def _serve(pipe: Any) -> None:
             except EOFError:
                 return
             if question is None:
-                pipe.send(sum(len(one) for one in sfu.leg.packets.values()) if sfu.legs else 0)
+                ssrcs = [sfu.leg.audio_ssrc, *sfu.leg.layers] if sfu.legs else []
+                pipe.send([len(sfu.leg.packets[ssrc]) for ssrc in ssrcs])
             else:
                 pipe.send(sfu.answer(question))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
@@ -14,12 +14,21 @@ from typing import Any, TypeVar
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ChildFailed, OutputLost, OutputRejected, StreamerError, TelegramRefused
+from tg_video_streamer.errors import (
+    ChildFailed,
+    OutputLost,
+    OutputRejected,
+    SessionUnreachable,
+    StreamerError,
+    TelegramRefused,
+)
 from tg_video_streamer.ffmpeg.child import FedChild
 from tg_video_streamer.media import CodecHeaders, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
 from tg_video_streamer.outputs.flv_pipe import FlvPipe
+from tg_video_streamer.outputs.handler import OutputHandler, Publish
 from tg_video_streamer.outputs.timestamps import RTMP_LIMIT_TICKS
+from tg_video_streamer.program.fanout import Fanout
 from tg_video_streamer.telegram.call import CHECK_SECONDS, PASSING, GroupCall
 
 log = structlog.get_logger(__name__)
@@ -90,9 +99,10 @@ class CallAdapter:
         while (pause := self._call.pause()) > 0:
             if self._cancelled.wait(min(pause, 1.0)):
                 raise OutputLost("the video chat was left")
+        deadline = self._clock.monotonic() + _OPEN_SECONDS
+        self._signal(self._call.ready(), deadline)
         command = worker_command(*self._size)
         self._child = FedChild(command, clock=self._clock, cancelled=self._cancelled)
-        deadline = self._clock.monotonic() + _OPEN_SECONDS
         while self._join is None:
             self._listen_until(deadline, "the call worker does not start")
         payload = json.dumps(self._join)
@@ -172,6 +182,9 @@ class CallAdapter:
             self._broken = True
             kind = OutputLost if refused.word in PASSING else OutputRejected
             raise kind(refused.what, remedy=refused.remedy) from refused
+        except SessionUnreachable as trouble:
+            self._broken = True
+            raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
         except StreamerError as error:
             self._broken = True
             raise OutputRejected(error.what, remedy=error.remedy) from error
@@ -193,8 +206,10 @@ class CallAdapter:
             self._fail(error.what)
 
     def _listen(self) -> None:
+        if self._child is None:
+            return
         try:
-            self._lines += self._running.read()
+            self._lines += self._child.read()
         except ChildFailed as error:
             self._fail(error.what)
         *lines, self._lines = self._lines.split(b"\n")
@@ -220,3 +235,42 @@ class CallAdapter:
         if self._child is None:
             raise OutputLost("video chat: not connected")
         return self._child
+
+
+def call_output(
+    call: GroupCall,
+    *,
+    name: str,
+    width: int,
+    height: int,
+    loop: asyncio.AbstractEventLoop,
+    fanout: Fanout,
+    publish: Publish,
+    clock: Clock,
+    made: Callable[[CallAdapter], None] | None = None,
+    hang_seconds: float = HANG_SECONDS,
+    check_seconds: float = CHECK_SECONDS,
+) -> OutputHandler:
+    """The handler of a video chat, not started; `width` and `height` are those of the house format.
+
+    `loop` is that of `call`, and must go on running until the handler has stopped (so `stop` it from another thread).
+    `made` is called with each attempt's adapter.
+    """
+
+    def make(cancelled: threading.Event) -> CallAdapter:
+        adapter = CallAdapter(
+            call,
+            fanout.headers,
+            width=width,
+            height=height,
+            loop=loop,
+            clock=clock,
+            cancelled=cancelled,
+            hang_seconds=hang_seconds,
+            check_seconds=check_seconds,
+        )
+        if made is not None:
+            made(adapter)
+        return adapter
+
+    return OutputHandler(name=name, kind="call", make_adapter=make, fanout=fanout, publish=publish, clock=clock)

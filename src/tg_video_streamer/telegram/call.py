@@ -79,6 +79,10 @@ class GroupCall:
         """Seconds until `join` is allowed; 0 for now."""
         return self._budget.pause()
 
+    async def ready(self) -> None:
+        """Whether there is an account to join with. Raises SessionError."""
+        self._account()
+
     async def join(self, payload: str, source: int) -> str:
         """Join with the payload of a new worker, and its audio source; what Telegram answers to it, as JSON.
 
@@ -86,13 +90,11 @@ class GroupCall:
         """
         if (pause := self._budget.pause()) > 0:
             raise SessionUnreachable("the video chat was joined too often", seconds=pause)
-        self._budget.attempt()
         self._machine.move(CallState.JOINING)
         self.lost = ""
         try:
             answer = await self._join(payload, source)
         except BaseException as error:
-            self._budget.lost()
             if isinstance(error, SessionUnreachable):
                 self._budget.flooded(error.seconds)
             self._machine.move(CallState.REFUSED, str(error))
@@ -145,23 +147,36 @@ class GroupCall:
         try:
             call = await self._open_call(account)
             self._call, self._source = call, source
-            updates = await account.invoke(
-                JoinGroupCallRequest(
-                    call=call,
-                    join_as=self._join_as,
-                    params=types.DataJSON(payload),
-                    muted=False,
-                    video_stopped=False,
-                )
-            )
+            updates = await self._ask_to_join(account, payload)
         except TelegramRefused as refused:
             raise TelegramRefused(
                 refused.what, word=refused.word, remedy=_REMEDIES.get(refused.word, refused.remedy)
             ) from None
+        answer = ""
         for update in updates.updates:
-            if isinstance(update, types.UpdateGroupCallConnection) and not update.presentation:
-                return str(update.params.data)
-        raise SessionUnreachable("Telegram let us into the video chat without saying where to connect")
+            if isinstance(update, types.UpdateGroupCallParticipants):
+                self._warn_if_muted(update)
+            elif isinstance(update, types.UpdateGroupCallConnection) and not update.presentation:
+                answer = update.params.data
+        if not answer:
+            raise SessionUnreachable("Telegram let us into the video chat without saying where to connect")
+        return answer
+
+    async def _ask_to_join(self, account: Account, payload: str) -> Any:
+        """The one request that Telegram counts, so only it counts against the budget."""
+        request = JoinGroupCallRequest(
+            call=self._call,
+            join_as=self._join_as,
+            params=types.DataJSON(payload),
+            muted=False,
+            video_stopped=False,
+        )
+        self._budget.attempt()
+        try:
+            return await account.invoke(request)
+        except BaseException:
+            self._budget.lost()
+            raise
 
     async def _open_call(self, account: Account) -> types.InputGroupCall:
         """The chat's call, opened by us where there was none."""
@@ -211,14 +226,14 @@ class GroupCall:
         if ended and update.call.id == self._call.id:
             self._gone("the video chat was ended")
         elif isinstance(update, types.UpdateGroupCallParticipants) and update.call.id == self._call.id:
-            for one in update.participants:
-                if one.source != self._source:
-                    continue
-                if one.left:
-                    self._gone("removed from the video chat")
-                    return
-                if one.muted and not one.can_self_unmute:
-                    log.warning("muted in the video chat by an administrator")
+            if any(one.left and one.source == self._source for one in update.participants):
+                self._gone("removed from the video chat")
+            self._warn_if_muted(update)
+
+    def _warn_if_muted(self, update: types.UpdateGroupCallParticipants) -> None:
+        for one in update.participants:
+            if one.source == self._source and one.muted and not one.left and not one.can_self_unmute:
+                log.warning("muted in the video chat: only an administrator can let viewers hear it")
 
     def _gone(self, why: str) -> None:
         """Lost, with nothing left to leave."""
