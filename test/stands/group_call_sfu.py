@@ -28,11 +28,9 @@ from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsP
 from aiortc.rtcicetransport import RTCIceGatherer, RTCIceParameters, RTCIceTransport
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import (
-    RtcpPacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
-    RtcpSrPacket,
     RtpPacket,
     pack_remb_fci,
 )
@@ -64,13 +62,12 @@ class _Dtls(RTCDtlsTransport):
     """Hands RTP and RTCP on instead of routing it to receivers."""
 
     on_rtp: Callable[[bytes], None]
-    on_rtcp: Callable[[bytes], None]
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:  # noqa: ARG002 - aiortc gives it by name
         self.on_rtp(data)
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
-        self.on_rtcp(data)
+        """What the sender reports is not needed."""
 
 
 class Leg:
@@ -80,10 +77,7 @@ class Leg:
         self._bits_per_second = bits_per_second
         self.packets: dict[int, list[tuple[int, float, RtpPacket]]] = defaultdict(list)
         """By ssrc: unwrapped sequence number, arrival, packet."""
-        self.reports: dict[int, list[tuple[float, int]]] = defaultdict(list)
-        """By ssrc: the sender's own clock in seconds and the RTP time that belongs to it, by each of its reports."""
         self.highest: dict[int, int] = {}
-        self.arrived = 0.0
 
     async def answer(self, payload: str) -> str:
         """What Telegram answers to a join payload; the connection then makes itself."""
@@ -97,7 +91,7 @@ class Leg:
         self.ice._connection.ice_controlling = True  # ntgcalls is the controlled side
         self.dtls = _Dtls(self.ice, [RTCCertificate.generateCertificate()])
         self.dtls._set_role("client")  # ntgcalls is passive
-        self.dtls.on_rtp, self.dtls.on_rtcp = self._on_rtp, self._on_rtcp
+        self.dtls.on_rtp = self._on_rtp
         self.task = asyncio.create_task(self._run(join))
         return json.dumps(self._described(gatherer))
 
@@ -175,14 +169,13 @@ class Leg:
         old = self.highest.get(ssrc, number)
         full = old + ((number - old + 0x8000) & 0xFFFF) - 0x8000
         self.highest[ssrc] = max(old, full)
-        self.arrived = time.monotonic()
-        self.packets[ssrc].append((full, self.arrived, RtpPacket.parse(data)))
+        self.packets[ssrc].append((full, time.monotonic(), RtpPacket.parse(data)))
 
-    def _on_rtcp(self, data: bytes) -> None:
-        for packet in RtcpPacket.parse(data):
-            if isinstance(packet, RtcpSrPacket):
-                info = packet.sender_info
-                self.reports[packet.ssrc].append((info.ntp_timestamp / (1 << 32), info.rtp_timestamp))
+    async def begin_anew(self) -> None:
+        """Forget all packets, and ask for a keyframe in each layer, since none comes by itself."""
+        self.packets.clear()
+        for ssrc in self.layers:
+            await self.dtls._send_rtp(bytes(RtcpPsfbPacket(fmt=1, ssrc=1, media_ssrc=ssrc)))
 
     async def close(self) -> None:
         """Hang up."""
@@ -226,9 +219,9 @@ class Sfu:
         """The latest."""
         return self.legs[-1]
 
-    def seconds_since_media(self) -> float:
-        """Since the last packet of any leg; large where none came."""
-        return time.monotonic() - max((leg.arrived for leg in list(self.legs)), default=0.0)
+    def begin_anew(self) -> None:
+        """Forget what came to the latest leg; pictures can be decoded from the next keyframe, which is asked for."""
+        self._do(self.leg.begin_anew())
 
     def pictures(self, layer: int | None = None) -> list[Picture]:
         """The pictures of one layer of the latest leg, decoded; of the largest that is sent where none is named.

@@ -9,6 +9,8 @@ time. At the end of stdin it plays what it has and ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import json
 import os
 import sys
@@ -40,6 +42,9 @@ _PIPE_BYTES = 1 << 20
 _KEPT_PICTURES = 6 * FRAMES_PER_SECOND
 """So much may wait; then nothing is read, so that whoever writes sees that nothing is taken."""
 _IDLE_SECONDS = 0.1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""mallopt(3)."""
+_KEPT_BYTES = 32 << 20
 
 
 def say(**fact: Any) -> None:
@@ -214,8 +219,17 @@ class Worker:
         await self._calls.send_external_frame(_HERE, device, data, frame)
 
 
+def keep_memory() -> None:
+    """Let glibc keep what is freed: pictures of over 1 MB come and go 25 times a second, each by new pages otherwise."""
+    with contextlib.suppress(OSError, AttributeError):  # another libc has no such calls
+        tune = ctypes.CDLL(None).mallopt
+        tune(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        tune(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
 def main() -> None:
     """See the module."""
+    keep_memory()
     width, height = (int(word) for word in sys.argv[1:3])
     try:
         asyncio.run(Worker(width, height).run())
