@@ -1,4 +1,8 @@
-"""Changes keys of a `.env` file so that whoever reads it, at any moment and after any crash, finds it old or new and whole."""
+"""Changes keys of a `.env` file so that whoever reads it, at any moment and after any crash, finds it old or new and whole.
+
+It imports the standard library and two modules of the same kind only, since `telegram/remote.py` sends all three to a
+server that may have nothing of this installed.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import structlog
-
 from tg_video_streamer.envfile import parse_env
 from tg_video_streamer.errors import ConfigError, EnvFileUnchanged
-
-log = structlog.get_logger(__name__)
 
 LOCK_SECONDS = 30.0
 PRIVATE = 0o600
@@ -31,7 +31,7 @@ our own reader takes a hash behind a blank for a comment."""
 
 
 def _no_message(_text: str) -> None:
-    """Whoever has nobody to tell finds the wait in the log."""
+    """For whoever has nobody to tell."""
 
 
 def update_env(
@@ -46,14 +46,14 @@ def update_env(
 
     Every line of another key stays byte for byte. It blocks for up to `wait_seconds` while another writer has the lock
     (`.env.lock`, by flock, in the file's real folder), and says so through `tell`: call it in a thread. A symlink stays,
-    and the file behind it changes. The version before is kept as `.env.bak`. Raises EnvFileUnchanged, and ConfigError
-    for a value that cannot be written.
+    and the file behind it changes. The version before is kept as `.env.bak`. With no changes it finds out whether there
+    is a way to write. Raises EnvFileUnchanged, and ConfigError for a value that cannot be written.
     """
     lines = {key: line_of(key, value) for key, value in changes.items() if value is not None}
     try:
         target = path.resolve()
         with locked(target, wait_seconds=wait_seconds, tell=tell, step=step):
-            _replace(target, changes, lines, step)
+            _replace(target, changes, lines, step, tell)
     except (OSError, RuntimeError) as error:  # RuntimeError: a ring of symlinks, before Python 3.13
         reason = (error.strerror if isinstance(error, OSError) else None) or "its links lead nowhere"
         raise EnvFileUnchanged(
@@ -120,7 +120,6 @@ def _wait_for(descriptor: int, name: Path, wait_seconds: float, tell: Callable[[
             )
         if not told:
             told = True
-            log.info("waiting for the lock of the settings file", lock=str(name), seconds=wait_seconds)
             tell(f"waiting for {name}, which another program holds (up to {wait_seconds:.0f} s)")
         time.sleep(0.05)
 
@@ -133,7 +132,9 @@ def _owner(target: Path) -> os.stat_result:
         return target.parent.stat()
 
 
-def _replace(target: Path, changes: Mapping[str, str | None], lines: Mapping[str, str], step: Step) -> None:
+def _replace(
+    target: Path, changes: Mapping[str, str | None], lines: Mapping[str, str], step: Step, tell: Callable[[str], None]
+) -> None:
     """Backup, then the new file over the old one; the lock is held."""
     owner = _owner(target)
     old = _content(target)
@@ -144,7 +145,9 @@ def _replace(target: Path, changes: Mapping[str, str | None], lines: Mapping[str
             f"{target} belongs to another user, who could not read it any longer",
             remedy="run this as that user, or as root",
         )
-    if new == old and stat.S_IMODE(owner.st_mode) == PRIVATE:
+    if not os.access(target.parent, os.W_OK):
+        raise EnvFileUnchanged(f"{target.parent} cannot be written", remedy="run this as its owner, or as root")
+    if (new == old and stat.S_IMODE(owner.st_mode) == PRIVATE) or (old is None and not new):
         return
     fresh = _written(target.with_name(f"{target.name}.new"), new, owner, step)
     try:
@@ -158,7 +161,7 @@ def _replace(target: Path, changes: Mapping[str, str | None], lines: Mapping[str
         _gone(fresh)
         raise
     step("sync folder")
-    _sync_folder(target.parent)
+    _sync_folder(target.parent, tell)
     step("let go")
 
 
@@ -200,13 +203,13 @@ def _gone(path: Path) -> None:
         path.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path, tell: Callable[[str], None]) -> None:
     """The file is whole either way; without this a loss of power may bring the old one back."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        log.warning("settings written, but a loss of power may undo it", folder=str(folder), why=error.strerror)
+        tell(f"the settings are written, but a loss of power may undo it ({error.strerror})")
     finally:
         os.close(descriptor)
 
