@@ -28,6 +28,11 @@ class Table:
         return "\n".join([*lines, ""])
 
 
+def unanswered(name: str, reason: str) -> Table:
+    """In the place of a table that could not be measured; it has no rows."""
+    return Table(question=f"{name}: could not be measured", columns=("reason",), rows=(), notes=(reason,))
+
+
 def heading(command: str, *, quick: bool, seconds: float, load_before: float, load_after: float) -> str:
     """When, where and how it was measured; nothing of it names the host."""
     kind = "a quick run: durations are too short for figures to be quoted" if quick else "a full run"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "test"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import encoding, long_programme, outputs, playlist, recovery, starting, transitions
-from bench.report import Table, heading
+from bench.report import Table, heading, unanswered
 
 RESULTS = Path(__file__).resolve().with_name("RESULTS.md")
 QUESTIONS: dict[str, Callable[..., Table]] = {
@@ -34,15 +35,21 @@ QUESTIONS: dict[str, Callable[..., Table]] = {
 """Each gets an empty folder and `quick`."""
 
 
-def measured(names: Sequence[str], *, quick: bool, command: str) -> str:
-    """The whole report, as Markdown."""
+def measured(names: Sequence[str], *, quick: bool, command: str) -> tuple[str, bool]:
+    """The whole report, as Markdown, and whether every question has its answer."""
     began, load_before = time.monotonic(), os.getloadavg()[0]
     tables = []
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             # A rival that must not run as root reads its clips as somebody else.
             Path(folder).chmod(0o755)
-            tables.append(QUESTIONS[name](Path(folder), quick=quick))
+            try:
+                tables.append(QUESTIONS[name](Path(folder), quick=quick))
+            except (AssertionError, subprocess.SubprocessError, OSError) as error:
+                # One question without an answer must not cost the others theirs; the report says so in its place.
+                print(error, file=sys.stderr, flush=True)
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                tables.append(unanswered(name, reason.replace(folder, "FOLDER")))
         print(tables[-1].markdown(), flush=True)
     top = heading(
         command,
@@ -51,7 +58,8 @@ def measured(names: Sequence[str], *, quick: bool, command: str) -> str:
         load_before=load_before,
         load_after=os.getloadavg()[0],
     )
-    return "\n".join([top, *(table.markdown() for table in tables)])
+    report = "\n".join([top, *(table.markdown() for table in tables)])
+    return report, all(table.rows for table in tables)
 
 
 def main() -> None:
@@ -63,10 +71,12 @@ def main() -> None:
     if unknown := set(arguments.questions) - set(QUESTIONS):
         parser.error(f"no such question: {', '.join(sorted(unknown))}")
     names = arguments.questions or list(QUESTIONS)
-    report = measured(names, quick=arguments.quick, command=" ".join(["make bench", *_given()]))
+    report, whole = measured(names, quick=arguments.quick, command=" ".join(["make bench", *_given()]))
     if not arguments.quick and len(names) == len(QUESTIONS):
         RESULTS.write_text(report)
         print(f"written: {RESULTS.name}")
+    if not whole:
+        sys.exit("a question has no answer: is the machine busy with something else?")
 
 
 def _given() -> list[str]:
