@@ -152,6 +152,18 @@ def test_session_ends_on_air(chat: VideoChat) -> None:
     assert chat.call.pause() < 1.0
 
 
+def test_telegram_out_of_reach_takes_nothing_off_the_air(chat: VideoChat) -> None:
+    """While Telegram itself cannot be asked, the media goes on; when it is back, it is asked again, with no new join."""
+    chat.stand.stop()
+    before = chat.sfu.packets()
+    wait_until(lambda: chat.sfu.packets() > before + 100, what="media all the while")
+    chat.stand.start()
+    asked = len(chat.stand.asked("phone.checkGroupCall"))
+    wait_until(lambda: len(chat.stand.asked("phone.checkGroupCall")) > asked + 1, timeout=40, what="another check")
+    assert chat.handler.status().state is OutputState.ON_AIR
+    assert len(chat.adapters) == len(chat.stand.asked("phone.joinGroupCall")) == 1
+
+
 def test_leaves_when_the_programme_is_over(chat: VideoChat) -> None:
     """At the end of the programme the output leaves the call by itself."""
     chat.programme.stop()

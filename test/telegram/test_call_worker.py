@@ -242,7 +242,7 @@ def test_pace_is_kept_and_kept_up() -> None:
     assert (pacer.stalls, pacer.jumps) == (1, 1)
 
 
-def test_nothing_of_telegram_is_loaded_by_an_output() -> None:
+def test_ntgcalls_stays_in_the_worker() -> None:
     """The worker alone loads ntgcalls: importing the output and the signalling does not."""
     code = "import tg_video_streamer.outputs.call, sys; sys.exit('ntgcalls' in sys.modules)"
     done = FedChild([sys.executable, "-c", code], clock=SystemClock(), cancelled=threading.Event())
