@@ -209,14 +209,18 @@ class Director:
         return list(islice(cycle(ahead) if self._rotation.loops else ahead, count))
 
     def _following(self) -> Item | None:
-        """What comes after all that is coming; an item before it whose rest is over waits for the next round."""
+        """What comes after all that is coming; an item before it whose rest is over waits for the next round.
+
+        None where that is an item that is still being primed: a list that loops is never ahead of itself by a round.
+        """
         wanted = self._wanted(_LOOKED_AT_ITEMS + MOST_COMING)
         keys = [item.key for item in wanted]
         at = 0
         for act in self._coming:
             if not act.late and act.item.key in keys[at:]:
                 at = keys.index(act.item.key, at) + 1
-        return wanted[at] if at < len(wanted) else None
+        unsure = {act.item.key for act in self._coming if not act.feed.primed}
+        return wanted[at] if at < len(wanted) and keys[at] not in unsure else None
 
     def _offer(self) -> None:
         """Give the playout the first of the coming items that is primed."""
