@@ -17,7 +17,7 @@ from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.program.director import Director
 from tg_video_streamer.program.listing import Listing
-from tg_video_streamer.program.playout import Playout
+from tg_video_streamer.program.playout import OnAir, Playout
 from tg_video_streamer.program.slate import SlateReason
 from tg_video_streamer.supervision.health import OutputFacts, problems
 
@@ -105,7 +105,7 @@ class Station:
         return ServiceStatus(
             version=self._version,
             channel_state=self._playout.state.state,
-            reason=_REASONS.get(self._playout.reason, self._playout.reason.replace("_", " ")),
+            reason=_reason(self._playout.reason, on_air),
             since_wall=on_air.since_wall if on_air else self._started_wall,
             rung=on_air.showing.rung if on_air else Rung.SLATE,
             healthy=not found,
@@ -229,6 +229,13 @@ class Station:
         if len(found) > _WARNINGS_SHOWN:
             found[_WARNINGS_SHOWN:] = [f"and {len(found) - _WARNINGS_SHOWN} more, see the log"]
         return tuple(found)
+
+
+def _reason(word: str, on_air: OnAir | None) -> str:
+    """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on before."""
+    if on_air is not None and on_air.showing.rung is Rung.SLATE:
+        word = on_air.showing.title if on_air.showing.title == SlateReason.PLAYLIST_EMPTY else word
+    return _REASONS.get(word, word.replace("_", " "))
 
 
 def _name(item: Item) -> str:
