@@ -155,7 +155,8 @@ def test_lip_sync_after_ten_minutes(fed: Fed) -> None:
         fed.join(sfu)
         for minute in range(1, 14):
             stalls = fed.heard("stalls")
-            sfu.begin_anew()
+            if minute > 1:
+                sfu.begin_anew()
             fed.play(minute * 60 * 25)
             if minute >= 10 and fed.heard("stalls") == stalls:  # a pause in a minute moves the clocks it is judged by
                 break
