@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -15,19 +17,19 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.config import LoadedSettings, Settings, secret_values
 from tg_video_streamer.control.claim import ClaimedFolder
 from tg_video_streamer.control.station import Station
-from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.control.status import TelegramFacts
 from tg_video_streamer.events import EventBus, Rung
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.heartbeat import Heartbeat, heartbeat_problems
+from tg_video_streamer.heartbeat import Heartbeat
 from tg_video_streamer.logs import redaction
 from tg_video_streamer.metrics import Metrics
 from tg_video_streamer.metrics_server import MetricsServer
 from tg_video_streamer.notify.notifier import Notifier
-from tg_video_streamer.notify.sending import notify_addresses, notify_problems
+from tg_video_streamer.notify.sending import notify_addresses
 from tg_video_streamer.outputs.assemble import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
-from tg_video_streamer.outputs.target import parse_outputs
+from tg_video_streamer.outputs.target import OutputKind
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.line import parse_line
@@ -46,36 +48,12 @@ from tg_video_streamer.program.playout import Change, Playout
 from tg_video_streamer.program.source import Showing
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.resolve.resolver import Resolver
-
-
-def check_outputs(settings: Settings) -> list[str]:
-    """What is wrong with OUTPUTS, one line each."""
-    try:
-        parse_outputs(settings.outputs.get_secret_value())
-    except ConfigError as error:
-        return error.problems
-    return []
-
-
-def check_ytdlp_args(settings: Settings) -> list[str]:
-    """What is wrong with YTDLP_ARGS, one line each."""
-    try:
-        parse_ytdlp_args(settings.ytdlp_args.get_secret_value())
-    except ConfigError as error:
-        return error.problems
-    return []
-
-
-def check_notifications(settings: Settings) -> list[str]:
-    """What is wrong with NOTIFY_URLS and HEARTBEAT_URL, one line each."""
-    return [
-        *notify_problems(settings.notify_urls.get_secret_value()),
-        *heartbeat_problems(settings.heartbeat_url.get_secret_value()),
-    ]
-
-
-CHECKS = (check_outputs, check_ytdlp_args, check_notifications)
-"""What `load_settings` has the rooms check, so that every wrong value is told at once."""
+from tg_video_streamer.telegram_parts import (
+    TelegramParts,
+    TelegramSurroundings,
+    output_targets,
+    telegram_parts,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +68,8 @@ class Parts:
     place: PlaceKeeper
     filler: FillerKeeper | None
     outputs: tuple[OutputHandler, ...]
+    telegram: TelegramParts | None
+    """None where OUTPUTS has no `telegram`."""
     station: Station
     as_run: AsRunLog
     metrics: MetricsServer
@@ -140,10 +120,27 @@ class _Assembly:
             clock=self.clock,
         )
 
-    def outputs(self) -> tuple[OutputHandler, ...]:
+    def telegram(self, notifier: Notifier, expired: Callable[[], None]) -> TelegramParts | None:
+        """The parts of the output `telegram`, where there is one."""
+        for target in output_targets(self.settings):
+            if target.kind is OutputKind.TELEGRAM:
+                around = TelegramSurroundings(
+                    fanout=self.fanout,
+                    house=self.prepared.house,
+                    events=self.events,
+                    notifier=notifier,
+                    clock=self.clock,
+                    expired=expired,
+                )
+                return telegram_parts(target, self.loaded, around)
+        return None
+
+    def outputs(self, telegram: TelegramParts | None) -> tuple[OutputHandler, ...]:
         """A handler for each target of OUTPUTS."""
         return tuple(
-            output_handler(
+            telegram.output.handler
+            if telegram is not None and target.kind is OutputKind.TELEGRAM
+            else output_handler(
                 target,
                 fanout=self.fanout,
                 publish=self.events.publish,
@@ -151,10 +148,15 @@ class _Assembly:
                 house=self.prepared.house,
                 ffmpeg=self.prepared.ffmpeg,
             )
-            for target in parse_outputs(self.settings.outputs.get_secret_value())
+            for target in output_targets(self.settings)
         )
 
-    def station(self, outputs: tuple[OutputHandler, ...], more_warnings: Callable[[], list[str]]) -> Station:
+    def station(
+        self,
+        outputs: tuple[OutputHandler, ...],
+        telegram: TelegramParts | None,
+        more_warnings: Callable[[], list[str]],
+    ) -> Station:
         """The verbs on these parts."""
         warnings = [*self.loaded.warnings, *self.prepared.warnings]
         return Station(
@@ -171,6 +173,7 @@ class _Assembly:
                 line, base=str(self.prepared.playlist.parent), allowed=self.watcher.allowed
             ),
             warnings=lambda: [*warnings, *more_warnings()],
+            telegram=telegram.facts if telegram is not None else TelegramFacts,
         )
 
     def notifier(self) -> Notifier:
@@ -235,22 +238,28 @@ class _Assembly:
             self.filler.heard(change, showing)
 
 
-def build(loaded: LoadedSettings, prepared: Prepared, folder: ClaimedFolder) -> Parts:
-    """Every part with what it needs. Raises ConfigError where OUTPUTS cannot be read."""
+def build(
+    loaded: LoadedSettings, prepared: Prepared, folder: ClaimedFolder, *, expired: Callable[[], None] = lambda: None
+) -> Parts:
+    """Every part with what it needs; `expired` is called where no Telegram session is left. Raises ConfigError."""
     made = _Assembly(loaded, prepared)
     settings = loaded.settings
-    outputs = made.outputs()
-    station = made.station(outputs, lambda: [metrics.warning] if metrics.warning else [])
+    notifier = made.notifier()
+    telegram = made.telegram(notifier, expired)
+    outputs = made.outputs(telegram)
+    station = made.station(outputs, telegram, lambda: [metrics.warning] if metrics.warning else [])
     measured = Metrics(station.status)
-    measured.ytdlp_version(installed_version("yt-dlp"))
+    with suppress(PackageNotFoundError):  # each item that needs it says that it is missing
+        measured.ytdlp_version(installed_version("yt-dlp"))
     metrics = MetricsServer(
         measured.text,
         host=settings.prometheus_host,
         port=settings.prometheus_port,
         textfile=settings.state_dir / "metrics.prom",
     )
-    as_run = AsRunLog(settings.state_dir / "as-run.jsonl")
-    notifier = made.notifier()
+    as_run = AsRunLog(
+        settings.state_dir / "as-run.jsonl", viewers=lambda: telegram.watch.viewers if telegram is not None else None
+    )
     for subscriber in (measured.on_event, station.on_event, as_run.on_event, notifier.on_event):
         made.events.subscribe(subscriber)
     return Parts(
@@ -262,6 +271,7 @@ def build(loaded: LoadedSettings, prepared: Prepared, folder: ClaimedFolder) -> 
         place=PlaceKeeper(made.store, made.rotation, lambda: made.playout.item_seconds),
         filler=made.filler,
         outputs=outputs,
+        telegram=telegram,
         station=station,
         as_run=as_run,
         metrics=metrics,
