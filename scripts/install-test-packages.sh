@@ -5,8 +5,10 @@ set -eu
 
 if [ $# = 0 ]; then
     # ffmpeg: the host's own, beside the wheel's · nginx: RTMP server and TLS proxy · chromium: the preview page
+    # openssh: settings that are sent to a server
     # tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
-    set -- ffmpeg nginx libnginx-mod-rtmp chromium chromium-driver tmux procps iproute2 shellcheck fonts-dejavu-core
+    set -- ffmpeg nginx libnginx-mod-rtmp chromium chromium-driver tmux procps iproute2 shellcheck fonts-dejavu-core \
+        openssh-server openssh-client
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -38,7 +40,8 @@ $as_root apt-get update -qq
 # shellcheck disable=SC2086 # a list of names
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 
-# The tests start nginx themselves; Debian's package would start one of its own on port 80.
-case " $missing " in
-    *" nginx "*) if [ -d /run/systemd/system ]; then $as_root systemctl disable --now nginx; fi ;;
-esac
+# The tests start nginx and sshd themselves; Debian's packages would start their own, on ports 80 and 22.
+if [ -d /run/systemd/system ]; then
+    case " $missing " in *" nginx "*) $as_root systemctl disable --now nginx ;; esac
+    case " $missing " in *" openssh-server "*) $as_root systemctl disable --now ssh ;; esac
+fi

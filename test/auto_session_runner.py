@@ -17,8 +17,8 @@ AGAIN = "TG_VIDEO_STREAMER_RUNNER"
 
 def interpreter() -> "Path | None":
     """The Python of the virtual environment that belongs to this folder."""
-    folders = [ROOT / ".venv", ROOT / "venv", Path(f"{ROOT}.venv"), ROOT.parent / "venv", ROOT.parent / ".venv"]
-    found = [folder / "bin" / "python" for folder in folders]
+    beside = [folder / name for folder in (ROOT, ROOT.parent, ROOT.parent.parent) for name in (".venv", "venv")]
+    found = [folder / "bin" / "python" for folder in (*beside[:2], Path(f"{ROOT}.venv"), *beside[2:])]
     return next((python for python in found if os.access(str(python), os.X_OK)), None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
@@ -10,18 +9,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from telethon import TelegramClient, events, password
+from telethon import password
 from telethon.errors import SessionPasswordNeededError
 from telethon.tl import functions, types
-from telethon.tl.tlobject import TLRequest
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import SessionError, SessionUnreachable, StreamerError, TelegramRefused
-from tg_video_streamer.telegram.client import make_client, make_session
+from tg_video_streamer.errors import SessionError, StreamerError, TelegramRefused
+from tg_video_streamer.telegram.client import make_session
 from tg_video_streamer.telegram.credentials import Credentials
-from tg_video_streamer.telegram.waiting import within
+from tg_video_streamer.telegram.login_connection import LoginConnection
 
-ANSWER_SECONDS = 20.0
 SCAN_SECONDS = 600.0
 """How long QR codes are shown before the login gives up."""
 TRIES = 5
@@ -81,7 +78,7 @@ async def logged_in(
 
     Raises SessionError, TelegramRefused, ConfigError. Nothing of it is ever on a disk.
     """
-    line = _Line(credentials, await make_session(replace(credentials, session="")), prompts)
+    line = LoginConnection(credentials, await make_session(replace(credentials, session="")), prompts.tell)
     try:
         user = await (_by_qr(line, prompts, clock) if qr else _by_phone(line, prompts))
         try:
@@ -98,68 +95,11 @@ async def logged_in(
         await line.close()
 
 
-class _Line:
-    """The connection of one login; it is opened anew where it broke while the person was typing."""
-
-    def __init__(self, credentials: Credentials, session: Any, prompts: Prompts) -> None:
-        self.credentials = credentials
-        self._client: TelegramClient = make_client(credentials, session)
-        self._prompts = prompts
-        self.scanned = asyncio.Event()
-        self._client.add_event_handler(self._on_scanned, events.Raw(types.UpdateLoginToken))
-
-    @property
-    def session_string(self) -> str:
-        return str(self._client.session.save())
-
-    @property
-    def data_centre(self) -> int:
-        return int(self._client.session.dc_id)
-
-    async def ask(self, request: TLRequest) -> Any:
-        """The answer; raises SessionError, TelegramRefused with Telethon's own error as the cause."""
-        await self._connect()
-        return await within(self._client(request), ANSWER_SECONDS)
-
-    async def move_to(self, data_centre: int) -> None:
-        """Go to another data centre, with a new key."""
-        await within(self._client._switch_dc(data_centre), ANSWER_SECONDS)  # noqa: SLF001 - Telethon has no other name for it
-
-    async def wait_for_scan(self, seconds: float) -> None:
-        """Until the code was scanned, the connection broke, or the time is over."""
-        scan = asyncio.ensure_future(self.scanned.wait())
-        broken = self._client.disconnected
-        await asyncio.wait({scan, broken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        scan.cancel()
-        if broken.done() and not broken.cancelled():
-            broken.exception()  # why it broke shows when it is opened anew
-
-    async def log_out(self) -> None:
-        """End the new session, since it could not be kept."""
-        try:
-            await within(self._client(functions.auth.LogOutRequest()), 5.0)
-        except StreamerError:
-            self._prompts.tell('the new session is left over: end it in Telegram under "Devices" (tg-video-streamer)')
-
-    async def close(self) -> None:
-        try:
-            await within(self._client.disconnect(), 5.0)
-        except SessionUnreachable as trouble:
-            self._prompts.tell(trouble.what)
-
-    async def _connect(self) -> None:
-        if not self._client.is_connected():
-            await within(self._client.connect(), ANSWER_SECONDS)
-
-    async def _on_scanned(self, _update: Any) -> None:
-        self.scanned.set()
-
-
 def _needs_password(error: StreamerError) -> bool:
     return isinstance(error.__cause__, SessionPasswordNeededError)
 
 
-async def _by_phone(line: _Line, prompts: Prompts) -> Any:
+async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
     """The user, after phone number, code and perhaps password."""
     phone, sent = await _code_sent(line, prompts)
     wrong = ""
@@ -186,7 +126,7 @@ async def _by_phone(line: _Line, prompts: Prompts) -> Any:
     raise SessionError(f"{TRIES} wrong codes", remedy="wait some minutes, then log in again, or use --qr")
 
 
-async def _code_sent(line: _Line, prompts: Prompts) -> tuple[str, Any]:
+async def _code_sent(line: LoginConnection, prompts: Prompts) -> tuple[str, Any]:
     """The phone number, and Telegram's word that a code is on its way to it."""
     wrong = ""
     for _ in range(TRIES):
@@ -203,14 +143,14 @@ async def _code_sent(line: _Line, prompts: Prompts) -> tuple[str, Any]:
     raise SessionError("no phone number that Telegram knows")
 
 
-async def _send(line: _Line, phone: str) -> Any:
+async def _send(line: LoginConnection, phone: str) -> Any:
     """A new code."""
     known = line.credentials
     settings = types.CodeSettings()
-    return _checked(await line.ask(functions.auth.SendCodeRequest(phone, known.api_id, known.api_hash, settings)))
+    return _checked(await line.begin(functions.auth.SendCodeRequest(phone, known.api_id, known.api_hash, settings)))
 
 
-async def _sent_again(line: _Line, phone: str, sent: Any) -> tuple[Any, str]:
+async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any, str]:
     """The code by another way where there is one; else the same, and a word about it."""
     try:
         return _checked(await line.ask(functions.auth.ResendCodeRequest(phone, sent.phone_code_hash))), ""
@@ -257,7 +197,7 @@ def _user(answer: Any) -> Any:
     return answer.user
 
 
-async def _with_password(line: _Line, prompts: Prompts) -> Any:
+async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
     """The user, after the password; it goes to Telegram as a proof (SRP) and is kept nowhere."""
     wrong = ""
     for _ in range(TRIES):
@@ -276,7 +216,7 @@ async def _with_password(line: _Line, prompts: Prompts) -> Any:
     raise SessionError(f"{TRIES} wrong passwords", remedy="wait some minutes, then log in again")
 
 
-async def _by_qr(line: _Line, prompts: Prompts, clock: Clock) -> Any:
+async def _by_qr(line: LoginConnection, prompts: Prompts, clock: Clock) -> Any:
     """The user, after a scan (https://core.telegram.org/api/qr-login)."""
     known = line.credentials
     deadline = clock.monotonic() + SCAN_SECONDS

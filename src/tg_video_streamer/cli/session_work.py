@@ -1,0 +1,193 @@
+"""What the session commands do: log in and keep it, look at the account, pick a chat; loaded when one of them runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import sys
+from collections.abc import Coroutine
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tg_video_streamer.cli.keeping import InFile, OnServer, Place, keep
+from tg_video_streamer.cli.place import settings_file
+from tg_video_streamer.cli.prompting import Terminal
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.control.wording import printable
+from tg_video_streamer.envfile import EnvFile, read_env_file
+from tg_video_streamer.envwrite import update_env
+from tg_video_streamer.errors import ConfigError, ControlError, SessionEnded
+from tg_video_streamer.logs import configure_logs
+from tg_video_streamer.telegram.account import Account
+from tg_video_streamer.telegram.chats import streamable_chats
+from tg_video_streamer.telegram.credentials import Credentials
+from tg_video_streamer.telegram.formats import masked, read_session_string
+from tg_video_streamer.telegram.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.login import logged_in
+from tg_video_streamer.telegram.remote import Server
+from tg_video_streamer.telegram.show import look_at, wording
+
+Made = TypeVar("Made")
+_API_ID, _API_HASH = "API_ID", "API_HASH"
+_USED = (
+    "API_ID",
+    "API_HASH",
+    "SESSION_STRING",
+    "SESSION_STRING_SPARE",
+    "TELEGRAM_PROXY",
+    "TELEGRAM_SERVER",
+    "TELEGRAM_SERVER_KEY",
+)
+
+
+@dataclass(kw_only=True)
+class LoginSettings:
+    """The few settings that a login needs: wrong ones elsewhere in the file do not hinder it."""
+
+    path: Path
+    values: dict[str, str] = field(repr=False)
+    asked: dict[str, str] = field(default_factory=dict, repr=False)
+    """What the person was asked for, to be written too."""
+
+    def credentials(self, session: str) -> Credentials:
+        """For Telegram; raises ConfigError."""
+        key = self.values.get("TELEGRAM_SERVER_KEY", "")
+        key_file = self.path.resolve().parent / Path(key).expanduser() if key else None
+        if key_file is not None and not key_file.is_file():
+            raise ConfigError([f"TELEGRAM_SERVER_KEY: {key_file} is not there"])
+        return Credentials(
+            api_id=int(self.values[_API_ID]),
+            api_hash=self.values[_API_HASH],
+            session=session,
+            proxy=self.values.get("TELEGRAM_PROXY", ""),
+            server=self.values.get("TELEGRAM_SERVER", ""),
+            server_key=key_file,
+        )
+
+
+def login_settings(env_file: Path | None) -> LoginSettings:
+    """The file over the environment, as the service reads it; a file that is not there yet is an empty one."""
+    path = settings_file(env_file) or Path(".env")
+    found = read_env_file(path) if path.exists() else EnvFile(values={}, lines={}, problems=(), warnings=())
+    if found.problems and not found.values:
+        raise ConfigError(list(found.problems))
+    values = {key: os.environ[key] for key in _USED if key in os.environ} | found.values
+    return LoginSettings(path=path, values=values)
+
+
+def run(settings: LoginSettings, work: Coroutine[Any, Any, Made]) -> Made:
+    """Run it with everything but its result on stderr, masked; Ctrl-C is an error like others."""
+    secrets = [
+        settings.values[key] for key in _USED if key not in {_API_ID, "TELEGRAM_SERVER"} and settings.values.get(key)
+    ]
+    try:
+        with redirect_stdout(sys.stderr):
+            # The error that ends the command is told once, and not by the log as well.
+            configure_logs(secrets=secrets, level=logging.CRITICAL)
+            return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise ControlError("stopped, and nothing was written") from None
+
+
+async def log_in(
+    settings: LoginSettings, key: str, *, qr: bool, write: bool, server: Server | None
+) -> tuple[str, list[str]]:
+    """Log in, keep the session where it is wanted; the string, and what is said of it where it was kept."""
+    terminal = Terminal()
+    places: list[Place] = [OnServer(server, terminal)] if server is not None else []
+    places += [InFile(settings.path, terminal)] if write else []
+    for place in places:  # before the person has any trouble
+        await place.write({})
+    await _complete(settings, terminal)
+    async with logged_in(settings.credentials(""), terminal, clock=SystemClock(), qr=qr) as made:
+        terminal.tell(f"Logged in as {made.name or 'an account without a name'} (data centre {made.data_centre}).")
+        _same_account(settings, key, made.user_id)
+        failure = await keep(places, settings.asked | {key: made.string}, terminal)
+    if failure is not None:
+        raise failure
+    return made.string, [f"{key}={masked(made.string)}"] if places else []
+
+
+def _same_account(settings: LoginSettings, key: str, user_id: int) -> None:
+    """A spare of another account would never be used; not every format of a session says whose it is."""
+    if key != "SESSION_STRING_SPARE" or not settings.values.get("SESSION_STRING"):
+        return
+    try:
+        owner = read_session_string(settings.values["SESSION_STRING"]).user_id
+    except SessionEnded:
+        return  # a session that cannot be read belongs to nobody
+    if owner not in {0, user_id}:
+        raise ControlError("this is another account than that of SESSION_STRING", remedy="log in with the same one")
+
+
+async def _complete(settings: LoginSettings, terminal: Terminal) -> None:
+    """Ask for API_ID and API_HASH where they are missing or cannot be right."""
+    wrong = ""
+    while not re.fullmatch(r"[1-9][0-9]{0,9}", settings.values.get(_API_ID, "")):
+        typed = await terminal.setting("API_ID, from https://my.telegram.org/apps", wrong)
+        settings.values[_API_ID] = settings.asked[_API_ID] = typed
+        wrong = "it is a number"
+    wrong = ""
+    while not re.fullmatch(r"[0-9a-fA-F]{32}", settings.values.get(_API_HASH, "")):
+        typed = await terminal.setting("API_HASH, from the same page", wrong, hidden=True)
+        settings.values[_API_HASH] = settings.asked[_API_HASH] = typed
+        wrong = "it has 32 hexadecimal digits"
+
+
+async def show(settings: LoginSettings, key: str) -> list[str]:
+    """The lines about the session in `key`; raises SessionError, ConfigError."""
+    account = await _connected(settings, key)
+    try:
+        seen = await look_at(account)
+    finally:
+        await account.close()
+    return [f"{key}={masked(settings.values[key])}", *map(printable, wording(seen, SystemClock().wall()))]
+
+
+async def pick_chat(settings: LoginSettings) -> list[str]:
+    """Lists, asks and writes; the line that was written, or the list where there is no terminal to ask at."""
+    terminal = Terminal()
+    account = await _connected(settings, "SESSION_STRING")
+    try:
+        found = await streamable_chats(account)
+    finally:
+        await account.close()
+    if not found:
+        raise ControlError(
+            "the account may start a live stream in none of its chats",
+            remedy="make it an administrator that may manage live streams",
+        )
+    rows = [f"{chat.chat_id:<16} {chat.kind:<12} {printable(chat.title)} {chat.name}".rstrip() for chat in found]
+    if not sys.stdin.isatty():
+        return rows
+    for number, row in enumerate(rows, start=1):
+        terminal.tell(f"{number:3}  {row}")
+    wrong = ""
+    while typed := await terminal.setting("Number to write as CHAT_ID (Enter: none)", wrong):
+        if typed.isascii() and typed.isdecimal() and 1 <= int(typed) <= len(found):
+            chosen = str(found[int(typed) - 1].chat_id)
+            update_env(settings.path, {"CHAT_ID": chosen}, tell=terminal.tell)
+            return [f"CHAT_ID={chosen}"]
+        wrong = f"it is a number from 1 to {len(found)}"
+    return []
+
+
+async def _connected(settings: LoginSettings, key: str) -> Account:
+    """The account of a session in the settings; raises SessionError, ConfigError."""
+    if not settings.values.get(key):
+        flag = " --spare" if key.endswith("SPARE") else ""
+        raise ConfigError([f"{key} is empty; run: tg-video-streamer session login{flag} --write-env"])
+    await _complete(settings, Terminal())
+    clock = SystemClock()
+    account = Account(
+        settings.credentials(settings.values[key]),
+        clock=clock,
+        limiter=ConnectionLimiter(clock),
+        ended=lambda _ending: None,  # the request that is waiting says the same
+    )
+    await account.connect()
+    return account
