@@ -36,14 +36,17 @@ FIRST_ITEM_SECONDS = 1.0
 """How long the programme waits for its first item before it begins with the slate."""
 
 
-def run_service(loaded: LoadedSettings, *, demo: bool, table: bool) -> int:
-    """Go on air until SIGINT or SIGTERM; the exit code. With `demo` the built-in clips play, whatever PLAYLIST says."""
+def run_service(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expired: bool = False) -> int:
+    """Go on air until SIGINT or SIGTERM; the exit code. With `demo` the built-in clips play, whatever PLAYLIST says.
+
+    With `exit_on_expired` it ends with 1 once a Telegram session is needed and none is left.
+    """
     settings = loaded.settings
     configure_logs(settings.log_format, secrets=secret_values(settings))
     log_uncaught()
     for warning in loaded.warnings:
         log.warning(warning)
-    return _told(_serve(loaded, demo=demo, table=table))
+    return _told(_serve(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired))
 
 
 def check(loaded: LoadedSettings) -> list[str]:
@@ -65,13 +68,20 @@ def _told(work: Coroutine[None, None, Result]) -> Result:
         raise
 
 
-async def _serve(loaded: LoadedSettings, *, demo: bool, table: bool) -> int:
+async def _serve(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expired: bool) -> int:
     stop = asyncio.Event()
+    session_gone = asyncio.Event()
+
+    def expired() -> None:
+        if exit_on_expired:
+            session_gone.set()
+            stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with ClaimedFolder(loaded.settings.state_dir) as folder:
         async with asyncio.TaskGroup() as background:
-            service = background.create_task(_play(loaded, folder, stop, demo=demo, table=table))
+            service = background.create_task(_play(loaded, folder, stop, expired, demo=demo, table=table))
             waiting = background.create_task(stop.wait())
             await asyncio.wait((service, waiting), return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set() and not service.done():
@@ -80,14 +90,22 @@ async def _serve(loaded: LoadedSettings, *, demo: bool, table: bool) -> int:
                 for task in late:
                     task.cancel()
             waiting.cancel()
-    return 0
+    return 1 if session_gone.is_set() else 0
 
 
-async def _play(loaded: LoadedSettings, folder: ClaimedFolder, stop: asyncio.Event, *, demo: bool, table: bool) -> None:
+async def _play(
+    loaded: LoadedSettings,
+    folder: ClaimedFolder,
+    stop: asyncio.Event,
+    expired: Callable[[], None],
+    *,
+    demo: bool,
+    table: bool,
+) -> None:
     async with asyncio.TaskGroup() as background:
         prepared = await prepare(loaded.settings, background, demo=demo)
         if not stop.is_set():
-            await _run(build(loaded, prepared, folder), stop, table=table)
+            await _run(build(loaded, prepared, folder, expired=expired), stop, table=table)
         prepared.cancel()
 
 
@@ -113,6 +131,8 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         parts.playout.start()
         for handler in parts.outputs:
             handler.start()
+        if parts.telegram is not None:
+            start("telegram", keep_running("telegram", parts.telegram.run, parts.clock))
         start("place", parts.place.run())
         start(
             "control",

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +20,9 @@ _WAITING_AT_MOST = 10_000
 """Lines held while the disk takes none: about 3 MB, and days of half-minute items."""
 
 
-def as_run_line(event: CameOff) -> str:
-    """One stretch as a JSON line: times in UTC by ISO 8601, lengths in seconds."""
-    record = {
+def as_run_line(event: CameOff, viewers: int | None = None) -> str:
+    """One stretch as a JSON line: times in UTC by ISO 8601, lengths in seconds, viewers at its end where known."""
+    record: dict[str, str | float] = {
         "start": _iso(event.started),
         "end": _iso(event.wall),
         "seconds": round(event.seconds, 3),
@@ -32,6 +33,8 @@ def as_run_line(event: CameOff) -> str:
         "gap_seconds": round(event.gap_seconds, 3),
         "skew_seconds": round(event.skew_seconds, 4),
     }
+    if viewers is not None:
+        record["viewers"] = viewers
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
@@ -45,8 +48,17 @@ class AsRunLog:
     A line that the disk does not take is kept and tried again; only more than `_WAITING_AT_MOST` of them lose the oldest.
     """
 
-    def __init__(self, path: Path, *, file_bytes: int = 10_000_000, files: int = 5, retry_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        viewers: Callable[[], int | None] = lambda: None,
+        file_bytes: int = 10_000_000,
+        files: int = 5,
+        retry_seconds: float = 5.0,
+    ) -> None:
         """`path` and its older siblings `path.1`, `path.2` … are `files` together, each of at most `file_bytes`."""
+        self._viewers = viewers
         self._path = path
         self._file_bytes = file_bytes
         self._files = files
@@ -70,7 +82,7 @@ class AsRunLog:
             if len(self._waiting) >= _WAITING_AT_MOST:
                 self._waiting.popleft()
                 self._lost += 1
-            self._waiting.append(as_run_line(event))
+            self._waiting.append(as_run_line(event, self._viewers()))
             self._changed.notify()
 
     def start(self) -> None:

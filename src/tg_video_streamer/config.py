@@ -19,71 +19,24 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    ValidationInfo,
 )
 from pydantic_core import ErrorDetails
 
 from tg_video_streamer.envfile import EnvFile, read_env_file
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.ffmpeg.house import Quality
+from tg_video_streamer.setting_types import based, each, folders, matching, read_by, secret_matching, words
+from tg_video_streamer.telegram.chat import parse_chat_reference
+from tg_video_streamer.telegram.proxy import read_proxy
 
 _NO_SECRET = SecretStr("")
 
 
-def _words(value: object) -> object:
-    """A text of words as a tuple of them; commas count as spaces."""
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
-
-
-def _folders(value: object) -> object:
-    """A text of paths, separated by colons as in PATH, as a tuple of them."""
-    return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
-
-
-def _based(path: Path, info: ValidationInfo) -> Path:
-    """`path` made absolute: `~` is the user's home, a relative one is meant from the folder of the `.env` file."""
-    context: Mapping[str, Path] = info.context or {}
-    if path.parts[:1] == ("~",):
-        path = context.get("home", Path.home()).joinpath(*path.parts[1:])
-    return context.get("base", Path.cwd()) / path
-
-
-def _secret_matching(pattern: str, meaning: str) -> AfterValidator:
-    """A check of a secret's shape; its message tells the shape that is meant, never the value."""
-
-    def check(secret: SecretStr) -> SecretStr:
-        if secret.get_secret_value() and not re.fullmatch(pattern, secret.get_secret_value()):
-            raise ValueError(f"must be {meaning}")
-        return secret
-
-    return AfterValidator(check)
-
-
-def _matching(pattern: str, meaning: str) -> AfterValidator:
-    """A check of a text's shape."""
-
-    def check(text: str) -> str:
-        if text and not re.fullmatch(pattern, text):
-            raise ValueError(f"must be {meaning}")
-        return text
-
-    return AfterValidator(check)
-
-
-def _each(check: AfterValidator) -> AfterValidator:
-    """The same check for every word of a tuple."""
-
-    def check_all(words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check.func(word) for word in words)  # type: ignore[call-arg] # our checks take no info
-
-    return AfterValidator(check_all)
-
-
-_PEER = _matching(r"-?\d+|@\w{4,32}", "a number such as -1001234567890, or @name")
-_Path = Annotated[Path, AfterValidator(_based)]
+_PEER = matching(r"-?\d+|@\w{4,32}", "a number such as -1001234567890, or @name")
+_Path = Annotated[Path, AfterValidator(based)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
 _Proxy = Annotated[
-    SecretStr, _secret_matching(r"(?:https?|socks4a?|socks5h?)://\S+", "a URL that begins with http:// or socks5://")
+    SecretStr, secret_matching(r"(?:https?|socks4a?|socks5h?)://\S+", "a URL that begins with http:// or socks5://")
 ]
 
 
@@ -93,20 +46,20 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_id: Annotated[int, Field(gt=0)] | None = None
-    api_hash: Annotated[SecretStr, _secret_matching(r"[0-9a-fA-F]{32}", "32 hexadecimal digits")] = _NO_SECRET
+    api_hash: Annotated[SecretStr, secret_matching(r"[0-9a-fA-F]{32}", "32 hexadecimal digits")] = _NO_SECRET
     session_string: SecretStr = _NO_SECRET
     session_string_spare: SecretStr = _NO_SECRET
-    chat_id: Annotated[str, _PEER] = ""
+    chat_id: Annotated[str, read_by(parse_chat_reference)] = ""
 
     playlist: _Path = Path("playlist.txt")
-    media_dirs: Annotated[tuple[_Path, ...], BeforeValidator(_folders)] = ()
+    media_dirs: Annotated[tuple[_Path, ...], BeforeValidator(folders)] = ()
     loop: bool = True
     order: Literal["sequential", "shuffle"] = "sequential"
 
     video_quality: Quality = Quality.P720
     ffmpeg_args: str = ""
 
-    telegram_proxy: _Proxy = _NO_SECRET
+    telegram_proxy: Annotated[SecretStr, read_by(read_proxy)] = _NO_SECRET
     ytdlp_proxy: _Proxy = _NO_SECRET
 
     outputs: SecretStr = _NO_SECRET
@@ -123,21 +76,21 @@ class Settings(BaseModel):
     loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] = -16.0
     state_dir: _Path
 
-    prometheus_host: Annotated[str, _matching(r"\S+", "a host name or address")] = "127.0.0.1"
+    prometheus_host: Annotated[str, matching(r"\S+", "a host name or address")] = "127.0.0.1"
     prometheus_port: _Port = 9090
-    web_host: Annotated[str, _matching(r"\S+", "a host name or address")] = "127.0.0.1"
+    web_host: Annotated[str, matching(r"\S+", "a host name or address")] = "127.0.0.1"
     web_port: _Port = 8080
-    web_token: Annotated[SecretStr, _secret_matching(r"\S{16,}", "at least 16 characters without spaces")] = _NO_SECRET
+    web_token: Annotated[SecretStr, secret_matching(r"\S{16,}", "at least 16 characters without spaces")] = _NO_SECRET
 
     ytdlp_cookies: _Path | None = None
     ytdlp_args: SecretStr = _NO_SECRET
-    ytdlp_pin: Annotated[str, _matching(r"\d{4}\.\d{1,2}\.\d{1,2}(?:\.\w+)?", "a version such as 2026.01.31")] = ""
+    ytdlp_pin: Annotated[str, matching(r"\d{4}\.\d{1,2}\.\d{1,2}(?:\.\w+)?", "a version such as 2026.01.31")] = ""
 
     notify_urls: SecretStr = _NO_SECRET
     notify_after_seconds: Annotated[float, Field(ge=0)] = 30.0
-    heartbeat_url: Annotated[SecretStr, _secret_matching(r"https?://\S+", "an http(s) URL")] = _NO_SECRET
+    heartbeat_url: Annotated[SecretStr, secret_matching(r"https?://\S+", "an http(s) URL")] = _NO_SECRET
 
-    operators: Annotated[tuple[str, ...], BeforeValidator(_words), _each(_PEER)] = ()
+    operators: Annotated[tuple[str, ...], BeforeValidator(words), each(_PEER)] = ()
     chat_commands: bool = False
     live_ingest: SecretStr = _NO_SECRET
     logo: _Path | None = None
@@ -145,7 +98,7 @@ class Settings(BaseModel):
     now_playing: bool = False
 
     log_format: Literal["console", "json"] = "console"
-    telegram_server: Annotated[str, _matching(r"\S+:\d{1,5}", "host:port")] = ""
+    telegram_server: Annotated[str, matching(r"\S+:\d{1,5}", "host:port")] = ""
     telegram_server_key: _Path | None = None
 
 
@@ -161,6 +114,8 @@ class LoadedSettings:
 
     settings: Settings
     warnings: tuple[str, ...]
+    env_file: Path | None = None
+    """The file that they were read from, to be read again; None where the environment alone served."""
 
 
 Check = Callable[[Settings], list[str]]
@@ -200,7 +155,9 @@ def load_settings(
             problems += _made_private(settings.state_dir)
     if problems or settings is None:
         raise ConfigError(problems)
-    return LoadedSettings(settings=settings, warnings=(*found.warnings, *_unknown(found), *_away(settings)))
+    return LoadedSettings(
+        settings=settings, warnings=(*found.warnings, *_unknown(found), *_away(settings)), env_file=env_file
+    )
 
 
 def _default_state_dir(environment: Mapping[str, str]) -> Path:

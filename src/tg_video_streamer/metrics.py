@@ -35,6 +35,7 @@ _OUTPUT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _WORDS_AT_MOST = 64
 """So many reasons are known to none of us: more of them are a label that is no word but a text."""
 _FAULTS = ("black", "frozen", "silent")
+_PROOFS = ("proven", "unproven", "missing", "unknown")
 
 
 class _Words:
@@ -121,6 +122,8 @@ class Metrics(Collector):
         status = self._status()
         yield from self._channel(status)
         yield from self._sources()
+        if status.session_state:
+            yield from _telegram(status)
         yield from _outputs(status.outputs)
 
     def _seconds(self, program_seconds: float) -> dict[Rung, float]:
@@ -189,12 +192,28 @@ def _by_label(name: str, meaning: str, labels: list[str], values: dict[str, int]
     return family
 
 
+def _telegram(status: ServiceStatus) -> Iterator[Metric]:
+    yield _gauge("session_valid", "1 while there is a Telegram session that works.", status.session_state == "valid")
+    yield _by_label(
+        "session_renewals", "Cycles of getting a session again, by result.", ["result"], status.session_renewals
+    )
+    yield _gauge("degraded", "1 while a Telegram session is needed and there is none.", status.degraded)
+    yield _counter("degraded_seconds", "Length of all degraded spells together.", status.degraded_seconds)
+    viewers = GaugeMetricFamily("viewers", "Who watches in Telegram; without a value where it is not known.", labels=[])
+    if status.viewers is not None:
+        viewers.add_metric([], float(status.viewers))
+    yield viewers
+
+
 def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
     state = GaugeMetricFamily("output_state", "1 for the state that the output is in.", labels=["output", "state"])
     sent = CounterMetricFamily("output_bytes", "Bytes that left for the output.", labels=["output"])
     reconnects = CounterMetricFamily("output_reconnects", "Connections after the first.", labels=["output"])
     dropped = CounterMetricFamily(
         "output_dropped_packets", "Packets that the output was too slow for.", labels=["output"]
+    )
+    proof = GaugeMetricFamily(
+        "output_proof", "1 for what is known of the far end of a Telegram output.", labels=["output", "proof"]
     )
     for position, output in enumerate(outputs, start=1):
         # A name that is none (a URL, say) is replaced by its place in OUTPUTS.
@@ -204,4 +223,6 @@ def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
         sent.add_metric([name], output.bytes_sent)
         reconnects.add_metric([name], output.reconnects)
         dropped.add_metric([name], output.dropped_packets)
-    yield from (state, sent, reconnects, dropped)
+        for word in _PROOFS if output.kind == "telegram" else ():
+            proof.add_metric([name, word], float(word == (output.proof or "unknown")))
+    yield from (state, sent, reconnects, dropped, proof)

@@ -22,13 +22,16 @@ def run(
     *,
     demo: Annotated[bool, typer.Option("--demo", help="Play three built-in clips to the preview.")] = False,
     no_table: Annotated[bool, typer.Option("--no-table", help="Log lines only, also in a terminal.")] = False,
+    exit_on_expired: Annotated[
+        bool, typer.Option("--exit-on-expired", help="End with exit code 1 where the Telegram session has ended.")
+    ] = False,
 ) -> int:
     """Go on air, until SIGINT (Ctrl-C) or SIGTERM."""
     loaded = load(env_file, demo=demo)
     from tg_video_streamer.app import run_service  # noqa: PLC0415 - everything that plays: not for the other commands
 
     table = not no_table and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    return run_service(loaded, demo=demo, table=table)
+    return run_service(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired)
 
 
 def check(env_file: EnvFileOption = None) -> int:
@@ -59,7 +62,7 @@ def load(env_file: Path | None, *, demo: bool) -> LoadedSettings:
         missing = f"no .env in {Path.cwd()} and no PLAYLIST in the environment"
         remedy = "run: cp .env.template .env and edit it, or see the demo: tg-video-streamer run --demo"
         raise ConfigError([f"{missing}; {remedy}"])
-    from tg_video_streamer.assembly import CHECKS  # noqa: PLC0415 - as in `run`
+    from tg_video_streamer.checks import CHECKS  # noqa: PLC0415 - as in `run`
     from tg_video_streamer.config import load_settings  # noqa: PLC0415 - pydantic takes longer than all other commands
 
     return load_settings(chosen, os.environ, checks=CHECKS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus, TelegramFacts
 from tg_video_streamer.errors import ControlError, PlaylistError
 from tg_video_streamer.events import Event, PictureFault, Rung, WentOn
 from tg_video_streamer.outputs.handler import OutputHandler
@@ -60,6 +60,7 @@ class Station:
         outputs: Sequence[OutputHandler],
         parse_line: ParseLine,
         warnings: Callable[[], Sequence[str]],
+        telegram: Callable[[], TelegramFacts] = TelegramFacts,
     ) -> None:
         """`warnings`: what other parts found at their start and want to be seen; `parse_line` reads a queued line."""
         self._version = version
@@ -73,6 +74,7 @@ class Station:
         self._outputs = outputs
         self._parse_line = parse_line
         self._warnings = warnings
+        self._telegram = telegram
         self._started = clock.monotonic()
         self._started_wall = clock.wall()
         self._plays = 0
@@ -95,7 +97,8 @@ class Station:
     def status(self) -> ServiceStatus:
         """See Verbs."""
         on_air = self._playout.on_air
-        outputs = tuple(_output(handler) for handler in self._outputs)
+        telegram = self._telegram()
+        outputs = tuple(_output(handler, telegram) for handler in self._outputs)
         found = problems(
             channel_state=self._playout.state.state,
             standstill_seconds=self._playout.standstill_seconds,
@@ -122,6 +125,12 @@ class Station:
             uptime_seconds=self._clock.monotonic() - self._started,
             outputs=outputs,
             warnings=self._all_warnings(),
+            session_state=telegram.session_state,
+            degraded=telegram.degraded,
+            degraded_reason=telegram.degraded_reason,
+            degraded_seconds=telegram.degraded_seconds,
+            session_renewals=telegram.session_renewals,
+            viewers=telegram.viewers,
         )
 
     def skip(self) -> str:
@@ -247,7 +256,7 @@ def _name(item: Item) -> str:
     return urlsplit(item.locator).hostname or item.key
 
 
-def _output(handler: OutputHandler) -> OutputStatus:
+def _output(handler: OutputHandler, telegram: TelegramFacts) -> OutputStatus:
     report = handler.status()
     return OutputStatus(
         name=report.name,
@@ -259,4 +268,5 @@ def _output(handler: OutputHandler) -> OutputStatus:
         reconnects=report.reconnects,
         dropped_packets=report.dropped_packets,
         error=report.error,
+        proof=telegram.proofs.get(report.name, ""),
     )

@@ -29,6 +29,22 @@ class OutputStatus:
     reconnects: int
     dropped_packets: int
     error: str = ""
+    proof: str = ""
+    """Of a Telegram output: `proven`, `unproven`, `missing`, or empty where it is not known yet or does not apply."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TelegramFacts:
+    """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
+
+    session_state: str = ""
+    degraded: bool = False
+    degraded_reason: str = ""
+    degraded_seconds: float = 0.0
+    session_renewals: dict[str, int] = field(default_factory=dict)
+    viewers: int | None = None
+    proofs: dict[str, str] = field(default_factory=dict)
+    """By the output's name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +75,17 @@ class ServiceStatus:
     outputs: tuple[OutputStatus, ...]
     warnings: tuple[str, ...] = field(default=())
     """What the operator should look at: bad playlist lines, quarantined items, a metrics port that was taken."""
+    session_state: str = ""
+    """absent, valid, expired or renewing; empty where nothing needs a Telegram session."""
+    degraded: bool = False
+    """Something that is configured needs a Telegram session, and there is none."""
+    degraded_reason: str = ""
+    degraded_seconds: float = 0.0
+    """All degraded spells together."""
+    session_renewals: dict[str, int] = field(default_factory=dict)
+    """Cycles by result: session, spare, failed, unreachable."""
+    viewers: int | None = None
+    """Who watches in Telegram; None where it is not known."""
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""

@@ -14,7 +14,8 @@ from tg_video_streamer.errors import ConfigError, StreamerError
 from tg_video_streamer.heartbeat import heartbeat_target
 from tg_video_streamer.notify.message import Kind
 from tg_video_streamer.notify.sending import Sent, notify_addresses, send
-from tg_video_streamer.outputs.target import OutputTarget, parse_outputs
+from tg_video_streamer.outputs.target import OutputTarget
+from tg_video_streamer.telegram_parts import output_targets
 
 CONNECT_SECONDS = 5.0
 _REACH_REMEDY = "check the address in OUTPUTS, the network, and the firewall"
@@ -23,11 +24,11 @@ _REACH_REMEDY = "check the address in OUTPUTS, the network, and the firewall"
 async def look_at_outputs(settings: Settings) -> list[Finding]:
     """Each target of OUTPUTS, and the heartbeat's host: connected to and left again, nothing is sent."""
     try:
-        targets = parse_outputs(settings.outputs.get_secret_value())
+        targets = output_targets(settings)
     except ConfigError as error:
         return [problem("outputs", text) for text in error.problems]
     found = list(await asyncio.gather(*(_target_finding(target) for target in targets)))
-    if not targets and not settings.chat_id:
+    if not targets:
         found.append(doubt("outputs", "none is set, only the preview is made", "set OUTPUTS"))
     if url := settings.heartbeat_url.get_secret_value():
         found.append(await _heartbeat_finding(url))

@@ -27,11 +27,12 @@ class OutputKind(StrEnum):
     SRT = "srt"
     HLS = "hls"
     FILE = "file"
+    TELEGRAM = "telegram"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputTarget:
-    """One output; exactly one of `rtmp`, `srt_url` and `path` is set, by its kind."""
+    """One output; exactly one of `rtmp`, `srt_url` and `path` is set, by its kind; none for `telegram`."""
 
     name: str
     """Kind and number, such as `rtmp-1`: for people, metrics and logs; never secret."""
@@ -48,7 +49,7 @@ class OutputTarget:
 def parse_outputs(text: str) -> tuple[OutputTarget, ...]:
     """The targets that `text` lists, in its order; none for an empty one. Raises ConfigError naming every bad one.
 
-    Targets: `rtmp(s)://HOST[:PORT]/APP/KEY`, `srt://HOST:PORT[?options]`, `hls:DIR`, `file:PATH[?max_gb=N]`; a word
+    Targets: `telegram`, `rtmp(s)://HOST[:PORT]/APP/KEY`, `srt://HOST:PORT[?options]`, `hls:DIR`, `file:PATH[?max_gb=N]`; a word
     with spaces in it stands in double quotes.
     """
     targets: list[OutputTarget] = []
@@ -70,11 +71,7 @@ def _parse_one(word: str, count: Counter[OutputKind]) -> OutputTarget:
     scheme, _, rest = word.partition(":")
     scheme = scheme.lower()
     if word == "telegram":
-        raise ConfigError(
-            [
-                "`telegram` is not available yet; start a live stream with RTMP in Telegram and paste its URL and key here"
-            ]
-        )
+        return OutputTarget(name=_name(OutputKind.TELEGRAM, count), kind=OutputKind.TELEGRAM)
     if scheme in {"rtmp", "rtmps"}:
         address = parse_rtmp_url(word)
         return OutputTarget(name=_name(OutputKind.RTMP, count), kind=OutputKind.RTMP, rtmp=address)
@@ -89,7 +86,7 @@ def _parse_one(word: str, count: Counter[OutputKind]) -> OutputTarget:
         path, quota = _recording(rest)
         return OutputTarget(name=_name(OutputKind.FILE, count), kind=OutputKind.FILE, path=path, quota_bytes=quota)
     # The word itself may be a key that was pasted without its URL, so it is not repeated.
-    raise ConfigError(["it begins with none of rtmp://, rtmps://, srt://, hls:, file: (a quote that is not closed?)"])
+    raise ConfigError(["it is not telegram and begins with none of rtmp://, rtmps://, srt://, hls:, file: (a quote that is not closed?)"])
 
 
 def _name(kind: OutputKind, count: Counter[OutputKind]) -> str:

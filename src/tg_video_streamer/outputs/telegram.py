@@ -24,14 +24,14 @@ from tg_video_streamer.errors import (
     SessionError,
     TelegramRefused,
 )
-from tg_video_streamer.outputs.adapter import Adapter, MakeAdapter
+from tg_video_streamer.outputs.adapter import Adapter
 from tg_video_streamer.outputs.handler import OutputHandler, Publish
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.outputs.telegram_adapter import TelegramAdapter
 from tg_video_streamer.outputs.transport import Transport, TransportPlan
 from tg_video_streamer.program.fanout import Fanout
 from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
-from tg_video_streamer.telegram.chat import ChatReference
+from tg_video_streamer.telegram.chat import Chat, ChatReference
 from tg_video_streamer.telegram.keystore import Keystore
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MakeRtmp = Callable[[RtmpAddress, threading.Event], Adapter]
+MakeCall = Callable[[Chat, threading.Event], Adapter]
 
 _STREAM = "stream"
 ASK_SECONDS = 10.0
@@ -66,7 +67,7 @@ class TelegramOutput:
         plan: TransportPlan,
         store: Keystore,
         make_rtmp: MakeRtmp,
-        make_call: MakeAdapter | None,
+        make_call: MakeCall | None,
         fanout: Fanout,
         publish: Publish,
         clock: Clock,
@@ -169,8 +170,8 @@ class TelegramOutput:
             way = self._plan.choose(self._clock.monotonic())
             try:
                 if way is Transport.CALL:
-                    await self._make_room(account)
-                    return self._on(way, self._call_adapter(cancelled))
+                    chat = await self._make_room(account)
+                    return self._on(way, self._call_adapter(chat, cancelled))
                 return self._on(way, self._make_rtmp(await self._address(account), cancelled))
             except TelegramRefused as refused:
                 if self._plan.refused():
@@ -192,10 +193,10 @@ class TelegramOutput:
         self.transport = way
         return adapter
 
-    def _call_adapter(self, cancelled: threading.Event) -> Adapter:
+    def _call_adapter(self, chat: Chat, cancelled: threading.Event) -> Adapter:
         if self._make_call is None:
             raise OutputRejected("the video chat is no way here", remedy="set TELEGRAM_TRANSPORT=rtmp or auto")
-        return self._make_call(cancelled)
+        return self._make_call(chat, cancelled)
 
     def went_on_air(self) -> None:
         """The handler said that media is taken."""
@@ -240,12 +241,14 @@ class TelegramOutput:
                 await live.end(call)
         return await live.ensure(self._title())
 
-    async def _make_room(self, account: Account) -> None:
-        """One call a chat: our own live stream makes room for the video chat."""
+    async def _make_room(self, account: Account) -> Chat:
+        """One call a chat: where the way may change, our own live stream makes room for the video chat; the chat."""
         live = await self._live_of(account)
-        call = await live.running()
-        if call is not None and call.rtmp:
-            await live.end(call)
+        if self._plan.may_change:
+            call = await live.running()
+            if call is not None and call.rtmp:
+                await live.end(call)
+        return live.chat
 
     async def _live_of(self, account: Account) -> LiveStream:
         if self._live is None:

@@ -90,7 +90,7 @@ class LiveStream:
     def __init__(self, account: Account, chat: Chat) -> None:
         self._account = account
         self._peer = input_peer(chat)
-        self._chat = chat
+        self.chat = chat
         self._joined: dict[int, tuple[int, int]] = {}
         """Access hash and source number of the call that was joined."""
 
@@ -110,8 +110,8 @@ class LiveStream:
 
     async def running(self) -> RunningCall | None:
         """The call that runs in the chat; None for none."""
-        if self._chat.small:
-            full = await self._invoke(functions.messages.GetFullChatRequest(self._chat.id), "look")
+        if self.chat.small:
+            full = await self._invoke(functions.messages.GetFullChatRequest(self.chat.id), "look")
         else:
             channel = types.InputChannel(self._peer.channel_id, self._peer.access_hash)
             full = await self._invoke(functions.channels.GetFullChannelRequest(channel), "look")

@@ -1,0 +1,41 @@
+"""The rooms' own checks of settings, for `load_settings`: so every wrong value is told at once."""
+
+from __future__ import annotations
+
+from tg_video_streamer.config import Settings
+from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.heartbeat import heartbeat_problems
+from tg_video_streamer.notify.sending import notify_problems
+from tg_video_streamer.outputs.target import parse_outputs
+from tg_video_streamer.resolve.arguments import parse_ytdlp_args
+from tg_video_streamer.telegram_parts import check_telegram
+
+
+def check_outputs(settings: Settings) -> list[str]:
+    """What is wrong with OUTPUTS, one line each."""
+    try:
+        parse_outputs(settings.outputs.get_secret_value())
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def check_ytdlp_args(settings: Settings) -> list[str]:
+    """What is wrong with YTDLP_ARGS, one line each."""
+    try:
+        parse_ytdlp_args(settings.ytdlp_args.get_secret_value())
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def check_notifications(settings: Settings) -> list[str]:
+    """What is wrong with NOTIFY_URLS and HEARTBEAT_URL, one line each."""
+    return [
+        *notify_problems(settings.notify_urls.get_secret_value()),
+        *heartbeat_problems(settings.heartbeat_url.get_secret_value()),
+    ]
+
+
+CHECKS = (check_outputs, check_telegram, check_ytdlp_args, check_notifications)
+"""What `load_settings` has the rooms check, so that every wrong value is told at once."""

@@ -1,0 +1,255 @@
+"""Makes the parts of the output `telegram`: session, renewal, output, watch; and checks the settings that they need."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tg_video_streamer.backoff import Backoff
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.config import LoadedSettings, Settings, load_settings
+from tg_video_streamer.control.status import TelegramFacts
+from tg_video_streamer.envwrite import update_env
+from tg_video_streamer.errors import ConfigError, SessionEnded, SessionUnreachable
+from tg_video_streamer.events import EventBus
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.notify.notifier import Notifier
+from tg_video_streamer.outputs.adapter import Adapter
+from tg_video_streamer.outputs.rtmp import RtmpAdapter
+from tg_video_streamer.outputs.target import OutputKind, OutputTarget, parse_outputs
+from tg_video_streamer.outputs.telegram import TelegramOutput
+from tg_video_streamer.outputs.telegram_watch import StreamWatch, WatchPace
+from tg_video_streamer.outputs.transport import TransportPlan
+from tg_video_streamer.program.fanout import Fanout
+from tg_video_streamer.rtmp.address import RtmpAddress
+from tg_video_streamer.supervision.degraded import CYCLE_SECONDS, SessionKeeper, SessionUsers
+from tg_video_streamer.supervision.renewal import Renewal, SessionSettings
+from tg_video_streamer.supervision.settings_file import SettingsWatch
+from tg_video_streamer.telegram.chat import Chat, parse_chat_reference
+from tg_video_streamer.telegram.credentials import Credentials
+from tg_video_streamer.telegram.keystore import Keystore
+from tg_video_streamer.telegram.limiter import ConnectionLimiter
+
+if TYPE_CHECKING:
+    from tg_video_streamer.telegram.account import Account
+
+_SCRIPT = Path("test/auto_session_runner.py")
+_PAUSES = Backoff(first=0.5, longest=5.0)
+"""Short, since a new string in the settings is to be tried at once; the number of attempts a minute has its own limit."""
+
+
+def output_targets(settings: Settings) -> tuple[OutputTarget, ...]:
+    """What OUTPUTS says; empty, it means `telegram` where CHAT_ID is set. Raises ConfigError."""
+    text = settings.outputs.get_secret_value()
+    return parse_outputs(text if text.strip() or not settings.chat_id else "telegram")
+
+
+def check_telegram(settings: Settings) -> list[str]:
+    """What is wrong with the settings of the output `telegram`, one line each."""
+    try:
+        wanted = any(target.kind is OutputKind.TELEGRAM for target in output_targets(settings))
+    except ConfigError:
+        # OUTPUTS has a check of its own.
+        return []
+    needed = {
+        "CHAT_ID": settings.chat_id,
+        "API_ID": settings.api_id,
+        "API_HASH": settings.api_hash.get_secret_value(),
+    }
+    return [f"{key}: the output telegram needs it" for key, value in needed.items() if wanted and not value]
+
+
+def renewal_command(env_file: Path | None) -> str:
+    """What gets a new session in this very installation, to be pasted into a shell."""
+    script = Path(__file__).resolve().parents[2] / _SCRIPT
+    words = [sys.executable, str(script)]
+    if not script.is_file():
+        words = [str(Path(sys.executable).with_name("tg-video-streamer")), "session", "renew"]
+    words.append("--write-env")
+    if env_file is not None:
+        words += ["--env-file", str(env_file)]
+    return shlex.join(words)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TelegramSurroundings:
+    """What of the service the parts work with."""
+
+    fanout: Fanout
+    house: HouseFormat
+    events: EventBus
+    notifier: Notifier
+    clock: Clock
+    expired: Callable[[], None]
+    """Called after each cycle that found the session to have ended."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TelegramParts:
+    """The output, who looks after it, and who keeps its session."""
+
+    output: TelegramOutput
+    watch: StreamWatch
+    keeper: SessionKeeper
+    name: str
+
+    async def run(self) -> None:
+        """All that runs in the event loop, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.keeper.run(), name="telegram session")
+            tasks.create_task(self.watch.run(), name="telegram watch")
+
+    def facts(self) -> TelegramFacts:
+        """What the status tells of it."""
+        return TelegramFacts(
+            session_state=str(self.keeper.state),
+            degraded=self.keeper.degraded,
+            degraded_reason=self.keeper.reason,
+            degraded_seconds=self.keeper.degraded_seconds,
+            session_renewals=dict(self.keeper.renewals),
+            viewers=self.watch.viewers,
+            proofs={self.name: self.watch.proof},
+        )
+
+
+def telegram_parts(
+    target: OutputTarget,
+    loaded: LoadedSettings,
+    around: TelegramSurroundings,
+    *,
+    cycle_seconds: float = CYCLE_SECONDS,
+    pace: WatchPace | None = None,
+) -> TelegramParts:
+    """The parts, not started; to be called in the event loop's thread. Raises ConfigError for a bad CHAT_ID."""
+    settings, clock, events = loaded.settings, around.clock, around.events
+    store = Keystore(settings.state_dir)
+    output = TelegramOutput(
+        name=target.name,
+        reference=parse_chat_reference(settings.chat_id),
+        plan=TransportPlan(settings.telegram_transport, call_there=True),
+        store=store,
+        make_rtmp=partial(_rtmp_adapter, around),
+        make_call=_CallMaker(around, lambda: output.account).make,
+        fanout=around.fanout,
+        publish=events.publish,
+        clock=clock,
+        title=lambda: watch.title,
+    )
+    watch = StreamWatch(output, name=target.name, clock=clock, publish=events.publish, pace=pace)
+    events.subscribe(watch.on_event)
+    file = SettingsWatch(loaded.env_file)
+    renewal = Renewal(
+        read=partial(_read, loaded, file),
+        write=partial(_write, loaded.env_file) if loaded.env_file is not None else None,
+        connect=_Connector(clock).connect,
+        store=store,
+        clock=clock,
+        tell=lambda text, topic: around.notifier.notify(text, topic=topic),
+    )
+    keeper = SessionKeeper(
+        renewal=renewal,
+        users=SessionUsers(came=output.session_came, went=output.session_went),
+        changed=file.changed,
+        clock=clock,
+        publish=events.publish,
+        command=renewal_command(loaded.env_file),
+        cycle_seconds=cycle_seconds,
+        expired=around.expired,
+    )
+    return TelegramParts(output=output, watch=watch, keeper=keeper, name=target.name)
+
+
+def _rtmp_adapter(around: TelegramSurroundings, address: RtmpAddress, cancelled: threading.Event) -> Adapter:
+    return RtmpAdapter(
+        address,
+        around.fanout.headers,
+        width=around.house.width,
+        height=around.house.height,
+        clock=around.clock,
+        cancelled=cancelled,
+    )
+
+
+class _CallMaker:
+    """Makes attempts at the video chat: one call object a chat, since it counts how often was joined."""
+
+    def __init__(self, around: TelegramSurroundings, account: Callable[[], Account | None]) -> None:
+        self._around = around
+        self._account = account
+        self._calls: dict[Chat, object] = {}
+        self._loop = asyncio.get_running_loop()
+
+    def make(self, chat: Chat, cancelled: threading.Event) -> Adapter:
+        """An attempt, in the event loop's thread; Telethon is loaded by then."""
+        call_output = import_module("tg_video_streamer.outputs.call")
+        call = import_module("tg_video_streamer.telegram.call")
+        lookup = import_module("tg_video_streamer.telegram.lookup")
+        around = self._around
+        if chat not in self._calls:
+            made = call.GroupCall(account=self._present, peer=lookup.input_peer(chat), clock=around.clock)
+            self._calls[chat] = made
+        adapter: Adapter = call_output.CallAdapter(
+            self._calls[chat],
+            around.fanout.headers,
+            width=around.house.width,
+            height=around.house.height,
+            loop=self._loop,
+            clock=around.clock,
+            cancelled=cancelled,
+        )
+        return adapter
+
+    def _present(self) -> Account:
+        account = self._account()
+        if account is None:
+            raise SessionUnreachable("there is no Telegram session now")
+        return account
+
+
+class _Connector:
+    """Connects accounts, all within one limit."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._limiter = ConnectionLimiter(clock, pauses=_PAUSES)
+
+    async def connect(self, credentials: Credentials, ended: Callable[[SessionEnded], None]) -> Account:
+        """See renewal.Connect. Telethon is loaded in a thread, since that takes longer than a frame."""
+        module = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.account")
+        account: Account = module.Account(credentials, clock=self._clock, limiter=self._limiter, ended=ended)
+        try:
+            await account.connect()
+        except BaseException:
+            await account.close()
+            raise
+        return account
+
+
+def _read(loaded: LoadedSettings, file: SettingsWatch) -> SessionSettings:
+    """What the settings say now; without a file, what they said at the start. Raises ConfigError."""
+    settings = loaded.settings
+    if loaded.env_file is not None:
+        file.read()
+        settings = load_settings(loaded.env_file, os.environ).settings
+    credentials = Credentials(
+        api_id=settings.api_id or 0,
+        api_hash=settings.api_hash.get_secret_value(),
+        session=settings.session_string.get_secret_value(),
+        proxy=settings.telegram_proxy.get_secret_value(),
+        server=settings.telegram_server,
+        server_key=settings.telegram_server_key,
+    )
+    return SessionSettings(credentials=credentials, spare=settings.session_string_spare.get_secret_value())
+
+
+def _write(env_file: Path, changes: Mapping[str, str | None]) -> None:
+    update_env(env_file, changes)
