@@ -38,7 +38,7 @@ MOST_COMING = 3
 AHEAD_SECONDS = 10.0
 """Items that are shorter than it takes to prime the next one: so much of them is held, or MOST_COMING."""
 SLOW_SECONDS = 4.0
-"""An item that is not primed after so long gets a stand-in beside it, lest the one on air ends first."""
+"""An item that is not primed after so long, or while the one on air is about to end, gets a stand-in beside it."""
 LOOK_SECONDS = 0.25
 """The shortest pause before looking again at what may be tried."""
 _LOOKED_AT_ITEMS = 64
@@ -185,9 +185,13 @@ class Director:
 
     def _may_take(self, act: Act) -> float:
         """Seconds for which a coming item needs no stand-in yet; one that has failed once needs it now."""
-        if act.feed.state is FeedState.RETRYING or act.feed.last_error is not None:
+        if act.feed.last_error is not None:
             return 0.0
-        return act.began + SLOW_SECONDS - self._clock.monotonic()
+        left = act.began + SLOW_SECONDS - self._clock.monotonic()
+        if self.on_air is None or self.on_air.duration_seconds is None:
+            return left
+        ready = sum(one.feed.buffer.seconds for one in self._coming)
+        return min(left, self.on_air.duration_seconds - self._playout.item_seconds + ready - AHEAD_SECONDS)
 
     def _begin(self, tasks: asyncio.TaskGroup, item: Item) -> None:
         start_seconds = self._rotation.resume_seconds(item) if not self._coming else 0.0
