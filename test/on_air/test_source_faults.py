@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
+import sysconfig
+import venv
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,11 @@ import pytest
 
 from stands.channel import Record, on_air
 from stands.numbered import Plan, make_clip
-from stands.site import Site, cut_hls
+from stands.recording import slot_faults
+from stands.site import Segments, Site, cut_hls
 from stands.waiting import wait_until
 
-_SECONDS = {"cut": 6, "page": 4, "first": 3, "second": 3, "vod": 4, "dies": 8, "signed": 14}
+_SECONDS = {"cut": 6, "page": 4, "first": 3, "second": 3, "vod": 4, "dies": 8, "signed": 20}
 """Clips of the site and their lengths; item ids from 11 on."""
 _IDS = {name: number for number, name in enumerate(_SECONDS, start=11)}
 _NOISY = ("-vf", "noise=alls=10:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "800k", "-g", "25")
@@ -126,8 +130,8 @@ def _serve_all(site: Site, clips: Path, folder: Path) -> int:
     site.redirect_loop("/loop")
     piece = (clips / "dies.mp4").stat().st_size // 6
     site.file("/dies.mp4", clips / "dies.mp4", bytes_per_second=200_000, cut_after_bytes=piece, cuts_left=None)
-    most = (clips / "signed.mp4").stat().st_size * 9 // 14
-    site.file("/signed.mp4", clips / "signed.mp4", bytes_per_second=300_000, signed=True, cut_after_bytes=most)
+    most = (clips / "signed.mp4").stat().st_size * 16 // 20
+    site.file("/signed.mp4", clips / "signed.mp4", bytes_per_second=500_000, signed=True, cut_after_bytes=most)
     site.page("/watch-signed", "/signed.mp4", title="A signed link", lives_seconds=60)
     return piece
 
@@ -181,3 +185,93 @@ def test_sources_that_never_play_rest(evening: Evening) -> None:
     assert len(evening.site.requests("/hang")) <= 5
     assert "source_gone" in evening.warnings
     assert "resolve_error" in evening.warnings
+
+
+@pytest.fixture(scope="module")
+def broadcast(tmp_path_factory: pytest.TempPathFactory) -> Segments:
+    """Thirty numbered seconds in segments of one second, item 20."""
+    folder = tmp_path_factory.mktemp("broadcast")
+    encoder = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p")
+    clip = make_clip(folder / "live.mp4", Plan(item_id=20, frames=750, encoder=encoder))
+    return cut_hls(clip, folder / "segments")
+
+
+@pytest.mark.parametrize("stalled_seconds", [14, pytest.param(20, marks=pytest.mark.long)])
+def test_a_live_source_stalls_comes_back_and_ends(
+    broadcast: Segments, media: Path, tmp_path: Path, stalled_seconds: float
+) -> None:
+    """A live stream plays behind its edge; while it stalls there is the slate, then itself again; then the next item."""
+    with Site() as site:
+        live = site.live("/live/index.m3u8", broadcast)
+        lines = [media / "one.mp4", site.url("/live/index.m3u8"), media / "two.mp4"]
+        with on_air(tmp_path, media, lines=lines, BUFFER_SECONDS="4") as channel:
+            service = channel.service
+            service.wait_for(
+                lambda status: status["now"] and status["now"]["is_live"], timeout=60, what="the live item"
+            )
+            channel.wait_recorded(channel.mark() + 3)
+            live.stall()
+            goal = service.status()["program_seconds"] + stalled_seconds
+            channel.wait_state("on_slate")
+            service.wait_for(lambda status: status["program_seconds"] > goal, what="the stall")
+            live.go_on()
+            channel.wait_state("on_air", timeout=60)
+            channel.wait_recorded(channel.mark() + 3)
+            live.end()
+            service.wait_for(lambda status: status["now"] and not status["now"]["is_live"], timeout=60, what="the next")
+            channel.wait_recorded(channel.mark() + 5)
+            assert service.stop() == 0
+            aired = channel.aired()
+
+    assert slot_faults(aired.recording) == []
+    shown = aired.items
+    back = len(shown) - 1 - shown[::-1].index(20)
+    assert shown[back - 2 : back] == [20, None]
+    for stretch in aired.of(20):
+        # The clip comes round again and again.
+        steps = [(two - one) % 750 for one, two in pairwise(stretch.numbers)]
+        assert all(step == 1 for step in steps), stretch.numbers
+    assert shown[back + 1] in {1, 2}
+    assert aired.stretches[back + 1].numbers == list(range(100))
+
+
+def _without_ytdlp(folder: Path) -> list[Path | str]:
+    """The command of an installation that has everything but yt-dlp: its packages are links to those of this one."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    for found in Path(sysconfig.get_path("purelib")).iterdir():
+        if not found.name.startswith("yt_dlp"):
+            (packages / found.name).symlink_to(found)
+    run = "import sys; from tg_video_streamer.cli import main; sys.exit(main(sys.argv[1:]))"
+    return [folder / "bin" / "python", "-c", run]
+
+
+def test_files_play_on_without_ytdlp(media: Path, tmp_path: Path) -> None:
+    """Where yt-dlp is not installed the files of the list follow each other without a hole, and it is told."""
+    lines = [media / "one.mp4", "http://127.0.0.1:9/watch", media / "two.mp4"]
+    with on_air(tmp_path / "channel", media, lines=lines, command=_without_ytdlp(tmp_path / "venv")) as channel:
+        channel.service.wait_for(lambda status: status["streams_played"] >= 4, what="each file twice", timeout=60)
+        warnings = channel.service.status()["warnings"]
+        log = channel.service.log
+        assert channel.service.stop() == 0
+        aired = channel.aired()
+    assert aired.faults == []
+    assert [item for item in aired.items if item is not None][:4] == [1, 2, 1, 2]
+    assert None not in aired.items[1:]
+    assert "yt-dlp is not installed" in log
+    assert any("tool_missing" in warning for warning in warnings)
+
+
+def test_files_play_on_while_ytdlp_hangs(media: Path, tmp_path: Path) -> None:
+    """A page that never answers delays no file of the list: each follows the other without a hole or a slate."""
+    with Site() as site:
+        site.hang("/hang")
+        lines = [media / "one.mp4", media / "two.mp4", site.url("/hang"), media / "three.mp4"]
+        with on_air(tmp_path, media, lines=lines) as channel:
+            channel.service.wait_for(lambda status: status["streams_played"] >= 4, what="round again", timeout=60)
+            assert channel.service.stop() == 0
+            aired = channel.aired()
+    assert site.requests("/hang")
+    assert aired.faults == []
+    assert [item for item in aired.items if item is not None][:4] == [1, 2, 3, 1]
+    assert None not in aired.items[1:]
