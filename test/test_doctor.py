@@ -131,11 +131,11 @@ def test_wrong_settings_are_findings(tmp_path: Path) -> None:
     """Where the settings cannot be used each has its line, and the exit code is 1."""
     result = doctor(tmp_path, BUFFER_SECONDS="lots", NOTIFY_URLS=CANARY, HEARTBEAT_URL="http://a:b/")
     assert (result.returncode, result.stderr) == (1, "")
-    assert [line.split(":")[:2] for line in result.stdout.splitlines()] == [
-        ["problem  settings", " BUFFER_SECONDS"],
+    assert sorted(line.split(":")[1] for line in result.stdout.splitlines()) == [
+        " BUFFER_SECONDS",
+        " HEARTBEAT_URL",
+        " NOTIFY_URLS",
     ]
-    result = doctor(tmp_path, NOTIFY_URLS=CANARY, HEARTBEAT_URL="http://a:b/")
-    assert sorted(line.split(":")[1] for line in result.stdout.splitlines()) == [" HEARTBEAT_URL", " NOTIFY_URLS"]
     assert CANARY not in result.stdout
 
 

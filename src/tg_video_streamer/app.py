@@ -119,13 +119,7 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         parts.as_run.start()
         started.callback(parts.as_run.stop)
         start("listing", parts.listing.run())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_ITEM_SECONDS):
-                await parts.listing.loaded.wait()
-                start("director", parts.director.run())
-                await parts.director.first_item.wait()
-        if not parts.listing.loaded.is_set():
-            start("director", parts.director.run())
+        await _prime(parts, start)
         if parts.filler is not None:
             start("filler", parts.filler.run())
         parts.playout.start()
@@ -151,6 +145,17 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         await asyncio.to_thread(_leave_the_air, parts)
         for task in running:
             task.cancel()
+
+
+async def _prime(parts: Parts, start: Start) -> None:
+    """Let the director begin, with the playlist where that can be read in time, and wait a moment for its first item."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_ITEM_SECONDS):
+            await parts.listing.loaded.wait()
+            start("director", parts.director.run())
+            await parts.director.first_item.wait()
+    if not parts.listing.loaded.is_set():
+        start("director", parts.director.run())
 
 
 async def _start_web(parts: Parts, start: Start) -> str:

@@ -86,7 +86,11 @@ def _parse_one(word: str, count: Counter[OutputKind]) -> OutputTarget:
         path, quota = _recording(rest)
         return OutputTarget(name=_name(OutputKind.FILE, count), kind=OutputKind.FILE, path=path, quota_bytes=quota)
     # The word itself may be a key that was pasted without its URL, so it is not repeated.
-    raise ConfigError(["it is not telegram and begins with none of rtmp://, rtmps://, srt://, hls:, file: (a quote that is not closed?)"])
+    raise ConfigError(
+        [
+            "it is not telegram and begins with none of rtmp://, rtmps://, srt://, hls:, file: (a quote that is not closed?)"
+        ]
+    )
 
 
 def _name(kind: OutputKind, count: Counter[OutputKind]) -> str:
