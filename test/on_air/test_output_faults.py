@@ -59,7 +59,7 @@ class Channel:
             code, text = self.service.page("/healthz")
             return text if code == 503 and f"output {output} is" in text else ""
 
-        return wait_until(ask, timeout=20, what=f"503 for {output}", every=0.1)
+        return wait_until(ask, timeout=60, what=f"503 for {output}", every=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_a_frozen_server_is_noticed_and_fed_again(channel: Channel, seconds: flo
 
     assert "rtmp-1 is retrying" in why
     assert "took nothing" in why or "no answer" in why
-    assert noticed_at - frozen_at < 30
+    assert noticed_at - frozen_at < 60
     assert len(channel.server.records()) > records
     _check_whole(again)
     assert again.video_times[0] == 0
