@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from tg_video_streamer.telegram.account import Account
 
 _SCRIPT = Path("test/auto_session_runner.py")
-_PAUSES = Backoff(first=0.5, longest=5.0)
-"""Short, since a new string in the settings is to be tried at once; the number of attempts a minute has its own limit."""
+CONNECTION_PAUSES = Backoff(first=0.5, longest=5.0)
+"""Short, since a new string in the settings is to be tried at once, and the end of an outage to be noticed soon."""
+_CONNECTIONS_A_MINUTE = 20
 
 
 def output_targets(settings: Settings) -> tuple[OutputTarget, ...]:
@@ -128,6 +129,7 @@ def telegram_parts(
     *,
     cycle_seconds: float = CYCLE_SECONDS,
     pace: WatchPace | None = None,
+    connection_pauses: Backoff = CONNECTION_PAUSES,
 ) -> TelegramParts:
     """The parts, not started; to be called in the event loop's thread. Raises ConfigError for a bad CHAT_ID."""
     settings, clock, events = loaded.settings, around.clock, around.events
@@ -150,7 +152,7 @@ def telegram_parts(
     renewal = Renewal(
         read=partial(_read, loaded, file),
         write=partial(_write, loaded.env_file) if loaded.env_file is not None else None,
-        connect=_Connector(clock).connect,
+        connect=_Connector(clock, connection_pauses).connect,
         store=store,
         clock=clock,
         tell=lambda text, topic: around.notifier.notify(text, topic=topic),
@@ -218,9 +220,9 @@ class _CallMaker:
 class _Connector:
     """Connects accounts, all within one limit."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, pauses: Backoff) -> None:
         self._clock = clock
-        self._limiter = ConnectionLimiter(clock, pauses=_PAUSES)
+        self._limiter = ConnectionLimiter(clock, attempts_per_minute=_CONNECTIONS_A_MINUTE, pauses=pauses)
 
     async def connect(self, credentials: Credentials, ended: Callable[[SessionEnded], None]) -> Account:
         """See renewal.Connect. Telethon is loaded in a thread, since that takes longer than a frame."""

@@ -125,8 +125,8 @@ class TelegramOutput:
 
     @property
     def asks(self) -> bool:
-        """Whether there is an account that can be asked."""
-        return self._account is not None
+        """Whether there is an account that can be asked now."""
+        return self._account is not None and self._account.online
 
     @property
     def account(self) -> Account | None:

@@ -1,0 +1,200 @@
+"""The output `telegram` with everything around it on the loopback: Telegram, an RTMP server that knows the key, a programme."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qs
+
+import structlog
+
+from stands.nginx_rtmp import NginxRtmp
+from stands.programme import Clip, Programme
+from stands.telegram_dc.server import TelegramStand
+from stands.waiting import wait_until
+from tg_video_streamer.backoff import Backoff
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.config import load_settings
+from tg_video_streamer.events import Event, EventBus
+from tg_video_streamer.notify.notifier import Notifier
+from tg_video_streamer.outputs.states import OutputState
+from tg_video_streamer.outputs.target import OutputKind, OutputTarget
+from tg_video_streamer.outputs.telegram_watch import WatchPace
+from tg_video_streamer.telegram_parts import TelegramParts, TelegramSurroundings, telegram_parts
+
+KEY = "5001:first-key"
+QUICK = WatchPace(look_seconds=0.2, grace_seconds=1.5, title_seconds=0.5)
+"""For tests that must not wait as long as viewers may."""
+
+
+class CurrentKey:
+    """A context in which only the key that Telegram hands out now is right; give nginx `directive`."""
+
+    def __init__(self, right: Callable[[], str]) -> None:
+        class _Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                self.send_response(200 if parse_qs(body)["name"][0] == right() else 403)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - http.server's own name
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.directive = f"on_publish http://127.0.0.1:{self._server.server_port}/;"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+class LiveChannel:
+    """A context with a loopback Telegram and RTMP server; `start` runs the output's own parts on it, as the service does."""
+
+    def __init__(self, folder: Path, clip: Clip) -> None:
+        self.folder = folder
+        self.clip = clip
+        self.events: list[Event] = []
+        self.logs: list[Any] = []
+        self.expired = 0
+        self.parts: TelegramParts
+        self.loop = asyncio.new_event_loop()
+        self._stack = ExitStack()
+        self._running: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        stack = self._stack
+        self.logs = stack.enter_context(structlog.testing.capture_logs())
+        self.stand = stack.enter_context(TelegramStand())
+        judge = stack.enter_context(CurrentKey(lambda: self.stand.chat().rtmp[1]))
+        self.nginx = stack.enter_context(NginxRtmp(self.folder / "nginx", more=judge.directive))
+        self.hand_out(KEY)
+        self.programme = stack.enter_context(Programme(self.clip))
+        thread = threading.Thread(target=self.loop.run_forever, name="service loop")
+        thread.start()
+        stack.callback(self.loop.close)
+        stack.callback(thread.join)
+        stack.callback(lambda: self.loop.call_soon_threadsafe(self.loop.stop))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._running is not None:
+            self.stop()
+        self._stack.close()
+
+    # --- Telegram
+
+    def hand_out(self, key: str) -> None:
+        """The key of the chat's live stream is this one from now on."""
+        url = f"rtmp://127.0.0.1:{self.nginx.port}/live/"
+        self.stand.do(lambda: setattr(self.stand.chat(), "rtmp", (url, key)))
+
+    @property
+    def key(self) -> str:
+        """The key that counts now."""
+        return self.stand.chat().rtmp[1]
+
+    # --- the service's side
+
+    @property
+    def env_file(self) -> Path:
+        """Its settings."""
+        return self.folder / ".env"
+
+    def write_env(self, session: str = "", **more: str) -> None:
+        """Write the settings."""
+        values = self.stand.settings(session) | {
+            "CHAT_ID": "@testchan",
+            "TELEGRAM_TRANSPORT": "rtmp",
+            "STATE_DIR": str(self.folder / "state"),
+            **more,
+        }
+        fresh = self.folder / ".env.fresh"
+        fresh.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
+        fresh.chmod(0o600)
+        fresh.replace(self.env_file)
+
+    def start(self, *, cycle_seconds: float = 60.0, pace: WatchPace = QUICK) -> None:
+        """Make the parts from the settings and run them."""
+        self.parts = self.run(self._make(cycle_seconds, pace))
+        self.parts.output.handler.start()
+        self._running = self.run(self._started())
+
+    async def _make(self, cycle_seconds: float, pace: WatchPace) -> TelegramParts:
+        self.bus = EventBus(self.loop)
+        self.bus.subscribe(self.events.append)
+        clock = SystemClock()
+        around = TelegramSurroundings(
+            fanout=self.programme.fanout,
+            house=self.clip.house,
+            events=self.bus,
+            notifier=Notifier((), after_seconds=0, clock=clock, redact=str),
+            clock=clock,
+            expired=self._expired,
+        )
+        target = OutputTarget(name="telegram-1", kind=OutputKind.TELEGRAM)
+        loaded = load_settings(self.env_file, {})
+        pauses = Backoff(first=0.05, longest=0.2)
+        return telegram_parts(target, loaded, around, cycle_seconds=cycle_seconds, pace=pace, connection_pauses=pauses)
+
+    async def _started(self) -> asyncio.Task[None]:
+        return self.loop.create_task(self.parts.run())
+
+    def stop(self) -> None:
+        """End the parts, as the service's end does."""
+        self.parts.output.handler.stop()
+        self.run(self._ended())
+
+    async def _ended(self) -> None:
+        running, self._running = self._running, None
+        assert running is not None
+        running.cancel()
+        await asyncio.wait({running}, timeout=10)
+        assert running.cancelled(), f"the parts did not end as they should: {running!r}"
+
+    def run(self, work: Any) -> Any:
+        """Run a coroutine in the service's event loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+
+    def _expired(self) -> None:
+        self.expired += 1
+
+    # --- what is seen
+
+    @property
+    def state(self) -> OutputState:
+        """The output's."""
+        return self.parts.output.handler.status().state
+
+    @property
+    def error(self) -> str:
+        """The output's last one."""
+        return self.parts.output.handler.status().error
+
+    def until(self, fact: Callable[[], object], what: str, *, timeout: float = 30.0) -> None:
+        """Wait for a fact; what is known is told where it does not come."""
+        try:
+            wait_until(fact, what=what, timeout=timeout)
+        except AssertionError as error:
+            status = self.parts.output.handler.status()
+            raise AssertionError(f"{error}\n{status}\n{self.parts.facts()}\n{self.logs[-20:]}") from None
+
+    def until_on_air(self) -> None:
+        """Until the output says so and the server records."""
+        self.until(lambda: self.state is OutputState.ON_AIR, "on air")
+
+    def told(self, event: str) -> list[Any]:
+        """The log lines with this text."""
+        return [line for line in self.logs if line["event"] == event]

@@ -1,0 +1,212 @@
+"""The live stream: its URL leads to the RTMP server, and every way of losing it in Telegram is noticed and overcome."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stands.live_channel import KEY, LiveChannel
+from stands.programme import Clip, encode_clip
+from stands.received import arrived, difference, pictures
+from stands.telegram_dc.server import StreamState
+from stands.telegram_dc.world import CHANNEL_ID, Call, Role
+from tg_video_streamer.events import ProofChanged, Rung, WentOn
+from tg_video_streamer.ffmpeg.house import Quality, house_format
+from tg_video_streamer.outputs.states import OutputState
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Four seconds of the house format."""
+    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+    return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)
+
+
+@pytest.fixture
+def channel(tmp_path: Path, clip: Clip) -> Iterator[LiveChannel]:
+    """A channel whose settings are written and whose output is not started."""
+    with LiveChannel(tmp_path, clip) as made:
+        made.write_env(made.stand.session_string())
+        yield made
+
+
+def call_of(channel: LiveChannel) -> Call:
+    """The call that runs in the chat."""
+    call = channel.stand.chat().call
+    assert call is not None
+    return call
+
+
+def stream(channel: LiveChannel, state: StreamState) -> None:
+    """What Telegram tells of the stream from now on."""
+    channel.stand.do(lambda: setattr(channel.stand.world, "stream", state))
+
+
+def asked_for_keys(channel: LiveChannel) -> list[bool]:
+    """Each time that URL and key were asked for: whether the old key was to be revoked."""
+    return [bool(one.revoke) for one in channel.stand.asked("phone.getGroupCallStreamRtmpUrl")]
+
+
+def test_on_air_and_proven(channel: LiveChannel) -> None:
+    """URL before creation, the programme whole at the server, the stream seen at Telegram, key and URL kept privately."""
+    stream(channel, StreamState.ADVANCING)
+    channel.start()
+    channel.until_on_air()
+    channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+    names = [name.lower() for name, _ in channel.stand.world.requests]
+    assert names.index("phone.getgroupcallstreamrtmpurl") < names.index("phone.creategroupcall")
+    assert call_of(channel).rtmp_stream
+    assert [event.proof for event in channel.events if isinstance(event, ProofChanged)] == ["proven"]
+    kept = channel.folder / "state" / "telegram.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert KEY in kept.read_text()
+    channel.until(lambda: len(channel.programme.published) > 72 * 4, "four seconds of programme")
+    channel.stop()
+    (record,) = channel.nginx.records()
+    packets = arrived(record)
+    assert difference(packets, channel.programme.published) is None
+    assert pictures(packets) > 25
+    assert KEY not in str(channel.logs)
+    assert KEY not in str(channel.events)
+
+
+def test_title_follows_and_viewers_are_counted(channel: LiveChannel) -> None:
+    """The title is that of the last item, cut to what Telegram takes; viewers are those beside the account itself."""
+    channel.stand.do(lambda: setattr(channel.stand.world, "viewers", 8))
+    channel.start()
+    channel.until_on_air()
+    for title in ("First", "Second", "A very long title " * 8):
+        channel.bus.publish(WentOn(wall=time.time(), rung=Rung.ITEM, reason="ended", title=title))
+    channel.until(lambda: str(call_of(channel).title).startswith("A very long"), "the title")
+    assert len(str(call_of(channel).title)) <= 64
+    assert [one.title for one in channel.stand.asked("phone.editGroupCallTitle")] == [call_of(channel).title]
+    channel.bus.publish(WentOn(wall=time.time(), rung=Rung.SLATE, reason="source_failed", title="playlist_empty"))
+    channel.bus.publish(WentOn(wall=time.time(), rung=Rung.ITEM, reason="ended", title="Next"))
+    channel.until(lambda: call_of(channel).title == "Next", "the next title")
+    channel.until(lambda: channel.parts.facts().viewers == 7, "the viewers")
+
+
+def test_ended_by_an_administrator(channel: LiveChannel) -> None:
+    """A live stream that is ended in the chat is told as such, and another one is started."""
+    channel.start()
+    channel.until_on_air()
+    first = call_of(channel).id
+    channel.until(lambda: channel.stand.asked("phone.joinGroupCall"), "somebody looks")
+    channel.stand.end_call()
+    channel.until(lambda: "ended by an administrator" in channel.error, "told")
+    channel.until(lambda: channel.stand.chat().call is not None, "started again")
+    channel.until_on_air()
+    assert call_of(channel).id != first
+    assert asked_for_keys(channel) == [False, False]
+
+
+def test_ended_without_a_word(channel: LiveChannel) -> None:
+    """The end is noticed by looking too, where no update tells it."""
+    channel.start()
+    channel.until_on_air()
+    first = call_of(channel).id
+    channel.stand.do(lambda: setattr(channel.stand.chat(), "call", None))
+    channel.until(lambda: (call := channel.stand.chat().call) is not None and call.id != first, "started again")
+    channel.until_on_air()
+
+
+def test_key_revoked(channel: LiveChannel) -> None:
+    """A key that somebody revoked is refused by the server, and the new one is asked for."""
+    channel.start()
+    channel.until_on_air()
+    channel.hand_out("5001:second-key")
+    channel.nginx.stop()
+    channel.nginx.start()
+    channel.until(lambda: len(asked_for_keys(channel)) == 2, "asked again")
+    channel.until_on_air()
+    channel.until(lambda: any("second-key" in path.name for path in channel.nginx.records()), "a record by the new key")
+    assert asked_for_keys(channel) == [False, False]
+    assert "second-key" in (channel.folder / "state" / "telegram.json").read_text()
+
+
+def test_bytes_leave_and_nothing_arrives(channel: LiveChannel) -> None:
+    """Telegram has no stream although bytes leave: a new connection, then a new key, and the proof once it has one."""
+    channel.start()
+    channel.until_on_air()
+    channel.until(lambda: channel.state is OutputState.RETRYING, "retrying")
+    assert "does not see" in channel.error
+    channel.until(lambda: asked_for_keys(channel)[-1], "a new key")
+    assert asked_for_keys(channel) == [False, False, True]
+    stream(channel, StreamState.ADVANCING)
+    channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+    assert channel.key != KEY
+    told = [event.proof for event in channel.events if isinstance(event, ProofChanged)]
+    assert told.count("missing") == 2
+    assert told[-1] == "proven"
+
+
+def test_stands_still(channel: LiveChannel) -> None:
+    """A stream that stopped advancing at Telegram is missing too."""
+    stream(channel, StreamState.ADVANCING)
+    channel.start()
+    channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+    stream(channel, StreamState.STANDING)
+    channel.until(lambda: channel.state is OutputState.RETRYING, "retrying")
+    stream(channel, StreamState.ADVANCING)
+    channel.until(lambda: channel.parts.watch.proof == "proven", "proven again")
+
+
+REFUSALS = [
+    ("phone.getGroupCallStreamRtmpUrl", "CHAT_ADMIN_REQUIRED", "hands out the live stream's URL only"),
+    ("phone.createGroupCall", "CHAT_ADMIN_REQUIRED", "may not start a live stream"),
+    ("channels.getFullChannel", "CHANNEL_PRIVATE", "no member of the chat"),
+    ("phone.createGroupCall", "CHAT_FORBIDDEN", "not let into the chat"),
+    ("contacts.resolveUsername", "USERNAME_NOT_OCCUPIED", "nobody has this name"),
+]
+
+
+@pytest.mark.parametrize(("method", "word", "words"), REFUSALS, ids=[f"{one[0]}-{one[1]}" for one in REFUSALS])
+def test_refused(channel: LiveChannel, method: str, word: str, words: str) -> None:
+    """Each refusal has its own words and what to do, and is overcome once Telegram allows it."""
+    channel.stand.inject(method, (400, word))
+    channel.start()
+    channel.until(lambda: words in channel.error, f"told: {words}")
+    assert word in channel.error or "CHAT_ID" in channel.error
+    channel.until_on_air()
+
+
+def test_not_the_owner(channel: LiveChannel) -> None:
+    """An account without the right is told so for as long as that lasts, ever less often."""
+    channel.stand.do(lambda: channel.stand.chat().roles.__setitem__(777001, Role.MEMBER))
+    channel.start()
+    channel.until(lambda: "administrator" in channel.error, "told")
+    assert channel.state is OutputState.RETRYING
+    channel.stand.do(lambda: channel.stand.chat().roles.__setitem__(777001, Role.CREATOR))
+    channel.until_on_air()
+
+
+def test_a_video_chat_is_in_the_way(channel: LiveChannel) -> None:
+    """A video chat of other people is not ended by us; once it is over the live stream begins."""
+    call: Any = Call(id=4711, access_hash=1, rtmp_stream=False)
+    channel.stand.do(lambda: setattr(channel.stand.chat(), "call", call))
+    channel.start()
+    channel.until(lambda: "video chat runs" in channel.error, "told")
+    assert channel.stand.asked("phone.discardGroupCall") == []
+    channel.stand.end_call(CHANNEL_ID)
+    channel.until_on_air()
+
+
+def test_out_of_reach(channel: LiveChannel) -> None:
+    """Telegram's API gone for a while takes no live stream off the air, and a lost connection goes on with the kept key."""
+    channel.start()
+    channel.until_on_air()
+    channel.stand.stop()
+    channel.nginx.stop()
+    channel.until(lambda: channel.state is OutputState.RETRYING, "retrying")
+    channel.nginx.start()
+    channel.until_on_air()
+    channel.until(lambda: channel.parts.watch.proof == "unproven", "unproven")
+    assert not channel.parts.facts().degraded
+    channel.stand.start()
+    stream(channel, StreamState.ADVANCING)
+    channel.until(lambda: channel.parts.watch.proof == "proven", "proven again")
