@@ -34,10 +34,9 @@ def _gone(processes: list[psutil.Process]) -> bool:
 
 def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
     """After kill -9 no child is left, and a new start goes on in the same item where the recorded stream broke off."""
-    lines = [media / "one.mp4", media / "long.mp4"]
+    lines = [media / "long.mp4", media / "one.mp4"]
     with on_air(tmp_path, media, lines=lines) as channel:
         service = channel.service
-        service.command("skip")
         service.wait_for(lambda status: status["position_seconds"] > 5 and "long" in status["now"]["title"])
         children = service.children()
         assert children

@@ -249,6 +249,17 @@ def test_restart_while_a_queued_item_plays() -> None:
     assert play(again, 3) == "QCA"
 
 
+def test_restart_while_a_late_item_plays() -> None:
+    """An item that plays out of its turn is resumed where it was, and the list goes on where it stood."""
+    what = rotation("ABCD")
+    assert play(what, 2) == "AB"
+    what.interject(item("A"))
+    assert what.upcoming(2)[0].title == "C"
+    again = restarted(what, "ABCD", seconds=5.0)
+    assert again.resume_seconds(item("A")) == 5.0
+    assert play(again, 3) == "ACD"
+
+
 def test_restart_within_a_list_asks_for_the_list_first() -> None:
     """An item out of a list is resumed once the list has been expanded again, or its neighbour where it has gone."""
     what = rotation("ALB")

@@ -125,6 +125,11 @@ class Rotation:
         self._current = item
         return item
 
+    def interject(self, item: Item) -> None:
+        """`item` goes on air out of its turn, since it was late: the place stays, and a restart resumes it all the same."""
+        self._current = item
+        self._from_queue = True
+
     def rewind(self) -> None:
         """Begin the list anew, for example after it has finished."""
         self._resuming = None

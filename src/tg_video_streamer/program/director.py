@@ -39,8 +39,9 @@ AHEAD_SECONDS = 10.0
 """Items that are shorter than it takes to prime the next one: so much of them is held, or MOST_COMING."""
 SLOW_SECONDS = 4.0
 """An item that is not primed after so long, or while the one on air is about to end, gets a stand-in beside it."""
+FILE_SECONDS = 1.5
+"""A file is primed sooner than that: it gets no stand-in before."""
 LOOK_SECONDS = 0.25
-"""The shortest pause before looking again at what may be tried."""
 _LOOKED_AT_ITEMS = 64
 _UNFIT = frozenset({"off_grid", "feed_error", "source_stalled"})
 """Why an item came off for good that had not ended: it rests for a while."""
@@ -184,14 +185,15 @@ class Director:
         return SLOW_SECONDS
 
     def _may_take(self, act: Act) -> float:
-        """Seconds for which a coming item needs no stand-in yet; one that has failed once needs it now."""
+        """Seconds for which a coming item needs no stand-in; one that has failed needs it now."""
         if act.feed.last_error is not None:
             return 0.0
-        left = act.began + SLOW_SECONDS - self._clock.monotonic()
+        waited = self._clock.monotonic() - act.began
         if self.on_air is None or self.on_air.duration_seconds is None:
-            return left
+            return SLOW_SECONDS - waited
         ready = sum(one.feed.buffer.seconds for one in self._coming)
-        return min(left, self.on_air.duration_seconds - self._playout.item_seconds + ready - AHEAD_SECONDS)
+        ahead = self.on_air.duration_seconds - self._playout.item_seconds + ready
+        return max(FILE_SECONDS - waited, min(SLOW_SECONDS - waited, ahead - AHEAD_SECONDS))
 
     def _begin(self, tasks: asyncio.TaskGroup, item: Item) -> None:
         start_seconds = self._rotation.resume_seconds(item) if not self._coming else 0.0
@@ -283,8 +285,7 @@ class Director:
         self._coming.remove(act)
         self._on_air = act
         act.feed.on_air()
-        if not act.late:
-            self._rotation.advance(act.item)
+        (self._rotation.interject if act.late else self._rotation.advance)(act.item)
         self._quarantine.succeeded(act.item.key)
         self._playout.explain(SlateReason.SOURCE_FAILED)
 
