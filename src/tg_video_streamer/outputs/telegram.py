@@ -141,6 +141,22 @@ class TelegramOutput:
         if self._adapter is not None:
             self._adapter.lose(why)
 
+    async def find_stream(self) -> None:
+        """Find the live stream of a connection that was made without asking; raises TelegramRefused, SessionError.
+
+        Where none runs, what is sent goes nowhere: the connection is broken, and the next one starts a live stream.
+        """
+        account = self._account
+        if account is None:
+            return
+        live = await self._live_of(account)
+        call = await live.running()
+        if call is None or not call.rtmp:
+            self.reconnect("no live stream runs in the chat; it is started")
+        elif account is self._account:
+            self.ended.clear()
+            self.stream = Stream(live=live, call=call)
+
     # One attempt
 
     def _attempt(self, cancelled: threading.Event) -> Adapter:

@@ -90,6 +90,8 @@ class StreamWatch:
         self._bytes = report.bytes_sent
         if on_air:
             self._output.went_on_air()
+        if leaving and self._output.stream is None and self._output.asks:
+            await self._find()
         stream = self._output.stream
         newest = None
         if self._output.ended.is_set():
@@ -101,6 +103,12 @@ class StreamWatch:
         else:
             self.viewers = None
         self._judge(leaving=leaving, newest=newest)
+
+    async def _find(self) -> None:
+        try:
+            await self._output.find_stream()
+        except (SessionError, TelegramRefused) as trouble:
+            self._told(trouble)
 
     async def _asked(self, stream: Stream) -> int | None:
         """How far the stream has come; None where Telegram gives no answer. Its trouble is told once."""
