@@ -28,6 +28,16 @@ def _stretch(number: int = 0, title: str = "Ein Film") -> CameOff:
     )
 
 
+def test_viewers_where_they_are_known(tmp_path: Path) -> None:
+    """The line of a stretch says how many watched at its end, and nothing where nobody knows."""
+    assert "viewers" not in as_run_line(_stretch())
+    log = AsRunLog(tmp_path / "as-run.jsonl", viewers=lambda: 7)
+    log.start()
+    log.on_event(_stretch())
+    log.stop()
+    assert json.loads((tmp_path / "as-run.jsonl").read_text())["viewers"] == 7
+
+
 def _keys(path: Path) -> list[str]:
     return [json.loads(line)["key"] for line in path.read_text(encoding="utf-8").splitlines()]
 

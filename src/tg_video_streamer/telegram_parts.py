@@ -28,7 +28,7 @@ from tg_video_streamer.outputs.rtmp import RtmpAdapter
 from tg_video_streamer.outputs.target import OutputKind, OutputTarget, parse_outputs
 from tg_video_streamer.outputs.telegram import TelegramOutput
 from tg_video_streamer.outputs.telegram_watch import StreamWatch, WatchPace
-from tg_video_streamer.outputs.transport import TransportPlan
+from tg_video_streamer.outputs.transport import PATIENCE_SECONDS, TransportPlan
 from tg_video_streamer.program.fanout import Fanout
 from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.supervision.degraded import CYCLE_SECONDS, SessionKeeper, SessionUsers
@@ -107,7 +107,11 @@ class TelegramParts:
         """All that runs in the event loop, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.keeper.run(), name="telegram session")
-            tasks.create_task(self.watch.run(), name="telegram watch")
+            try:
+                await self.watch.run()
+            finally:
+                # While there is an account to do it with.
+                await self.output.leave()
 
     def facts(self) -> TelegramFacts:
         """What the status tells of it."""
@@ -130,6 +134,7 @@ def telegram_parts(
     cycle_seconds: float = CYCLE_SECONDS,
     pace: WatchPace | None = None,
     connection_pauses: Backoff = CONNECTION_PAUSES,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> TelegramParts:
     """The parts, not started; to be called in the event loop's thread. Raises ConfigError for a bad CHAT_ID."""
     settings, clock, events = loaded.settings, around.clock, around.events
@@ -137,7 +142,7 @@ def telegram_parts(
     output = TelegramOutput(
         name=target.name,
         reference=parse_chat_reference(settings.chat_id),
-        plan=TransportPlan(settings.telegram_transport, call_there=True),
+        plan=TransportPlan(settings.telegram_transport, call_there=True, patience_seconds=patience_seconds),
         store=store,
         make_rtmp=partial(_rtmp_adapter, around),
         make_call=_CallMaker(around, lambda: output.account).make,

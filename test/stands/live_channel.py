@@ -126,13 +126,13 @@ class LiveChannel:
         fresh.chmod(0o600)
         fresh.replace(self.env_file)
 
-    def start(self, *, cycle_seconds: float = 60.0, pace: WatchPace = QUICK) -> None:
-        """Make the parts from the settings and run them."""
-        self.parts = self.run(self._make(cycle_seconds, pace))
+    def start(self, **options: Any) -> None:
+        """Make the parts from the settings and run them; `options` are those of telegram_parts."""
+        self.parts = self.run(self._make(options))
         self.parts.output.handler.start()
         self._running = self.run(self._started())
 
-    async def _make(self, cycle_seconds: float, pace: WatchPace) -> TelegramParts:
+    async def _make(self, options: dict[str, Any]) -> TelegramParts:
         self.bus = EventBus(self.loop)
         self.bus.subscribe(self.events.append)
         clock = SystemClock()
@@ -146,8 +146,8 @@ class LiveChannel:
         )
         target = OutputTarget(name="telegram-1", kind=OutputKind.TELEGRAM)
         loaded = load_settings(self.env_file, {})
-        pauses = Backoff(first=0.05, longest=0.2)
-        return telegram_parts(target, loaded, around, cycle_seconds=cycle_seconds, pace=pace, connection_pauses=pauses)
+        quick: dict[str, Any] = {"pace": QUICK, "connection_pauses": Backoff(first=0.05, longest=0.2)}
+        return telegram_parts(target, loaded, around, **(quick | options))
 
     async def _started(self) -> asyncio.Task[None]:
         return self.loop.create_task(self.parts.run())

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stands.group_call_sfu import SfuProcess
 from stands.live_channel import KEY, LiveChannel
 from stands.programme import Clip, encode_clip
 from stands.received import arrived, difference, pictures
@@ -67,6 +68,7 @@ def test_on_air_and_proven(channel: LiveChannel) -> None:
     assert KEY in kept.read_text()
     channel.until(lambda: len(channel.programme.published) > 72 * 4, "four seconds of programme")
     channel.stop()
+    assert call_of(channel).participants == []
     (record,) = channel.nginx.records()
     packets = arrived(record)
     assert difference(packets, channel.programme.published) is None
@@ -194,6 +196,50 @@ def test_a_video_chat_is_in_the_way(channel: LiveChannel) -> None:
     assert channel.stand.asked("phone.discardGroupCall") == []
     channel.stand.end_call(CHANNEL_ID)
     channel.until_on_air()
+
+
+def test_kept_key_and_no_live_stream(channel: LiveChannel) -> None:
+    """A start with a kept key is on air before the login, and a live stream that had ended meanwhile is started."""
+    channel.start()
+    channel.until_on_air()
+    channel.stop()
+    channel.stand.do(lambda: setattr(channel.stand.chat(), "call", None))
+    channel.start()
+    channel.until_on_air()
+    channel.until(lambda: channel.stand.chat().call is not None, "a live stream")
+    channel.until_on_air()
+
+
+def test_auto_takes_the_video_chat(channel: LiveChannel) -> None:
+    """An account that gets no URL takes part in the video chat, and is in it alone and without an RTMP stream."""
+    with SfuProcess() as sfu:
+        channel.stand.do(lambda: setattr(channel.stand.world, "answer_join", sfu.answer))
+        channel.stand.do(lambda: setattr(channel.stand.world, "rtmp_roles", set()))
+        channel.write_env(channel.stand.session_string(), TELEGRAM_TRANSPORT="auto")
+        channel.start()
+        channel.until_on_air()
+        channel.until(lambda: sfu.packets() > 100, "media in the call")
+        assert not call_of(channel).rtmp_stream
+        assert asked_for_keys(channel) == [False]
+        channel.stop()
+        assert call_of(channel).participants == []
+    assert channel.nginx.records() == []
+
+
+def test_one_call_a_chat(channel: LiveChannel) -> None:
+    """Where the RTMP server fails for long, `auto` ends its own live stream and goes on in the video chat."""
+    with SfuProcess() as sfu:
+        channel.stand.do(lambda: setattr(channel.stand.world, "answer_join", sfu.answer))
+        channel.write_env(channel.stand.session_string(), TELEGRAM_TRANSPORT="auto")
+        channel.start(patience_seconds=2.0)
+        channel.until_on_air()
+        first = call_of(channel)
+        channel.nginx.stop()
+        channel.until(lambda: channel.parts.output.transport == "call", "the other way")
+        channel.until_on_air()
+        channel.until(lambda: sfu.packets() > 100, "media in the call")
+        assert call_of(channel).id != first.id
+        assert not call_of(channel).rtmp_stream
 
 
 def test_out_of_reach(channel: LiveChannel) -> None:

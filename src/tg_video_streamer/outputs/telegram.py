@@ -16,7 +16,6 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import (
-    ConfigError,
     OutputError,
     OutputLost,
     OutputRejected,
@@ -26,11 +25,12 @@ from tg_video_streamer.errors import (
 )
 from tg_video_streamer.outputs.adapter import Adapter
 from tg_video_streamer.outputs.handler import OutputHandler, Publish
+from tg_video_streamer.outputs.kept_address import KeptAddress
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.outputs.telegram_adapter import TelegramAdapter
 from tg_video_streamer.outputs.transport import Transport, TransportPlan
 from tg_video_streamer.program.fanout import Fanout
-from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
+from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.telegram.chat import Chat, ChatReference
 from tg_video_streamer.telegram.keystore import Keystore
 
@@ -43,7 +43,6 @@ log = structlog.get_logger(__name__)
 MakeRtmp = Callable[[RtmpAddress, threading.Event], Adapter]
 MakeCall = Callable[[Chat, threading.Event], Adapter]
 
-_STREAM = "stream"
 ASK_SECONDS = 10.0
 """A server that refuses connections is no reason to ask Telegram about it more often than this."""
 
@@ -77,6 +76,7 @@ class TelegramOutput:
         self._reference = reference
         self._plan = plan
         self._store = store
+        self._kept = KeptAddress(store, reference)
         self._make_rtmp = make_rtmp
         self._make_call = make_call
         self._clock = clock
@@ -111,6 +111,8 @@ class TelegramOutput:
 
         self._account, self._live = account, None
         self._ask_again = True
+        # The time without a session says nothing about either way.
+        self._plan.on_air()
         account.subscribe(heard)
         self._came.set()
         if self.handler.status().state is OutputState.SUSPENDED:
@@ -120,7 +122,7 @@ class TelegramOutput:
         """There is no session any longer: stay on air with a kept key, or wait for the next one."""
         self._came.clear()
         self._account = self._live = self.stream = None
-        if self._kept() is None or self.transport is Transport.CALL:
+        if self._kept.address() is None or self.transport is Transport.CALL:
             await asyncio.to_thread(self.handler.suspend, why)
 
     @property
@@ -157,6 +159,16 @@ class TelegramOutput:
             self.ended.clear()
             self.stream = Stream(live=live, call=call)
 
+    async def leave(self) -> None:
+        """Take the account out of the live stream that it looked at; within a second, or not at all."""
+        if self._live is None or not self.asks:
+            return
+        try:
+            async with asyncio.timeout(1.0):
+                await self._live.leave()
+        except (TimeoutError, SessionError) as trouble:
+            log.info("the live stream was not left, Telegram does that itself", why=type(trouble).__name__)
+
     # One attempt
 
     def _attempt(self, cancelled: threading.Event) -> Adapter:
@@ -179,7 +191,7 @@ class TelegramOutput:
         while True:
             account = self._account
             if account is None:
-                if (kept := self._kept()) is not None:
+                if (kept := self._kept.address()) is not None:
                     return self._on(Transport.RTMP, self._make_rtmp(kept, cancelled))
                 await self._came.wait()
                 continue
@@ -195,7 +207,7 @@ class TelegramOutput:
                     continue
                 raise OutputRejected(refused.what, remedy=refused.remedy) from refused
             except SessionError as trouble:
-                kept = self._kept() if way is Transport.RTMP else None
+                kept = self._kept.address() if way is Transport.RTMP else None
                 if kept is None:
                     raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
                 if not isinstance(trouble, SessionEnded):
@@ -222,7 +234,7 @@ class TelegramOutput:
         """Where to publish now, with a live stream there; raises TelegramRefused, SessionError."""
         now = self._clock.monotonic()
         fresh = self._asked_at is not None and now - self._asked_at < ASK_SECONDS
-        if fresh and not self._ask_again and (kept := self._kept()) is not None:
+        if fresh and not self._ask_again and (kept := self._kept.address()) is not None:
             return kept
         try:
             address = await self._ask(account)
@@ -244,7 +256,7 @@ class TelegramOutput:
             log.warning("live stream has a new key")
         self._new_key = False
         call = await self._ensured(live)
-        self._store.put(_STREAM, {**self._mark(), "url": access.url, "key": access.key})
+        self._kept.keep(access.url, access.key)
         self.ended.clear()
         self.stream = Stream(live=live, call=call)
         return access.address()
@@ -274,19 +286,3 @@ class TelegramOutput:
             made: LiveStream = livestream.LiveStream(account, chat)
             self._live = made
         return self._live
-
-    # What is kept
-
-    def _mark(self) -> dict[str, str]:
-        return {"kind": str(self._reference.kind), "text": self._reference.text}
-
-    def _kept(self) -> RtmpAddress | None:
-        """Where the chat's live stream was published before; None where that is not known."""
-        record = self._store.get(_STREAM)
-        if not record or any(record.get(name) != value for name, value in self._mark().items()):
-            return None
-        try:
-            return parse_rtmp_url(f"{str(record['url']).rstrip('/')}/{record['key']}")
-        except (KeyError, ConfigError):
-            # Not what was written: as if nothing had been kept.
-            return None
