@@ -14,7 +14,7 @@ from telethon.tl.tlobject import TLRequest
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionUnreachable, TelegramRefused
-from tg_video_streamer.telegram.client import make_client
+from tg_video_streamer.telegram.client import KEY_RETRIES, make_client
 from tg_video_streamer.telegram.credentials import Credentials
 from tg_video_streamer.telegram.limiter import ConnectionLimiter
 
@@ -69,7 +69,7 @@ class OtherCentres:
             raise TelegramRefused(f"Telegram names no data centre {dc_id}", word="DC_ID_INVALID")
         session = StringSession()
         session.set_dc(dc_id, options[0].ip_address, options[0].port)
-        client = make_client(self._credentials, session)
+        client = make_client(self._credentials, session, retries=KEY_RETRIES)
         self._clients[dc_id] = client
         await client.connect()
         exported = await own(ExportAuthorizationRequest(dc_id))

@@ -20,6 +20,8 @@ from tg_video_streamer.telegram.proxy import ProxyKind, read_proxy
 
 FIRST_DATA_CENTRE = 2
 """Where a client without a session begins; Telegram sends it on from there."""
+KEY_RETRIES = 3
+"""For who makes a new key: Telethon forgets a key's leading zero byte, so one exchange in 256 fails for nothing."""
 
 _quiet = logging.getLogger("telethon.quiet")
 # Its texts may contain whole requests with codes in them; what matters in them reaches us as errors.
@@ -43,8 +45,11 @@ async def make_session(credentials: Credentials) -> StringSession:
     return session
 
 
-def make_client(credentials: Credentials, session: StringSession) -> TelegramClient:
-    """A client that is not connected; raises SessionEnded (wrong_api), ConfigError (proxy)."""
+def make_client(credentials: Credentials, session: StringSession, *, retries: int = 0) -> TelegramClient:
+    """A client that is not connected; raises SessionEnded (wrong_api), ConfigError (proxy).
+
+    `retries` is how often `connect` tries again at once.
+    """
     if not credentials.api_id or not credentials.api_hash:
         raise session_ended(SessionEnding.WRONG_API)
 
@@ -60,7 +65,7 @@ def make_client(credentials: Credentials, session: StringSession) -> TelegramCli
         use_ipv6=":" in (session.server_address or ""),
         request_retries=1,
         raise_last_call_error=True,
-        connection_retries=0,
+        connection_retries=retries,
         retry_delay=0,
         auto_reconnect=False,
         flood_sleep_threshold=0,

@@ -11,7 +11,7 @@ from telethon.tl import functions, types
 from telethon.tl.tlobject import TLRequest
 
 from tg_video_streamer.errors import SessionUnreachable, StreamerError
-from tg_video_streamer.telegram.client import make_client
+from tg_video_streamer.telegram.client import KEY_RETRIES, make_client
 from tg_video_streamer.telegram.credentials import Credentials
 from tg_video_streamer.telegram.waiting import ConnectionBroke, within
 
@@ -24,7 +24,7 @@ class LoginConnection:
     def __init__(self, credentials: Credentials, session: Any, tell: Callable[[str], None]) -> None:
         """`session` is an empty one in memory; `tell` hears what a person should know."""
         self.credentials = credentials
-        self._client: TelegramClient = make_client(credentials, session)
+        self._client: TelegramClient = make_client(credentials, session, retries=KEY_RETRIES)
         self._tell = tell
         self.scanned = asyncio.Event()
         self._client.add_event_handler(self._on_scanned, events.Raw(types.UpdateLoginToken))

@@ -79,7 +79,12 @@ class KeyExchange:
         server = self._server_nonce.to_bytes(16, "little", signed=True)
         mixed = bytes(a ^ b for a, b in zip(self._new_nonce[:8], server[:8], strict=True))
         self._world.add_key(AuthKey(key=shared, dc=self._dc, salt=struct.unpack("<q", mixed)[0]))
-        digest = sha1(self._new_nonce + b"\x01" + sha1(shared)[:8])[4:]
+        hashed_key = shared
+        if self._world.exchanges_to_spoil:
+            # As where the key begins with a zero byte, which Telethon forgets: the two hash different bytes.
+            self._world.exchanges_to_spoil -= 1
+            hashed_key = b"\0" + shared
+        digest = sha1(self._new_nonce + b"\x01" + sha1(hashed_key)[:8])[4:]
         return types.DhGenOk(
             nonce=request.nonce,
             server_nonce=self._server_nonce,

@@ -142,6 +142,7 @@ class World:
         self.requests: list[tuple[str, Any]] = []
         self.injected: dict[str, list[Refusal | Fault]] = {}
         self.refuse = False
+        self.exchanges_to_spoil = 0
         self.silent = False
         self.clock_offset = 0.0
         self.connections_made = 0
