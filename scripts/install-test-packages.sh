@@ -7,6 +7,7 @@ if [ $# = 0 ]; then
     # ffmpeg: the host's own, beside the wheel's · nginx: RTMP server and TLS proxy · chromium: the preview page
     # openssh: settings that are sent to a server
     # debootstrap, systemd-container: a host with a real systemd, to deploy on
+    # prometheus: promtool, which checks the alerts
     # tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
     set -- ffmpeg nginx libnginx-mod-rtmp chromium chromium-driver tmux procps iproute2 shellcheck fonts-dejavu-core \
         openssh-server openssh-client debootstrap systemd-container
@@ -41,8 +42,10 @@ $as_root apt-get update -qq
 # shellcheck disable=SC2086 # a list of names
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 
-# The tests start nginx and sshd themselves; Debian's packages would start their own, on ports 80 and 22.
+# The tests start nginx and sshd themselves; Debian's packages would start their own, on ports 80 and 22. A Prometheus
+# would take port 9090 from a channel on this host.
 if [ -d /run/systemd/system ]; then
     case " $missing " in *" nginx "*) $as_root systemctl disable --now nginx ;; esac
     case " $missing " in *" openssh-server "*) $as_root systemctl disable --now ssh ;; esac
+    case " $missing " in *" prometheus "*) $as_root systemctl disable --now prometheus ;; esac
 fi
