@@ -10,7 +10,7 @@ if [ $# = 0 ]; then
     # prometheus: promtool, which checks the alerts
     # tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
     set -- ffmpeg nginx libnginx-mod-rtmp chromium chromium-driver tmux procps iproute2 shellcheck fonts-dejavu-core \
-        openssh-server openssh-client debootstrap systemd-container
+        openssh-server openssh-client debootstrap systemd-container prometheus
 fi
 
 if ! command -v dpkg-query >/dev/null; then
