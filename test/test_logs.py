@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.logs import MASK, redaction
 
 _SCRIPT = """
@@ -177,3 +178,38 @@ def test_a_terminal_gets_colours_and_no_secret() -> None:
     assert "\x1b[" in text
     assert "it ***" in text
     assert "CANARY" not in text
+
+
+def test_a_secret_that_comes_later_is_masked_from_then_on() -> None:
+    """A renewed session, a fetched key, a spare: what is named while the service runs is in no later line or message."""
+    mask, clean = redaction(["at-the-start"]), redaction(by_look=False)
+    assert mask("at-the-start later-secret late") == "*** later-secret late"
+    remember_secret("later-secret", "later", "")
+    for _ in range(2):
+        assert mask("at-the-start later-secret late") == "*** *** late"
+        assert clean("at-the-start later-secret late") == "at-the-start *** late"
+    remember_secret("later-secret-and-more")
+    assert clean("later-secret-and-more later-secret") == "*** ***"
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_running_log_masks_what_it_did_not_know_at_its_start(log_format: str) -> None:
+    """The service's log is set up once; fields, tracebacks and library lines are masked by what came afterwards."""
+    script = f"""
+import logging, structlog
+from tg_video_streamer.known_secrets import remember_secret
+from tg_video_streamer.logs import configure_logs
+configure_logs({log_format!r})
+log = structlog.get_logger("room")
+log.info("first")
+remember_secret("5001:fetched-key")
+log.info("got 5001:fetched-key", why=["5001:fetched-key"])
+logging.getLogger("lib").warning("5001:fetched-key")
+try:
+    raise ValueError("5001:" + "fetched-key")
+except ValueError:
+    log.exception("caught")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert "5001:fetched-key" not in _without_source(done.stdout)
+    assert done.stdout.count(MASK) == 4

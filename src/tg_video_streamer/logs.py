@@ -20,6 +20,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from tg_video_streamer.known_secrets import known_secrets
+
 MASK = "***"
 
 _PATTERNS = (
@@ -51,7 +53,31 @@ Redaction = Callable[[str], str]
 
 
 def redaction(secrets: Iterable[str] = (), *, by_look: bool = True) -> Redaction:
-    """A function that masks `secrets` in a text and, `by_look`, all that looks like a key, cookie or signed query."""
+    """A function that masks `secrets` in a text and, `by_look`, all that looks like a key, cookie or signed query.
+
+    Secrets that the service comes to know later (`known_secrets`) are masked from then on too.
+    """
+    at_start = frozenset(secrets)
+    later = known_secrets()
+    pattern = _any_of(at_start | later)
+
+    def redact(text: str) -> str:
+        nonlocal later, pattern
+        if (now := known_secrets()) is not later:
+            # The pattern first: another thread that sees the new set must not use the old pattern.
+            pattern = _any_of(at_start | now)
+            later = now
+        if pattern is not None:
+            text = pattern.sub(MASK, text)
+        for look, replacement in _PATTERNS if by_look else ():
+            text = look.sub(replacement, text)
+        return text
+
+    return redact
+
+
+def _any_of(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    """Matches each of them, as it is and as JSON and `repr` write it; None for none."""
     forms: set[str] = set()
     for secret in secrets:
         if secret:
@@ -62,16 +88,7 @@ def redaction(secrets: Iterable[str] = (), *, by_look: bool = True) -> Redaction
                 repr(secret)[1:-1],
             }
     # The longest first, so that a secret inside of another leaves nothing of the longer one.
-    known = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))) if forms else None
-
-    def redact(text: str) -> str:
-        if known is not None:
-            text = known.sub(MASK, text)
-        for pattern, replacement in _PATTERNS if by_look else ():
-            text = pattern.sub(replacement, text)
-        return text
-
-    return redact
+    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))) if forms else None
 
 
 def _masked(value: Any, redact: Redaction) -> Any:

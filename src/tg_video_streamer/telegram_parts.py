@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.config import LoadedSettings, Settings, load_settings
+from tg_video_streamer.config import LoadedSettings, Settings, load_settings, secret_values
 from tg_video_streamer.control.status import TelegramFacts
 from tg_video_streamer.envwrite import update_env
 from tg_video_streamer.errors import ConfigError, SessionEnded, SessionUnreachable
 from tg_video_streamer.events import EventBus
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.notify.notifier import Notifier
 from tg_video_streamer.outputs.adapter import Adapter
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
@@ -247,6 +248,7 @@ def _read(loaded: LoadedSettings, file: SettingsWatch) -> SessionSettings:
     if loaded.env_file is not None:
         file.read()
         settings = load_settings(loaded.env_file, os.environ).settings
+        remember_secret(*secret_values(settings))
     credentials = Credentials(
         api_id=settings.api_id or 0,
         api_hash=settings.api_hash.get_secret_value(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
 from tg_video_streamer.telegram.chat import ChatReference
 from tg_video_streamer.telegram.keystore import Keystore
@@ -19,6 +20,7 @@ class KeptAddress:
 
     def keep(self, url: str, key: str) -> None:
         """Remember both, as Telegram handed them out."""
+        remember_secret(key)
         self._store.put(_RECORD, {**self._mark, "url": url, "key": key})
 
     def address(self) -> RtmpAddress | None:
@@ -27,6 +29,7 @@ class KeptAddress:
         if not record or any(record.get(name) != value for name, value in self._mark.items()):
             return None
         try:
+            remember_secret(str(record["key"]))
             return parse_rtmp_url(f"{str(record['url']).rstrip('/')}/{record['key']}")
         except (KeyError, ConfigError):
             # Not what was written: as if nothing had been kept.

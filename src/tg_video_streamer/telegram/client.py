@@ -13,6 +13,7 @@ from telethon.network import ConnectionTcpFull, ConnectionTcpMTProxyRandomizedIn
 from telethon.sessions import StringSession
 
 from tg_video_streamer.errors import ConfigError, SessionEnding, SessionUnreachable
+from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.telegram.credentials import Credentials
 from tg_video_streamer.telegram.endings import session_ended
 from tg_video_streamer.telegram.formats import read_session_string, telethon_string
@@ -33,6 +34,7 @@ async def make_session(credentials: Credentials) -> StringSession:
 
     Without a session string it is empty, for a login.
     """
+    remember_secret(credentials.session, credentials.api_hash)
     string = telethon_string(read_session_string(credentials.session)) if credentials.session else None
     session = StringSession(string)
     if credentials.server:

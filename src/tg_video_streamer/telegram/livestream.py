@@ -11,6 +11,7 @@ import structlog
 from telethon.tl import functions, types
 
 from tg_video_streamer.errors import ConfigError, TelegramRefused
+from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
 from tg_video_streamer.telegram.account import Account
 from tg_video_streamer.telegram.chat import Chat
@@ -101,6 +102,7 @@ class LiveStream:
             told = await self._account.invoke(request)
         except TelegramRefused as refused:
             raise explained(refused, "url") from refused
+        remember_secret(told.key)
         access = StreamAccess(url=told.url, key=told.key)
         try:
             access.address()

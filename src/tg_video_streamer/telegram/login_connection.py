@@ -11,6 +11,7 @@ from telethon.tl import functions, types
 from telethon.tl.tlobject import TLRequest
 
 from tg_video_streamer.errors import SessionUnreachable, StreamerError
+from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.telegram.client import KEY_RETRIES, make_client
 from tg_video_streamer.telegram.credentials import Credentials
 from tg_video_streamer.telegram.waiting import ConnectionBroke, within
@@ -32,7 +33,9 @@ class LoginConnection:
     @property
     def session_string(self) -> str:
         """What has been logged in so far, in Telethon's format."""
-        return str(self._client.session.save())
+        string = str(self._client.session.save())
+        remember_secret(string)
+        return string
 
     @property
     def data_centre(self) -> int:
