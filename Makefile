@@ -3,9 +3,11 @@
 PYTHON ?=
 VENV ?= .venv
 ARGS ?=
+VERSION ?=
+WHEELS ?=
 UV ?= uv
 SHELL := /bin/sh
-export PYTHON VENV ARGS
+export PYTHON VENV ARGS VERSION WHEELS
 
 # Without a .env the built-in demo goes on air; with one, the channel that it describes.
 SETTINGS = $(if $(wildcard .env),--env-file .env,--demo)
@@ -13,7 +15,7 @@ SCRIPTS = $(wildcard scripts/*.sh ci/*.sh test/stands/*.sh test/smoke/*.sh deplo
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-long check bench lock clean
+.PHONY: help run setup test test-long check bench lock release clean
 
 help: ## Show what there is to type
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -52,6 +54,9 @@ lock: ## Pin all dependencies anew after a change of pyproject.toml; UPGRADE=1 t
 	$(COMPILE) --extra build -o requirements-build.txt
 	$(COMPILE) --extra dev --extra build -o requirements-dev.txt
 
+release: setup ## Make dist/*.tar.gz and its checksum; WHEELS=1 puts every package in, for a host without a registry
+	@scripts/release.sh
+
 clean: ## Remove environments, caches and artefacts; keeps .env, playlist and state
-	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache artifacts
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache artifacts dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

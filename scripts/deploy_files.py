@@ -1,0 +1,200 @@
+"""What a deployment does where a shell would follow links or read wrongly: the lock, the private files, yt-dlp, health.
+
+lock FOLDER OWNER COMMAND…   hold FOLDER/.env.lock by flock while COMMAND runs; `envwrite.py` takes the same
+private FOLDER OWNER FILE=TEMPLATE…   each FILE of FOLDER is OWNER's, mode 600; one that is missing comes from TEMPLATE
+carry FROM TO                a newer yt-dlp of one virtual environment is copied into another
+compare BEFORE AFTER         whether a status (JSON) is no less healthy than another
+
+It needs the standard library of any Python from 3.11 on, and nothing of the release.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LOCK_SECONDS = 60.0
+PRIVATE = 0o600
+PIECES = ("yt_dlp", "yt_dlp-*.dist-info", "yt_dlp_ejs", "yt_dlp_ejs-*.dist-info")
+
+
+def lock(folder: str, owner: str, *command: str) -> None:
+    """Become `command` with the lock held; it is let go when the last process that inherited it has ended."""
+    descriptor = os.open(".env.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE, dir_fd=_opened(folder))
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(owner)
+        os.fchown(descriptor, user.pw_uid, user.pw_gid)
+    deadline = time.monotonic() + LOCK_SECONDS
+    told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                sys.exit(f"another deployment or session renewal holds {folder}/.env.lock; try again when it has ended")
+        if not told:
+            told = True
+            _say("waiting for another deployment or session renewal")
+        time.sleep(0.1)
+    os.set_inheritable(descriptor, True)  # noqa: FBT003 - the interface of os
+    os.execve(command[0], list(command), {**os.environ, "TG_LOCK_HELD": str(descriptor)})  # noqa: S606 - no shell wanted
+
+
+def private(folder: str, owner: str, *files: str) -> None:
+    """Make each FILE=TEMPLATE a regular file of `owner` with mode 600, by a rename, so nobody sees it otherwise."""
+    directory = _opened(folder)
+    user = pwd.getpwnam(owner)
+    for pair in files:
+        name, template = pair.split("=", 1)
+        content = _content(directory, f"{folder}/{name}", name, user)
+        if content is None:
+            content = Path(template).read_bytes() if template else b""
+            _say(f"{folder}/{name} is new")
+        elif not content:
+            continue
+        else:
+            _say(f"{folder}/{name} is now {owner}'s, mode 600")
+        _replace(directory, name, content, user)
+
+
+def _content(directory: int, shown: str, name: str, user: pwd.struct_passwd) -> bytes | None:
+    """What is to be written anew: None where it is missing, nothing where it is right already."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        sys.exit(f"{shown} is no plain file ({error.strerror}); put one there")
+    with os.fdopen(descriptor, "rb") as file:
+        now = os.fstat(descriptor)
+        # A second name could belong to a file of somebody else's that was linked here to be read.
+        if not stat.S_ISREG(now.st_mode) or now.st_nlink != 1 or now.st_uid not in {0, user.pw_uid, os.geteuid()}:
+            sys.exit(f"{shown} is no plain file of root or {user.pw_name}; put one there")
+        right = stat.S_IMODE(now.st_mode) == PRIVATE and (now.st_uid, now.st_gid) == (user.pw_uid, user.pw_gid)
+        return b"" if right else file.read()
+
+
+def _replace(directory: int, name: str, content: bytes, user: pwd.struct_passwd) -> None:
+    fresh = f".{name}.deploy"
+    with suppress(FileNotFoundError):
+        os.unlink(fresh, dir_fd=directory)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(fresh, flags, PRIVATE, dir_fd=directory), "wb") as file:
+        os.fchmod(file.fileno(), PRIVATE)
+        if os.geteuid() == 0:
+            os.fchown(file.fileno(), user.pw_uid, user.pw_gid)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(fresh, name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+
+
+def _opened(folder: str) -> int:
+    """The folder itself, never what a link of its name leads to."""
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def carry(source: str, target: str) -> None:
+    """Where `source` has the newer yt-dlp, put it into `target`; what does not start there is taken back."""
+    theirs, ours = _packages(source), _packages(target)
+    newer, older = _version(theirs), _version(ours)
+    if not newer or _number(newer) <= _number(older):
+        return
+    kept = ours / ".before-carry"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir()
+    for piece in _pieces(ours):
+        piece.rename(kept / piece.name)
+    for piece in _pieces(theirs):
+        shutil.copytree(piece, ours / piece.name)
+    tried = subprocess.run(
+        [f"{target}/bin/python", "-I", "-m", "yt_dlp", "--ignore-config", "--version"], capture_output=True, check=False
+    )
+    if tried.returncode == 0:
+        _say(f"{newer} of the release before is carried along; this one came with {older}")
+    else:
+        for piece in _pieces(ours):
+            shutil.rmtree(piece)
+        for piece in _pieces(kept):
+            piece.rename(ours / piece.name)
+        _say(f"{newer} of the release before does not start here; {older} stays")
+    shutil.rmtree(kept)
+
+
+def _packages(environment: str) -> Path:
+    found = sorted(Path(environment).glob("lib/python3.*/site-packages"))
+    if not found:
+        sys.exit(f"{environment} is no virtual environment")
+    return found[0]
+
+
+def _pieces(packages: Path) -> list[Path]:
+    return [path for pattern in PIECES for path in packages.glob(pattern)]
+
+
+def _version(packages: Path) -> str:
+    return next(
+        (path.name.split("-")[1].removesuffix(".dist-info") for path in packages.glob("yt_dlp-*.dist-info")), ""
+    )
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+def compare(before_text: str, after_text: str) -> None:
+    """End with 1 and a reason where the channel is worse off than before; what was down before may stay down."""
+    before, after = _status(before_text), _status(after_text)
+    if not after:
+        sys.exit("the service does not answer")
+    if after["channel_state"] in {"starting", "stopping"}:
+        sys.exit(f"the channel is {after['channel_state']}")
+    if any("stood still" in problem for problem in after["problems"]):
+        sys.exit("the programme does not advance")
+    if before.get("channel_state") == "on_air" and after["channel_state"] != "on_air":
+        sys.exit(f"the channel is {after['channel_state']} ({after['reason']}), and was on air before")
+    now = {output["name"]: output["state"] for output in after["outputs"]}
+    for output in before.get("outputs", []):
+        if output["state"] == "on_air" and now.get(output["name"], "on_air") != "on_air":
+            sys.exit(f"output {output['name']} is {now[output['name']]}, and was on air before")
+
+
+def _status(text: str) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(text)
+    except ValueError:
+        return {}
+    return answer
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - its voice
+
+
+VERBS: dict[str, Callable[..., None]] = {"lock": lock, "private": private, "carry": carry, "compare": compare}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4 or sys.argv[1] not in VERBS:
+        sys.exit(__doc__)
+    # Messages go to stdout where they are read as a reason, and are errors all the same.
+    try:
+        VERBS[sys.argv[1]](*sys.argv[2:])
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stdout if sys.argv[1] == "compare" else sys.stderr)
+            sys.exit(1)
+        raise
