@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import re
+import shutil
 import socket
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -367,3 +368,13 @@ async def test_a_defect_in_measuring_is_a_500_and_stops_nothing() -> None:
     async with _serving(server):
         assert (await asyncio.to_thread(_get, server.address))[0] == 500
         assert (await asyncio.to_thread(_get, server.address))[0] == 500
+
+
+def test_the_room_on_the_disks_is_told(tmp_path: Path) -> None:
+    """As `df` tells it, also of a folder that is not there yet."""
+    metrics = Metrics(lambda: STATUS, {"state": tmp_path, "library": tmp_path / "made/later"})
+    samples = _samples(metrics.text())
+    for folder in ("state", "library"):
+        size, free = (_value(samples, f"disk_{what}_bytes", folder=folder) for what in ("size", "free"))
+        assert size == shutil.disk_usage(tmp_path).total
+        assert 0 < free <= size

@@ -248,7 +248,7 @@ def build(
     telegram = made.telegram(notifier, expired)
     outputs = made.outputs(telegram)
     station = made.station(outputs, telegram, lambda: [metrics.warning] if metrics.warning else [])
-    measured = Metrics(station.status)
+    measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir})
     with suppress(PackageNotFoundError):  # each item that needs it says that it is missing
         measured.ytdlp_version(installed_version("yt-dlp"))
     metrics = MetricsServer(

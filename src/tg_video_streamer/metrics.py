@@ -6,9 +6,11 @@ an output's short name; never a title, URL or key, which both cost memory for ev
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -56,9 +58,10 @@ class _Words:
 class Metrics(Collector):
     """Counts and gauges of the running service; used in the event loop's thread only."""
 
-    def __init__(self, status: Callable[[], ServiceStatus]) -> None:
-        """`status` is asked at each scrape."""
+    def __init__(self, status: Callable[[], ServiceStatus], folders: Mapping[str, Path] | None = None) -> None:
+        """`status` is asked at each scrape, and so is the room on the disks of `folders`, by the name that is shown."""
         self._status = status
+        self._folders = dict(folders or {})
         self._words = _Words()
         self._plays = 0
         self._splices: Counter[str] = Counter()
@@ -125,6 +128,7 @@ class Metrics(Collector):
         if status.session_state:
             yield from _telegram(status)
         yield from _outputs(status.outputs)
+        yield from _disks(self._folders)
 
     def _seconds(self, program_seconds: float) -> dict[Rung, float]:
         """Seconds on air by rung: finished stretches by their events, and what is over belongs to the one on air."""
@@ -226,3 +230,15 @@ def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
         for word in _PROOFS if output.kind == "telegram" else ():
             proof.add_metric([name, word], float(word == (output.proof or "unknown")))
     yield from (state, sent, reconnects, dropped, proof)
+
+
+def _disks(folders: Mapping[str, Path]) -> Iterator[Metric]:
+    free = GaugeMetricFamily("disk_free_bytes", "Room that is left for the service's files.", labels=["folder"])
+    size = GaugeMetricFamily("disk_size_bytes", "Size of the disk that holds the folder.", labels=["folder"])
+    for name, folder in folders.items():
+        # A folder that is made later lies on the disk of the nearest one that is there.
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        disk = os.statvfs(there)
+        free.add_metric([name], float(disk.f_bavail * disk.f_frsize))
+        size.add_metric([name], float(disk.f_blocks * disk.f_frsize))
+    yield from (free, size)
