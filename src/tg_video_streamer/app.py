@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -16,10 +18,12 @@ from tg_video_streamer.assembly import Parts, build
 from tg_video_streamer.config import LoadedSettings, secret_values
 from tg_video_streamer.control.claim import ClaimedFolder
 from tg_video_streamer.control.server import serve as serve_control
+from tg_video_streamer.control.wording import status_line
 from tg_video_streamer.diagnosis import find_problems
 from tg_video_streamer.errors import ListenFailed, StreamerError
 from tg_video_streamer.logs import configure_logs, log_uncaught
 from tg_video_streamer.preparation import prepare
+from tg_video_streamer.supervision.service_notify import ProgressReport, ServiceManager
 from tg_video_streamer.supervision.upkeep import keep_running
 
 log = structlog.get_logger(__name__)
@@ -44,6 +48,8 @@ def run_service(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expi
     settings = loaded.settings
     configure_logs(settings.log_format, secrets=secret_values(settings))
     log_uncaught()
+    # systemd ends a hang with SIGABRT: the log then says where it hung, without a value of any variable.
+    faulthandler.enable()
     for warning in loaded.warnings:
         log.warning(warning)
     return _told(_serve(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired))
@@ -79,6 +85,9 @@ async def _serve(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_exp
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # Before there is anything to reload, SIGHUP must not end what systemd has started.
+    if ServiceManager.of(os.environ).present:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     with ClaimedFolder(loaded.settings.state_dir) as folder:
         async with asyncio.TaskGroup() as background:
             service = background.create_task(_play(loaded, folder, stop, expired, demo=demo, table=table))
@@ -132,6 +141,7 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
             "control",
             keep_running("control", partial(serve_control, parts.folder.listener, parts.station), parts.clock),
         )
+        manager = _tell_service_manager(parts, start)
         await parts.metrics.start()
         start("metrics", keep_running("metrics", parts.metrics.run, parts.clock))
         start("notify", keep_running("notify", parts.notifier.run, parts.clock))
@@ -141,10 +151,36 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
             start("terminal", keep_running("terminal", _view(parts, address), parts.clock))
         await stop.wait()
         log.info("stopping")
+        manager.stopping()
         # The programme first: without its sources it would show the slate for its last moment.
         await asyncio.to_thread(_leave_the_air, parts)
         for task in running:
             task.cancel()
+
+
+def _tell_service_manager(parts: Parts, start: Start) -> ServiceManager:
+    """Have whoever started the service told how it stands, and hear SIGHUP from there."""
+    manager = ServiceManager.of(os.environ)
+    report = ProgressReport(
+        manager,
+        program_seconds=lambda: parts.playout.program_seconds,
+        status=lambda: status_line(parts.station.status()),
+    )
+    start("service notify", keep_running("service notify", report.run, parts.clock))
+    if manager.present:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(_reload, parts, manager))
+    return manager
+
+
+def _reload(parts: Parts, manager: ServiceManager) -> None:
+    """What SIGHUP asks for: as the command `reload`, with the answer in the log."""
+    manager.reloading()
+    try:
+        log.info("reloaded", answer=parts.station.reload())
+    except StreamerError as error:
+        log.warning("not reloaded", why=str(error))
+    finally:
+        manager.reloaded()
 
 
 async def _prime(parts: Parts, start: Start) -> None:

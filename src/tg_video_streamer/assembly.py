@@ -13,6 +13,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from tg_video_streamer.as_run import AsRunLog
+from tg_video_streamer.checks import CHECKS
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.config import LoadedSettings, Settings, secret_values
 from tg_video_streamer.control.claim import ClaimedFolder
@@ -46,6 +47,7 @@ from tg_video_streamer.program.listing import Listing
 from tg_video_streamer.program.place import PlaceKeeper
 from tg_video_streamer.program.playout import Change, Playout
 from tg_video_streamer.program.source import Showing
+from tg_video_streamer.reloading import SettingsReload
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.resolve.resolver import Resolver
 from tg_video_streamer.telegram_parts import (
@@ -174,6 +176,17 @@ class _Assembly:
             ),
             warnings=lambda: [*warnings, *more_warnings()],
             telegram=telegram.facts if telegram is not None else TelegramFacts,
+            reload_settings=SettingsReload(self.loaded, self._changed, checks=CHECKS).reload,
+        )
+
+    def _changed(self, settings: Settings) -> None:
+        """Put other settings in force; what was begun with the old ones goes on with them."""
+        self.settings = settings
+        self.watcher.allow(settings.media_dirs)
+        self.resolver.change(
+            proxy=settings.ytdlp_proxy.get_secret_value(),
+            cookies=settings.ytdlp_cookies,
+            arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
         )
 
     def notifier(self) -> Notifier:
@@ -248,7 +261,7 @@ def build(
     telegram = made.telegram(notifier, expired)
     outputs = made.outputs(telegram)
     station = made.station(outputs, telegram, lambda: [metrics.warning] if metrics.warning else [])
-    measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir})
+    measured = Metrics(station.status)
     with suppress(PackageNotFoundError):  # each item that needs it says that it is missing
         measured.ytdlp_version(installed_version("yt-dlp"))
     metrics = MetricsServer(

@@ -38,8 +38,10 @@ def check(env_file: EnvFileOption = None) -> int:
     """Try the settings without going on air."""
     loaded = load(env_file, demo=False)
     from tg_video_streamer.app import check as find_problems  # noqa: PLC0415 - as in `run`
+    from tg_video_streamer.config import KEYS  # noqa: PLC0415 - as in `load`
+    from tg_video_streamer.foreign_readers import file_read_differently  # noqa: PLC0415 - only this command needs it
 
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *file_read_differently(loaded.env_file, KEYS)):
         typer.echo(f"tg-video-streamer: warning: {warning}", err=True)
     problems = find_problems(loaded)
     for problem in problems:

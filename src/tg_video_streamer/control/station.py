@@ -61,8 +61,12 @@ class Station:
         parse_line: ParseLine,
         warnings: Callable[[], Sequence[str]],
         telegram: Callable[[], TelegramFacts] = TelegramFacts,
+        reload_settings: Callable[[], str] = lambda: "",
     ) -> None:
-        """`warnings`: what other parts found at their start and want to be seen; `parse_line` reads a queued line."""
+        """`warnings`: what other parts found at their start and want to be seen; `parse_line` reads a queued line.
+
+        `reload_settings` answers with what has changed, empty for nothing.
+        """
         self._version = version
         self._clock = clock
         self._playout = playout
@@ -75,6 +79,7 @@ class Station:
         self._parse_line = parse_line
         self._warnings = warnings
         self._telegram = telegram
+        self._reload_settings = reload_settings
         self._started = clock.monotonic()
         self._started_wall = clock.wall()
         self._plays = 0
@@ -163,7 +168,7 @@ class Station:
     def reload(self) -> str:
         """See Verbs."""
         self._watcher.reload()
-        return "the playlist is read again"
+        return "; ".join(filter(None, ("the playlist is read again", self._reload_settings())))
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
         """See Verbs."""

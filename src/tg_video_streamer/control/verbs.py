@@ -26,7 +26,7 @@ class Verbs(Protocol):
         """Show the slate by the operator's wish, or take it away; like `pause`, the item waits."""
 
     def reload(self) -> str:
-        """Read the playlist again at once."""
+        """Read the playlist again at once, and the settings, of which some count without a restart; says which."""
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
         """Items that were queued by hand, in the order in which they will play."""

@@ -39,6 +39,10 @@ class PlaylistWatcher:
         self.allowed: AllowedFolders = allowed_folders(self._playlist, media_folders)
         """What may be played, as of the last read: the playlist's own folder changes with a link's target."""
 
+    def allow(self, media_folders: tuple[Path, ...]) -> None:
+        """From the next read on, files may lie in these."""
+        self._media_folders = media_folders
+
     def reload(self) -> None:
         """Read the file again at once and yield it, changed or not."""
         self._forced = True

@@ -71,6 +71,10 @@ class Resolver:
         scratch_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_left_copies(scratch_folder)
 
+    def change(self, *, proxy: str, cookies: Path | None, arguments: Sequence[str]) -> None:
+        """Use these from the next item on; as the constructor's."""
+        self._proxy, self._cookies, self._arguments = proxy, cookies, tuple(arguments)
+
     async def resolve(self, item: Item) -> Media | Expansion:
         """Where `item` is now, or what it is a list of.
 
