@@ -217,7 +217,6 @@ class _Assembly:
         *,
         start_seconds: float,
         changed: Callable[[], None],
-        patient: bool = True,
     ) -> Feed:
         return Feed(
             item,
@@ -229,7 +228,6 @@ class _Assembly:
             clock=self.clock,
             publish=self.events.publish,
             start_seconds=start_seconds,
-            patient=patient,
             changed=changed,
         )
 

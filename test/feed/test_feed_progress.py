@@ -92,3 +92,29 @@ def test_live_source_is_joined_until_it_says_that_it_is_over() -> None:
     steps = [follow(progress, outcome(0, broken=True), live=True) for _ in range(LIVE_TRIES - 1)]
     assert steps[-1] is Step.GIVE_UP
     assert set(steps[:-1]) == {Step.TRY_AGAIN}
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("start_seconds", [0.0, 7.0])
+def test_what_never_gave_a_frame_is_asked_once(start_seconds: float, *, live: bool) -> None:
+    """A source on the web that fails before its first frame is given up at once, also where an item is resumed."""
+    assert Progress(start_seconds=start_seconds).after_failure(live=live) is Step.GIVE_UP
+    assert (
+        follow(Progress(start_seconds=start_seconds), outcome(0, broken=True), live=live, is_file=False) is Step.GIVE_UP
+    )
+
+
+def test_what_died_amid_its_item_is_asked_again_at_once() -> None:
+    """A source that has given frames gets its few tries, without a minute in between."""
+    progress = Progress()
+    assert follow(progress, outcome(500, lost=True, broken=True), is_file=False) is Step.TRY_AGAIN
+    steps = [progress.after_failure(live=False) for _ in range(TRIES - 1)]
+    assert steps == [Step.TRY_AGAIN] * (TRIES - 2) + [Step.GIVE_UP]
+
+
+def test_the_damaged_beginning_of_a_file_is_left_out() -> None:
+    """A file that can be opened, but not decoded where it begins, is played from where it can be."""
+    progress = Progress()
+    assert {follow(progress, outcome(0, broken=True)) for _ in range(3)} == {Step.TRY_AGAIN}
+    assert progress.place(item_of("/a.mp4"), live=False).source_seconds > 0
+    assert follow(progress, outcome(1400)) is Step.END

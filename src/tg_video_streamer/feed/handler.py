@@ -62,14 +62,11 @@ class Feed:
         clock: Clock,
         publish: Callable[[Event], None],
         start_seconds: float = 0.0,
-        patient: bool = True,
         waiting_seconds: float = WAITING_SECONDS,
         stall_seconds: float = STALL_SECONDS,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """`start_seconds` counts from the item's own beginning (its `start=`).
-
-        `patient`: False gives a source up that has failed before as soon as it fails again without a frame.
 
         `headers` are the programme's: a child that gives others is refused; None takes what comes. `publish` gets
         events (`EventBus.publish`). `changed` is called in the loop's thread whenever the state or `primed` changes.
@@ -92,7 +89,7 @@ class Feed:
         self._was_primed = False
         self._put_before = 0
         self._machine = StateMachine(FEED_TRANSITIONS, FeedState.RESOLVING, self._moved)
-        self._progress = Progress(start_seconds=start_seconds, patient=patient)
+        self._progress = Progress(start_seconds=start_seconds)
         self._known_inputs: tuple[MediaInput, ...] | None = None
         self._watch = FaultWatch()
         buffer = self.buffer = Buffer(limit_seconds=self._waiting_seconds)

@@ -49,8 +49,6 @@ class Progress:
     """Counts frames, failures without any, and what was left out."""
 
     start_seconds: float = 0.0
-    patient: bool = True
-    """Whether a source that has not given a frame is asked again before it is given up."""
     frames: int = 0
     """Handed on since the item's own beginning, those before `start_seconds` included."""
     failures: int = 0
@@ -67,6 +65,11 @@ class Progress:
     def seconds(self) -> float:
         """The item's own time of the next frame."""
         return self.frames / FRAMES_PER_SECOND
+
+    @property
+    def _played(self) -> bool:
+        """Whether it has given a frame."""
+        return self.frames > round(self.start_seconds * FRAMES_PER_SECOND)
 
     def place(self, item: Item, *, live: bool) -> Place:
         """Where the next try begins. A live source is joined where it is now."""
@@ -86,11 +89,15 @@ class Progress:
             self.failures = 0
             self._skips = 0
 
-    def after_failure(self, *, live: bool) -> Step:
-        """After a try that did not come to play anything."""
+    def after_failure(self, *, live: bool, was_read: bool = False) -> Step:
+        """After a try that did not come to play anything. `was_read`: it is a file, so that trying again costs nobody.
+
+        Anything else that has not given a single frame is given up at once: when it may be asked again is the
+        quarantine's to say, which allows it once a minute.
+        """
         self.failures += 1
         tries = LIVE_TRIES if live else TRIES
-        if not self.patient and self.frames == round(self.start_seconds * FRAMES_PER_SECOND):
+        if not was_read and not self._played:
             tries = 1
         return Step.GIVE_UP if self.failures >= tries else Step.TRY_AGAIN
 
@@ -112,7 +119,7 @@ class Progress:
             return Step.END
         if not outcome.frames and self.failures < _TRIES_AT_ONE_PLACE and outcome.error is not None:
             # A child that was killed or frozen before its first frame says nothing about the source.
-            return self.after_failure(live=False)
+            return self.after_failure(live=False, was_read=is_file)
         if outcome.frames or not self._can_skip(outcome, left, is_file=is_file):
             return self._again_or_end(outcome, is_file=is_file)
         skip = _SKIPS_SECONDS[self._skips]
@@ -123,13 +130,13 @@ class Progress:
 
     def _can_skip(self, outcome: Outcome, left: float | None, *, is_file: bool) -> bool:
         """Only what is damaged is left out; a source that cannot be reached is waited for."""
-        if not is_file and outcome.lost:
+        if not is_file and (outcome.lost or not self._played):
             return False
         return self._skips < len(_SKIPS_SECONDS) and left is not None and left > _SKIPS_SECONDS[self._skips]
 
     def _again_or_end(self, outcome: Outcome, *, is_file: bool) -> Step:
-        step = self.after_failure(live=False)
-        if outcome.frames == 0 and is_file and self.frames > round(self.start_seconds * FRAMES_PER_SECOND):
+        step = self.after_failure(live=False, was_read=is_file)
+        if outcome.frames == 0 and is_file and self._played:
             # A truncated file: everything that is there was played.
             return Step.END
         return step

@@ -93,10 +93,6 @@ class Quarantine:
         record = self._records.get(key)
         return record is None or now >= record.until
 
-    def trusts(self, key: str) -> bool:
-        """Whether `key` is worth several tries: it has not failed yet, and neither has everything else."""
-        return key not in self._records and self._in_a_row < FREE_FAILURES
-
     def seconds_to_wait(self) -> float:
         """How long until the next thing may be tried, at least; what the caller sleeps when nothing is available."""
         now = self._clock.monotonic()

@@ -50,11 +50,8 @@ _UNFIT = frozenset({"off_grid", "feed_error", "source_stalled"})
 class FeedMaker(Protocol):
     """Makes the feed of an item; it does nothing until its `run`."""
 
-    def __call__(self, item: Item, *, start_seconds: float, changed: Callable[[], None], patient: bool = True) -> Feed:
-        """`start_seconds` counts from the item's own beginning; `changed` is called at each change of the feed.
-
-        `patient`: a source that fails without a frame is tried a few times before the feed gives it up.
-        """
+    def __call__(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
+        """`start_seconds` counts from the item's own beginning; `changed` is called at each change of the feed."""
 
 
 class Director:
@@ -197,9 +194,7 @@ class Director:
 
     def _begin(self, tasks: asyncio.TaskGroup, item: Item) -> None:
         start_seconds = self._rotation.resume_seconds(item) if not self._coming else 0.0
-        feed = self._make_feed(
-            item, start_seconds=start_seconds, changed=self.wake, patient=self._quarantine.trusts(item.key)
-        )
+        feed = self._make_feed(item, start_seconds=start_seconds, changed=self.wake)
         task = tasks.create_task(feed.run(), name=f"feed {item.key}")
         began = self._clock.monotonic()
         self._coming.append(Act(item=item, feed=feed, task=task, resumes=start_seconds > 0, began=began))

@@ -1,0 +1,57 @@
+"""An event loop whose hours take no time: where nothing is ready, its clock jumps to what is due next.
+
+Nothing may wait for a thread, a process or a socket in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any
+
+
+class _Jumping(selectors.DefaultSelector):
+    """Waits for nothing, and counts for how long it would have waited."""
+
+    waited = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """See selectors."""
+        assert timeout is not None, "everything in the loop waits for something that never comes"
+        self.waited += max(0.0, timeout)
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Also a Clock: the same time, for what is given one."""
+
+    def __init__(self) -> None:
+        self._jumping = _Jumping()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """See asyncio."""
+        return 1000.0 + self._jumping.waited
+
+    def monotonic(self) -> float:
+        """See Clock."""
+        return self.time()
+
+    def wall(self) -> float:
+        """See Clock."""
+        return 1_700_000_000.0 + self.time()
+
+
+def run_for(loop: VirtualLoop, seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` for so long in the loop's time, unless it ends before; it is cancelled then."""
+
+    async def bounded() -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await work
+        except TimeoutError:
+            return
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(bounded())
