@@ -1,0 +1,99 @@
+"""Notices when most web items fail at once, which is what an outdated yt-dlp looks like, and asks the host for an update."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+REQUEST_NAME = "yt-dlp-update-requested"
+"""In STATE_DIR; a systemd path unit watches it."""
+WINDOW_SECONDS = 3600.0
+FAILED_TRIES = 3
+AGAIN_SECONDS = 24 * 3600.0
+
+
+@dataclass(kw_only=True, slots=True)
+class _Tries:
+    """How an item went of late: when it was last tried, and how often in a row it failed."""
+
+    tried: float
+    failed: list[float] = field(default_factory=list)
+
+
+class ExtractionRate:
+    """Counts by item; pure, in whatever time it is given. The last outcome of an item is what counts."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, _Tries] = {}
+
+    def succeeded(self, key: str, now: float) -> None:
+        """The item with `key` was found at `now`."""
+        self._items[key] = _Tries(tried=now)
+
+    def failed(self, key: str, now: float) -> None:
+        """A try at the item with `key` failed at `now` in a way that another yt-dlp may mend."""
+        item = self._items.setdefault(key, _Tries(tried=now))
+        item.tried = now
+        item.failed.append(now)
+
+    def forget(self) -> None:
+        """Begin anew: another yt-dlp is in use."""
+        self._items.clear()
+
+    def most_fail(self, now: float) -> bool:
+        """Whether, of the items of the last hour, more than half fail, in three tries at least."""
+        since = now - WINDOW_SECONDS
+        self._items = {key: item for key, item in self._items.items() if item.tried >= since}
+        failing = [item for item in self._items.values() if item.failed]
+        tries = sum(time >= since for item in failing for time in item.failed)
+        return tries >= FAILED_TRIES and 2 * len(failing) > len(self._items)
+
+
+class UpdateRequests:
+    """Writes the request file, at most once a day: its own time tells when that was, over restarts too."""
+
+    def __init__(self, folder: Path, *, clock: Clock, wanted: Callable[[], bool] = lambda: True) -> None:
+        """`folder` is STATE_DIR; `wanted` answers False where an update would change nothing (YTDLP_PIN)."""
+        self._path = folder / REQUEST_NAME
+        self._clock = clock
+        self._wanted = wanted
+        self._rate = ExtractionRate()
+
+    def resolved(self, key: str, outdated: bool | None) -> None:  # noqa: FBT001 - a callback's one outcome
+        """An item on the web was found (`outdated` None), or not: True where an outdated yt-dlp may be the reason."""
+        now = self._clock.monotonic()
+        if outdated is None:
+            self._rate.succeeded(key, now)
+        elif outdated:
+            self._rate.failed(key, now)
+            if self._wanted() and self._rate.most_fail(now) and self._is_due():
+                self._ask()
+
+    def updated(self) -> None:
+        """Another yt-dlp is in use: what failed before says nothing of it."""
+        self._rate.forget()
+
+    def _is_due(self) -> bool:
+        try:
+            asked = self._path.stat().st_mtime
+        except OSError:
+            return True
+        # A time in the future is of a clock that was wrong.
+        return not 0 <= self._clock.wall() - asked < AGAIN_SECONDS
+
+    def _ask(self) -> None:
+        try:
+            self._path.write_text("most items cannot be read\n")
+            os.utime(self._path, (self._clock.wall(), self._clock.wall()))
+        except OSError as error:
+            log.warning("an update of yt-dlp cannot be asked for", file=str(self._path), error=error.strerror)
+            return
+        log.warning("most web items fail: an update of yt-dlp is asked for, once a day at most")
