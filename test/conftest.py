@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+pytest_plugins = ["stands.secret_check"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # A deadline would judge the machine; what is slow is measured in bench/.

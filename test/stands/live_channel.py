@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 import structlog
 
+from stands import secrets
 from stands.nginx_rtmp import NginxRtmp
 from stands.programme import Clip, Programme
 from stands.telegram_dc.server import TelegramStand
@@ -28,6 +29,7 @@ from tg_video_streamer.outputs.telegram_watch import WatchPace
 from tg_video_streamer.telegram_parts import TelegramParts, TelegramSurroundings, telegram_parts
 
 KEY = "5001:first-key"
+secrets.never_shown(KEY)
 QUICK = WatchPace(look_seconds=0.2, grace_seconds=1.5, title_seconds=0.5)
 """For tests that must not wait as long as viewers may."""
 
@@ -93,11 +95,13 @@ class LiveChannel:
         if self._running is not None:
             self.stop()
         self._stack.close()
+        secrets.look(f"{self.logs} {self.events}", "the log of the channel")
 
     # --- Telegram
 
     def hand_out(self, key: str) -> None:
         """The key of the chat's live stream is this one from now on."""
+        secrets.never_shown_here(key)
         url = f"rtmp://127.0.0.1:{self.nginx.port}/live/"
         self.stand.do(lambda: setattr(self.stand.chat(), "rtmp", (url, key)))
 

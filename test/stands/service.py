@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from stands import secrets
 from stands.ports import free_port
 from stands.waiting import wait_until
 
@@ -60,6 +61,7 @@ class Service:
             "PROMETHEUS_PORT": str(self.metrics_port),
             **self.settings,
         }
+        secrets.never_shown_settings(values)
         self.env_file.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
         self.env_file.chmod(0o600)
         with (self.folder / "service.log").open("ab") as log:
@@ -81,7 +83,7 @@ class Service:
 
     def command(self, *words: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
         """One command line of the operator's, run to its end."""
-        return subprocess.run(
+        done = subprocess.run(
             [*self.program, *words, "--env-file", self.env_file],
             capture_output=True,
             text=True,
@@ -89,13 +91,17 @@ class Service:
             cwd=self.folder,
             check=False,
         )
+        secrets.look(done.stdout + done.stderr, f"the command {' '.join(words)}")
+        return done
 
     def page(self, path: str, *, port: int | None = None) -> tuple[int, str]:
         """Status and body of one page of its web server, or of what listens on `port`."""
         try:
             address = f"http://127.0.0.1:{port or self.web_port}{path}"
             with urllib.request.urlopen(address, timeout=10) as answer:
-                return answer.status, answer.read().decode()
+                body = answer.read().decode()
+                secrets.look(body, f"the page {path}")
+                return answer.status, body
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
@@ -183,3 +189,6 @@ def running(
             except subprocess.TimeoutExpired:
                 service.process.kill()
                 service.process.wait()
+        secrets.look_into(service.folder)
+        if service.state_dir.is_dir():
+            secrets.look_into(service.state_dir)

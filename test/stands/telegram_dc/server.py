@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 
 from pyrogram.raw import types
 
+from stands.secrets import never_shown_here
 from stands.telegram_dc import calls
 from stands.telegram_dc.accounts import ACCOUNTS, HOST
 from stands.telegram_dc.calls import CALLS
@@ -104,7 +105,9 @@ class TelegramStand:
         """A new session of the account in Telethon's format."""
         key = self.do(lambda: self.world.key_of(user_id, dc))
         packed = struct.pack(">B4sH256s", dc, ipaddress.ip_address(HOST).packed, self.world.ports[dc], key.key)
-        return "1" + base64.urlsafe_b64encode(packed).decode()
+        session = "1" + base64.urlsafe_b64encode(packed).decode()
+        never_shown_here(session)
+        return session
 
     def kurigram_session_string(self, user_id: int = USER_ID, *, old: bool = False, dc: int = HOME_DC) -> str:
         """The same in Kurigram's format, or in Pyrogram's `old` one, as pyrogram.storage packs it."""
@@ -114,7 +117,9 @@ class TelegramStand:
             if old
             else struct.pack(">BIB256sQB", dc, API_ID, 0, key.key, user_id, 0)
         )
-        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+        session = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+        never_shown_here(session)
+        return session
 
     # --- running
     def start(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from stands.secrets import never_shown
 from stands.telegram_dc.keys import AuthKey, Refusal, ServerKey, server_key
 
 HOME_DC, OTHER_DC = 2, 4
@@ -23,6 +24,7 @@ CHANNEL_ID, GROUP_ID, READ_ONLY_ID, INVITE_ONLY_ID, SMALL_GROUP_ID = 5001, 3_000
 CHANNEL_NAME = "testchan"
 INVITE_HASH = "AbCdEf1234567890"
 RTMP_URL, RTMP_KEY = "rtmps://rtmp.invalid/s/", "5001:test-stream-key"
+never_shown(API_HASH, PASSWORD, PHONE, SECOND_PHONE, RTMP_KEY)
 
 
 class RpcFailed(Exception):
