@@ -167,6 +167,14 @@ def test_checks_of_other_rooms_add_their_problems(tmp_path: Path) -> None:
     assert caught.value.problems == ["OUTPUTS: one", "FFMPEG_ARGS: two"]
 
 
+def test_a_proxy_that_ffmpeg_cannot_use_is_a_warning(load: Load) -> None:
+    """A SOCKS proxy serves yt-dlp but not ffmpeg: told, without its password; an HTTP proxy serves both."""
+    (warning,) = load("YTDLP_PROXY=socks5://me:CANARY@127.0.0.1:1080\n").warnings
+    assert warning.startswith("YTDLP_PROXY: ffmpeg cannot go through a socks5 proxy")
+    assert "CANARY" not in warning
+    assert load("YTDLP_PROXY=http://me:CANARY@127.0.0.1:3128\n").warnings == ()
+
+
 def test_a_file_that_is_away_is_a_warning(load: Load) -> None:
     """A disk that is not mounted yet must not keep the channel off air."""
     assert load("FILLER_DIR=/nowhere/filler\n").warnings == ("FILLER_DIR: /nowhere/filler is not there",)
@@ -228,7 +236,7 @@ def test_every_documented_key_is_accepted() -> None:
     """The keys are those of the contract, later pieces of work included."""
     contract = """
         API_ID API_HASH SESSION_STRING SESSION_STRING_SPARE CHAT_ID PLAYLIST MEDIA_DIRS LOOP ORDER VIDEO_QUALITY
-        FFMPEG_ARGS TELEGRAM_PROXY YTDLP_PROXY OUTPUTS TELEGRAM_TRANSPORT BUFFER_SECONDS SLATE_IMAGE SLATE_TEXT
+        FFMPEG_ARGS TELEGRAM_PROXY YTDLP_PROXY OUTPUTS TELEGRAM_TRANSPORT CALL_JOIN_AS BUFFER_SECONDS SLATE_IMAGE SLATE_TEXT
         FILLER_DIR LIBRARY_DIR LIBRARY_MAX_GB LIBRARY_KEEP_REMOVED LOUDNESS_LUFS STATE_DIR PROMETHEUS_HOST
         PROMETHEUS_PORT WEB_HOST WEB_PORT WEB_TOKEN YTDLP_COOKIES YTDLP_ARGS YTDLP_PIN NOTIFY_URLS
         NOTIFY_AFTER_SECONDS HEARTBEAT_URL OPERATORS CHAT_COMMANDS LIVE_INGEST LOGO CLOCK NOW_PLAYING LOG_FORMAT

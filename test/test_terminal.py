@@ -57,6 +57,31 @@ def test_a_channel_on_air_in_80_by_24() -> None:
     ]
 
 
+def test_a_degraded_channel_is_told_so() -> None:
+    """Degraded mode with its reason and remedy, the session's state, the viewers, and what is known of the far end."""
+    status = SmallChannel().status()
+    output = replace(status.outputs[0], name="telegram-1", kind="telegram", proof="unproven")
+    status = replace(status, outputs=(output,), session_state="valid", viewers=12)
+    lines = drawn(status)
+    assert "Session valid, 12 viewers" in lines
+    assert "telegram-1       on air      2.5 Mbit/s  12.3 MB   unproven" in lines
+    assert "DEGRADED" not in " ".join(lines)
+    output = replace(output, state="retrying", proof="missing", error="no stream")
+    status = replace(
+        status,
+        outputs=(output,),
+        viewers=None,
+        session_state="expired",
+        degraded=True,
+        degraded_reason="it has expired",
+    )
+    lines = drawn(status, width=100)
+    assert "  DEGRADED  " in lines[1]
+    assert "Session expired" in lines
+    assert "! degraded: it has expired; run: tg-video-streamer session renew --write-env" in lines
+    assert any("refuted no stream" in line for line in lines)
+
+
 def test_a_wide_terminal_shows_more() -> None:
     """What is cut off in 80 columns is whole in 140."""
     lines = drawn(SmallChannel().status(), width=140, height=50)

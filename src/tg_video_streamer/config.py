@@ -64,6 +64,7 @@ class Settings(BaseModel):
 
     outputs: SecretStr = _NO_SECRET
     telegram_transport: Literal["auto", "rtmp", "call"] = "auto"
+    call_join_as: Literal["me", "channel"] = "me"
 
     buffer_seconds: Annotated[float, Field(ge=2, le=120)] = 15.0
     slate_image: _Path | None = None
@@ -156,7 +157,9 @@ def load_settings(
     if problems or settings is None:
         raise ConfigError(problems)
     return LoadedSettings(
-        settings=settings, warnings=(*found.warnings, *_unknown(found), *_away(settings)), env_file=env_file
+        settings=settings,
+        warnings=(*found.warnings, *_unknown(found), *_away(settings), *_proxy(settings)),
+        env_file=env_file,
     )
 
 
@@ -213,6 +216,17 @@ def _away(settings: Settings) -> list[str]:
     paths = [(name, getattr(settings, name)) for name in _MAY_BE_AWAY]
     paths += [("media_dirs", folder) for folder in settings.media_dirs]
     return [f"{name.upper()}: {path} is not there" for name, path in paths if path and not path.exists()]
+
+
+def _proxy(settings: Settings) -> list[str]:
+    """A warning where the page of a video is read through a proxy, but the video itself cannot be."""
+    scheme, separator, _ = settings.ytdlp_proxy.get_secret_value().partition("://")
+    if not separator or scheme == "http":
+        return []
+    return [
+        f"YTDLP_PROXY: ffmpeg cannot go through a {scheme} proxy: pages are read through it, the media themselves are not;"
+        " give an http:// proxy if the site binds its links to your address"
+    ]
 
 
 def _is_secret(annotation: Any) -> bool:

@@ -41,7 +41,9 @@ from tg_video_streamer.telegram.keystore import Keystore
 from tg_video_streamer.telegram.limiter import ConnectionLimiter
 
 if TYPE_CHECKING:
+    from tg_video_streamer.outputs.call import CallAdapter
     from tg_video_streamer.telegram.account import Account
+    from tg_video_streamer.telegram.call import GroupCall
 
 _SCRIPT = Path("test/auto_session_runner.py")
 CONNECTION_PAUSES = Backoff(first=0.5, longest=5.0)
@@ -146,7 +148,7 @@ def telegram_parts(
         plan=TransportPlan(settings.telegram_transport, call_there=True, patience_seconds=patience_seconds),
         store=store,
         make_rtmp=partial(_rtmp_adapter, around),
-        make_call=_CallMaker(around, lambda: output.account).make,
+        make_call=_CallMaker(around, lambda: output.account, as_channel=settings.call_join_as == "channel").make,
         fanout=around.fanout,
         publish=events.publish,
         clock=clock,
@@ -165,7 +167,7 @@ def telegram_parts(
     )
     keeper = SessionKeeper(
         renewal=renewal,
-        users=SessionUsers(came=output.session_came, went=output.session_went),
+        users=SessionUsers(came=output.session_came, went=output.session_went, awaited=output.session_awaited),
         changed=file.changed,
         clock=clock,
         publish=events.publish,
@@ -190,22 +192,29 @@ def _rtmp_adapter(around: TelegramSurroundings, address: RtmpAddress, cancelled:
 class _CallMaker:
     """Makes attempts at the video chat: one call object a chat, since it counts how often was joined."""
 
-    def __init__(self, around: TelegramSurroundings, account: Callable[[], Account | None]) -> None:
+    def __init__(
+        self, around: TelegramSurroundings, account: Callable[[], Account | None], *, as_channel: bool
+    ) -> None:
         self._around = around
         self._account = account
-        self._calls: dict[Chat, object] = {}
+        self._as_channel = as_channel
+        self._calls: dict[Chat, GroupCall] = {}
         self._loop = asyncio.get_running_loop()
 
-    def make(self, chat: Chat, cancelled: threading.Event) -> Adapter:
+    def make(self, chat: Chat, cancelled: threading.Event) -> CallAdapter:
         """An attempt, in the event loop's thread; Telethon is loaded by then."""
         call_output = import_module("tg_video_streamer.outputs.call")
         call = import_module("tg_video_streamer.telegram.call")
         lookup = import_module("tg_video_streamer.telegram.lookup")
         around = self._around
         if chat not in self._calls:
-            made = call.GroupCall(account=self._present, peer=lookup.input_peer(chat), clock=around.clock)
-            self._calls[chat] = made
-        adapter: Adapter = call_output.CallAdapter(
+            self._calls[chat] = call.GroupCall(
+                account=self._present,
+                peer=lookup.input_peer(chat),
+                clock=around.clock,
+                as_channel=self._as_channel,
+            )
+        adapter: CallAdapter = call_output.CallAdapter(
             self._calls[chat],
             around.fanout.headers,
             width=around.house.width,

@@ -69,3 +69,19 @@ def test_nothing_on_air_says_why() -> None:
     """With nothing on air, `now` tells the channel's state and reason."""
     status = replace(SmallChannel().status(), now=None, channel_state="on_slate", reason="the playlist is empty")
     assert wording.now_text(status) == "nothing (on slate: the playlist is empty)"
+
+
+def test_telegram_is_told_as_it_is() -> None:
+    """Session, viewers, degraded mode with its remedy, and whether the far end has the stream; nothing without Telegram."""
+    status = SmallChannel().status()
+    assert "telegram" not in "".join(wording.status_lines(status))
+    output = replace(status.outputs[0], name="telegram-1", kind="telegram", proof="proven")
+    status = replace(status, outputs=(output,), session_state="valid", viewers=1)
+    lines = wording.status_lines(status)
+    assert "output telegram-1: on air, 2.5 Mbit/s, 12.3 MB sent, proven: Telegram has it" in lines
+    assert "telegram: session valid, 1 viewer" in lines
+    status = replace(status, session_state="expired", viewers=None, degraded=True, degraded_reason="it has expired")
+    first, *others = wording.status_lines(status)
+    assert first.startswith("on air · degraded · ")
+    assert "telegram: session expired" in others
+    assert "degraded: it has expired; run: tg-video-streamer session renew --write-env" in others

@@ -211,7 +211,7 @@ def test_kept_key_and_no_live_stream(channel: LiveChannel) -> None:
 
 
 def test_auto_takes_the_video_chat(channel: LiveChannel) -> None:
-    """An account that gets no URL takes part in the video chat, and is in it alone and without an RTMP stream."""
+    """An account that gets no URL takes part in the video chat, alone in it and without an RTMP stream; it is proven."""
     with SfuProcess() as sfu:
         channel.stand.do(lambda: setattr(channel.stand.world, "answer_join", sfu.answer))
         channel.stand.do(lambda: setattr(channel.stand.world, "rtmp_roles", set()))
@@ -221,9 +221,35 @@ def test_auto_takes_the_video_chat(channel: LiveChannel) -> None:
         channel.until(lambda: sfu.packets() > 100, "media in the call")
         assert not call_of(channel).rtmp_stream
         assert asked_for_keys(channel) == [False]
+        channel.until(lambda: channel.parts.facts().proofs == {"telegram-1": "proven"}, "proven")
+        channel.stand.do(lambda: setattr(channel.stand.world, "viewers", 8))
+        channel.until(lambda: channel.parts.facts().viewers == 7, "the viewers")
         channel.stop()
         assert call_of(channel).participants == []
     assert channel.nginx.records() == []
+
+
+def test_call_proof_is_what_telegram_says(channel: LiveChannel) -> None:
+    """The media server's word proves or refutes the video chat, joined as the channel; nobody to ask leaves it unproven."""
+    with SfuProcess() as sfu:
+        channel.stand.do(lambda: setattr(channel.stand.world, "answer_join", sfu.answer))
+        channel.write_env(channel.stand.session_string(), TELEGRAM_TRANSPORT="call", CALL_JOIN_AS="channel")
+        channel.start()
+        channel.until_on_air()
+        channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+        assert [one.peer.channel_id for one in call_of(channel).participants] == [CHANNEL_ID]
+        assert channel.parts.facts().viewers == 0
+        channel.stand.do(lambda: setattr(call_of(channel).participants[0], "source", 1))
+        channel.until(lambda: "no longer has our stream" in channel.error, "told")
+        channel.until(lambda: channel.parts.watch.proof == "proven" and channel.state is OutputState.ON_AIR, "again")
+        told = [event.proof for event in channel.events if isinstance(event, ProofChanged)]
+        assert told[0] == told[-1] == "proven"
+        assert "missing" in told
+        channel.stand.stop()
+        channel.until(lambda: channel.parts.watch.proof == "unproven", "unproven")
+        assert channel.state is OutputState.ON_AIR
+        assert channel.parts.facts().viewers is None
+        channel.stand.start()
 
 
 def test_one_call_a_chat(channel: LiveChannel) -> None:
@@ -255,4 +281,17 @@ def test_out_of_reach(channel: LiveChannel) -> None:
     assert not channel.parts.facts().degraded
     channel.stand.start()
     stream(channel, StreamState.ADVANCING)
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven again")
+    # A minute of refused connections may have used up what the limiter allows in one.
+    channel.until(lambda: channel.parts.watch.proof == "proven", "proven again", timeout=90)
+
+
+def test_out_of_reach_at_the_start(channel: LiveChannel) -> None:
+    """With no kept key and Telegram away the output is `retrying` with the reason, and on air once Telegram is back."""
+    channel.stand.stop()
+    channel.start()
+    channel.until(lambda: channel.state is OutputState.RETRYING, "retrying", timeout=60)
+    assert "cannot be reached" in channel.error
+    assert not channel.parts.facts().degraded
+    channel.stand.start()
+    channel.until_on_air()
+    assert channel.error == ""

@@ -39,6 +39,9 @@ def troubled_status() -> ServiceStatus:
         problems=("output telegram is retrying: connection refused",),
         warnings=("playlist.txt line 7: neither a file nor an address, skipped",),
         outputs=(retrying, status.outputs[1]),
+        session_state="expired",
+        degraded=True,
+        degraded_reason="the Telegram session has expired",
     )
 
 
@@ -138,6 +141,38 @@ def test_status_is_fresh_within_seconds(clip: Clip, browser: WebDriver) -> None:
         assert "line 7" in text_of(browser, "warnings-list")
         assert "4 reconnects" in text_of(browser, "outputs")
         assert browser.title.startswith("Slate, not healthy")
+
+
+def test_telegram_is_told_as_it_is(clip: Clip, browser: WebDriver, artifacts: Path) -> None:
+    """Session, viewers, proof, and degraded mode with its reason and remedy: as the server writes it and kept fresh."""
+    status = example_status()
+    outputs = (replace(status.outputs[0], name="telegram-1", kind="telegram", proof="proven"), status.outputs[1])
+    status = replace(status, outputs=outputs, session_state="valid", viewers=12)
+    with still_page(clip, example_status()) as site:
+        browser.get(site.url)
+        assert not browser.find_element(By.ID, "session").is_displayed()
+        assert not browser.find_element(By.ID, "degraded").is_displayed()
+        site.status = status
+        wait_until(lambda: text_of(browser, "viewers") == "12", what="the viewers")
+        assert text_of(browser, "session") == "valid"
+        assert "proven: Telegram has it" in text_of(browser, "outputs")
+        outputs = (replace(outputs[0], proof="unproven"), outputs[1])
+        site.status = replace(
+            status,
+            outputs=outputs,
+            session_state="expired",
+            viewers=None,
+            degraded=True,
+            degraded_reason="it has expired",
+        )
+        wait_until(lambda: text_of(browser, "badge") == "On air, degraded", what="the badge")
+        for _ in range(2):
+            assert text_of(browser, "viewers") == "unknown"
+            assert "it has expired\nrun: tg-video-streamer session renew" in text_of(browser, "degraded-list")
+            assert "unproven: Telegram cannot be asked" in text_of(browser, "outputs")
+            browser.refresh()
+        save_screenshot(browser, artifacts / "page-degraded.png")
+        assert console_errors(browser) == []
 
 
 def test_hidden_page_asks_nothing(clip: Clip, browser: WebDriver) -> None:

@@ -7,6 +7,13 @@ from collections.abc import Sequence
 
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 
+PROOFS = {
+    "proven": "proven: Telegram has it",
+    "unproven": "unproven: Telegram cannot be asked",
+    "missing": "refuted: Telegram does not have it",
+}
+"""What is known of the far end of a Telegram output, for people."""
+DEGRADED_REMEDY = "run: tg-video-streamer session renew --write-env"
 _MAX_LENGTH = 300
 _SPACES = frozenset({"Zl", "Zp", "Zs"})
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn"})
@@ -106,6 +113,7 @@ def output_text(output: OutputStatus) -> str:
     if output.state == "on_air":
         parts.append(bit_rate_text(output.bits_per_second))
     parts.append(f"{size_text(output.bytes_sent)} sent")
+    parts += [PROOFS[output.proof]] if output.proof in PROOFS else []
     return ", ".join([*parts, *output_troubles(output)])
 
 
@@ -119,11 +127,27 @@ def output_troubles(output: OutputStatus) -> list[str]:
     return troubles
 
 
+def telegram_text(status: ServiceStatus) -> str:
+    """The Telegram session and who watches; empty where nothing needs a session."""
+    if not status.session_state:
+        return ""
+    text = f"session {state_text(status.session_state)}"
+    if status.viewers is not None:
+        text += f", {status.viewers} viewer{'' if status.viewers == 1 else 's'}"
+    return text
+
+
+def degraded_text(status: ServiceStatus) -> str:
+    """Why Telegram is without a session, and what helps; empty while it is not."""
+    return f"{printable(status.degraded_reason)}; {DEGRADED_REMEDY}" if status.degraded else ""
+
+
 def status_line(status: ServiceStatus) -> str:
     """Everything that matters, in one line."""
     on_air = sum(output.state == "on_air" for output in status.outputs)
     parts = [
         state_text(status.channel_state) + ("" if status.healthy else " (not healthy)"),
+        *(["degraded"] if status.degraded else []),
         now_text(status),
         f"outputs on air: {on_air} of {len(status.outputs)}",
         f"buffer {status.buffer_seconds:.1f} s",
@@ -142,6 +166,8 @@ def status_lines(status: ServiceStatus) -> Sequence[str]:
         status_line(status),
         *(f"next: {item_text(item)}" for item in status.next_items[:3]),
         *(f"output {output_text(output)}" for output in status.outputs),
+        *([f"telegram: {text}"] if (text := telegram_text(status)) else []),
+        *([f"degraded: {text}"] if (text := degraded_text(status)) else []),
         history,
         *(f"problem: {printable(line)}" for line in status.problems),
         *(f"warning: {printable(line)}" for line in status.warnings),

@@ -89,6 +89,11 @@ class CallAdapter:
         self._broken = False
 
     @property
+    def call(self) -> GroupCall:
+        """The signalling, which knows what Telegram says of it."""
+        return self._call
+
+    @property
     def worker_pid(self) -> int:
         """The child's process id. Raises OutputLost where there is none."""
         return self._running.pid

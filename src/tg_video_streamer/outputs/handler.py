@@ -118,6 +118,18 @@ class OutputHandler:
         if self._machine.state is not OutputState.STOPPED:
             self._halt(OutputState.SUSPENDED, why)
 
+    def waits(self, why: str) -> None:
+        """The attempt under way cannot go on because of `why`, which others try again; empty: it goes on.
+
+        Callable from any thread.
+        """
+        with self._lock:
+            if why and self._machine.state in {OutputState.CONNECTING, OutputState.RETRYING}:
+                self._machine.move(OutputState.RETRYING, why)
+                self._error = why
+            elif not why and self._machine.state is OutputState.RETRYING:
+                self._machine.move(OutputState.CONNECTING)
+
     def status(self) -> OutputReport:
         """Where it stands now; callable from any thread."""
         with self._lock:

@@ -26,6 +26,7 @@ from tg_video_streamer.errors import (
 from tg_video_streamer.outputs.adapter import Adapter
 from tg_video_streamer.outputs.handler import OutputHandler, Publish
 from tg_video_streamer.outputs.kept_address import KeptAddress
+from tg_video_streamer.outputs.session_wait import SessionWait
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.outputs.telegram_adapter import TelegramAdapter
 from tg_video_streamer.outputs.transport import Transport, TransportPlan
@@ -35,13 +36,15 @@ from tg_video_streamer.telegram.chat import Chat, ChatReference
 from tg_video_streamer.telegram.keystore import Keystore
 
 if TYPE_CHECKING:
+    from tg_video_streamer.outputs.call import CallAdapter
     from tg_video_streamer.telegram.account import Account
+    from tg_video_streamer.telegram.call import GroupCall
     from tg_video_streamer.telegram.livestream import LiveStream, RunningCall
 
 log = structlog.get_logger(__name__)
 
 MakeRtmp = Callable[[RtmpAddress, threading.Event], Adapter]
-MakeCall = Callable[[Chat, threading.Event], Adapter]
+MakeCall = Callable[[Chat, threading.Event], "CallAdapter"]
 
 ASK_SECONDS = 10.0
 """A server that refuses connections is no reason to ask Telegram about it more often than this."""
@@ -83,7 +86,6 @@ class TelegramOutput:
         self._title = title
         self._loop = asyncio.get_running_loop()
         self._account: Account | None = None
-        self._came = asyncio.Event()
         self._live: LiveStream | None = None
         self._adapter: TelegramAdapter | None = None
         self._asked_at: float | None = None
@@ -91,12 +93,15 @@ class TelegramOutput:
         self._new_key = False
         self.stream: Stream | None = None
         """What is looked after; None while nothing is known of it."""
+        self.call: GroupCall | None = None
+        """Our part in the video chat, where that is the way."""
         self.transport = Transport.RTMP
         self.ended = asyncio.Event()
         """Set by an update that the live stream is over."""
         self.handler = OutputHandler(
             name=name, kind="telegram", make_adapter=self._attempt, fanout=fanout, publish=publish, clock=clock
         )
+        self._session = SessionWait(self.handler.waits)
 
     # What others tell it
 
@@ -114,16 +119,20 @@ class TelegramOutput:
         # The time without a session says nothing about either way.
         self._plan.on_air()
         account.subscribe(heard)
-        self._came.set()
+        self._session.came()
         if self.handler.status().state is OutputState.SUSPENDED:
             self.handler.start()
 
     async def session_went(self, why: str) -> None:
         """There is no session any longer: stay on air with a kept key, or wait for the next one."""
-        self._came.clear()
+        self._session.went()
         self._account = self._live = self.stream = None
         if self._kept.address() is None or self.transport is Transport.CALL:
             await asyncio.to_thread(self.handler.suspend, why)
+
+    def session_awaited(self, why: str) -> None:
+        """A session cannot be had now because of `why`: said of the output where it needs one to begin."""
+        self._session.delayed(why)
 
     @property
     def asks(self) -> bool:
@@ -193,7 +202,7 @@ class TelegramOutput:
             if account is None:
                 if (kept := self._kept.address()) is not None:
                     return self._on(Transport.RTMP, self._make_rtmp(kept, cancelled))
-                await self._came.wait()
+                await self._session.over()
                 continue
             way = self._plan.choose(self._clock.monotonic())
             try:
@@ -224,7 +233,9 @@ class TelegramOutput:
     def _call_adapter(self, chat: Chat, cancelled: threading.Event) -> Adapter:
         if self._make_call is None:
             raise OutputRejected("the video chat is no way here", remedy="set TELEGRAM_TRANSPORT=rtmp or auto")
-        return self._make_call(chat, cancelled)
+        adapter = self._make_call(chat, cancelled)
+        self.call = adapter.call
+        return adapter
 
     def went_on_air(self) -> None:
         """The handler said that media is taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -18,6 +18,8 @@ from tg_video_streamer.telegram.proof import GRACE_SECONDS, Look, Proof, ProofSt
 from tg_video_streamer.telegram.title import PAUSE_SECONDS, TitlePacer
 
 log = structlog.get_logger(__name__)
+
+_TRYING = frozenset({OutputState.CONNECTING, OutputState.RETRYING})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,10 +88,14 @@ class StreamWatch:
         """Look once."""
         report = self._output.handler.status()
         on_air = report.state is OutputState.ON_AIR
-        leaving = on_air and report.bytes_sent > self._bytes and self._output.transport is Transport.RTMP
+        leaving = on_air and report.bytes_sent > self._bytes
         self._bytes = report.bytes_sent
         if on_air:
             self._output.went_on_air()
+        if self._output.transport is Transport.CALL:
+            self._output.ended.clear()
+            await self._look_at_call(report.state, leaving=leaving)
+            return
         if leaving and self._output.stream is None and self._output.asks:
             await self._find()
         stream = self._output.stream
@@ -103,6 +109,24 @@ class StreamWatch:
         else:
             self.viewers = None
         self._judge(leaving=leaving, newest=newest)
+
+    async def _look_at_call(self, state: OutputState, *, leaving: bool) -> None:
+        """The video chat's own checks tell whether Telegram's media server has our stream, and mend it; here it is told."""
+        call, proof = self._output.call, Proof.UNKNOWN
+        self.viewers = await self._viewers_of_call()
+        if call is not None and (leaving or (call.proof is Proof.MISSING and state in _TRYING)):
+            proof = call.proof
+        self._turned(replace(ProofState(), proof=proof))
+
+    async def _viewers_of_call(self) -> int | None:
+        call = self._output.call
+        if call is None or not self._output.asks:
+            return None
+        try:
+            return await call.viewers()
+        except (SessionError, TelegramRefused) as trouble:
+            self._told(trouble)
+            return None
 
     async def _find(self) -> None:
         try:
@@ -154,13 +178,16 @@ class StreamWatch:
     def _judge(self, *, leaving: bool, newest: int | None) -> None:
         now = self._clock.monotonic()
         look = Look(at=now, leaving=leaving, newest_milliseconds=newest)
-        before = self._state.proof
-        self._state = judge(self._state, look, grace_seconds=self._pace.grace_seconds)
+        self._turned(judge(self._state, look, grace_seconds=self._pace.grace_seconds))
+        self._mend(now)
+
+    def _turned(self, state: ProofState) -> None:
+        """This is what is known now; a change is published."""
+        before, self._state = self._state.proof, state
         if self._state.proof is not before:
             self._publish(ProofChanged(wall=self._clock.wall(), output=self._name, proof=str(self._state.proof)))
             if self._state.proof is Proof.PROVEN:
-                log.info("telegram has the live stream", output=self._name)
-        self._mend(now)
+                log.info("telegram has the stream", output=self._name)
 
     def _mend(self, now: float) -> None:
         """Do what the state asks for."""

@@ -42,6 +42,8 @@ class SessionUsers:
 
     came: Callable[[Account], Awaitable[None]]
     went: Callable[[str], Awaitable[None]]
+    awaited: Callable[[str], None] = lambda _why: None
+    """Called after each cycle that only the network spoiled, with why: there is none yet, and it is tried again."""
 
 
 class SessionKeeper:
@@ -135,6 +137,7 @@ class SessionKeeper:
                 self._machine.move(SessionState.EXPIRED, trouble.what)
             named = trouble.seconds if isinstance(trouble, SessionUnreachable) else 0.0
             pause = max(min(self._cycle_seconds, UNREACHABLE_SECONDS), named)
+            self._users.awaited(str(trouble))
             self._tell_failure(trouble, pause)
         else:
             self._account, self._ended = renewed.account, ended

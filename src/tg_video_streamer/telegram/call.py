@@ -23,6 +23,7 @@ from tg_video_streamer.states import StateMachine
 from tg_video_streamer.telegram.account import Account
 from tg_video_streamer.telegram.call_budget import JoinBudget
 from tg_video_streamer.telegram.call_states import CALL_TRANSITIONS, CallState
+from tg_video_streamer.telegram.proof import Proof
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,8 @@ class GroupCall:
         self._source = 0
         self.lost = ""
         """Why we are no longer in the call; empty while we are, or never were."""
+        self.proof = Proof.UNKNOWN
+        """Whether Telegram's media server has our stream, as it said last."""
 
     @property
     def state(self) -> CallState:
@@ -91,7 +94,7 @@ class GroupCall:
         if (pause := self._budget.pause()) > 0:
             raise SessionUnreachable("the video chat was joined too often", seconds=pause)
         self._machine.move(CallState.JOINING)
-        self.lost = ""
+        self.lost, self.proof = "", Proof.UNKNOWN
         try:
             answer = await self._join(payload, source)
         except BaseException as error:
@@ -120,9 +123,24 @@ class GroupCall:
                 self._gone("the video chat was ended" if refused.word in _ENDED else "removed from the video chat")
         except SessionUnreachable as trouble:
             log.warning("video chat cannot be checked", why=trouble.what)
+            self.proof = Proof.UNPROVEN
         else:
-            if source not in present and source == self._source:
-                self._lose("Telegram's media server no longer has our stream")
+            self._checked(source, seen=source in present)
+
+    def _checked(self, source: int, *, seen: bool) -> None:
+        if source != self._source:
+            return
+        self.proof = Proof.PROVEN if seen else Proof.MISSING
+        if not seen:
+            self._lose("Telegram's media server no longer has our stream")
+
+    async def viewers(self) -> int | None:
+        """Participants without ourselves; None where we are not in the call. Raises SessionError, TelegramRefused."""
+        call = self._call
+        if self.state is not CallState.JOINED or call is None:
+            return None
+        about = await self._account().invoke(GetGroupCallRequest(call=call, limit=1))
+        return max(0, int(about.call.participants_count) - 1)
 
     async def leave(self) -> None:
         """Be out of it; whether Telegram could be told is logged."""

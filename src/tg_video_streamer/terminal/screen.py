@@ -24,6 +24,7 @@ _BADGES = {
     "starting": "bold black on cyan",
     "stopping": "bold black on white",
 }
+_PROOF_STYLES = {"proven": "green", "missing": "bold red"}
 _OUTPUT_STYLES = {"on_air": "green", "connecting": "cyan", "retrying": "yellow", "suspended": "magenta"}
 
 
@@ -46,8 +47,11 @@ class Screen:
         status = self.status
         top = [_address_line(status, self.preview_address, width), _badge_line(status, self.now_wall)]
         top += [_labelled("Now", _now(status)), _progress_line(status, width, ascii_only=ascii_only)]
+        if status.session_state:
+            top.append(_labelled("Session", wording.telegram_text(status).removeprefix("session ")))
         outputs = [_output_line(output) for output in status.outputs]
-        problems = [Text(f"! {wording.printable(line)}", "bold red") for line in status.problems]
+        problems = [Text(f"! degraded: {text}", "bold magenta")] if (text := wording.degraded_text(status)) else []
+        problems += [Text(f"! {wording.printable(line)}", "bold red") for line in status.problems]
         coming = [
             _labelled("Next" if index == 0 else "", _coming(item)) for index, item in enumerate(status.next_items[:3])
         ]
@@ -89,6 +93,8 @@ def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
         base.append("  PAUSED", "bold yellow")
     if not status.healthy:
         base.append("  NOT HEALTHY", "bold red")
+    if status.degraded:
+        base.append("  DEGRADED", "bold magenta")
     return base.append(f"  {wording.printable(status.reason)}", "dim")
 
 
@@ -134,6 +140,8 @@ def _output_line(output: OutputStatus) -> Text:
     text = _columns((wording.printable(output.name), state, rate, wording.size_text(output.bytes_sent)))
     line = Text(text)
     line.stylize(_OUTPUT_STYLES.get(output.state, "dim"), _NAME_CELLS + 1, _NAME_CELLS + 1 + len(state))
+    if output.proof in wording.PROOFS:
+        line.append(" " + wording.PROOFS[output.proof].partition(":")[0], _PROOF_STYLES.get(output.proof, "dim"))
     return line.append(" " + ", ".join(wording.output_troubles(output)), "yellow")
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.wording import DEGRADED_REMEDY, PROOFS
 
 STATE_LABELS = {
     "starting": "Starting",
@@ -37,7 +38,7 @@ def render_page(status: ServiceStatus, *, now_wall: float, streams: Sequence[str
 <link rel="stylesheet" href="/page.css">
 <script src="/page.js" defer></script>
 </head>
-<body data-labels="{escape(json.dumps(STATE_LABELS))}">
+<body data-labels="{escape(json.dumps(STATE_LABELS))}" data-proofs="{escape(json.dumps(PROOFS))}" data-remedy="{DEGRADED_REMEDY}">
 {body}</body>
 </html>
 """
@@ -57,6 +58,7 @@ def _main(status: ServiceStatus, streams: Sequence[str]) -> str:
     sources = "".join(_SOURCES[stream] for stream in streams)
     return f"""<main>
 {_notes("problems", "Not healthy", status.problems)}
+{_notes("degraded", "Degraded: no Telegram session", _degraded(status))}
 <div class="column">
 <section class="picture" aria-label="Live picture">
 <video id="live" muted autoplay playsinline controls aria-label="What is on air now">{sources}
@@ -102,7 +104,13 @@ def badge(status: ServiceStatus) -> tuple[str, str]:
         return label, "quiet"
     if not status.healthy:
         return f"{label}, not healthy", "bad"
+    if status.degraded:
+        return f"{label}, degraded", "fair"
     return label, "good" if status.channel_state == "on_air" else "fair"
+
+
+def _degraded(status: ServiceStatus) -> tuple[str, ...]:
+    return (status.degraded_reason, DEGRADED_REMEDY) if status.degraded else ()
 
 
 def clock_text(seconds: float) -> str:
@@ -171,11 +179,14 @@ def _output(output: OutputStatus) -> str:
         facts.append(f"{output.reconnects} reconnects")
     if output.dropped_packets:
         facts.append(f"{output.dropped_packets} packets dropped")
+    proof = ""
+    if output.proof in PROOFS:
+        proof = f'<span class="proof" data-proof="{output.proof}">{PROOFS[output.proof]}</span>'
     error = f'<span class="error">{escape(output.error)}</span>' if output.error else ""
     return (
         f'<li><span class="name"><bdi>{escape(output.name)}</bdi></span>'
         f'<span class="state" data-state="{escape(output.state)}">{escape(output.state.replace("_", " "))}</span>'
-        f'<span class="number">{escape(" · ".join(facts))}</span>{error}</li>'
+        f'<span class="number">{escape(" · ".join(facts))}</span>{proof}{error}</li>'
     )
 
 
@@ -197,4 +208,12 @@ def _facts(status: ServiceStatus) -> str:
         "programme-length": ("Programme", span_text(status.program_seconds)),
         "uptime": ("Service up", span_text(status.uptime_seconds)),
     }
-    return "".join(f'<div><dt>{name}</dt><dd id="{key}">{value}</dd></div>' for key, (name, value) in facts.items())
+    viewers = "unknown" if status.viewers is None else str(status.viewers)
+    telegram = {
+        "session": ("Telegram session", escape(status.session_state)),
+        "viewers": ("Viewers in Telegram", viewers),
+    }
+    hidden = "" if status.session_state else " hidden"
+    rows = [(key, name, value, "") for key, (name, value) in facts.items()]
+    rows += [(key, name, value, hidden) for key, (name, value) in telegram.items()]
+    return "".join(f'<div{hide}><dt>{name}</dt><dd id="{key}">{value}</dd></div>' for key, name, value, hide in rows)

@@ -8,6 +8,7 @@ const HIDDEN_MS = 30000; // a muted picture in a hidden tab is work for nobody
 const LONG_PAUSE_MS = 5000; // after this, "play" means now and not where it was left
 
 const labels = JSON.parse(document.body.dataset.labels);
+const proofs = JSON.parse(document.body.dataset.proofs);
 const byId = (id) => document.getElementById(id);
 const video = byId("live");
 
@@ -61,6 +62,7 @@ function showState(status) {
   const label = labels[status.channel_state] ?? status.channel_state;
   if (["starting", "stopping"].includes(status.channel_state)) showBadge(label, "quiet");
   else if (!status.healthy) showBadge(`${label}, not healthy`, "bad");
+  else if (status.degraded) showBadge(`${label}, degraded`, "fair");
   else showBadge(label, status.channel_state === "on_air" ? "good" : "fair");
   setText("reason", status.reason);
   const began = new Date(status.since_wall * 1000);
@@ -96,6 +98,11 @@ function outputRow(output) {
   if (output.reconnects) facts.push(`${output.reconnects} reconnects`);
   if (output.dropped_packets) facts.push(`${output.dropped_packets} packets dropped`);
   row.append(name, state, make("span", "number", facts.join(" · ")));
+  if (proofs[output.proof]) {
+    const proof = make("span", "proof", proofs[output.proof]);
+    proof.dataset.proof = output.proof;
+    row.append(proof);
+  }
   if (output.error) row.append(make("span", "error", output.error));
   return row;
 }
@@ -111,6 +118,7 @@ function show(status) {
   showState(status);
   showItem(status);
   showNotes("problems", status.problems);
+  showNotes("degraded", status.degraded ? [status.degraded_reason, document.body.dataset.remedy] : []);
   showNotes("warnings", status.warnings);
   const outputs = status.outputs.map(outputRow);
   fill("outputs", outputs.length ? outputs : [make("li", "empty", "None but this preview")]);
@@ -122,6 +130,9 @@ function show(status) {
   setText("played", String(status.streams_played));
   setText("programme-length", spanText(status.program_seconds));
   setText("uptime", spanText(status.uptime_seconds));
+  for (const id of ["session", "viewers"]) byId(id).parentElement.hidden = !status.session_state;
+  setText("session", status.session_state);
+  setText("viewers", status.viewers === null ? "unknown" : String(status.viewers));
   setText("version", status.version);
 }
 
