@@ -223,10 +223,8 @@ def _proxy(settings: Settings) -> list[str]:
     scheme, separator, _ = settings.ytdlp_proxy.get_secret_value().partition("://")
     if not separator or scheme == "http":
         return []
-    return [
-        f"YTDLP_PROXY: ffmpeg cannot go through a {scheme} proxy: pages are read through it, the media themselves are not;"
-        " give an http:// proxy if the site binds its links to your address"
-    ]
+    what = f"ffmpeg cannot go through a {scheme} proxy: pages are read through it, the media themselves are not"
+    return [f"YTDLP_PROXY: {what}; give an http:// proxy if the site binds its links to your address"]
 
 
 def _is_secret(annotation: Any) -> bool:

@@ -132,13 +132,18 @@ async def test_expired_url_is_resolved_again(
 
         feed = feed_of(item_of(server.url(long_clip.name)), each_ffmpeg, headers=headers, resolve=resolve)
 
+        before: list[int] = []
+
         def expire(frames: int) -> None:
             if frames == 20:
+                before.append(len(server.requests))
                 server.valid_key, server.cut_after = "second", None
 
         played = await play(feed, after=expire)
+        refused = [path for path, _ in server.requests[before[0] :] if "key=first" in path]
     assert asked[0] == "first"
     assert asked[-1] == "second"
+    assert len(refused) <= 2, "ffmpeg asks again for what was refused, with growing pauses"
     assert feed.state is FeedState.ENDED, feed.last_error
     assert played.decoded(tmp_path, headers).numbers(7) == list(range(FRAMES))
 

@@ -24,13 +24,14 @@ from tg_video_streamer.ffmpeg.inputs import (
     manifest_input,
     manifest_script,
     plain_manifest,
+    proxy_environment,
     script_input,
     url_script,
 )
 from tg_video_streamer.ffmpeg.runner import Child
 from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, seconds
-from tg_video_streamer.resolve.media import MediaInput
+from tg_video_streamer.resolve.media import Media, MediaInput
 
 _log = structlog.get_logger(__name__)
 
@@ -97,7 +98,7 @@ class Setting:
 
 async def attempt(
     setting: Setting,
-    inputs: Sequence[MediaInput],
+    media: Media,
     source: Source,
     place: Place,
     *,
@@ -111,13 +112,20 @@ async def attempt(
     `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
     buffer then, since the reader may be waiting for room in it.
     """
+    inputs = media.inputs
     pipes = Pipes(inputs)
     finished = asyncio.Event()
     reader = _reader(setting, source, place, pipes.output, finished)
     complaints = _Complaints(on_line)
     try:
         command = _command(setting, inputs, source, place, end_seconds, volume, pipes.scripts)
-        start = Child.start(command, stdout=pipes.child_output, pass_fds=pipes.inherited, on_line=complaints.take)
+        start = Child.start(
+            command,
+            stdout=pipes.child_output,
+            pass_fds=pipes.inherited,
+            environment=proxy_environment(media.proxy),
+            on_line=complaints.take,
+        )
         async with start as child:
             pipes.close_childs()
             pipes.hand_over_output()

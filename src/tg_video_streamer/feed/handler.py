@@ -189,7 +189,7 @@ class Feed:
         if before is not None and self._known_inputs == media.inputs:
             return before
         height = self._setting.house.height
-        found = await probe(media.inputs, live=media.is_live, wanted_height=height, measured=before is None)
+        found = await probe(media, wanted_height=height, measured=before is None)
         return carried_over(found, before, media)
 
     async def _played(self, media: Media, source: Source) -> Outcome:
@@ -202,7 +202,7 @@ class Feed:
             try:
                 outcome = await attempt(
                     self._setting,
-                    media.inputs,
+                    media,
                     source,
                     place,
                     end_seconds=self.item.end_seconds,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import structlog
 
 from tg_video_streamer.errors import ChildFailed, ProbeFailed
+from tg_video_streamer.ffmpeg.inputs import proxy_environment
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
 from tg_video_streamer.resolve.media import Media, MediaInput
@@ -26,10 +26,8 @@ PROBE_SECONDS = 25.0
 _REMEDY = "check it with ffprobe, or take it off the playlist"
 
 
-async def probe(
-    inputs: Sequence[MediaInput], *, live: bool, wanted_height: int = 1080, measured: bool = True
-) -> Source:
-    """What the inputs hold together; `wanted_height` chooses among several pictures, `measured`: their loudness too.
+async def probe(media: Media, *, wanted_height: int = 1080, measured: bool = True) -> Source:
+    """What its inputs hold together; `wanted_height` chooses among several pictures, `measured`: their loudness too.
 
     Raises ProbeFailed.
     """
@@ -42,16 +40,20 @@ async def probe(
                 "has_video": one.has_video,
                 "has_audio": one.has_audio,
             }
-            for one in inputs
+            for one in media.inputs
         ],
-        "live": live,
+        "live": media.is_live,
         "wanted_height": wanted_height,
-        "measured": measured and not live,
+        "measured": measured and not media.is_live,
     }
     command = (sys.executable, "-m", "tg_video_streamer.feed.probe")
     try:
         done = await run(
-            command, stdin=json.dumps(question).encode(), timeout_seconds=PROBE_SECONDS, limit_bytes=1 << 20
+            command,
+            stdin=json.dumps(question).encode(),
+            timeout_seconds=PROBE_SECONDS,
+            limit_bytes=1 << 20,
+            environment=proxy_environment(media.proxy),
         )
     except ChildFailed as error:
         raise ProbeFailed(f"the source did not say what it holds: {error.what}", remedy="it is tried again") from error

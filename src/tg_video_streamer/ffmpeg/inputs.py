@@ -90,7 +90,8 @@ def url_script(url: str, headers: Mapping[str, str], *, silence_seconds: float =
         "reconnect": "1",
         "reconnect_streamed": "1",
         "reconnect_on_network_error": "1",
-        "reconnect_delay_max": "4",
+        # Where the site refuses, waiting is of no use: a fresh address comes from a try of our own.
+        "reconnect_delay_max": "1",
         **_header_options(headers),
     }
     lines = ["ffconcat version 1.0", f"file {_quoted(url)}"]
@@ -145,6 +146,20 @@ def library_options(*, is_file: bool, headers: Mapping[str, str], silence_second
         **named,
         **({"headers": "".join(lines)} if lines else {}),
     }
+
+
+def proxy_environment(proxy: str) -> dict[str, str]:
+    """What makes ffmpeg, or a child with its libraries, open http and https URLs through `proxy`, which may be empty.
+
+    In the environment and not on the command line, since it may hold a password. `http_proxy` serves for both (ffmpeg:
+    libavformat/http.c and tls.c).
+    """
+    return {"http_proxy": proxy} if proxy and takes_proxy(proxy) else {}
+
+
+def takes_proxy(proxy: str) -> bool:
+    """Whether ffmpeg can go through a proxy: it knows plain HTTP ones only."""
+    return proxy.startswith("http://")
 
 
 def dropped_headers(headers: Mapping[str, str]) -> list[str]:

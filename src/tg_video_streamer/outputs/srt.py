@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ChildFailed, OutputLost
 from tg_video_streamer.ffmpeg.child import FedChild
-from tg_video_streamer.media import CodecHeaders, Kind, Stamped
+from tg_video_streamer.media import CodecHeaders, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
-from tg_video_streamer.outputs.timestamps import MPEGTS_LIMIT_TICKS, OwnTime, own_milliseconds
-from tg_video_streamer.rtmp import flv
+from tg_video_streamer.outputs.flv_pipe import FlvPipe
+from tg_video_streamer.outputs.timestamps import MPEGTS_LIMIT_TICKS
 
 
 def srt_command(ffmpeg: Path, url: str) -> list[str]:
@@ -64,11 +64,7 @@ class SrtAdapter:
         self._cancelled = cancelled
         self._stall_seconds = stall_seconds
         self._child: FedChild | None = None
-        self._time = OwnTime()
-        metadata = flv.metadata(width=width, height=height, frames_per_second=25, rtmp=False)
-        self._opening = flv.FILE_HEADER + flv.file_tag(flv.SCRIPT, 0, b"", metadata)
-        self._opening += flv.file_tag(flv.VIDEO, 0, b"", flv.video_header(headers.video))
-        self._opening += flv.file_tag(flv.AUDIO, 0, b"", flv.audio_header(headers.audio))
+        self._flv = FlvPipe(headers, width=width, height=height)
         self._progress = b""
         self._sent = 0
         self._moved_at = clock.monotonic()
@@ -81,19 +77,8 @@ class SrtAdapter:
 
     def send(self, packets: Sequence[Stamped]) -> None:
         """See Adapter."""
-        parts = [self._opening]
-        self._opening = b""
-        for packet in packets:
-            ticks = self._time.ticks(packet)
-            if ticks < 0:
-                continue
-            if packet.kind is Kind.VIDEO:
-                head = flv.KEYFRAME_HEAD if packet.keyframe else flv.PICTURE_HEAD
-                parts.append(flv.file_tag(flv.VIDEO, own_milliseconds(ticks), head, packet.data))
-            else:
-                parts.append(flv.file_tag(flv.AUDIO, own_milliseconds(ticks), flv.SOUND_HEAD, packet.data))
         try:
-            self._running.write(b"".join(parts), stall_seconds=self._stall_seconds)
+            self._running.write(self._flv.packed(packets), stall_seconds=self._stall_seconds)
         except ChildFailed as error:
             raise OutputLost(f"{self._place}: {error.what}") from error
         self.attend()

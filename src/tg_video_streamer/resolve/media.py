@@ -34,6 +34,8 @@ class Media:
     is_live: bool = False
     expires_wall: float | None = None
     """When the signed URLs stop working, in seconds since 1970; None where they carry no expiry."""
+    proxy: str = field(default="", repr=False)
+    """Through what it was resolved, empty for nothing: sites bind URLs to the address that asked. May hold a password."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

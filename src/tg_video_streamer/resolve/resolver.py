@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -101,6 +102,7 @@ class Resolver:
 
     async def _ask_ytdlp(self, item: Item) -> Media | Expansion:
         secret = "@" in urlsplit(item.locator).netloc
+        proxy = self._proxy
         began = asyncio.get_running_loop().time()
         with private_copy(self._cookies, self._scratch_folder) as cookies:
             words = command(
@@ -113,7 +115,7 @@ class Resolver:
             settings = standard_input(
                 maximum_height=self._maximum_height,
                 most_children=self._most_children,
-                proxy=self._proxy,
+                proxy=proxy,
                 arguments=self._arguments,
                 url=item.locator if secret else None,
             )
@@ -134,7 +136,8 @@ class Resolver:
         answer = _parsed(ended.stdout)
         if answer is None:
             raise failure(ended.returncode, ended.stderr_tail)
-        return read_answer(answer, item, most_children=self._most_children)
+        found = read_answer(answer, item, most_children=self._most_children)
+        return replace(found, proxy=proxy) if isinstance(found, Media) else found
 
 
 async def ytdlp_version(python: str = sys.executable) -> str:
