@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +38,65 @@ def test_viewers_where_they_are_known(tmp_path: Path) -> None:
     log.on_event(_stretch())
     log.stop()
     assert json.loads((tmp_path / "as-run.jsonl").read_text())["viewers"] == 7
+
+
+def _on(number: int = 0, title: str = "Ein Film") -> WentOn:
+    stretch = _stretch(number, title)
+    return WentOn(wall=stretch.started, rung=stretch.rung, reason="started", key=stretch.key, title=title, counts=True)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+_KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from tg_video_streamer.as_run import AsRunLog
+from tg_video_streamer.events import Rung, WentOn
+log = AsRunLog(Path(sys.argv[1]))
+log.start()
+log.on_event(WentOn(wall=time.time() - 100, rung=Rung.ITEM, reason="started", key="k", title="Ein Film"))
+opened = Path(sys.argv[1]).with_suffix(".open")
+while not opened.exists():
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_kill_took_off_the_air_gets_its_line_at_the_next_start(tmp_path: Path) -> None:
+    """After kill -9 the next start writes what was on air, from when to when, once; after an orderly end nothing."""
+    path = tmp_path / "as-run.jsonl"
+    subprocess.run([sys.executable, "-c", _KILLED, path], check=False, timeout=30)
+    assert not path.exists()
+    for _ in range(2):
+        log = AsRunLog(path)
+        log.start()
+        log.on_event(_on())
+        log.on_event(_stretch())
+        log.stop()
+    killed, *others = _lines(path)
+    assert (killed["reason"], killed["key"], killed["title"]) == ("killed", "k", "Ein Film")
+    assert 99 < killed["seconds"] < 130
+    assert killed["start"] < killed["end"]
+    assert [line["reason"] for line in others] == ["ended", "ended"]
+
+
+def test_a_line_that_was_written_before_the_kill_is_not_doubled(tmp_path: Path) -> None:
+    """Where the kill comes between the line and the next stretch, the line stands there once."""
+    path = tmp_path / "as-run.jsonl"
+    log = AsRunLog(path)
+    log.start()
+    log.on_event(_on())
+    wait_until(path.with_suffix(".open").exists, what="the stretch is kept")
+    kept = path.with_suffix(".open").read_bytes()
+    log.on_event(_stretch())
+    log.stop()
+    path.with_suffix(".open").write_bytes(kept)
+    again = AsRunLog(path)
+    again.start()
+    again.stop()
+    assert len(_lines(path)) == 1
 
 
 def _keys(path: Path) -> list[str]:

@@ -7,12 +7,12 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.events import CameOff, Event, EventBus
+from tg_video_streamer.as_run_open import KEPT_SECONDS, OpenStretch, is_written, iso
+from tg_video_streamer.events import CameOff, Event, EventBus, WentOn
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +23,8 @@ _WAITING_AT_MOST = 10_000
 def as_run_line(event: CameOff, viewers: int | None = None) -> str:
     """One stretch as a JSON line: times in UTC by ISO 8601, lengths in seconds, viewers at its end where known."""
     record: dict[str, str | float] = {
-        "start": _iso(event.started),
-        "end": _iso(event.wall),
+        "start": iso(event.started),
+        "end": iso(event.wall),
         "seconds": round(event.seconds, 3),
         "rung": str(event.rung),
         "reason": event.reason,
@@ -38,14 +38,11 @@ def as_run_line(event: CameOff, viewers: int | None = None) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def _iso(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 class AsRunLog:
     """Takes events at once and writes them from its own thread: neither a slow nor a full disk holds the programme up.
 
     A line that the disk does not take is kept and tried again; only more than `_WAITING_AT_MOST` of them lose the oldest.
+    What was on air when the service was killed gets its line at the next start, with the reason `killed`.
     """
 
     def __init__(
@@ -64,6 +61,8 @@ class AsRunLog:
         self._files = files
         self._retry_seconds = retry_seconds
         self._waiting: deque[str] = deque()
+        self._open = OpenStretch(path.with_suffix(".open"))
+        self._on_air: WentOn | None = None
         self._changed = threading.Condition()
         self._stopping = False
         self._failing = False
@@ -75,10 +74,14 @@ class AsRunLog:
         bus.subscribe(self.on_event)
 
     def on_event(self, event: Event) -> None:
-        """Take a CameOff, and ignore all others; returns at once, from any thread."""
-        if not isinstance(event, CameOff):
+        """Take what goes on and comes off, and ignore all others; returns at once, from any thread."""
+        if not isinstance(event, CameOff | WentOn):
             return
         with self._changed:
+            self._on_air = event if isinstance(event, WentOn) else None
+            if isinstance(event, WentOn):
+                self._changed.notify()
+                return
             if len(self._waiting) >= _WAITING_AT_MOST:
                 self._waiting.popleft()
                 self._lost += 1
@@ -86,7 +89,10 @@ class AsRunLog:
             self._changed.notify()
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to write: first of all the line that a killed service could not."""
+        left = self._open.left()
+        if left is not None and not is_written(self._path, left):
+            self._waiting.append(as_run_line(left))
         self._thread = threading.Thread(target=self._run, name="as-run", daemon=True)
         self._thread.start()
 
@@ -111,9 +117,18 @@ class AsRunLog:
 
     def _next(self) -> str | None:
         """The oldest line, waited for; None once all is written and the log is to end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._stopping)
-            return self._waiting.popleft() if self._waiting else None
+        while True:
+            with self._changed:
+                if self._waiting:
+                    return self._waiting.popleft()
+                on_air, stopping = self._on_air, self._stopping
+            # Only after the line of what was on air before: a kill in between leaves the old stretch to be told.
+            self._open.keep(on_air)
+            with self._changed:
+                if stopping and not self._waiting:
+                    return None
+                if not self._waiting and self._on_air is on_air and not self._stopping:
+                    self._changed.wait(KEPT_SECONDS)
 
     def _written(self, line: str) -> bool:
         """Try once; the first failure of a row is logged, and so is the first success after it."""

@@ -58,6 +58,9 @@ def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
     assert (ended.item_id, begun.item_id) == (5, 5)
     assert abs(begun.numbers[0] - ended.numbers[-1]) <= 50
     assert all(one.frames <= 100 for one in after.of(None)), "the slate at the start"
+    killed, *_ = (line for line in channel.as_run() if line["reason"] == "killed")
+    assert "long" in killed["title"]
+    assert killed["seconds"] == pytest.approx(len(ended.numbers) / 25, abs=4)
     assert status["streams_played"] == 0
     assert re.search(r"^streams_played_total 0(\.0)?$", metrics, re.MULTILINE), metrics
 
