@@ -18,12 +18,15 @@ from stands.called_site import called_site
 from stands.ports import free_port
 from stands.service import COMMAND
 from stands.small_channel import SmallChannel, served
+from stands.telegram_dc.server import TelegramStand
+from stands.telegram_dc.world import API_HASH, PHONE
 from tg_video_streamer.config import Settings, load_settings
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding, Verdict, problem
 from tg_video_streamer.doctor.host import clock_finding, disk_findings, port_finding, service_findings, space_finding
 from tg_video_streamer.doctor.network import folder_finding, look_at_outputs
 from tg_video_streamer.doctor.programs import speed_finding, ytdlp_finding
+from tg_video_streamer.doctor.session import look_at_session
 
 CANARY = "CANARYsecretCANARY"
 YEAR_2026 = 1_780_000_000.0
@@ -267,3 +270,37 @@ def test_a_service_that_is_not_well_is_a_problem() -> None:
     status = SmallChannel().status()
     found = service_findings(replace(status, healthy=False, problems=("output rtmp-1 is retrying",)))
     assert found[0] == problem("service", "output rtmp-1 is retrying", "see: tg-video-streamer status")
+
+
+def session_finding(folder: Path, **values: str) -> Finding:
+    """What is said of the session."""
+    (found,) = asyncio.run(look_at_session(settings_of(folder, **values)))
+    return found
+
+
+def test_the_session_is_tried_and_told_masked(tmp_path: Path) -> None:
+    """Whose session it is, with no whole phone number; how it ended, with the remedy; that Telegram is out of reach."""
+    with TelegramStand() as stand:
+        session = stand.session_string()
+        values = stand.settings(session) | {"CHAT_ID": "@testchan"}
+        found = session_finding(tmp_path, **values)
+        assert found.line == "ok       session: works: Test, phone ***11, data centre 2"
+        assert not [one for one in (session, API_HASH, PHONE) if one in found.line]
+        stand.revoke_all(401, "SESSION_REVOKED")
+        found = session_finding(tmp_path, **values)
+        assert (found.verdict, "ended from another device" in found.text) == (Verdict.PROBLEM, True)
+        assert "--write-env" in found.remedy
+        plain = values | {"OUTPUTS": f"file:{tmp_path}/out.mkv"}
+        assert session_finding(tmp_path, **plain).verdict is Verdict.WARNING
+        stand.stop()
+        found = session_finding(tmp_path, **values)
+        assert (found.verdict, "reached" in found.text) == (Verdict.PROBLEM, True)
+        assert "TELEGRAM_PROXY" in found.remedy
+        stand.start()
+
+
+def test_a_session_that_is_missing_or_not_needed(tmp_path: Path) -> None:
+    """Without SESSION_STRING it is a problem for the output telegram, and none for others."""
+    found = session_finding(tmp_path, CHAT_ID="@testchan", API_ID="1", API_HASH="0" * 32)
+    assert (found.verdict, "--write-env" in found.remedy) == (Verdict.PROBLEM, True)
+    assert session_finding(tmp_path).verdict is Verdict.OK

@@ -153,6 +153,24 @@ def test_without_a_place_to_keep_it_the_string_is_all_that_stdout_gets(stand: Te
     _no_secret(person, env_file, out.strip())
 
 
+def test_renewing_tells_of_the_session_before(stand: TelegramStand, env_file: Path) -> None:
+    """The old session is left to a service that still runs with it, and the person is told where to end it."""
+    old = stand.session_string()
+    env_file.write_text(env_file.read_text().replace("SESSION_STRING=old", f"SESSION_STRING={old}"))
+    with _login(env_file, "--write-env") as person:
+        person.waits_for(PHONE_PROMPT)
+        person.types(PHONE)
+        person.waits_for(CODE_PROMPT)
+        person.types(CODE)
+        code, _ = person.ends()
+    assert code == 0, person.seen
+    assert _session(env_file) != old
+    assert f"before it ({masked(old)}) was not ended" in person.seen
+    assert "Settings, Devices" in person.seen
+    assert _owner(stand, old) == USER_ID
+    _no_secret(person, env_file, old)
+
+
 def test_a_phone_of_another_data_centre_is_followed_there(stand: TelegramStand, env_file: Path) -> None:
     """PHONE_MIGRATE leads to the account's own data centre, which the session then names; it works there."""
     with _login(env_file, "--write-env") as person:
@@ -389,7 +407,8 @@ def test_show_tells_whose_it_is_and_masks_it(stand: TelegramStand, env_file: Pat
     done = _run("session", "show", folder=env_file.parent)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"SESSION_STRING={masked(session)}\naccount: Test (id {USER_ID}, phone ***11)\n")
-    for fact in ("data centre: 2", "less than a day old", "180 days", "other sessions of the account: 1"):
+    facts = ("data centre: 2", "less than a day old", "180 days", "other sessions of the account: 1", "(same API_ID)")
+    for fact in (*facts, "Settings, Devices"):
         assert fact in done.stdout
     for secret in (PHONE, session, API_HASH, "127.0.0.1"):
         assert secret not in done.stdout

@@ -37,13 +37,15 @@ async def _look(loaded: LoadedSettings, *, notify: bool) -> int:
     from tg_video_streamer.config import secret_values  # noqa: PLC0415 - as above
     from tg_video_streamer.doctor.checkup import check_up  # noqa: PLC0415 - as above
     from tg_video_streamer.doctor.finding import Verdict  # noqa: PLC0415 - as above
+    from tg_video_streamer.doctor.session import look_at_session  # noqa: PLC0415 - as above
     from tg_video_streamer.logs import configure_logs, redaction  # noqa: PLC0415 - as above
 
     secrets = secret_values(loaded.settings)
     configure_logs(loaded.settings.log_format, secrets=secrets)
     redact = redaction(secrets)
     problems = 0
-    async for finding in check_up(loaded.settings, warnings=loaded.warnings, notify=notify):
+    looks = check_up(loaded.settings, warnings=loaded.warnings, session=look_at_session, notify=notify)
+    async for finding in looks:
         typer.echo(redact(finding.line))
         problems += finding.verdict is Verdict.PROBLEM
     return 1 if problems else 0

@@ -29,7 +29,7 @@ from tg_video_streamer.telegram.formats import masked, read_session_string
 from tg_video_streamer.telegram.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.login import logged_in
 from tg_video_streamer.telegram.remote import Server
-from tg_video_streamer.telegram.show import look_at, wording
+from tg_video_streamer.telegram.show import LEFT_OVER, look_at, wording
 
 Made = TypeVar("Made")
 _API_ID, _API_HASH = "API_ID", "API_HASH"
@@ -109,7 +109,20 @@ async def log_in(
         failure = await keep(places, settings.asked | {key: made.string}, terminal)
     if failure is not None:
         raise failure
+    if places and _was_session(old := settings.values.get(key, "")) and old != made.string:
+        terminal.tell(
+            f"The session before it ({masked(old)}) was not ended, since a running service goes on with it;"
+            f" see `session show`, and {LEFT_OVER}."
+        )
     return made.string, [f"{key}={masked(made.string)}"] if places else []
+
+
+def _was_session(string: str) -> bool:
+    try:
+        read_session_string(string)
+    except SessionEnded:
+        return False
+    return True
 
 
 def _same_account(settings: LoginSettings, key: str, user_id: int) -> None:

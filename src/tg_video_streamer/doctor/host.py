@@ -11,6 +11,7 @@ import socket
 import tempfile
 import time
 from datetime import UTC, date, datetime
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -99,7 +100,11 @@ async def look_at_clock(settings: Settings) -> list[Finding]:
         newest = await asyncio.to_thread(lambda: settings.state_dir.stat().st_mtime)
     except OSError:
         newest = 0.0
-    found = clock_finding(time.time(), newest, installed_version("yt-dlp"))
+    try:
+        dated = installed_version("yt-dlp")
+    except PackageNotFoundError:
+        dated = ""  # that it is missing is told with the tools
+    found = clock_finding(time.time(), newest, dated)
     return [found if found.remedy or await _synchronized() else _not_synchronized()]
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from telethon.tl import functions, types
+from telethon.tl import types
 
 from tg_video_streamer.telegram.account import Account
+from tg_video_streamer.telegram.dialogs import listed_chats
 
-_PAGE, _PAGES_AT_MOST = 100, 50
 _CHANNEL_BASE = 1_000_000_000_000
 
 
@@ -32,10 +31,9 @@ async def streamable_chats(account: Account) -> list[StreamableChat]:
     Whether Telegram hands out an RTMP address too is asked when streaming: its sources disagree on who may.
     """
     found: dict[int, StreamableChat] = {}
-    for folder in (0, 1):  # the list of chats, and the archive
-        async for chat in _dialogs(account, folder):
-            if (known := _streamable(chat)) is not None:
-                found[known.chat_id] = known
+    async for chat in listed_chats(account):
+        if (known := _streamable(chat)) is not None:
+            found[known.chat_id] = known
     return list(found.values())
 
 
@@ -56,34 +54,3 @@ def _streamable(chat: Any) -> StreamableChat | None:
         kind="channel" if chat.broadcast else "group",
         name=f"@{chat.username}" if chat.username else "",
     )
-
-
-async def _dialogs(account: Account, folder: int) -> AsyncIterator[Any]:
-    """Every chat of a folder, page by page."""
-    date: Any = None
-    message_id, peer = 0, types.InputPeerEmpty()
-    for _ in range(_PAGES_AT_MOST):
-        request = functions.messages.GetDialogsRequest(
-            offset_date=date, offset_id=message_id, offset_peer=peer, limit=_PAGE, hash=0, folder_id=folder
-        )
-        page = await account.invoke(request)
-        for chat in page.chats:
-            yield chat
-        if not isinstance(page, types.messages.DialogsSlice) or not page.dialogs:
-            return
-        last = page.dialogs[-1]
-        dates = {(str(one.peer_id), one.id): one.date for one in page.messages}
-        following = (dates.get((str(last.peer), last.top_message)), last.top_message, _input(last.peer, page))
-        if following[0] is None or following[1:] == (message_id, peer):
-            return
-        date, message_id, peer = following
-
-
-def _input(peer: Any, page: Any) -> Any:
-    """A peer as requests name it."""
-    hashes = {one.id: getattr(one, "access_hash", None) or 0 for one in (*page.chats, *page.users)}
-    if isinstance(peer, types.PeerChannel):
-        return types.InputPeerChannel(peer.channel_id, hashes.get(peer.channel_id, 0))
-    if isinstance(peer, types.PeerUser):
-        return types.InputPeerUser(peer.user_id, hashes.get(peer.user_id, 0))
-    return types.InputPeerChat(peer.chat_id)

@@ -9,13 +9,10 @@ from telethon.tl import functions, types
 from tg_video_streamer.errors import TelegramRefused
 from tg_video_streamer.telegram.account import Account
 from tg_video_streamer.telegram.chat import Chat, ChatReference, ReferenceKind
+from tg_video_streamer.telegram.dialogs import listed_chats
 from tg_video_streamer.telegram.keystore import Keystore
 
 _RECORD = "chat"
-_DIALOGS_A_PAGE = 100
-_PAGES_AT_MOST = 50
-_FOLDERS = (0, 1)
-"""The list of chats, and the archive."""
 _STALE = frozenset({"CHANNEL_INVALID", "CHAT_ID_INVALID", "PEER_ID_INVALID"})
 
 
@@ -85,46 +82,10 @@ async def _invited(account: Account, digest: str) -> Chat:
 
 async def _listed(account: Account, channel_id: int) -> Chat:
     """A channel by its id, for which the account's own list of chats must be read: ids alone are no access."""
-    for folder in _FOLDERS:
-        offset: tuple[Any, int, Any] = (None, 0, types.InputPeerEmpty())
-        for _ in range(_PAGES_AT_MOST):
-            date, message_id, peer = offset
-            request = functions.messages.GetDialogsRequest(
-                offset_date=date,
-                offset_id=message_id,
-                offset_peer=peer,
-                limit=_DIALOGS_A_PAGE,
-                hash=0,
-                folder_id=folder,
-            )
-            page = await account.invoke(request)
-            for chat in page.chats:
-                if chat.id == channel_id and isinstance(chat, types.Channel | types.ChannelForbidden):
-                    return _chat(chat)
-            if not isinstance(page, types.messages.DialogsSlice) or not page.dialogs:
-                break
-            following = _next_page(page)
-            if following is None or following == offset:
-                break
-            offset = following
+    async for chat in listed_chats(account):
+        if chat.id == channel_id and isinstance(chat, types.Channel | types.ChannelForbidden):
+            return _chat(chat)
     raise _refused("the account is in no channel or group with the id in CHAT_ID", "CHANNEL_INVALID")
-
-
-def _next_page(page: Any) -> tuple[Any, int, Any] | None:
-    """Where the page after this one begins: behind its last dialog."""
-    last = page.dialogs[-1]
-    chats = {chat.id: chat for chat in page.chats}
-    users = {user.id: user for user in page.users}
-    dates = {(str(message.peer_id), message.id): message.date for message in page.messages}
-    date = dates.get((str(last.peer), last.top_message))
-    peer: Any
-    if isinstance(last.peer, types.PeerUser):
-        peer = types.InputPeerUser(last.peer.user_id, users[last.peer.user_id].access_hash or 0)
-    elif isinstance(last.peer, types.PeerChat):
-        peer = types.InputPeerChat(last.peer.chat_id)
-    else:
-        peer = types.InputPeerChannel(last.peer.channel_id, chats[last.peer.channel_id].access_hash or 0)
-    return (date, last.top_message, peer) if date is not None else None
 
 
 def _chat(told: Any) -> Chat:

@@ -8,6 +8,8 @@ from telethon.tl import functions, types
 
 from tg_video_streamer.telegram.account import Account
 
+LEFT_OVER = "end what no service uses any longer in Telegram: Settings, Devices"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShownSession:
@@ -19,6 +21,8 @@ class ShownSession:
     """Seconds since 1970."""
     active: float
     """When it was last seen, in seconds since 1970."""
+    same_application: bool
+    """Made with the same API_ID: by this program, and perhaps left over from before a renewal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,25 +45,27 @@ async def look_at(account: Account) -> ShownAccount:
     """Ask Telegram about a connected account; raises SessionError, TelegramRefused."""
     (user,) = await account.invoke(functions.users.GetUsersRequest([types.InputUserSelf()]))
     found = await account.invoke(functions.account.GetAuthorizationsRequest())
-    shown = {one.hash: _shown(one) for one in found.authorizations if not one.current}
-    this = next((_shown(one) for one in found.authorizations if one.current), None)
+    current = next((one for one in found.authorizations if one.current), None)
+    api_id = current.api_id if current is not None else 0
+    others = tuple(_shown(one, api_id) for one in found.authorizations if not one.current)
     return ShownAccount(
         name=" ".join(filter(None, (user.first_name, user.last_name))),
         phone=f"***{user.phone[-2:]}" if user.phone else "unknown",
         user_id=int(user.id),
         data_centre=account.data_centre,
-        this=this,
-        others=tuple(shown.values()),
+        this=_shown(current, api_id) if current is not None else None,
+        others=others,
         days_to_live=int(found.authorization_ttl_days),
     )
 
 
-def _shown(one: types.Authorization) -> ShownSession:
+def _shown(one: types.Authorization, api_id: int) -> ShownSession:
     return ShownSession(
         device=f"{one.device_model}, {one.app_name} {one.app_version}".strip(),
         country=one.country or "somewhere",
         created=one.date_created.timestamp(),
         active=one.date_active.timestamp(),
+        same_application=one.api_id == api_id,
     )
 
 
@@ -75,8 +81,11 @@ def wording(shown: ShownAccount, now: float) -> list[str]:
     lines.append(f"other sessions of the account: {len(shown.others)}")
     lines += [
         f"  {one.device}, {one.country}, {_days(now - one.created)} old, last seen {_days(now - one.active)} ago"
+        + (" (same API_ID)" if one.same_application else "")
         for one in shown.others
     ]
+    if any(one.same_application for one in shown.others):
+        lines.append(f"of those with the same API_ID, {LEFT_OVER}")
     return lines
 
 

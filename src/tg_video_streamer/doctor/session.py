@@ -1,0 +1,67 @@
+"""The Telegram session: whether it works, whose it is, and what to do where it does not."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.config import Settings
+from tg_video_streamer.control.wording import printable
+from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
+from tg_video_streamer.errors import ConfigError, SessionError, TelegramRefused
+from tg_video_streamer.outputs.target import OutputKind
+from tg_video_streamer.telegram.account import Account
+from tg_video_streamer.telegram.credentials import Credentials
+from tg_video_streamer.telegram.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.show import look_at
+from tg_video_streamer.telegram_parts import output_targets, renewal_command
+
+SESSION_SECONDS = 10.0
+"""From the first byte to the answer whose it is."""
+_ABOUT = "session"
+
+
+async def look_at_session(settings: Settings) -> list[Finding]:
+    """Connects with SESSION_STRING, from the host that uses it anyway, and leaves again."""
+    try:
+        wanted = any(target.kind is OutputKind.TELEGRAM for target in output_targets(settings))
+    except ConfigError:
+        wanted = False  # what is wrong with OUTPUTS is told there
+    session = settings.session_string.get_secret_value()
+    if not session:
+        remedy = f"run: {renewal_command(None)}"
+        missing = problem(_ABOUT, "SESSION_STRING is empty, and the output telegram needs it", remedy)
+        return [missing if wanted else well(_ABOUT, "none is set, and no output needs one")]
+    found = await _found(_credentials(settings, session))
+    return [found if wanted or not found.remedy else doubt(_ABOUT, f"{found.text}; no output needs it", found.remedy)]
+
+
+def _credentials(settings: Settings, session: str) -> Credentials:
+    return Credentials(
+        api_id=settings.api_id or 0,
+        api_hash=settings.api_hash.get_secret_value(),
+        session=session,
+        proxy=settings.telegram_proxy.get_secret_value(),
+        server=settings.telegram_server,
+        server_key=settings.telegram_server_key,
+    )
+
+
+async def _found(credentials: Credentials) -> Finding:
+    clock = SystemClock()
+    account = Account(credentials, clock=clock, limiter=ConnectionLimiter(clock), ended=lambda _ending: None)
+    try:
+        async with asyncio.timeout(SESSION_SECONDS):
+            await account.connect(timeout_seconds=SESSION_SECONDS)
+            seen = await look_at(account)
+    except TimeoutError:
+        return problem(
+            _ABOUT, f"Telegram does not answer within {SESSION_SECONDS:g} s", "check network and TELEGRAM_PROXY"
+        )
+    except (SessionError, TelegramRefused) as error:
+        return problem(_ABOUT, error.what, error.remedy or "check network and TELEGRAM_PROXY")
+    except ConfigError as error:
+        return problem(_ABOUT, "; ".join(error.problems))
+    finally:
+        await account.close()
+    return well(_ABOUT, f"works: {printable(seen.name)}, phone {seen.phone}, data centre {seen.data_centre}")
