@@ -1,21 +1,20 @@
 #!/bin/bash
 # Puts the newest yt-dlp into a release's environment, tries it, and puts the version before back where it fails.
 # Usage: scripts/yt-dlp-update.sh [--release DIR] [--log FILE] [--result FILE] [--lock FILE] [--user NAME] [--wait SECONDS]
-#        scripts/yt-dlp-update.sh --carry-from RELEASE --into RELEASE    a newer yt-dlp moves on; the caller holds the lock
 #        scripts/yt-dlp-update.sh --version-of RELEASE | --recover
 # A failure of network, index or the new version is logged and recorded, and the exit code stays 0; YTDLP_PIN= in .env
-# keeps to one version. 1: nothing could be tried, or nothing carried; 2: wrong usage.
+# keeps to one version. 1: nothing could be tried; 2: wrong usage.
 set -u -o pipefail
 umask 022
 
 release=/opt/tg_video_streamer/current
 log=/var/log/yt-dlp-update.log
 result="" lock="" user=tgstream wait=600
-action=update from="" into=""
+action=update
 env_file=''
 
 usage() {
-    sed -n '2,7s/^# //p' "$0" >&2
+    sed -n '2,6s/^# //p' "$0" >&2
     exit 2
 }
 
@@ -28,15 +27,12 @@ while [ $# -gt 0 ]; do
         --lock) lock=${2:?} ;;
         --user) user=${2:?} ;;
         --wait) wait=${2:?} ;;
-        --carry-from) action=carry from=${2:?} ;;
-        --into) into=${2:?} ;;
         --version-of) action=version release=${2:?} ;;
         --recover) action=recover; shift; continue ;;
         *) usage ;;
     esac
     shift 2
 done
-[ "$action" != carry ] || { [ -n "$into" ] || usage; release=$into; }
 
 say() {
     printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" | tee -a "$log"
@@ -202,10 +198,21 @@ install() {
     constraints=$(mktemp) || return 1
     "$venv/bin/pip" --disable-pip-version-check --no-input list --format=freeze |
         grep -v -i -E '^yt[-_.]dlp([-_.]ejs)?==' | grep '==' >"$constraints"
-    "$venv/bin/pip" install -U --only-binary :all: --disable-pip-version-check --no-input --retries 3 --timeout 20 \
+    "$venv/bin/pip" install -U --only-binary :all: --disable-pip-version-check --no-input --timeout 20 \
         --root-user-action ignore -c "$constraints" "$@" 2>&1 | logged
     status=${PIPESTATUS[0]}
     rm -f "$constraints"
+    return "$status"
+}
+
+# pip is content with what is installed where no index answers; a download is not.
+index_answers() {
+    local folder status
+    folder=$(mktemp -d) || return 1
+    "$venv/bin/pip" download --no-deps --only-binary :all: --disable-pip-version-check --no-input --timeout 20 \
+        --quiet -d "$folder" "$1" 2>&1 | logged
+    status=${PIPESTATUS[0]}
+    rm -rf "$folder"
     return "$status"
 }
 
@@ -222,7 +229,8 @@ update() {
     fi
     say "begin: yt-dlp ${before:-none} in $release; wanted: $wanted"
     keep || { record failed "no copy of the installed version could be kept: is the disk full?"; return; }
-    if ! install "$wanted"; then
+    # The download where nothing changed tells "it is the newest" from "nobody could be asked".
+    if ! install "$wanted" || { [ "$(version_in "$packages")" = "$before" ] && ! index_answers "$wanted"; }; then
         put_back
         record failed "pip could not install it: network, index or versions; see $log"
         return
@@ -244,31 +252,6 @@ update() {
     fi
 }
 
-carry() {
-    local source theirs ours part
-    source=$(packages_of "$(readlink -e "$from")")
-    [ -d "$source" ] || die "$from is no release"
-    theirs=$(version_in "$source") ours=$(version_in "$packages")
-    [ -n "$theirs" ] && [ "$theirs" != "$ours" ] || return 0
-    if [ "$(pin)" != "$theirs" ] && [ "$(printf '%s\n' "$theirs" "$ours" | sort -V | tail -n 1)" != "$theirs" ]; then
-        return 0
-    fi
-    say "carry: yt-dlp $theirs of $from into $release, which has $ours"
-    keep || return 1
-    remove_installed
-    for part in $(parts_of "$source"); do
-        cp -a "$part" "$packages/" || { put_back; return 1; }
-    done
-    if canary; then
-        forget_kept
-        say "carried: yt-dlp $theirs"
-    else
-        put_back
-        say "not carried: yt-dlp $theirs does not work in $release, which keeps $ours"
-        return 1
-    fi
-}
-
 # Ends with the version before, however an update was cut short.
 recover() {
     if [ -d "$kept" ]; then
@@ -277,12 +260,7 @@ recover() {
     rm -rf "$kept.making"
 }
 
-if [ "$action" = carry ]; then
-    recover
-    carry
-    exit
-fi
-
+# A deploy and a rollback take the same lock first of all.
 exec 9>"$lock" || die "cannot open the lock $lock; run it as root"
 if ! flock -w "$wait" 9; then
     say "not now: a deploy or another update has been running for $wait s"

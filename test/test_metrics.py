@@ -140,7 +140,7 @@ def test_what_nothing_sets_is_not_exported(service: _Service) -> None:
     """A metric that is always 0 would look like good news."""
     text = service.metrics.text().decode()
     assert not re.search(r"(?m)^(session|degraded|viewers|ytdlp)", text)
-    service.metrics.ytdlp_version("2026.01.31")
+    service.metrics.ytdlp(version="2026.01.31", counts={"updated": 3}, last_success=7.0)
     assert _value(service.samples(), "ytdlp_version_info", version="2026.01.31") == 1
 
 

@@ -145,6 +145,7 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         await parts.metrics.start()
         start("metrics", keep_running("metrics", parts.metrics.run, parts.clock))
         start("notify", keep_running("notify", parts.notifier.run, parts.clock))
+        start("yt-dlp", keep_running("yt-dlp", parts.ytdlp.run, parts.clock))
         start("heartbeat", keep_running("heartbeat", parts.heartbeat.run, parts.clock))
         address = await _start_web(parts, start)
         if table:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -50,12 +48,14 @@ from tg_video_streamer.program.source import Showing
 from tg_video_streamer.reloading import SettingsReload
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.supervision.ytdlp_update import UpdateWatch
 from tg_video_streamer.telegram_parts import (
     TelegramParts,
     TelegramSurroundings,
     output_targets,
     telegram_parts,
 )
+from tg_video_streamer.ytdlp_parts import YtdlpKeeper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,7 @@ class Parts:
     metrics: MetricsServer
     notifier: Notifier
     heartbeat: Heartbeat
+    ytdlp: UpdateWatch
     settings: Settings
     house: HouseFormat
     folder: ClaimedFolder
@@ -100,6 +101,7 @@ class _Assembly:
             self.rotation.restore(position)
         self.quarantine = Quarantine(self.clock)
         self.watcher = PlaylistWatcher(prepared.playlist, media_folders=settings.media_dirs)
+        self.ytdlp = YtdlpKeeper(settings, clock=self.clock, publish=self.events.publish)
         self.resolver = self._resolver(lambda: self.watcher.allowed)
         self.playout = Playout(
             slate=prepared.slate, fanout=self.fanout, clock=self.clock, events=self.events, listener=self._listen
@@ -109,7 +111,7 @@ class _Assembly:
             watcher=self.watcher,
             rotation=self.rotation,
             quarantine=self.quarantine,
-            resolve=self.resolver.resolve,
+            resolve=self.ytdlp.requests.watching(self.resolver.resolve),
             clock=self.clock,
             changed=lambda: self.director.renew_next(),  # noqa: PLW0108 - the director is made below
         )
@@ -220,7 +222,7 @@ class _Assembly:
     ) -> Feed:
         return Feed(
             item,
-            resolve=resolver.resolve,
+            resolve=self.ytdlp.requests.watching(resolver.resolve),
             house=self.prepared.house,
             headers=self.prepared.slate.headers,
             ffmpeg=self.prepared.ffmpeg,
@@ -259,9 +261,7 @@ def build(
     telegram = made.telegram(notifier, expired)
     outputs = made.outputs(telegram)
     station = made.station(outputs, telegram, lambda: [metrics.warning] if metrics.warning else [])
-    measured = Metrics(station.status)
-    with suppress(PackageNotFoundError):  # each item that needs it says that it is missing
-        measured.ytdlp_version(installed_version("yt-dlp"))
+    measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir})
     metrics = MetricsServer(
         measured.text,
         host=settings.prometheus_host,
@@ -288,6 +288,7 @@ def build(
         metrics=metrics,
         notifier=notifier,
         heartbeat=Heartbeat(settings.heartbeat_url.get_secret_value(), status=station.status),
+        ytdlp=made.ytdlp.watch(measured),
         settings=settings,
         house=prepared.house,
         folder=folder,

@@ -29,6 +29,7 @@ from tg_video_streamer.events import (
 )
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.program.states import ChannelState
+from tg_video_streamer.supervision.ytdlp_update import RESULTS
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -73,6 +74,8 @@ class Metrics(Collector):
         self._shown_seconds = dict.fromkeys(Rung, 0.0)
         self._last_error_wall = 0.0
         self._ytdlp_version = ""
+        self._ytdlp_updates: dict[str, int] = {}
+        self._ytdlp_success_wall = 0.0
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -81,9 +84,14 @@ class Metrics(Collector):
         """Count what the bus tells from now on."""
         bus.subscribe(self.on_event)
 
-    def ytdlp_version(self, version: str) -> None:
-        """The version of yt-dlp that resolves items from now on."""
+    def ytdlp(self, *, version: str, counts: Mapping[str, int], last_success: float) -> None:
+        """The yt-dlp that resolves items from now on (empty: none), its updates by result, and when the last went well.
+
+        `last_success` in seconds since 1970: of an update, or of the installation where there was none.
+        """
         self._ytdlp_version = version
+        self._ytdlp_updates = dict(counts)
+        self._ytdlp_success_wall = last_success
 
     def on_event(self, event: Event) -> None:
         """Count one event; returns at once."""
@@ -176,9 +184,19 @@ class Metrics(Collector):
             now.add_metric([fault], float(fault in self._fault_active))
         yield now
         if self._ytdlp_version:
-            info = GaugeMetricFamily("ytdlp_version_info", "1 for the version of yt-dlp in use.", labels=["version"])
-            info.add_metric([self._ytdlp_version], 1.0)
-            yield info
+            yield from self._ytdlp()
+
+    def _ytdlp(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily("ytdlp_version_info", "1 for the version of yt-dlp in use.", labels=["version"])
+        info.add_metric([self._ytdlp_version], 1.0)
+        yield info
+        updates = {result: self._ytdlp_updates.get(result, 0) for result in RESULTS}
+        yield _by_label("ytdlp_update", "Updates of yt-dlp on this host, by result.", ["result"], updates)
+        yield _gauge(
+            "ytdlp_update_last_success_timestamp_seconds",
+            "When yt-dlp was last updated, found to be the newest, or installed.",
+            self._ytdlp_success_wall,
+        )
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

@@ -23,6 +23,11 @@ _GONE = re.compile(
     r"|confirm your age|age.?restricted|not a valid url|login|log in|sign in|blocked|no media|empty playlist",
     re.IGNORECASE,
 )
+_NETWORK = re.compile(
+    r"timed out|no answer within|connection|resolve|network is unreachable|certificate|proxy|HTTP Error (?:5\d\d|429)"
+    r"|private|premieres? in|will begin in|is offline|not currently live|starting soon|unsupported url",
+    re.IGNORECASE,
+)
 _COOKIES = re.compile(r"not a bot|sign in|log ?in|cookies|members.?only|confirm your age|private", re.IGNORECASE)
 
 
@@ -41,6 +46,11 @@ def failure(returncode: int, stderr: str) -> ResolveError:
     if _GONE.search(sentence) and not _NOT_NOW.search(sentence):
         return SourceGone(f"yt-dlp: {sentence}", remedy=remedy or "remove the line from the playlist, or correct it")
     return ResolveError(f"yt-dlp: {sentence}", remedy=remedy or "it will be tried again; updating yt-dlp may help")
+
+
+def may_be_outdated(error: ResolveError) -> bool:
+    """Whether a newer yt-dlp may mend it: not where the network, or the video's owner, is the reason."""
+    return not _NETWORK.search(error.what)
 
 
 def _short(text: str) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import ResolveError
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.resolve.failure import may_be_outdated
+from tg_video_streamer.resolve.media import Expansion, Media
 
 log = structlog.get_logger(__name__)
+
+Resolve = Callable[[Item], Awaitable[Media | Expansion]]
 
 REQUEST_NAME = "yt-dlp-update-requested"
 """In STATE_DIR; a systemd path unit watches it."""
@@ -67,15 +73,27 @@ class UpdateRequests:
         self._wanted = wanted
         self._rate = ExtractionRate()
 
-    def resolved(self, key: str, outdated: bool | None) -> None:  # noqa: FBT001 - a callback's one outcome
-        """An item on the web was found (`outdated` None), or not: True where an outdated yt-dlp may be the reason."""
+    def watching(self, resolve: Resolve) -> Callable[[Item], Coroutine[None, None, Media | Expansion]]:
+        """`resolve`, with its outcomes counted where the item is on the web."""
+
+        async def watched(item: Item) -> Media | Expansion:
+            try:
+                found = await resolve(item)
+            except ResolveError as error:
+                if item.kind is LocatorKind.URL and may_be_outdated(error):
+                    self._failed(item.key)
+                raise
+            if item.kind is LocatorKind.URL:
+                self._rate.succeeded(item.key, self._clock.monotonic())
+            return found
+
+        return watched
+
+    def _failed(self, key: str) -> None:
         now = self._clock.monotonic()
-        if outdated is None:
-            self._rate.succeeded(key, now)
-        elif outdated:
-            self._rate.failed(key, now)
-            if self._wanted() and self._rate.most_fail(now) and self._is_due():
-                self._ask()
+        self._rate.failed(key, now)
+        if self._wanted() and self._rate.most_fail(now) and self._is_due():
+            self._ask()
 
     def updated(self) -> None:
         """Another yt-dlp is in use: what failed before says nothing of it."""
