@@ -7,10 +7,10 @@ if [ $# = 0 ]; then
     # ffmpeg: the host's own, beside the wheel's · nginx: RTMP server and TLS proxy · chromium: the preview page
     # openssh: settings that are sent to a server
     # debootstrap, systemd-container: a host with a real systemd, to deploy on
-    # prometheus: promtool, which checks the alerts
+    # prometheus: promtool, which checks the alerts · sudo: visudo, which checks what a deploy account may do
     # tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
     set -- ffmpeg nginx libnginx-mod-rtmp chromium chromium-driver tmux procps iproute2 shellcheck fonts-dejavu-core \
-        openssh-server openssh-client debootstrap systemd-container prometheus
+        openssh-server openssh-client debootstrap systemd-container prometheus sudo
 fi
 
 if ! command -v dpkg-query >/dev/null; then
