@@ -14,16 +14,18 @@ from typing import Any, cast
 
 import pytest
 
+from stands.called_site import called_site
 from stands.flv_record import whole_tags
 from stands.live_channel import KEY, LiveChannel
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import Plan, make_clip
 from stands.programme import Clip, encode_clip
-from stands.received import arrived, difference, pictures
+from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.recording import read_recording, slot_faults
 from stands.service import running
 from stands.telegram_dc.server import StreamState, TelegramStand
 from stands.telegram_dc.world import API_HASH, SECOND_USER_ID, USER_ID
+from stands.waiting import wait_until
 from tg_video_streamer.errors import SessionAbsent, SessionEnded, SessionEnding, SessionError, SessionUnreachable
 from tg_video_streamer.events import DegradedChanged, Event, SessionRenewed
 from tg_video_streamer.ffmpeg.house import Quality, house_format
@@ -354,12 +356,12 @@ def test_two_cycles_and_a_new_string(channel: LiveChannel) -> None:
     (record,) = channel.nginx.records()
     packets = arrived(record)
     assert difference(packets, channel.programme.published) is None
-    assert pictures(packets) > 25 * 8
+    assert decoded_pictures(record) == pictures(packets) > 25 * 8
     no_secrets(channel, old, new)
 
 
 def test_spare_takes_over(channel: LiveChannel) -> None:
-    """The spare is on air within 5 s and becomes SESSION_STRING; a second one within 24 h is not used."""
+    """The spare is on air within 5 s and becomes SESSION_STRING; a second one within 24 h is not used; no frame is missing."""
     old, spare, second = (channel.stand.session_string() for _ in range(3))
     keys = channel.stand.do(lambda: list(channel.stand.world.keys.values())[-3:])
     channel.write_env(old, SESSION_STRING_SPARE=spare)
@@ -384,6 +386,11 @@ def test_spare_takes_over(channel: LiveChannel) -> None:
     assert channel.told("the spare session is not used")
     assert channel.parts.facts().degraded
     assert channel.state is OutputState.ON_AIR
+    channel.stop()
+    (record,) = channel.nginx.records()
+    packets = arrived(record)
+    assert difference(packets, channel.programme.published) is None
+    assert decoded_pictures(record) == pictures(packets) > 25 * 4
     no_secrets(channel, old, spare, second)
 
 
@@ -445,12 +452,13 @@ def service_settings(tmp_path: Path, item: Path, stand: TelegramStand, session: 
 
 def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
     """A service that starts with an expired session plays on to RTMP, tells it everywhere, and recovers by an edit."""
-    with NginxRtmp(tmp_path / "nginx") as nginx, TelegramStand() as stand:
+    with NginxRtmp(tmp_path / "nginx") as nginx, TelegramStand() as stand, called_site() as people:
         stand.do(lambda: setattr(stand.chat(), "rtmp", (f"rtmp://127.0.0.1:{nginx.port}/live", "telegram-key")))
         old = stand.session_string()
         stand.revoke_all(401, "SESSION_EXPIRED")
         settings = service_settings(tmp_path, item, stand, old)
         settings |= {"OUTPUTS": f"telegram {nginx.url('plain-key')}"}
+        settings |= {"NOTIFY_URLS": f"json://127.0.0.1:{people.port}/", "NOTIFY_AFTER_SECONDS": "10"}
         with running(tmp_path / "service", settings) as service:
             service.wait_for(lambda status: status["degraded"], what="degraded")
             states = {"telegram-1": "suspended", "rtmp-1": "on_air"}
@@ -461,6 +469,7 @@ def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
             assert re.search(r"(?m)^session_valid 0\.0$", service.metrics())
             assert WARNING in service.log
             assert "SessionExpired" in service.log
+            wait_until(lambda: any("--write-env" in text for text in people.texts), timeout=90, what="people are told")
             new = stand.session_string()
             text = service.env_file.read_text()
             service.env_file.write_text(text.replace(old, new))
@@ -476,6 +485,33 @@ def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
         (plain,) = [path for path in nginx.records() if path.name.startswith("plain-key")]
         recording = read_recording(whole_tags(plain, tmp_path / "copy.flv"))
         assert slot_faults(recording) == []
+
+
+def test_service_tells_of_a_spare_that_took_over(tmp_path: Path, item: Path) -> None:
+    """In the whole service a promoted spare is in the log, counted, and told to people with what is to be done."""
+    with NginxRtmp(tmp_path / "nginx") as nginx, TelegramStand() as stand, called_site() as people:
+        stand.do(lambda: setattr(stand.chat(), "rtmp", (f"rtmp://127.0.0.1:{nginx.port}/live", "telegram-key")))
+        session, spare = stand.session_string(), stand.session_string()
+        key = stand.do(lambda: list(stand.world.keys.values())[-2])
+        settings = service_settings(tmp_path, item, stand, session) | {
+            "SESSION_STRING_SPARE": spare,
+            "TELEGRAM_TRANSPORT": "rtmp",
+            "NOTIFY_URLS": f"json://127.0.0.1:{people.port}/",
+        }
+        with running(tmp_path / "service", settings) as service:
+            service.wait_for(
+                lambda status: status["session_state"] == "valid" and status["outputs"][0]["state"] == "on_air",
+                what="on air",
+            )
+            stand.do(lambda: setattr(key, "revoked", (401, "SESSION_EXPIRED")))
+            stand.drop()
+            service.wait_for(lambda status: status["session_renewals"] == {"spare": 1}, what="the spare")
+            assert re.search(r'(?m)^session_renewals_total\{result="spare"\} 1\.0$', service.metrics())
+            assert "the spare session was promoted" in service.log
+            assert "degraded mode is over" in service.log
+            wait_until(lambda: any("spare took its place" in text for text in people.texts), timeout=30, what="told")
+            assert service.stop() == 0
+            assert not [word for word in (session, spare) if word in service.log + str(people.texts)]
 
 
 def test_exit_on_expired(tmp_path: Path, item: Path) -> None:
