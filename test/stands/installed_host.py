@@ -77,7 +77,9 @@ def _install_code(host: SystemdContainer) -> None:
     clips = host.path("/srv/clips")
     clips.mkdir(parents=True)
     for name, seconds, tone in (("one", 30, 440), ("two", 30, 880)):
-        command = f"-f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i sine=f={tone}:r=48000 -t {seconds} -preset ultrafast"
+        command = (
+            f"-f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i sine=f={tone}:r=48000 -t {seconds} -preset ultrafast"
+        )
         subprocess.run([ffmpeg, "-v", "error", *command.split(), clips / f"{name}.mkv"], check=True)
 
 
