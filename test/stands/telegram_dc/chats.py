@@ -77,9 +77,12 @@ def _of_user(world: World, user_id: int) -> list[Chat]:
 
 
 @CHATS.on("messages.getDialogs")
-def _get_dialogs(connection: Connection, _request: Any) -> Any:
+def _get_dialogs(connection: Connection, request: Any) -> Any:
     me = connection.user_id
-    chats = _of_user(connection.world, me)
+    every = _of_user(connection.world, me) if not request.folder_id else []
+    last = getattr(request.offset_peer, "channel_id", 0) or getattr(request.offset_peer, "chat_id", 0)
+    begin = next((number for number, chat in enumerate(every, start=1) if chat.id == last), 0)
+    chats = every[begin : begin + min(request.limit, connection.world.dialogs_at_most)]
     dialogs = [
         types.Dialog(
             peer=told_peer(chat),
@@ -100,12 +103,15 @@ def _get_dialogs(connection: Connection, _request: Any) -> Any:
         )
         for chat in chats
     ]
-    return types.messages.Dialogs(
-        dialogs=dialogs,
-        messages=messages,
-        chats=[told_chat(chat, me) for chat in chats],
-        users=[told_user(connection.world.users[me], myself=True)],
-    )
+    told: dict[str, Any] = {
+        "dialogs": dialogs,
+        "messages": messages,
+        "chats": [told_chat(chat, me) for chat in chats],
+        "users": [told_user(connection.world.users[me], myself=True)],
+    }
+    if len(chats) == len(every):
+        return types.messages.Dialogs(**told)
+    return types.messages.DialogsSlice(count=len(every), **told)
 
 
 @CHATS.on("contacts.resolveUsername")

@@ -152,6 +152,7 @@ class World:
         self.stream = StreamState.EMPTY
         self.stream_dc = OTHER_DC
         self.viewers: int | None = None
+        self.dialogs_at_most = 100
         self.answer_join: Callable[[str], str] | None = None
         self.last_message_id = 0
 
