@@ -11,7 +11,7 @@ export PYTHON VENV ARGS VERSION WHEELS
 
 # Without a .env the built-in demo goes on air; with one, the channel that it describes.
 SETTINGS = $(if $(wildcard .env),--env-file .env,--demo)
-SCRIPTS = $(wildcard scripts/*.sh ci/*.sh test/stands/*.sh test/smoke/*.sh deploy/*/*.sh) .ci/run
+SCRIPTS = $(wildcard scripts/*.sh ci/*.sh test/stands/*.sh test/smoke/*.sh deploy/*/*.sh) .ci/run deploy/sudoers.d/tg_video_streamer-deploy
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml
 
 .DEFAULT_GOAL := help

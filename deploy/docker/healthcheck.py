@@ -1,0 +1,30 @@
+"""The container's health check: 0 while media leaves to every output that is meant to have it, else 1 and why not.
+
+It asks over the control socket, and so needs no port, whatever the settings say.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from tg_video_streamer.cli.place import state_dir
+from tg_video_streamer.control import client
+from tg_video_streamer.errors import StreamerError
+
+
+def main(env_file: Path) -> int:
+    """Ask the service with these settings how it is, and print what is wrong."""
+    try:
+        status = client.ask(state_dir(env_file, os.environ), "status", timeout_seconds=5.0)
+    except StreamerError as error:
+        print(error)  # noqa: T201 - docker keeps what the check prints
+        return 1
+    for line in status["problems"]:
+        print(line)  # noqa: T201 - the same
+    return 0 if status["healthy"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
