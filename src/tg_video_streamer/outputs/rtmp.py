@@ -12,6 +12,7 @@ from tg_video_streamer.media import CodecHeaders, Kind, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
 from tg_video_streamer.outputs.timestamps import RTMP_LIMIT_TICKS, OwnTime, own_milliseconds
 from tg_video_streamer.rtmp import flv
+from tg_video_streamer.rtmp.acknowledgement import AcknowledgementWatch
 from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.rtmp.publisher import AUDIO_CHUNKS, DATA_CHUNKS, VIDEO_CHUNKS, Publisher
 from tg_video_streamer.rtmp.transport import Transport
@@ -52,6 +53,8 @@ class RtmpAdapter:
             ca_file=ca_file,
             stall_seconds=stall_seconds,
         )
+        self._stall_seconds = stall_seconds
+        self._acknowledged = AcknowledgementWatch(stall_seconds)
         self._time = OwnTime()
         self._opening: list[bytes] = []
         self._media_from: int | None = None
@@ -95,6 +98,10 @@ class RtmpAdapter:
         if data := self._publisher.outgoing():
             self._transport.send(data)
         self._transport.check()
+        if self._acknowledged.stalled(
+            self._publisher.acknowledgements, self._transport.taken(), self._clock.monotonic()
+        ):
+            raise OutputLost(f"{self._address.place} took nothing for {self._stall_seconds:g} s, only its kernel did")
 
     def delivering(self) -> bool:
         """See Adapter."""

@@ -72,6 +72,11 @@ class Publisher:
         """What cuts media messages into chunks of the agreed size."""
         return self._session.writer
 
+    @property
+    def acknowledgements(self) -> int:
+        """How often the server has said how much it has received."""
+        return self._session.acknowledgements
+
     def outgoing(self) -> bytes:
         """What must be sent now, handed out once; between media messages, never inside of one."""
         data = self._opening + self._session.outgoing()

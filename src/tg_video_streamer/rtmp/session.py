@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from tg_video_streamer.errors import MalformedMessage
+from tg_video_streamer.rtmp.acknowledgement import WINDOW_BYTES
 from tg_video_streamer.rtmp.chunks import ChunkReader, ChunkWriter, Message, MessageKind
 
 CHUNK_SIZE = 60_000
@@ -25,6 +26,8 @@ class Session:
         self._acknowledged = 0
         self._window = 0
         self._announced = 0
+        self.acknowledgements = 0
+        """How often the peer has said how much it has received."""
 
     def receive(self, data: bytes) -> list[Message]:
         """The messages that are not about the connection itself. Raises MalformedMessage."""
@@ -67,9 +70,11 @@ class Session:
             limit = _number(payload, 0, 4)
             if limit != self._announced:
                 self._announced = limit
-                self._control(MessageKind.WINDOW_SIZE, struct.pack(">I", limit))
+                self._control(MessageKind.WINDOW_SIZE, struct.pack(">I", min(limit, WINDOW_BYTES)))
+        elif kind == MessageKind.ACKNOWLEDGEMENT:
+            self.acknowledgements += 1
         else:
-            return kind == MessageKind.ACKNOWLEDGEMENT
+            return False
         return True
 
 

@@ -1,0 +1,34 @@
+"""Notices a server that is frozen though its kernel still takes bytes; pure. Why so: docs/decisions, "frozen servers"."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_BYTES = 65_536
+"""How often we ask to be acknowledged: about once in two seconds at the lowest rate of a programme."""
+_TRUSTED_AFTER = 3
+"""So many acknowledgements in a row, each within two windows, show that a server does as it is asked."""
+_SILENT_WINDOWS = 3
+
+
+class AcknowledgementWatch:
+    """Judges only servers that have acknowledged as often as they were asked to; for all others it says nothing."""
+
+    def __init__(self, stall_seconds: float) -> None:
+        """`stall_seconds`: so long a silence after regular acknowledgements means that nobody is there."""
+        self._stall_seconds = stall_seconds
+        self._seen = 0
+        self._last_taken = 0
+        self._last_at = 0.0
+        self._distances: deque[int] = deque(maxlen=_TRUSTED_AFTER)
+
+    def stalled(self, acknowledgements: int, taken_bytes: int, now: float) -> bool:
+        """`acknowledgements`: how many have come so far; `taken_bytes`: what the far end's kernel has taken so far."""
+        if acknowledgements > self._seen:
+            count, self._seen = acknowledgements - self._seen, acknowledgements
+            self._distances.append((taken_bytes - self._last_taken) // count)
+            self._last_taken, self._last_at = taken_bytes, now
+            return False
+        regular = len(self._distances) == _TRUSTED_AFTER and max(self._distances) <= 2 * WINDOW_BYTES
+        silent = taken_bytes - self._last_taken >= _SILENT_WINDOWS * WINDOW_BYTES
+        return regular and silent and now - self._last_at >= self._stall_seconds
