@@ -22,6 +22,7 @@ from tg_video_streamer.control.wording import status_line
 from tg_video_streamer.diagnosis import find_problems
 from tg_video_streamer.errors import ListenFailed, StreamerError
 from tg_video_streamer.logs import configure_logs, log_uncaught
+from tg_video_streamer.malloc import share_one_arena
 from tg_video_streamer.preparation import prepare
 from tg_video_streamer.supervision.service_notify import ProgressReport, ServiceManager
 from tg_video_streamer.supervision.upkeep import keep_running
@@ -45,6 +46,7 @@ def run_service(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expi
 
     With `exit_on_expired` it ends with 1 once a Telegram session is needed and none is left.
     """
+    share_one_arena()
     settings = loaded.settings
     configure_logs(settings.log_format, secrets=secret_values(settings))
     log_uncaught()
