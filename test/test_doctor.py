@@ -21,6 +21,7 @@ from stands.small_channel import SmallChannel, served
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import API_HASH, PHONE
 from tg_video_streamer.config import Settings, load_settings
+from tg_video_streamer.control.wording import DEGRADED_REMEDY
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding, Verdict, problem
 from tg_video_streamer.doctor.host import clock_finding, disk_findings, port_finding, service_findings, space_finding
@@ -270,6 +271,8 @@ def test_a_service_that_is_not_well_is_a_problem() -> None:
     status = SmallChannel().status()
     found = service_findings(replace(status, healthy=False, problems=("output rtmp-1 is retrying",)))
     assert found[0] == problem("service", "output rtmp-1 is retrying", "see: tg-video-streamer status")
+    degraded = service_findings(replace(status, degraded=True, degraded_reason="it has expired"))
+    assert problem("service", "degraded: it has expired", DEGRADED_REMEDY) in degraded
 
 
 def session_finding(folder: Path, **values: str) -> Finding:

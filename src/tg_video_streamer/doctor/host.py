@@ -19,7 +19,7 @@ from tg_video_streamer.config import Settings
 from tg_video_streamer.control.client import ask
 from tg_video_streamer.control.protocol import status_from_json
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.control.wording import printable, state_text
+from tg_video_streamer.control.wording import DEGRADED_REMEDY, printable, state_text
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.errors import NoService, StreamerError
 from tg_video_streamer.ffmpeg.runner import run
@@ -159,6 +159,8 @@ def service_findings(status: ServiceStatus) -> list[Finding]:
         found = [well(about, f"version {status.version} runs: {state_text(status.channel_state)}")]
     else:
         found = [problem(about, printable(one), "see: tg-video-streamer status") for one in status.problems]
+    if status.degraded:
+        found.append(problem(about, f"degraded: {printable(status.degraded_reason)}", DEGRADED_REMEDY))
     return [*found, *(doubt(about, printable(warning)) for warning in status.warnings)]
 
 
