@@ -183,23 +183,24 @@ def test_what_it_owns_can_be_written(on_air: SystemdContainer) -> None:
         assert said.returncode == 0, said.stderr
 
 
-def test_a_javascript_runtime_and_a_name_look_up_work_in_the_sandbox(on_air: SystemdContainer) -> None:
-    """Deno compiles while it runs, which needs memory that is writable and executable."""
-    properties = [
-        line
-        for line in on_air.path(f"/etc/systemd/system/{UNIT}").read_text().splitlines()
-        if re.match(
-            r"(Protect|Private|Restrict|System|Lock|NoNew|Capability|Ambient|Device|Proc|User|Group|Keyring|Remove)",
-            line,
-        )
-    ]
-    words = [f"--property={line}" for line in properties]
+def test_what_the_service_starts_works_in_the_sandbox(on_air: SystemdContainer) -> None:
+    """Deno (which needs memory that is writable and executable), yt-dlp, and the native code of video chats."""
     script = "console.log([1,2,3].map(x => x * 14).at(-1)); for (let i = 0; i < 3e6; i++) Math.sqrt(i)"
-    said = on_air.run(
-        "systemd-run", "--wait", "--pipe", "--quiet", *words, "--setenv=DENO_DIR=/tmp/deno",
-        "/usr/local/bin/deno", "eval", script,
-    )  # fmt: skip
-    assert said.stdout.strip() == "42"
+    assert _sandboxed(on_air, "/usr/local/bin/deno", "eval", script) == "42"
+    python = f"{HOME}/current/venv/bin/python"
+    assert re.fullmatch(r"20\d\d\.\d+\.\d+\S*", _sandboxed(on_air, python, "-I", "-m", "yt_dlp", "--version"))
+    call = "import asyncio, ntgcalls\nasync def make():\n ntgcalls.NTgCalls()\n print('made')\nasyncio.run(make())"
+    assert _sandboxed(on_air, python, "-c", call).endswith("made")
+
+
+def _sandboxed(host: SystemdContainer, *words: str) -> str:
+    """What a program prints that runs with the unit's own sandbox; it must end well."""
+    names = "Protect|Private|Restrict|System|Lock|NoNew|Capability|Ambient|Device|Proc|User|Group|Keyring|Remove"
+    lines = host.path(f"/etc/systemd/system/{UNIT}").read_text().splitlines()
+    sandbox = [f"--property={line}" for line in lines if re.match(names, line)]
+    assert len(sandbox) > 20
+    run = ["systemd-run", "--wait", "--pipe", "--quiet", "--setenv=HOME=/tmp", *sandbox]
+    return host.run(*run, *words).stdout.strip()
 
 
 def test_a_reload_puts_in_force_what_can_change_and_names_the_rest(on_air: SystemdContainer) -> None:
