@@ -17,6 +17,7 @@ from stands.waiting import wait_until
 
 OURS = version("yt-dlp")
 NEWER = "2099.1.2"
+pytestmark = pytest.mark.timeout(240)
 NO_INDEX = "http://127.0.0.1:9/simple/"
 """The discard port: nothing listens there."""
 
@@ -81,6 +82,7 @@ def test_an_index_that_is_down_changes_nothing(release: LightRelease) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_a_pinned_version_is_kept_and_the_index_not_asked(release: LightRelease, index: PackageIndex) -> None:
     """YTDLP_PIN stops the update where the version is there, and brings it where it is not."""
     release.env_file.write_text(f"YTDLP_PIN='{OURS}'\n")
@@ -95,6 +97,7 @@ def test_a_pinned_version_is_kept_and_the_index_not_asked(release: LightRelease,
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_two_updates_never_run_at_once(release: LightRelease, index: PackageIndex) -> None:
     """The second waits for the first, as both wait for a deployment, and finds nothing left to do."""
     index.publish(NEWER)
@@ -122,6 +125,7 @@ def test_it_gives_way_to_a_deployment(release: LightRelease) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_an_update_that_was_cut_short_is_put_right(release: LightRelease, index: PackageIndex) -> None:
     """Killed in the middle, with half of a version installed: the one before is put back and works."""
     index.publish(NEWER, broken=True)
@@ -142,6 +146,7 @@ def test_an_update_that_was_cut_short_is_put_right(release: LightRelease, index:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_the_service_is_served_once_a_day(release: LightRelease) -> None:
     """However often the service asks, one update a day comes of it; the timer's is not counted."""
     for _ in range(2):
