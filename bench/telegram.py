@@ -30,9 +30,9 @@ MOST_MEGABYTES, MOST_SECONDS = 120, 5.0
 
 
 def measure(folder: Path, *, quick: bool) -> Table:
-    """The table: a minute on air over RTMP, 15 s where it must be quick, then a lost session in RTMP and in a video chat."""
+    """The table: half a minute on air over RTMP, 10 s where it must be quick, then a lost session in RTMP and in a video chat."""
     source = film(folder / "film" / "film.mp4", seconds=20.0)
-    memory, rtmp_seconds = _live_stream(folder / "rtmp", source, seconds=15.0 if quick else 60.0)
+    memory, rtmp_seconds = _live_stream(folder / "rtmp", source, seconds=10.0 if quick else 30.0)
     call_cycle_seconds, call_seconds = _video_chat(folder / "call", source)
     most = f"{MOST_MEGABYTES} MB"
     limit = f"{MOST_SECONDS:g} s"
