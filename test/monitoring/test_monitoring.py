@@ -70,7 +70,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         "TELEGRAM_SERVER": f"127.0.0.1:{free_port()}",
     }
     with running(folder, settings, arguments=("--demo",)) as service:
-        service.wait_for(lambda status: status["channel_state"] == "on_air" and status["degraded"], what="degraded")
+        service.wait_for(
+            lambda status: status["channel_state"] == "on_air" and status["degraded"], timeout=90, what="degraded"
+        )
         families = list(text_string_to_metric_families(service.metrics()))
     labels: dict[str, set[str]] = {}
     for family in families:
