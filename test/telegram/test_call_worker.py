@@ -63,9 +63,9 @@ class Fed:
 
     def join(self, sfu: Sfu) -> None:
         """Until the connection stands."""
-        payload = wait_until(lambda: self.heard("join"), what="a join payload")
+        payload = wait_until(lambda: self.heard("join"), timeout=60, what="a join payload")
         self.child.write(sfu.answer(json.dumps(payload)).encode() + b"\n", stall_seconds=5)
-        wait_until(lambda: self.heard("state") == "connected", what="a connection")
+        wait_until(lambda: self.heard("state") == "connected", timeout=60, what="a connection")
 
     def play(self, until: int) -> None:
         """Feed the pictures up to number `until`, and their sound, in slices of 80 ms, in real time."""
