@@ -64,7 +64,7 @@ env_file=${env_file:-$release/.env}
 
 packages_of() {
     # Where pip installs to: no foreign code of the environment's packages runs for this.
-    "$1/venv/bin/python" -I -S -c 'import sysconfig, sys; print(sysconfig.get_path("purelib", vars={"base": sys.argv[1]}))' "$1/venv"
+    "$1/venv/bin/python" -I -S -c 'import sysconfig, sys; print(sysconfig.get_path("purelib", "venv", vars={"base": sys.argv[1]}))' "$1/venv"
 }
 
 # The version by its metadata, with which nothing of yt-dlp is run; empty where there is none.
