@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "test"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import call, encoding, long_programme, outputs, playlist, recovery, starting, telegram, transitions
+from bench import call, dead, encoding, long_programme, outputs, playlist, recovery, starting, telegram, transitions
 from bench.report import Table, heading, unanswered
 
 RESULTS = Path(__file__).resolve().with_name("RESULTS.md")
@@ -30,6 +30,7 @@ QUESTIONS: dict[str, Callable[..., Table]] = {
     "source": recovery.measure_source,
     "server": recovery.measure_server,
     "playlist": playlist.measure,
+    "dead": dead.measure,
     "long": long_programme.measure,
     "call": call.measure,
     "telegram": telegram.measure,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -25,14 +26,18 @@ from tg_video_streamer.resolve.media import Expansion, Media
 _HOURS = 6
 
 
+@pytest.mark.parametrize("seconds", [0.0, 9.0])
 @pytest.mark.parametrize("error", [ResolveError("the site answers 500"), SourceGone("it is gone")])
-def test_a_dead_playlist_is_asked_once_an_item_and_minute(slate: Slate, error: ResolveError | SourceGone) -> None:
+def test_a_dead_playlist_is_asked_once_an_item_and_minute(
+    slate: Slate, error: ResolveError | SourceGone, seconds: float
+) -> None:
     """Fifty sources that all fail, from the first second on: no two attempts at one within a minute, and soon few at all."""
     loop = VirtualLoop()
     attempts: list[tuple[float, str]] = []
 
     async def resolve(item: Item) -> Media | Expansion:
         attempts.append((loop.time(), item.key))
+        await asyncio.sleep(seconds)
         raise error
 
     def make_feed(item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:

@@ -93,6 +93,11 @@ class Quarantine:
         record = self._records.get(key)
         return record is None or now >= record.until
 
+    @property
+    def all_fail(self) -> bool:
+        """Nothing has succeeded for a while: one attempt at a time is enough."""
+        return self._in_a_row > FREE_FAILURES
+
     def seconds_to_wait(self) -> float:
         """How long until the next thing may be tried, at least; what the caller sleeps when nothing is available."""
         now = self._clock.monotonic()

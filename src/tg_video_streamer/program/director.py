@@ -38,7 +38,7 @@ MOST_COMING = 3
 AHEAD_SECONDS = 10.0
 """Items that are shorter than it takes to prime the next one: so much of them is held, or MOST_COMING."""
 SLOW_SECONDS = 4.0
-"""An item that is not primed after so long, or while the one on air is about to end, gets a stand-in beside it."""
+"""An item that is not primed after so long, or while the one on air is about to end, gets a stand-in beside it. Not while all fail."""
 FILE_SECONDS = 1.5
 """A file is primed sooner than that: it gets no stand-in before."""
 LOOK_SECONDS = 0.25
@@ -166,7 +166,7 @@ class Director:
 
     def _prime_more(self, tasks: asyncio.TaskGroup) -> float | None:
         """Start one more feed where those that come are slow, or too short to cover the priming of another."""
-        if len(self._coming) >= MOST_COMING:
+        if len(self._coming) >= MOST_COMING or self._quarantine.all_fail:
             return None
         left = [self._may_take(act) for act in self._coming if not act.feed.primed]
         slow = bool(left) and max(left) <= 0
