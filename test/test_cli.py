@@ -172,6 +172,16 @@ def test_nothing_to_run_from(tmp_path: Path, command: str) -> None:
     assert "run --demo" in line
 
 
+def test_a_check_may_leave_the_playlist_out(tmp_path: Path) -> None:
+    """What the playlist lists changes at any time, so a release can be tried without it: `check --no-playlist`."""
+    (tmp_path / ".env").write_text("VIDEO_QUALITY=480p\nSTATE_DIR=state\n")
+    (tmp_path / ".env").chmod(0o600)
+    (tmp_path / "playlist.txt").write_text("# none yet\n")
+    assert "lists nothing to play" in only_line(run("check", folder=tmp_path), 1)
+    result = run("check", "--no-playlist", folder=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "settings and encoder are in order\n"), result.stderr
+
+
 def test_each_wrong_setting_has_a_line(tmp_path: Path) -> None:
     """Several wrong settings end with 78 and a line each, named by key."""
     (tmp_path / ".env").write_text("WEB_PORT=x\nBUFFER_SECONDS=lots\n")

@@ -57,10 +57,10 @@ def run_service(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expi
     return _told(_serve(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired))
 
 
-def check(loaded: LoadedSettings) -> list[str]:
+def check(loaded: LoadedSettings, *, playlist: bool = True) -> list[str]:
     """Try what can be tried without going on air; one line a problem, none: all is well."""
     configure_logs(loaded.settings.log_format, secrets=secret_values(loaded.settings))
-    return _told(find_problems(loaded.settings))
+    return _told(find_problems(loaded.settings, playlist=playlist))
 
 
 def _told(work: Coroutine[None, None, Result]) -> Result:

@@ -12,9 +12,10 @@ from tg_video_streamer.ffmpeg.validate import checked_arguments
 from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
 
 
-async def find_problems(settings: Settings) -> list[str]:
-    """One line a problem; none: settings, playlist and encoder are in order."""
-    return [*await encoder_problems(settings), *await asyncio.to_thread(playlist_problems, settings)]
+async def find_problems(settings: Settings, *, playlist: bool = True) -> list[str]:
+    """One line a problem; none: settings, encoder and, where asked for, `playlist` are in order."""
+    listed = await asyncio.to_thread(playlist_problems, settings) if playlist else []
+    return [*await encoder_problems(settings), *listed]
 
 
 async def encoder_problems(settings: Settings) -> list[str]:

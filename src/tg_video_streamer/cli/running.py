@@ -34,7 +34,11 @@ def run(
     return run_service(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired)
 
 
-def check(env_file: EnvFileOption = None) -> int:
+def check(
+    env_file: EnvFileOption = None,
+    *,
+    no_playlist: Annotated[bool, typer.Option("--no-playlist", help="Leave out what the playlist lists.")] = False,
+) -> int:
     """Try the settings without going on air."""
     loaded = load(env_file, demo=False)
     from tg_video_streamer.app import check as find_problems  # noqa: PLC0415 - as in `run`
@@ -43,11 +47,13 @@ def check(env_file: EnvFileOption = None) -> int:
 
     for warning in (*loaded.warnings, *file_read_differently(loaded.env_file, KEYS)):
         typer.echo(f"tg-video-streamer: warning: {warning}", err=True)
-    problems = find_problems(loaded)
+    problems = find_problems(loaded, playlist=not no_playlist)
     for problem in problems:
         typer.echo(f"tg-video-streamer: {' '.join(problem.split())}", err=True)
     if not problems:
-        typer.echo("settings, playlist and encoder are in order")
+        typer.echo(
+            "settings and encoder are in order" if no_playlist else "settings, playlist and encoder are in order"
+        )
     return 1 if problems else 0
 
 
