@@ -157,7 +157,7 @@ def test_a_hang_is_found_by_the_watchdog(on_air: SystemdContainer) -> None:
         "/usr/bin/evil",
         "/srv/mine/evil",
         "/var/lib/other/evil",
-        "/root/evil",
+        "/home/evil",
     ],
 )
 def test_nothing_outside_its_own_folders_can_be_written(on_air: SystemdContainer, target: str) -> None:
