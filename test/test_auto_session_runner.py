@@ -185,7 +185,7 @@ def test_the_servers_lock_is_waited_for_and_the_string_is_on_no_command_line(ser
     """While the deploy script holds the lock there, the wait is told here, and no process shows the secret."""
     path = tmp_path / ".env"
     path.write_text("SESSION_STRING=old\n")
-    secret = "canary" * 60
+    secret = "wanderer" * 60
     told: list[str] = []
     with (tmp_path / ".env.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -198,7 +198,7 @@ def test_the_servers_lock_is_waited_for_and_the_string_is_on_no_command_line(ser
         wait_until(lambda: any("another program holds" in line for line in told), what="the wait told")
         lines = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
         assert any("exec sh -c" in line for line in lines)
-        assert not any("canary" in line for line in lines)
+        assert not any("wanderer" in line for line in lines)
         assert path.read_text() == "SESSION_STRING=old\n"
     sending.join(timeout=60)
     assert path.read_text() == f"SESSION_STRING={secret}\n"
