@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes the artefact of a release and its checksum in dist/: code, pinned requirements, scripts, units and documents.
 # Usage: scripts/release.sh    VERSION= names it; WHEELS=1 adds every wheel, for hosts that reach no registry;
-# WHEEL_PYTHONS= says for which Pythons ("3.11 3.12 3.13").
+# WHEEL_PYTHONS= says for which Pythons ("3.11 3.12 3.13"), WHEEL_CACHE= names a folder that keeps them for the next time.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -66,6 +66,22 @@ collect_wheels() {
     done
 }
 
+# From WHEEL_CACHE where they are those of this lock, and into it.
+provide_wheels() {
+    local into=$1 kept=${WHEEL_CACHE:+$WHEEL_CACHE/$( (cat requirements.txt && echo "${WHEEL_PYTHONS:-}") | sha256sum | cut -c1-16)}
+    if [ -z "$kept" ]; then
+        collect_wheels "$into"
+        return
+    fi
+    if [ ! -d "$kept" ]; then
+        collect_wheels "$work/wheels"
+        mkdir -p "$WHEEL_CACHE"
+        cp -R "$work/wheels" "$kept.$$"
+        mv -T "$kept.$$" "$kept"
+    fi
+    cp -R "$kept" "$into"
+}
+
 version=${VERSION:-$(name_version)}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -78,7 +94,7 @@ find "$root" -name __pycache__ -prune -exec rm -rf {} +
 echo "$version" >"$root/VERSION"
 "${pip[@]}" wheel --no-deps --no-build-isolation --wheel-dir "$root/wheel" .
 if [ "${WHEELS:-}" = 1 ]; then
-    collect_wheels "$root/wheels"
+    provide_wheels "$root/wheels"
     list_wheels "$root/wheels" >"$root/requirements-wheels.txt"
 fi
 chmod -R u+rwX,go+rX,go-w "$root"

@@ -83,6 +83,8 @@ make_folders() {
     # The folder lies in one of root's, so nobody else can have put a link there in the meantime.
     chmod 0700 "$base/shared"
     [ "$(id -u)" != 0 ] || chown "$(owner):" "$base/shared"
+    # As StateDirectory= of the unit makes it; the release is tried out before the unit first runs.
+    if [ "$(owner)" = "$account" ] && [ ! -e "$state" ]; then install -d -m 0700 -o "$account" -g "$account" "$state"; fi
     say "folders: $base"
 }
 
@@ -210,8 +212,10 @@ if [ "$dry_run" = 1 ]; then
     exit 0
 fi
 umask 022
-make_account
-make_folders
+if [ -z "${TG_LOCK_HELD:-}" ]; then
+    make_account
+    make_folders
+fi
 take_lock "${arguments[@]}"
 verify_artifact
 check_version

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,9 @@ import pytest
 pytest_plugins = ["stands.secret_check"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and every process that a test starts inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A deadline would judge the machine; what is slow is measured in bench/.
 hypothesis.settings.register_profile("any-machine", deadline=None)
