@@ -76,5 +76,5 @@ def test_a_test_that_shows_a_secret_fails_by_its_name(tmp_path: Path) -> None:
     leaking = {"prints", "complains", "logs", "child", "keeps", "service", "fixture", "shown_elsewhere"}
     assert failed == {f"test_{name}" for name in leaking}, done.stdout
     assert done.returncode == 1
-    assert done.stdout.count("file service.log shows a secret (key-…, 14 characters)") == 1
+    assert "file service.log shows a secret (key-…, 14 characters)" in done.stdout
     assert "file service.log shows a secret (word…, 12 characters)" in done.stdout
