@@ -11,6 +11,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from stands.programme import Clip, encode_clip
+from tg_video_streamer.ffmpeg.house import Quality, house_format
+
 pytest_plugins = ["stands.secret_check"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -40,3 +43,10 @@ def artifacts() -> Path:
     folder = Path(os.environ.get("ARTIFACTS_DIR") or REPOSITORY / "artifacts")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def house_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Four seconds of the house format."""
+    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+    return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)

@@ -19,7 +19,7 @@ from stands.flv_record import whole_tags
 from stands.live_channel import KEY, LiveChannel
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import Plan, make_clip
-from stands.programme import Clip, encode_clip
+from stands.programme import Clip
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.recording import read_recording, slot_faults
 from stands.service import running
@@ -28,7 +28,6 @@ from stands.telegram_dc.world import API_HASH, SECOND_USER_ID, USER_ID
 from stands.waiting import wait_until
 from tg_video_streamer.errors import SessionAbsent, SessionEnded, SessionEnding, SessionError, SessionUnreachable
 from tg_video_streamer.events import DegradedChanged, Event, SessionRenewed
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.supervision.degraded import SessionKeeper, SessionUsers, ending_name
 from tg_video_streamer.supervision.renewal import Renewal, SessionSettings
@@ -302,17 +301,10 @@ def test_session_states_are_as_drawn() -> None:
 # On the loopback Telegram
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Four seconds of the house format."""
-    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
-    return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)
-
-
 @pytest.fixture
-def channel(tmp_path: Path, clip: Clip) -> Iterator[LiveChannel]:
+def channel(tmp_path: Path, house_clip: Clip) -> Iterator[LiveChannel]:
     """A channel with Telegram's word that the stream arrives."""
-    with LiveChannel(tmp_path, clip) as made:
+    with LiveChannel(tmp_path, house_clip) as made:
         made.stand.do(lambda: setattr(made.stand.world, "stream", StreamState.ADVANCING))
         yield made
 

@@ -12,26 +12,18 @@ import pytest
 
 from stands.group_call_sfu import SfuProcess
 from stands.live_channel import KEY, LiveChannel
-from stands.programme import Clip, encode_clip
+from stands.programme import Clip
 from stands.received import arrived, difference, pictures
 from stands.telegram_dc.server import StreamState
 from stands.telegram_dc.world import CHANNEL_ID, Call, Role
 from tg_video_streamer.events import ProofChanged, Rung, WentOn
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.outputs.states import OutputState
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Four seconds of the house format."""
-    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
-    return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)
-
-
 @pytest.fixture
-def channel(tmp_path: Path, clip: Clip) -> Iterator[LiveChannel]:
+def channel(tmp_path: Path, house_clip: Clip) -> Iterator[LiveChannel]:
     """A channel whose settings are written and whose output is not started."""
-    with LiveChannel(tmp_path, clip) as made:
+    with LiveChannel(tmp_path, house_clip) as made:
         made.write_env(made.stand.session_string())
         yield made
 

@@ -12,12 +12,11 @@ import pytest
 from stands.live_channel import LiveChannel
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import Plan, make_clip
-from stands.programme import Clip, encode_clip
+from stands.programme import Clip
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.service import Service, running
 from stands.telegram_dc.server import StreamState, TelegramStand
 from stands.waiting import wait_until
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.telegram_parts import CONNECTION_PAUSES
 
@@ -26,17 +25,10 @@ MOST_CPU = 0.05
 """Of a core, for all that an outage adds."""
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Four seconds of the house format."""
-    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
-    return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)
-
-
 @pytest.fixture
-def channel(tmp_path: Path, clip: Clip) -> Iterator[LiveChannel]:
+def channel(tmp_path: Path, house_clip: Clip) -> Iterator[LiveChannel]:
     """A channel with Telegram's word that the stream arrives."""
-    with LiveChannel(tmp_path, clip) as made:
+    with LiveChannel(tmp_path, house_clip) as made:
         made.stand.do(lambda: setattr(made.stand.world, "stream", StreamState.ADVANCING))
         made.write_env(made.stand.session_string())
         yield made
