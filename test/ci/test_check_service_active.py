@@ -48,7 +48,8 @@ UNITS = {
     "hanging": _served(8083),
     "failed": UNIT.format(command="/bin/false", restart="no"),
     "never": UNIT.format(command="/bin/true", restart="no"),
-    "dying": UNIT.format(command="/bin/false", restart="always"),
+    # It dies before it is active: no look at it can find it so.
+    "dying": UNIT.format(command="/bin/true\nExecStartPre=/bin/false", restart="always"),
 }
 
 

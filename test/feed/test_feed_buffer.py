@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stands.waiting import wait_until
 from tg_video_streamer.feed.buffer import Buffer, BufferClosed
@@ -63,5 +65,30 @@ def test_sliding_buffer_keeps_the_latest_from_a_keyframe() -> None:
     head = buffer.head()
     assert head is not None
     assert head.keyframe
-    assert head.ticks == 950 * FRAME_TICKS
-    assert buffer.seconds == pytest.approx(2.0)
+    assert head.ticks == 940 * FRAME_TICKS
+    assert buffer.seconds == pytest.approx(2.4)
+
+
+@given(limit_frames=st.integers(1, 120), gop_frames=st.integers(1, 60))
+def test_sliding_buffer_once_full_stays_full(limit_frames: int, gop_frames: int) -> None:
+    """At no moment does a waiting live source hold less than its limit again, nor more than a group of pictures above."""
+    buffer = Buffer(limit_seconds=limit_frames / 25)
+    buffer.sliding = True
+    held = []
+    for number in range(limit_frames + 3 * gop_frames):
+        buffer.put(frame(number, every=gop_frames))
+        held.append(round(buffer.seconds * 25))
+    assert min(held[limit_frames - 1 :]) == limit_frames
+    assert max(held) <= limit_frames + gop_frames
+
+
+def test_sliding_buffer_is_bounded_by_bytes() -> None:
+    """Huge pictures push out the oldest group before the limit in seconds is reached."""
+    buffer = Buffer(limit_seconds=100.0, limit_bytes=250)
+    buffer.sliding = True
+    for number in range(95):
+        buffer.put(frame(number))
+    assert buffer.size <= 250
+    head = buffer.head()
+    assert head is not None
+    assert (head.keyframe, buffer.frames_put) == (True, 95)

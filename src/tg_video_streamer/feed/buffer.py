@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from itertools import islice
 
 from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, Kind, Packet
 
@@ -26,7 +27,10 @@ class Buffer:
         self._closed = False
         self._changed = threading.Condition()
         self.sliding = False
-        """Instead of waiting for room, `put` drops the oldest GOP: for a live source whose turn has not come."""
+        """Instead of waiting for room, `put` drops the oldest GOP: for a live source whose turn has not come.
+
+        Once full it stays so: a GOP goes only where all of the limit is left without it.
+        """
         self.frames_put = 0
         """Pictures put so far."""
         self.taken_ticks = 0
@@ -35,9 +39,8 @@ class Buffer:
     def put(self, packet: Packet) -> None:
         """Append, waiting for room; raises BufferClosed when the taker has gone."""
         with self._changed:
-            while not self._closed and self._full():
-                if not (self.sliding and self._drop_oldest_gop()):
-                    self._changed.wait()
+            while not self._closed and self._full() and not (self.sliding and self._slide()):
+                self._changed.wait()
             if self._closed:
                 raise BufferClosed
             self._packets.append(packet)
@@ -122,16 +125,18 @@ class Buffer:
     def _full(self) -> bool:
         return self._frames >= self._limit_frames or self._bytes >= self._limit_bytes
 
-    def _drop_oldest_gop(self) -> bool:
-        """Drop up to the second keyframe; False where there is none: then nothing is dropped."""
+    def _slide(self) -> bool:
+        """Drop the oldest GOP where the rest is enough; False where nothing can be dropped though bytes are full."""
         keyframes = (at for at, one in enumerate(self._packets) if one.keyframe and one.kind is Kind.VIDEO)
         second = next((at for at in keyframes if at > 0), None)
+        too_large = self._bytes >= self._limit_bytes
         if second is None:
-            return False
-        for _ in range(second):
-            dropped = self._packets.popleft()
-            self._bytes -= len(dropped.data)
-            self._frames -= dropped.kind is Kind.VIDEO
+            return not too_large
+        frames = sum(one.kind is Kind.VIDEO for one in islice(self._packets, second))
+        if too_large or self._frames - frames >= self._limit_frames:
+            for _ in range(second):
+                self._bytes -= len(self._packets.popleft().data)
+            self._frames -= frames
         return True
 
 
