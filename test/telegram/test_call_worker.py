@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from stands.call_programme import FLASHES, ITEM_FRAMES, ITEMS, call_clip
-from stands.group_call_sfu import Sfu
+from stands.group_call_sfu import Picture, Sfu
 from stands.programme import Clip
 from stands.recording import luma_of, read_picture
 from stands.waiting import wait_until
@@ -124,6 +124,16 @@ def lip_sync(sfu: Sfu) -> list[float]:
     return skews
 
 
+def arrived(sfu: Sfu, frames: int) -> list[Picture]:
+    """All `frames` pictures at the far end."""
+    try:
+        wait_until(lambda: len(sfu.pictures()) == frames, what=f"{frames} pictures at the far end", every=0.5)
+    except AssertionError as error:
+        missing = {ssrc: len(numbers) for ssrc, numbers in sfu.leg.missing.items()}
+        raise AssertionError(f"{error}: {len(sfu.pictures())} came, packets missing by layer: {missing}") from None
+    return sfu.pictures()
+
+
 def test_numbered_frames_arrive_whole_and_in_time_with_their_sound(fed: Fed) -> None:
     """Over a change of items each picture arrives once, in order, at the top layer, 1/25 s apart; beeps match flashes."""
     with Sfu() as sfu:
@@ -131,8 +141,7 @@ def test_numbered_frames_arrive_whole_and_in_time_with_their_sound(fed: Fed) -> 
         frames = 2 * ITEM_FRAMES
         fed.play(frames)
         wait_until(lambda: fed.heard("frames") == frames, what="every picture handed over")
-        wait_until(lambda: len(sfu.pictures()) == frames, what="every picture at the far end", every=0.5)
-        pictures = sfu.pictures()
+        pictures = arrived(sfu, frames)
         audio_packets = sfu.leg.packets[sfu.leg.audio_ssrc]
     looks = [read_picture(luma_of(one.frame)) for one in pictures]
     assert (pictures[-1].frame.width, pictures[-1].frame.height) == (WIDTH, HEIGHT)
