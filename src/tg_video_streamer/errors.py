@@ -20,6 +20,9 @@ StreamerError
 │   ├── SessionEnded      it is over: only a new login, or the spare, helps; `ending` says how it ended
 │   └── SessionUnreachable  Telegram cannot be asked now: network, FLOOD_WAIT, trouble on its side
 ├── TelegramRefused       Telegram refused one request; `word` is its own word for it
+├── LibraryError          the library of kept encodes cannot be used
+│   └── CopyDamaged       a kept copy is gone or not whole
+│       └── CopyOfLaterVersion  it was written by a later version of this program
 ├── EnvFileUnchanged      the settings file could not be changed, and is as it was
 ├── ChildFailed           a child process did not end in time, or said too much
 ├── ListenFailed          the web page has no address to listen at
@@ -166,6 +169,18 @@ class TelegramRefused(StreamerError):
         """`word`: Telegram's own word for it (CHAT_ADMIN_REQUIRED …)."""
         super().__init__(what, remedy=remedy)
         self.word = word
+
+
+class LibraryError(StreamerError):
+    """The library of kept encodes cannot be used; the service runs on without it."""
+
+
+class CopyDamaged(LibraryError):
+    """A kept copy is gone, unreadable or not what was written; it is to be dropped and encoded again."""
+
+
+class CopyOfLaterVersion(CopyDamaged):
+    """A kept copy was written by a later version of this program: not to be read, and not to be removed either."""
 
 
 class EnvFileUnchanged(StreamerError):

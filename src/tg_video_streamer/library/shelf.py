@@ -1,0 +1,158 @@
+"""What the library and its writers share: the index, the room, who writes what, and what is wrong now."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from tg_video_streamer.library import pruning
+from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.index import Index
+from tg_video_streamer.library.pruning import Pruned
+from tg_video_streamer.library.sidecar import Record
+
+Answer = TypeVar("Answer")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trouble:
+    """Why a copy is not kept."""
+
+    what: str
+    of_disk: bool
+    """The next item would have the same fate, so people are told."""
+
+
+class Shelf:
+    """Thread-safe; nothing here raises. What is wrong is told in the log once, until it works again, and is in `problem`."""
+
+    def __init__(self, folder: Path, *, max_bytes: int, floor_bytes: int) -> None:
+        """`max_bytes` is for all copies together; `floor_bytes` stay free on the disk."""
+        self.index = Index(folder)
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._floor_bytes = floor_bytes
+        self._lock = threading.Lock()
+        self._pruning = threading.Lock()
+        self._writing: set[str] = set()
+        self._wanted: frozenset[str] = frozenset()
+        self._index_problem = ""
+        self._disk_problem = ""
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is kept or found now; empty where all is well."""
+        return self._index_problem or self._disk_problem
+
+    def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """What the index says; `otherwise` where it cannot be asked now."""
+        try:
+            answer = question()
+        except (sqlite3.Error, OSError) as error:
+            self._tell_index(f"its index cannot be used: {error}")
+            return otherwise
+        self._tell_index(f"its index is only in memory: {self.index.in_memory}" if self.index.in_memory else "")
+        return answer
+
+    def claim(self, key: str) -> bool:
+        """Be the only writer of `key` in this process, until `ended`; False where there is one."""
+        with self._lock:
+            if key in self._writing:
+                return False
+            self._writing.add(key)
+            return True
+
+    def ended(self, key: str, trouble: Trouble | None = None) -> None:
+        """The writer of `key` is done; `trouble`: why it kept nothing, where something went wrong."""
+        with self._lock:
+            self._writing.discard(key)
+        if trouble is not None and trouble.of_disk:
+            self.tell_disk(trouble.what)
+
+    def room_to_begin(self) -> Trouble | None:
+        """Make room for something; what is in the way of that."""
+        return self._room(0)
+
+    def room_to_write(self, written: int) -> Trouble | None:
+        """Make room on the disk for more of a copy of which `written` bytes are there; what is in the way of that."""
+        if written > self._max_bytes:
+            return Trouble(what="it is larger than all copies together may be", of_disk=False)
+        return self._room(0)
+
+    def room_to_keep(self, size: int) -> Trouble | None:
+        """Make room among the copies for one of `size` bytes that is on the disk; what is in the way of that."""
+        wanted = sum(copy.bytes for copy in self._copies() if copy.key in self._wanted)
+        if size + wanted > self._max_bytes:
+            return Trouble(what="it is larger than what may be removed for it", of_disk=False)
+        return self._room(size)
+
+    def put(self, record: Record) -> Copy | None:
+        """The copy is whole and in its place: list it; None where it cannot be listed now, and is found at the next start."""
+        copy = self.ask(lambda: self.index.add(record), None)
+        if copy is not None and self._disk_problem:
+            _log.info("the library keeps copies again")
+            self._disk_problem = ""
+        return copy
+
+    def prune(self, wanted: Collection[str]) -> Pruned:
+        """Remove the least recently played until both limits are kept; `wanted` are safe from now on, until the next call."""
+        self._wanted = frozenset(wanted)
+        try:
+            return self._make_room(0)
+        except OSError as error:
+            self.tell_disk(f"the disk cannot be asked: {error.strerror}")
+            return Pruned()
+
+    def tell_disk(self, problem: str) -> None:
+        """Nothing is kept now: told once until something is kept again, however the words change meanwhile."""
+        if not self._disk_problem:
+            _log.warning("the library keeps nothing", why=problem)
+        self._disk_problem = problem
+
+    def _tell_index(self, problem: str) -> None:
+        if problem == self._index_problem:
+            return
+        self._index_problem = problem
+        if problem:
+            _log.warning("the library has a problem", why=problem)
+        else:
+            _log.info("the library's index works again")
+
+    def _room(self, coming: int) -> Trouble | None:
+        try:
+            short = self._make_room(coming).short_bytes
+        except OSError as error:
+            return Trouble(what=f"the disk cannot be asked: {error.strerror}", of_disk=True)
+        if not short:
+            return None
+        return Trouble(what="there is too little room, and nothing more that may be removed", of_disk=True)
+
+    def _make_room(self, coming: int) -> Pruned:
+        """Raises OSError."""
+        with self._pruning:
+            needed = pruning.shortage(
+                kept=self.ask(self.index.total_bytes, 0),
+                coming=coming,
+                free=pruning.free_bytes(self._folder),
+                max_bytes=self._max_bytes,
+                floor_bytes=self._floor_bytes,
+            )
+            if not needed:
+                return Pruned()
+            return pruning.remove_oldest(
+                self._folder, self._copies(), needed=needed, wanted=self._wanted, unlist=self._unlist
+            )
+
+    def _copies(self) -> list[Copy]:
+        return self.ask(self.index.copies, [])
+
+    def _unlist(self, key: str) -> None:
+        self.ask(lambda: self.index.remove(key), None)

@@ -1,0 +1,117 @@
+"""The file beside each copy: its record and the table of its GOPs, so that it can be read and checked on its own.
+
+It begins with the CRC-32 of all that follows, so that a table that was damaged is never believed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from tg_video_streamer.errors import CopyDamaged, CopyOfLaterVersion
+
+VERSION = 1
+"""Of the form of both files; part of every key, so that two versions never fight over one."""
+_BEGINNING = re.compile(rb'\{"crc32":"([0-9a-f]{8})",')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gop:
+    """One keyframe and what follows it up to the next, in stream order; sound before the first keyframe is in the first."""
+
+    first_frame: int
+    frames: int
+    offset: int
+    """Of its first tag in the FLV, in bytes."""
+    length: int
+    crc32: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What is known of one copy."""
+
+    key: str
+    item_key: str
+    source_id: str
+    title: str
+    frames: int
+    bytes: int
+    """Of the FLV."""
+    created_wall: float
+    duration_seconds: float | None = None
+    """Of the whole source, where it was told."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sidecar:
+    """The whole content of a sidecar."""
+
+    record: Record
+    head_bytes: int
+    """Of the FLV, up to its first GOP."""
+    head_crc32: int
+    gops: tuple[Gop, ...]
+
+
+def dump_sidecar(sidecar: Sidecar) -> bytes:
+    """The file's content."""
+    record = sidecar.record
+    body = json.dumps(
+        {
+            "version": VERSION,
+            "key": record.key,
+            "item_key": record.item_key,
+            "source_id": record.source_id,
+            "title": record.title,
+            "duration_seconds": record.duration_seconds,
+            "created_wall": record.created_wall,
+            "frames": record.frames,
+            "bytes": record.bytes,
+            "head": [sidecar.head_bytes, sidecar.head_crc32],
+            "gops": [[gop.first_frame, gop.offset, gop.length, gop.crc32] for gop in sidecar.gops],
+        },
+        separators=(",", ":"),
+    ).encode()[1:]
+    return b'{"crc32":"%08x",' % zlib.crc32(body) + body
+
+
+def load_sidecar(content: bytes) -> Sidecar:
+    """What `dump_sidecar` made; raises CopyDamaged for anything else."""
+    beginning = _BEGINNING.match(content)
+    if beginning is None or zlib.crc32(content[beginning.end() :]) != int(beginning[1], 16):
+        raise CopyDamaged("the sidecar of a kept copy is damaged")
+    try:
+        return _sidecar(json.loads(content))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CopyDamaged("the sidecar of a kept copy is not what was written") from error
+
+
+def _sidecar(value: dict[str, Any]) -> Sidecar:
+    if value["version"] > VERSION:
+        raise CopyOfLaterVersion("a kept copy was written by a later version of this program")
+    frames = int(value["frames"])
+    rows = value["gops"]
+    ends = [row[0] for row in rows[1:]] + [frames]
+    duration = value["duration_seconds"]
+    return Sidecar(
+        record=Record(
+            key=str(value["key"]),
+            item_key=str(value["item_key"]),
+            source_id=str(value["source_id"]),
+            title=str(value["title"]),
+            frames=frames,
+            bytes=int(value["bytes"]),
+            created_wall=float(value["created_wall"]),
+            duration_seconds=None if duration is None else float(duration),
+        ),
+        head_bytes=int(value["head"][0]),
+        head_crc32=int(value["head"][1]),
+        gops=tuple(
+            Gop(first_frame=first, frames=end - first, offset=offset, length=length, crc32=crc32)
+            for (first, offset, length, crc32), end in zip(rows, ends, strict=True)
+        ),
+    )
