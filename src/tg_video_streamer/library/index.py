@@ -82,6 +82,11 @@ class Index:
             self._file.close()
 
     @property
+    def closed(self) -> bool:
+        """Whether it was not opened yet, or was given up."""
+        return self._closed
+
+    @property
     def in_memory(self) -> str:
         """Why it is only in memory, to be lost at the end; empty where it is on the disk."""
         return self._file.in_memory
@@ -144,13 +149,10 @@ class Index:
         row = _source_row(item_key, source.source_id, source.title, source.duration_seconds, source.checked_wall)
         self._run(lambda db: db.execute(_ANSWERED + _REPLACE, row))
 
-    def gone(self, item_key: str, reason: str) -> None:
-        """The source of this item will not come back."""
-        self._run(
-            lambda db: db.execute(
-                "UPDATE sources SET gone_reason = CAST(? AS TEXT) WHERE item_key = ?", (_raw(reason), item_key)
-            )
-        )
+    def gone(self, item_key: str, reason: str, checked_wall: float) -> None:
+        """The source of this item said so: it will not come back."""
+        update = "UPDATE sources SET gone_reason = CAST(? AS TEXT), checked_wall = ? WHERE item_key = ?"
+        self._run(lambda db: db.execute(update, (_raw(reason), checked_wall, item_key)))
 
     def _rows(self, query: str, values: tuple[str, ...]) -> list[Copy]:
         return self._run(lambda db: [self._copy(row) for row in db.execute(query, values)])

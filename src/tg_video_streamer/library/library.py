@@ -68,35 +68,30 @@ class Library:
         """
         self.folder = folder
         self.hits = 0
-        """How often `copy_of` found a copy."""
+        """Plays that came from a copy (`played`)."""
         self.misses = 0
-        """How often it did not."""
+        """Plays that had to be encoded though a copy could have served (`missed`)."""
+        self.max_bytes = max_bytes
         self._on = max_bytes > 0
         self._house = house
         self._headers = headers
         self._clock = clock
-        self._keep_removed = keep_removed
+        self.keep_removed = keep_removed
         self._logo = logo
         self._shelf = Shelf(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
         self._lock = threading.Lock()
+        self._refused = "it is not open"
 
     def open(self) -> None:
         """Make the folder, remove what a killed process left, open the index or make it anew; raises LibraryError."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if kind := network_file_system(self.folder):
-                raise LibraryError(
-                    f"the library's folder {self.folder} is on a network file system ({kind})",
-                    remedy="set LIBRARY_DIR to a folder on a disk of this host",
-                )
-            files.list_folder(self.folder)
-        except OSError as error:
-            raise LibraryError(
-                f"the library's folder {self.folder} cannot be used: {error.strerror}",
-                remedy="set LIBRARY_DIR to a folder of this user on a local disk",
-            ) from error
+            self._make_folder()
+        except LibraryError as error:
+            self._refused = str(error)
+            raise
+        self._refused = ""
         self._sweep()
-        self._shelf.ask(self._shelf.index.open, None)
+        self._shelf.open()
 
     def close(self) -> None:
         """Give the index up; readers and writers that are open may go on, and what they finish is found at the next start."""
@@ -105,15 +100,11 @@ class Library:
     @property
     def problem(self) -> str:
         """Why nothing is kept or found now; empty where all is well."""
-        return self._shelf.problem
+        return self._refused or self._shelf.problem
 
     def copy_of(self, item: Item, source_id: str) -> Copy | None:
         """The copy of what the source is now."""
-        copy = self._find(item, source_id)
-        with self._lock:
-            self.hits += copy is not None
-            self.misses += copy is None
-        return copy
+        return self._find(item, source_id)
 
     def remembered(self, item: Item) -> Remembered | None:
         """The copy of what the source was when it answered last; None where there is none. Asks nobody."""
@@ -142,11 +133,11 @@ class Library:
 
     def gone(self, item: Item, reason: str) -> None:
         """The source says that it will not come back; until `answered`."""
-        self._shelf.ask(lambda: self._shelf.index.gone(item.key, reason or "gone"), None)
+        self._shelf.ask(lambda: self._shelf.index.gone(item.key, reason or "gone", self._clock.wall()), None)
 
     def playable(self, remembered: Remembered) -> bool:
         """Whether it may stand in for its source: in an outage, and else only where the operator keeps what is removed."""
-        return self._keep_removed or not remembered.gone_reason
+        return self.keep_removed or not remembered.gone_reason
 
     def begin(self, item: Item, source_id: str, title: str) -> CopyWriter | None:
         """Start to keep an item; None where it is kept or being kept already, or nothing can be kept now."""
@@ -176,8 +167,15 @@ class Library:
             return None
 
     def played(self, copy: Copy) -> None:
-        """It went on air: the last to be pruned."""
+        """It is being played: the last to be pruned."""
+        with self._lock:
+            self.hits += 1
         self._shelf.ask(lambda: self._shelf.index.played(copy.key, self._clock.wall()), None)
+
+    def missed(self) -> None:
+        """An item that could have been kept before is being encoded for its viewers."""
+        with self._lock:
+            self.misses += 1
 
     def drop(self, copy: Copy, why: str) -> None:
         """Remove a copy that is not whole, whoever reads it."""
@@ -206,6 +204,11 @@ class Library:
         """Of all copies."""
         return self._shelf.ask(self._shelf.index.total_bytes, 0)
 
+    @property
+    def items(self) -> int:
+        """How many copies there are."""
+        return self._shelf.ask(self._shelf.index.count, 0)
+
     def _key(self, item: Item, source_id: str) -> str:
         return copy_key(item=item, source_id=source_id, house=self._house, headers=self._headers, logo=self._logo)
 
@@ -214,6 +217,21 @@ class Library:
 
     def _is_listed(self, key: str) -> bool:
         return self._shelf.ask(lambda: self._shelf.index.find(key), None) is not None
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if kind := network_file_system(self.folder):
+                raise LibraryError(
+                    f"the library's folder {self.folder} is on a network file system ({kind})",
+                    remedy="set LIBRARY_DIR to a folder on a disk of this host",
+                )
+            files.list_folder(self.folder)
+        except OSError as error:
+            raise LibraryError(
+                f"the library's folder {self.folder} cannot be used: {error.strerror}",
+                remedy="set LIBRARY_DIR to a folder of this user on a local disk",
+            ) from error
 
     def _sweep(self) -> None:
         try:

@@ -53,7 +53,16 @@ class Shelf:
         return self._index_problem or self._disk_problem
 
     def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
-        """What the index says; `otherwise` where it cannot be asked now."""
+        """What the index says; `otherwise` where it cannot be asked now, or was closed."""
+        if self.index.closed:
+            return otherwise
+        return self._asked(question, otherwise)
+
+    def open(self) -> None:
+        """Open the index."""
+        self._asked(self.index.open, None)
+
+    def _asked(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
         try:
             answer = question()
         except (sqlite3.Error, OSError) as error:

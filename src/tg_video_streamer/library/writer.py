@@ -62,6 +62,8 @@ class CopyWriter:
         self._gop_offset = 0
         self._gop_frame = 0
         self._gop_crc32 = 0
+        self.key = record.key
+        """Of the copy that it will be."""
         self.failed = ""
         """Why nothing will be kept; empty while something may be."""
         self._descriptor, self._part = _new_part(folder, record.key)
@@ -103,7 +105,7 @@ class CopyWriter:
             if self._descriptor >= 0:
                 self.failed = "it was abandoned"
                 self._remove()
-                self._shelf.ended(self._record.key)
+                self._shelf.ended(self.key)
 
     @property
     def taken_bytes(self) -> int:
@@ -191,9 +193,9 @@ class CopyWriter:
                 if not held:
                     self._fail(Trouble(what="another process holds the library and does not go on", of_disk=True))
                     return None
-                if not is_whole(self._folder, record.key):
-                    beside.replace(sidecar_path(self._folder, record.key))
-                    self._part.replace(media_path(self._folder, record.key))
+                if not is_whole(self._folder, self.key):
+                    beside.replace(sidecar_path(self._folder, self.key))
+                    self._part.replace(media_path(self._folder, self.key))
                     sync_folder(self._folder)
                 # Who reads it may lock it from here on; nobody sweeps it, since it has its name.
                 locks.unlock(self._descriptor)
@@ -201,14 +203,14 @@ class CopyWriter:
         finally:
             beside.unlink(missing_ok=True)
         self._remove()
-        self._shelf.ended(record.key)
+        self._shelf.ended(self.key)
         return copy
 
     def _fail(self, trouble: Trouble) -> None:
         self.failed = trouble.what
         self._remove()
         _log.info("a copy is not kept", key=self._record.item_key, why=trouble.what)
-        self._shelf.ended(self._record.key, trouble)
+        self._shelf.ended(self.key, trouble)
 
     def _remove(self) -> None:
         """Close the file, and free the disk where it has not got its place."""

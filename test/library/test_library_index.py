@@ -1,0 +1,279 @@
+"""The index: found again, counted, ordered by play, remembered by source, and made anew whatever happens to its file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from structlog.testing import capture_logs
+
+from stands import kept
+from tg_video_streamer.errors import LibraryError
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.library.place import file_system
+
+
+def test_hits_and_misses_are_counted(tmp_path: Path) -> None:
+    """A play from a copy is a hit and one that had to be encoded a miss; what a source is since it was changed is not kept."""
+    library = kept.library(tmp_path)
+    item = kept.item("one")
+    copy = kept.keep(library, item)
+    assert library.copy_of(item, item.locator) == copy
+    assert library.copy_of(item, "what it is since it was changed") is None
+    assert library.copy_of(kept.item("two"), "two") is None
+    library.missed()
+    library.played(copy)
+    library.played(copy)
+    assert (library.hits, library.misses, library.items) == (2, 1, 1)
+    assert library.bytes == copy.bytes == copy.path.stat().st_size
+    assert library.begin(item, item.locator, "kept already") is None
+
+
+def test_everything_is_found_again_by_the_next_start(tmp_path: Path) -> None:
+    """Copies, their plays and what sources said last outlive the process; the folder is for its user alone."""
+    folder = tmp_path / "state" / "library"
+    clock = kept.HandClock()
+    library = kept.library(folder, clock=clock)
+    one, two = kept.item("one"), kept.item("two")
+    library.answered(one, one.locator, title="One", duration_seconds=4.8)
+    first, second = kept.keep(library, one), kept.keep(library, two)
+    library.played(first)
+    library.played(first)
+    library.gone(two, "private")
+    before = library.copies()
+    library.close()
+    again = kept.library(folder, clock=clock)
+    assert again.copies() == before
+    assert [(copy.key, copy.plays) for copy in before] == [(second.key, 0), (first.key, 2)]
+    remembered = again.remembered(one)
+    assert remembered is not None
+    assert (remembered.title, remembered.duration_seconds, remembered.gone_reason) == ("One", 4.8, "")
+    gone = again.remembered(two)
+    assert gone is not None
+    assert gone.gone_reason == "private"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+
+
+def test_what_is_gone_is_not_played_until_it_is_back(tmp_path: Path) -> None:
+    """A removed item has no insurance but where the operator keeps what is removed; an answer brings it back."""
+    clock = kept.HandClock()
+    library, keeping = kept.library(tmp_path, clock=clock), kept.library(tmp_path, clock=clock, keep_removed=True)
+    item = kept.item("one")
+    assert library.remembered(item) is None
+    library.answered(item, item.locator, title="One", duration_seconds=None)
+    assert library.remembered(item) is None, "there is no copy yet"
+    kept.keep(library, item)
+    outage = library.remembered(item)
+    assert outage is not None
+    assert library.playable(outage)
+    library.gone(item, "removed by its owner")
+    removed = keeping.remembered(item)
+    assert removed is not None
+    assert removed.gone_reason == "removed by its owner"
+    assert not library.playable(removed)
+    assert keeping.playable(removed)
+    library.answered(item, item.locator, title="One", duration_seconds=None)
+    back = library.remembered(item)
+    assert back is not None
+    assert library.playable(back)
+    library.answered(item, "changed since", title="One", duration_seconds=None)
+    assert library.remembered(item) is None, "what it is now was never kept"
+
+
+@given(
+    source_id=some.text(alphabet=some.characters(), max_size=20),
+    title=some.text(alphabet=some.characters(), max_size=20),
+)
+def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, source_id: str, title: str) -> None:
+    """Names of files may be any bytes: they come back as they were, from the index and from the sidecars."""
+    folder = tmp_path_factory.mktemp("names")
+    item = kept.item("one")
+    for _ in range(2):
+        library = kept.library(folder)
+        if not library.copies():
+            library.answered(item, source_id, title=title, duration_seconds=1.0)
+            writer = library.begin(item, source_id, title)
+            assert writer is not None
+            for packet in kept.packets(frames=1):
+                writer.add(packet)
+            assert writer.commit() is not None
+        remembered = library.remembered(item)
+        assert remembered is not None
+        assert (remembered.title, remembered.copy.title, remembered.copy.source_id) == (title, title, source_id)
+        library.close()
+        (folder / "index.sqlite").unlink()
+
+
+def _delete(path: Path) -> None:
+    path.unlink()
+
+
+def _delete_all(path: Path) -> None:
+    for file in path.parent.glob("index.sqlite*"):
+        file.unlink()
+
+
+def _garbage(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.write(b"no database " * (size // 12))
+
+
+def _garbage_inside(path: Path) -> None:
+    _checkpoint(path)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 4096))
+
+
+def _empty(path: Path) -> None:
+    _checkpoint(path)
+    os.truncate(path, 0)
+
+
+def _half(path: Path) -> None:
+    _checkpoint(path)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _later_version(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+        db.execute("ALTER TABLE copies RENAME COLUMN frames TO pictures")
+
+
+def _other_tables(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE sources")
+
+
+def _wrong_rows(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE copies SET frames = 'many', title = CAST(x'ff' AS TEXT)")
+
+
+def _lost_rows(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM copies")
+
+
+def _checkpoint(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+_ALWAYS = [_delete, _delete_all, _garbage, _garbage_inside, _empty, _half, _later_version, _other_tables, _wrong_rows]
+
+
+@pytest.mark.parametrize("harm", [*_ALWAYS, _lost_rows])
+def test_a_lost_or_damaged_index_is_made_anew_at_the_start(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    """Nothing that happens to the index while nobody has it open loses a copy: it comes back from the sidecars, with a warning."""
+    library = kept.library(tmp_path)
+    keys = {kept.keep(library, kept.item(name)).key for name in ("one", "two", "three")}
+    library.close()
+    harm(tmp_path / "index.sqlite")
+    with capture_logs() as logs:
+        library = kept.library(tmp_path)
+        assert {copy.key for copy in library.copies()} == keys
+    assert any(line["log_level"] == "warning" for line in logs) or harm is _lost_rows
+    _works(library)
+
+
+@pytest.mark.parametrize("harm", _ALWAYS)
+def test_an_index_that_is_lost_or_damaged_while_it_is_open_is_made_anew(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """Two channels have the index open when it is lost or damaged: both go on, with all copies, and with the same index."""
+    library, neighbour = kept.library(tmp_path), kept.library(tmp_path)
+    keys = {kept.keep(library, kept.item(name)).key for name in ("one", "two", "three")}
+    harm(tmp_path / "index.sqlite")
+    for _ in range(2):
+        for one in (library, neighbour):
+            assert {copy.key for copy in one.copies()} == keys
+    _works(library)
+    _works(neighbour)
+    assert library.copies() == neighbour.copies()
+
+
+def _works(library: Library) -> None:
+    assert library.problem == ""
+    item = kept.item("four")
+    before = library.bytes
+    copy = library.copy_of(item, item.locator) or kept.keep(library, item)
+    library.played(copy)
+    assert library.copies()[-1].key == copy.key
+    assert library.bytes in {before, before + copy.bytes}
+    assert kept.read_all(copy) == list(kept.packets())
+
+
+def test_what_others_left_in_the_folder_is_swept_at_the_start(tmp_path: Path) -> None:
+    """Unfinished files of killed processes and halves of copies go; files of writers that live, and foreign ones, stay."""
+    library = kept.library(tmp_path)
+    copy, half, other = (kept.keep(library, kept.item(name)) for name in ("one", "two", "three"))
+    library.close()
+    half.path.unlink()
+    other.path.with_suffix(".json").unlink()
+    for name in (f"{'0' * 32}.ab.part", f"{'0' * 32}.ab.json-part", f"{'1' * 32}.ab.json-part", "holiday.part"):
+        (tmp_path / name).write_bytes(b"left")
+    living = kept.library(tmp_path)
+    writer = living.begin(kept.item("four"), "four", "four")
+    assert writer is not None
+    (held,) = tmp_path.glob(f"{writer.key}.*")
+    library = kept.library(tmp_path)
+    assert library.copies() == [copy]
+    left = {path.name for path in tmp_path.iterdir()} - {copy.path.name, copy.path.with_suffix(".json").name}
+    assert {name for name in left if not name.startswith(("index", "."))} == {"holiday.part", held.name}
+    for packet in kept.packets():
+        writer.add(packet)
+    assert writer.commit() is not None
+
+
+def test_a_copy_with_a_damaged_sidecar_is_not_listed_anew(tmp_path: Path) -> None:
+    """What a damaged sidecar says is not believed: its copy goes, with a warning, and the others are listed."""
+    library = kept.library(tmp_path)
+    damaged, copy = kept.keep(library, kept.item("one")), kept.keep(library, kept.item("two"))
+    library.close()
+    (tmp_path / "index.sqlite").unlink()
+    damaged.path.with_suffix(".json").write_bytes(b"{}")
+    with capture_logs() as logs:
+        library = kept.library(tmp_path)
+    assert [one.key for one in library.copies()] == [copy.key]
+    assert not damaged.path.exists()
+    assert "a kept copy is damaged and removed" in {line["event"] for line in logs}
+
+
+def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    """A file in its place: an error that says what to do."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(LibraryError, match="LIBRARY_DIR"):
+        kept.library(tmp_path / "file")
+
+
+def test_the_file_system_of_a_folder_is_told_by_its_mount() -> None:
+    """The longest mount point that holds the folder counts, of several on one the last, with its escapes undone."""
+    mounts = (
+        b"22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+        b"30 22 0:40 / /srv rw shared:2 master:3 - nfs4 nas:/srv rw\n"
+        b"31 30 0:41 / /srv/local rw - ext4 /dev/vdb rw\n"
+        b"32 30 0:42 / /srv/a\\040b rw - cifs //nas/share rw\n"
+        b"33 22 0:43 / /home rw - ext4 /dev/vdc rw\n"
+        b"34 22 0:44 / /home rw - fuse.sshfs host: rw\n"
+        b"nonsense\n"
+    )
+    told = {
+        "/var/lib": "ext4",
+        "/srv/library": "nfs4",
+        "/srv/local/library": "ext4",
+        "/srv/localized": "nfs4",
+        "/srv/a b/library": "cifs",
+        "/home": "fuse.sshfs",
+    }
+    assert {path: file_system(Path(path), mounts) for path in told} == told
+    assert file_system(Path("/anything"), b"") == ""

@@ -1,0 +1,89 @@
+"""Small libraries for tests: made-up packets in the order of an encode, and the library that keeps them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.ffmpeg.house import Quality, house_format
+from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+
+HOUSE = house_format(Quality.P480)
+HEADERS = CodecHeaders(video=bytes.fromhex("0142c01effe100086742c01e95a0a0d2010004 68ce3c80"), audio=b"\x11\x90")
+PLENTY = 1 << 40
+
+
+class HandClock:
+    """A Clock that goes by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def monotonic(self) -> float:
+        """See Clock."""
+        return self.now
+
+    def wall(self) -> float:
+        """See Clock."""
+        return self.now
+
+
+def library(
+    folder: Path,
+    *,
+    max_bytes: int = PLENTY,
+    floor_bytes: int = 0,
+    clock: Clock | None = None,
+    keep_removed: bool = False,
+) -> Library:
+    """One that is open."""
+    made = Library(
+        folder,
+        max_bytes=max_bytes,
+        floor_bytes=floor_bytes,
+        house=HOUSE,
+        headers=HEADERS,
+        clock=clock or SystemClock(),
+        keep_removed=keep_removed,
+    )
+    made.open()
+    return made
+
+
+def item(name: str) -> Item:
+    """One that is told apart by `name`."""
+    return make_item(LocatorKind.URL, f"https://site.example/{name}", title=name)
+
+
+def packets(*, frames: int = 120, frame_bytes: int = 200, seed: int = 0) -> Iterator[Packet]:
+    """Pictures with their sound, which begins a little early, as an encoder gives them."""
+    dice = random.Random(seed)  # noqa: S311 - content for tests
+    sound = -21 * 3
+    for frame in range(frames):
+        while sound < frame * FRAME_TICKS:
+            yield Packet(kind=Kind.AUDIO, ticks=sound // 3 * 3, keyframe=True, data=dice.randbytes(20))
+            sound += 64
+        keyframe = frame % GOP_FRAMES == 0
+        yield Packet(kind=Kind.VIDEO, ticks=frame * FRAME_TICKS, keyframe=keyframe, data=dice.randbytes(frame_bytes))
+
+
+def keep(kept: Library, one: Item, source: Iterable[Packet] | None = None) -> Copy:
+    """Keep an item whole."""
+    writer = kept.begin(one, one.locator, one.title)
+    assert writer is not None, kept.problem or "it is kept already"
+    for packet in packets() if source is None else source:
+        writer.add(packet)
+    copy = writer.commit()
+    assert copy is not None, writer.failed
+    return copy
+
+
+def read_all(copy: Copy) -> list[Packet]:
+    """Everything, GOP by GOP."""
+    with copy.open() as reader:
+        return [packet for gop in range(len(reader.gops)) for packet in reader.read(gop)]
