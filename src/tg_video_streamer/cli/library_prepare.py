@@ -1,0 +1,131 @@
+"""What `library prepare` does: walks the playlist and encodes what is not kept yet; loaded when it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from tg_video_streamer.cli.library_progress import Terminal
+from tg_video_streamer.cli.library_walk import Walk
+from tg_video_streamer.cli.library_work import Place, place
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.config import Settings
+from tg_video_streamer.control.wording import printable
+from tg_video_streamer.errors import LibraryError, StreamerError
+from tg_video_streamer.feed_parts import FeedParts
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.playlist.load import allowed_folders, load
+from tg_video_streamer.preparation import Prepared
+from tg_video_streamer.preparation import prepare as prepare_parts
+
+_NICE = 10
+_STOPPED = "tg-video-streamer: stopped; what is kept stays, and the same command goes on from there"
+
+
+def prepare_playlist(env_file: Path | None, *, at_once: int) -> int:
+    """`library prepare`; the exit code. Raises StreamerError where nothing can be prepared at all."""
+    with place(env_file) as here, _alone(here.settings.state_dir) as folder:
+        # The programme of a service on the same host comes first.
+        os.nice(_NICE)
+        try:
+            return asyncio.run(_interruptible(here, folder, at_once=at_once))
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        except asyncio.CancelledError:
+            typer.echo(_STOPPED, err=True)
+            return 128 + signal.SIGTERM
+        except KeyboardInterrupt:
+            typer.echo(_STOPPED, err=True)
+            raise
+
+
+async def _interruptible(here: Place, folder: Path, *, at_once: int) -> int:
+    """SIGTERM ends it as Ctrl-C does: cancelled, so that nothing half is left."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await _prepare(here, folder, at_once=at_once)
+
+
+async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
+    async with asyncio.TaskGroup() as background:
+        prepared = await prepare_parts(here.settings, background, demo=False)
+        # Its cards are for a programme.
+        prepared.cancel()
+    for warning in prepared.warnings:
+        typer.echo(f"tg-video-streamer: warning: {printable(warning)}", err=True)
+    parts = _parts(here.settings, prepared, folder)
+    library = parts.library
+    assert library is not None  # noqa: S101 - `place` has looked at LIBRARY_MAX_GB
+    await asyncio.to_thread(library.open)
+    try:
+        # Each failure is told once, at the end, and not by the log as well.
+        logging.getLogger().setLevel(logging.CRITICAL)
+        return await _walk(here, parts, library, at_once=at_once)
+    finally:
+        library.close()
+
+
+async def _walk(here: Place, parts: FeedParts, library: Library, *, at_once: int) -> int:
+    settings = here.settings
+    listed = await asyncio.to_thread(load, settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
+    with Terminal.of(here.answer, len(listed.items)) as terminal:
+        walk = Walk(parts.resolve, parts.unhurried, library, terminal=terminal, redact=here.redact)
+        await walk.through(listed.items, at_once=at_once)
+    failures = [*(f"{settings.playlist}: {problem}" for problem in listed.problems), *walk.failures]
+    for failure in failures:
+        typer.echo(f"tg-video-streamer: {printable(here.redact(failure))}", err=True)
+    here.say(f"{walk.summary}; {here.totals(library)}")
+    return 1 if failures else 0
+
+
+def _parts(settings: Settings, prepared: Prepared, folder: Path) -> FeedParts:
+    """Resolver and feeds with scratch files of their own: a running service has its own in STATE_DIR."""
+    allowed = allowed_folders(settings.playlist, settings.media_dirs)
+    return FeedParts(
+        settings.model_copy(update={"state_dir": folder}),
+        prepared,
+        allowed=lambda: allowed,
+        clock=SystemClock(),
+        publish=lambda _event: None,
+        watching=lambda resolve: resolve,
+    )
+
+
+@contextmanager
+def _alone(state_dir: Path) -> Iterator[Path]:
+    """The folder for scratch files, locked until the process ends: two would encode the same items at the same time."""
+    folder = state_dir / "prepare"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise LibraryError(f"{folder} cannot be used: {error.strerror}", remedy="give this user STATE_DIR") from error
+    try:
+        _lock(descriptor)
+        yield folder
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LibraryError("another `library prepare` is at work here", remedy="wait for it, or end it") from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """An error that is the operator's to mend, out of the groups of tasks in which it was raised; else the group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, StreamerError) else group

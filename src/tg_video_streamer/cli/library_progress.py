@@ -1,0 +1,144 @@
+"""How far a long command is: bars where a person looks on, and without one only the lines."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+import typer
+
+from tg_video_streamer.control.wording import clock_text, printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_TITLE_CELLS = 36
+
+
+class Terminal(Protocol):
+    """Where it is told; a context manager, whose end takes the bars away."""
+
+    @staticmethod
+    def of(stream: TextIO, whole: int) -> Terminal:
+        """The one for `stream`; `whole`: how many things are to be done."""
+        return Bars(stream, whole) if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" else Lines(stream)
+
+    def say(self, line: str) -> None:
+        """One line that stays."""
+
+    def step(self, whole: int | None = None) -> None:
+        """One more of all is done; `whole` where there are more or fewer than was thought."""
+
+    def begin(self, key: str, title: str) -> None:
+        """Something begins that takes a while."""
+
+    def progress(self, key: str, done_seconds: float, whole_seconds: float | None) -> None:
+        """How far it is."""
+
+    def end(self, key: str) -> None:
+        """It has ended."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class Lines(Terminal):
+    """A plain stream: only what stays is told."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def say(self, line: str) -> None:
+        """See Terminal. Written at once: whoever follows a log wants to see it."""
+        typer.echo(printable(line), file=self._stream)
+
+    def step(self, whole: int | None = None) -> None:
+        """See Terminal."""
+
+    def begin(self, key: str, title: str) -> None:
+        """See Terminal."""
+
+    def progress(self, key: str, done_seconds: float, whole_seconds: float | None) -> None:
+        """See Terminal."""
+
+    def end(self, key: str) -> None:
+        """See Terminal."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Nothing to take away."""
+
+
+class Bars(Terminal):
+    """A bar for each thing that is being done, and one for all; lines that stay go above them."""
+
+    def __init__(self, stream: TextIO, whole: int) -> None:
+        self._progress = _bars(stream)
+        self._tasks: dict[str, TaskID] = {}
+        self._done = 0
+        self._whole = whole
+        self._all = self._progress.add_task("all", total=max(1, whole), told=f"0 of {whole}")
+
+    def say(self, line: str) -> None:
+        """See Terminal."""
+        self._progress.console.print(printable(line), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def step(self, whole: int | None = None) -> None:
+        """See Terminal."""
+        self._done += 1
+        self._whole = self._whole if whole is None else whole
+        told = f"{self._done} of {self._whole}"
+        self._progress.update(self._all, completed=self._done, total=max(1, self._whole), told=told)
+
+    def begin(self, key: str, title: str) -> None:
+        """See Terminal."""
+        self._tasks[key] = self._progress.add_task(_cut(title), total=None, told="")
+
+    def progress(self, key: str, done_seconds: float, whole_seconds: float | None) -> None:
+        """See Terminal."""
+        told = clock_text(done_seconds) + (f" of {clock_text(whole_seconds)}" if whole_seconds else "")
+        self._progress.update(self._tasks[key], completed=done_seconds, total=whole_seconds or None, told=told)
+
+    def end(self, key: str) -> None:
+        """See Terminal."""
+        self._progress.remove_task(self._tasks.pop(key))
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Take them away."""
+        self._progress.stop()
+
+
+def _bars(stream: TextIO) -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - rich, only where there is a terminal
+    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - the same
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[told]}", markup=False),
+        console=Console(file=stream),
+        refresh_per_second=4,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def _cut(title: str) -> str:
+    from rich.cells import set_cell_size  # noqa: PLC0415 - as above
+
+    return set_cell_size(printable(title), _TITLE_CELLS)

@@ -1,0 +1,178 @@
+"""Goes through a playlist, lists within it too, and has everything encoded that is not kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from tg_video_streamer.cli.library_progress import Terminal
+from tg_video_streamer.control.wording import clock_text, printable, size_text
+from tg_video_streamer.errors import PlaylistError, StreamerError
+from tg_video_streamer.feed.preparing import Made, Preparation, UnhurriedFeed, prepare
+from tg_video_streamer.feed.renewal import Resolve
+from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.logs import Redaction
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.tree import Tree
+from tg_video_streamer.resolve.media import Expansion
+
+FULL_PART = 0.98
+"""From this part of LIBRARY_MAX_GB on nothing more is tried: what is there is of this very playlist, and stays."""
+
+_Name = tuple[str, float]
+
+
+class Walk:
+    """One pass: everything is looked at first, which costs next to nothing, and then encoded what has to be."""
+
+    def __init__(
+        self, resolve: Resolve, make_feed: UnhurriedFeed, library: Library, *, terminal: Terminal, redact: Redaction
+    ) -> None:
+        self._resolve = resolve
+        self._make_feed = make_feed
+        self._library = library
+        self._terminal = terminal
+        self._redact = redact
+        self._tree = Tree()
+        self._seen: set[_Name] = set()
+        self._wanted: dict[str, int] = {}
+        self._counts: Counter[Made] = Counter()
+        self._failed: list[str] = []
+        self._left_out = 0
+        self._whole = 0
+        """How many items there are, as far as lists are known."""
+        self._lists = 0
+        self._full = ""
+
+    @property
+    def failures(self) -> list[str]:
+        """A line for each item that should be kept and is not."""
+        if not self._left_out:
+            return self._failed
+        what = f"{self._left_out} more not prepared: {self._full}"
+        return [*self._failed, f"{what}; raise LIBRARY_MAX_GB or make room on the disk"]
+
+    @property
+    def summary(self) -> str:
+        """What came of it, in one line."""
+        new, there, live = (self._counts[made] for made in (Made.KEPT, Made.THERE, Made.ENDLESS))
+        words = [f"{new} prepared", f"{there} kept already", *([f"{live} live"] if live else [])]
+        return ", ".join([*words, f"{len(self._failed) + self._left_out} not prepared"])
+
+    async def through(self, items: Sequence[Item], *, at_once: int) -> None:
+        """Until nothing is left to do; cancelling leaves nothing half."""
+        self._tree.replace(items)
+        waiting = await self._look_at_new()
+        running: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as tasks:
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    running.add(tasks.create_task(self._encode(waiting.pop(0))))
+                _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                # A list on the web is known for one only once it was asked: what is in it comes next.
+                waiting = [*await self._look_at_new(), *waiting]
+
+    async def _look_at_new(self) -> list[Item]:
+        """What is new in the tree and is to be encoded; what is kept, and what cannot be found, is done with."""
+        unkept: dict[_Name, Item] = {}
+        while fresh := {_name(item): item for item in self._tree.run.items if _name(item) not in self._seen}:
+            self._seen |= fresh.keys()
+            self._whole = len(self._seen) - self._lists
+            unkept |= {name: item for name, item in fresh.items() if not await self._is_done(item)}
+        # In the order of the playlist, lists within it included.
+        return list({_name(item): item for item in self._tree.run.items if _name(item) in unkept}.values())
+
+    async def _is_done(self, item: Item) -> bool:
+        try:
+            found = await self._kept(item)
+            if isinstance(found, Expansion):
+                self._expand(item, found)
+            elif found is not None:
+                self._wanted[found.key] = found.bytes
+                self._end(Made.THERE, f"kept already: {self._title(item, found.title)}")
+        except (StreamerError, PlaylistError) as error:
+            self._fail(item, str(error))
+            return True
+        return found is not None
+
+    async def _kept(self, item: Item) -> Copy | Expansion | None:
+        """The copy of `item`; None where it is to be encoded. A file is looked at, the web is not asked."""
+        if item.kind is LocatorKind.FILE:
+            found = await self._resolve(item)
+            if isinstance(found, Expansion) or found.is_live:
+                return found if isinstance(found, Expansion) else None
+            return await asyncio.to_thread(self._library.copy_of, item, found.source_id)
+        remembered = await asyncio.to_thread(self._library.remembered, item)
+        # What would not be played is asked again: its source may be back.
+        return remembered.copy if remembered is not None and self._library.playable(remembered) else None
+
+    async def _encode(self, item: Item) -> None:
+        if not self._full and sum(self._wanted.values()) >= FULL_PART * self._library.max_bytes:
+            self._full = "the library is full of what this playlist lists"
+        if self._full:
+            self._left_out += 1
+            self._terminal.step(self._whole)
+            return
+        # To make room for it, nothing else of this playlist may go.
+        await asyncio.to_thread(self._library.prune, wanted=self._wanted)
+        bar = f"{item.key} {item.volume}"
+        self._terminal.begin(bar, self._title(item))
+        try:
+            ended = await prepare(item, self._make_feed, progressed=partial(self._terminal.progress, bar))
+        finally:
+            self._terminal.end(bar)
+        await self._learn(item, ended)
+
+    async def _learn(self, item: Item, ended: Preparation) -> None:
+        title = self._title(item, ended.title)
+        if ended.made is Made.LIST and ended.expansion is not None:
+            try:
+                self._expand(item, ended.expansion)
+            except PlaylistError as error:
+                self._fail(item, str(error))
+        elif ended.made is Made.FAILED:
+            problem = self._library.problem
+            self._full = self._full or problem
+            self._fail(item, str(ended.error or problem or "it came to its end, but not whole enough to be kept"))
+        elif ended.made is Made.ENDLESS:
+            self._end(Made.ENDLESS, f"live, nothing to keep: {title}")
+        else:
+            remembered = await asyncio.to_thread(self._library.remembered, item)
+            size = ""
+            if remembered is not None:
+                self._wanted[remembered.copy.key] = remembered.copy.bytes
+                size = f" ({clock_text(remembered.copy.seconds)}, {size_text(remembered.copy.bytes)})"
+            self._end(ended.made, f"{'prepared' if ended.made is Made.KEPT else 'kept already'}: {title}{size}")
+
+    def _expand(self, item: Item, found: Expansion) -> None:
+        """Raises PlaylistError where lists are nested too deep."""
+        self._tree.expand(item, found.children)
+        self._lists += 1
+        if not found.children:
+            raise PlaylistError("the list is empty")
+        self._terminal.say(self._redact(f"list: {self._title(item, found.title)}: {len(found.children)} items"))
+
+    def _end(self, made: Made, line: str) -> None:
+        self._counts[made] += 1
+        self._terminal.say(self._redact(line))
+        self._terminal.step(self._whole)
+
+    def _fail(self, item: Item, why: str) -> None:
+        line = f"{self._title(item)}: {why}"
+        self._failed.append(line)
+        self._terminal.say(self._redact(f"not prepared: {line}"))
+        self._terminal.step(self._whole)
+
+    def _title(self, item: Item, found: str = "") -> str:
+        """What an item is called; where its source has not said so, its place."""
+        name = Path(item.locator).name if item.kind is LocatorKind.FILE else item.locator
+        return self._redact(printable(item.title) or printable(found) or printable(name))
+
+
+def _name(item: Item) -> _Name:
+    """What makes two items the same: two volumes are two copies."""
+    return item.key, item.volume

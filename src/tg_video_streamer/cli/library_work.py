@@ -1,0 +1,196 @@
+"""What `library list`, `prune` and `verify` do; loaded when one of them runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pwd
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+import typer
+
+from tg_video_streamer.cli.library_progress import Terminal
+from tg_video_streamer.cli.running import load
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.config import Settings, secret_values
+from tg_video_streamer.control.wording import clock_text, printable, size_text
+from tg_video_streamer.errors import LibraryError
+from tg_video_streamer.feed_parts import FLOOR_BYTES, GIGABYTE
+from tg_video_streamer.ffmpeg.house import house_format
+from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.logs import Redaction, configure_logs, redaction
+from tg_video_streamer.media import CodecHeaders
+
+_HEAD = f"{'kept':<16}  {'last played':<16}  {'plays':>5}  {'length':>8}  {'size':>8}  title"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """What the commands share: the settings, how their texts are masked, and where their answer goes."""
+
+    settings: Settings
+    redact: Redaction
+    answer: TextIO
+
+    @property
+    def max_bytes(self) -> int:
+        """LIBRARY_MAX_GB."""
+        return round(self.settings.library_max_gb * GIGABYTE)
+
+    def say(self, line: str) -> None:
+        """One line of the answer, which can move no cursor."""
+        typer.echo(printable(self.redact(line)), file=self.answer)
+
+    def totals(self, library: Library) -> str:
+        """How much is kept, and of how much."""
+        copies, size = library.items, library.bytes
+        part = 100 * size / self.max_bytes
+        return f"{count(copies, 'copy', 'copies')}, {size_text(size)} of {size_text(self.max_bytes)} ({part:.0f} %)"
+
+
+@contextmanager
+def place(env_file: Path | None) -> Iterator[Place]:
+    """Read the settings; all but the answer goes to stderr from here on. Raises LibraryError where there is no library."""
+    settings = load(env_file, demo=False).settings
+    if not settings.library_max_gb:
+        raise LibraryError("the library is off: LIBRARY_MAX_GB is 0", remedy="set it to how many gigabytes may be kept")
+    _check_owner(settings.library_dir)
+    secrets = secret_values(settings)
+    answer = sys.stdout
+    with redirect_stdout(sys.stderr):
+        configure_logs(settings.log_format, secrets=secrets, level=logging.WARNING)
+        yield Place(settings=settings, redact=redaction(secrets), answer=answer)
+
+
+def show(env_file: Path | None, *, as_json: bool) -> int:
+    """`library list`."""
+    with place(env_file) as here, _opened(here.settings) as library:
+        copies = sorted(library.copies(), key=lambda copy: (copy.plays > 0, copy.played_wall), reverse=True)
+        if as_json:
+            text = json.dumps(
+                {
+                    "folder": str(library.folder),
+                    "bytes": library.bytes,
+                    "max_bytes": here.max_bytes,
+                    "copies": [_fields(copy) for copy in copies],
+                },
+                indent=2,
+            )
+            typer.echo(text, file=here.answer)
+        else:
+            for line in [_HEAD, *map(_row, copies)] if copies else []:
+                typer.echo(here.redact(line), file=here.answer)
+            here.say(here.totals(library))
+        return _told(library)
+
+
+def prune(env_file: Path | None) -> int:
+    """`library prune`."""
+    with place(env_file) as here, _opened(here.settings) as library:
+        pruned = library.prune()
+        for copy in pruned.copies:
+            here.say(f"removed: {title_of(copy)} ({size_text(copy.bytes)})")
+        if pruned.short_bytes:
+            here.say(f"{size_text(pruned.short_bytes)} too much are kept still: what is on air or being read stays")
+        here.say(here.totals(library))
+        return _told(library) or (1 if pruned.short_bytes else 0)
+
+
+def verify(env_file: Path | None) -> int:
+    """`library verify`."""
+    with place(env_file) as here, _opened(here.settings) as library:
+        # The damaged ones are told below, and not by the log as well.
+        logging.getLogger().setLevel(logging.CRITICAL)
+        with Terminal.of(here.answer, library.items) as terminal:
+            found = library.verify(progress=lambda _copy: terminal.step())
+        for copy in found.damaged:
+            here.say(f"damaged, and dropped: {title_of(copy)}; it is encoded again when it plays next")
+        here.say(
+            f"{count(found.whole, 'copy', 'copies')} whole ({size_text(found.bytes)}), {len(found.damaged)} damaged"
+        )
+        return _told(library) or (1 if found.damaged else 0)
+
+
+def title_of(copy: Copy) -> str:
+    """What a copy is called."""
+    return printable(copy.title) or copy.item_key
+
+
+def count(number: int, one: str, more: str) -> str:
+    """`1 copy`, `2 copies`."""
+    return f"{number} {one if number == 1 else more}"
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Library]:
+    """The library for whoever neither looks for an item nor keeps one: what headers it has does not matter."""
+    library = Library(
+        settings.library_dir,
+        max_bytes=round(settings.library_max_gb * GIGABYTE),
+        floor_bytes=FLOOR_BYTES,
+        house=house_format(settings.video_quality),
+        headers=CodecHeaders(video=b"", audio=b""),
+        clock=SystemClock(),
+    )
+    library.open()
+    try:
+        yield library
+    finally:
+        library.close()
+
+
+def _check_owner(folder: Path) -> None:
+    """What root makes in the library of a service, the service can neither play nor prune."""
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return  # `Library.open` makes it, or says why it cannot be used
+    if owner == os.geteuid():
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"#{owner}"
+    raise LibraryError(
+        f"the library {folder} belongs to {name}", remedy=f"run the command as that user: sudo -u {name} …"
+    )
+
+
+def _told(library: Library) -> int:
+    """Whether the answer is the whole truth: 1, with the reason on stderr, where it is not."""
+    if library.problem:
+        typer.echo(f"tg-video-streamer: the library: {printable(library.problem)}", err=True)
+    return 1 if library.problem else 0
+
+
+def _row(copy: Copy) -> str:
+    played = _minute(copy.played_wall) if copy.plays else "never"
+    length, size = clock_text(copy.seconds), size_text(copy.bytes)
+    return f"{_minute(copy.created_wall)}  {played:<16}  {copy.plays:>5}  {length:>8}  {size:>8}  {title_of(copy)}"
+
+
+def _minute(wall: float) -> str:
+    """Local time, as people write it."""
+    return datetime.fromtimestamp(wall).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _fields(copy: Copy) -> dict[str, str | float | int | None]:
+    return {
+        "key": copy.key,
+        "item_key": copy.item_key,
+        "title": copy.title,
+        "seconds": copy.seconds,
+        "bytes": copy.bytes,
+        "created_wall": copy.created_wall,
+        "played_wall": copy.played_wall if copy.plays else None,
+        "plays": copy.plays,
+        "file": str(copy.path),
+    }
