@@ -9,7 +9,10 @@ from pathlib import Path
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.files import media_path, sidecar_path
+from tg_video_streamer.library.key import copy_key
 from tg_video_streamer.library.library import Library
+from tg_video_streamer.library.sidecar import Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
 
@@ -87,3 +90,27 @@ def read_all(copy: Copy) -> list[Packet]:
     """Everything, GOP by GOP."""
     with copy.open() as reader:
         return [packet for gop in range(len(reader.gops)) for packet in reader.read(gop)]
+
+
+def fill(folder: Path, entries: int) -> None:
+    """Put so many small copies into the folder, as a process that was killed before it listed them would leave them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(entries):
+        one = item(str(number))
+        key = copy_key(item=one, source_id=one.locator, house=HOUSE, headers=HEADERS)
+        gops = tuple(
+            Gop(first_frame=n * GOP_FRAMES, frames=GOP_FRAMES, offset=n, length=1, crc32=0) for n in range(100)
+        )
+        record = Record(
+            key=key,
+            item_key=one.key,
+            source_id=one.locator,
+            title=one.title,
+            frames=100 * GOP_FRAMES,
+            bytes=100,
+            created_wall=float(number),
+        )
+        sidecar_path(folder, key).write_bytes(
+            dump_sidecar(Sidecar(record=record, head_bytes=0, head_crc32=0, gops=gops))
+        )
+        media_path(folder, key).write_bytes(b"x" * 100)

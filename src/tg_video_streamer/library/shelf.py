@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,6 +89,7 @@ class Shelf:
 
     def room_to_begin(self) -> Trouble | None:
         """Make room for something; what is in the way of that."""
+        self._leave_memory()
         return self._room(0)
 
     def room_to_write(self, written: int) -> Trouble | None:
@@ -98,7 +100,8 @@ class Shelf:
 
     def room_to_keep(self, size: int) -> Trouble | None:
         """Make room among the copies for one of `size` bytes that is on the disk; what is in the way of that."""
-        wanted = sum(copy.bytes for copy in self._copies() if copy.key in self._wanted)
+        next_up = [self.ask(partial(self.index.find, key), None) for key in self._wanted]
+        wanted = sum(copy.bytes for copy in next_up if copy is not None)
         if size + wanted > self._max_bytes:
             return Trouble(what="it is larger than what may be removed for it", of_disk=False)
         return self._room(size)
@@ -114,6 +117,7 @@ class Shelf:
     def prune(self, wanted: Collection[str]) -> Pruned:
         """Remove the least recently played until both limits are kept; `wanted` are safe from now on, until the next call."""
         self._wanted = frozenset(wanted)
+        self._leave_memory()
         try:
             return self._make_room(0)
         except OSError as error:
@@ -125,6 +129,11 @@ class Shelf:
         if not self._disk_problem:
             _log.warning("the library keeps nothing", why=problem)
         self._disk_problem = problem
+
+    def _leave_memory(self) -> None:
+        """Try the disk again, where the index could only be in memory."""
+        if not self.index.closed and self.index.in_memory:
+            self.open()
 
     def _tell_index(self, problem: str) -> None:
         if problem == self._index_problem:

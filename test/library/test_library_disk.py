@@ -1,0 +1,55 @@
+"""The disk fails: full, filling, below the floor, read-only, or gone; the library keeps nothing then, and says so once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stands import keeping_on_small_disk, kept
+from stands.small_disk import on_small_disk
+
+
+@pytest.mark.parametrize(
+    ("what", "size"),
+    [
+        (keeping_on_small_disk.full_while_keeping, "8m"),
+        (keeping_on_small_disk.full_at_the_commit, "8m"),
+        (keeping_on_small_disk.full_by_others, "8m"),
+        (keeping_on_small_disk.full_at_the_start, "8m"),
+        (keeping_on_small_disk.read_only, "8m"),
+        (keeping_on_small_disk.floor_while_keeping, "100m"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_disk_without_room_stops_the_keeping_and_nothing_else(tmp_path: Path, what: object, size: str) -> None:
+    """On a small disk of its own, each way of being full does what its name says."""
+    on_small_disk(tmp_path, size, what.__module__, getattr(what, "__name__", ""))
+
+
+def test_a_folder_that_is_removed_meanwhile_harms_nobody(tmp_path: Path) -> None:
+    """Somebody removes the whole folder: what is written is given up, every call answers, and no copy is found."""
+    folder = tmp_path / "library"
+    library = kept.library(folder)
+    copy = kept.keep(library, kept.item("one"))
+    writer = library.begin(kept.item("two"), "two", "two")
+    assert writer is not None
+    with copy.open() as reader:
+        shutil.rmtree(folder)
+        assert reader.read(0), "it is on air"
+        for packet in kept.packets():
+            writer.add(packet)
+        assert writer.commit() is None
+        assert library.copies() == []
+        assert library.copy_of(kept.item("one"), "one") is None
+        assert library.begin(kept.item("three"), "three", "three") is None
+        assert library.problem
+        library.played(copy)
+        library.drop(copy, "it is gone")
+        library.prune()
+        assert library.verify().whole == 0
+    folder.mkdir()
+    library.prune()
+    kept.keep(library, kept.item("four"))
+    assert library.problem == ""
