@@ -19,6 +19,7 @@ from stands.small_disk import on_small_disk
         (keeping_on_small_disk.full_by_others, "8m"),
         (keeping_on_small_disk.full_at_the_start, "8m"),
         (keeping_on_small_disk.read_only, "8m"),
+        (keeping_on_small_disk.read_only_after_a_crash, "8m"),
         (keeping_on_small_disk.floor_while_keeping, "100m"),
     ],
     ids=lambda value: getattr(value, "__name__", value),

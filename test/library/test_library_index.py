@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from structlog.testing import capture_logs
 
@@ -87,6 +87,7 @@ def test_what_is_gone_is_not_played_until_it_is_back(tmp_path: Path) -> None:
     assert library.remembered(item) is None, "what it is now was never kept"
 
 
+@settings(max_examples=40)
 @given(
     source_id=some.text(alphabet=some.characters(), max_size=20),
     title=some.text(alphabet=some.characters(), max_size=20),

@@ -96,7 +96,7 @@ class IndexFile:
 
     def move_aside(self, why: str) -> None:
         """Take the file out of the way, unless another process has done so. Raises OSError."""
-        ours = self._identity is None or self._identity == _identity(self._path)
+        ours = not self.in_memory and self._identity in (None, _identity(self._path))
         self.close()
         if not ours:
             return

@@ -129,11 +129,11 @@ class Library:
             checked_wall=self._clock.wall(),
             gone_reason="",
         )
-        self._shelf.ask(lambda: self._shelf.index.answered(item.key, source), None)
+        self._shelf.write(lambda: self._shelf.index.answered(item.key, source))
 
     def gone(self, item: Item, reason: str) -> None:
         """The source says that it will not come back; until `answered`."""
-        self._shelf.ask(lambda: self._shelf.index.gone(item.key, reason or "gone", self._clock.wall()), None)
+        self._shelf.write(lambda: self._shelf.index.gone(item.key, reason or "gone", self._clock.wall()))
 
     def playable(self, remembered: Remembered) -> bool:
         """Whether it may stand in for its source: in an outage, and else only where the operator keeps what is removed."""
@@ -170,7 +170,7 @@ class Library:
         """It is being played: the last to be pruned."""
         with self._lock:
             self.hits += 1
-        self._shelf.ask(lambda: self._shelf.index.played(copy.key, self._clock.wall()), None)
+        self._shelf.write(lambda: self._shelf.index.played(copy.key, self._clock.wall()))
 
     def missed(self) -> None:
         """An item that could have been kept before is being encoded for its viewers."""
@@ -180,7 +180,7 @@ class Library:
     def drop(self, copy: Copy, why: str) -> None:
         """Remove a copy that is not whole, whoever reads it."""
         _log.warning("a kept copy is dropped", key=copy.item_key, title=copy.title, why=why)
-        self._shelf.ask(lambda: self._shelf.index.remove(copy.key), None)
+        self._shelf.write(lambda: self._shelf.index.remove(copy.key))
         try:
             with locks.folder_lock(self.folder, patience_seconds=_PATIENCE_SECONDS):
                 files.remove(self.folder, copy.key)

@@ -52,7 +52,10 @@ def remove_oldest(
         if copy.key in wanted:
             continue
         with locks.folder_lock(folder, patience_seconds=_PATIENCE_SECONDS) as held:
-            if not held or not files.remove_unless_open(folder, copy.key):
+            if not held:
+                # Another process holds the folder and does not go on: it would be waited for again with each copy.
+                break
+            if not files.remove_unless_open(folder, copy.key):
                 continue
         unlist(copy.key)
         _log.info("a kept copy was pruned", key=copy.item_key, title=copy.title, bytes=copy.bytes)

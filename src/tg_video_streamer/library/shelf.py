@@ -45,31 +45,41 @@ class Shelf:
         self._pruning = threading.Lock()
         self._writing: set[str] = set()
         self._wanted: frozenset[str] = frozenset()
-        self._index_problem = ""
+        self._index_problems = {"place": "", "reading": "", "writing": ""}
         self._disk_problem = ""
 
     @property
     def problem(self) -> str:
         """Why nothing is kept or found now; empty where all is well."""
-        return self._index_problem or self._disk_problem
+        return next(filter(None, self._index_problems.values()), self._disk_problem)
 
     def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
         """What the index says; `otherwise` where it cannot be asked now, or was closed."""
-        if self.index.closed:
-            return otherwise
-        return self._asked(question, otherwise)
+        return self._try("reading", question, otherwise)
+
+    def write(self, change: Callable[[], object]) -> None:
+        """Change the index, unless it cannot be changed now, or was closed."""
+        self._try("writing", change, None)
 
     def open(self) -> None:
         """Open the index."""
-        self._asked(self.index.open, None)
-
-    def _asked(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
         try:
-            answer = question()
+            self.index.open()
         except (sqlite3.Error, OSError) as error:
-            self._tell_index(f"its index cannot be used: {error}")
+            self._tell_index("writing", f"its index cannot be used: {error}")
+        else:
+            self._tell_place()
+
+    def _try(self, way: str, work: Callable[[], Answer], otherwise: Answer) -> Answer:
+        if self.index.closed:
             return otherwise
-        self._tell_index(f"its index is only in memory: {self.index.in_memory}" if self.index.in_memory else "")
+        try:
+            answer = work()
+        except (sqlite3.Error, OSError) as error:
+            self._tell_index(way, f"its index cannot be used: {error}")
+            return otherwise
+        self._tell_index(way, "")
+        self._tell_place()
         return answer
 
     def claim(self, key: str) -> bool:
@@ -89,7 +99,7 @@ class Shelf:
 
     def room_to_begin(self) -> Trouble | None:
         """Make room for something; what is in the way of that."""
-        self._leave_memory()
+        self._open_again()
         return self._room(0)
 
     def room_to_write(self, written: int) -> Trouble | None:
@@ -108,7 +118,7 @@ class Shelf:
 
     def put(self, record: Record) -> Copy | None:
         """The copy is whole and in its place: list it; None where it cannot be listed now, and is found at the next start."""
-        copy = self.ask(lambda: self.index.add(record), None)
+        copy = self._try("writing", lambda: self.index.add(record), None)
         if copy is not None and self._disk_problem:
             _log.info("the library keeps copies again")
             self._disk_problem = ""
@@ -117,7 +127,7 @@ class Shelf:
     def prune(self, wanted: Collection[str]) -> Pruned:
         """Remove the least recently played until both limits are kept; `wanted` are safe from now on, until the next call."""
         self._wanted = frozenset(wanted)
-        self._leave_memory()
+        self._open_again()
         try:
             return self._make_room(0)
         except OSError as error:
@@ -130,19 +140,22 @@ class Shelf:
             _log.warning("the library keeps nothing", why=problem)
         self._disk_problem = problem
 
-    def _leave_memory(self) -> None:
-        """Try the disk again, where the index could only be in memory."""
-        if not self.index.closed and self.index.in_memory:
+    def _open_again(self) -> None:
+        """Where the index could not be written to: a connection that was opened on such a disk stays as it is."""
+        if not self.index.closed and (self._index_problems["place"] or self._index_problems["writing"]):
             self.open()
 
-    def _tell_index(self, problem: str) -> None:
-        if problem == self._index_problem:
-            return
-        self._index_problem = problem
-        if problem:
+    def _tell_place(self) -> None:
+        why = self.index.in_memory
+        self._tell_index("place", f"its index is only in memory: {why}" if why else "")
+
+    def _tell_index(self, way: str, problem: str) -> None:
+        """Told once for each way: a full disk can still be read, and that must not look as if all were well again."""
+        before, self._index_problems[way] = self._index_problems[way], problem
+        if problem and not before:
             _log.warning("the library has a problem", why=problem)
-        else:
-            _log.info("the library's index works again")
+        elif before and not problem:
+            _log.info("the library's index works again", way=way)
 
     def _room(self, coming: int) -> Trouble | None:
         try:
@@ -173,4 +186,4 @@ class Shelf:
         return self.ask(self.index.copies, [])
 
     def _unlist(self, key: str) -> None:
-        self.ask(lambda: self.index.remove(key), None)
+        self.write(lambda: self.index.remove(key))

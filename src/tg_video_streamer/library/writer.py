@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import threading
@@ -201,7 +202,8 @@ class CopyWriter:
                 locks.unlock(self._descriptor)
             copy = self._shelf.put(_as_kept(self._folder, record))
         finally:
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # swept at the next start
+                beside.unlink(missing_ok=True)
         self._remove()
         self._shelf.ended(self.key)
         return copy
