@@ -29,22 +29,13 @@ def test_a_killed_library_is_whole_at_the_next_start(tmp_path: Path, kills: int)
                 assert child.poll() is None, "it ended by itself"
             finally:
                 child.kill()
-        most = max(most, _check(tmp_path))
+        most = max(most, kept.check_whole(tmp_path, keeping_child.MAX_BYTES))
     assert most > 3, "hardly anything was ever kept, so nothing is proved"
 
 
-def _check(folder: Path) -> int:
-    """How many copies there are, all of them whole."""
-    library = kept.library(folder, max_bytes=keeping_child.MAX_BYTES)
-    copies = library.copies()
-    assert library.problem == ""
-    verified = library.verify()
-    assert (verified.whole, verified.damaged) == (len(copies), ())
-    assert verified.bytes == library.bytes == sum(copy.path.stat().st_size for copy in copies)
-    library.prune()
-    assert library.bytes <= keeping_child.MAX_BYTES
-    files = {path.name for path in folder.iterdir() if not path.name.startswith(("index.sqlite", ".lock"))}
-    assert files == {f"{copy.key}.{kind}" for copy in library.copies() for kind in ("flv", "json")}
-    assert not (folder / "index.damaged").exists(), "kill -9 must not damage the index"
-    library.close()
-    return len(copies)
+def test_a_library_killed_before_any_of_its_steps_is_whole(tmp_path: Path) -> None:
+    """A kill before each single step with a file, from the first of keeping to the last of pruning, leaves whole copies only."""
+    command = [sys.executable, "-m", "stands.killed_at_each_step", str(tmp_path)]
+    done = subprocess.run(command, cwd=keeping_child.TESTS, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout.splitlines()[-1]) > 30, "so many steps there are at least"

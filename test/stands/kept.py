@@ -114,3 +114,20 @@ def fill(folder: Path, entries: int) -> None:
             dump_sidecar(Sidecar(record=record, head_bytes=0, head_crc32=0, gops=gops))
         )
         media_path(folder, key).write_bytes(b"x" * 100)
+
+
+def check_whole(folder: Path, max_bytes: int) -> int:
+    """After a kill: everything listed is whole, nothing else lies about; how many copies there are."""
+    after = library(folder, max_bytes=max_bytes)
+    copies = after.copies()
+    assert after.problem == ""
+    verified = after.verify()
+    assert (verified.whole, verified.damaged) == (len(copies), ())
+    assert verified.bytes == after.bytes == sum(copy.path.stat().st_size for copy in copies)
+    after.prune()
+    assert after.bytes <= max_bytes
+    files = {path.name for path in folder.iterdir() if not path.name.startswith(("index.sqlite", ".lock"))}
+    assert files == {f"{copy.key}.{kind}" for copy in after.copies() for kind in ("flv", "json")}
+    assert not (folder / "index.damaged").exists(), "kill -9 must not damage the index"
+    after.close()
+    return len(copies)
