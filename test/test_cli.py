@@ -58,7 +58,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert result.returncode == 0
     for command in (
         *("run", "check", "status", "now", "next", "skip", "pause", "resume"),
-        *("slate", "reload", "queue", "version", "doctor", "session"),
+        *("slate", "reload", "queue", "version", "doctor", "session", "library"),
     ):
         assert f"\n  {command} " in result.stdout
 

@@ -64,7 +64,8 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
         typer.echo(f"tg-video-streamer: warning: {printable(warning)}", err=True)
     parts = _parts(here.settings, prepared, folder)
     library = parts.library
-    assert library is not None  # noqa: S101 - `place` has looked at LIBRARY_MAX_GB
+    if library is None:
+        raise LibraryError("nothing is kept with these settings")
     await asyncio.to_thread(library.open)
     try:
         # Each failure is told once, at the end, and not by the log as well.

@@ -85,7 +85,7 @@ class Bars(Terminal):
         self._tasks: dict[str, TaskID] = {}
         self._done = 0
         self._whole = whole
-        self._all = self._progress.add_task("all", total=max(1, whole), told=f"0 of {whole}")
+        self._all = self._progress.add_task(_cut("all"), total=max(1, whole), told=f"0 of {whole}")
 
     def say(self, line: str) -> None:
         """See Terminal."""

@@ -23,6 +23,10 @@ from tg_video_streamer.resolve.media import Expansion
 FULL_PART = 0.98
 """From this part of LIBRARY_MAX_GB on nothing more is tried: what is there is of this very playlist, and stays."""
 
+_UNKEPT = (
+    "it was encoded and could not be kept: there is no room for it in LIBRARY_MAX_GB, or a part of it is unreadable"
+)
+
 _Name = tuple[str, float]
 
 
@@ -137,7 +141,7 @@ class Walk:
         elif ended.made is Made.FAILED:
             problem = self._library.problem
             self._full = self._full or problem
-            self._fail(item, str(ended.error or problem or "it came to its end, but not whole enough to be kept"))
+            self._fail(item, str(ended.error or problem or _UNKEPT), found=ended.title)
         elif ended.made is Made.ENDLESS:
             self._end(Made.ENDLESS, f"live, nothing to keep: {title}")
         else:
@@ -161,8 +165,8 @@ class Walk:
         self._terminal.say(self._redact(line))
         self._terminal.step(self._whole)
 
-    def _fail(self, item: Item, why: str) -> None:
-        line = f"{self._title(item)}: {why}"
+    def _fail(self, item: Item, why: str, *, found: str = "") -> None:
+        line = f"{self._title(item, found)}: {why}"
         self._failed.append(line)
         self._terminal.say(self._redact(f"not prepared: {line}"))
         self._terminal.step(self._whole)

@@ -22,13 +22,13 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.config import Settings, secret_values
 from tg_video_streamer.control.wording import clock_text, printable, size_text
 from tg_video_streamer.errors import LibraryError
-from tg_video_streamer.feed_parts import FLOOR_BYTES, GIGABYTE
 from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.library.copy import Copy
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import Redaction, configure_logs, redaction
 from tg_video_streamer.media import CodecHeaders
 
+_GIGABYTE = 1_000_000_000
 _HEAD = f"{'kept':<16}  {'last played':<16}  {'plays':>5}  {'length':>8}  {'size':>8}  title"
 
 
@@ -43,7 +43,7 @@ class Place:
     @property
     def max_bytes(self) -> int:
         """LIBRARY_MAX_GB."""
-        return round(self.settings.library_max_gb * GIGABYTE)
+        return round(self.settings.library_max_gb * _GIGABYTE)
 
     def say(self, line: str) -> None:
         """One line of the answer, which can move no cursor."""
@@ -72,7 +72,7 @@ def place(env_file: Path | None) -> Iterator[Place]:
 
 def show(env_file: Path | None, *, as_json: bool) -> int:
     """`library list`."""
-    with place(env_file) as here, _opened(here.settings) as library:
+    with place(env_file) as here, _opened(here) as library:
         copies = sorted(library.copies(), key=lambda copy: (copy.plays > 0, copy.played_wall), reverse=True)
         if as_json:
             text = json.dumps(
@@ -87,14 +87,16 @@ def show(env_file: Path | None, *, as_json: bool) -> int:
             typer.echo(text, file=here.answer)
         else:
             for line in [_HEAD, *map(_row, copies)] if copies else []:
-                typer.echo(here.redact(line), file=here.answer)
+                typer.echo(line, file=here.answer)
             here.say(here.totals(library))
         return _told(library)
 
 
 def prune(env_file: Path | None) -> int:
     """`library prune`."""
-    with place(env_file) as here, _opened(here.settings) as library:
+    from tg_video_streamer.feed_parts import FLOOR_BYTES  # noqa: PLC0415 - everything that plays: `list` is not to wait for it
+
+    with place(env_file) as here, _opened(here, floor_bytes=FLOOR_BYTES) as library:
         pruned = library.prune()
         for copy in pruned.copies:
             here.say(f"removed: {title_of(copy)} ({size_text(copy.bytes)})")
@@ -106,7 +108,7 @@ def prune(env_file: Path | None) -> int:
 
 def verify(env_file: Path | None) -> int:
     """`library verify`."""
-    with place(env_file) as here, _opened(here.settings) as library:
+    with place(env_file) as here, _opened(here) as library:
         # The damaged ones are told below, and not by the log as well.
         logging.getLogger().setLevel(logging.CRITICAL)
         with Terminal.of(here.answer, library.items) as terminal:
@@ -130,13 +132,13 @@ def count(number: int, one: str, more: str) -> str:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Library]:
+def _opened(here: Place, *, floor_bytes: int = 0) -> Iterator[Library]:
     """The library for whoever neither looks for an item nor keeps one: what headers it has does not matter."""
     library = Library(
-        settings.library_dir,
-        max_bytes=round(settings.library_max_gb * GIGABYTE),
-        floor_bytes=FLOOR_BYTES,
-        house=house_format(settings.video_quality),
+        here.settings.library_dir,
+        max_bytes=here.max_bytes,
+        floor_bytes=floor_bytes,
+        house=house_format(here.settings.video_quality),
         headers=CodecHeaders(video=b"", audio=b""),
         clock=SystemClock(),
     )
