@@ -20,7 +20,8 @@ from tg_video_streamer.control.claim import ClaimedFolder
 from tg_video_streamer.control.server import serve as serve_control
 from tg_video_streamer.control.wording import status_line
 from tg_video_streamer.diagnosis import find_problems
-from tg_video_streamer.errors import ListenFailed, StreamerError
+from tg_video_streamer.errors import LibraryError, ListenFailed, StreamerError
+from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import configure_logs, log_uncaught
 from tg_video_streamer.malloc import share_one_arena
 from tg_video_streamer.preparation import prepare
@@ -129,6 +130,9 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
 
         parts.as_run.start()
         started.callback(parts.as_run.stop)
+        if parts.library is not None:
+            await _open(parts.library)
+            started.callback(parts.library.close)
         start("listing", parts.listing.run())
         await _prime(parts, start)
         if parts.filler is not None:
@@ -147,6 +151,8 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         await parts.metrics.start()
         start("metrics", keep_running("metrics", parts.metrics.run, parts.clock))
         start("notify", keep_running("notify", parts.notifier.run, parts.clock))
+        if parts.preparer is not None:
+            start("preparer", keep_running("preparer", parts.preparer.run, parts.clock))
         start("yt-dlp", keep_running("yt-dlp", parts.ytdlp.run, parts.clock))
         start("heartbeat", keep_running("heartbeat", parts.heartbeat.run, parts.clock))
         address = await _start_web(parts, start)
@@ -184,6 +190,14 @@ def _reload(parts: Parts, manager: ServiceManager) -> None:
         log.warning("not reloaded", why=str(error))
     finally:
         manager.reloaded()
+
+
+async def _open(library: Library) -> None:
+    """Nothing is kept where it cannot be opened: its `problem` says so, and the programme needs none."""
+    try:
+        await asyncio.to_thread(library.open)
+    except LibraryError as error:
+        log.error("there is no library", why=str(error))  # noqa: TRY400 - an error of the operator's to mend
 
 
 async def _prime(parts: Parts, start: Start) -> None:

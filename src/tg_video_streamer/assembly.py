@@ -6,9 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version as installed_version
-from pathlib import Path
 
 from tg_video_streamer.as_run import AsRunLog
 from tg_video_streamer.checks import CHECKS
@@ -18,9 +16,10 @@ from tg_video_streamer.control.claim import ClaimedFolder
 from tg_video_streamer.control.station import Station
 from tg_video_streamer.control.status import TelegramFacts
 from tg_video_streamer.events import EventBus, Rung
-from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed_parts import FeedParts
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.heartbeat import Heartbeat
+from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import redaction
 from tg_video_streamer.metrics import Metrics
 from tg_video_streamer.metrics_server import MetricsServer
@@ -29,8 +28,6 @@ from tg_video_streamer.notify.sending import notify_addresses
 from tg_video_streamer.outputs.assemble import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import OutputKind
-from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.playlist.order import OrderKind
 from tg_video_streamer.playlist.position import PositionStore
@@ -44,10 +41,9 @@ from tg_video_streamer.program.filler import FillerKeeper
 from tg_video_streamer.program.listing import Listing
 from tg_video_streamer.program.place import PlaceKeeper
 from tg_video_streamer.program.playout import Change, Playout
+from tg_video_streamer.program.preparer import Preparer
 from tg_video_streamer.program.source import Showing
 from tg_video_streamer.reloading import SettingsReload
-from tg_video_streamer.resolve.arguments import parse_ytdlp_args
-from tg_video_streamer.resolve.resolver import Resolver
 from tg_video_streamer.supervision.ytdlp_update import UpdateWatch
 from tg_video_streamer.telegram_parts import (
     TelegramParts,
@@ -69,6 +65,9 @@ class Parts:
     listing: Listing
     place: PlaceKeeper
     filler: FillerKeeper | None
+    library: Library | None
+    """None where nothing is to be kept, and so the next."""
+    preparer: Preparer | None
     outputs: tuple[OutputHandler, ...]
     telegram: TelegramParts | None
     """None where OUTPUTS has no `telegram`."""
@@ -102,16 +101,23 @@ class _Assembly:
         self.quarantine = Quarantine(self.clock)
         self.watcher = PlaylistWatcher(prepared.playlist, media_folders=settings.media_dirs)
         self.ytdlp = YtdlpKeeper(settings, clock=self.clock, publish=self.events.publish)
-        self.resolver = self._resolver(lambda: self.watcher.allowed)
+        self.feeds = FeedParts(
+            settings,
+            prepared,
+            allowed=lambda: self.watcher.allowed,
+            clock=self.clock,
+            publish=self.events.publish,
+            watching=self.ytdlp.requests.watching,
+        )
         self.playout = Playout(
             slate=prepared.slate, fanout=self.fanout, clock=self.clock, events=self.events, listener=self._listen
         )
-        self.filler = self._filler(settings.filler_dir)
+        self.filler = self.feeds.filler(self.playout)
         self.listing = Listing(
             watcher=self.watcher,
             rotation=self.rotation,
             quarantine=self.quarantine,
-            resolve=self.ytdlp.requests.watching(self.resolver.resolve),
+            resolve=self.feeds.resolve,
             clock=self.clock,
             changed=lambda: self.director.renew_next(),  # noqa: PLW0108 - the director is made below
         )
@@ -119,10 +125,29 @@ class _Assembly:
             rotation=self.rotation,
             quarantine=self.quarantine,
             playout=self.playout,
-            make_feed=partial(self._feed, self.resolver),
+            make_feed=self.feeds.feed,
             expanded=self.listing.expand,
             clock=self.clock,
         )
+
+    def preparer(self) -> Preparer | None:
+        """Who prepares the coming items; None where nothing is kept."""
+        if self.feeds.library is None:
+            return None
+        return Preparer(
+            self.feeds.library,
+            upcoming=lambda count: list(self.rotation.upcoming(count)),
+            calm=self._calm,
+            make_feed=self.feeds.unhurried,
+            clock=self.clock,
+        )
+
+    def _calm(self) -> bool:
+        """The item on air is well ahead of its viewers."""
+        feed, seen = self.director.on_air, self.playout.on_air
+        if feed is None or seen is None or seen.showing.rung is not Rung.ITEM:
+            return False
+        return feed.buffer.finished or feed.buffer.seconds >= self.settings.buffer_seconds / 2
 
     def telegram(self, notifier: Notifier, expired: Callable[[], None]) -> TelegramParts | None:
         """The parts of the output `telegram`, where there is one."""
@@ -185,11 +210,7 @@ class _Assembly:
         """Put other settings in force; what was begun with the old ones goes on with them."""
         self.settings = settings
         self.watcher.allow(settings.media_dirs)
-        self.resolver.change(
-            proxy=settings.ytdlp_proxy.get_secret_value(),
-            cookies=settings.ytdlp_cookies,
-            arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
-        )
+        self.feeds.change(settings)
 
     def notifier(self) -> Notifier:
         """Who tells people of trouble."""
@@ -199,46 +220,6 @@ class _Assembly:
             clock=self.clock,
             redact=redaction(secret_values(self.settings)),
         )
-
-    def _resolver(self, allowed: Callable[[], AllowedFolders]) -> Resolver:
-        settings = self.settings
-        return Resolver(
-            allowed=allowed,
-            scratch_folder=settings.state_dir / "scratch",
-            maximum_height=self.prepared.house.height,
-            proxy=settings.ytdlp_proxy.get_secret_value(),
-            cookies=settings.ytdlp_cookies,
-            arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
-            cache_folder=settings.state_dir / "cache" / "yt-dlp",
-        )
-
-    def _feed(
-        self,
-        resolver: Resolver,
-        item: Item,
-        *,
-        start_seconds: float,
-        changed: Callable[[], None],
-    ) -> Feed:
-        return Feed(
-            item,
-            resolve=self.ytdlp.requests.watching(resolver.resolve),
-            house=self.prepared.house,
-            headers=self.prepared.slate.headers,
-            ffmpeg=self.prepared.ffmpeg,
-            buffer_seconds=self.settings.buffer_seconds,
-            clock=self.clock,
-            publish=self.events.publish,
-            start_seconds=start_seconds,
-            changed=changed,
-        )
-
-    def _filler(self, folder: Path | None) -> FillerKeeper | None:
-        if folder is None:
-            return None
-        folders = AllowedFolders.of([folder])
-        make_feed = partial(self._feed, self._resolver(lambda: folders))
-        return FillerKeeper(folder, playout=self.playout, make_feed=make_feed)
 
     def _listen(self, change: Change, showing: Showing, reason: str) -> None:
         """The playout's word, from its thread into the loop's."""
@@ -260,8 +241,14 @@ def build(
     notifier = made.notifier()
     telegram = made.telegram(notifier, expired)
     outputs = made.outputs(telegram)
-    station = made.station(outputs, telegram, lambda: [metrics.warning] if metrics.warning else [])
-    measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir})
+    library = made.feeds.library
+
+    def warnings() -> list[str]:
+        trouble = f"library: {library.problem}" if library is not None and library.problem else ""
+        return [said for said in (metrics.warning, trouble) if said]
+
+    station = made.station(outputs, telegram, warnings)
+    measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir}, library)
     metrics = MetricsServer(
         measured.text,
         host=settings.prometheus_host,
@@ -281,6 +268,8 @@ def build(
         listing=made.listing,
         place=PlaceKeeper(made.store, made.rotation, lambda: made.playout.item_seconds),
         filler=made.filler,
+        library=library,
+        preparer=made.preparer(),
         outputs=outputs,
         telegram=telegram,
         station=station,

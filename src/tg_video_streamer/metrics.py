@@ -27,6 +27,7 @@ from tg_video_streamer.events import (
     SourceFailed,
     WentOn,
 )
+from tg_video_streamer.library.library import Library
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.program.states import ChannelState
 from tg_video_streamer.supervision.ytdlp_update import RESULTS
@@ -59,10 +60,16 @@ class _Words:
 class Metrics(Collector):
     """Counts and gauges of the running service; used in the event loop's thread only."""
 
-    def __init__(self, status: Callable[[], ServiceStatus], folders: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        status: Callable[[], ServiceStatus],
+        folders: Mapping[str, Path] | None = None,
+        library: Library | None = None,
+    ) -> None:
         """`status` is asked at each scrape, and so is the room on the disks of `folders`, by the name that is shown."""
         self._status = status
         self._folders = dict(folders or {})
+        self._library = library
         self._words = _Words()
         self._plays = 0
         self._splices: Counter[str] = Counter()
@@ -137,6 +144,8 @@ class Metrics(Collector):
             yield from _telegram(status)
         yield from _outputs(status.outputs)
         yield from _disks(self._folders)
+        if self._library is not None:
+            yield from _kept(self._library)
 
     def _seconds(self, program_seconds: float) -> dict[Rung, float]:
         """Seconds on air by rung: finished stretches by their events, and what is over belongs to the one on air."""
@@ -260,3 +269,10 @@ def _disks(folders: Mapping[str, Path]) -> Iterator[Metric]:
         free.add_metric([name], float(disk.f_bavail * disk.f_frsize))
         size.add_metric([name], float(disk.f_blocks * disk.f_frsize))
     yield from (free, size)
+
+
+def _kept(library: Library) -> Iterator[Metric]:
+    yield _gauge("library_bytes", "Size of all kept copies on this host.", library.bytes)
+    yield _gauge("library_items", "How many copies are kept on this host.", library.items)
+    yield _counter("library_hits", "Plays that came from a kept copy.", library.hits)
+    yield _counter("library_misses", "Plays that had to be encoded though a copy could have served.", library.misses)

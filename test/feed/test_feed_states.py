@@ -16,6 +16,8 @@ def test_diagram_is_the_table() -> None:
     assert re.findall(r"\w+", first) == [*map(str, ORDER), "ended"]
     for state, following in zip(ORDER, [*ORDER[1:], FeedState.ENDED], strict=True):
         drawn = {following, FeedState.RETRYING, FeedState.FAILED, FeedState.ENDED}
+        if state is FeedState.RESOLVING and "resolving is followed by priming" in text:
+            drawn.add(FeedState.PRIMING)
         assert FEED_TRANSITIONS[state] == drawn
     retrying = {FeedState.RESOLVING, FeedState.ENDED, FeedState.FAILED}
     assert FEED_TRANSITIONS[FeedState.RETRYING] == retrying

@@ -12,11 +12,12 @@ from pathlib import Path
 import av
 
 from stands.recording import Recording, read_recording
-from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.renewal import Resolve
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
+from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
@@ -76,6 +77,8 @@ def feed_of(
     buffer_seconds: float = 15.0,
     stall_seconds: float = 10.0,
     changed: Callable[[], None] = lambda: None,
+    library: Library | None = None,
+    clock: Clock | None = None,
 ) -> Feed:
     """A feed with the usual surroundings."""
     heard: list[Event] = [] if events is None else events
@@ -86,7 +89,8 @@ def feed_of(
         headers=headers,
         ffmpeg=ffmpeg,
         buffer_seconds=buffer_seconds,
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
+        library=library,
         publish=heard.append,
         start_seconds=start_seconds,
         stall_seconds=stall_seconds,

@@ -14,6 +14,7 @@ x264 at live rates, tone mapping and deinterlacing. How the clips are made and w
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,15 @@ def luma_of(frame: Any) -> Plane:
     plane = frame.planes[0]
     lines = np.frombuffer(plane, dtype=np.uint8)[: plane.line_size * frame.height]
     return lines.reshape(frame.height, plane.line_size)[:, : frame.width]
+
+
+def frame_digests(path: Path | str) -> list[str]:
+    """A digest of every decoded picture: equal where the pictures are equal in each pixel."""
+    with av.open(str(path)) as container:
+        return [
+            hashlib.blake2b(frame.to_ndarray().tobytes(), digest_size=16).hexdigest()
+            for frame in container.decode(video=0)
+        ]
 
 
 def frame_faults(recording: Recording, *, tail: bool = False) -> list[str]:

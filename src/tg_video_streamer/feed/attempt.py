@@ -15,6 +15,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled, ProbeFailed
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.pipes import Pipes
+from tg_video_streamer.feed.place import Outcome, Place
 from tg_video_streamer.feed.reader import Reader
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, Stretch
@@ -30,13 +31,15 @@ from tg_video_streamer.ffmpeg.inputs import (
 )
 from tg_video_streamer.ffmpeg.runner import Child
 from tg_video_streamer.ffmpeg.source import Source
-from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, seconds
+from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
 from tg_video_streamer.resolve.media import Media, MediaInput
 
 _log = structlog.get_logger(__name__)
 
 STALL_SECONDS = 10.0
 """A child that says nothing for so long, with room in the buffer, is killed."""
+UNHURRIED_NICE = 19
+"""The least that Linux knows."""
 _EXIT_SECONDS = 5.0
 """How long a child may live after it has closed its output."""
 _CHECK_SECONDS = 0.25
@@ -51,40 +54,6 @@ _SIGNS_OF_LOSS = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a stretch begins: at `frames` of the item, whose frame 0 is `item_start_seconds` into the source."""
-
-    item_start_seconds: float
-    frames: int = 0
-    skipped_seconds: float = 0.0
-    """How much of the source behind frame 0 was left out because it could not be read."""
-    sound_from_ticks: int | None = None
-    joins_now: bool = False
-    """The source is live: it begins where it is now, whatever was played before."""
-
-    @property
-    def item_seconds(self) -> float:
-        """The item's own time of the first frame."""
-        return seconds(self.frames * FRAME_TICKS)
-
-    @property
-    def source_seconds(self) -> float:
-        """The source's own time of the first frame."""
-        return 0.0 if self.joins_now else self.item_start_seconds + self.skipped_seconds + self.item_seconds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """How a try ended. `error` None: the child came to the end of what it could read."""
-
-    frames: int
-    sound_end_ticks: int | None
-    error: FeedError | None
-    lost: bool
-    """The child's last words speak of a lost source, whatever its exit code."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
     """What all tries of a feed have in common."""
 
@@ -94,6 +63,8 @@ class Setting:
     clock: Clock
     buffer: Buffer
     stall_seconds: float = STALL_SECONDS
+    unhurried: bool = False
+    """It is made for later: all of its sound is measured first, and it stands back behind everything on air."""
 
 
 async def attempt(
@@ -105,17 +76,18 @@ async def attempt(
     end_seconds: float | None,
     volume: float,
     on_line: Callable[[str], bool],
+    keep: Callable[[Packet], None],
     progressed: Callable[[], None],
 ) -> Outcome:
     """Play one stretch into the buffer. `on_line` gets each line of stderr and says whether it is dealt with.
 
-    `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
+    `keep` gets each packet that was put, in the reader's thread. `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
     buffer then, since the reader may be waiting for room in it.
     """
     inputs = media.inputs
     pipes = Pipes(inputs)
     finished = asyncio.Event()
-    reader = _reader(setting, source, place, pipes.output, finished)
+    reader = _reader(setting, source, place, pipes.output, keep, finished)
     complaints = _Complaints(on_line)
     try:
         command = _command(setting, inputs, source, place, end_seconds, volume, pipes.scripts)
@@ -123,6 +95,7 @@ async def attempt(
             command,
             stdout=pipes.child_output,
             pass_fds=pipes.inherited,
+            nice=UNHURRIED_NICE if setting.unhurried else 0,
             environment=proxy_environment(media.proxy),
             on_line=complaints.take,
         )
@@ -159,7 +132,14 @@ class _Complaints:
             del self.lines[:-20]
 
 
-def _reader(setting: Setting, source: Source, place: Place, descriptor: int, finished: asyncio.Event) -> Reader:
+def _reader(
+    setting: Setting,
+    source: Source,
+    place: Place,
+    descriptor: int,
+    keep: Callable[[Packet], None],
+    finished: asyncio.Event,
+) -> Reader:
     loop = asyncio.get_running_loop()
     return Reader(
         descriptor,
@@ -169,6 +149,7 @@ def _reader(setting: Setting, source: Source, place: Place, descriptor: int, fin
         sound_from_ticks=place.sound_from_ticks,
         ends_with_sound=source.endless_picture and source.sound is not None,
         monotonic=setting.clock.monotonic,
+        keep=keep,
         finished=lambda: _tell(loop, finished),
     )
 

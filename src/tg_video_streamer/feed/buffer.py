@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from itertools import islice
 
-from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, Kind, Packet
+from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, TICKS_PER_SECOND, Kind, Packet
+
+_LAST_FRAMES = FRAMES_PER_SECOND
+"""A group of pictures is put in any case where no more than this is left: the buffer must not run dry for want of room."""
 
 
 class BufferClosed(Exception):
@@ -26,6 +30,7 @@ class Buffer:
         self._finished = False
         self._closed = False
         self._changed = threading.Condition()
+        self._wanted_room: tuple[int, int] | None = None
         self.sliding = False
         """Instead of waiting for room, `put` drops the oldest GOP: for a live source whose turn has not come.
 
@@ -40,13 +45,34 @@ class Buffer:
         """Append, waiting for room; raises BufferClosed when the taker has gone."""
         with self._changed:
             while not self._closed and self._full() and not (self.sliding and self._slide()):
-                self._changed.wait()
-            if self._closed:
-                raise BufferClosed
-            self._packets.append(packet)
-            self._bytes += len(packet.data)
-            self._frames += packet.kind is Kind.VIDEO
-            self.frames_put += packet.kind is Kind.VIDEO
+                self._wait_for_room(1, 1)
+            self._append(packet)
+
+    def put_group(self, packets: Sequence[Packet]) -> None:
+        """Append a whole group of pictures with its sound, waiting for room for all of it; raises as `put` does.
+
+        So its thread wakes once a group. Where the limit is not twice a group, the last second is no longer waited for.
+        """
+        frames = sum(one.kind is Kind.VIDEO for one in packets)
+        size = sum(len(one.data) for one in packets)
+        with self._changed:
+            while not self._closed and not self._has_room(frames, size):
+                self._wait_for_room(frames, size)
+            for packet in packets:
+                self._append(packet)
+
+    def _wait_for_room(self, frames: int, size: int) -> None:
+        self._wanted_room = frames, size
+        self._changed.wait()
+        self._wanted_room = None
+
+    def _append(self, packet: Packet) -> None:
+        if self._closed:
+            raise BufferClosed
+        self._packets.append(packet)
+        self._bytes += len(packet.data)
+        self._frames += packet.kind is Kind.VIDEO
+        self.frames_put += packet.kind is Kind.VIDEO
 
     def finish(self) -> None:
         """No packet will follow."""
@@ -74,8 +100,16 @@ class Buffer:
             if packet.kind is Kind.VIDEO:
                 self._frames -= 1
                 self.taken_ticks = packet.ticks + FRAME_TICKS
-            self._changed.notify_all()
+            # Waking a thread that finds no room costs more than the packet.
+            if self._wanted_room is not None and self._has_room(*self._wanted_room):
+                self._changed.notify_all()
             return packet
+
+    def drop_all(self) -> None:
+        """Take everything that is held, for nobody."""
+        with self._changed:
+            while self._packets:
+                self.pop()
 
     def drop_to_keyframe(self) -> bool:
         """Drop packets until a keyframe is at the head; False (and empty) where there is none yet."""
@@ -124,6 +158,11 @@ class Buffer:
 
     def _full(self) -> bool:
         return self._frames >= self._limit_frames or self._bytes >= self._limit_bytes
+
+    def _has_room(self, frames: int, size: int) -> bool:
+        if self._frames <= min(_LAST_FRAMES, self._limit_frames - 1):
+            return True
+        return self._frames + frames <= self._limit_frames and self._bytes + size <= self._limit_bytes
 
     def _slide(self) -> bool:
         """Drop the oldest GOP where the rest is enough; False where nothing can be dropped though bytes are full."""

@@ -1,4 +1,4 @@
-"""One item from its locator to packets in a buffer: resolves, probes, runs attempts, and decides what follows each."""
+"""One item from its locator to packets in a buffer: from its kept copy, or by tries at its source; decides what follows each."""
 
 from __future__ import annotations
 
@@ -10,29 +10,24 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import (
-    ForeignHeaders,
-    OffGrid,
-    ProbeFailed,
-    SourceGone,
-    StreamerError,
-    ToolMissing,
-)
+from tg_video_streamer.errors import ProbeFailed, StreamerError
 from tg_video_streamer.events import Event
-from tg_video_streamer.feed.attempt import STALL_SECONDS, Outcome, Setting, attempt
+from tg_video_streamer.feed.attempt import STALL_SECONDS, Setting
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.feed.faults import FaultWatch
-from tg_video_streamer.feed.probe import carried_over, probe
-from tg_video_streamer.feed.progress import Progress, Step, item_duration
+from tg_video_streamer.feed.encoding import Encoding
+from tg_video_streamer.feed.keeping import Keeping
+from tg_video_streamer.feed.place import Outcome
+from tg_video_streamer.feed.progress import FOR_GOOD, Progress, Step, item_duration
 from tg_video_streamer.feed.renewal import Renewal, Resolve
+from tg_video_streamer.feed.replay import replay
 from tg_video_streamer.feed.reports import Reports
 from tg_video_streamer.feed.states import FEED_TRANSITIONS, FeedState
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.inputs import dropped_headers
-from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
 from tg_video_streamer.playlist.item import Item
-from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+from tg_video_streamer.resolve.media import Expansion, Media
 from tg_video_streamer.states import StateMachine
 
 _log = structlog.get_logger(__name__)
@@ -43,8 +38,6 @@ WAITING_SECONDS = 4.0
 """What a feed holds at most while it waits for its turn."""
 RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
 _LOOK_SECONDS = 0.25
-_FOR_GOOD = (SourceGone, ToolMissing, ForeignHeaders, OffGrid)
-"""Another try would end the same way."""
 
 
 class Feed:
@@ -61,25 +54,30 @@ class Feed:
         buffer_seconds: float,
         clock: Clock,
         publish: Callable[[Event], None],
+        library: Library | None = None,
         start_seconds: float = 0.0,
         waiting_seconds: float = WAITING_SECONDS,
         stall_seconds: float = STALL_SECONDS,
         changed: Callable[[], None] = lambda: None,
+        unhurried: bool = False,
     ) -> None:
         """`start_seconds` counts from the item's own beginning (its `start=`).
 
         `headers` are the programme's: a child that gives others is refused; None takes what comes. `publish` gets
-        events (`EventBus.publish`). `changed` is called in the loop's thread whenever the state or `primed` changes.
+        events (`EventBus.publish`). With a `library` a kept copy plays in place of the source, and one is made while the
+        source is played for the first time. `unhurried` as in Setting. `changed` is called in the loop's thread whenever the
+        state or `primed` changes.
         """
         self.item = item
         self.expansion: Expansion | None = None
         """Set where the item turned out to be a list; `run` has ended then."""
         self.media: Media | None = None
-        self.source: Source | None = None
-        """What the probe found."""
+        self.copy: Copy | None = None
+        """What is played in place of the source; None where it is the source."""
         self.last_error: StreamerError | None = None
         self.retry_pauses = RETRY_PAUSES
         self._renewal = Renewal(item, resolve=resolve, clock=clock, failed=self._failed)
+        self._keeping = Keeping(item, library, resolve=resolve, clock=clock, failed=self._failed, must_keep=unhurried)
         self._reports = Reports(item, publish, clock)
         self._clock = clock
         self._changed = changed
@@ -90,12 +88,17 @@ class Feed:
         self._put_before = 0
         self._machine = StateMachine(FEED_TRANSITIONS, FeedState.RESOLVING, self._moved)
         self._progress = Progress(start_seconds=start_seconds)
-        self._known_inputs: tuple[MediaInput, ...] | None = None
-        self._watch = FaultWatch()
-        buffer = self.buffer = Buffer(limit_seconds=self._waiting_seconds)
+        self.buffer = Buffer(limit_seconds=self._waiting_seconds)
         self._setting = Setting(
-            house=house, headers=headers, ffmpeg=ffmpeg, clock=clock, buffer=buffer, stall_seconds=stall_seconds
+            house=house,
+            headers=headers,
+            ffmpeg=ffmpeg,
+            clock=clock,
+            buffer=self.buffer,
+            stall_seconds=stall_seconds,
+            unhurried=unhurried,
         )
+        self._encoding = Encoding(item, self._setting, self._renewal)
 
     @property
     def state(self) -> FeedState:
@@ -105,7 +108,8 @@ class Feed:
     @property
     def title(self) -> str:
         """The operator's, else the source's own."""
-        return self.item.title or (self.media.title if self.media else "")
+        found = self.copy or self.media
+        return self.item.title or (found.title if found is not None else "")
 
     @property
     def is_live(self) -> bool:
@@ -115,12 +119,19 @@ class Feed:
     @property
     def duration_seconds(self) -> float | None:
         """From the item's own beginning to its end; None where nobody knows."""
-        return None if self.is_live else item_duration(self.item, self.source, self.media)
+        if self.copy is not None:
+            return self.copy.seconds
+        return None if self.is_live else item_duration(self.item, self._encoding.source, self.media)
 
     @property
     def expires_wall(self) -> float | None:
-        """When the URLs that are in use stop working; None where they do not."""
-        return self.media.expires_wall if self.media else None
+        """When the URLs that are in use stop working; None where they do not, or none are in use."""
+        return self.media.expires_wall if self.media and not self.copy else None
+
+    @property
+    def kept(self) -> bool:
+        """It was encoded to its end, and the library has it now."""
+        return self._keeping.made
 
     @property
     def primed(self) -> bool:
@@ -144,7 +155,11 @@ class Feed:
                 await self._rest(pause)
                 self._move(FeedState.RESOLVING)
         finally:
+            self._keeping.forget()
             self.buffer.finish()
+        if self.copy is not None:
+            await self._keeping.check()
+            return
         # The detectors run ahead of the viewer: what they saw at the end is told when it is played.
         while not self.buffer.drained and not self.buffer.closed:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -152,22 +167,38 @@ class Feed:
         self._tell_faults()
 
     async def _try_once(self) -> float | None:
-        """Resolve, probe and play from where it stands; seconds until another try, None where it is over."""
+        """Find it and play from where it stands; seconds until another try, None where it is over."""
         stage = "resolve"
         try:
-            media = await self._current_media()
-            if media is None:
-                self._end(FeedState.ENDED, "it is a list")
-                return None
+            found = await self._keeping.find(self._current_media, begun=self.buffer.frames_put > 0)
+            if found is None:
+                return self._after(Step.END)
+            if isinstance(found, Copy):
+                return await self._play_copy(found)
             stage = "probe"
             self._move(FeedState.PROBING)
-            self.source = await self._probed(media)
+            await self._encoding.probed(found)
             stage = "feed"
             self._move(FeedState.PRIMING)
-            outcome = await self._played(media, self.source)
+            outcome = await self._play_source(found)
         except StreamerError as error:
             return self._after_error(stage, error)
-        return self._after_outcome(outcome)
+        return await self._after_outcome(outcome)
+
+    async def _play_copy(self, copy: Copy) -> float | None:
+        self.copy = copy
+        self._move(FeedState.PRIMING)
+        await self._keeping.played(copy)
+        began, outcome = await replay(copy, self.buffer, frame=self._progress.frames, progressed=self._progressed)
+        self._progress.begin_at(began)
+        self._progress.add(outcome)
+        if outcome.error is None:
+            return self._after(Step.END)
+        # Its source takes over at the very frame at which the copy is damaged.
+        self.copy = None
+        self._failed("feed", outcome.error)
+        await self._keeping.useless(copy, str(outcome.error))
+        return 0.0
 
     async def _current_media(self) -> Media | None:
         """Where the item is now; None where it is a list."""
@@ -179,76 +210,47 @@ class Feed:
         if found.is_live:
             self.buffer.limit_seconds = self._buffer_seconds
             self.buffer.sliding = not self._on_air
-        for one in found.inputs:
-            if not one.is_file and (dropped := dropped_headers(one.headers)):
-                _log.warning("request headers cannot be sent", names=dropped, key=self.item.key)
         return found
 
-    async def _probed(self, media: Media) -> Source:
-        before = self.source
-        if before is not None and self._known_inputs == media.inputs:
-            return before
-        height = self._setting.house.height
-        found = await probe(media, wanted_height=height, measured=before is None)
-        return carried_over(found, before, media)
-
-    async def _played(self, media: Media, source: Source) -> Outcome:
+    async def _play_source(self, media: Media) -> Outcome:
         place = self._progress.place(self.item, live=media.is_live)
-        self._watch = FaultWatch(origin_seconds=place.item_seconds)
         self._put_before = self.buffer.frames_put
-        async with asyncio.TaskGroup() as group:
-            renewal = group.create_task(self._renewal.keep(media), name="renew urls")
-            failure: StreamerError | None = None
-            try:
-                outcome = await attempt(
-                    self._setting,
-                    media,
-                    source,
-                    place,
-                    end_seconds=self.item.end_seconds,
-                    volume=self.item.volume,
-                    on_line=self._watch.take,
-                    progressed=self._progressed,
-                )
-            except StreamerError as error:
-                # Raised inside the group it would come out as a group of errors.
-                failure = error
-            finally:
-                renewal.cancel()
-        if failure is not None:
-            raise failure
+        if not place.frames:
+            await self._keeping.begin(media)
+        outcome = await self._encoding.played(media, place, keep=self._keeping.add, progressed=self._progressed)
         self._progress.add(outcome)
-        # What has given frames need not be asked again.
-        self._known_inputs = media.inputs if outcome.frames and not media.is_live else None
         return outcome
 
     def _after_error(self, stage: str, error: StreamerError) -> float | None:
         self._failed(stage, error)
-        for_good = isinstance(error, _FOR_GOOD) or (isinstance(error, ProbeFailed) and self._is_file())
-        step = Step.GIVE_UP if for_good else self._progress.after_failure(live=self.is_live)
-        if step is Step.GIVE_UP:
-            self._end(FeedState.FAILED, str(error))
-            return None
-        return self.retry_pauses.pause(self._progress.failures)
+        for_good = isinstance(error, FOR_GOOD) or (isinstance(error, ProbeFailed) and self._is_file)
+        return self._after(Step.GIVE_UP if for_good else self._progress.after_failure(live=self.is_live))
 
-    def _after_outcome(self, outcome: Outcome) -> float | None:
+    async def _after_outcome(self, outcome: Outcome) -> float | None:
         if outcome.error is not None:
             self._failed("feed", outcome.error)
-            if isinstance(outcome.error, _FOR_GOOD):
-                self._end(FeedState.FAILED, str(outcome.error))
-                return None
+            if isinstance(outcome.error, FOR_GOOD):
+                return self._after(Step.GIVE_UP)
         step = self._progress.after_outcome(
-            outcome, live=self.is_live, is_file=self._is_file(), expected_seconds=self.duration_seconds
+            outcome, live=self.is_live, is_file=self._is_file, expected_seconds=self.duration_seconds
         )
-        if step is Step.END:
-            self._end(FeedState.ENDED, "")
-            return None
-        if step is Step.GIVE_UP:
-            self._end(FeedState.FAILED, self._why())
-            return None
-        if outcome.error is None:
+        if step is Step.TRY_AGAIN and outcome.error is None:
             _log.info("source ended early", key=self.item.key, at_seconds=round(self._progress.seconds, 2))
-        return self.retry_pauses.pause(self._progress.failures)
+        whole = step is Step.END and outcome.error is None and not self._progress.skipped_seconds
+        pause = self._after(step)
+        if whole:
+            await self._keeping.whole()
+        return pause
+
+    def _after(self, step: Step) -> float | None:
+        if step is Step.TRY_AGAIN:
+            return self.retry_pauses.pause(self._progress.failures)
+        self.buffer.finish()
+        if step is Step.END:
+            self._move(FeedState.ENDED)
+        else:
+            self._move(FeedState.FAILED, self._why())
+        return None
 
     async def _rest(self, pause: float) -> None:
         until = self._clock.monotonic() + pause
@@ -267,21 +269,18 @@ class Feed:
         self._tell_faults()
 
     def _tell_faults(self) -> None:
-        self._reports.faults(self._watch.due(seconds(self.buffer.taken_ticks)), title=self.title)
+        self._reports.faults(self._encoding.faults(seconds(self.buffer.taken_ticks)), title=self.title)
 
     def _failed(self, stage: str, error: StreamerError) -> None:
         self.last_error = error
         self._reports.failed(stage, error, title=self.title)
 
+    @property
+    def _is_file(self) -> bool:
+        return self.media is not None and self.media.is_file
+
     def _why(self) -> str:
         return str(self.last_error) if self.last_error else "the source ended early"
-
-    def _is_file(self) -> bool:
-        return self.media is not None and all(one.is_file for one in self.media.inputs)
-
-    def _end(self, state: FeedState, why: str) -> None:
-        self.buffer.finish()
-        self._move(state, why)
 
     def _move(self, state: FeedState, why: str = "") -> None:
         self._machine.move(state, why)

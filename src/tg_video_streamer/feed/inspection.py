@@ -13,7 +13,7 @@ import av.error
 from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.feed.loudness import measure_loudness
 from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
-from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import Measured, Picture, Sound, Source
 from tg_video_streamer.resolve.media import MediaInput
 
 _HIGH_DYNAMIC_RANGE = frozenset({16, 18})
@@ -38,8 +38,8 @@ class Found:
     container: str
 
 
-def inspect(index: int, source: MediaInput, *, wanted_height: int, measured: bool) -> Found:
-    """Describe the input number `index`; `measured`: its loudness too. Raises ProbeFailed with a reason for people, which never has the URL in it."""
+def inspect(index: int, source: MediaInput, *, wanted_height: int, measured: Measured) -> Found:
+    """Describe the input number `index`. Raises ProbeFailed with a reason for people, which never has the URL in it."""
     options = library_options(is_file=source.is_file, headers=source.headers)
     try:
         location = f"file:{source.location}" if source.is_file else source.location
@@ -67,7 +67,7 @@ def together(found: list[Found], *, live: bool) -> Source:
     )
 
 
-def _describe(container: Any, index: int, source: MediaInput, wanted_height: int, *, measured: bool) -> Found:
+def _describe(container: Any, index: int, source: MediaInput, wanted_height: int, *, measured: Measured) -> Found:
     name = container.format.name.split(",")[0]
     duration = container.duration / _MICROSECONDS if container.duration and container.duration > 0 else None
     video = _choose_picture(container, wanted_height) if source.has_video else None
@@ -161,7 +161,9 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
     )
 
 
-def _sound(container: Any, index: int, stream: Any, duration: float | None, start: float, *, measured: bool) -> Sound:
+def _sound(
+    container: Any, index: int, stream: Any, duration: float | None, start: float, *, measured: Measured
+) -> Sound:
     context = stream.codec_context
     begins = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
     return Sound(
@@ -172,7 +174,9 @@ def _sound(container: Any, index: int, stream: Any, duration: float | None, star
         sample_rate=context.sample_rate,
         late_seconds=max(0.0, begins - start),
         duration_seconds=_stream_seconds(stream),
-        loudness_lufs=measure_loudness(container, stream, duration) if measured else None,
+        loudness_lufs=None
+        if measured is Measured.NOT
+        else measure_loudness(container, stream, duration, whole=measured is Measured.WHOLE),
     )
 
 

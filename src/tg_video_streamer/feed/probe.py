@@ -16,18 +16,21 @@ import structlog
 from tg_video_streamer.errors import ChildFailed, ProbeFailed
 from tg_video_streamer.ffmpeg.inputs import proxy_environment
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import Measured, Picture, Sound, Source
 from tg_video_streamer.resolve.media import Media, MediaInput
 
 _log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 25.0
 """A probe that takes longer is killed."""
+MEASURE_SECONDS = 3600.0
+"""The same for one that listens to the whole item: a slow site gives no more than the time that it plays."""
+_NICE = 19
 _REMEDY = "check it with ffprobe, or take it off the playlist"
 
 
-async def probe(media: Media, *, wanted_height: int = 1080, measured: bool = True) -> Source:
-    """What its inputs hold together; `wanted_height` chooses among several pictures, `measured`: their loudness too.
+async def probe(media: Media, *, wanted_height: int = 1080, measured: Measured = Measured.SAMPLES) -> Source:
+    """What its inputs hold together; `wanted_height` chooses among several pictures, `measured`: how far their loudness.
 
     Raises ProbeFailed.
     """
@@ -44,14 +47,15 @@ async def probe(media: Media, *, wanted_height: int = 1080, measured: bool = Tru
         ],
         "live": media.is_live,
         "wanted_height": wanted_height,
-        "measured": measured and not media.is_live,
+        "measured": Measured.NOT if media.is_live else measured,
     }
     command = (sys.executable, "-m", "tg_video_streamer.feed.probe")
     try:
         done = await run(
             command,
             stdin=json.dumps(question).encode(),
-            timeout_seconds=PROBE_SECONDS,
+            timeout_seconds=MEASURE_SECONDS if measured is Measured.WHOLE else PROBE_SECONDS,
+            nice=_NICE if measured is Measured.WHOLE else 0,
             limit_bytes=1 << 20,
             environment=proxy_environment(media.proxy),
         )
@@ -97,7 +101,10 @@ def main() -> int:
     try:
         found = [
             inspection.inspect(
-                index, MediaInput(**one), wanted_height=question["wanted_height"], measured=question["measured"]
+                index,
+                MediaInput(**one),
+                wanted_height=question["wanted_height"],
+                measured=Measured(question["measured"]),
             )
             for index, one in enumerate(question["inputs"])
         ]

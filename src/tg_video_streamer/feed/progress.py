@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tg_video_streamer.feed.attempt import Outcome, Place
+from tg_video_streamer.errors import ForeignHeaders, OffGrid, SourceGone, ToolMissing
+from tg_video_streamer.feed.place import Outcome, Place
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS
 from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import FRAMES_PER_SECOND
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media
 
+FOR_GOOD = (SourceGone, ToolMissing, ForeignHeaders, OffGrid)
+"""Another try would end the same way."""
 TRIES = 5
 """Failures in a row without a single new frame after which an item is given up."""
 LIVE_TRIES = 8
@@ -80,6 +83,11 @@ class Progress:
             sound_from_ticks=self.sound_end_ticks,
             joins_now=live,
         )
+
+    def begin_at(self, frame: int) -> None:
+        """What was handed on began here and not at `start_seconds`: a copy begins at a keyframe."""
+        self.start_seconds = frame / FRAMES_PER_SECOND
+        self.frames = frame
 
     def add(self, outcome: Outcome) -> None:
         """Count what a try has brought."""

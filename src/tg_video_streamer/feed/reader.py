@@ -45,12 +45,13 @@ class Reader:
         sound_from_ticks: int | None,
         ends_with_sound: bool,
         monotonic: Callable[[], float],
+        keep: Callable[[Packet], None],
         finished: Callable[[], None],
     ) -> None:
         """Owns `descriptor` and closes it. `headers` None: whatever the child sends is accepted.
 
         `ends_with_sound`: the picture has no end of its own; it is over where the sound has been over for a while.
-        `finished` is called in the thread as its last act.
+        `keep` gets each packet that was put. `finished` is called in the thread as its last act.
         """
         self._descriptor = descriptor
         self._buffer = buffer
@@ -59,6 +60,7 @@ class Reader:
         self._sound_from = sound_from_ticks
         self._ends_with_sound = ends_with_sound
         self._monotonic = monotonic
+        self._keep = keep
         self._finished = finished
         self._thread = threading.Thread(target=self._run, name="feed-reader", daemon=True)
         self._base: int | None = None
@@ -203,3 +205,4 @@ class Reader:
         finally:
             self._last_progress = self._monotonic()
             self._waiting_for_room = False
+        self._keep(packet)

@@ -15,6 +15,7 @@ class FeedState(StrEnum):
         ├────────────┴───────────┴───────────┴──► retrying ──► resolving
         └────────────┴───────────┴───────────┴──► failed
 
+    A kept copy is played without probing anything: resolving is followed by priming.
     Every state but the last two may also end: an expanded list ends while resolving, an empty source while priming,
     a source with nothing left behind the place where it died while retrying. Retrying may fail for good.
     """
@@ -31,7 +32,9 @@ class FeedState(StrEnum):
 
 
 FEED_TRANSITIONS: Transitions[FeedState] = {
-    FeedState.RESOLVING: frozenset({FeedState.PROBING, FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}),
+    FeedState.RESOLVING: frozenset(
+        {FeedState.PROBING, FeedState.PRIMING, FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}
+    ),
     FeedState.PROBING: frozenset({FeedState.PRIMING, FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}),
     FeedState.PRIMING: frozenset({FeedState.RUNNING, FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}),
     FeedState.RUNNING: frozenset({FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}),

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 LATE_PICTURE_SECONDS = 1.0
 """A picture that begins later than this after the sound is waited for instead of cutting the sound before it."""
+
+
+class Measured(StrEnum):
+    """From how much of an item its loudness is taken."""
+
+    NOT = "not"
+    SAMPLES = "samples"
+    """A few seconds here and there, which is quick."""
+    WHOLE = "whole"
+    """All of it, before anything is encoded: the first of two passes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,6 +37,11 @@ class Media:
     proxy: str = field(default="", repr=False)
     """Through what it was resolved, empty for nothing: sites bind URLs to the address that asked. May hold a password."""
 
+    @property
+    def is_file(self) -> bool:
+        """Whether nothing of it comes over the network."""
+        return all(one.is_file for one in self.inputs)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expansion:

@@ -1,0 +1,86 @@
+"""What an ffmpeg child makes of a source: probes it, plays stretches of it, and keeps its addresses fresh meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.feed.attempt import Setting, attempt
+from tg_video_streamer.feed.faults import Fault, FaultWatch
+from tg_video_streamer.feed.place import Outcome, Place
+from tg_video_streamer.feed.probe import carried_over, probe
+from tg_video_streamer.feed.renewal import Renewal
+from tg_video_streamer.ffmpeg.inputs import dropped_headers
+from tg_video_streamer.ffmpeg.source import Measured, Source
+from tg_video_streamer.media import Packet
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.media import Media, MediaInput
+
+_log = structlog.get_logger(__name__)
+
+
+class Encoding:
+    """The tries at one item; remembers what was found out, so that the next need not."""
+
+    def __init__(self, item: Item, setting: Setting, renewal: Renewal) -> None:
+        self._item = item
+        self._setting = setting
+        self._renewal = renewal
+        self._known_inputs: tuple[MediaInput, ...] | None = None
+        self._watch = FaultWatch()
+        self.source: Source | None = None
+        """What the probe found."""
+
+    async def probed(self, media: Media) -> Source:
+        """What `media` holds; asked only where it is not known. Raises ProbeFailed."""
+        before = self.source
+        if before is not None and self._known_inputs == media.inputs:
+            return before
+        for one in media.inputs:
+            if not one.is_file and (dropped := dropped_headers(one.headers)):
+                _log.warning("request headers cannot be sent", names=dropped, key=self._item.key)
+        first = Measured.WHOLE if self._setting.unhurried else Measured.SAMPLES
+        measured = first if before is None else Measured.NOT
+        found = await probe(media, wanted_height=self._setting.house.height, measured=measured)
+        self.source = carried_over(found, before, media)
+        return self.source
+
+    async def played(
+        self, media: Media, place: Place, *, keep: Callable[[Packet], None], progressed: Callable[[], None]
+    ) -> Outcome:
+        """One try from `place` on, into the buffer, each packet to `keep` too; `probed` comes before. Raises FeedError."""
+        source = self.source
+        assert source is not None  # noqa: S101 - the caller has probed it
+        self._watch = FaultWatch(origin_seconds=place.item_seconds)
+        async with asyncio.TaskGroup() as group:
+            renewal = group.create_task(self._renewal.keep(media), name="renew urls")
+            failure: StreamerError | None = None
+            try:
+                outcome = await attempt(
+                    self._setting,
+                    media,
+                    source,
+                    place,
+                    end_seconds=self._item.end_seconds,
+                    volume=self._item.volume,
+                    on_line=self._watch.take,
+                    keep=keep,
+                    progressed=progressed,
+                )
+            except StreamerError as error:
+                # Raised inside the group it would come out as a group of errors.
+                failure = error
+            finally:
+                renewal.cancel()
+        if failure is not None:
+            raise failure
+        # What has given frames need not be asked again.
+        self._known_inputs = media.inputs if outcome.frames and not media.is_live else None
+        return outcome
+
+    def faults(self, played_seconds: float) -> Sequence[Fault]:
+        """What a viewer at `played_seconds` of the item has newly met."""
+        return self._watch.due(played_seconds)

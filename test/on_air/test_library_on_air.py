@@ -1,0 +1,181 @@
+"""A looping channel with a library, on the recorded stream: the second pass is the first, without a child and without a hole."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from stands.channel import Channel, Record, on_air
+from stands.numbered import Plan, make_clip
+from stands.recording import frame_digests
+from stands.site import Site
+from stands.waiting import wait_until
+
+SHORT_FRAMES, MEDIUM_FRAMES = 60, 250
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`one`, `two` and `three` of 2.4 s, and `medium` of ten; items 1 to 4."""
+    folder = tmp_path_factory.mktemp("kept")
+    for item_id, name in enumerate(("one", "two", "three", "medium"), start=1):
+        frames = MEDIUM_FRAMES if name == "medium" else SHORT_FRAMES
+        make_clip(folder / f"{name}.mp4", Plan(item_id=item_id, frames=frames, flashes=(25,)))
+    return folder
+
+
+@contextmanager
+def keeping(folder: Path, media: Path, lines: list[object], library: Path | None = None) -> Iterator[Channel]:
+    """A channel with a library."""
+    place = folder / "library" if library is None else library
+    with on_air(folder, media, lines=lines, BUFFER_SECONDS="4", LIBRARY_MAX_GB="1", LIBRARY_DIR=str(place)) as channel:
+        yield channel
+
+
+def counted(channel: Channel, name: str) -> float:
+    """One of the service's metrics."""
+    line = next(line for line in channel.metrics().splitlines() if line.startswith(f"{name} "))
+    return float(line.split()[1])
+
+
+def wait_kept(channel: Channel, copies: int) -> None:
+    """Until so many copies are kept."""
+    wait_until(lambda: counted(channel, "library_items") == copies, timeout=60, what=f"{copies} kept copies", every=0.1)
+
+
+def wait_plays(channel: Channel, plays: int) -> None:
+    """Until so many more items have gone on air."""
+    goal = channel.service.status()["streams_played"] + plays
+    channel.service.wait_for(lambda now: now["streams_played"] >= goal, timeout=60, what=f"{plays} plays")
+
+
+def copies(channel: Channel) -> list[Path]:
+    """The files of packets, smallest first."""
+    folder = Path(channel.service.settings["LIBRARY_DIR"])
+    return sorted(folder.glob("*.flv"), key=lambda path: path.stat().st_size)
+
+
+def passes_of(channel: Channel, record: Record, item_id: int) -> list[list[str]]:
+    """A digest of each picture of each time that a short item is in the record from beginning to end."""
+    digests = frame_digests(channel.folder / "tail.flv")
+    at = 0
+    found = []
+    for stretch in record.stretches:
+        if stretch.item_id == item_id and stretch.frames == SHORT_FRAMES:
+            found.append(digests[at : at + SHORT_FRAMES])
+        at += stretch.frames
+    return found
+
+
+def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
+    """Pixel by pixel each pass is the first; no child runs any more; losing the index or a copy costs no frame."""
+    lines: list[object] = [clips / "one.mp4", clips / "two.mp4", clips / "three.mp4"]
+    with keeping(tmp_path, clips, lines) as channel:
+        wait_kept(channel, 3)
+        # What is primed by now is the last that may have been encoded.
+        wait_plays(channel, 4)
+        wait_until(lambda: channel.service.children() == [], what="no child any more")
+        misses = counted(channel, "library_misses_total")
+        wait_plays(channel, 3)
+        for damage in (Path.unlink, lambda path: path.write_bytes(b"no database" * 100)):
+            for file in tmp_path.glob("library/index.sqlite*"):
+                damage(file)
+            wait_plays(channel, 3)
+        assert channel.service.children() == []
+        assert counted(channel, "library_misses_total") == misses
+        for copy in copies(channel)[:2]:
+            copy.write_bytes(b"\0" * copy.stat().st_size)
+        wait_until(lambda: counted(channel, "library_misses_total") >= misses + 2, timeout=60, what="encoded again")
+        wait_kept(channel, 3)
+        wait_plays(channel, 3)
+        channel.wait_recorded(channel.mark() + 2)
+        record = channel.aired()
+        assert channel.service.status()["gap_seconds"] == 0
+    assert record.faults == []
+    # A busy host may begin with the slate.
+    shown = record.stretches[record.items[0] is None :]
+    assert None not in {one.item_id for one in shown}
+    assert all(one.item_id != two.item_id for one, two in pairwise(shown))
+    assert all(one.numbers == list(range(SHORT_FRAMES)) for one in shown[:-1])
+    first, *later = passes_of(channel, record, 3)
+    assert len(later) >= 5
+    assert all(one == first for one in later[:4])
+
+
+@pytest.mark.long
+def test_a_copy_that_is_damaged_on_air_costs_no_frame(clips: Path, tmp_path: Path) -> None:
+    """Where a copy goes bad while it is on air, its source goes on at that frame, and the copy is made again."""
+    with keeping(tmp_path, clips, [clips / "medium.mp4", clips / "one.mp4"]) as channel:
+        wait_kept(channel, 2)
+        wait_until(lambda: counted(channel, "library_hits_total") >= 2, timeout=60, what="both from their copies")
+        channel.wait_now("one")
+        mark = channel.mark()
+        channel.wait_now("medium")
+        with copies(channel)[-1].open("r+b") as file:
+            file.seek(copies(channel)[-1].stat().st_size * 7 // 8)
+            file.write(b"damaged" * 100)
+        channel.wait_now("one")
+        assert channel.service.log.count("a kept copy is dropped") == 1
+        channel.wait_recorded(channel.mark() + 1)
+        record = channel.aired(mark)
+        wait_kept(channel, 2)
+    assert record.faults == []
+    assert None not in record.items
+    assert [one.numbers for one in record.of(4)] == [list(range(MEDIUM_FRAMES))]
+
+
+def test_what_one_channel_kept_another_plays_also_while_the_site_is_down(clips: Path, tmp_path: Path) -> None:
+    """With the video site switched off, a channel that shares the folder plays every frame from its first item on."""
+    shared = tmp_path / "shared"
+    with Site() as site:
+        for name in ("one", "two"):
+            site.file(f"/{name}.mp4", clips / f"{name}.mp4")
+        lines: list[object] = [site.url("/one.mp4"), site.url("/two.mp4")]
+        with keeping(tmp_path / "first", clips, lines, library=shared) as first:
+            wait_kept(first, 2)
+            for name in ("one", "two"):
+                site.fail(f"/{name}.mp4", 503)
+            with keeping(tmp_path / "second", clips, lines, library=shared) as second:
+                wait_plays(second, 4)
+                assert counted(second, "library_misses_total") == 0
+                records = [second.aired(), first.aired()]
+    assert [record.faults for record in records] == [[], []]
+    assert {one for record in records for one in record.items[1:]} == {1, 2}
+
+
+def test_killed_while_it_keeps_nothing_is_half(clips: Path, tmp_path: Path) -> None:
+    """After kill -9 in the middle of keeping, the next start finds whole copies only, and keeps the rest."""
+    with keeping(tmp_path, clips, [clips / "one.mp4", clips / "medium.mp4"]) as channel:
+        wait_until(lambda: list(tmp_path.glob("library/*.part")), timeout=30, what="a copy being made")
+        channel.service.process.kill()
+        channel.service.process.wait()
+        channel.service.start()
+        channel.service.wait_on_air()
+        wait_kept(channel, 2)
+        wait_until(lambda: not list(tmp_path.glob("library/*.part")), what="nothing half")
+        assert channel.aired().faults == []
+
+
+def test_a_disk_without_room_is_told(clips: Path, tmp_path: Path) -> None:
+    """Where the disk is too full, the channel is on air all the same, keeps nothing, and its status says why."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        with keeping(tmp_path, clips, [clips / "one.mp4", clips / "two.mp4"], library=folder) as channel:
+            wait_plays(channel, 3)
+            warnings = channel.service.status()["warnings"]
+            assert [warning for warning in warnings if warning.startswith("library: ")]
+            assert channel.service.log.count("the library keeps nothing") == 1
+            assert copies(channel) == []
+            assert channel.aired().faults == []
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
