@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import structlog
+
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.config import Settings
 from tg_video_streamer.events import Event
@@ -18,6 +20,8 @@ from tg_video_streamer.program.filler import FillerKeeper
 from tg_video_streamer.program.playout import Playout
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.resolve.resolver import Resolver
+
+_log = structlog.get_logger(__name__)
 
 GIGABYTE = 1_000_000_000
 FLOOR_BYTES = 2 * GIGABYTE
@@ -111,9 +115,17 @@ class FeedParts:
         )
 
 
+def burned_in(settings: Settings) -> str:
+    """Which settings put into the picture what changes from play to play, so that nothing can be kept; empty for none."""
+    return " and ".join(key for key, on in (("CLOCK", settings.clock), ("NOW_PLAYING", settings.now_playing)) if on)
+
+
 def library_of(settings: Settings, prepared: Prepared, clock: Clock) -> Library | None:
-    """The library that the settings describe, not yet opened; None where LIBRARY_MAX_GB is 0."""
+    """The library that the settings describe, not yet opened; None where they do not let anything be kept."""
     if not settings.library_max_gb:
+        return None
+    if keys := burned_in(settings):
+        _log.warning("nothing is kept: what is burned into the picture changes from play to play", settings=keys)
         return None
     return Library(
         settings.library_dir,

@@ -126,6 +126,27 @@ def test_a_library_that_is_off(operator: Operator, command: str) -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_what_changes_in_the_picture_is_not_kept(operator: Operator) -> None:
+    """With CLOCK or NOW_PLAYING there is nothing to prepare, and both are named."""
+    operator.write(CLOCK="1", NOW_PLAYING="1")
+    result = operator.run("prepare")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "nothing is kept with CLOCK and NOW_PLAYING" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may use the folder of another user")
+def test_another_users_library_is_left_alone(operator: Operator) -> None:
+    """Root is told whose the library is, since the service could not use what root makes in it."""
+    operator.write()
+    operator.library.mkdir(parents=True)
+    os.chown(operator.library, 65534, 65534)
+    for command in ("list", "prepare"):
+        result = operator.run(command)
+        assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+        assert " belongs to nobody; run the command as that user: sudo -u nobody" in result.stderr
+    assert list(operator.library.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_used(operator: Operator) -> None:
     """A library that cannot be opened is told in one line."""
     operator.write(LIBRARY_DIR="file")

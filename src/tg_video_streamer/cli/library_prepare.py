@@ -20,7 +20,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.config import Settings
 from tg_video_streamer.control.wording import printable
 from tg_video_streamer.errors import LibraryError, StreamerError
-from tg_video_streamer.feed_parts import FeedParts
+from tg_video_streamer.feed_parts import FeedParts, burned_in
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.preparation import Prepared
@@ -33,6 +33,8 @@ _STOPPED = "tg-video-streamer: stopped; what is kept stays, and the same command
 def prepare_playlist(env_file: Path | None, *, at_once: int) -> int:
     """`library prepare`; the exit code. Raises StreamerError where nothing can be prepared at all."""
     with place(env_file) as here, _alone(here.settings.state_dir) as folder:
+        if keys := burned_in(here.settings):
+            raise LibraryError(f"nothing is kept with {keys}: the picture changes from play to play")
         # The programme of a service on the same host comes first.
         os.nice(_NICE)
         try:
@@ -64,8 +66,7 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
         typer.echo(f"tg-video-streamer: warning: {printable(warning)}", err=True)
     parts = _parts(here.settings, prepared, folder)
     library = parts.library
-    if library is None:
-        raise LibraryError("nothing is kept with these settings")
+    assert library is not None  # noqa: S101 - all that turns it off was told before
     await asyncio.to_thread(library.open)
     try:
         # Each failure is told once, at the end, and not by the log as well.
