@@ -149,12 +149,7 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         )
         manager = _tell_service_manager(parts, start)
         await parts.metrics.start()
-        start("metrics", keep_running("metrics", parts.metrics.run, parts.clock))
-        start("notify", keep_running("notify", parts.notifier.run, parts.clock))
-        if parts.preparer is not None:
-            start("preparer", keep_running("preparer", parts.preparer.run, parts.clock))
-        start("yt-dlp", keep_running("yt-dlp", parts.ytdlp.run, parts.clock))
-        start("heartbeat", keep_running("heartbeat", parts.heartbeat.run, parts.clock))
+        _start_beside(parts, start)
         address = await _start_web(parts, start)
         if table:
             start("terminal", keep_running("terminal", _view(parts, address), parts.clock))
@@ -165,6 +160,20 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         await asyncio.to_thread(_leave_the_air, parts)
         for task in running:
             task.cancel()
+
+
+def _start_beside(parts: Parts, start: Start) -> None:
+    """What the programme can do without: each begins again where it fails."""
+    beside = {
+        "metrics": parts.metrics.run,
+        "notify": parts.notifier.run,
+        "yt-dlp": parts.ytdlp.run,
+        "heartbeat": parts.heartbeat.run,
+    }
+    if parts.preparer is not None:
+        beside["preparer"] = parts.preparer.run
+    for name, run in beside.items():
+        start(name, keep_running(name, run, parts.clock))
 
 
 def _tell_service_manager(parts: Parts, start: Start) -> ServiceManager:

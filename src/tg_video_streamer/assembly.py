@@ -101,14 +101,7 @@ class _Assembly:
         self.quarantine = Quarantine(self.clock)
         self.watcher = PlaylistWatcher(prepared.playlist, media_folders=settings.media_dirs)
         self.ytdlp = YtdlpKeeper(settings, clock=self.clock, publish=self.events.publish)
-        self.feeds = FeedParts(
-            settings,
-            prepared,
-            allowed=lambda: self.watcher.allowed,
-            clock=self.clock,
-            publish=self.events.publish,
-            watching=self.ytdlp.requests.watching,
-        )
+        self.feeds = self._feeds()
         self.playout = Playout(
             slate=prepared.slate, fanout=self.fanout, clock=self.clock, events=self.events, listener=self._listen
         )
@@ -128,6 +121,16 @@ class _Assembly:
             make_feed=self.feeds.feed,
             expanded=self.listing.expand,
             clock=self.clock,
+        )
+
+    def _feeds(self) -> FeedParts:
+        return FeedParts(
+            self.settings,
+            self.prepared,
+            allowed=lambda: self.watcher.allowed,
+            clock=self.clock,
+            publish=self.events.publish,
+            watching=self.ytdlp.requests.watching,
         )
 
     def preparer(self) -> Preparer | None:
@@ -242,19 +245,9 @@ def build(
     telegram = made.telegram(notifier, expired)
     outputs = made.outputs(telegram)
     library = made.feeds.library
-
-    def warnings() -> list[str]:
-        trouble = f"library: {library.problem}" if library is not None and library.problem else ""
-        return [said for said in (metrics.warning, trouble) if said]
-
-    station = made.station(outputs, telegram, warnings)
+    station = made.station(outputs, telegram, lambda: _said(metrics.warning, library))
     measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir}, library)
-    metrics = MetricsServer(
-        measured.text,
-        host=settings.prometheus_host,
-        port=settings.prometheus_port,
-        textfile=settings.state_dir / "metrics.prom",
-    )
+    metrics = _metrics_server(measured, settings)
     as_run = AsRunLog(
         settings.state_dir / "as-run.jsonl", viewers=lambda: telegram.watch.viewers if telegram is not None else None
     )
@@ -281,4 +274,19 @@ def build(
         settings=settings,
         house=prepared.house,
         folder=folder,
+    )
+
+
+def _said(of_metrics: str, library: Library | None) -> list[str]:
+    """What is wrong now with parts that the programme can do without."""
+    of_library = f"library: {library.problem}" if library is not None and library.problem else ""
+    return [said for said in (of_metrics, of_library) if said]
+
+
+def _metrics_server(measured: Metrics, settings: Settings) -> MetricsServer:
+    return MetricsServer(
+        measured.text,
+        host=settings.prometheus_host,
+        port=settings.prometheus_port,
+        textfile=settings.state_dir / "metrics.prom",
     )

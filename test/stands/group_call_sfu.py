@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -48,6 +49,8 @@ _FEEDBACK = [
 ]
 _H264 = {"profile-level-id": "42e01f", "packetization-mode": 1, "level-asymmetry-allowed": 1}
 _MASK = 0xFFFFFFFF
+_SPS = b"\0\0\0\x01\x67"
+"""In front of each keyframe (ITU-T H.264 annex B, NAL unit type 7)."""
 _SO_RCVBUFFORCE = 33
 """From Linux's socket.h: past the host's limit, for those who may."""
 _ROOM_BYTES = 8 * 1024 * 1024
@@ -203,8 +206,8 @@ class Leg:
         if ssrc in self.layers:
             missing = self.missing[ssrc]
             missing.update(range(old + 1, full))
-            if full <= old and full not in missing and self.packets[ssrc]:
-                return  # asked for twice
+            if ssrc in self.highest and full <= old and full not in missing:
+                return  # asked for twice, or of before `begin_anew`
             missing.discard(full)
             missing -= {lost for lost in missing if lost < full - _ASKED_AGAIN_PACKETS}
         self.highest[ssrc] = max(old, full)
@@ -213,6 +216,7 @@ class Leg:
     async def begin_anew(self) -> None:
         """Forget all packets, and ask for a keyframe in each layer, since none comes by itself."""
         self.packets.clear()
+        self.missing.clear()
         for ssrc in self.layers:
             await self.dtls._send_rtp(bytes(RtcpPsfbPacket(fmt=1, ssrc=1, media_ssrc=ssrc)))
 
@@ -276,10 +280,12 @@ class Sfu:
             if packet.payload:
                 first, data = units.get(packet.timestamp, (arrived, b""))
                 units[packet.timestamp] = (first, data + depayload(parameters, packet.payload))
+        # Where it was begun anew, what comes before the keyframe that was asked for cannot be decoded.
+        first = next((at for at, (_, data) in enumerate(units.values()) if _SPS in data), len(units))
         codec = av.VideoCodecContext.create("h264", "r")
         return [
             Picture(arrived, rtp_time, frame)
-            for rtp_time, (arrived, data) in units.items()
+            for rtp_time, (arrived, data) in islice(units.items(), first, None)
             for frame in codec.decode(av.Packet(data))
         ]
 

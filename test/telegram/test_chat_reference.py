@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import ConfigError
@@ -81,6 +81,7 @@ def test_every_channel_id(channel: int) -> None:
     assert parse_chat_reference(str(-1_000_000_000_000 - channel)).number == channel
 
 
+@example("tg://[")
 @given(st.text(max_size=60) | st.from_regex(r"(?:https://)?t\.me/\S{0,40}|tg://\S{0,30}|@\S{0,20}", fullmatch=True))
 def test_any_text(text: str) -> None:
     """Whatever stands there is a reference or a ConfigError."""

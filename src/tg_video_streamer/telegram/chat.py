@@ -111,8 +111,11 @@ def _invited(digest: str) -> ChatReference:
 
 def _from_app_link(text: str) -> ChatReference:
     """tg://resolve?domain=NAME, tg://join?invite=HASH."""
-    parts = urlsplit(text)
-    query = parse_qs(parts.query)
+    try:
+        parts = urlsplit(text)
+        query = parse_qs(parts.query)
+    except ValueError:
+        raise _unreadable() from None
     action = parts.netloc or parts.path.strip("/")
     if action == "resolve" and "domain" in query:
         return _named(query["domain"][0])
