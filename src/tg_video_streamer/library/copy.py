@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zlib
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ ZERO_MILLISECONDS = 1000
 _VIDEO_HEAD = len(flv.KEYFRAME_HEAD)
 _SOUND_HEAD = len(flv.SOUND_HEAD)
 _TAG_HEAD = 11
+_TAG_BEGINNING = struct.Struct(">BBHBHB3xB")
+"""Kind, size and time of a tag, and the first byte of its body."""
 _KEYFRAME = flv.KEYFRAME_HEAD[0]
 
 
@@ -124,19 +127,17 @@ def _packets(data: bytes, first_frame: int) -> list[Packet]:
     """The packets of whole tags; the checksum has vouched for their form."""
     packets = []
     at = 0
-    frame = first_frame
+    ticks = first_frame * FRAME_TICKS
     while at < len(data):
-        size = int.from_bytes(data[at + 1 : at + 4])
+        kind, size_high, size_low, time_high, time_low, time_highest, first = _TAG_BEGINNING.unpack_from(data, at)
         body = at + _TAG_HEAD
-        if data[at] == flv.VIDEO:
-            keyframe = data[body] == _KEYFRAME
-            payload = data[body + _VIDEO_HEAD : body + size]
-            packets.append(Packet(kind=Kind.VIDEO, ticks=frame * FRAME_TICKS, keyframe=keyframe, data=payload))
-            frame += 1
+        at = body + (size_high << 16 | size_low)
+        if kind == flv.VIDEO:
+            payload = data[body + _VIDEO_HEAD : at]
+            packets.append(Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=first == _KEYFRAME, data=payload))
+            ticks += FRAME_TICKS
         else:
-            milliseconds = int.from_bytes(data[at + 4 : at + 7]) | data[at + 7] << 24
-            ticks = (milliseconds - ZERO_MILLISECONDS) * 3
-            payload = data[body + _SOUND_HEAD : body + size]
-            packets.append(Packet(kind=Kind.AUDIO, ticks=ticks, keyframe=True, data=payload))
-        at = body + size + 4
+            own = ((time_highest << 24 | time_high << 16 | time_low) - ZERO_MILLISECONDS) * 3
+            packets.append(Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data[body + _SOUND_HEAD : at]))
+        at += 4
     return packets
