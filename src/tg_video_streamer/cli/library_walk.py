@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tg_video_streamer.cli.library_progress import Terminal
 from tg_video_streamer.control.wording import clock_text, printable, size_text
-from tg_video_streamer.errors import PlaylistError, StreamerError
+from tg_video_streamer.errors import LibraryError, PlaylistError, StreamerError
 from tg_video_streamer.feed.preparing import Made, Preparation, UnhurriedFeed, prepare
 from tg_video_streamer.feed.renewal import Resolve
 from tg_video_streamer.library.copy import Copy
@@ -51,6 +51,9 @@ class Walk:
         """How many items there are, as far as lists are known."""
         self._lists = 0
         self._full = ""
+        self._again: list[Item] = []
+        """Once more at the end: two lines led to the same video, and the other one was being encoded."""
+        self._tried_again: set[_Name] = set()
 
     @property
     def failures(self) -> list[str]:
@@ -79,6 +82,8 @@ class Walk:
                 _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 # A list on the web is known for one only once it was asked: what is in it comes next.
                 waiting = [*await self._look_at_new(), *waiting]
+                if not waiting and not running:
+                    waiting, self._again = self._again, []
 
     async def _look_at_new(self) -> list[Item]:
         """What is new in the tree and is to be encoded; what is kept, and what cannot be found, is done with."""
@@ -140,6 +145,10 @@ class Walk:
                 self._fail(item, str(error))
         elif ended.made is Made.FAILED:
             problem = self._library.problem
+            if isinstance(ended.error, LibraryError) and not problem and _name(item) not in self._tried_again:
+                self._tried_again.add(_name(item))
+                self._again.append(item)
+                return
             self._full = self._full or problem
             self._fail(item, str(ended.error or problem or _UNKEPT), found=ended.title)
         elif ended.made is Made.ENDLESS:
