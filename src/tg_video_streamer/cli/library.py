@@ -16,7 +16,7 @@ def list_copies(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
 ) -> int:
-    """List what is kept, the last played first, and how much room it takes."""
+    """List what is kept, the last played first."""
     from tg_video_streamer.cli import library_work as work  # noqa: PLC0415 - not for the other commands
 
     return work.show(env_file, as_json=as_json)
@@ -29,21 +29,30 @@ def prepare(
         int, typer.Option("-j", "--jobs", metavar="N", min=1, max=MOST_AT_ONCE, help="So many items at once.")
     ] = 1,
 ) -> int:
-    """Encode what the playlist lists and is not kept yet; stop it and go on at any time, beside a running service too."""
+    """Encode the playlist ahead of need.
+
+    What is kept already takes no time, so it can be stopped and started again; a service may be on air meanwhile.
+    """
     from tg_video_streamer.cli import library_prepare as work  # noqa: PLC0415 - everything that encodes
 
     return work.prepare_playlist(env_file, at_once=at_once)
 
 
 def prune(env_file: EnvFileOption = None) -> int:
-    """Remove the least recently played copies until LIBRARY_MAX_GB and the free room on the disk are kept."""
+    """Remove copies until the limits are kept.
+
+    The least recently played go first; the limits are LIBRARY_MAX_GB, and the room that stays free on the disk.
+    """
     from tg_video_streamer.cli import library_work as work  # noqa: PLC0415 - as above
 
     return work.prune(env_file)
 
 
 def verify(env_file: EnvFileOption = None) -> int:
-    """Read every copy whole; what is damaged is dropped, to be encoded again."""
+    """Read every copy whole, and drop damaged ones.
+
+    They are encoded again when they play next.
+    """
     from tg_video_streamer.cli import library_work as work  # noqa: PLC0415 - as above
 
     return work.verify(env_file)
