@@ -150,7 +150,10 @@ class Walk:
                 self._again.append(item)
                 return
             self._full = self._full or problem
-            self._fail(item, str(ended.error or problem or _UNKEPT), found=ended.title)
+            why = (
+                problem if problem and isinstance(ended.error, LibraryError) else str(ended.error or problem or _UNKEPT)
+            )
+            self._fail(item, why, found=ended.title)
         elif ended.made is Made.ENDLESS:
             self._end(Made.ENDLESS, f"live, nothing to keep: {title}")
         else:

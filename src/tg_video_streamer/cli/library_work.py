@@ -101,7 +101,10 @@ def prune(env_file: Path | None) -> int:
         for copy in pruned.copies:
             here.say(f"removed: {title_of(copy)} ({size_text(copy.bytes)})")
         if pruned.short_bytes:
-            here.say(f"{size_text(pruned.short_bytes)} too much are kept still: what is on air or being read stays")
+            floor = f"{size_text(FLOOR_BYTES)} of the disk are to stay free"
+            here.say(
+                f"{size_text(pruned.short_bytes)} are missing still: what is on air or being read stays, and {floor}"
+            )
         here.say(here.totals(library))
         return _told(library) or (1 if pruned.short_bytes else 0)
 
