@@ -18,13 +18,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "test"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import call, dead, encoding, long_programme, outputs, playlist, recovery, starting, telegram, transitions
+from bench import (
+    call,
+    dead,
+    encoding,
+    long_programme,
+    looping,
+    outputs,
+    playlist,
+    recovery,
+    starting,
+    telegram,
+    transitions,
+)
 from bench.report import Table, heading, unanswered
 
 RESULTS = Path(__file__).resolve().with_name("RESULTS.md")
 QUESTIONS: dict[str, Callable[..., Table]] = {
     "transitions": transitions.measure,
     "encoding": encoding.measure,
+    "looping": looping.measure,
     "outputs": outputs.measure,
     "start": starting.measure,
     "source": recovery.measure_source,

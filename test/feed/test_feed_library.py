@@ -143,11 +143,12 @@ async def test_a_play_that_was_not_whole_is_not_kept(channel: Channel) -> None:
     assert list(channel.folder.glob("*.part")) == []
 
 
-async def test_a_resume_begins_at_the_keyframe_before(channel: Channel) -> None:
-    """From the library an item goes on at most one group of pictures before the place that was asked for."""
+@pytest.mark.parametrize(("start_seconds", "first"), [(1.0, 0), (2.9, 50), (3.2, 100), (5.1, 100), (99.0, 100)])
+async def test_a_resume_begins_at_the_nearest_keyframe(channel: Channel, start_seconds: float, first: int) -> None:
+    """From the library an item goes on within a second of the place that was asked for."""
     await channel.play()
-    resumed = await channel.play(start_seconds=3.0)
-    assert [packet.ticks // 120 for packet in resumed.pictures] == list(range(50, FRAMES))
+    resumed = await channel.play(start_seconds=start_seconds)
+    assert [packet.ticks // 120 for packet in resumed.pictures] == list(range(first, FRAMES))
     assert resumed.pictures[0].keyframe
 
 

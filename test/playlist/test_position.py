@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert PositionStore(folder).load() is None
     PositionStore(folder).save(FULL)
     assert PositionStore(folder).load() == FULL
-    assert sorted(path.name for path in folder.iterdir()) == ["played.json", "position.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["played.json", "position.json", "seconds.json"]
 
 
 def test_played_items_are_rewritten_only_when_they_change(tmp_path: Path) -> None:
@@ -53,6 +54,33 @@ def test_what_was_played_counts_for_its_own_round_only(tmp_path: Path) -> None:
     loaded = PositionStore(tmp_path).load()
     assert loaded is not None
     assert loaded.played == frozenset()
+
+
+def test_an_item_that_goes_on_is_not_synced_each_time(tmp_path: Path) -> None:
+    """Every second is loaded again, while the file that is synced is written twice a minute and at each other item."""
+    store = PositionStore(tmp_path)
+    written = set()
+    for second in range(60):
+        store.save(replace(FULL, seconds=float(second)))
+        written.add((tmp_path / "position.json").stat().st_ino)
+        assert PositionStore(tmp_path).load() == replace(FULL, seconds=float(second))
+    again = replace(FULL, seconds=0.5)
+    store.save(again)
+    assert PositionStore(tmp_path).load() == again
+    synced = (tmp_path / "position.json").read_bytes()
+    store.save(replace(FULL, key="other", seconds=1.0))
+    assert (tmp_path / "position.json").read_bytes() != synced
+    assert len(written) <= 3
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"seconds": 3}', '{"of": ["other", 3, 7, true, 5], "seconds": 3}', "{}"]
+)
+def test_seconds_of_something_else_do_not_count(tmp_path: Path, text: str) -> None:
+    """A file that was cut off, or is of another item, changes nothing of what was synced."""
+    PositionStore(tmp_path).save(FULL)
+    (tmp_path / "seconds.json").write_text(text)
+    assert PositionStore(tmp_path).load() == FULL
 
 
 @given(st.binary(max_size=200))
@@ -78,4 +106,4 @@ def test_a_write_that_fails_leaves_the_old_position(tmp_path: Path) -> None:
     (tmp_path / "position.json").mkdir()
     with pytest.raises(OSError, match="directory"):
         store.save(FULL)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["played.json", "position.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["played.json", "position.json", "seconds.json"]

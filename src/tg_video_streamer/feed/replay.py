@@ -16,26 +16,24 @@ from tg_video_streamer.media import PACKET_TICKS, Kind, Packet
 
 _log = structlog.get_logger(__name__)
 
-_LOOK_SECONDS = 0.25
-
 
 class Replay:
-    """One pass through a copy, from the group of pictures in which `frame` lies."""
+    """One pass through a copy, from the group of pictures that begins next to `frame`."""
 
     def __init__(
-        self, copy: Copy, buffer: Buffer, *, frame: int, began: Callable[[], None], finished: Callable[[], None]
+        self, copy: Copy, buffer: Buffer, *, frame: int, progressed: Callable[[], None], finished: Callable[[], None]
     ) -> None:
-        """`began` is called in the thread once the first group is there, `finished` as its last act."""
+        """`progressed` is called in the thread after each group, `finished` as its last act."""
         self._copy = copy
         self._buffer = buffer
         self._frame = frame
-        self._began = began
+        self._progressed = progressed
         self._finished = finished
         self._thread = threading.Thread(target=self._run, name="copy-reader", daemon=True)
         self.frames = 0
         self.sound_end_ticks: int | None = None
         self.first_frame = 0
-        """Where it began: a keyframe at or before the frame that was asked for."""
+        """Where it began: the keyframe next to the frame that was asked for."""
         self.error: CopyDamaged | FeedError | None = None
         """Why it stopped before the end of the copy."""
 
@@ -62,14 +60,13 @@ class Replay:
             self._finished()
 
     def _read(self, reader: CopyReader) -> None:
-        first = reader.gop_at(self._frame)
+        first = _nearest(reader, self._frame)
         self.first_frame = reader.gops[first].first_frame
         for gop in range(first, len(reader.gops)):
             packets = reader.read(gop)
             self._buffer.put_group(packets)
             self._count(packets)
-            if gop == first:
-                self._began()
+            self._progressed()
 
     def _count(self, packets: list[Packet]) -> None:
         self.frames += sum(one.kind is Kind.VIDEO for one in packets)
@@ -78,25 +75,27 @@ class Replay:
             self.sound_end_ticks = sound[-1] + PACKET_TICKS
 
 
+def _nearest(reader: CopyReader, frame: int) -> int:
+    """The group whose beginning is nearest to `frame`: a place that was saved is a moment old already."""
+    gop = reader.gop_at(frame)
+    there = reader.gops[gop]
+    behind = frame - there.first_frame > there.frames / 2
+    return gop + 1 if behind and gop + 1 < len(reader.gops) else gop
+
+
 async def replay(copy: Copy, buffer: Buffer, *, frame: int, progressed: Callable[[], None]) -> tuple[int, Outcome]:
     """Play `copy` to its end; the frame at which it began, and how it ended. An error means that the copy is of no use.
 
-    `progressed` is called when it has begun, and a few times a second until all is in the buffer. Cancelling closes the
-    buffer.
+    `progressed` is called after each group of pictures. Cancelling closes the buffer.
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     reader = Replay(
-        copy, buffer, frame=frame, began=lambda: _tell(loop, progressed), finished=lambda: _tell(loop, ended.set)
+        copy, buffer, frame=frame, progressed=lambda: _tell(loop, progressed), finished=lambda: _tell(loop, ended.set)
     )
     reader.start()
     try:
-        while not ended.is_set():
-            try:
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await ended.wait()
-            except TimeoutError:
-                progressed()
+        await ended.wait()
     finally:
         if not ended.is_set():
             # The thread may wait for room, which nobody will make any more.

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,35 @@ from tg_video_streamer.playlist.rotation import Position
 _VERSION = 1
 _POSITION = "position.json"
 _PLAYED = "played.json"
+_SECONDS = "seconds.json"
+_SYNC_SECONDS = 30.0
+"""How far an item goes on before its place is synced again: what a host that lost its power may go back."""
 
 log = structlog.get_logger(__name__)
 
 
 class PositionStore:
-    """`position.json`, and `played.json` for what shuffle played: that may be large and changes only once an item."""
+    """`position.json`; `played.json` for what shuffle played, which may be large and changes only once an item.
+
+    `seconds.json` is how far into the item it is, written every time and never synced: kill -9 leaves it whole, and where
+    the host loses its power, what `position.json` has is good enough. Two syncs a second would be most of what it costs.
+    """
 
     def __init__(self, folder: Path) -> None:
         """`folder`: STATE_DIR; made where it is missing."""
         self._folder = folder
         self._played_on_disk: tuple[int, frozenset[str]] | None = None
+        self._synced: Position | None = None
 
     def save(self, position: Position) -> None:
-        """Write `position`. Blocks for two syncs; raises OSError (disk full, read-only), the old file then stays."""
+        """Write `position`. Blocks, at times for two syncs; raises OSError (disk full, read-only), the old file then stays."""
+        if not self._only_went_on(position):
+            self._save_whole(position)
+        self._write(_SECONDS, {"of": _identity(position), "seconds": position.seconds}, synced=False)
+
+    def _save_whole(self, position: Position) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._synced = None
         played = (position.round_number, position.played)
         if played != self._played_on_disk:
             self._write(_PLAYED, {"round": position.round_number, "played": sorted(position.played)})
@@ -51,6 +66,7 @@ class PositionStore:
                 "queue": [_item_as_json(item) for item in position.queue],
             },
         )
+        self._synced = position
 
     def load(self) -> Position | None:
         """What was saved last; None, with a warning in the log where a file is damaged, to start afresh."""
@@ -58,23 +74,34 @@ class PositionStore:
         if saved is None:
             return None
         try:
-            return _position_from_json(saved, self._read(_PLAYED) or {})
+            position = _position_from_json(saved, self._read(_PLAYED) or {})
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             self._warn(_POSITION, str(error))
             return None
+        return _gone_on(position, self._read(_SECONDS) or {})
 
-    def _write(self, name: str, value: dict[str, Any]) -> None:
+    def _only_went_on(self, position: Position) -> bool:
+        """It is a little further in the item that was synced, which is still there."""
+        synced = self._synced
+        if synced is None or replace(position, seconds=synced.seconds) != synced:
+            return False
+        return 0 <= position.seconds - synced.seconds < _SYNC_SECONDS and (self._folder / _POSITION).is_file()
+
+    def _write(self, name: str, value: dict[str, Any], *, synced: bool = True) -> None:
         beside = self._folder / f".{name}.{os.getpid()}"
         try:
             with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
                 json.dump(value, file)
-                file.flush()
-                os.fsync(file.fileno())
+                if synced:
+                    file.flush()
+                    os.fsync(file.fileno())
             beside.replace(self._folder / name)
         except OSError:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
             raise
+        if not synced:
+            return
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -118,6 +145,19 @@ def _position_from_json(saved: dict[str, Any], played: dict[str, Any]) -> Positi
         played=frozenset(str(key) for key in played["played"]) if same_round else frozenset(),
         queue=tuple(_item_from_json(item) for item in saved["queue"]),
     )
+
+
+def _identity(position: Position) -> list[Any]:
+    """What tells one airing of an item from another."""
+    return [position.key, position.entry_index, position.child_index, position.passed, position.round_number]
+
+
+def _gone_on(position: Position, later: dict[str, Any]) -> Position:
+    """`position` with how far the item has come since; an unsynced file may be of another item, or anything at all."""
+    seconds = later.get("seconds")
+    if later.get("of") != _identity(position) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return position
+    return replace(position, seconds=max(0.0, float(seconds)))
 
 
 def _item_as_json(item: Item) -> dict[str, Any]:

@@ -84,7 +84,9 @@ class PlaylistWatcher:
         async for _ in awatch(
             *self._folders(),
             watch_filter=None,
-            debounce=400,
+            debounce=1000,
+            # It wakes a thread so often, also where nothing ever happens.
+            step=500,
             stop_event=self._wake,
             rust_timeout=round(self._poll_seconds * 1000),
             yield_on_timeout=True,

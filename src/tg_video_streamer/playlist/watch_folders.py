@@ -102,7 +102,7 @@ async def _watch(folders: list[Path], stop: asyncio.Event) -> AsyncGenerator[boo
         *folders,
         watch_filter=None,
         debounce=1000,
-        step=200,
+        step=500,
         stop_event=stop,
         rust_timeout=1000,
         yield_on_timeout=True,

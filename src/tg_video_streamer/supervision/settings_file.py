@@ -62,7 +62,8 @@ class SettingsWatch:
         notices = awatch(
             *_folders(self._path),
             watch_filter=None,
-            debounce=200,
+            debounce=1000,
+            step=500,  # it wakes a thread so often
             rust_timeout=round(_POLL_SECONDS * 1000),
             yield_on_timeout=True,
             recursive=False,
