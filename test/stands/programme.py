@@ -18,8 +18,8 @@ from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, CodecHeaders, Kind, Stamped
 from tg_video_streamer.program.fanout import Fanout
 
-SLICE_FRAMES = 2
-"""Frames in a slice, as the playout hands them on: 80 ms."""
+SLICE_FRAMES = 4
+"""Frames in a slice, as the playout hands them on: 160 ms."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LEAD_SECONDS = 0.4
-"""The programme comes in slices of 80 ms; so many of them are in hand that a busy host need not be waited for."""
+"""The programme comes in slices of 160 ms; so many of them are in hand that a busy host need not be waited for."""
 _LATE_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 3.0
 
