@@ -9,7 +9,9 @@ import pytest
 
 from stands.clips import AWKWARD, Awkward, make_awkward
 from stands.feeding import Played, feed_of, item_of, play
+from stands.numbered import Plan, make_clip
 from stands.recording import Recording, skews
+from stands.site import Site
 from tg_video_streamer.feed.states import FeedState
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
 
@@ -75,3 +77,17 @@ def _check_shape(recording: Recording, shape: float) -> None:
     assert abs((bottom - top) - height) <= 4
     assert abs(left - (854 - right)) <= 4
     assert abs(top - (480 - bottom)) <= 4
+
+
+async def test_a_video_over_http_begins_as_its_file_does(
+    each_ffmpeg: Path, clips: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """The encoder delay of an MP4's sound neither doubles its first picture nor moves its sound."""
+    clip = make_clip(clips / "over-http.mp4", Plan(item_id=7, frames=100, flashes=(25, 75)))
+    with Site() as site:
+        site.file("/clip.mp4", clip)
+        played = await play(feed_of(item_of(site.url("/clip.mp4")), each_ffmpeg, headers=headers))
+    recording = played.decoded(tmp_path, headers)
+    assert [look.number for look in recording.looks] == list(range(100))
+    assert len(found := skews(recording)) == 2
+    assert max(abs(skew) for skew in found) < 0.011 + 0.005

@@ -118,7 +118,9 @@ def _beginning(container: Any, streams: list[Any], video: Any) -> tuple[list[flo
         for packet in islice(container.demux(streams), _LOOKED_AT_PACKETS):
             stream = packet.stream
             if packet.pts is not None:
-                times.setdefault(stream.index, float(packet.pts * packet.time_base))
+                times.setdefault(
+                    stream.index, float(packet.pts * packet.time_base) - _left_out_seconds(container, packet)
+                )
             if stream is video or (video is not None and stream.index == video.index):
                 frames.extend(_decoded(packet))
             if len(times) == len(streams) and (video is None or len(frames) >= _LOOKED_AT_FRAMES):
@@ -126,6 +128,21 @@ def _beginning(container: Any, streams: list[Any], video: Any) -> tuple[list[flo
     except av.error.FFmpegError:
         return list(times.values()), frames
     return list(times.values()), frames
+
+
+def _left_out_seconds(container: Any, packet: Any) -> float:
+    """The encoder delay in front of a first packet, where the packet that holds it was left out on the way.
+
+    Opened over HTTP by a library, an MP4 begins with its second packet of sound, which then says how many samples to skip;
+    opened by ffmpeg itself, as it will be played, it begins with the first.
+    """
+    if packet.stream.type != "audio" or packet.is_discard or not container.format.name.startswith("mov"):
+        return 0.0
+    for side in packet.iter_sidedata():
+        if side.data_type == "skip_samples":
+            # Samples to skip at the beginning, 32 bits, little-endian (libavcodec/packet.h).
+            return int.from_bytes(bytes(side)[:4], "little") / float(packet.stream.codec_context.sample_rate)
+    return 0.0
 
 
 def _decoded(packet: Any) -> list[Any]:
