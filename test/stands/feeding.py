@@ -79,6 +79,7 @@ def feed_of(
     changed: Callable[[], None] = lambda: None,
     library: Library | None = None,
     clock: Clock | None = None,
+    unhurried: bool = False,
 ) -> Feed:
     """A feed with the usual surroundings."""
     heard: list[Event] = [] if events is None else events
@@ -91,6 +92,7 @@ def feed_of(
         buffer_seconds=buffer_seconds,
         clock=clock or SystemClock(),
         library=library,
+        unhurried=unhurried,
         publish=heard.append,
         start_seconds=start_seconds,
         stall_seconds=stall_seconds,

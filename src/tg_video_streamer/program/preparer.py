@@ -16,6 +16,8 @@ _log = structlog.get_logger(__name__)
 
 AHEAD_ITEMS = 50
 """How far it looks down the list."""
+NEXT_ITEMS = 3
+"""So many of the next items' copies are not pruned."""
 LOOK_SECONDS = 5.0
 AGAIN_SECONDS = 3600.0
 """An item that could not be prepared is tried again after so long, and one of no known end is looked at again."""
@@ -34,6 +36,7 @@ class Preparer:
         calm: Callable[[], bool],
         make_feed: UnhurriedFeed,
         clock: Clock,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         """`upcoming` gives the next items, soonest first; `calm` says whether the programme needs no help."""
         self._library = library
@@ -41,24 +44,35 @@ class Preparer:
         self._calm = calm
         self._make_feed = make_feed
         self._clock = clock
+        self._look_seconds = look_seconds
         self._not_before: dict[str, float] = {}
+        self._wanted: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """Prepare one item after the other, for ever."""
         while True:
             item = await asyncio.to_thread(self._next) if self._calm() else None
             if item is None:
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(self._look_seconds)
             else:
                 self._learn(item, await prepare(item, self._make_feed))
 
     def _next(self) -> Item | None:
+        """What to prepare now; None where nothing is left, or has room. Looks into the index."""
+        self._protect_next()
         if self._library.bytes >= FULL_PART * self._library.max_bytes:
             return None
         now = self._clock.monotonic()
         self._not_before = {key: until for key, until in self._not_before.items() if until > now}
         coming = (item for item in self._upcoming(AHEAD_ITEMS) if item.key not in self._not_before)
         return next((item for item in coming if self._library.remembered(item) is None), None)
+
+    def _protect_next(self) -> None:
+        found = [self._library.remembered(item) for item in self._upcoming(NEXT_ITEMS)]
+        wanted = frozenset(one.copy.key for one in found if one is not None)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._library.prune(wanted=wanted)
 
     def _learn(self, item: Item, ended: Preparation) -> None:
         self._not_before[item.key] = self._clock.monotonic() + AGAIN_SECONDS
