@@ -15,6 +15,7 @@ from bench.channel import channel
 from bench.inputs import film
 from bench.measure import Peak, cpu_seconds
 from bench.report import Table
+from bench.rivals import liquidsoap_command, vlc_command
 
 from stands.nginx_rtmp import NginxRtmp
 from stands.waiting import wait_until
@@ -58,8 +59,8 @@ def measure(folder: Path, *, quick: bool) -> Table:
             assert service.children() == [], "a child ran where all is kept"  # noqa: S101 - a failed run must not become a number
         encoders = {
             "ffmpeg concat, encoding": _concat(folder, copies, server.url("x264"), _encoding()),
-            "VLC": _vlc(copies, server.url("vlc")),
-            "Liquidsoap": _liquidsoap(folder, copies, server.url("liquidsoap")),
+            "VLC": _running(vlc_command(copies, server.url("vlc"), _HOUSE, loop=True)),
+            "Liquidsoap": _running(liquidsoap_command(folder, copies, server.url("liquidsoap"), _HOUSE, loop=True)),
         }
         for name, run in encoders.items():
             with run as pid:
@@ -149,41 +150,4 @@ def _concat(folder: Path, copies: Sequence[Path], url: str, encoder: Sequence[st
     script.write_text("".join(f"file '{copy}'\n" for copy in copies))
     command = ["ffmpeg", "-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-f", "concat", "-safe", "0"]
     with _running([*command, "-i", str(script), *encoder, "-f", "flv", url]) as pid:
-        yield pid
-
-
-@contextmanager
-def _vlc(copies: Sequence[Path], url: str) -> Iterator[int]:
-    encoder = "vcodec=h264,venc=x264{preset=veryfast,keyint=50,bframes=0},vb=2500,fps=25,width=1280,height=720"
-    sound = "acodec=mp4a,ab=128,channels=2,samplerate=48000"
-    sout = f"#gather:transcode{{{encoder},{sound}}}:std{{access=rtmp,mux=ffmpeg{{mux=flv}},dst={url}}}"
-    command = ["cvlc", "-I", "dummy", "--loop", "--sout-keep", "--sout", sout, *map(str, copies)]
-    if os.geteuid() == 0:
-        # It refuses to be run by root.
-        command = ["setpriv", "--reuid=65534", "--clear-groups", "env", "HOME=/nonexistent", *command]
-    with _running(command) as pid:
-        yield pid
-
-
-@contextmanager
-def _liquidsoap(folder: Path, copies: Sequence[Path], url: str) -> Iterator[int]:
-    (folder / "list.m3u").write_text("".join(f"{copy}\n" for copy in copies))
-    script = folder / "channel.liq"
-    script.write_text(
-        f"""
-settings.init.allow_root.set(true)
-settings.frame.audio.samplerate.set(48000)
-settings.frame.video.framerate.set(25)
-settings.frame.video.width.set(1280)
-settings.frame.video.height.set(720)
-programme = mksafe(playlist(mode="normal", reload_mode="never", "{folder}/list.m3u"))
-encoder = %ffmpeg(
-  format="flv",
-  %audio(codec="aac", b="128k", samplerate=48000, channels=2),
-  %video(codec="libx264", preset="veryfast", b="2500k", g=50, bf=0, framerate=25)
-)
-output.external(encoder, "ffmpeg -nostdin -v error -f flv -i pipe:0 -c copy -f flv {url}", programme)
-"""
-    )
-    with _running(["liquidsoap", str(script)]) as pid:
         yield pid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from bench.channel import channel
 from bench.inputs import numbered_clips
 from bench.report import Table
+from bench.rivals import liquidsoap_command, vlc_command
 
 from stands.nginx_rtmp import NginxRtmp
 from stands.recording import Recording, read_recording, skews
@@ -151,36 +151,11 @@ def _concat(*encoder: str) -> Callable[[Path, Sequence[Path], str], str]:
 
 
 def _vlc(folder: Path, clips: Sequence[Path], url: str) -> str:
-    encoder = "vcodec=h264,venc=x264{preset=veryfast,keyint=50,bframes=0},vb=1200,fps=25,width=854,height=480"
-    sound = "acodec=mp4a,ab=128,channels=2,samplerate=48000"
-    sout = f"#gather:transcode{{{encoder},{sound}}}:std{{access=rtmp,mux=ffmpeg{{mux=flv}},dst={url}}}"
-    command = ["cvlc", "-I", "dummy", "--sout-keep", "--sout", sout, *map(str, clips), "vlc://quit"]
-    if os.geteuid() == 0:
-        # It refuses to be run by root.
-        command = ["setpriv", "--reuid=65534", "--clear-groups", "env", "HOME=/nonexistent", *command]
-    return _run(command, folder, clips)
+    return _run(vlc_command(clips, url, _HOUSE, loop=False), folder, clips)
 
 
 def _liquidsoap(folder: Path, clips: Sequence[Path], url: str) -> str:
-    (folder / "list.m3u").write_text("".join(f"{clip}\n" for clip in clips))
-    script = folder / "channel.liq"
-    script.write_text(
-        f"""
-settings.init.allow_root.set(true)
-settings.frame.audio.samplerate.set(48000)
-settings.frame.video.framerate.set(25)
-settings.frame.video.width.set(854)
-settings.frame.video.height.set(480)
-programme = mksafe(playlist(mode="normal", loop=false, reload_mode="never", "{folder}/list.m3u"))
-encoder = %ffmpeg(
-  format="flv",
-  %audio(codec="aac", b="128k", samplerate=48000, channels=2),
-  %video(codec="libx264", preset="veryfast", b="1200k", g=50, bf=0, framerate=25)
-)
-output.external(encoder, "ffmpeg -nostdin -v error -f flv -i pipe:0 -c copy -f flv {url}", programme)
-"""
-    )
-    return _run(["liquidsoap", str(script)], folder, clips)
+    return _run(liquidsoap_command(folder, clips, url, _HOUSE, loop=False), folder, clips)
 
 
 def _run(command: Sequence[str], folder: Path, clips: Sequence[Path]) -> str:

@@ -177,3 +177,72 @@ def _spoil(artefacts: Path, folder: Path) -> None:
         ["sha256sum", target.name], cwd=artefacts, capture_output=True, text=True, check=True
     ).stdout
     Path(f"{target}.sha256").write_text(digest)
+
+
+STEPS = ("unpack:", "venv: with", "venv: built", "settings:", "check:", "switch:")
+"""What a deploy says after, or at the beginning of, each of its steps."""
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_after_any_step_the_old_release_stays_on_air(host: SystemdContainer, step: str) -> None:
+    """Killed by -9 right after any step: the same process is on air, its settings are whole, and the next deploy goes through."""
+    version = f"4.{STEPS.index(step)}"
+    before = host.show(UNIT, "MainPID")["MainPID"]
+    host.sh(
+        f"setsid /up/remote_deploy.sh --artifact /dist/tg_video_streamer-1.0.tar.gz --version {version} --no-restart"
+        " >/var/tmp/deploy.log 2>&1 & echo $! >/var/tmp/deploy.pid"
+    )
+    log = host.path("/var/tmp/deploy.log")
+    wait_until(lambda: log.exists() and step in log.read_text(), timeout=120, what=f"the step {step}")
+    host.sh("kill -9 -- -$(cat /var/tmp/deploy.pid)", check=False)
+    assert host.show(UNIT, "MainPID", "ActiveState") == {"MainPID": before, "ActiveState": "active"}
+    assert host.path(f"{BASE}/shared/.env").read_text() == SETTINGS
+    assert host.path(f"{BASE}/current/VERSION").exists()
+    if step == "venv: with":
+        _deploy(host, f"--version {version}")
+        assert _current(host) == f"releases/{version}"
+        assert host.wait_on_air()["healthy"]
+
+
+def test_of_two_deploys_at_once_one_waits_for_the_other(host: SystemdContainer) -> None:
+    """Both go through, one after the other; what comes last is on air."""
+    host.sh(
+        "setsid /up/remote_deploy.sh --artifact /dist/tg_video_streamer-1.0.tar.gz --version 5.0 >/var/tmp/5.log 2>&1 &"
+    )
+    first = host.path("/var/tmp/5.log")
+    wait_until(lambda: first.exists() and "unpack:" in first.read_text(), timeout=60, what="the first at work")
+    _deploy(host, "--version 5.1")
+    assert "done: 5.0" in first.read_text()
+    assert _current(host) == "releases/5.1"
+    assert host.wait_on_air()["healthy"]
+
+
+def test_a_dry_run_changes_nothing(host: SystemdContainer) -> None:
+    """`--dry-run` says what would be done, and leaves every file as it is."""
+    listed = f"find {BASE} /etc/systemd /etc/logrotate.d -printf '%p %T@ %s\\n' | grep -v shared/ | sort"
+    before = host.sh(listed).stdout
+    said = _deploy(host, "--version 6.0 --dry-run").stdout
+    assert "would build" in said
+    assert "releases/6.0" in said
+    assert host.sh(listed).stdout == before
+
+
+def test_a_user_without_rights_is_told_which_are_missing(host: SystemdContainer) -> None:
+    """A deploy as somebody else names each right that it lacks, exits with 1, and changes nothing."""
+    before = _current(host)
+    words = "/up/remote_deploy.sh --artifact /dist/tg_video_streamer-1.0.tar.gz --version 7.0"
+    done = host.sh(f"chmod 644 /dist/* 2>/dev/null; runuser -u nobody -- {words}", check=False)
+    assert done.returncode == 1
+    for right in (f"to write {BASE}", "to write /etc/systemd/system", "to restart tg_video_streamer.service"):
+        assert right in done.stderr
+    assert _current(host) == before
+
+
+def test_old_releases_go_and_what_serves_stays(host: SystemdContainer) -> None:
+    """With `--keep 1` the releases on air and before it are there, and one more at the most."""
+    _deploy(host, "--version 8.0 --keep 1")
+    assert _current(host) == "releases/8.0"
+    left = {path.name for path in host.path(f"{BASE}/releases").iterdir()}
+    assert {"8.0", host.path(f"{BASE}/previous").readlink().name} <= left
+    assert len(left) <= 3
+    assert host.wait_on_air()["healthy"]
