@@ -78,7 +78,7 @@ class Feed:
         self.retry_pauses = RETRY_PAUSES
         self._renewal = Renewal(item, resolve=resolve, clock=clock, failed=self._failed)
         self._keeping = Keeping(item, library, resolve=resolve, clock=clock, failed=self._failed, must_keep=unhurried)
-        self._reports = Reports(item, publish, clock)
+        self._reports = Reports(item, publish, clock, unheard=unhurried)
         self._clock = clock
         self._changed = changed
         self._buffer_seconds = buffer_seconds

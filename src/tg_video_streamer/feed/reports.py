@@ -18,14 +18,16 @@ _log = structlog.get_logger(__name__)
 class Reports:
     """Publishes on behalf of one item."""
 
-    def __init__(self, item: Item, publish: Callable[[Event], None], clock: Clock) -> None:
+    def __init__(self, item: Item, publish: Callable[[Event], None], clock: Clock, *, unheard: bool = False) -> None:
+        """`unheard`: nobody watches it, so nothing of it is anybody's trouble yet; the log has it for those who search."""
         self._item = item
         self._publish = publish
         self._clock = clock
+        self._warn = _log.debug if unheard else _log.warning
 
     def failed(self, stage: str, error: StreamerError, *, title: str) -> None:
         """A try failed while resolving, probing or feeding."""
-        _log.warning("source failed", stage=stage, reason=error.reason, error=str(error), key=self._item.key)
+        self._warn("source failed", stage=stage, reason=error.reason, error=str(error), key=self._item.key)
         self._publish(
             SourceFailed(
                 wall=self._clock.wall(),
