@@ -190,11 +190,11 @@ def test_killed_after_any_step_the_old_release_stays_on_air(host: SystemdContain
     before = host.show(UNIT, "MainPID")["MainPID"]
     host.sh(
         f"setsid /up/remote_deploy.sh --artifact /dist/tg_video_streamer-1.0.tar.gz --version {version} --no-restart"
-        " >/var/tmp/deploy.log 2>&1 & echo $! >/var/tmp/deploy.pid"
+        " >/srv/deploy.log 2>&1 & echo $! >/srv/deploy.pid"
     )
-    log = host.path("/var/tmp/deploy.log")
+    log = host.path("/srv/deploy.log")
     wait_until(lambda: log.exists() and step in log.read_text(), timeout=120, what=f"the step {step}")
-    host.sh("kill -9 -- -$(cat /var/tmp/deploy.pid)", check=False)
+    host.sh("kill -9 -- -$(cat /srv/deploy.pid)", check=False)
     assert host.show(UNIT, "MainPID", "ActiveState") == {"MainPID": before, "ActiveState": "active"}
     assert host.path(f"{BASE}/shared/.env").read_text() == SETTINGS
     assert host.path(f"{BASE}/current/VERSION").exists()
@@ -207,9 +207,9 @@ def test_killed_after_any_step_the_old_release_stays_on_air(host: SystemdContain
 def test_of_two_deploys_at_once_one_waits_for_the_other(host: SystemdContainer) -> None:
     """Both go through, one after the other; what comes last is on air."""
     host.sh(
-        "setsid /up/remote_deploy.sh --artifact /dist/tg_video_streamer-1.0.tar.gz --version 5.0 >/var/tmp/5.log 2>&1 &"
+        "setsid /up/remote_deploy.sh --artifact /dist/tg_video_streamer-1.0.tar.gz --version 5.0 >/srv/5.log 2>&1 &"
     )
-    first = host.path("/var/tmp/5.log")
+    first = host.path("/srv/5.log")
     wait_until(lambda: first.exists() and "unpack:" in first.read_text(), timeout=60, what="the first at work")
     _deploy(host, "--version 5.1")
     assert "done: 5.0" in first.read_text()
@@ -230,8 +230,8 @@ def test_a_dry_run_changes_nothing(host: SystemdContainer) -> None:
 def test_a_user_without_rights_is_told_which_are_missing(host: SystemdContainer) -> None:
     """A deploy as somebody else names each right that it lacks, exits with 1, and changes nothing."""
     before = _current(host)
-    host.sh("install -m 644 /dist/tg_video_streamer-1.0.tar.gz* /var/tmp")
-    words = "/up/remote_deploy.sh --artifact /var/tmp/tg_video_streamer-1.0.tar.gz --version 7.0"
+    host.sh("install -m 644 /dist/tg_video_streamer-1.0.tar.gz* /srv")
+    words = "/up/remote_deploy.sh --artifact /srv/tg_video_streamer-1.0.tar.gz --version 7.0"
     done = host.sh(f"runuser -u nobody -- {words}", check=False)
     assert done.returncode == 1
     for right in (f"to write {BASE}", "to write /etc/systemd/system", "to restart tg_video_streamer.service"):
