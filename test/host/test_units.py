@@ -80,18 +80,20 @@ def test_it_is_ready_when_the_programme_advances_and_says_what_is_on_air(on_air:
 
 
 def test_it_comes_back_after_kill_9(on_air: SystemdContainer) -> None:
-    """Three times: on air again 10 to 12 s later, one of them later where the host is busy; no old process is left."""
-    _killed(on_air, 3, within=2)
+    """Three times: on air again after the pause of ten seconds, and nothing of the old process is left."""
+    _limit, took = _killed(on_air, 3)
+    assert min(took) >= 10
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_it_comes_back_after_kill_9_twenty_times(on_air: SystemdContainer) -> None:
     """At least nineteen of twenty are within the limit."""
-    _killed(on_air, 20, within=19)
+    limit, took = _killed(on_air, 20)
+    assert sum(10 <= seconds <= limit for seconds in took) >= 19, (limit, took)
 
 
-def _killed(host: SystemdContainer, times: int, *, within: int) -> None:
+def _killed(host: SystemdContainer, times: int) -> tuple[int, list[float]]:
     limit = _limit_seconds(host)
     took = []
     for _ in range(times):
@@ -102,9 +104,8 @@ def _killed(host: SystemdContainer, times: int, *, within: int) -> None:
         took.append(float(found[1]))
         assert said.returncode == (took[-1] > limit)
         assert not before & _processes(host), "a process of the killed service lives on"
-    kept = sum(10 <= seconds <= limit for seconds in took)
     print(f"limit {limit} s; on air again after {', '.join(f'{one:.2f}' for one in took)} s")  # noqa: T201 - the measurement
-    assert kept >= within, (limit, took)
+    return limit, took
 
 
 def _limit_seconds(host: SystemdContainer) -> int:
