@@ -169,6 +169,7 @@ def _start_beside(parts: Parts, start: Start) -> None:
         "notify": parts.notifier.run,
         "yt-dlp": parts.ytdlp.run,
         "heartbeat": parts.heartbeat.run,
+        "history": parts.recorder.run,
     }
     if parts.preparer is not None:
         beside["preparer"] = parts.preparer.run

@@ -6,15 +6,17 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from tg_video_streamer.as_run import AsRunLog
 from tg_video_streamer.checks import CHECKS
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.config import LoadedSettings, Settings, secret_values
 from tg_video_streamer.control.claim import ClaimedFolder
+from tg_video_streamer.control.recorder import Recorder
 from tg_video_streamer.control.station import Station
 from tg_video_streamer.control.status import TelegramFacts
+from tg_video_streamer.control_parts import ControlParts, control_parts
 from tg_video_streamer.events import EventBus, Rung
 from tg_video_streamer.feed_parts import FeedParts
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -28,7 +30,6 @@ from tg_video_streamer.notify.sending import notify_addresses
 from tg_video_streamer.outputs.assemble import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import OutputKind
-from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.playlist.order import OrderKind
 from tg_video_streamer.playlist.position import PositionStore
 from tg_video_streamer.playlist.quarantine import Quarantine
@@ -72,6 +73,7 @@ class Parts:
     telegram: TelegramParts | None
     """None where OUTPUTS has no `telegram`."""
     station: Station
+    recorder: Recorder
     as_run: AsRunLog
     metrics: MetricsServer
     notifier: Notifier
@@ -183,16 +185,15 @@ class _Assembly:
             for target in output_targets(self.settings)
         )
 
-    def station(
+    def control(
         self,
         outputs: tuple[OutputHandler, ...],
         telegram: TelegramParts | None,
         more_warnings: Callable[[], list[str]],
-    ) -> Station:
-        """The verbs on these parts."""
+    ) -> ControlParts:
+        """What is said of these parts, and the verbs on them."""
         warnings = [*self.loaded.warnings, *self.prepared.warnings]
-        return Station(
-            version=installed_version("tg-video-streamer"),
+        return control_parts(
             clock=self.clock,
             playout=self.playout,
             director=self.director,
@@ -201,9 +202,8 @@ class _Assembly:
             listing=self.listing,
             watcher=self.watcher,
             outputs=outputs,
-            parse_line=lambda line: parse_line(
-                line, base=str(self.prepared.playlist.parent), allowed=self.watcher.allowed
-            ),
+            playlist=self.prepared.playlist,
+            as_run=_as_run_file(self.settings),
             warnings=lambda: [*warnings, *more_warnings()],
             telegram=telegram.facts if telegram is not None else TelegramFacts,
             reload_settings=SettingsReload(self.loaded, self._changed, checks=CHECKS).reload,
@@ -245,14 +245,13 @@ def build(
     telegram = made.telegram(notifier, expired)
     outputs = made.outputs(telegram)
     library = made.feeds.library
-    station = made.station(outputs, telegram, lambda: _said(metrics.warning, library))
+    control = made.control(outputs, telegram, lambda: _said(metrics.warning, library))
+    station = control.station
     measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir}, library)
     metrics = _metrics_server(measured, settings)
-    as_run = AsRunLog(
-        settings.state_dir / "as-run.jsonl", viewers=lambda: telegram.watch.viewers if telegram is not None else None
-    )
-    for subscriber in (measured.on_event, station.on_event, as_run.on_event, notifier.on_event):
-        made.events.subscribe(subscriber)
+    as_run = AsRunLog(_as_run_file(settings), viewers=lambda: telegram.watch.viewers if telegram is not None else None)
+    for part in (measured, control.reporter, control.recorder, as_run, notifier):
+        made.events.subscribe(part.on_event)
     return Parts(
         clock=made.clock,
         playout=made.playout,
@@ -266,6 +265,7 @@ def build(
         outputs=outputs,
         telegram=telegram,
         station=station,
+        recorder=control.recorder,
         as_run=as_run,
         metrics=metrics,
         notifier=notifier,
@@ -281,6 +281,10 @@ def _said(of_metrics: str, library: Library | None) -> list[str]:
     """What is wrong now with parts that the programme can do without."""
     of_library = f"library: {library.problem}" if library is not None and library.problem else ""
     return [said for said in (of_metrics, of_library) if said]
+
+
+def _as_run_file(settings: Settings) -> Path:
+    return settings.state_dir / "as-run.jsonl"
 
 
 def _metrics_server(measured: Metrics, settings: Settings) -> MetricsServer:

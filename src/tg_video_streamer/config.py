@@ -38,6 +38,8 @@ _Port = Annotated[int, Field(ge=0, le=65535)]
 _Proxy = Annotated[
     SecretStr, secret_matching(r"(?:https?|socks4a?|socks5h?)://\S+", "a URL that begins with http:// or socks5://")
 ]
+_Token = Annotated[SecretStr, secret_matching(r"\S{16,}", "at least 16 characters without spaces")]
+_HOST_NAME = matching(r"[A-Za-z0-9.-]+", "a host name such as tv.example.org")
 
 
 class Settings(BaseModel):
@@ -81,7 +83,10 @@ class Settings(BaseModel):
     prometheus_port: _Port = 9090
     web_host: Annotated[str, matching(r"\S+", "a host name or address")] = "127.0.0.1"
     web_port: _Port = 8080
-    web_token: Annotated[SecretStr, secret_matching(r"\S{16,}", "at least 16 characters without spaces")] = _NO_SECRET
+    web_token: _Token = _NO_SECRET
+    web_viewer_token: _Token = _NO_SECRET
+    web_names: Annotated[tuple[str, ...], BeforeValidator(words), each(_HOST_NAME)] = ()
+    web_behind_proxy: bool = False
 
     ytdlp_cookies: _Path | None = None
     ytdlp_args: SecretStr = _NO_SECRET
@@ -93,6 +98,8 @@ class Settings(BaseModel):
 
     operators: Annotated[tuple[str, ...], BeforeValidator(words), each(_PEER)] = ()
     chat_commands: bool = False
+    chat_public: bool = False
+    chat_guide: bool = False
     live_ingest: SecretStr = _NO_SECRET
     logo: _Path | None = None
     clock: bool = False

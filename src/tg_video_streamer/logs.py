@@ -33,7 +33,7 @@ _PATTERNS = (
     # KEY=value and headers of things that are secret by name.
     (
         re.compile(
-            r"(?i)\b((?:SESSION_STRING(?:_SPARE)?|API_HASH|WEB_TOKEN|LIVE_INGEST|NOTIFY_URLS|HEARTBEAT_URL"
+            r"(?i)\b((?:SESSION_STRING(?:_SPARE)?|API_HASH|WEB_TOKEN|WEB_VIEWER_TOKEN|LIVE_INGEST|NOTIFY_URLS|HEARTBEAT_URL"
             r"|TELEGRAM_PROXY|YTDLP_PROXY|passphrase|password|access_token|auth_key)\s*[=:]\s*)[^\s,;&\"']+"
         ),
         rf"\1{MASK}",

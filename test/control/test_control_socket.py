@@ -210,8 +210,8 @@ def test_a_request_without_end_is_cut_off(tmp_path: Path) -> None:
         with connected(tmp_path) as client, pytest.raises(OSError, match=r"Broken pipe|reset"):
             client.sendall(b"x" * 100_000_000)
         assert ask(tmp_path, "pause") == "paused"
-        with pytest.raises(ControlError, match="more than 65536 bytes"):
-            ask(tmp_path, "queue_add", {"line": "x" * 70_000})
+        with pytest.raises(ControlError, match=f"more than {protocol.MAX_REQUEST_BYTES} bytes"):
+            ask(tmp_path, "queue_add", {"line": "x" * protocol.MAX_REQUEST_BYTES})
 
 
 def test_clients_that_leave_early(tmp_path: Path) -> None:

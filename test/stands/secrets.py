@@ -24,6 +24,7 @@ _SECRET_SETTINGS = frozenset(
         "SESSION_STRING",
         "SESSION_STRING_SPARE",
         "WEB_TOKEN",
+        "WEB_VIEWER_TOKEN",
         "TELEGRAM_PROXY",
         "YTDLP_PROXY",
         "HEARTBEAT_URL",

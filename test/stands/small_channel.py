@@ -17,6 +17,8 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.control.claim import ClaimedFolder
+from tg_video_streamer.control.history import History, RungSpan
+from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.server import CLIENT_SECONDS, MAX_CLIENTS, serve
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError
@@ -34,6 +36,7 @@ class SmallChannel:
         self.queue: list[ItemStatus] = []
         self.paused = False
         self.on_slate = False
+        self.playlist = ""
         self.began = time.time()
 
     def status(self) -> ServiceStatus:
@@ -119,6 +122,18 @@ class SmallChannel:
         self.queue.append(ItemStatus(key=f"{len(self.queue) + 100:016x}", title=line))
         return f"queued {line}"
 
+    def queue_insert(self, line: str) -> str:
+        """See Verbs."""
+        self.queue.insert(0, ItemStatus(key=f"{len(self.queue) + 100:016x}", title=line))
+        return f"queued {line}"
+
+    def queue_move(self, key: str, *, place: int) -> str:
+        """See Verbs."""
+        item = next(item for item in self.queue if item.key == key)
+        self.queue.remove(item)
+        self.queue.insert(place, item)
+        return f"moved {key}"
+
     def queue_remove(self, key: str) -> str:
         """See Verbs."""
         kept = [item for item in self.queue if item.key != key]
@@ -131,6 +146,35 @@ class SmallChannel:
         """See Verbs."""
         self.queue = []
         return "the queue is empty"
+
+    def history(self) -> History:
+        """See Verbs."""
+        span = RungSpan(starts_wall=self.began, ends_wall=time.time(), rung="item")
+        return History(spans=(span,), samples=(), gap_seconds_today=0.0)
+
+    def jump(self, key: str) -> str:
+        """See Verbs."""
+        self.items.sort(key=lambda item: item.key != key)
+        return f"jumping to {key}"
+
+    def search(self, words: str) -> tuple[ItemStatus, ...]:
+        """See Verbs."""
+        return tuple(item for item in self.items if words.casefold() in item.title.casefold())
+
+    def playlist_read(self) -> PlaylistText:
+        """See Verbs."""
+        return PlaylistText(text=self.playlist, version="1")
+
+    def playlist_check(self, text: str) -> PlaylistCheck:
+        """See Verbs."""
+        return PlaylistCheck(items=len(text.splitlines()), problems=())
+
+    def playlist_save(self, text: str, *, version: str) -> str:
+        """See Verbs."""
+        if version != "1":
+            raise ControlError("the playlist was changed by someone else", remedy="read it again")
+        self.playlist = text
+        return "the playlist is saved"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The commands that ask a running service: `status`, `now`, `next`, `skip`, `pause`, `resume`, `slate`, `reload`, `queue`."""
+"""The commands that ask a running service: `status`, `now`, `next`, `skip`, `pause`, `resume`, `slate`, `jump`, `search`, `reload`, `queue`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def _ask(env_file: Path | None, verb: str, **arguments: Any) -> Any:
 
 def _tell(env_file: Path | None, verb: str, **arguments: Any) -> int:
     typer.echo(wording.printable(str(_ask(env_file, verb, **arguments))))
+    return 0
+
+
+def _tell_items(answer: Any, *, none: str) -> int:
+    items = items_from_json(answer)
+    rows = [f"{wording.printable(item.key)}  {wording.item_text(item)}" for item in items]
+    typer.echo("\n".join(rows) if rows else none)
     return 0
 
 
@@ -89,6 +96,22 @@ def reload(env_file: EnvFileOption = None) -> int:
     return _tell(env_file, "reload")
 
 
+def jump(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `search` shows it.", show_default=False)],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Cut to an item of the playlist as soon as it is ready; the list goes on behind it."""
+    return _tell(env_file, "jump", key=key)
+
+
+def search(
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="All must stand in the title.")],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Find items of queue and playlist by their titles: key and title, a line each."""
+    return _tell_items(_ask(env_file, "search", words=" ".join(words)), none="nothing has all these words in its title")
+
+
 def queue_add(
     lines: Annotated[list[str], typer.Argument(metavar="LINE...", help="As in the playlist: a URL or a path.")],
     env_file: EnvFileOption = None,
@@ -99,12 +122,26 @@ def queue_add(
     return 0
 
 
+def queue_insert(
+    line: Annotated[str, typer.Argument(metavar="LINE", help="As in the playlist: a URL or a path.")],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Play something next, before all that was queued."""
+    return _tell(env_file, "queue_insert", line=_from_here(line))
+
+
 def queue_list(env_file: EnvFileOption = None) -> int:
     """Say what was queued by hand: key and title, a line each."""
-    items = items_from_json(_ask(env_file, "queue_list"))
-    rows = [f"{wording.printable(item.key)}  {wording.item_text(item)}" for item in items]
-    typer.echo("\n".join(rows) if rows else "the queue is empty")
-    return 0
+    return _tell_items(_ask(env_file, "queue_list"), none="the queue is empty")
+
+
+def queue_move(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `queue list` shows it.", show_default=False)],
+    place: Annotated[int, typer.Argument(metavar="PLACE", help="1 is the next to play.", min=1, show_default=False)],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Give a queued item another place."""
+    return _tell(env_file, "queue_move", key=key, place=place - 1)
 
 
 def queue_remove(
@@ -135,12 +172,14 @@ def _from_here(line: str) -> str:
 
 def add_commands(application: typer.Typer) -> None:
     """Put this module's commands on the command line."""
-    for command in (status, now, skip, pause, resume, slate, reload):
+    for command in (status, now, skip, pause, resume, slate, jump, search, reload):
         application.command()(command)
     application.command("next")(next_items)
     queue = typer.Typer(help="What was queued by hand, and plays before the playlist goes on.", rich_markup_mode=None)
     queue.command("add")(queue_add)
+    queue.command("insert")(queue_insert)
     queue.command("list")(queue_list)
+    queue.command("move")(queue_move)
     queue.command("remove")(queue_remove)
     queue.command("clear")(queue_clear)
     application.add_typer(queue, name="queue")

@@ -9,24 +9,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
+from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.control.verbs import Verbs
 from tg_video_streamer.errors import ControlError
 
-MAX_REQUEST_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 4 * MAX_TEXT_BYTES
+"""A whole playlist fits in, its letters escaped."""
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verb:
-    """One verb on the wire: the arguments that it must have, by type, and how it is carried out."""
+    """One verb on the wire: the arguments that it must have, by type, how it is carried out, and what people are told."""
 
-    arguments: Mapping[str, type]
+    summary: str
+    """A sentence of what it does, for every list of verbs."""
     carry_out: Callable[..., Any]
+    arguments: Mapping[str, type] = field(default_factory=dict)
+    changes: bool = True
+    """Whether it changes something, and so leaves an audit line."""
+    private: bool = False
+    """Whether its answer may hold what only operators may see, such as a signed URL."""
+
+    @property
+    def for_operators(self) -> bool:
+        """Whether those who may only look are refused."""
+        return self.changes or self.private
 
 
 def _as_json(items: tuple[Any, ...]) -> list[dict[str, Any]]:
@@ -34,17 +47,79 @@ def _as_json(items: tuple[Any, ...]) -> list[dict[str, Any]]:
 
 
 VERBS: Mapping[str, Verb] = {
-    "status": Verb(arguments={}, carry_out=lambda verbs: verbs.status().as_json()),
-    "skip": Verb(arguments={}, carry_out=lambda verbs: verbs.skip()),
-    "pause": Verb(arguments={}, carry_out=lambda verbs: verbs.pause()),
-    "resume": Verb(arguments={}, carry_out=lambda verbs: verbs.resume()),
-    "slate": Verb(arguments={"on": bool}, carry_out=lambda verbs, on: verbs.slate(on=on)),
-    "reload": Verb(arguments={}, carry_out=lambda verbs: verbs.reload()),
-    "queue_list": Verb(arguments={}, carry_out=lambda verbs: _as_json(verbs.queue_list())),
-    "queue_add": Verb(arguments={"line": str}, carry_out=lambda verbs, line: verbs.queue_add(line)),
-    "queue_remove": Verb(arguments={"key": str}, carry_out=lambda verbs, key: verbs.queue_remove(key)),
-    "queue_clear": Verb(arguments={}, carry_out=lambda verbs: verbs.queue_clear()),
+    "status": Verb(summary="The whole state now.", changes=False, carry_out=lambda verbs: verbs.status().as_json()),
+    "history": Verb(
+        summary="The last 24 hours rung by rung, and the last minutes in figures.",
+        changes=False,
+        carry_out=lambda verbs: verbs.history().as_json(),
+    ),
+    "skip": Verb(summary="Cut to the next item.", carry_out=lambda verbs: verbs.skip()),
+    "pause": Verb(summary="Hold the item where it is and show the slate.", carry_out=lambda verbs: verbs.pause()),
+    "resume": Verb(summary="Go on where `pause` left.", carry_out=lambda verbs: verbs.resume()),
+    "slate": Verb(
+        summary="Show the slate, or take it away; the item waits meanwhile.",
+        arguments={"on": bool},
+        carry_out=lambda verbs, on: verbs.slate(on=on),
+    ),
+    "jump": Verb(
+        summary="Cut to an item of the playlist as soon as it is ready; the list goes on behind it.",
+        arguments={"key": str},
+        carry_out=lambda verbs, key: verbs.jump(key),
+    ),
+    "reload": Verb(summary="Read the playlist and the settings again at once.", carry_out=lambda verbs: verbs.reload()),
+    "queue_list": Verb(
+        summary="What was queued by hand, in the order in which it will play.",
+        changes=False,
+        carry_out=lambda verbs: _as_json(verbs.queue_list()),
+    ),
+    "queue_add": Verb(
+        summary="Play a playlist line next, after what was queued before it.",
+        arguments={"line": str},
+        carry_out=lambda verbs, line: verbs.queue_add(line),
+    ),
+    "queue_insert": Verb(
+        summary="Play a playlist line next, before all that was queued.",
+        arguments={"line": str},
+        carry_out=lambda verbs, line: verbs.queue_insert(line),
+    ),
+    "queue_move": Verb(
+        summary="Give a queued item another place: 0 is the next to play.",
+        arguments={"key": str, "place": int},
+        carry_out=lambda verbs, key, place: verbs.queue_move(key, place=place),
+    ),
+    "queue_remove": Verb(
+        summary="Take a queued item out again.",
+        arguments={"key": str},
+        carry_out=lambda verbs, key: verbs.queue_remove(key),
+    ),
+    "queue_clear": Verb(summary="Take all queued items out.", carry_out=lambda verbs: verbs.queue_clear()),
+    "search": Verb(
+        summary="Items of queue and playlist whose title has all the words.",
+        arguments={"words": str},
+        changes=False,
+        carry_out=lambda verbs, words: _as_json(verbs.search(words)),
+    ),
+    "playlist_read": Verb(
+        summary="The playlist's text and its version.",
+        changes=False,
+        private=True,
+        carry_out=lambda verbs: asdict(verbs.playlist_read()),
+    ),
+    "playlist_check": Verb(
+        summary="What a text would be as the playlist: its items and its problems.",
+        arguments={"text": str},
+        changes=False,
+        private=True,
+        carry_out=lambda verbs, text: asdict(verbs.playlist_check(text)),
+    ),
+    "playlist_save": Verb(
+        summary="Write the playlist, if nobody has changed it since the version that was read.",
+        arguments={"text": str, "version": str},
+        carry_out=lambda verbs, text, version: verbs.playlist_save(text, version=version),
+    ),
 }
+_KINDS = {str: "string", bool: "boolean", int: "whole number"}
+"""What the arguments' types are called in JSON."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +138,11 @@ def parse_request(line: bytes) -> Request:
         raise ControlError("the request is no line of JSON") from error
     if not isinstance(fields, dict):
         raise ControlError("the request is no JSON object")
-    name = fields.pop("verb", None)
+    return make_request(fields.pop("verb", None), fields)
+
+
+def make_request(name: Any, fields: Mapping[str, Any]) -> Request:
+    """The request for the verb `name` with the JSON values `fields`. Raises ControlError where they are not its own."""
     verb = VERBS.get(name) if isinstance(name, str) else None
     if verb is None:
         raise ControlError("the request names no verb that there is", remedy=f"verbs: {', '.join(VERBS)}")
@@ -71,8 +150,9 @@ def parse_request(line: bytes) -> Request:
         wanted = ", ".join(verb.arguments) or "no arguments"
         raise ControlError(f"{name} takes {wanted}")
     for argument, kind in verb.arguments.items():
-        if not isinstance(fields[argument], kind):
-            raise ControlError(f"{argument} of {name} must be a JSON {'boolean' if kind is bool else 'string'}")
+        # A type of its own for each: True is an int to isinstance.
+        if type(fields[argument]) is not kind:
+            raise ControlError(f"{argument} of {name} must be a JSON {_KINDS[kind]}")
     return Request(verb=name, arguments=fields)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 
 import structlog
 
 from tg_video_streamer.control import protocol
+from tg_video_streamer.control.acting import Actor, Way, act
 from tg_video_streamer.control.verbs import Verbs
-from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.errors import ControlError
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +53,7 @@ async def _serve_client(client: socket.socket, verbs: Verbs, room: asyncio.Semap
             line = await _read_line(client)
         if line is None:
             return
-        reply = _answer(line, verbs)
+        reply = _answer(line, verbs, _actor(client))
         async with asyncio.timeout(client_seconds):
             await loop.sock_sendall(client, reply)
     except TimeoutError:
@@ -79,22 +81,16 @@ async def _read_line(client: socket.socket) -> bytes | None:
             return bytes(received)
 
 
-def _answer(line: bytes, verbs: Verbs) -> bytes:
+def _answer(line: bytes, verbs: Verbs, actor: Actor) -> bytes:
     if len(line) > protocol.MAX_REQUEST_BYTES:
         return protocol.failure(f"the request is longer than {protocol.MAX_REQUEST_BYTES} bytes")
-    verb = ""
     try:
-        request = protocol.parse_request(line)
-        verb = request.verb
-        result = protocol.carry_out(verbs, request)
-        reply = protocol.success(result)
-    except StreamerError as error:
-        if verb:
-            log.info("command refused", verb=verb, reason=error.what)
+        return protocol.success(act(verbs, protocol.parse_request(line), actor))
+    except ControlError as error:
         return protocol.failure(error.what, error.remedy)
-    except Exception:
-        log.exception("command failed", verb=verb)
-        return protocol.failure(f"{verb} failed inside the service", "see the service's log, and report it")
-    if verb not in {"status", "queue_list"}:
-        log.info("command carried out", verb=verb, answer=result)
-    return reply
+
+
+def _actor(client: socket.socket) -> Actor:
+    """Who is at the other end, as the kernel knows: SO_PEERCRED gives pid, uid and gid (unix(7))."""
+    _, user, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return Actor(way=Way.SOCKET, name=f"uid {user}")

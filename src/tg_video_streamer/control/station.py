@@ -1,44 +1,25 @@
-"""The verbs on the running parts, and the one place where the status is put together."""
+"""The verbs on the running parts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus, TelegramFacts
+from tg_video_streamer.control.history import History
+from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
+from tg_video_streamer.control.recorder import Recorder
+from tg_video_streamer.control.reporting import Reporter, item_name
+from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError, PlaylistError
-from tg_video_streamer.events import Event, PictureFault, Rung, WentOn
-from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.program.director import Director
-from tg_video_streamer.program.listing import Listing
-from tg_video_streamer.program.playout import OnAir, Playout
+from tg_video_streamer.program.playout import Playout
 from tg_video_streamer.program.slate import SlateReason
-from tg_video_streamer.supervision.health import OutputFacts, problems
 
-_REASONS = {
-    "started": "the programme began with it",
-    "ended": "what was on before has ended",
-    "skipped": "what was on before was skipped",
-    "held": "the operator wants the slate",
-    "resumed": "it goes on where it was left",
-    "item_ready": "an item was ready to take over",
-    "filler_ready": "no item is ready; the filler was",
-    "source_stalled": "the source of what was on before has run dry",
-    "source_failed": "the source of what was on before has failed",
-    "off_grid": "what was on before came at a wrong frame rate",
-    "playlist_empty": "there is nothing to play; write something into the playlist",
-    "starting": "the first item is not ready yet",
-    "stopped": "the service ends",
-}
-"""What the words of cuts mean, for people."""
-_NEXT_ITEMS = 5
-_WARNINGS_SHOWN = 10
+_FOUND_ITEMS = 50
 
 ParseLine = Callable[[str], Item]
 
@@ -49,94 +30,36 @@ class Station:
     def __init__(
         self,
         *,
-        version: str,
-        clock: Clock,
+        reporter: Reporter,
+        recorder: Recorder,
         playout: Playout,
         director: Director,
         rotation: Rotation,
-        quarantine: Quarantine,
-        listing: Listing,
         watcher: PlaylistWatcher,
-        outputs: Sequence[OutputHandler],
+        playlist: PlaylistFile,
         parse_line: ParseLine,
-        warnings: Callable[[], Sequence[str]],
-        telegram: Callable[[], TelegramFacts] = TelegramFacts,
         reload_settings: Callable[[], str] = lambda: "",
     ) -> None:
-        """`warnings`: what other parts found at their start and want to be seen; `parse_line` reads a queued line.
-
-        `reload_settings` answers with what has changed, empty for nothing.
-        """
-        self._version = version
-        self._clock = clock
+        """`parse_line` reads a queued line; `reload_settings` answers with what has changed, empty for nothing."""
+        self._reporter = reporter
+        self._recorder = recorder
         self._playout = playout
         self._director = director
         self._rotation = rotation
-        self._quarantine = quarantine
-        self._listing = listing
         self._watcher = watcher
-        self._outputs = outputs
+        self._playlist = playlist
         self._parse_line = parse_line
-        self._warnings = warnings
-        self._telegram = telegram
         self._reload_settings = reload_settings
-        self._started = clock.monotonic()
-        self._started_wall = clock.wall()
-        self._plays = 0
-        self._faults: dict[str, PictureFault] = {}
         self._paused = False
         self._slate = False
 
-    def on_event(self, event: Event) -> None:
-        """Keep what the status tells of the past; subscribe this to the event bus."""
-        if isinstance(event, WentOn):
-            self._plays += event.counts
-            self._faults.clear()
-        elif isinstance(event, PictureFault):
-            self._faults.pop(event.fault, None)
-            if event.active:
-                self._faults[event.fault] = event
-
-    # Verbs
-
     def status(self) -> ServiceStatus:
         """See Verbs."""
-        on_air = self._playout.on_air
-        telegram = self._telegram()
-        outputs = tuple(_output(handler, telegram) for handler in self._outputs)
-        found = problems(
-            channel_state=self._playout.state.state,
-            standstill_seconds=self._playout.standstill_seconds,
-            outputs=[OutputFacts(name=one.name, state=one.state, error=one.error) for one in outputs],
-        )
-        feed = self._director.on_air
-        return ServiceStatus(
-            version=self._version,
-            channel_state=self._playout.state.state,
-            reason=_reason(self._playout.reason, on_air),
-            since_wall=on_air.since_wall if on_air else self._started_wall,
-            rung=on_air.showing.rung if on_air else Rung.SLATE,
-            healthy=not found,
-            problems=found,
-            paused=self._paused or self._slate,
-            now=self._now(),
-            position_seconds=self._playout.item_seconds,
-            next_items=tuple(self._describe(item) for item in self._rotation.upcoming(_NEXT_ITEMS)),
-            buffer_seconds=feed.buffer.seconds if feed else 0.0,
-            program_seconds=self._playout.program_seconds,
-            gap_seconds=self._playout.gap_seconds,
-            skew_seconds=self._playout.skew_seconds,
-            streams_played=self._plays,
-            uptime_seconds=self._clock.monotonic() - self._started,
-            outputs=outputs,
-            warnings=self._all_warnings(),
-            session_state=telegram.session_state,
-            degraded=telegram.degraded,
-            degraded_reason=telegram.degraded_reason,
-            degraded_seconds=telegram.degraded_seconds,
-            session_renewals=telegram.session_renewals,
-            viewers=telegram.viewers,
-        )
+        return self._reporter.status(paused=self._paused or self._slate)
+
+    def history(self) -> History:
+        """See Verbs."""
+        return self._recorder.history()
 
     def skip(self) -> str:
         """See Verbs."""
@@ -165,6 +88,12 @@ class Station:
         self._hold()
         return "the slate is on" if on or self._paused else "the slate is off"
 
+    def jump(self, key: str) -> str:
+        """See Verbs."""
+        item = self._in_rotation(lambda: self._rotation.jump(key))
+        self._director.cut_to(item.key)
+        return f"jumping to {item_name(item)}: it goes on air as soon as it is ready"
+
     def reload(self) -> str:
         """See Verbs."""
         self._watcher.reload()
@@ -172,32 +101,73 @@ class Station:
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
         """See Verbs."""
-        return tuple(self._describe(item) for item in self._rotation.queue_list())
+        return tuple(self._reporter.describe(item) for item in self._rotation.queue_list())
 
     def queue_add(self, line: str) -> str:
         """See Verbs."""
-        try:
-            item = self._parse_line(line)
-            self._rotation.queue_add(item)
-        except PlaylistError as error:
-            raise ControlError(error.what, remedy=error.remedy) from error
-        self._director.renew_next()
-        return f"queued {_name(item)}"
+        return self._queue(line, place=None)
+
+    def queue_insert(self, line: str) -> str:
+        """See Verbs."""
+        return self._queue(line, place=0)
+
+    def queue_move(self, key: str, *, place: int) -> str:
+        """See Verbs."""
+        item = self._in_rotation(lambda: self._rotation.queue_move(key, place))
+        return f"moved {item_name(item)}"
 
     def queue_remove(self, key: str) -> str:
         """See Verbs."""
-        try:
-            item = self._rotation.queue_remove(key)
-        except PlaylistError as error:
-            raise ControlError(error.what, remedy=error.remedy) from error
-        self._director.renew_next()
-        return f"removed {_name(item)}"
+        item = self._in_rotation(lambda: self._rotation.queue_remove(key))
+        return f"removed {item_name(item)}"
 
     def queue_clear(self) -> str:
         """See Verbs."""
         count = self._rotation.queue_clear()
         self._director.renew_next()
         return f"removed {count} items"
+
+    def search(self, words: str) -> tuple[ItemStatus, ...]:
+        """See Verbs."""
+        wanted = words.casefold().split()
+        if not wanted:
+            return ()
+        ahead = self._rotation.upcoming(None)
+        found = (item for item in ahead if all(word in _searched(item) for word in wanted))
+        return tuple(self._reporter.describe(item) for item in islice(found, _FOUND_ITEMS))
+
+    def playlist_read(self) -> PlaylistText:
+        """See Verbs."""
+        return self._playlist.read()
+
+    def playlist_check(self, text: str) -> PlaylistCheck:
+        """See Verbs."""
+        return self._playlist.check(text)
+
+    def playlist_save(self, text: str, *, version: str) -> str:
+        """See Verbs."""
+        self._playlist.save(text, version=version)
+        self._watcher.reload()
+        left_out = len(self._playlist.check(text).problems)
+        return "the playlist is saved" + (f"; {left_out} of its lines are left out" if left_out else "")
+
+    def _queue(self, line: str, *, place: int | None) -> str:
+        item = self._in_rotation(lambda: self._queued(line, place))
+        return f"queued {item_name(item)}"
+
+    def _queued(self, line: str, place: int | None) -> Item:
+        item = self._parse_line(line)
+        self._rotation.queue_add(item, place=place)
+        return item
+
+    def _in_rotation(self, change: Callable[[], Item]) -> Item:
+        """Make a change of what comes next, and have that primed."""
+        try:
+            item = change()
+        except PlaylistError as error:
+            raise ControlError(error.what, remedy=error.remedy) from error
+        self._director.renew_next()
+        return item
 
     def _hold(self) -> None:
         if self._paused:
@@ -207,71 +177,8 @@ class Station:
         else:
             self._playout.release()
 
-    # The status
 
-    def _now(self) -> ItemStatus | None:
-        feed, item = self._director.on_air, self._director.item
-        if feed is None or item is None:
-            return None
-        return ItemStatus(
-            key=item.key,
-            title=feed.title or _name(item),
-            duration_seconds=feed.duration_seconds,
-            is_live=feed.is_live,
-        )
-
-    def _describe(self, item: Item) -> ItemStatus:
-        for feed in self._director.coming:
-            if feed.item.key != item.key:
-                continue
-            return ItemStatus(
-                key=item.key,
-                title=feed.title or _name(item),
-                duration_seconds=feed.duration_seconds,
-                is_live=feed.is_live,
-            )
-        return ItemStatus(key=item.key, title=_name(item))
-
-    def _all_warnings(self) -> tuple[str, ...]:
-        found = list(self._warnings())
-        found += [f"playlist: {problem}" for problem in self._listing.problems]
-        found += [
-            f"item {one.key} rests for {one.seconds_left:.0f} s after {one.failures} failed tries: {one.reason}"
-            for one in self._quarantine.resting()
-        ]
-        found += [f"what is on air is {fault}" for fault in self._faults]
-        if len(found) > _WARNINGS_SHOWN:
-            found[_WARNINGS_SHOWN:] = [f"and {len(found) - _WARNINGS_SHOWN} more, see the log"]
-        return tuple(found)
-
-
-def _reason(word: str, on_air: OnAir | None) -> str:
-    """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on before."""
-    if on_air is not None and on_air.showing.rung is Rung.SLATE:
-        word = on_air.showing.title if on_air.showing.title == SlateReason.PLAYLIST_EMPTY else word
-    return _REASONS.get(word, word.replace("_", " "))
-
-
-def _name(item: Item) -> str:
-    """A title for people without a URL, which may be signed: the operator's, the file's name or the URL's host."""
-    if item.title:
-        return item.title
-    if item.kind is LocatorKind.FILE:
-        return Path(item.locator).name
-    return urlsplit(item.locator).hostname or item.key
-
-
-def _output(handler: OutputHandler, telegram: TelegramFacts) -> OutputStatus:
-    report = handler.status()
-    return OutputStatus(
-        name=report.name,
-        kind=report.kind,
-        state=str(report.state),
-        since_wall=report.since_wall,
-        bytes_sent=report.bytes_sent,
-        bits_per_second=report.bits_per_second,
-        reconnects=report.reconnects,
-        dropped_packets=report.dropped_packets,
-        error=report.error,
-        proof=telegram.proofs.get(report.name, ""),
-    )
+def _searched(item: Item) -> str:
+    """What the words of a search are looked for in: never the URL, whose parts would come out one letter at a time."""
+    name = Path(item.locator).name if item.kind is LocatorKind.FILE else ""
+    return f"{item_name(item)} {name}".casefold()

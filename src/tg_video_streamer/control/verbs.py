@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tg_video_streamer.control.history import History
+from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 
 
@@ -12,6 +14,9 @@ class Verbs(Protocol):
 
     def status(self) -> ServiceStatus:
         """The whole state now."""
+
+    def history(self) -> History:
+        """The last 24 hours rung by rung, and the last minutes in figures."""
 
     def skip(self) -> str:
         """Cut to the next item within two frames; says what was left."""
@@ -25,6 +30,9 @@ class Verbs(Protocol):
     def slate(self, *, on: bool) -> str:
         """Show the slate by the operator's wish, or take it away; like `pause`, the item waits."""
 
+    def jump(self, key: str) -> str:
+        """Cut to an item of the playlist as soon as it is ready; the list goes on behind it."""
+
     def reload(self) -> str:
         """Read the playlist again at once, and the settings, of which some count without a restart; says which."""
 
@@ -34,8 +42,26 @@ class Verbs(Protocol):
     def queue_add(self, line: str) -> str:
         """Play a playlist line next, after those that were queued before it."""
 
+    def queue_insert(self, line: str) -> str:
+        """Play a playlist line next, before all that was queued."""
+
+    def queue_move(self, key: str, *, place: int) -> str:
+        """Give a queued item another place: 0 is the next to play, and what is beyond the end is the end."""
+
     def queue_remove(self, key: str) -> str:
         """Take a queued item out again."""
 
     def queue_clear(self) -> str:
         """Take all queued items out."""
+
+    def search(self, words: str) -> tuple[ItemStatus, ...]:
+        """Items of queue and playlist whose title or file name has all the words, in the order in which they will play."""
+
+    def playlist_read(self) -> PlaylistText:
+        """The playlist as it is on the disk."""
+
+    def playlist_check(self, text: str) -> PlaylistCheck:
+        """What `text` would be as the playlist; changes nothing."""
+
+    def playlist_save(self, text: str, *, version: str) -> str:
+        """Write the playlist, if it is still the `version` that was read; what is wrong in it is left out when it plays."""

@@ -53,6 +53,7 @@ class Rotation:
         self._queue: list[Item] = []
         self._current: Item | None = None
         self._from_queue = False
+        self._jump: Item | None = None
         self._last = Position(seed=seed)
         self._resuming: Position | None = None
 
@@ -115,7 +116,9 @@ class Rotation:
             return None
         resumed = self._resume_item()
         queued = next((index for index, entry in enumerate(self._queue) if entry.key == item.key), None)
-        if queued is not None and (resumed is None or resumed.key != item.key):
+        jumped = self._jump is not None and self._jump.key == item.key
+        self._jump = None
+        if queued is not None and not jumped and (resumed is None or resumed.key != item.key):
             del self._queue[queued]
             self._from_queue = True
         else:
@@ -135,11 +138,30 @@ class Rotation:
         self._resuming = None
         self._order.rewind()
 
-    def queue_add(self, item: Item) -> None:
-        """Play `item` next, after those that were queued before it. Raises PlaylistError where it is queued already."""
+    def jump(self, key: str) -> Item:
+        """The item of the list with `key` comes next, before the queue, and the list goes on behind it.
+
+        Raises PlaylistError where it is not in the list as far as that is known.
+        """
+        index = self._tree.run.nearest(key, 0)
+        if index is None:
+            raise PlaylistError(f"{key} is not in the playlist", remedy="search for it to get its key")
+        self._resuming = None
+        self._jump = self._tree.run.items[index]
+        self._order.put(index)
+        return self._jump
+
+    def queue_add(self, item: Item, *, place: int | None = None) -> None:
+        """Queue `item` at `place`, None for the end. Raises PlaylistError where it is queued already."""
         if any(queued.key == item.key for queued in self._queue):
-            raise PlaylistError(f"{item.title or item.key} is queued already", remedy="remove it first to move it")
-        self._queue.append(item)
+            raise PlaylistError(f"{item.title or item.key} is queued already", remedy="move it, or remove it first")
+        self._queue.insert(len(self._queue) if place is None else place, item)
+
+    def queue_move(self, key: str, place: int) -> Item:
+        """Give a queued item another place, 0 for the first. Raises PlaylistError where it is not queued."""
+        item = self.queue_remove(key)
+        self._queue.insert(max(0, place), item)
+        return item
 
     def queue_remove(self, key: str) -> Item:
         """Take a queued item out again. Raises PlaylistError where it is not queued."""
@@ -195,12 +217,13 @@ class Rotation:
 
     def _ahead(self) -> Iterator[Item]:
         resumed = self._resume_item()
-        if resumed is not None:
-            yield resumed
+        first = self._jump or resumed
+        if first is not None:
+            yield first
         yield from self._queue
         for item in self._order.ahead():
-            if resumed is not None and item.key == resumed.key:
-                resumed = None
+            if first is not None and item.key == first.key:
+                first = None
                 continue
             yield item
 
@@ -225,6 +248,8 @@ class Rotation:
 
     def _changed(self) -> None:
         self._order.replace(self._tree.run)
+        if self._jump is not None and self._tree.run.nearest(self._jump.key, 0) is None:
+            self._jump = None
         if self._resuming is not None:
             self._settle()
 

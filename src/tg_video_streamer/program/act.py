@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from tg_video_streamer.events import Rung
 from tg_video_streamer.feed.handler import Feed
@@ -15,6 +17,13 @@ LIVE_GRACE_SECONDS = 60.0
 """How long viewers see filler or slate before a live source that broke off is given up for the next item."""
 SLOW_GRACE_SECONDS = 10.0
 """The same for a source that still comes, only too slowly."""
+
+
+class FeedMaker(Protocol):
+    """Makes the feed of an item; it does nothing until its `run`."""
+
+    def __call__(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
+        """`start_seconds` counts from the item's own beginning; `changed` is called at each change of the feed."""
 
 
 @dataclass(kw_only=True, eq=False)

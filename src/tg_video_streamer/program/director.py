@@ -1,7 +1,6 @@
 """The director: keeps the coming items primed, tells the playout which may go on air, and learns from what happened.
 
-One loop reconciles what is with what should be, whenever something changes: a feed's state, a cut on air, the playlist,
-the queue, or the time at which a source may be tried again.
+One loop reconciles what is with what should be, whenever something changes, or a source may be tried again.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import cycle, islice
-from typing import Protocol
 
 import structlog
 
@@ -21,7 +19,7 @@ from tg_video_streamer.feed.states import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.program.act import Act
+from tg_video_streamer.program.act import Act, FeedMaker
 from tg_video_streamer.program.playout import Change, Playout
 from tg_video_streamer.program.slate import SlateReason
 from tg_video_streamer.program.source import Showing
@@ -38,20 +36,13 @@ MOST_COMING = 3
 AHEAD_SECONDS = 10.0
 """Items that are shorter than it takes to prime the next one: so much of them is held, or MOST_COMING."""
 SLOW_SECONDS = 4.0
-"""An item that is not primed after so long, or while the one on air is about to end, gets a stand-in beside it. Not while all fail."""
+"""An item that is not primed after so long, or before the one on air ends, gets a stand-in beside it. Not while all fail."""
 FILE_SECONDS = 1.5
 """A file is primed sooner than that: it gets no stand-in before."""
 LOOK_SECONDS = 0.25
 _LOOKED_AT_ITEMS = 64
 _UNFIT = frozenset({"off_grid", "feed_error", "source_stalled"})
 """Why an item came off for good that had not ended: it rests for a while."""
-
-
-class FeedMaker(Protocol):
-    """Makes the feed of an item; it does nothing until its `run`."""
-
-    def __call__(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
-        """`start_seconds` counts from the item's own beginning; `changed` is called at each change of the feed."""
 
 
 class Director:
@@ -78,23 +69,30 @@ class Director:
         self._coming: list[Act] = []
         self._offered: Act | None = None
         self._on_air: Act | None = None
+        self._cut_to = ""
         self.first_item = asyncio.Event()
         """Set once something may go on air, or it is known that nothing can for now."""
 
     @property
     def on_air(self) -> Feed | None:
         """The feed of the item that is on air or waits behind the slate."""
-        return self._on_air.feed if self._on_air is not None else None
+        return self._on_air.feed if self._on_air else None
 
     @property
     def item(self) -> Item | None:
         """The item that is on air or waits behind the slate."""
-        return self._on_air.item if self._on_air is not None else None
+        return self._on_air.item if self._on_air else None
 
     @property
     def coming(self) -> tuple[Feed, ...]:
         """The feeds of the items that are being primed, or are, in their order."""
         return tuple(act.feed for act in self._coming)
+
+    def cut_to(self, key: str) -> None:
+        """The item with `key`, which the rotation has next, goes on air as soon as it is primed."""
+        self._cut_to = key
+        self.renew_next()
+        self._cut()
 
     def wake(self) -> None:
         """Something has changed: look at everything again, soon."""
@@ -102,10 +100,7 @@ class Director:
 
     def heard(self, change: Change, showing: Showing, reason: str) -> None:
         """The playout's word on a showing, brought into this thread by whoever connects the two."""
-        if change is Change.WENT_ON:
-            self._went_on(showing)
-        else:
-            self._came_off(showing, reason)
+        self._went_on(showing) if change is Change.WENT_ON else self._came_off(showing, reason)
         self.wake()
 
     def renew_next(self) -> None:
@@ -235,6 +230,12 @@ class Director:
         if best is not None:
             self._offered = best
             self._playout.offer(best.show())
+            self._cut()
+
+    def _cut(self) -> None:
+        act = self._offered
+        if act is not None and act.showing is not None and act.item.key == self._cut_to:
+            self._playout.cut_to(act.showing)
 
     def _expiry(self, act: Act) -> float | None:
         """Prime `act` anew where its URLs are about to end; seconds until then, None where they do not."""
@@ -275,6 +276,7 @@ class Director:
         if act is None or act.showing is not showing:
             return
         self._offered = None
+        self._cut_to = ""
         for overtaken in self._coming[: self._coming.index(act)]:
             overtaken.late = True
         self._coming.remove(act)

@@ -14,7 +14,7 @@ from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.states import FeedState
 from tg_video_streamer.playlist.folders import media_files
 from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
-from tg_video_streamer.program.director import FeedMaker
+from tg_video_streamer.program.act import FeedMaker
 from tg_video_streamer.program.playout import Change, Playout
 from tg_video_streamer.program.source import Showing
 

@@ -112,6 +112,13 @@ class Playout:
         self._wake.set()
         return showing
 
+    def cut_to(self, showing: Showing) -> None:
+        """Leave the item for `showing` at the next frame, if that is still on offer."""
+        with self._lock:
+            if self._ladder.next is showing:
+                self._ladder.skip()
+        self._wake.set()
+
     def hold(self, reason: SlateReason) -> None:
         """Show the slate until `release`; the item waits where it is."""
         with self._lock:

@@ -1,0 +1,42 @@
+"""What was, as plain values: the last 24 hours rung by rung, and the last minutes of buffer and bitrate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+BAND_SECONDS = 24 * 3600.0
+"""How far back the history goes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RungSpan:
+    """From when to when viewers were on one rung, in seconds since 1970; what is between two spans was not on air."""
+
+    starts_wall: float
+    ends_wall: float
+    rung: str
+    gap_seconds: float = 0.0
+    """By how much the programme was late in it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """A few figures at one moment; `bits_per_second` by output."""
+
+    wall: float
+    buffer_seconds: float
+    bits_per_second: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """Spans and samples, oldest first; `gap_seconds_today` counts from midnight in UTC."""
+
+    spans: tuple[RungSpan, ...]
+    samples: tuple[Sample, ...]
+    gap_seconds_today: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return asdict(self)
