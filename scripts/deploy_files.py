@@ -59,23 +59,24 @@ def private(folder: str, owner: str, *files: str) -> None:
     user = pwd.getpwnam(owner)
     for pair in files:
         name, template = pair.split("=", 1)
-        content = _content(directory, f"{folder}/{name}", name, user)
-        if content is None:
+        try:
+            content = _content_to_mend(directory, f"{folder}/{name}", name, user)
+        except FileNotFoundError:
             content = Path(template).read_bytes() if template else b""
             _say(f"{folder}/{name} is new")
-        elif not content:
-            continue
         else:
+            if content is None:
+                continue
             _say(f"{folder}/{name} is now {owner}'s, mode 600")
         _replace(directory, name, content, user)
 
 
-def _content(directory: int, shown: str, name: str, user: pwd.struct_passwd) -> bytes | None:
-    """What is to be written anew: None where it is missing, nothing where it is right already."""
+def _content_to_mend(directory: int, shown: str, name: str, user: pwd.struct_passwd) -> bytes | None:
+    """What is to be written anew; None where owner and mode are right already. Raises FileNotFoundError."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except FileNotFoundError:
-        return None
+        raise
     except OSError as error:
         sys.exit(f"{shown} is no plain file ({error.strerror}); put one there")
     with os.fdopen(descriptor, "rb") as file:
@@ -84,7 +85,7 @@ def _content(directory: int, shown: str, name: str, user: pwd.struct_passwd) -> 
         if not stat.S_ISREG(now.st_mode) or now.st_nlink != 1 or now.st_uid not in {0, user.pw_uid, os.geteuid()}:
             sys.exit(f"{shown} is no plain file of root or {user.pw_name}; put one there")
         right = stat.S_IMODE(now.st_mode) == PRIVATE and (now.st_uid, now.st_gid) == (user.pw_uid, user.pw_gid)
-        return b"" if right else file.read()
+        return None if right else file.read()
 
 
 def _replace(directory: int, name: str, content: bytes, user: pwd.struct_passwd) -> None:
@@ -111,28 +112,59 @@ def _opened(folder: str) -> int:
 def carry(source: str, target: str) -> None:
     """Where `source` has the newer yt-dlp, put it into `target`; what does not start there is taken back."""
     theirs, ours = _packages(source), _packages(target)
+    kept = ours / ".before-carry"
+    _recover(ours, kept)
     newer, older = _version(theirs), _version(ours)
     if not newer or _number(newer) <= _number(older):
         return
-    kept = ours / ".before-carry"
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir()
-    for piece in _pieces(ours):
-        piece.rename(kept / piece.name)
+    _keep(ours, kept)
     for piece in _pieces(theirs):
         shutil.copytree(piece, ours / piece.name)
     tried = subprocess.run(
         [f"{target}/bin/python", "-I", "-m", "yt_dlp", "--ignore-config", "--version"], capture_output=True, check=False
     )
     if tried.returncode == 0:
+        _keep_no_longer(kept)
         _say(f"{newer} of the release before is carried along; this one came with {older}")
     else:
-        for piece in _pieces(ours):
-            shutil.rmtree(piece)
-        for piece in _pieces(kept):
-            piece.rename(ours / piece.name)
+        _recover(ours, kept)
         _say(f"{newer} of the release before does not start here; {older} stays")
-    shutil.rmtree(kept)
+
+
+def _keep(packages: Path, kept: Path) -> None:
+    """Move yt-dlp into `kept`, whose name says that all of it is in there."""
+    making = _making(kept)
+    making.mkdir()
+    for piece in _pieces(packages):
+        piece.rename(making / piece.name)
+    making.rename(kept)
+
+
+def _recover(packages: Path, kept: Path) -> None:
+    """Put back what was kept, however far a carrying that was cut short had come."""
+    shutil.rmtree(_gone(kept), ignore_errors=True)
+    if kept.exists():
+        for piece in _pieces(packages):
+            shutil.rmtree(piece)
+        kept.rename(_making(kept))
+    if _making(kept).exists():
+        for piece in _pieces(_making(kept)):
+            piece.rename(packages / piece.name)
+        shutil.rmtree(_making(kept))
+
+
+def _keep_no_longer(kept: Path) -> None:
+    """Renamed first: half of it must never be put back."""
+    kept.rename(_gone(kept))
+    shutil.rmtree(_gone(kept))
+
+
+def _gone(kept: Path) -> Path:
+    return kept.with_name(f"{kept.name}.gone")
+
+
+def _making(kept: Path) -> Path:
+    return kept.with_name(f"{kept.name}.making")
 
 
 def _packages(environment: str) -> Path:
@@ -147,9 +179,10 @@ def _pieces(packages: Path) -> list[Path]:
 
 
 def _version(packages: Path) -> str:
-    return next(
-        (path.name.split("-")[1].removesuffix(".dist-info") for path in packages.glob("yt_dlp-*.dist-info")), ""
+    found = (
+        path.name.removeprefix("yt_dlp-").removesuffix(".dist-info") for path in packages.glob("yt_dlp-*.dist-info")
     )
+    return next(found, "")
 
 
 def _number(version: str) -> list[int]:

@@ -21,7 +21,7 @@ fail() {
 }
 
 have_account() {
-    getent passwd "$account" >/dev/null
+    getent passwd "$account" >/dev/null && getent group "$account" >/dev/null
 }
 
 # Whose the shared folder is: the service's user where it is there and we may give files away, else ours.
@@ -57,6 +57,7 @@ check_rights() {
         writable "$folder" || missing+=("to write $folder")
     done
     [ ! -e "$base/shared" ] || [ -w "$base/shared" ] || missing+=("to write $base/shared")
+    [ "${create_user:-0}" = 0 ] || have_account || missing+=("to make the user $account")
     if [ "$restart" = 1 ] && ! sudo -n -l systemctl restart "$service" >/dev/null 2>&1; then
         missing+=("to restart $service")
     fi
@@ -105,19 +106,27 @@ current_version() {
     [ ! -L "$base/current" ] || basename "$(readlink "$base/current")"
 }
 
+# The release whose code the process on air runs; the current one where none runs, or we may not look.
+serving_version() {
+    local pid folder version=''
+    pid=$(systemctl show -P MainPID "$service" 2>/dev/null) || pid=0
+    folder=$(readlink "/proc/${pid:-0}/cwd") || folder=''
+    case $folder in "$base"/releases/*) version=${folder##*/} ;; esac
+    if [ -n "$version" ] && complete "$version"; then echo "$version"; else current_version; fi
+}
+
 # A link is replaced by a rename: at every moment it leads to the one or the other.
 point() {
     ln -sfn "releases/$2" "$base/.$1.new"
     mv -T "$base/.$1.new" "$base/$1"
 }
 
+# What was on air is the way back, also where a release in between was never started.
 switch_to() {
     local before
-    before=$(current_version)
-    if [ "$before" != "$1" ]; then
-        [ -z "$before" ] || point previous "$before"
-        point current "$1"
-    fi
+    before=$(serving_version)
+    if [ -n "$before" ] && [ "$before" != "$1" ]; then point previous "$before"; fi
+    point current "$1"
     sync -f "$base"
     say "switch: current is $1"
 }
@@ -146,15 +155,30 @@ install_units() {
     if [ "$changed" = 1 ] && [ -d /run/systemd/system ]; then control daemon-reload; fi
 }
 
+# What is enabled beside the service; templates are for those who have several channels.
+companions() {
+    local file
+    for file in "$base/releases/$1"/deploy/systemd/*.{timer,path}; do
+        case $file in *@*) continue ;; esac
+        [ ! -f "$file" ] || echo "${file##*/}"
+    done
+}
+
 enable_units() {
-    local file name
+    local names
     [ -d /run/systemd/system ] || return 0
     control enable --quiet "$service"
-    for file in "$base/releases/$1"/deploy/systemd/*.{timer,path}; do
-        name=${file##*/}
-        case $name in *@*) continue ;; esac
-        [ ! -f "$file" ] || control enable --quiet --now "$name"
-    done
+    mapfile -t names < <(companions "$1")
+    [ ${#names[@]} = 0 ] || control enable --quiet --now "${names[@]}"
+}
+
+# As before the first deploy, but for the settings and the unit files, which nothing starts.
+withdraw() {
+    local names
+    mapfile -t names < <(companions "$1")
+    control disable --quiet --now "$service" "${names[@]}"
+    control reset-failed "$service" 2>/dev/null || true
+    rm -f "$base/current" "$base/previous" "$base/releases/$1/.complete"
 }
 
 # A yt-dlp that was updated since is worth more than the one of the release's own day.
@@ -198,11 +222,4 @@ restart_and_wait() {
     control reset-failed "$service" 2>/dev/null || true
     control restart --no-block "$service"
     wait_healthy "$1" "$2"
-}
-
-# Whether the process on air runs the code of this release.
-runs() {
-    local pid
-    pid=$(systemctl show -P MainPID "$service" 2>/dev/null) || return 1
-    [ "${pid:-0}" != 0 ] && [ "$(readlink "/proc/$pid/cwd")" = "$base/releases/$1" ]
 }

@@ -68,10 +68,11 @@ check_version() {
 make_account() {
     if ! have_account && [ "$create_user" = 1 ]; then
         groupadd --system --force "$account"
-        useradd --system --gid "$account" --home-dir "$state" --no-create-home --shell /usr/sbin/nologin "$account"
+        getent passwd "$account" >/dev/null ||
+            useradd --system --gid "$account" --home-dir "$state" --no-create-home --shell /usr/sbin/nologin "$account"
         say "account: user and group $account made"
     elif ! have_account; then
-        say "WARNING: there is no user $account, so the settings stay $(id -un)'s and the service cannot start;" \
+        say "WARNING: there is no user and group $account, so the settings stay $(id -un)'s and the service cannot start;" \
             "run this again with --create-user" >&2
     fi
 }
@@ -85,6 +86,11 @@ make_folders() {
     [ "$(id -u)" != 0 ] || chown "$(owner):" "$base/shared"
     # As StateDirectory= of the unit makes it; the release is tried out before the unit first runs.
     if [ "$(owner)" = "$account" ] && [ ! -e "$state" ]; then install -d -m 0700 -o "$account" -g "$account" "$state"; fi
+    # Made while there was no such user; nobody but root could have put a link into it since.
+    if [ "$(owner)" = "$account" ] && [ "$(stat -c %u "$state")" = 0 ]; then
+        chmod 0700 "$state"
+        chown -R --no-dereference "$account:$account" "$state"
+    fi
     say "folders: $base"
 }
 
@@ -92,10 +98,15 @@ unpack() {
     release=$base/releases/$version
     if complete "$version"; then
         say "unpack: $version is there already"
+        if [ -n "$artifact" ] && [ -e "$release/.sha256" ] && [ "$sha256" != "$(cat "$release/.sha256")" ]; then
+            say "WARNING: $version was made from another artefact and stays as it is;" \
+                "--version NAME puts this one beside it" >&2
+        fi
         return
     fi
     rm -rf "$release"
     mkdir -m 0755 "$release"
+    echo "$sha256" >"$release/.sha256"
     tar -xzf "$work/artifact" -C "$release" --strip-components=1 --no-same-owner --no-same-permissions
     say "unpack: $release"
 }
@@ -156,28 +167,39 @@ prune() {
     done < <(find "$base/releases" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | cut -d' ' -f2-)
 }
 
-# Back to the release that was on air; the broken one is built anew when it comes again.
+# Back to the release that was on air, or for the one that runs already to the one before it. What is broken is built anew
+# when it comes again.
 give_up() {
     local before=$1 earlier=$2 status=$3
     systemctl status --no-pager --lines=15 "$service" >&2 || true
-    rm -f "$release/.complete"
-    if [ -z "$before" ] || [ "$before" = "$version" ]; then
-        fail "$version does not come up, and there is no release before it; see journalctl -u $service"
-    fi
+    if [ "$before" = "$version" ]; then before=$earlier earlier=''; fi
+    if [ -z "$before" ] || ! complete "$before"; then give_up_alone; fi
     say "rollback: to $before" >&2
     carry_ytdlp "$version" "$before"
     install_units "$before"
     point current "$before"
     if [ -n "$earlier" ]; then point previous "$earlier"; else rm -f "$base/previous"; fi
+    rm -f "$release/.complete"
     restart_and_wait "$before" "$status" || fail "$version does not come up, and neither does $before again; see journalctl -u $service"
-    fail "$version did not come up; $before is on air again"
+    fail "$version did not come up; $before is on air again; see journalctl -u $service"
+}
+
+# One that was on air once may come up when the host is mended, so it stays in place; one that never was does not.
+give_up_alone() {
+    if [ -e "$release/.proven" ]; then
+        fail "$version does not come up again, and there is no release before it; the service goes on trying;" \
+            "see journalctl -u $service"
+    fi
+    withdraw "$version"
+    fail "$version does not come up, and there is no release before it; the service is stopped and disabled, the settings" \
+        "stay in $base/shared; see journalctl -u $service, and deploy again"
 }
 
 deploy() {
     local before earlier status
     unpack
     build_venv
-    before=$(current_version)
+    before=$(serving_version)
     earlier=$(basename "$(readlink "$base/previous" || true)")
     [ -z "$before" ] || carry_ytdlp "$before" "$version"
     make_private
@@ -196,6 +218,7 @@ deploy() {
     elif ! restart_and_wait "$version" "$status"; then
         give_up "$before" "$earlier" "$status"
     else
+        touch "$release/.proven"
         say "health: $version is on air"
     fi
     prune

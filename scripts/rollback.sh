@@ -23,7 +23,7 @@ done
 check_rights
 [ -d "$base/shared" ] || fail "nothing is deployed in $base"
 take_lock "$@"
-now=$(current_version)
+now=$(serving_version)
 : "${version:=$(basename "$(readlink "$base/previous" || true)")}"
 [ -n "$version" ] || fail "there is no release before $now"
 case $version in .* | */*) fail "'$version' is no name for a release" ;; esac

@@ -74,9 +74,13 @@ def check_telegram(settings: Settings) -> list[str]:
 
 def renewal_command(env_file: Path | None) -> str:
     """What gets a new session in this very installation, to be pasted into a shell."""
-    script = Path(__file__).resolve().parents[2] / _SCRIPT
-    words = [sys.executable, str(script)]
-    if not script.is_file():
+    beside = env_file.parent if env_file is not None else None
+    if beside is not None and (beside / "venv").resolve() == Path(sys.prefix).resolve():
+        # A release: by the link that leads to it, so that the command outlives the next deploy.
+        words = [str(beside / "venv" / "bin" / "python"), str(beside / _SCRIPT)]
+    else:
+        words = [sys.executable, str(Path(__file__).resolve().parents[2] / _SCRIPT)]
+    if not Path(words[1]).is_file():
         words = [str(Path(sys.executable).with_name("tg-video-streamer")), "session", "renew"]
     words.append("--write-env")
     if env_file is not None:

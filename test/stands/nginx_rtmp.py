@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,9 +45,18 @@ rtmp {{
 class NginxRtmp:
     """A context in which the server runs; it can be stopped, started again on its port, frozen and thawed."""
 
-    def __init__(self, folder: Path, *, chunk_size: int = 4096, window: int = 5_000_000, more: str = "") -> None:
-        """`more` is put into the application's block, such as `on_publish URL;`."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        chunk_size: int = 4096,
+        window: int = 5_000_000,
+        more: str = "",
+        network: Sequence[str] = (),
+    ) -> None:
+        """`more` is put into the application's block, such as `on_publish URL;`; `network` before the command line."""
         self.folder = folder
+        self._network = network
         self.port = free_port()
         (folder / "records").mkdir(parents=True)
         (folder / "nginx.conf").write_text(
@@ -69,9 +79,12 @@ class NginxRtmp:
 
     def start(self) -> None:
         """Run it and wait until it listens."""
-        command = ["nginx", "-e", str(self.folder / "error.log"), "-p", str(self.folder)]
+        running = self.folder / "nginx.pid"
+        running.unlink(missing_ok=True)
+        command = [*self._network, "nginx", "-e", str(self.folder / "error.log"), "-p", str(self.folder)]
         self._process = subprocess.Popen([*command, "-c", str(self.folder / "nginx.conf")])
-        wait_until(lambda: accepts(self.port), what="nginx listens")
+        # In another network it cannot be reached from here; its own file comes after it listens.
+        wait_until(lambda: running.exists() if self._network else accepts(self.port), what="nginx listens")
 
     def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End it; by default with no goodbye."""

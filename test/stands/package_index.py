@@ -29,7 +29,7 @@ class PackageIndex:
     def publish(self, version: str, *, broken: bool = False) -> None:
         """Offer yt-dlp as `version`, which ends with an error at each start where it is `broken`."""
         name = f"yt_dlp-{version}-py3-none-any.whl"
-        _write_wheel(self._project / name, version, broken=broken)
+        write_ytdlp_wheel(self._project / name, version, broken=broken)
         with (self._project / "index.html").open("a") as page:
             page.write(f'<a href="{name}">{name}</a>\n')
 
@@ -50,7 +50,8 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def _write_wheel(path: Path, version: str, *, broken: bool) -> None:
+def write_ytdlp_wheel(path: Path, version: str, *, broken: bool = False) -> Path:
+    """The installed yt-dlp as a wheel of another version; its path again."""
     installed = distribution("yt-dlp")
     own = f"yt_dlp-{installed.version}.dist-info/"
     other = f"yt_dlp-{version}.dist-info/"
@@ -71,3 +72,4 @@ def _write_wheel(path: Path, version: str, *, broken: bool) -> None:
             names.append(name.replace(own, other))
             wheel.writestr(names[-1], text)
         wheel.writestr(f"{other}RECORD", "".join(f"{name},,\n" for name in [*names, f"{other}RECORD"]))
+    return path

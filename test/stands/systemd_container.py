@@ -13,6 +13,7 @@ program of this machine in it.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import json
@@ -82,6 +83,12 @@ class SystemdContainer:
         """Put before a command line of this machine, it runs in the container's network."""
         return ["nsenter", f"--net=/proc/{self._init()}/ns/net", "--"]
 
+    def enter_network(self) -> None:
+        """Every socket that the calling thread makes from now on is in the container's network; there is no way back."""
+        with Path(f"/proc/{self._init()}/ns/net").open() as network:
+            if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), 0):
+                raise OSError(ctypes.get_errno(), "the container's network cannot be entered")
+
     def create(self) -> None:
         """Its disk, not booted."""
         _script("sweep")
@@ -113,7 +120,7 @@ class SystemdContainer:
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command in it as root; with `check` a failure is an AssertionError that shows what was said."""
         ended = subprocess.run(
-            self._words(command), input=text or "", capture_output=True, text=True, timeout=timeout, check=False
+            self.words(command), input=text or "", capture_output=True, text=True, timeout=timeout, check=False
         )
         if check:
             assert ended.returncode == 0, f"{command}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
@@ -125,7 +132,7 @@ class SystemdContainer:
 
     def popen(self, command: str, **options: Any) -> subprocess.Popen[bytes]:
         """Begin a shell command in it; killing the process ends nsenter and not always the command: see `sh`."""
-        return subprocess.Popen(self._words(command), stdin=subprocess.DEVNULL, **options)
+        return subprocess.Popen(self.words(command), stdin=subprocess.DEVNULL, **options)
 
     def fetch(self, url: str, *, timeout: float = 10.0) -> tuple[int, bytes]:
         """Status and body of an HTTP request made in it; OSError where nothing answers."""
@@ -145,13 +152,13 @@ class SystemdContainer:
         self.sh(f"mkdir -p {shlex.quote(target)}")
         self._copy(
             ["tar", "-C", str(source), "-cf", "-", "."],
-            self._words(f"exec tar -C {shlex.quote(target)} --no-same-owner --no-overwrite-dir -xf -"),
+            self.words(f"exec tar -C {shlex.quote(target)} --no-same-owner --no-overwrite-dir -xf -"),
         )
 
     def pull(self, source: str, target: Path) -> None:
         """Copy what is in the folder `source` of the container into the folder `target`."""
         target.mkdir(parents=True, exist_ok=True)
-        self._copy(self._words(f"exec tar -C {shlex.quote(source)} -cf - ."), ["tar", "-C", str(target), "-xf", "-"])
+        self._copy(self.words(f"exec tar -C {shlex.quote(source)} -cf - ."), ["tar", "-C", str(target), "-xf", "-"])
 
     def show(self, unit: str, *properties: str) -> dict[str, str]:
         """Properties of a unit, as `systemctl show` tells them."""
@@ -186,7 +193,8 @@ class SystemdContainer:
     def _init(self) -> str:
         return (_base() / "run" / self.name / "init").read_text().strip()
 
-    def _words(self, command: str) -> list[str]:
+    def words(self, command: str) -> list[str]:
+        """The command line that runs a shell command in it, for those who start it themselves (at a terminal, say)."""
         return [str(_SCRIPT), "sh", self.name, command]
 
     def _copy(self, source: list[str], target: list[str]) -> None:

@@ -22,8 +22,8 @@ from tg_video_streamer.errors import EnvFileUnchanged, ToolMissing
 from tg_video_streamer.ffmpeg.runner import PIPE, Child
 
 DEFAULT_PATH = "/opt/tg_video_streamer/shared/.env"
-DEADLINE_SECONDS = 75.0
-"""For all of it: connecting, and up to 30 s of waiting for the lock."""
+DEADLINE_SECONDS = 45.0
+"""For all of it but the wait for the lock."""
 
 _PACKAGE = errors.__name__.rpartition(".")[0]
 _MODULES: Final[tuple[ModuleType, ...]] = (errors, envfile, envwrite)
@@ -42,7 +42,8 @@ path = pathlib.Path(order["path"]).expanduser()
 if path.is_dir():
     path /= ".env"
 try:
-    last.update_env(path, order["changes"], tell=lambda text: print(text, file=sys.stderr, flush=True))
+    wait = order["wait_seconds"]
+    last.update_env(path, order["changes"], wait_seconds=wait, tell=lambda text: print(text, file=sys.stderr, flush=True))
 except sys.modules["{errors.__name__}"].StreamerError as error:
     sys.exit(str(error))
 print("written")
@@ -80,14 +81,16 @@ def ssh_command(server: Server) -> list[str]:
 
 
 async def update_remote_env(
-    server: Server, changes: Mapping[str, str | None], *, tell: Callable[[str], None] = lambda _text: None
+    server: Server,
+    changes: Mapping[str, str | None],
+    *,
+    wait_seconds: float = envwrite.LOCK_SECONDS,
+    tell: Callable[[str], None] = lambda _text: None,
 ) -> None:
     """Change keys there as `envwrite.update_env` does here; without changes it tries the way. Raises EnvFileUnchanged.
 
     ssh must get in without asking anything: it has no terminal of its own here.
     """
-    modules = [[_PACKAGE, ""], *([one.__name__, inspect.getsource(one)] for one in _MODULES)]
-    order = {"begin": _BEGIN, "modules": modules, "path": server.path, "changes": dict(changes)}
     secrets = [value for value in changes.values() if value]
     lines: list[str] = []
 
@@ -98,17 +101,17 @@ async def update_remote_env(
         tell(f"{server.host}: {line}")
 
     environment = {name: os.environ[name] for name in ("SSH_AUTH_SOCK", "USER", "LOGNAME") if name in os.environ}
-    await _sent(server, json.dumps(order).encode(), environment, lines, heard)
-
-
-async def _sent(
-    server: Server, order: bytes, environment: Mapping[str, str], lines: list[str], heard: Callable[[str], None]
-) -> None:
+    deadline_seconds = DEADLINE_SECONDS + wait_seconds
     try:
         async with Child.start(
-            ssh_command(server), stdin=order, stdout=PIPE, environment=environment, on_line=heard, capture_bytes=65536
+            ssh_command(server),
+            stdin=_order(server, changes, wait_seconds),
+            stdout=PIPE,
+            environment=environment,
+            on_line=heard,
+            capture_bytes=65536,
         ) as child:
-            code = await _ended(child)
+            code = await _ended(child, deadline_seconds)
             said = bytes(child.stdout)
             lines += [child.stderr_tail] if not lines and child.stderr_tail else []
     except ToolMissing:
@@ -120,10 +123,16 @@ async def _sent(
     raise EnvFileUnchanged(f"{server.host} did not take the settings ({reason})", remedy=remedy)
 
 
-async def _ended(child: Child) -> int | None:
+def _order(server: Server, changes: Mapping[str, str | None], wait_seconds: float) -> bytes:
+    modules = [[_PACKAGE, ""], *([one.__name__, inspect.getsource(one)] for one in _MODULES)]
+    order = {"begin": _BEGIN, "modules": modules, "path": server.path}
+    return json.dumps(order | {"changes": dict(changes), "wait_seconds": wait_seconds}).encode()
+
+
+async def _ended(child: Child, deadline_seconds: float) -> int | None:
     """The exit code; None where the deadline came first, and the block around it kills the child."""
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(deadline_seconds):
             return await child.wait()
     except TimeoutError:
         return None
