@@ -27,6 +27,7 @@ from tg_video_streamer.envfile import read_env_file
 from tg_video_streamer.errors import EnvFileUnchanged
 from tg_video_streamer.telegram.formats import masked, read_session_string
 from tg_video_streamer.telegram.remote import Server, ssh_command, update_remote_env
+from tg_video_streamer.telegram_parts import renewal_command
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUNNER = Path("test/auto_session_runner.py")
@@ -99,6 +100,17 @@ def test_it_works_from_a_release_whose_environment_is_beside_it(stand: TelegramS
     assert len(read_env_file(shared).values["SESSION_STRING"]) > 300
     assert stat.S_IMODE(shared.stat().st_mode) == 0o600
     assert (shared.parent / ".env.lock").exists()
+
+
+def test_the_command_that_a_release_gives_goes_by_its_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the log of a release says to run is this runner, at a path that outlives the next deploy."""
+    release = _release(tmp_path / "opt/releases/7")
+    (release / "venv").mkdir()
+    current = tmp_path / "opt/current"
+    current.symlink_to("releases/7")
+    monkeypatch.setattr(sys, "prefix", str(release / "venv"))
+    words = [current / "venv/bin/python", current / RUNNER, "--write-env", "--env-file", current / ".env"]
+    assert renewal_command(current / ".env") == " ".join(map(str, words))
 
 
 def test_another_file_may_be_named(tmp_path: Path) -> None:
