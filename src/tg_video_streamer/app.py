@@ -223,32 +223,17 @@ async def _prime(parts: Parts, start: Start) -> None:
 
 async def _start_web(parts: Parts, start: Start) -> str:
     """Serve the page; its address. Imported in a thread, once the programme is on air: it takes a quarter of a second."""
-    await asyncio.to_thread(import_module, "tg_video_streamer.web.server")
-    await asyncio.to_thread(import_module, "tg_video_streamer.web.app")
-    from tg_video_streamer.web import app as web  # noqa: PLC0415 - imported above, in a thread
-    from tg_video_streamer.web import server  # noqa: PLC0415 - the same
+    await asyncio.to_thread(import_module, "tg_video_streamer.web_parts")
+    from tg_video_streamer import web_parts  # noqa: PLC0415 - imported above, in a thread
 
-    settings = parts.settings
     try:
-        listener = server.listen(settings.web_host, settings.web_port)
+        web = web_parts.web(parts)
     except ListenFailed as error:
         log.warning("no page", error=str(error))
         return "none"
-
-    def serve() -> Coroutine[None, None, None]:
-        page = web.build_web_app(
-            status=parts.station.status,
-            fanout=parts.fanout,
-            width=parts.house.width,
-            height=parts.house.height,
-            hosts=(settings.web_host,),
-            clock=parts.clock,
-        )
-        return server.serve(page, listener)
-
-    start("web", keep_running("web", serve, parts.clock))
-    log.info("preview and status", address=listener.url)
-    return listener.url
+    start("web", keep_running("web", web.serve, parts.clock))
+    log.info("preview and status", address=web.listener.url)
+    return web.listener.url
 
 
 def _view(parts: Parts, address: str) -> Callable[[], Coroutine[None, None, None]]:

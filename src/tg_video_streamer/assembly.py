@@ -80,6 +80,8 @@ class Parts:
     heartbeat: Heartbeat
     ytdlp: UpdateWatch
     settings: Settings
+    """As they were at the start."""
+    settings_now: Callable[[], Settings]
     house: HouseFormat
     folder: ClaimedFolder
 
@@ -203,7 +205,7 @@ class _Assembly:
             watcher=self.watcher,
             outputs=outputs,
             playlist=self.prepared.playlist,
-            as_run=_as_run_file(self.settings),
+            as_run=as_run_file(self.settings),
             warnings=lambda: [*warnings, *more_warnings()],
             telegram=telegram.facts if telegram is not None else TelegramFacts,
             reload_settings=SettingsReload(self.loaded, self._changed, checks=CHECKS).reload,
@@ -249,7 +251,7 @@ def build(
     station = control.station
     measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir}, library)
     metrics = _metrics_server(measured, settings)
-    as_run = AsRunLog(_as_run_file(settings), viewers=lambda: telegram.watch.viewers if telegram is not None else None)
+    as_run = AsRunLog(as_run_file(settings), viewers=lambda: telegram.watch.viewers if telegram is not None else None)
     for part in (measured, control.reporter, control.recorder, as_run, notifier):
         made.events.subscribe(part.on_event)
     return Parts(
@@ -272,6 +274,7 @@ def build(
         heartbeat=Heartbeat(settings.heartbeat_url.get_secret_value(), status=station.status),
         ytdlp=made.ytdlp.watch(measured),
         settings=settings,
+        settings_now=lambda: made.settings,
         house=prepared.house,
         folder=folder,
     )
@@ -283,7 +286,8 @@ def _said(of_metrics: str, library: Library | None) -> list[str]:
     return [said for said in (of_metrics, of_library) if said]
 
 
-def _as_run_file(settings: Settings) -> Path:
+def as_run_file(settings: Settings) -> Path:
+    """The as-run log."""
     return settings.state_dir / "as-run.jsonl"
 
 

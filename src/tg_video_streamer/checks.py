@@ -9,6 +9,7 @@ from tg_video_streamer.notify.sending import notify_problems
 from tg_video_streamer.outputs.target import parse_outputs
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.telegram_parts import check_telegram
+from tg_video_streamer.web.exposure import exposure_problems
 
 
 def check_outputs(settings: Settings) -> list[str]:
@@ -37,5 +38,15 @@ def check_notifications(settings: Settings) -> list[str]:
     ]
 
 
-CHECKS = (check_outputs, check_telegram, check_ytdlp_args, check_notifications)
+def check_web(settings: Settings) -> list[str]:
+    """What is wrong with WEB_HOST and the tokens, one line each."""
+    return exposure_problems(
+        settings.web_host,
+        token=settings.web_token.get_secret_value(),
+        viewer_token=settings.web_viewer_token.get_secret_value(),
+        behind_proxy=settings.web_behind_proxy,
+    )
+
+
+CHECKS = (check_outputs, check_telegram, check_ytdlp_args, check_notifications, check_web)
 """What `load_settings` has the rooms check, so that every wrong value is told at once."""

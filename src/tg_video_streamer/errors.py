@@ -26,6 +26,7 @@ StreamerError
 ├── EnvFileUnchanged      the settings file could not be changed, and is as it was
 ├── ChildFailed           a child process did not end in time, or said too much
 ├── ListenFailed          the web page has no address to listen at
+├── RequestRefused        a request to the page or the API is not carried out
 ├── MalformedMessage      bytes that are not RTMP or AMF came from a network peer
 └── ControlError          a command cannot be carried out
     └── NoService         no running service to talk to (exit code 3)
@@ -193,6 +194,16 @@ class ChildFailed(StreamerError):
 
 class ListenFailed(StreamerError):
     """Nothing can listen at the configured address: not this machine's, not allowed, or every port taken."""
+
+
+class RequestRefused(StreamerError):
+    """The page or the API does not carry out a request: who asks may not, or what is asked is malformed."""
+
+    def __init__(self, what: str, *, status: int, remedy: str = "", seconds: float = 0.0) -> None:
+        """`status`: the HTTP status code; `seconds`: after how long another try is worth it, 0 where nobody knows."""
+        super().__init__(what, remedy=remedy)
+        self.status = status
+        self.seconds = seconds
 
 
 class MalformedMessage(StreamerError):

@@ -14,7 +14,10 @@ from tg_video_streamer.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 
-CHANGEABLE = frozenset({"MEDIA_DIRS", "BUFFER_SECONDS", "YTDLP_PROXY", "YTDLP_COOKIES", "YTDLP_ARGS", "LOG_FORMAT"})
+CHANGEABLE = frozenset(
+    {"MEDIA_DIRS", "BUFFER_SECONDS", "YTDLP_PROXY", "YTDLP_COOKIES", "YTDLP_ARGS", "LOG_FORMAT"}
+    | {"WEB_TOKEN", "WEB_VIEWER_TOKEN"}
+)
 """What counts at once, or from the next item on."""
 ELSEWHERE = frozenset({"API_ID", "API_HASH", "SESSION_STRING", "SESSION_STRING_SPARE", "TELEGRAM_PROXY"})
 """What the keeper of the session reads again by itself."""

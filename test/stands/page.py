@@ -8,12 +8,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
 from stands.programme import Programme
+from stands.small_channel import SmallChannel
+from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.verbs import Verbs
+from tg_video_streamer.web.access.access import Access
+from tg_video_streamer.web.access.tokens import Tokens
 from tg_video_streamer.web.app import build_web_app
+from tg_video_streamer.web.preview import Preview
+from tg_video_streamer.web.room import Room
 from tg_video_streamer.web.server import Listener, listen, serve
 
 
@@ -56,6 +64,40 @@ def output_status(name: str, kind: str, state: str, *, bits_per_second: float = 
     )  # fmt: skip
 
 
+OPERATOR = "the-operators-token-of-the-stand"
+VIEWER = "the-viewers-token-of-the-stand"
+TOKENS = Tokens(operator=OPERATOR, viewer=VIEWER)
+
+
+class Told(SmallChannel):
+    """A small channel whose status is what a test says."""
+
+    def __init__(self, tell: Callable[[], ServiceStatus]) -> None:
+        super().__init__()
+        self.status = tell  # type: ignore[method-assign]
+
+
+def room_of(
+    programme: Programme, verbs: Verbs, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0
+) -> Room:
+    """What pages read of a programme."""
+    house = programme.clip.house
+    preview = Preview(programme.fanout, width=house.width, height=house.height, grace_seconds=grace_seconds)
+    return Room(verbs=verbs, preview=preview, clock=SystemClock(), as_run=as_run)
+
+
+def access_to(
+    *,
+    port: int,
+    tokens: Callable[[], Tokens] = lambda: TOKENS,
+    clock: Clock | None = None,
+    loopback: bool = True,
+    behind_proxy: bool = False,
+) -> Access:
+    """Who may do what, by the stand's tokens."""
+    return Access(tokens=tokens, clock=clock or SystemClock(), loopback=loopback, behind_proxy=behind_proxy, port=port)
+
+
 @dataclass(kw_only=True)
 class Site:
     """The web application, served on the loopback from a thread with its own event loop."""
@@ -64,6 +106,8 @@ class Site:
     status: ServiceStatus = field(default_factory=example_status)
     """What the application is told; tests put another one."""
     preview_running: Callable[[], bool] = lambda: False
+    channel: SmallChannel = field(init=False)
+    """What the application tells the verbs to."""
     asked: int = 0
     """How often the status was asked for."""
 
@@ -71,6 +115,9 @@ class Site:
         """The status, for the application."""
         self.asked += 1
         return self.status
+
+    def __post_init__(self) -> None:
+        self.channel = Told(self.tell)
 
     @property
     def url(self) -> str:
@@ -91,17 +138,16 @@ def served(
     unread_seconds: float = 20.0,
     port: int = 0,
     status: ServiceStatus | None = None,
+    access: Callable[..., Access] = access_to,
+    hosts: tuple[str, ...] = (),
+    body_seconds: float = 15.0,
+    as_run: Path = Path("/nonexistent"),
 ) -> Iterator[Site]:
-    """Serve the web application until the end of the block."""
+    """Serve the web application until the end of the block; `access` is called with the port."""
     listener = listen("127.0.0.1", port, unread_seconds=unread_seconds)
     site = Site(listener=listener, status=status or example_status())
-    app = build_web_app(
-        status=site.tell,
-        fanout=programme.fanout,
-        width=programme.clip.house.width,
-        height=programme.clip.house.height,
-        grace_seconds=grace_seconds,
-    )
+    room = room_of(programme, site.channel, as_run=as_run, grace_seconds=grace_seconds)
+    app = build_web_app(room, access=access(port=listener.port), hosts=hosts, body_seconds=body_seconds)
     site.preview_running = lambda: app.state.preview.running
     started = threading.Event()
     end: list[Callable[[], object]] = []

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from stands.page import Site, example_status, served
+from stands.page import Site, access_to, example_status, room_of, served
 from stands.programme import Clip, Programme
+from stands.small_channel import SmallChannel
 from tg_video_streamer.control.status import ItemStatus
 from tg_video_streamer.errors import ListenFailed
 from tg_video_streamer.web.app import build_web_app
@@ -80,7 +81,7 @@ def test_browsers_are_kept_strict(site: Site, path: str) -> None:
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert "unsafe" not in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert answer.headers["cache-control"] in {"no-store", "no-cache"}
     assert answer.headers["access-control-allow-origin"] is None
 
@@ -211,8 +212,8 @@ def test_address_of_another_machine_is_refused_with_a_remedy() -> None:
 async def test_signals_are_left_to_the_service(clip: Clip) -> None:
     """While the page is served, Ctrl-C and SIGTERM still reach whoever handled them before."""
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    app = build_web_app(status=example_status, fanout=Programme(clip).fanout, width=854, height=480)
     listener = listen("127.0.0.1", 0)
+    app = build_web_app(room_of(Programme(clip), SmallChannel()), access=access_to(port=listener.port))
     task = asyncio.ensure_future(serve(app, listener))
     _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     writer.close()
@@ -226,7 +227,7 @@ async def test_page_can_be_served_again_after_a_fault(clip: Clip) -> None:
     """A web server that fell over, here for want of file descriptors, is started anew at the same address."""
 
     def app() -> Starlette:
-        return build_web_app(status=example_status, fanout=Programme(clip).fanout, width=854, height=480)
+        return build_web_app(room_of(Programme(clip), SmallChannel()), access=access_to(port=listener.port))
 
     listener = listen("127.0.0.1", 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

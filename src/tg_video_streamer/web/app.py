@@ -1,4 +1,4 @@
-"""The routes: the page, the live picture, the health check and the status; nothing here changes anything."""
+"""The routes put together: pages, live picture, health check, status, changes, and what stands in front of them all."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from importlib import resources
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.program.fanout import Fanout
+from tg_video_streamer.web.access.access import Access
+from tg_video_streamer.web.access.bodies import BODY_SECONDS
+from tg_video_streamer.web.access.doing import do_routes
+from tg_video_streamer.web.access.gate import Gate
+from tg_video_streamer.web.access.login import login_routes
+from tg_video_streamer.web.access.visitor import visitor
 from tg_video_streamer.web.guard import Guard
+from tg_video_streamer.web.json_answer import JsonAnswer
 from tg_video_streamer.web.page import render_page
 from tg_video_streamer.web.preview import Preview
+from tg_video_streamer.web.room import Room
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
 _MP4_TYPE = "video/mp4"
@@ -24,28 +31,25 @@ _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "im
 
 
 def build_web_app(
-    *,
-    status: Callable[[], ServiceStatus],
-    fanout: Fanout,
-    width: int,
-    height: int,
-    hosts: Iterable[str] = (),
-    grace_seconds: float = 10.0,
-    clock: Clock | None = None,
+    room: Room, *, access: Access, hosts: Iterable[str] = (), body_seconds: float = BODY_SECONDS
 ) -> Starlette:
     """The whole web application; `server.serve` runs it and closes its preview (`app.state.preview`).
 
-    `status` is asked in the event loop's thread and returns at once. `width` and `height` are the programme's picture
-    in pixels. `hosts`: the configured address and any further names under which browsers reach the service; loopback
-    names are always good. `grace_seconds` after the last viewer the preview costs nothing again.
+    `hosts`: the configured address and any further names under which browsers reach the service; loopback names are
+    always good. `body_seconds`: how long a request's body may take to arrive.
     """
-    clock = clock or SystemClock()
-    preview = Preview(fanout, width=width, height=height, grace_seconds=grace_seconds, clock=clock)
     app = Starlette(
-        routes=[*_status_routes(status, preview, clock), *_preview_routes(preview), *_static_routes()],
-        middleware=[Middleware(Guard, hosts=tuple(hosts))],
+        routes=[
+            *_status_routes(room.verbs.status, room.preview, room.clock),
+            *_preview_routes(room.preview),
+            *_static_routes(),
+            *login_routes(access),
+            *do_routes(room.verbs, access),
+        ],
+        middleware=[Middleware(Guard, hosts=tuple(hosts)), Middleware(Gate, access=access)],
     )
-    app.state.preview = preview
+    app.state.preview = room.preview
+    app.state.body_seconds = body_seconds
     return app
 
 
@@ -59,12 +63,15 @@ def _status_routes(status: Callable[[], ServiceStatus], preview: Preview, clock:
         return HTMLResponse(render_page(status(), now_wall=clock.wall(), streams=streams))
 
     async def status_json(_request: Request) -> Response:
-        return JSONResponse(status().as_json())
+        return JsonAnswer(status().as_json())
 
-    async def healthz(_request: Request) -> Response:
+    async def healthz(request: Request) -> Response:
         now = status()
         if now.healthy:
             return PlainTextResponse("ok\n")
+        if not visitor(request).role.may_look:
+            # A load balancer needs no more; the reasons name outputs.
+            return PlainTextResponse("not healthy\n", status_code=503)
         lines = now.problems or (now.reason or now.channel_state,)
         return PlainTextResponse("".join(f"{line}\n" for line in lines), status_code=503)
 

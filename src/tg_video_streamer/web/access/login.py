@@ -1,0 +1,113 @@
+"""`/login` and `/logout`: one field for the token, a cookie for who has it, and how to end that."""
+
+from __future__ import annotations
+
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.web.access.access import Access
+from tg_video_streamer.web.access.bodies import read_form
+from tg_video_streamer.web.access.gate import refused, wants_json
+from tg_video_streamer.web.access.hops import own_path
+from tg_video_streamer.web.access.visitor import visitor
+
+_FORM_BYTES = 16 * 1024
+_WORDS = {
+    "en": {
+        "title": "Sign in",
+        "label": "Token",
+        "button": "Sign in",
+        "where": "On the server, this shows it:",
+        "wrong": "This token is not right.",
+        "locked": "Too many wrong tokens. Try again in {seconds} s.",
+        "refused": "This did not work: {what}.",
+    },
+    "ru": {
+        "title": "Вход",
+        "label": "Токен",
+        "button": "Войти",
+        "where": "На сервере его показывает команда:",
+        "wrong": "Токен неверный.",
+        "locked": "Слишком много неверных токенов. Попробуйте снова через {seconds} с.",
+        "refused": "Не получилось: {what}.",
+    },
+}
+
+
+def login_routes(access: Access) -> list[Route]:
+    """The sign-in page, what it sends, and the sign-out."""
+
+    async def ask(request: Request) -> Response:
+        back = own_path(request.query_params.get("back", "/"))
+        if visitor(request).signed_in:
+            return RedirectResponse(back, status_code=303)
+        return HTMLResponse(_page(request, back))
+
+    async def sign_in(request: Request) -> Response:
+        fields = await read_form(request, limit=_FORM_BYTES)
+        back = own_path(fields.get("back", "/"))
+        answer = RedirectResponse(back, status_code=303)
+        try:
+            access.sign_in(request, fields.get("token", ""), answer)
+        except RequestRefused as refusal:
+            if wants_json(request):
+                return refused(request, refusal)
+            headers = {"Retry-After": f"{refusal.seconds:.0f}"} if refusal.seconds else {}
+            return HTMLResponse(_page(request, back, refusal), status_code=refusal.status, headers=headers)
+        return answer
+
+    async def sign_out(request: Request) -> Response:
+        fields = await read_form(request, limit=_FORM_BYTES)
+        answer = RedirectResponse("/" if access.open_reading else "/login", status_code=303)
+        access.sign_out(request, request.headers.get("x-csrf", fields.get("csrf", "")), answer)
+        return answer
+
+    return [
+        Route("/login", ask),
+        Route("/login", sign_in, methods=["POST"]),
+        Route("/logout", sign_out, methods=["POST"]),
+    ]
+
+
+def _page(request: Request, back: str, refusal: RequestRefused | None = None) -> str:
+    """The document; with what was wrong, it says so where a screen reader hears it first."""
+    language = "ru" if request.headers.get("accept-language", "").strip().lower().startswith("ru") else "en"
+    words = _WORDS[language]
+    problem = f'<p class="error" role="alert">{escape(_problem(words, refusal))}</p>' if refusal is not None else ""
+    return f"""<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="dark light">
+<title>{words["title"]}</title>
+<link rel="icon" href="/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/page.css">
+</head>
+<body>
+<main class="sign-in">
+<form class="card" method="post" action="/login">
+<h1>{words["title"]}</h1>
+{problem}
+<input type="hidden" name="back" value="{escape(back)}">
+<p><label for="token">{words["label"]}</label>
+<input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
+<p><button>{words["button"]}</button></p>
+<p>{words["where"]} <code>tg-video-streamer token</code></p>
+</form>
+</main>
+</body>
+</html>
+"""
+
+
+def _problem(words: dict[str, str], refusal: RequestRefused) -> str:
+    if refusal.status == 401:
+        return words["wrong"]
+    if refusal.status == 429:
+        return words["locked"].format(seconds=f"{refusal.seconds:.0f}")
+    return words["refused"].format(what=refusal.what)
