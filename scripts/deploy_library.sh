@@ -188,17 +188,18 @@ carry_ytdlp() {
     "$to/bin/python" -I "$here/deploy_files.py" carry "$from" "$to" | sed "s/^/$program: yt-dlp: /"
 }
 
+# Within so many seconds: on a host that has much to do the command itself takes a while to start.
 service_status() {
     local release=$base/releases/$1
-    as_service timeout 5 "$release/venv/bin/tg-video-streamer" status --json --env-file "$base/shared/.env" 2>/dev/null || echo '{}'
+    as_service timeout "${2:-15}" "$release/venv/bin/tg-video-streamer" status --json --env-file "$base/shared/.env" 2>/dev/null || echo '{}'
 }
 
 # Active, READY for systemd, and no less healthy than `before` (a status, or {}) within the time; else why not.
 wait_healthy() {
-    local version=$1 before=$2 python deadline pid='' last='' reason=unknown good=0
+    local version=$1 before=$2 python deadline left pid='' last='' reason=unknown good=0
     python=$base/releases/$version/venv/bin/python
-    deadline=$(($(date +%s) + wait_seconds))
-    while [ "$(date +%s)" -lt "$deadline" ]; do
+    deadline=$((SECONDS + wait_seconds))
+    while left=$((deadline - SECONDS)) && [ "$left" -gt 0 ]; do
         sleep 0.5
         pid=$(systemctl show -P MainPID "$service")
         if [ "$(systemctl is-active "$service")" != active ] || [ "$pid" != "$last" ]; then
@@ -206,7 +207,7 @@ wait_healthy() {
             last=$pid good=0
             continue
         fi
-        if reason=$("$python" -I "$here/deploy_files.py" compare "$before" "$(service_status "$version")"); then
+        if reason=$("$python" -I "$here/deploy_files.py" compare "$before" "$(service_status "$version" "$left")"); then
             good=$((good + 1))
             [ "$good" -lt 3 ] || return 0
         else

@@ -12,7 +12,7 @@ from stands.deployed_host import BASE, SETTINGS, UNIT, DeployedHost, deployed_ho
 from stands.env_watcher import EnvWatcher, Look
 from stands.waiting import wait_until
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from stands.deployed_host import BASE, SETTINGS, UNIT, DeployedHost, deployed_ho
 from stands.env_watcher import EnvWatcher
 from stands.nginx_rtmp import NginxRtmp
 from stands.person import Person, at_a_terminal
-from stands.telegram_dc.server import TelegramStand
+from stands.telegram_dc.server import StreamState, TelegramStand
 from stands.telegram_dc.world import CODE, PHONE
 from stands.waiting import wait_until
 from tg_video_streamer.envfile import read_env_file
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 RUNNER = f"{BASE}/current/test/auto_session_runner.py"
 
 
@@ -82,6 +82,7 @@ def telegram(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TelegramHost]
         with TelegramStand() as stand, NginxRtmp(folder, network=network) as nginx:
             stand.stop()
             stand.do(host.server.enter_network)
+            stand.do(lambda: setattr(stand.world, "stream", StreamState.ADVANCING))
             stand.start()
             stand.do(lambda: setattr(stand.chat(), "rtmp", (f"rtmp://127.0.0.1:{nginx.port}/live", "telegram-key")))
             shutil.copy(stand.key_file, host.server.path("/srv/server.pem"))

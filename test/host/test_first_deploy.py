@@ -13,7 +13,7 @@ from stands.artefacts import make_light_release, make_spoilt
 from stands.deployed_host import BASE, SETTINGS, STATE, UNIT, DeployedHost, deployed_host
 from stands.systemd_container import SystemdContainer
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_a_first_release_that_does_not_come_up_is_taken_away(artefacts: Path, tm
             host.deploy("--create-user --no-restart", artefact="2.0")
             host.configure(SETTINGS)
         done = server.sh(
-            f"TG_WAIT_SECONDS=15 {host.command('--create-user', artefact='2.0')}", check=False, timeout=120
+            f"TG_WAIT_SECONDS=15 {host.command('--create-user', artefact='2.0')}", check=False, timeout=400
         )
         assert done.returncode == 1
         last = done.stderr.strip().splitlines()[-1]
