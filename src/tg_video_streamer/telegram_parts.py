@@ -37,6 +37,7 @@ from tg_video_streamer.supervision.renewal import Renewal, SessionSettings
 from tg_video_streamer.supervision.settings_file import SettingsWatch
 from tg_video_streamer.telegram.chat import Chat, parse_chat_reference
 from tg_video_streamer.telegram.credentials import Credentials
+from tg_video_streamer.telegram.desk import SessionDesk
 from tg_video_streamer.telegram.keystore import Keystore
 from tg_video_streamer.telegram.limiter import ConnectionLimiter
 
@@ -108,12 +109,14 @@ class TelegramParts:
     output: TelegramOutput
     watch: StreamWatch
     keeper: SessionKeeper
+    desk: SessionDesk
     name: str
 
     async def run(self) -> None:
         """All that runs in the event loop, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.keeper.run(), name="telegram session")
+            tasks.create_task(self.desk.run(), name="session desk")
             try:
                 await self.watch.run()
             finally:
@@ -163,7 +166,7 @@ def telegram_parts(
     file = SettingsWatch(loaded.env_file)
     renewal = Renewal(
         read=partial(_read, loaded, file),
-        write=partial(_write, loaded.env_file) if loaded.env_file is not None else None,
+        write=_write(loaded),
         connect=_Connector(clock, connection_pauses).connect,
         store=store,
         clock=clock,
@@ -179,7 +182,9 @@ def telegram_parts(
         cycle_seconds=cycle_seconds,
         expired=around.expired,
     )
-    return TelegramParts(output=output, watch=watch, keeper=keeper, name=target.name)
+    return TelegramParts(
+        output=output, watch=watch, keeper=keeper, desk=_desk(loaded, renewal, clock), name=target.name
+    )
 
 
 def _rtmp_adapter(around: TelegramSurroundings, address: RtmpAddress, cancelled: threading.Event) -> Adapter:
@@ -256,13 +261,36 @@ class _Connector:
 
 
 def _read(loaded: LoadedSettings, file: SettingsWatch) -> SessionSettings:
-    """What the settings say now; without a file, what they said at the start. Raises ConfigError."""
-    settings = loaded.settings
-    if loaded.env_file is not None:
-        file.read()
-        settings = load_settings(loaded.env_file, os.environ).settings
-        remember_secret(*secret_values(settings))
-    credentials = Credentials(
+    """What the settings say now. Raises ConfigError."""
+    file.read()
+    settings = _settings_now(loaded)
+    return SessionSettings(credentials=_credentials(settings), spare=settings.session_string_spare.get_secret_value())
+
+
+def _write(loaded: LoadedSettings) -> Callable[[Mapping[str, str | None]], None] | None:
+    return partial(update_env, loaded.env_file) if loaded.env_file is not None else None
+
+
+def _desk(loaded: LoadedSettings, renewal: Renewal, clock: Clock) -> SessionDesk:
+    return SessionDesk(
+        credentials=lambda: _credentials(_settings_now(loaded)),
+        write=_write(loaded),
+        same_account=lambda user_id: renewal.owner_id in {0, user_id},
+        clock=clock,
+    )
+
+
+def _settings_now(loaded: LoadedSettings) -> Settings:
+    """The settings as their file has them now; without a file, as they were at the start. Raises ConfigError."""
+    if loaded.env_file is None:
+        return loaded.settings
+    settings = load_settings(loaded.env_file, os.environ).settings
+    remember_secret(*secret_values(settings))
+    return settings
+
+
+def _credentials(settings: Settings) -> Credentials:
+    return Credentials(
         api_id=settings.api_id or 0,
         api_hash=settings.api_hash.get_secret_value(),
         session=settings.session_string.get_secret_value(),
@@ -270,8 +298,3 @@ def _read(loaded: LoadedSettings, file: SettingsWatch) -> SessionSettings:
         server=settings.telegram_server,
         server_key=settings.telegram_server_key,
     )
-    return SessionSettings(credentials=credentials, spare=settings.session_string_spare.get_secret_value())
-
-
-def _write(env_file: Path, changes: Mapping[str, str | None]) -> None:
-    update_env(env_file, changes)

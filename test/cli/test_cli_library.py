@@ -21,6 +21,7 @@ from stands import kept
 from stands.numbered import Plan, make_clip
 from stands.service import COMMAND, running
 from stands.site import Site
+from stands.virtual_time import SetClock
 from stands.waiting import wait_until
 from tg_video_streamer.library.copy import Copy
 
@@ -101,7 +102,7 @@ def pictures(path: Path) -> int:
 
 def keep(operator: Operator, *titles: str) -> list[Copy]:
     """Copies of made-up packets with these titles, kept and played in this order, a minute apart."""
-    clock = kept.HandClock()
+    clock = SetClock(1_700_000_000.0)
     library = kept.library(operator.library, clock=clock)
     copies = []
     for title in titles:

@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 from structlog.testing import capture_logs
 
 from stands import kept
+from stands.virtual_time import SetClock
 from tg_video_streamer.errors import LibraryError
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.place import file_system
@@ -38,7 +39,7 @@ def test_hits_and_misses_are_counted(tmp_path: Path) -> None:
 def test_everything_is_found_again_by_the_next_start(tmp_path: Path) -> None:
     """Copies, their plays and what sources said last outlive the process; the folder is for its user alone."""
     folder = tmp_path / "state" / "library"
-    clock = kept.HandClock()
+    clock = SetClock(1_700_000_000.0)
     library = kept.library(folder, clock=clock)
     one, two = kept.item("one"), kept.item("two")
     library.answered(one, one.locator, title="One", duration_seconds=4.8)
@@ -63,7 +64,7 @@ def test_everything_is_found_again_by_the_next_start(tmp_path: Path) -> None:
 
 def test_what_is_gone_is_not_played_until_it_is_back(tmp_path: Path) -> None:
     """A removed item has no insurance but where the operator keeps what is removed; an answer brings it back."""
-    clock = kept.HandClock()
+    clock = SetClock(1_700_000_000.0)
     library, keeping = kept.library(tmp_path, clock=clock), kept.library(tmp_path, clock=clock, keep_removed=True)
     item = kept.item("one")
     assert library.remembered(item) is None

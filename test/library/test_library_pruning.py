@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from structlog.testing import capture_logs
 
 from stands import keeping_child, kept
+from stands.virtual_time import SetClock
 from stands.waiting import wait_until
 from tg_video_streamer.library.copy import Copy
 from tg_video_streamer.library.pruning import shortage
@@ -38,7 +39,7 @@ def _names(copies: list[Copy] | tuple[Copy, ...]) -> list[str]:
 
 def test_the_least_recently_played_go_first(tmp_path: Path) -> None:
     """Beyond the limit what was not played for longest goes, whatever the wall clock says; what is next or open stays."""
-    clock = kept.HandClock()
+    clock = SetClock(1_700_000_000.0)
     library = kept.library(tmp_path, clock=clock)
     copies = {name: kept.keep(library, kept.item(name)) for name in ("one", "two", "three", "four", "five")}
     clock.now -= 1_000_000

@@ -6,30 +6,16 @@ from itertools import pairwise
 
 import pytest
 
+from stands.virtual_time import SetClock
 from tg_video_streamer.playlist.item import LocatorKind, make_item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.refresh import RefreshSchedule
 from tg_video_streamer.playlist.rotation import Rotation
 
 
-class VirtualClock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        """See Clock."""
-        return self.now
-
-    def wall(self) -> float:
-        """See Clock."""
-        return self.now
-
-
 def test_pauses_grow_and_end() -> None:
     """An item rests 60 s after its first failure, longer after each, at most 30 min, and success ends it."""
-    clock = VirtualClock()
+    clock = SetClock()
     quarantine = Quarantine(clock)
     pauses = []
     for _ in range(8):
@@ -46,7 +32,7 @@ def test_pauses_grow_and_end() -> None:
 
 def test_a_dead_playlist_costs_next_to_nothing() -> None:
     """A day with 50 dead items: at most one attempt an item a minute, soon one in two minutes, and each has its turns."""
-    clock = VirtualClock()
+    clock = SetClock()
     quarantine = Quarantine(clock)
     rotation = Rotation()
     rotation.replace([make_item(LocatorKind.FILE, f"/channel/{n}") for n in range(50)])
@@ -70,7 +56,7 @@ def test_a_dead_playlist_costs_next_to_nothing() -> None:
 
 def test_the_only_good_item_is_found() -> None:
     """One good item behind many dead ones is tried before any of those is tried again."""
-    clock = VirtualClock()
+    clock = SetClock()
     quarantine = Quarantine(clock)
     rotation = Rotation()
     rotation.replace([make_item(LocatorKind.FILE, f"/channel/{n}") for n in range(20)])
@@ -87,7 +73,7 @@ def test_the_only_good_item_is_found() -> None:
 
 def test_a_few_dead_links_cost_no_shared_pause() -> None:
     """Three failures in a row leave everything else available; the fourth makes everything wait a second."""
-    clock = VirtualClock()
+    clock = SetClock()
     quarantine = Quarantine(clock)
     for key in "abc":
         quarantine.failed(key)
@@ -102,7 +88,7 @@ def test_a_few_dead_links_cost_no_shared_pause() -> None:
 
 def test_an_edit_gives_another_chance_but_not_at_once() -> None:
     """After an edit an item may be tried again a minute after its last attempt, however often the list is saved."""
-    clock = VirtualClock()
+    clock = SetClock()
     quarantine = Quarantine(clock)
     quarantine.failed("a", gone=True)
     quarantine.failed("b")
@@ -117,7 +103,7 @@ def test_an_edit_gives_another_chance_but_not_at_once() -> None:
 
 def test_lists_are_refreshed_in_turn() -> None:
     """A list is due after its period and at once when touched; lists that have gone are forgotten."""
-    clock = VirtualClock()
+    clock = SetClock()
     schedule = RefreshSchedule(clock, every_seconds=100)
     schedule.tried("a")
     clock.now += 50

@@ -210,6 +210,59 @@ def test_queue_plays_first_and_once() -> None:
     assert what.queue_list() == ()
 
 
+def test_a_jump_comes_before_the_queue_and_the_list_goes_on_behind_it() -> None:
+    """What is jumped to plays next, then what was queued, then what stands behind it in the list."""
+    what = rotation("ABCDE")
+    play(what, 1)
+    what.queue_add(item("Q"))
+    assert what.jump(item("D").key) == item("D")
+    assert [entry.title for entry in what.upcoming(4)] == list("DQEA")
+    assert play(what, 4) == "DQEA"
+    with pytest.raises(PlaylistError, match="not in the playlist"):
+        what.jump(item("Q").key)
+
+
+@given(names, st.data(), st.sampled_from(OrderKind))
+@settings(max_examples=60, deadline=None)
+def test_a_jump_in_any_order(text: list[str], data: st.DataObject, order: OrderKind) -> None:
+    """Whatever is jumped to is on air next, and what then plays in this round is what was told."""
+    what = rotation("".join(text), order=order)
+    played = play(what, data.draw(st.integers(0, len(text) - 1)))
+    wanted = data.draw(st.sampled_from(text))
+    what.jump(item(wanted).key)
+    left = len({*text} - {*played, wanted}) + 1
+    told = "".join(entry.title for entry in what.upcoming(left))
+    assert told.startswith(wanted)
+    assert play(what, len(told)) == told
+
+
+def test_a_jump_that_fails_is_forgotten() -> None:
+    """Where something else goes on air instead of what was jumped to, the list goes on from there."""
+    what = rotation("ABCD")
+    play(what, 1)
+    what.jump(item("C").key)
+    what.advance(item("D"))
+    assert play(what, 2) == "AB"
+    what.jump(item("C").key)
+    what.replace(items("AB"))
+    assert play(what, 1) == "A"
+
+
+def test_queued_items_are_moved() -> None:
+    """A queued item can be put before the others, between them, and beyond the end, which is the end."""
+    what = rotation("A")
+    for entry in items("QR"):
+        what.queue_add(entry)
+    what.queue_add(item("S"), place=0)
+    assert [entry.title for entry in what.queue_list()] == list("SQR")
+    what.queue_move(item("S").key, 1)
+    assert [entry.title for entry in what.queue_list()] == list("QSR")
+    what.queue_move(item("Q").key, 99)
+    assert play(what, 3) == "SRQ"
+    with pytest.raises(PlaylistError):
+        what.queue_move("unknown", 0)
+
+
 def test_queued_lists_expand_in_the_queue() -> None:
     """A list that was queued gives way to its children there."""
     what = rotation("AB")

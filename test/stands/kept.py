@@ -21,21 +21,6 @@ HEADERS = CodecHeaders(video=bytes.fromhex("0142c01effe100086742c01e95a0a0d20100
 PLENTY = 1 << 40
 
 
-class HandClock:
-    """A Clock that goes by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def monotonic(self) -> float:
-        """See Clock."""
-        return self.now
-
-    def wall(self) -> float:
-        """See Clock."""
-        return self.now
-
-
 def library(
     folder: Path,
     *,

@@ -1,7 +1,4 @@
-"""An event loop whose hours take no time: where nothing is ready, its clock jumps to what is due next.
-
-Nothing may wait for a thread, a process or a socket in it.
-"""
+"""Time by a test's leave: a clock that stands until it is set, and an event loop whose hours take none."""
 
 from __future__ import annotations
 
@@ -9,6 +6,21 @@ import asyncio
 import selectors
 from collections.abc import Coroutine
 from typing import Any
+
+
+class SetClock:
+    """A Clock that stands until a test sets `now`, the time of both its hands."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def monotonic(self) -> float:
+        """See Clock."""
+        return self.now
+
+    def wall(self) -> float:
+        """See Clock."""
+        return self.now
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -24,7 +36,10 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Also a Clock: the same time, for what is given one."""
+    """Where nothing is ready, its clock jumps to what is due next: nothing may wait for a thread, process or socket in it.
+
+    Also a Clock: the same time, for what is given one.
+    """
 
     def __init__(self) -> None:
         self._jumping = _Jumping()

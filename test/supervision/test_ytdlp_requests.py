@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stands.virtual_time import SetClock
 from tg_video_streamer.errors import ResolveError
 from tg_video_streamer.events import Event, UpdateFailed
 from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
@@ -19,18 +20,6 @@ from tg_video_streamer.supervision.ytdlp_update import UpdateRecord, UpdateWatch
 
 DAY = 86400.0
 OUTDATED = "ERROR: [youtube] abc: Unable to extract player response; please report this issue on (URL)"
-
-
-class _Clock:
-    """Goes where it is put."""
-
-    now = 1_900_000_000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
 
 
 class _Web:
@@ -50,7 +39,7 @@ class _Channel:
     """A channel with ten web items."""
 
     def __init__(self, folder: Path, *, pinned: bool = False) -> None:
-        self.clock = _Clock()
+        self.clock = SetClock(1_900_000_000.0)
         self.web = _Web()
         self.request = folder / REQUEST_NAME
         requests = UpdateRequests(folder, clock=self.clock, wanted=lambda: not pinned)
@@ -146,7 +135,7 @@ class _Record:
         self.watch = UpdateWatch(
             self.path,
             state_folder=self.folder,
-            clock=_Clock(),
+            clock=SetClock(1_900_000_000.0),
             publish=self.events.append,
             changed=self.heard.append,
         )

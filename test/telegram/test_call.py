@@ -14,6 +14,7 @@ from stands.group_call_sfu import SfuProcess
 from stands.programme import Clip
 from stands.telegram_dc.world import CHANNEL_ID, READ_ONLY_ID, Call
 from stands.video_chat import VideoChat
+from stands.virtual_time import SetClock
 from stands.waiting import wait_until
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.telegram.call_budget import JOINS_PER_MINUTE, JoinBudget
@@ -171,21 +172,6 @@ def test_leaves_when_the_programme_is_over(chat: VideoChat) -> None:
     chat.handler.finish(timeout=5)
     assert chat.participants() == []
     assert chat.handler.status().state is OutputState.STOPPED
-
-
-class SetClock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        """See Clock."""
-        return self.now
-
-    def wall(self) -> float:
-        """See Clock."""
-        return self.now
 
 
 def test_budget_of_joins() -> None:

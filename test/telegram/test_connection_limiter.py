@@ -5,29 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stands.virtual_time import SetClock
 from tg_video_streamer.telegram.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.states import TRANSITIONS, SessionState
-
-
-class VirtualClock:
-    """A clock that the test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        """See Clock."""
-        return self.now
-
-    def wall(self) -> float:
-        """See Clock."""
-        return self.now
 
 
 @given(lives=st.lists(st.floats(min_value=0.0, max_value=29.0), min_size=20, max_size=120))
 def test_never_more_than_the_limit(lives: list[float]) -> None:
     """However connections fail, no minute has more than ten attempts."""
-    clock = VirtualClock()
+    clock = SetClock()
     limiter = ConnectionLimiter(clock)
     attempts = []
     for life in lives:
@@ -44,7 +30,7 @@ def test_never_more_than_the_limit(lives: list[float]) -> None:
 
 def test_pauses_grow_and_begin_anew() -> None:
     """Pauses double up to half a minute, and a connection that held begins the row anew."""
-    clock = VirtualClock()
+    clock = SetClock()
     limiter = ConnectionLimiter(clock, attempts_per_minute=1000)
     pauses = []
     for _ in range(9):

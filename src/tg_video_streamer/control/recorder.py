@@ -50,12 +50,17 @@ class Recorder:
 
     async def run(self) -> None:
         """Read what was before, and then take a sample now and then until cancelled."""
-        since, self._spans = list(self._spans), deque(await asyncio.to_thread(self._earlier))
-        for span in since:
-            self._append(span)
+        await self.read_earlier()
         while True:
             self.sample()
             await asyncio.sleep(SAMPLE_SECONDS)
+
+    async def read_earlier(self) -> None:
+        """Put what earlier runs aired before what this one has by now."""
+        earlier = await asyncio.to_thread(self._earlier)
+        since, self._spans = list(self._spans), deque()
+        for span in (*earlier, *since):
+            self._append(span)
 
     def sample(self) -> None:
         """Keep the figures of this moment."""

@@ -122,7 +122,7 @@ class Rotation:
             del self._queue[queued]
             self._from_queue = True
         else:
-            self._take(item, resumed)
+            self._take(item, item if jumped else resumed)
             self._from_queue = False
             self._resuming = None
         self._current = item
@@ -221,6 +221,8 @@ class Rotation:
         if first is not None:
             yield first
         yield from self._queue
+        if self._jump is not None and self._shuffle is not None and self._jump.key in self._shuffle.played:
+            first = None  # it was in this round already, and has its turn in the next one
         for item in self._order.ahead():
             if first is not None and item.key == first.key:
                 first = None

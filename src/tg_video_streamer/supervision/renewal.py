@@ -84,6 +84,11 @@ class Renewal:
         self._sleep = sleep
         self._settings: SessionSettings | None = None
 
+    @property
+    def owner_id(self) -> int:
+        """Whose session worked last, as Telegram's number of the user; 0 where none ever did."""
+        return int(self._store.get(_ACCOUNT).get("user_id", 0))
+
     async def cycle(self, ended: Ended) -> Renewed:
         """At most three tries with growing pauses; raises the last try's SessionError or ConfigError.
 
