@@ -45,6 +45,8 @@ check: setup ## Check style, types, import direction and scripts
 	$(VENV)/bin/python ci/check_shape.py
 	@scripts/install-test-packages.sh shellcheck
 	shellcheck $(SCRIPTS)
+	$(VENV)/bin/actionlint .github/workflows/*.yml
+	$(VENV)/bin/hadolint deploy/docker/Dockerfile
 
 bench: setup ## Measure, each number beside its rival's, into bench/RESULTS.md
 	$(VENV)/bin/python bench/run.py $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,20 @@ def test_scripts_of_steps_are_clean() -> None:
         assert done.returncode == 0, f"{where}:\n{done.stdout}"
 
 
-def test_actionlint_finds_nothing() -> None:
-    """GitHub would take the workflows as they are."""
-    if shutil.which("actionlint") is None:
-        pytest.skip("actionlint is not installed; Debian has no package of it")
-    done = subprocess.run(["actionlint", *map(str, WORKFLOWS)], capture_output=True, text=True, timeout=60, check=False)
+def test_actionlint_finds_nothing(tmp_path: Path) -> None:
+    """GitHub would take the workflows as they are; a name that no expression has would be found."""
+    done = _actionlint(*WORKFLOWS)
     assert done.returncode == 0, done.stdout + done.stderr
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(DEPLOY.read_text().replace("steps.before.outputs", "steps.after.outputs"))
+    done = _actionlint(wrong)
+    assert done.returncode == 1
+    assert '"after" is not defined' in done.stdout
+
+
+def _actionlint(*files: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("actionlint")), "-no-color", *map(str, files)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_snippet_is_the_step_of_the_workflow() -> None:

@@ -95,8 +95,22 @@ def test_the_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
     assert "WEB_PORT" in done.stderr
 
 
+def test_hadolint_finds_nothing(tmp_path: Path) -> None:
+    """Not with the least of its rules, the comments in the file included; a last user root would be found."""
+    done = _hadolint(FOLDER / "Dockerfile")
+    assert (done.returncode, done.stdout) == (0, "")
+    wrong = tmp_path / "Dockerfile"
+    wrong.write_text((FOLDER / "Dockerfile").read_text().replace("USER 10001:10001", "USER root"))
+    assert "DL3002" in _hadolint(wrong).stdout
+
+
+def _hadolint(file: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("hadolint")), "--no-color", "--disable-ignore-pragma", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_the_build_is_pinned_and_clean() -> None:
-    """As hadolint would have it: hashed packages, no cache, no shell form, no ADD, no root at the end, no sudo."""
+    """What no linter asks for: packages by their hashes, no shell form, no download of anything else."""
     runs = _all("RUN")
     assert _all("ADD") == []
     assert "PIP_NO_CACHE_DIR=1" in " ".join(_all("ENV"))
