@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from tg_video_streamer.config import KEYS, SECRET_NAMES, LoadedSettings, Settings, load_settings, secret_values
 from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.state_folder import default_state_dir
 
 CANARIES = {
     "API_HASH": "cafe0000cafe0000cafe0000cafe0001",
@@ -150,6 +151,21 @@ def test_state_goes_where_systemd_or_the_user_keeps_state_and_is_private(tmp_pat
     ]:
         assert load_settings(None, environment).settings.state_dir == folder
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(("settings", "unit"), [("shared", ""), ("shared/two", "@two"), ("shared/two/more", None)])
+def test_a_command_on_a_host_finds_the_state_of_the_service(tmp_path: Path, settings: str, unit: str | None) -> None:
+    """Settings that lie where a deployment puts them lead to the folder of their unit, through the release's link too."""
+    release, folder, system = tmp_path / "releases/1.0", tmp_path / settings, tmp_path / "lib"
+    for path in (release, folder, system / "tg_video_streamer", system / "tg_video_streamer@two"):
+        path.mkdir(parents=True)
+    (folder / ".env").touch()
+    (release / ".env").symlink_to(folder / ".env")
+    found = system / f"tg_video_streamer{unit}" if unit is not None else Path("~/.local/state/tg_video_streamer")
+    for env_file in (folder / ".env", release / ".env"):
+        assert default_state_dir({}, env_file, system=system) == found
+        assert default_state_dir({"STATE_DIRECTORY": "/told"}, env_file, system=system) == Path("/told")
+    assert default_state_dir({}, folder / ".env", system=tmp_path / "none") == Path("~/.local/state/tg_video_streamer")
 
 
 def test_a_state_folder_that_cannot_be_made_is_a_problem(load: Load, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from tg_video_streamer.envfile import EnvFile, read_env_file
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.ffmpeg.house import Quality
 from tg_video_streamer.setting_types import based, each, folders, matching, read_by, secret_matching, words
+from tg_video_streamer.state_folder import default_state_dir
 from tg_video_streamer.telegram.chat import parse_chat_reference
 from tg_video_streamer.telegram.proxy import read_proxy
 
@@ -143,7 +144,7 @@ def load_settings(
     problems = list(found.problems)
     values = {key: environment[key] for key in KEYS if key in environment} | found.values
     given = {key.lower(): value for key, value in values.items() if key in KEYS and value.strip()}
-    given.setdefault("state_dir", str(_default_state_dir(environment)))
+    given.setdefault("state_dir", str(default_state_dir(environment, env_file)))
     given.setdefault("library_dir", f"{given['state_dir']}/library")
     given.setdefault("playlist", "playlist.txt")
     base = env_file.resolve().parent if env_file is not None else Path.cwd()
@@ -168,15 +169,6 @@ def load_settings(
         warnings=(*found.warnings, *_unknown(found), *_away(settings), *_proxy(settings)),
         env_file=env_file,
     )
-
-
-def _default_state_dir(environment: Mapping[str, str]) -> Path:
-    """Systemd's StateDirectory=, else the XDG base directory specification's state folder."""
-    if (folders := environment.get("STATE_DIRECTORY", "")).startswith("/"):
-        return Path(folders.split(":")[0])
-    xdg = environment.get("XDG_STATE_HOME", "")
-    # The specification: a relative path in it is to be ignored.
-    return (Path(xdg) if xdg.startswith("/") else Path("~/.local/state")) / "tg_video_streamer"
 
 
 _PLAIN_WORDS = {

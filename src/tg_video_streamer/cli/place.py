@@ -10,6 +10,7 @@ import typer
 
 from tg_video_streamer.envfile import read_env_file
 from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.state_folder import default_state_dir
 
 EnvFileOption = Annotated[
     Path | None,
@@ -40,15 +41,7 @@ def state_dir(env_file: Path | None, environment: Mapping[str, str]) -> Path:
             raise ConfigError(list(found.problems))
         value = found.values.get("STATE_DIR", value)
     home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
-    path = Path(value) if value.strip() else _default(environment)
+    path = Path(value) if value.strip() else default_state_dir(environment, env_file)
     if path.parts[:1] == ("~",):
         path = home.joinpath(*path.parts[1:])
     return (env_file.resolve().parent if env_file is not None else Path.cwd()) / path
-
-
-def _default(environment: Mapping[str, str]) -> Path:
-    """Systemd's StateDirectory=, else the XDG base directory specification's state folder."""
-    if (folders := environment.get("STATE_DIRECTORY", "")).startswith("/"):
-        return Path(folders.split(":")[0])
-    xdg = environment.get("XDG_STATE_HOME", "")
-    return (Path(xdg) if xdg.startswith("/") else Path("~/.local/state")) / "tg_video_streamer"

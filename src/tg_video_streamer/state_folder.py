@@ -1,0 +1,36 @@
+"""Where a service keeps its state when its settings do not say: in systemd's folder, or in its user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_NAME = "tg_video_streamer"
+_SYSTEM = Path("/var/lib")
+
+
+def default_state_dir(environment: Mapping[str, str], env_file: Path | None, *, system: Path = _SYSTEM) -> Path:
+    """STATE_DIRECTORY, else the folder of the installed service whose settings `env_file` is, else the XDG one.
+
+    The second is for a person's command on a host: systemd has told the service of a folder in `system`, and nobody has
+    told the command. The answer may begin with `~`.
+    """
+    if (folders := environment.get("STATE_DIRECTORY", "")).startswith("/"):
+        return Path(folders.split(":")[0])
+    for unit in _units(env_file):
+        if (system / unit).is_dir():
+            return system / unit
+    xdg = environment.get("XDG_STATE_HOME", "")
+    # The specification: a relative path in it is to be ignored.
+    return (Path(xdg) if xdg.startswith("/") else Path("~/.local/state")) / _NAME
+
+
+def _units(env_file: Path | None) -> list[str]:
+    """The unit that the place of `env_file` is for: shared/ beside releases/, or a folder of its own in shared/."""
+    if env_file is None:
+        return []
+    folder = env_file.resolve().parent
+    places = {folder: _NAME, folder.parent: f"{_NAME}@{folder.name}"}
+    return [
+        unit for shared, unit in places.items() if shared.name == "shared" and (shared.parent / "releases").is_dir()
+    ]
