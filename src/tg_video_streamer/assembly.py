@@ -272,7 +272,7 @@ def build(
         metrics=metrics,
         notifier=notifier,
         heartbeat=Heartbeat(settings.heartbeat_url.get_secret_value(), status=station.status),
-        ytdlp=made.ytdlp.watch(measured),
+        ytdlp=made.ytdlp.watch(measured, replaced=made.listing.try_again),
         settings=settings,
         settings_now=lambda: made.settings,
         house=prepared.house,

@@ -26,8 +26,11 @@ class YtdlpKeeper:
         self._record = record or record_path()
         self.requests = UpdateRequests(settings.state_dir, clock=clock, wanted=lambda: not settings.ytdlp_pin)
 
-    def watch(self, measured: Metrics) -> UpdateWatch:
-        """What looks at the record while the service runs; `measured` hears of the version in use at once."""
+    def watch(self, measured: Metrics, *, replaced: Callable[[], None]) -> UpdateWatch:
+        """What looks at the record while the service runs; `measured` hears of the version in use at once.
+
+        `replaced` is called where another version is in use from now on; it must return at once.
+        """
         known = installed()[0]
         measured.ytdlp(version=known, counts={}, last_success=installed()[1])
 
@@ -36,6 +39,7 @@ class YtdlpKeeper:
             version, put_there = installed()
             if version != known:
                 self.requests.updated()
+                replaced()
                 known = version
             measured.ytdlp(version=version, counts=record.counts, last_success=record.last_success or put_there)
 

@@ -1,4 +1,7 @@
-"""A package index on loopback, with yt-dlp wheels made from the installed one under other version numbers."""
+"""A package index on loopback, with yt-dlp wheels made from the installed one under other version numbers.
+
+Each wheel's yt-dlp names itself to the sites that it asks, as `agent(version)`, so that a site can tell who came.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,13 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+_NETWORK = "yt_dlp/utils/networking.py"
 BROKEN = 'raise ImportError("this version is broken")\n'
+
+
+def agent(version: str) -> str:
+    """The User-Agent of the yt-dlp that was published as `version`."""
+    return f"yt-dlp {version}"
 
 
 class PackageIndex:
@@ -67,6 +76,8 @@ def write_ytdlp_wheel(path: Path, version: str, *, broken: bool = False) -> Path
                 text = text.replace(f"\nVersion: {installed.version}\n".encode(), f"\nVersion: {version}\n".encode(), 1)
             if name == "yt_dlp/version.py":
                 text += f"\n__version__ = {version!r}\n".encode()
+            if name == _NETWORK:
+                text += f"\nstd_headers['User-Agent'] = {agent(version)!r}\n".encode()
             if name == "yt_dlp/YoutubeDL.py" and broken:
                 text = BROKEN.encode()
             names.append(name.replace(own, other))

@@ -232,10 +232,17 @@ class Site:
         lives_seconds: float | None = None,
         lives_requests: int | None = None,
         set_cookie: str | None = None,
+        agent: str | None = None,
     ) -> None:
-        """An HTML page whose video is at `target`; with `lives_…` each answer has a link of its own that expires."""
+        """An HTML page whose video is at `target`; with `lives_…` each answer has a link of its own that expires.
+
+        403 to whoever does not name itself `agent`, as sites do with a yt-dlp that is too old for them.
+        """
 
         def serve(answer: _Answer) -> None:
+            if agent is not None and answer.headers.get("User-Agent") != agent:
+                answer.status(403)
+                return
             link = target
             if lives_seconds is not None or lives_requests is not None:
                 link = self.sign(target, lives_seconds=lives_seconds, lives_requests=lives_requests)

@@ -7,8 +7,8 @@
         host.reboot(); host.pull_the_plug()
 
 Where the machine cannot do that, `needs_systemd_container()` skips the test by its name, with the reason. There is no
-network in it but its own loopback; `host.fetch(url)` reads from there, and `host.network` put before a command runs a
-program of this machine in it.
+network in it but its own loopback; `host.fetch(url)` reads from there, `host.network` put before a command runs a
+program of this machine in it, and a server that is made within `host.in_network()` listens there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +35,7 @@ _SCRIPT = Path(__file__).with_suffix(".sh")
 _CONTROLLERS = [Path("/sys/fs/cgroup/unified/cgroup.procs"), Path("/sys/fs/cgroup/cgroup.procs")]
 _TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "unshare", "tar")
 _BUILD_SECONDS = 900.0
+_NEW_NETWORK = 0x40000000
 _numbers = itertools.count()
 _FETCH = """
 import sys, urllib.request, urllib.error
@@ -86,8 +88,17 @@ class SystemdContainer:
     def enter_network(self) -> None:
         """Every socket that the calling thread makes from now on is in the container's network; there is no way back."""
         with Path(f"/proc/{self._init()}/ns/net").open() as network:
-            if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), 0):
-                raise OSError(ctypes.get_errno(), "the container's network cannot be entered")
+            _enter_network(network.fileno())
+
+    @contextmanager
+    def in_network(self) -> Iterator[None]:
+        """What the calling thread makes a socket for in this block listens in the container's network, afterwards too."""
+        with Path("/proc/thread-self/ns/net").open() as ours, Path(f"/proc/{self._init()}/ns/net").open() as theirs:
+            _enter_network(theirs.fileno())
+            try:
+                yield
+            finally:
+                _enter_network(ours.fileno())
 
     def create(self) -> None:
         """Its disk, not booted."""
@@ -239,6 +250,12 @@ def _trial(suite: str) -> str:
     finally:
         _script("down", name)
     return ""
+
+
+def _enter_network(descriptor: int) -> None:
+    # os.setns is there from Python 3.12 on
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, _NEW_NETWORK) != 0:
+        raise OSError(ctypes.get_errno(), "the network cannot be entered")
 
 
 def _base() -> Path:

@@ -73,11 +73,17 @@ class Quarantine:
     def edited(self, keys: Iterable[str]) -> None:
         """The playlist was edited and now has `keys` (expanded children included): records of others go.
 
-        What is left may be tried again, but no sooner than a minute after its last attempt: an editor that saves every
-        second must not turn into attempts every second.
+        What is left may be tried again soon.
         """
         wanted = set(keys)
         self._records = {key: record for key, record in self._records.items() if key in wanted}
+        self.ease()
+
+    def ease(self) -> None:
+        """What failed may work by now, so let all be tried again, but no sooner than a minute after its last attempt.
+
+        An editor that saves every second must not turn into attempts every second.
+        """
         for record in self._records.values():
             record.failures = 1
             record.in_a_row = False

@@ -71,6 +71,11 @@ class Listing:
         if not expansion.children:
             log.warning("list is empty", key=item.key, title=expansion.title or item.title)
 
+    def try_again(self) -> None:
+        """What failed before may work now, as with another yt-dlp: no item rests longer than a minute for it."""
+        self._quarantine.ease()
+        self._changed()
+
     async def _follow_file(self) -> None:
         async for playlist in self._watcher.states():
             self._take(playlist)
