@@ -23,7 +23,8 @@ DASHBOARD = REPOSITORY / "deploy/grafana/tg_video_streamer.json"
 RUNBOOK = REPOSITORY / "docs/runbook.md"
 UNIT_TESTS = Path(__file__).with_name("alerts_test.yml")
 FROM_PROMETHEUS = {"up"}
-"""What Prometheus itself adds."""
+FROM_SCRAPE = {"job", "channel", "instance"}
+"""The metric and the labels that Prometheus itself adds."""
 NOT_METRICS = {"rate", "increase", "sum", "time", "without", "or", "rung", "state"}
 
 
@@ -45,20 +46,35 @@ def _metrics(expression: str) -> set[str]:
     return set(re.findall(r"\b[a-z_][a-z0-9_]+", bare)) - NOT_METRICS
 
 
-def _labels(expression: str) -> set[tuple[str, str]]:
-    """Metric and label, for each label that a query chooses by; those that the scrape adds are left out."""
-    chosen = re.findall(r"([a-z_]+)\{([^}]*)\}", expression)
+def _choices(expression: str) -> set[tuple[str, str, str]]:
+    """Metric, label and each value that a query chooses by; those that the scrape adds are left out."""
+    return {
+        (metric, label, value)
+        for metric, choice in re.findall(r"([a-z_]+)\{([^}]*)\}", expression)
+        for label, values in re.findall(r'([a-z_]+)=~?"([^"]*)"', choice)
+        for value in values.split("|")
+        if label not in FROM_SCRAPE
+    }
+
+
+def _legends() -> set[tuple[str, str]]:
+    """Metric and label, for each label that a legend shows of a query of one metric."""
+    targets = [target for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]]
     return {
         (metric, label)
-        for metric, choice in chosen
-        for label in re.findall(r"([a-z_]+)=", choice)
-        if label not in {"job", "channel", "instance"}
+        for target in targets
+        for metric in _metrics(target["expr"])
+        for label in re.findall(r"\{\{ *(\w+) *\}\}", target["legendFormat"])
+        if label not in FROM_SCRAPE
     }
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """Metrics of a running channel with every kind of part, with their labels: on air, and without a valid session."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
+    """Metrics of a running channel with every kind of part, their labels and the values of those.
+
+    It is on air, and without a valid session.
+    """
     folder = tmp_path_factory.mktemp("monitored")
     settings = {
         "VIDEO_QUALITY": "480p",
@@ -74,13 +90,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
             lambda status: status["channel_state"] == "on_air" and status["degraded"], timeout=90, what="degraded"
         )
         families = list(text_string_to_metric_families(service.metrics()))
-    labels: dict[str, set[str]] = {}
+    found: dict[str, dict[str, set[str]]] = {}
     for family in families:
         # A family without a value yet, such as the viewers, is there all the same.
-        labels.setdefault(family.name if family.type != "counter" else f"{family.name}_total", set())
+        found.setdefault(family.name if family.type != "counter" else f"{family.name}_total", {})
         for sample in family.samples:
-            labels.setdefault(sample.name, set()).update(sample.labels)
-    return labels
+            for label, value in sample.labels.items():
+                found.setdefault(sample.name, {}).setdefault(label, set()).add(value)
+    return found
 
 
 def test_promtool_finds_every_rule_and_the_scrape_right() -> None:
@@ -114,17 +131,23 @@ def test_every_alert_has_its_section_in_the_runbook() -> None:
         assert anchor == rule["alert"].lower()
 
 
-def test_every_metric_of_alerts_and_dashboard_exists(exported: dict[str, set[str]]) -> None:
-    """No panel and no rule waits for a metric, or chooses by a label, that a running service does not have."""
+def test_every_metric_of_alerts_and_dashboard_exists(exported: dict[str, dict[str, set[str]]]) -> None:
+    """No panel and no rule waits for a metric, or chooses by a label or its value, that a running service does not have."""
     expressions = [*_expressions(), *(rule["expr"] for rule in _rules())]
     wanted = set().union(*map(_metrics, expressions)) - FROM_PROMETHEUS
     assert len(wanted) > 20
     assert wanted - exported.keys() == set()
-    chosen = set().union(*map(_labels, expressions))
-    assert {(metric, label) for metric, label in chosen if label not in exported[metric]} == set()
+    chosen = set().union(*map(_choices, expressions))
+    assert {
+        (metric, label, value) for metric, label, value in chosen if value not in exported[metric].get(label, ())
+    } == set()
+    assert len(chosen) >= 3
+    # A counter that nothing was counted in yet has no labels to show.
+    silent = {(metric, label) for metric, label in _legends() if exported[metric] and label not in exported[metric]}
+    assert silent == set()
 
 
-def test_the_dashboard_shows_what_the_service_is_there_for(exported: dict[str, set[str]]) -> None:
+def test_the_dashboard_shows_what_the_service_is_there_for(exported: dict[str, dict[str, set[str]]]) -> None:
     """Every metric of the service itself has its place on the dashboard."""
     shown = set().union(*map(_metrics, _expressions()))
     ours = {name for name in exported if not name.startswith(("process_", "python_"))}
