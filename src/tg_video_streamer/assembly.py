@@ -18,7 +18,7 @@ from tg_video_streamer.control.station import Station
 from tg_video_streamer.control.status import TelegramFacts
 from tg_video_streamer.control_parts import ControlParts, control_parts
 from tg_video_streamer.events import EventBus, Rung
-from tg_video_streamer.feed_parts import FeedParts
+from tg_video_streamer.feed_parts import FeedParts, burned_in
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.heartbeat import Heartbeat
 from tg_video_streamer.library.library import Library
@@ -146,11 +146,14 @@ class _Assembly:
             upcoming=lambda count: list(self.rotation.upcoming(count)),
             calm=self._calm,
             make_feed=self.feeds.unhurried,
+            logo=lambda: self.feeds.branding.logo_digest,
             clock=self.clock,
         )
 
     def _calm(self) -> bool:
-        """The item on air is well ahead of its viewers."""
+        """The item on air is well ahead of its viewers, and what is encoded now can be kept."""
+        if burned_in(self.settings):
+            return False
         feed, seen = self.director.on_air, self.playout.on_air
         if feed is None or seen is None or seen.showing.rung is not Rung.ITEM:
             return False
@@ -215,7 +218,8 @@ class _Assembly:
         """Put other settings in force; what was begun with the old ones goes on with them."""
         self.settings = settings
         self.watcher.allow(settings.media_dirs)
-        self.feeds.change(settings)
+        if self.feeds.change(settings):
+            self.director.renew_next(look=True)
 
     def notifier(self) -> Notifier:
         """Who tells people of trouble."""
@@ -247,7 +251,7 @@ def build(
     telegram = made.telegram(notifier, expired)
     outputs = made.outputs(telegram)
     library = made.feeds.library
-    control = made.control(outputs, telegram, lambda: _said(metrics.warning, library))
+    control = made.control(outputs, telegram, lambda: _said(metrics.warning, made.feeds))
     station = control.station
     measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir}, library)
     metrics = _metrics_server(measured, settings)
@@ -280,10 +284,11 @@ def build(
     )
 
 
-def _said(of_metrics: str, library: Library | None) -> list[str]:
+def _said(of_metrics: str, feeds: FeedParts) -> list[str]:
     """What is wrong now with parts that the programme can do without."""
+    library = feeds.library
     of_library = f"library: {library.problem}" if library is not None and library.problem else ""
-    return [said for said in (of_metrics, of_library) if said]
+    return [said for said in (of_metrics, of_library, *feeds.branding.problems) if said]
 
 
 def as_run_file(settings: Settings) -> Path:

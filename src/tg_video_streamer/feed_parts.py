@@ -10,7 +10,9 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.config import Settings
 from tg_video_streamer.events import Event
+from tg_video_streamer.feed.branding import Branding, Wishes
 from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.overlay import Chosen
 from tg_video_streamer.feed.renewal import Resolve
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.folders import AllowedFolders
@@ -48,6 +50,8 @@ class FeedParts:
         self._publish = publish
         self._watching = watching
         self.library = library_of(settings, prepared, clock)
+        self.branding = Branding(_wishes(settings), house=prepared.house, ffmpeg=prepared.ffmpeg)
+        _tell_burned_in(settings)
         self._resolver = self._resolver_for(allowed)
         self.resolve = watching(self._resolver.resolve)
         """Where an item of the playlist is now."""
@@ -67,16 +71,24 @@ class FeedParts:
             return None
         folders = AllowedFolders.of([folder])
         resolve = self._watching(self._resolver_for(lambda: folders).resolve)
-        return FillerKeeper(folder, playout=playout, make_feed=partial(self._made, resolve))
+        return FillerKeeper(
+            folder, playout=playout, make_feed=partial(self._made, resolve, overlay=self.branding.untitled)
+        )
 
-    def change(self, settings: Settings) -> None:
-        """Put other settings in force; what was begun with the old ones goes on with them."""
+    def change(self, settings: Settings) -> bool:
+        """Put other settings in force; what was begun with the old ones goes on with them.
+
+        Whether coming items are to look other than those that were begun.
+        """
+        if burned_in(settings) != burned_in(self._settings):
+            _tell_burned_in(settings)
         self._settings = settings
         self._resolver.change(
             proxy=settings.ytdlp_proxy.get_secret_value(),
             cookies=settings.ytdlp_cookies,
             arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
         )
+        return self.branding.change(_wishes(settings))
 
     def _made(
         self,
@@ -86,6 +98,7 @@ class FeedParts:
         start_seconds: float = 0.0,
         changed: Callable[[], None] = lambda: None,
         unhurried: bool = False,
+        overlay: Chosen | None = None,
     ) -> Feed:
         return Feed(
             item,
@@ -96,7 +109,8 @@ class FeedParts:
             buffer_seconds=self._settings.buffer_seconds,
             clock=self._clock,
             publish=(lambda _event: None) if unhurried else self._publish,
-            library=self.library,
+            library=self.library if not burned_in(self._settings) else None,
+            overlay=overlay or self.branding.chosen,
             start_seconds=start_seconds,
             changed=changed,
             unhurried=unhurried,
@@ -120,12 +134,18 @@ def burned_in(settings: Settings) -> str:
     return " and ".join(key for key, on in (("CLOCK", settings.clock), ("NOW_PLAYING", settings.now_playing)) if on)
 
 
-def library_of(settings: Settings, prepared: Prepared, clock: Clock) -> Library | None:
-    """The library that the settings describe, not yet opened; None where they do not let anything be kept."""
-    if not settings.library_max_gb:
-        return None
-    if keys := burned_in(settings):
+def _tell_burned_in(settings: Settings) -> None:
+    if settings.library_max_gb and (keys := burned_in(settings)):
         _log.warning("nothing is kept: what is burned into the picture changes from play to play", settings=keys)
+
+
+def _wishes(settings: Settings) -> Wishes:
+    return Wishes(logo=settings.logo, clock=settings.clock, now_playing=settings.now_playing)
+
+
+def library_of(settings: Settings, prepared: Prepared, clock: Clock) -> Library | None:
+    """The library that the settings describe, not yet opened; None where it is off."""
+    if not settings.library_max_gb:
         return None
     return Library(
         settings.library_dir,

@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 CHANGEABLE = frozenset(
     {"MEDIA_DIRS", "BUFFER_SECONDS", "YTDLP_PROXY", "YTDLP_COOKIES", "YTDLP_ARGS", "LOG_FORMAT"}
     | {"WEB_TOKEN", "WEB_VIEWER_TOKEN"}
+    | {"LOGO", "CLOCK", "NOW_PLAYING"}
 )
 """What counts at once, or from the next item on."""
 ELSEWHERE = frozenset({"API_ID", "API_HASH", "SESSION_STRING", "SESSION_STRING_SPARE", "TELEGRAM_PROXY"})

@@ -15,6 +15,7 @@ from stands.recording import Recording, read_recording
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.overlay import Chosen, no_overlay
 from tg_video_streamer.feed.renewal import Resolve
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
 from tg_video_streamer.library.library import Library
@@ -80,6 +81,7 @@ def feed_of(
     library: Library | None = None,
     clock: Clock | None = None,
     unhurried: bool = False,
+    overlay: Chosen = no_overlay,
 ) -> Feed:
     """A feed with the usual surroundings."""
     heard: list[Event] = [] if events is None else events
@@ -93,6 +95,7 @@ def feed_of(
         clock=clock or SystemClock(),
         library=library,
         unhurried=unhurried,
+        overlay=overlay,
         publish=heard.append,
         start_seconds=start_seconds,
         stall_seconds=stall_seconds,

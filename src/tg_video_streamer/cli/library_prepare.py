@@ -79,8 +79,13 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
 async def _walk(here: Place, parts: FeedParts, library: Library, *, at_once: int) -> int:
     settings = here.settings
     listed = await asyncio.to_thread(load, settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
+    worn = await parts.branding.chosen()
+    for problem in parts.branding.problems:
+        typer.echo(f"tg-video-streamer: warning: {printable(problem)}", err=True)
     with Terminal.of(here.answer, len(listed.items)) as terminal:
-        walk = Walk(parts.resolve, parts.unhurried, library, terminal=terminal, redact=here.redact)
+        walk = Walk(
+            parts.resolve, parts.unhurried, library, terminal=terminal, redact=here.redact, logo=worn.logo_digest
+        )
         await walk.through(listed.items, at_once=at_once)
     failures = [*(f"{settings.playlist}: {problem}" for problem in listed.problems), *walk.failures]
     for failure in failures:

@@ -34,8 +34,17 @@ class Walk:
     """One pass: everything is looked at first, which costs next to nothing, and then encoded what has to be."""
 
     def __init__(
-        self, resolve: Resolve, make_feed: UnhurriedFeed, library: Library, *, terminal: Terminal, redact: Redaction
+        self,
+        resolve: Resolve,
+        make_feed: UnhurriedFeed,
+        library: Library,
+        *,
+        terminal: Terminal,
+        redact: Redaction,
+        logo: str = "",
     ) -> None:
+        """`logo`: the digest of the logo that the items show."""
+        self._logo = logo
         self._resolve = resolve
         self._make_feed = make_feed
         self._library = library
@@ -114,8 +123,8 @@ class Walk:
             found = await self._resolve(item)
             if isinstance(found, Expansion) or found.is_live:
                 return found if isinstance(found, Expansion) else None
-            return await asyncio.to_thread(self._library.copy_of, item, found.source_id)
-        remembered = await asyncio.to_thread(self._library.remembered, item)
+            return await asyncio.to_thread(self._library.copy_of, item, found.source_id, logo=self._logo)
+        remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
         # What would not be played is asked again: its source may be back.
         return remembered.copy if remembered is not None and self._library.playable(remembered) else None
 
@@ -157,7 +166,7 @@ class Walk:
         elif ended.made is Made.ENDLESS:
             self._end(Made.ENDLESS, f"live, nothing to keep: {title}")
         else:
-            remembered = await asyncio.to_thread(self._library.remembered, item)
+            remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
             size = ""
             if remembered is not None:
                 self._wanted[remembered.copy.key] = remembered.copy.bytes

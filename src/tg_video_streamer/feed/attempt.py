@@ -29,6 +29,7 @@ from tg_video_streamer.ffmpeg.inputs import (
     script_input,
     url_script,
 )
+from tg_video_streamer.ffmpeg.overlay import OnTop
 from tg_video_streamer.ffmpeg.runner import Child
 from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
@@ -75,6 +76,7 @@ async def attempt(
     *,
     end_seconds: float | None,
     volume: float,
+    on_top: OnTop | None = None,
     on_line: Callable[[str], bool],
     keep: Callable[[Packet], None],
     progressed: Callable[[], None],
@@ -90,11 +92,12 @@ async def attempt(
     reader = _reader(setting, source, place, pipes.output, keep, finished)
     complaints = _Complaints(on_line)
     try:
-        command = _command(setting, inputs, source, place, end_seconds, volume, pipes.scripts)
+        stretch = stretch_of(source, place, end_seconds, volume)
+        command = _command(setting, inputs, source, stretch, on_top, pipes.scripts)
         start = Child.start(
             command,
             stdout=pipes.child_output,
-            pass_fds=pipes.inherited,
+            pass_fds=[*pipes.inherited, *(on_top.descriptors if on_top is not None else ())],
             nice=UNHURRIED_NICE if setting.unhurried else 0,
             environment=proxy_environment(media.proxy),
             on_line=complaints.take,
@@ -193,12 +196,10 @@ def _command(
     setting: Setting,
     inputs: Sequence[MediaInput],
     source: Source,
-    place: Place,
-    end_seconds: float | None,
-    volume: float,
+    stretch: Stretch,
+    on_top: OnTop | None,
     scripts: Scripts,
 ) -> list[str]:
-    stretch = stretch_of(source, place, end_seconds, volume)
     words = []
     for index, (one, script) in enumerate(zip(inputs, scripts, strict=True)):
         still = source.picture is not None and source.picture.still and source.picture.input_index == index
@@ -211,7 +212,7 @@ def _command(
             )
         else:
             words.append(_scripted(one, source.container, script, seek, setting.stall_seconds))
-    return feed_command(setting.ffmpeg, words, source=source, house=setting.house, stretch=stretch)
+    return feed_command(setting.ffmpeg, words, source=source, house=setting.house, stretch=stretch, on_top=on_top)
 
 
 def _scripted(one: MediaInput, container: str, script: tuple[int, int], seek: float, silence: float) -> list[str]:

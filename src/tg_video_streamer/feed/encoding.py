@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import Setting, attempt
+from tg_video_streamer.feed.branding import CannotDraw, drawn_caption
 from tg_video_streamer.feed.faults import Fault, FaultWatch
+from tg_video_streamer.feed.overlay import Chosen, OverlayFiles
 from tg_video_streamer.feed.place import Outcome, Place
 from tg_video_streamer.feed.probe import carried_over, probe
 from tg_video_streamer.feed.renewal import Renewal
@@ -25,8 +28,20 @@ _log = structlog.get_logger(__name__)
 class Encoding:
     """The tries at one item; remembers what was found out, so that the next need not."""
 
-    def __init__(self, item: Item, setting: Setting, renewal: Renewal) -> None:
+    def __init__(
+        self,
+        item: Item,
+        setting: Setting,
+        renewal: Renewal,
+        *,
+        overlay: Chosen,
+        air_time: AirTime,
+    ) -> None:
         self._item = item
+        self._overlay = overlay
+        self._air_time = air_time
+        self._caption: bytes | None = None
+        self._caption_asked = False
         self._setting = setting
         self._renewal = renewal
         self._known_inputs: tuple[MediaInput, ...] | None = None
@@ -55,21 +70,29 @@ class Encoding:
         source = self.source
         assert source is not None  # noqa: S101 - the caller has probed it
         self._watch = FaultWatch(origin_seconds=place.item_seconds)
+        files = await self._worn(media, place)
+
+        def moved_on() -> None:
+            files.set_clock(self._air_time.of(place))
+            progressed()
+
         async with asyncio.TaskGroup() as group:
             renewal = group.create_task(self._renewal.keep(media), name="renew urls")
             failure: StreamerError | None = None
             try:
-                outcome = await attempt(
-                    self._setting,
-                    media,
-                    source,
-                    place,
-                    end_seconds=self._item.end_seconds,
-                    volume=self._item.volume,
-                    on_line=self._watch.take,
-                    keep=keep,
-                    progressed=progressed,
-                )
+                with files:
+                    outcome = await attempt(
+                        self._setting,
+                        media,
+                        source,
+                        place,
+                        end_seconds=self._item.end_seconds,
+                        volume=self._item.volume,
+                        on_top=files.on_top,
+                        on_line=self._watch.take,
+                        keep=keep,
+                        progressed=moved_on,
+                    )
             except StreamerError as error:
                 # Raised inside the group it would come out as a group of errors.
                 failure = error
@@ -80,6 +103,27 @@ class Encoding:
         # What has given frames need not be asked again.
         self._known_inputs = media.inputs if outcome.frames and not media.is_live else None
         return outcome
+
+    async def _worn(self, media: Media, place: Place) -> OverlayFiles:
+        """What this try wears; open from now on. The clock already tells the time of the first frame."""
+        overlay = await self._overlay()
+        if overlay.caption and not self._caption_asked:
+            self._caption_asked = True
+            self._caption = await self._drawn(self._item.title or media.title)
+        begun = self._air_time.begin(place)
+        files = OverlayFiles(overlay, self._caption, age_seconds=place.item_seconds - begun)
+        files.set_clock(self._air_time.of(place))
+        return files
+
+    async def _drawn(self, title: str) -> bytes | None:
+        """The picture of the title; None where there is none, or it cannot be written."""
+        if not title.strip():
+            return None
+        try:
+            return await drawn_caption(title, self._setting.house)
+        except CannotDraw as error:
+            _log.warning("the title is not shown on the picture", key=self._item.key, title=title, why=str(error))
+            return None
 
     def faults(self, played_seconds: float) -> Sequence[Fault]:
         """What a viewer at `played_seconds` of the item has newly met."""

@@ -12,10 +12,12 @@ from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ProbeFailed, StreamerError
 from tg_video_streamer.events import Event
+from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import STALL_SECONDS, Setting
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.encoding import Encoding
 from tg_video_streamer.feed.keeping import Keeping
+from tg_video_streamer.feed.overlay import Chosen, no_overlay, once
 from tg_video_streamer.feed.place import Outcome
 from tg_video_streamer.feed.progress import FOR_GOOD, Progress, Step, item_duration
 from tg_video_streamer.feed.renewal import Renewal, Resolve
@@ -60,13 +62,13 @@ class Feed:
         stall_seconds: float = STALL_SECONDS,
         changed: Callable[[], None] = lambda: None,
         unhurried: bool = False,
+        overlay: Chosen = no_overlay,
     ) -> None:
-        """`start_seconds` counts from the item's own beginning (its `start=`).
+        """`start_seconds` counts from the item's own beginning (its `start=`). `overlay` is asked once.
 
         `headers` are the programme's: a child that gives others is refused; None takes what comes. `publish` gets
         events (`EventBus.publish`). With a `library` a kept copy plays in place of the source, and one is made while the
-        source is played for the first time. `unhurried` as in Setting. `changed` is called in the loop's thread whenever the
-        state or `primed` changes.
+        source is played for the first time. `unhurried` as in Setting. `changed` hears of state and `primed`, in the loop.
         """
         self.item = item
         self.expansion: Expansion | None = None
@@ -77,18 +79,21 @@ class Feed:
         self.last_error: StreamerError | None = None
         self.retry_pauses = RETRY_PAUSES
         self._renewal = Renewal(item, resolve=resolve, clock=clock, failed=self._failed)
-        self._keeping = Keeping(item, library, resolve=resolve, clock=clock, failed=self._failed, must_keep=unhurried)
+        worn = once(overlay)
+        self._keeping = Keeping(
+            item, library, resolve=resolve, clock=clock, failed=self._failed, must_keep=unhurried, overlay=worn
+        )
         self._reports = Reports(item, publish, clock, unheard=unhurried)
         self._clock = clock
         self._changed = changed
         self._buffer_seconds = buffer_seconds
         self._waiting_seconds = min(waiting_seconds, buffer_seconds)
-        self._on_air = False
-        self._was_primed = False
+        self._on_air = self._was_primed = False
         self._put_before = 0
         self._machine = StateMachine(FEED_TRANSITIONS, FeedState.RESOLVING, self._moved)
         self._progress = Progress(start_seconds=start_seconds)
         self.buffer = Buffer(limit_seconds=self._waiting_seconds)
+        self.air_time = AirTime(self.buffer, clock)
         self._setting = Setting(
             house=house,
             headers=headers,
@@ -98,7 +103,7 @@ class Feed:
             stall_seconds=stall_seconds,
             unhurried=unhurried,
         )
-        self._encoding = Encoding(item, self._setting, self._renewal)
+        self._encoding = Encoding(item, self._setting, self._renewal, overlay=worn, air_time=self.air_time)
 
     @property
     def state(self) -> FeedState:

@@ -9,6 +9,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import LibraryError, ResolveError, SourceGone, StreamerError, ToolMissing
+from tg_video_streamer.feed.overlay import Chosen, no_overlay
 from tg_video_streamer.feed.renewal import Resolve
 from tg_video_streamer.library.copy import Copy
 from tg_video_streamer.library.library import Library, Remembered
@@ -35,6 +36,7 @@ class Keeping:
         clock: Clock,
         failed: Callable[[str, StreamerError], None],
         must_keep: bool = False,
+        overlay: Chosen = no_overlay,
     ) -> None:
         """`must_keep`: to encode it without keeping it would be for nothing. `failed` hears with ("resolve", error) of a source that did not answer while its copy plays."""
         self._item = item
@@ -43,6 +45,7 @@ class Keeping:
         self._clock = clock
         self._failed = failed
         self._must_keep = must_keep
+        self._overlay = overlay
         self._writer: CopyWriter | None = None
         self._remembered: Remembered | None = None
         self._useless = False
@@ -86,7 +89,8 @@ class Keeping:
         if self._library is None or media.is_live or not media.source_id:
             return None
         await asyncio.to_thread(self._answered, media)
-        return await asyncio.to_thread(self._library.copy_of, self._item, media.source_id)
+        logo = (await self._overlay()).logo_digest
+        return await asyncio.to_thread(self._library.copy_of, self._item, media.source_id, logo=logo)
 
     async def check(self) -> None:
         """While a copy plays that was not asked for lately: ask its source whether it is still there."""
@@ -124,7 +128,10 @@ class Keeping:
         """
         self.forget()
         if self._library is not None and not media.is_live and media.source_id:
-            self._writer = await asyncio.to_thread(self._library.begin, self._item, media.source_id, media.title)
+            logo = (await self._overlay()).logo_digest
+            self._writer = await asyncio.to_thread(
+                self._library.begin, self._item, media.source_id, media.title, logo=logo
+            )
             if not self._must_keep:
                 self._library.missed()
         if self._must_keep and self._writer is None:
@@ -150,7 +157,8 @@ class Keeping:
     async def _known(self) -> Copy | None:
         if self._library is None:
             return None
-        remembered = await asyncio.to_thread(self._library.remembered, self._item)
+        logo = (await self._overlay()).logo_digest
+        remembered = await asyncio.to_thread(self._library.remembered, self._item, logo=logo)
         if remembered is None or not self._library.playable(remembered):
             return None
         self._remembered = remembered

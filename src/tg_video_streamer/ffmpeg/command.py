@@ -8,20 +8,30 @@ from pathlib import Path
 from tg_video_streamer.ffmpeg.encode import house_arguments
 from tg_video_streamer.ffmpeg.filters import Stretch, filter_graph
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.overlay import OnTop, overlay_inputs
 from tg_video_streamer.ffmpeg.source import Source
 
 
 def feed_command(
-    ffmpeg: Path, inputs: Sequence[Sequence[str]], *, source: Source, house: HouseFormat, stretch: Stretch
+    ffmpeg: Path,
+    inputs: Sequence[Sequence[str]],
+    *,
+    source: Source,
+    house: HouseFormat,
+    stretch: Stretch,
+    on_top: OnTop | None = None,
 ) -> list[str]:
-    """`inputs`: for each input of the item, in order, what `ffmpeg.inputs` made of it."""
+    """`inputs`: for each input of the item, in order, what `ffmpeg.inputs` made of it. `on_top`: what its picture wears."""
+    first_input = len(inputs) + (source.sound is None)
+    graph = filter_graph(source, house, stretch, on_top=on_top, first_input=first_input)
     length = [] if stretch.length_seconds is None else ["-t", f"{stretch.length_seconds:.6f}"]
     return [
         str(ffmpeg),
         *("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning"),
         *(word for one in inputs for word in one),
         *([] if source.sound is not None else ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]),
-        *("-filter_complex", filter_graph(source, house, stretch)),
+        *([] if on_top is None else overlay_inputs(on_top)),
+        *("-filter_complex", graph),
         *("-map", "[v]"),
         # ffmpeg 5.1 ends an endless stream with the other one only where it does not come out of the graph.
         *(["-map", "[a]"] if source.sound is not None else ["-map", f"{len(inputs)}:a", "-shortest"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.overlay import OnTop, overlay_chains
 from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
 from tg_video_streamer.media import FRAMES_PER_SECOND
 
@@ -45,9 +46,17 @@ class Stretch:
     """How much of either stream there is from here on, where known."""
 
 
-def filter_graph(source: Source, house: HouseFormat, stretch: Stretch) -> str:
-    """The value of -filter_complex."""
-    return ";".join((*_picture_chains(source, house, stretch), *_sound_chains(source.sound, house, stretch)))
+def filter_graph(
+    source: Source, house: HouseFormat, stretch: Stretch, *, on_top: OnTop | None = None, first_input: int = 0
+) -> str:
+    """The value of -filter_complex. `on_top` stands on the picture, its inputs being numbered from `first_input` on."""
+    sound = _sound_chains(source.sound, house, stretch)
+    if on_top is None:
+        return ";".join((*_picture_chains(source, house, stretch, "[v]"), *sound))
+    # Below the overlay: a logo or a clock must not hide from the detectors that the picture is black or frozen.
+    bare = _picture_chains(source, house, stretch, "[bare]")
+    overlay = overlay_chains(on_top, house, first_input=first_input, below="[bare]", above="[dressed]")
+    return ";".join((*bare, *overlay, f"[dressed]format=yuv420p,{_COLOURS}[v]", *sound))
 
 
 def fit(picture: Picture, house: HouseFormat) -> str:
@@ -60,14 +69,14 @@ def frame(house: HouseFormat) -> str:
     return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{_COLOURS}"
 
 
-def _picture_chains(source: Source, house: HouseFormat, stretch: Stretch) -> tuple[str, ...]:
+def _picture_chains(source: Source, house: HouseFormat, stretch: Stretch, out: str) -> tuple[str, ...]:
     picture = source.picture
     if picture is None:
-        return (f"color=c={CARD_COLOUR}:s={house.width}x{house.height}:r={FRAMES_PER_SECOND},{frame(house)}[v]",)
+        return (f"color=c={CARD_COLOUR}:s={house.width}x{house.height}:r={FRAMES_PER_SECOND},{frame(house)}{out}",)
     pad = f"[{picture.input_index}:v:{picture.stream_index}]"
     if picture.still:
         # One frame is scaled and then repeated: scaling each repetition would cost as much as a film.
-        return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{_COLOURS}[v]",)
+        return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{_COLOURS}{out}",)
     rate = f"fps={FRAMES_PER_SECOND}:start_time=0"
     trim = (
         [f"trim=start={stretch.trim_seconds:.6f},setpts=PTS-{stretch.trim_seconds:.6f}/TB"]
@@ -90,7 +99,7 @@ def _picture_chains(source: Source, house: HouseFormat, stretch: Stretch) -> tup
         "[watched]fps=2,scale=160:90:flags=fast_bilinear,blackdetect=d=0.1:pix_th=0.06,"
         f"freezedetect=n=-60dB:d={FAULT_SECONDS:g},metadata={_TO_STDERR},nullsink"
     )
-    return (chain, watch, f"[seen]{_hold(stretch)}{_COLOURS}[v]")
+    return (chain, watch, f"[seen]{_hold(stretch)}{_COLOURS}{out}")
 
 
 def _shape(picture: Picture, house: HouseFormat) -> str:

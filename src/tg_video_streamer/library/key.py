@@ -15,7 +15,8 @@ def copy_key(*, item: Item, source_id: str, house: HouseFormat, headers: CodecHe
     """32 hexadecimal digits, the same for the same content in the same shape.
 
     The version of ffmpeg is left out on purpose: an upgrade must not void what is kept against an outage. Headers are
-    in, since what differs in them cannot be spliced.
+    in, since what differs in them cannot be spliced. `logo` is a digest of the image that stands on the picture, never
+    its path, or empty.
     """
     end = item.end_seconds
     parts: list[str | float | int | None] = [

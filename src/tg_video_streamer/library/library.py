@@ -60,7 +60,6 @@ class Library:
         headers: CodecHeaders,
         clock: Clock,
         keep_removed: bool = False,
-        logo: str = "",
     ) -> None:
         """`max_bytes` is for all copies together, 0 to keep nothing new; `floor_bytes` stay free on the disk.
 
@@ -77,7 +76,6 @@ class Library:
         self._headers = headers
         self._clock = clock
         self.keep_removed = keep_removed
-        self._logo = logo
         self._shelf = Shelf(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
         self._lock = threading.Lock()
         self._refused = "it is not open"
@@ -102,14 +100,14 @@ class Library:
         """Why nothing is kept or found now; empty where all is well."""
         return self._refused or self._shelf.problem
 
-    def copy_of(self, item: Item, source_id: str) -> Copy | None:
-        """The copy of what the source is now."""
-        return self._find(item, source_id)
+    def copy_of(self, item: Item, source_id: str, *, logo: str = "") -> Copy | None:
+        """The copy of what the source is now. `logo`, here and below: a digest of the logo that it shows, or nothing."""
+        return self._find(self._key(item, source_id, logo))
 
-    def remembered(self, item: Item) -> Remembered | None:
+    def remembered(self, item: Item, *, logo: str = "") -> Remembered | None:
         """The copy of what the source was when it answered last; None where there is none. Asks nobody."""
         source = self._shelf.ask(lambda: self._shelf.index.source(item.key), None)
-        copy = self._find(item, source.source_id) if source is not None else None
+        copy = self._find(self._key(item, source.source_id, logo)) if source is not None else None
         if source is None or copy is None:
             return None
         return Remembered(
@@ -139,9 +137,9 @@ class Library:
         """Whether it may stand in for its source: in an outage, and else only where the operator keeps what is removed."""
         return self.keep_removed or not remembered.gone_reason
 
-    def begin(self, item: Item, source_id: str, title: str) -> CopyWriter | None:
+    def begin(self, item: Item, source_id: str, title: str, *, logo: str = "") -> CopyWriter | None:
         """Start to keep an item; None where it is kept or being kept already, or nothing can be kept now."""
-        key = self._key(item, source_id)
+        key = self._key(item, source_id, logo)
         if not self._on or self._is_listed(key):
             return None
         if (trouble := self._shelf.room_to_begin()) is not None:
@@ -209,11 +207,11 @@ class Library:
         """How many copies there are."""
         return self._shelf.ask(self._shelf.index.count, 0)
 
-    def _key(self, item: Item, source_id: str) -> str:
-        return copy_key(item=item, source_id=source_id, house=self._house, headers=self._headers, logo=self._logo)
+    def _key(self, item: Item, source_id: str, logo: str) -> str:
+        return copy_key(item=item, source_id=source_id, house=self._house, headers=self._headers, logo=logo)
 
-    def _find(self, item: Item, source_id: str) -> Copy | None:
-        return self._shelf.ask(lambda: self._shelf.index.find(self._key(item, source_id)), None)
+    def _find(self, key: str) -> Copy | None:
+        return self._shelf.ask(lambda: self._shelf.index.find(key), None)
 
     def _is_listed(self, key: str) -> bool:
         return self._shelf.ask(lambda: self._shelf.index.find(key), None) is not None

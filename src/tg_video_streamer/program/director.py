@@ -20,6 +20,7 @@ from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.program.act import Act, FeedMaker
+from tg_video_streamer.program.due import due_seconds
 from tg_video_streamer.program.playout import Change, Playout
 from tg_video_streamer.program.slate import SlateReason
 from tg_video_streamer.program.source import Showing
@@ -103,13 +104,13 @@ class Director:
         self._went_on(showing) if change is Change.WENT_ON else self._came_off(showing, reason)
         self.wake()
 
-    def renew_next(self) -> None:
-        """The order has changed: what is primed must be what comes next again."""
+    def renew_next(self, *, look: bool = False) -> None:
+        """The order has changed, or the `look` of all items: what is primed must be what comes next again."""
         self.wake()
         wanted = self._wanted(len(self._coming))
         in_order = [act for act in self._coming if not act.late]
         for at, act in enumerate(in_order):
-            if at >= len(wanted) or wanted[at].key != act.item.key:
+            if look or at >= len(wanted) or wanted[at].key != act.item.key:
                 for stale in in_order[at:]:
                     self._drop(stale)
                 return
@@ -190,6 +191,7 @@ class Director:
     def _begin(self, tasks: asyncio.TaskGroup, item: Item) -> None:
         start_seconds = self._rotation.resume_seconds(item) if not self._coming else 0.0
         feed = self._make_feed(item, start_seconds=start_seconds, changed=self.wake)
+        feed.air_time.due = lambda: due_seconds(feed, self.coming, self.on_air, self._playout.item_seconds)
         task = tasks.create_task(feed.run(), name=f"feed {item.key}")
         began = self._clock.monotonic()
         self._coming.append(Act(item=item, feed=feed, task=task, resumes=start_seconds > 0, began=began))

@@ -36,14 +36,19 @@ class Preparer:
         calm: Callable[[], bool],
         make_feed: UnhurriedFeed,
         clock: Clock,
+        logo: Callable[[], str] = str,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        """`upcoming` gives the next items, soonest first; `calm` says whether the programme needs no help."""
+        """`upcoming` gives the next items, soonest first; `calm` says whether the programme needs no help.
+
+        `logo` gives the digest of the logo that they will show.
+        """
         self._library = library
         self._upcoming = upcoming
         self._calm = calm
         self._make_feed = make_feed
         self._clock = clock
+        self._logo = logo
         self._look_seconds = look_seconds
         self._not_before: dict[str, float] = {}
         self._wanted: frozenset[str] = frozenset()
@@ -65,10 +70,12 @@ class Preparer:
         now = self._clock.monotonic()
         self._not_before = {key: until for key, until in self._not_before.items() if until > now}
         coming = (item for item in self._upcoming(AHEAD_ITEMS) if item.key not in self._not_before)
-        return next((item for item in coming if self._library.remembered(item) is None), None)
+        logo = self._logo()
+        return next((item for item in coming if self._library.remembered(item, logo=logo) is None), None)
 
     def _protect_next(self) -> None:
-        found = [self._library.remembered(item) for item in self._upcoming(NEXT_ITEMS)]
+        logo = self._logo()
+        found = [self._library.remembered(item, logo=logo) for item in self._upcoming(NEXT_ITEMS)]
         wanted = frozenset(one.copy.key for one in found if one is not None)
         if wanted != self._wanted:
             self._wanted = wanted

@@ -1,0 +1,69 @@
+"""What stands on a picture, as command lines: the same as ever without it, and nothing to escape or to read with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tg_video_streamer.ffmpeg.command import feed_command
+from tg_video_streamer.ffmpeg.filters import Stretch, filter_graph
+from tg_video_streamer.ffmpeg.house import Quality, house_format
+from tg_video_streamer.ffmpeg.overlay import CLOCK_BYTES, OnTop, clock_words
+from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+
+HOUSE = house_format(Quality.P720)
+PICTURE = Picture(input_index=0, stream_index=0, codec="h264", width=1280, height=720, frame_rate=25.0)
+SOUND = Sound(input_index=0, stream_index=0, codec="aac", channels=2, sample_rate=48000)
+FONT = Path("/fonts/a: 'font' [x], y;z.ttf")
+ALL = OnTop(logo=7, caption=8, clock=9, font=FONT)
+
+
+def _command(on_top: OnTop | None, *, sound: Sound | None = SOUND) -> list[str]:
+    source = Source(picture=PICTURE, sound=sound, duration_seconds=60.0)
+    return feed_command(
+        Path("ffmpeg"), [["-i", "file:a"]], source=source, house=HOUSE, stretch=Stretch(), on_top=on_top
+    )
+
+
+def test_a_picture_with_nothing_on_it_is_made_as_ever() -> None:
+    """Who asks for none of it pays for none of it: no input, no filter, no other label."""
+    command = _command(None)
+    assert command.count("-i") == 1
+    assert not any(word in " ".join(command) for word in ("overlay", "drawtext", "[bare]"))
+
+
+def test_each_input_is_counted_where_it_stands() -> None:
+    """Logo and title are the inputs behind those of the item, and behind the silence where it has no sound."""
+    for sound, first in ((SOUND, 1), (None, 2)):
+        command = _command(ALL, sound=sound)
+        inputs = [command[at + 1] for at, word in enumerate(command) if word == "-i"]
+        assert inputs[first:] == ["pipe:7", "pipe:8"]
+        graph = command[command.index("-filter_complex") + 1]
+        assert f"[{first}:v]" in graph
+        assert f"[{first + 1}:v]" in graph
+
+
+def test_black_and_frozen_pictures_are_seen_below_a_clock_that_moves() -> None:
+    """The detectors look at the item's own picture."""
+    graph = filter_graph(Source(picture=PICTURE, sound=None, duration_seconds=9.0), HOUSE, Stretch(), on_top=ALL)
+    watched = next(chain for chain in graph.split(";") if "freezedetect" in chain)
+    assert watched.startswith("[watched]")
+    split = next(at for at, chain in enumerate(graph.split(";")) if "split[seen][watched]" in chain)
+    assert split < next(at for at, chain in enumerate(graph.split(";")) if "drawtext" in chain)
+    assert ALL.descriptors == (7, 8, 9)
+
+
+@given(age=st.floats(min_value=0, max_value=9, allow_nan=False))
+def test_a_title_ends_when_it_would_have_ended(age: float) -> None:
+    """A stretch that begins amid it shows the rest of it."""
+    graph = " ".join(_command(OnTop(caption=8, caption_age_seconds=age)))
+    repeated = int(graph.partition("loop=")[2].partition(":")[0])
+    assert abs(repeated + 1 + round(age * 25) - 225) <= 1
+
+
+@given(wall=st.none() | st.floats(min_value=0, max_value=4e9, allow_nan=False))
+def test_the_clocks_words_are_always_as_long(wall: float | None) -> None:
+    """So one writing replaces them whole."""
+    assert len(clock_words(wall)) == CLOCK_BYTES
