@@ -18,7 +18,7 @@ from tg_video_streamer.control.station import Station
 from tg_video_streamer.control.status import TelegramFacts
 from tg_video_streamer.control_parts import ControlParts, control_parts
 from tg_video_streamer.events import EventBus, Rung
-from tg_video_streamer.feed_parts import FeedParts, burned_in
+from tg_video_streamer.feed_parts import FeedParts
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.heartbeat import Heartbeat
 from tg_video_streamer.library.library import Library
@@ -152,10 +152,8 @@ class _Assembly:
 
     def _calm(self) -> bool:
         """The item on air is well ahead of its viewers, and what is encoded now can be kept."""
-        if burned_in(self.settings):
-            return False
         feed, seen = self.director.on_air, self.playout.on_air
-        if feed is None or seen is None or seen.showing.rung is not Rung.ITEM:
+        if not self.feeds.keeping or feed is None or seen is None or seen.showing.rung is not Rung.ITEM:
             return False
         return feed.buffer.finished or feed.buffer.seconds >= self.settings.buffer_seconds / 2
 

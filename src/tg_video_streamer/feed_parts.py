@@ -56,6 +56,11 @@ class FeedParts:
         self.resolve = watching(self._resolver.resolve)
         """Where an item of the playlist is now."""
 
+    @property
+    def keeping(self) -> bool:
+        """Whether what is encoded now can be kept."""
+        return self.library is not None and not burned_in(self._settings)
+
     def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
         """The feed of an item of the playlist."""
         return self._made(self.resolve, item, start_seconds=start_seconds, changed=changed)
@@ -109,7 +114,7 @@ class FeedParts:
             buffer_seconds=self._settings.buffer_seconds,
             clock=self._clock,
             publish=(lambda _event: None) if unhurried else self._publish,
-            library=self.library if not burned_in(self._settings) else None,
+            library=self.library if self.keeping else None,
             overlay=overlay or self.branding.chosen,
             start_seconds=start_seconds,
             changed=changed,
