@@ -249,7 +249,7 @@ def build(
     telegram = made.telegram(notifier, expired)
     outputs = made.outputs(telegram)
     library = made.feeds.library
-    control = made.control(outputs, telegram, lambda: _said(metrics.warning, made.feeds))
+    control = made.control(outputs, telegram, lambda: [*filter(None, [metrics.warning]), *made.feeds.problems])
     station = control.station
     measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir}, library)
     metrics = _metrics_server(measured, settings)
@@ -280,13 +280,6 @@ def build(
         house=prepared.house,
         folder=folder,
     )
-
-
-def _said(of_metrics: str, feeds: FeedParts) -> list[str]:
-    """What is wrong now with parts that the programme can do without."""
-    library = feeds.library
-    of_library = f"library: {library.problem}" if library is not None and library.problem else ""
-    return [said for said in (of_metrics, of_library, *feeds.branding.problems) if said]
 
 
 def as_run_file(settings: Settings) -> Path:

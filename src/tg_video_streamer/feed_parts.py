@@ -61,6 +61,12 @@ class FeedParts:
         """Whether what is encoded now can be kept."""
         return self.library is not None and not burned_in(self._settings)
 
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong now with library and overlay, without which items play on; a line each."""
+        problem = self.library.problem if self.library is not None else ""
+        return [*([f"library: {problem}"] if problem else []), *self.branding.problems]
+
     def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
         """The feed of an item of the playlist."""
         return self._made(self.resolve, item, start_seconds=start_seconds, changed=changed)
