@@ -76,6 +76,10 @@ class Told(SmallChannel):
         super().__init__()
         self.status = tell  # type: ignore[method-assign]
 
+    def reload(self) -> str:
+        """See Verbs."""
+        return "the playlist is read again"
+
 
 def room_of(
     programme: Programme, verbs: Verbs, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0

@@ -129,7 +129,9 @@ class SmallChannel:
 
     def queue_move(self, key: str, *, place: int) -> str:
         """See Verbs."""
-        item = next(item for item in self.queue if item.key == key)
+        item = next((item for item in self.queue if item.key == key), None)
+        if item is None:
+            raise ControlError(f"{key} is not in the queue", remedy="see: tg-video-streamer queue list")
         self.queue.remove(item)
         self.queue.insert(place, item)
         return f"moved {key}"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tg_video_streamer.cli import asking, library, looking, running, session
+from tg_video_streamer.cli import asking, library, looking, page_token, running, session
 from tg_video_streamer.errors import ConfigError, NoService, StreamerError
 
 PROGRAM = "tg-video-streamer"
@@ -26,6 +26,7 @@ application = typer.Typer(
 running.add_commands(application)
 looking.add_commands(application)
 asking.add_commands(application)
+page_token.add_commands(application)
 library.add_commands(application)
 session.add_commands(application)
 

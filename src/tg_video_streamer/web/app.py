@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from importlib import resources
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
@@ -16,9 +17,10 @@ from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.web.access.access import Access
 from tg_video_streamer.web.access.bodies import BODY_SECONDS
 from tg_video_streamer.web.access.doing import do_routes
-from tg_video_streamer.web.access.gate import Gate
+from tg_video_streamer.web.access.gate import Gate, refused_by_routing
 from tg_video_streamer.web.access.login import login_routes
 from tg_video_streamer.web.access.visitor import visitor
+from tg_video_streamer.web.api.routes import api_routes
 from tg_video_streamer.web.guard import Guard
 from tg_video_streamer.web.json_answer import JsonAnswer
 from tg_video_streamer.web.page import render_page
@@ -45,7 +47,9 @@ def build_web_app(
             *_static_routes(),
             *login_routes(access),
             *do_routes(room.verbs, access),
+            *api_routes(room, access),
         ],
+        exception_handlers={HTTPException: refused_by_routing},
         middleware=[Middleware(Guard, hosts=tuple(hosts)), Middleware(Gate, access=access)],
     )
     app.state.preview = room.preview

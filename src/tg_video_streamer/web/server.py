@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tg_video_streamer.errors import ListenFailed
 
@@ -20,6 +21,8 @@ _log = structlog.get_logger(__name__)
 
 _TRIED_PORTS = 20
 _MOST_CONNECTIONS = 200
+_ASKING_SECONDS = 20.0
+"""How long a client may take to say what it wants, or to send what nobody waits for any more."""
 _GOODBYE_SECONDS = 0.3
 """How long running responses may take to end after their streams were closed; then their connections are cut."""
 
@@ -66,14 +69,15 @@ def listen(host: str, port: int, *, unread_seconds: float = 20.0) -> Listener:
     raise ListenFailed(message, remedy="set WEB_HOST to an address of this machine and WEB_PORT to a free port")
 
 
-async def serve(app: Starlette, listener: Listener) -> None:
+async def serve(app: Starlette, listener: Listener, *, asking_seconds: float = _ASKING_SECONDS) -> None:
     """Answer until cancelled; then close the app's preview, every connection and the listener, within a second.
 
+    A connection on which nothing is being answered is closed after `asking_seconds`, however its client drips bytes.
     Where it ends by an error the listener stays open, so that it can be called again with a new app.
     """
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_patient(asking_seconds),
         ws="none",
         lifespan="off",
         loop="none",
@@ -96,6 +100,42 @@ async def serve(app: Starlette, listener: Listener) -> None:
     finally:
         app.state.preview.close()
         await server.end()
+
+
+def _patient(seconds: float) -> type[H11Protocol]:
+    """Uvicorn's protocol, which waits for a request for ever, with an end to that: each waiting client holds a place."""
+
+    class Patient(H11Protocol):
+        _limit: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+            super().connection_made(transport)
+            self._time()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._untime()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._time()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._time()
+
+        def _time(self) -> None:
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._untime()
+            elif self._limit is None and not self.transport.is_closing():
+                self._limit = self.loop.call_later(seconds, self.transport.abort)
+
+        def _untime(self) -> None:
+            if self._limit is not None:
+                self._limit.cancel()
+                self._limit = None
+
+    return Patient
 
 
 class _Server(uvicorn.Server):

@@ -84,8 +84,8 @@ class Access:
         log.warning("a wrong token was shown", by=address, locked_out_seconds=round(seconds))
         raise RequestRefused("this token is not right", status=401, remedy=GET_TOKEN)
 
-    def sign_in(self, request: Request, word: str, answer: Response) -> None:
-        """Give `answer` the cookie of a new session. Raises RequestRefused as `admit`, and for what a foreign page sent."""
+    def sign_in(self, request: Request, word: str) -> tuple[str, Session]:
+        """A new session, and its cookie for `set_cookie`. Raises RequestRefused as `admit`, and for a foreign page's."""
         self.same_site(request)
         if self._behind_proxy and hops.is_plain_http(request):
             raise RequestRefused("a token is not taken without TLS", status=403, remedy="open the page by https://")
@@ -93,9 +93,13 @@ class Access:
         role = self.admit(word, address)
         self._sessions.end(request.cookies.get(self._cookie, ""))
         log.info("signed in", role=str(role), by=address)
+        return self._sessions.begin(role, self._tokens())
+
+    def set_cookie(self, answer: Response, cookie: str) -> None:
+        """Have the browser keep it: for this site alone, out of the reach of scripts, and behind a proxy with TLS only."""
         answer.set_cookie(
             self._cookie,
-            self._sessions.begin(role, self._tokens()),
+            cookie,
             max_age=round(LONGEST_SECONDS),
             secure=self._behind_proxy,
             httponly=True,

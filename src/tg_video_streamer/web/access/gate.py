@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -82,3 +83,14 @@ def refused(request: Request, refusal: RequestRefused) -> Response:
         where = quote(back) if request.method == "GET" else "/"
         return RedirectResponse(f"/login?back={where}", status_code=303)
     return PlainTextResponse(f"{refusal}\n", status_code=refusal.status, headers=headers)
+
+
+async def refused_by_routing(request: Request, error: Exception) -> Response:
+    """The answer where no route takes the path (404) or the method (405)."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this one alone
+    words = {404: "there is nothing at this address", 405: "this is not done here by that method"}
+    what = words.get(error.status_code, error.detail)
+    if wants_json(request):
+        answer = {"ok": False, "error": what, "remedy": "see /api/openapi.json"}
+        return JsonAnswer(answer, status_code=error.status_code, headers=error.headers)
+    return PlainTextResponse(f"{what}\n", status_code=error.status_code, headers=error.headers)

@@ -14,6 +14,7 @@ from tg_video_streamer.web.access.bodies import read_form
 from tg_video_streamer.web.access.gate import refused, wants_json
 from tg_video_streamer.web.access.hops import own_path
 from tg_video_streamer.web.access.visitor import visitor
+from tg_video_streamer.web.json_answer import JsonAnswer
 
 _FORM_BYTES = 16 * 1024
 _WORDS = {
@@ -50,14 +51,17 @@ def login_routes(access: Access) -> list[Route]:
     async def sign_in(request: Request) -> Response:
         fields = await read_form(request, limit=_FORM_BYTES)
         back = own_path(fields.get("back", "/"))
-        answer = RedirectResponse(back, status_code=303)
         try:
-            access.sign_in(request, fields.get("token", ""), answer)
+            cookie, session = access.sign_in(request, fields.get("token", ""))
         except RequestRefused as refusal:
             if wants_json(request):
                 return refused(request, refusal)
             headers = {"Retry-After": f"{refusal.seconds:.0f}"} if refusal.seconds else {}
             return HTMLResponse(_page(request, back, refusal), status_code=refusal.status, headers=headers)
+        answer: Response = RedirectResponse(back, status_code=303)
+        if wants_json(request):
+            answer = JsonAnswer({"ok": True, "result": {"role": session.role, "csrf": session.csrf}})
+        access.set_cookie(answer, cookie)
         return answer
 
     async def sign_out(request: Request) -> Response:

@@ -43,17 +43,17 @@ class Sessions:
         self._clock = clock
         self._open: dict[bytes, Session] = {}
 
-    def begin(self, role: Role, tokens: Tokens) -> str:
-        """A new session's cookie."""
+    def begin(self, role: Role, tokens: Tokens) -> tuple[str, Session]:
+        """A new session, and its cookie."""
         now = self._clock.monotonic()
         self._open = {key: one for key, one in self._open.items() if self._lives(one, now)}
         while len(self._open) >= MOST_SESSIONS:
             del self._open[min(self._open, key=lambda key: self._open[key].used)]
         cookie = secrets.token_urlsafe(32)
-        self._open[_key(cookie)] = Session(
+        session = self._open[_key(cookie)] = Session(
             role=role, fingerprint=tokens.fingerprint(role), csrf=secrets.token_urlsafe(32), began=now, used=now
         )
-        return cookie
+        return cookie, session
 
     def find(self, cookie: str, tokens: Tokens) -> Session | None:
         """The session of a cookie, used now; None where there is none (any more), or its token is another now."""

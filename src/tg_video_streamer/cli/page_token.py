@@ -1,0 +1,52 @@
+"""The command that shows what opens the page: `token`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+from tg_video_streamer.cli.place import EnvFileOption, settings_file, state_dir
+from tg_video_streamer.envfile import read_env_file
+from tg_video_streamer.errors import ControlError
+from tg_video_streamer.web.access.tokens import FILE_NAME, read_token
+
+
+def token(env_file: EnvFileOption = None) -> int:
+    """Show the operator's token for the page and the API; for the service's own user, or root."""
+    typer.echo(_set(settings_file(env_file)) or _kept(state_dir(settings_file(env_file), os.environ)))
+    return 0
+
+
+def _set(env_file: Path | None) -> str:
+    """WEB_TOKEN; empty where it is not set. What the file names counts, even where it is empty."""
+    found = read_env_file(env_file).values if env_file is not None else {}
+    return found.get("WEB_TOKEN", os.environ.get("WEB_TOKEN", "")).strip()
+
+
+def _kept(folder: Path) -> str:
+    """The token that the service made. Raises ControlError."""
+    path = folder / FILE_NAME
+    try:
+        token = read_token(folder)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ControlError(
+            f"there is no token in {folder} yet", remedy="start the service once, or set WEB_TOKEN"
+        ) from error
+    except PermissionError as error:
+        raise ControlError(
+            f"{path} belongs to another user", remedy="run this command as that user, or with sudo"
+        ) from error
+    except OSError as error:
+        raise ControlError(
+            f"{path} cannot be read: {error.strerror}", remedy="remove it and restart the service, which makes another"
+        ) from error
+    if not token:
+        raise ControlError(f"{path} holds no token", remedy="restart the service, which makes another")
+    return token
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Put this module's command on the command line."""
+    application.command()(token)

@@ -1,0 +1,78 @@
+"""`/api/as-run`: what was on air, newest first, filtered, as JSON or as CSV."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tg_video_streamer.control.aired import AiredFilter, AiredRow, aired, as_csv, wall
+from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.events import Rung
+from tg_video_streamer.web.json_answer import JsonAnswer
+
+CSV_TYPE = "text/csv"
+MOST_ROWS = 10_000
+USUAL_ROWS = 500
+NAMES = ("since", "until", "words", "rung", "limit")
+"""The query's names."""
+
+
+def as_run_routes(path: Path) -> list[Route]:
+    """The route for the log at `path`."""
+
+    async def answer(request: Request) -> Response:
+        wanted, limit = read_filter(request.query_params.multi_items())
+        try:
+            rows = await asyncio.to_thread(_rows, path, wanted, limit)
+        except OSError as error:
+            raise RequestRefused(f"the as-run log cannot be read: {error.strerror}", status=500) from error
+        if CSV_TYPE in request.headers.get("accept", ""):
+            headers = {"Content-Disposition": 'attachment; filename="as-run.csv"', "Vary": "Accept"}
+            # A lone half of a surrogate pair stays visible instead of breaking the table.
+            content = (await asyncio.to_thread(as_csv, rows)).encode("utf-8", "backslashreplace")
+            return Response(content, media_type=CSV_TYPE, headers=headers)
+        return JsonAnswer({"ok": True, "result": [asdict(row) for row in rows]}, headers={"Vary": "Accept"})
+
+    return [Route("/api/as-run", answer)]
+
+
+def read_filter(pairs: list[tuple[str, str]]) -> tuple[AiredFilter, int]:
+    """The filter and how many rows at most. Raises RequestRefused with 422."""
+    texts = dict(pairs)
+    if len(texts) != len(pairs) or not texts.keys() <= set(NAMES):
+        raise RequestRefused("the filter has something that it does not take", status=422, remedy=", ".join(NAMES))
+    rung = texts.get("rung", "")
+    if rung and rung not in set(Rung):
+        raise RequestRefused("rung is none that there is", status=422, remedy=f"one of: {', '.join(Rung)}")
+    limit = texts.get("limit", str(USUAL_ROWS))
+    if not (limit.isascii() and limit.isdecimal() and len(limit) < 8 and 1 <= int(limit) <= MOST_ROWS):
+        raise RequestRefused(f"limit must be a whole number from 1 to {MOST_ROWS}", status=422)
+    wanted = AiredFilter(
+        since_wall=_time(texts, "since", -math.inf),
+        until_wall=_time(texts, "until", math.inf),
+        words=texts.get("words", ""),
+        rung=rung,
+    )
+    return wanted, int(limit)
+
+
+def _time(texts: Mapping[str, str], name: str, otherwise: float) -> float:
+    if name not in texts:
+        return otherwise
+    try:
+        return wall(texts[name])
+    except (ValueError, OverflowError) as error:
+        remedy = "write it as 2026-05-01T20:00:00Z; a + in an address is %2B"
+        raise RequestRefused(f"{name} is no time", status=422, remedy=remedy) from error
+
+
+def _rows(path: Path, wanted: AiredFilter, limit: int) -> list[AiredRow]:
+    return list(islice(aired(path, wanted), limit))

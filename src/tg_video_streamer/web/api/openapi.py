@@ -1,0 +1,151 @@
+"""The OpenAPI 3.1 document of the API, made from the table of verbs and the classes of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from tg_video_streamer.control.aired import AiredRow
+from tg_video_streamer.control.protocol import VERBS, Verb
+from tg_video_streamer.control.verbs import Verbs
+from tg_video_streamer.events import Rung
+from tg_video_streamer.web.access.arguments import MOST
+from tg_video_streamer.web.api.as_run import CSV_TYPE, MOST_ROWS, USUAL_ROWS
+
+Methods = Callable[[Verb], Sequence[str]]
+
+_WHERE = "#/components/schemas/{model}"
+_ARGUMENTS: dict[type, dict[str, Any]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer", "minimum": -MOST, "maximum": MOST},
+}
+_REFUSALS = {
+    400: "A token stands in the address.",
+    401: "No token, or a wrong one.",
+    403: "Viewers may only look.",
+    408: "The body did not arrive in time.",
+    409: "The channel does not do that now.",
+    413: "The body is too large.",
+    415: "The body is no JSON.",
+    422: "The arguments are not those of the verb.",
+    429: "Too many wrong tokens; Retry-After says for how long none is taken.",
+    500: "A defect of the service; its log has more.",
+}
+
+
+def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, Any]:
+    """The whole document; with `open_reading` it says that looking needs no token."""
+    answers = {name: TypeAdapter(get_type_hints(getattr(Verbs, name))["return"]) for name in VERBS}
+    answers["as-run"] = TypeAdapter(tuple[AiredRow, ...])
+    schemas, common = TypeAdapter.json_schemas(
+        [(name, "serialization", adapter) for name, adapter in answers.items()],
+        ref_template=_WHERE,
+        schema_generator=GenerateJsonSchema,
+    )
+    results = {name: _success(schemas[name, "serialization"]) for name in answers}
+    paths = {f"/api/{name}": _verb_path(name, methods_of, results[name], open_reading=open_reading) for name in VERBS}
+    paths["/api/as-run"] = {"get": _as_run(results["as-run"], open_reading=open_reading)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "tg-video-streamer",
+            "version": version("tg-video-streamer"),
+            "description": "Sees and steers one channel; the same verbs as the command line, the pages and the chat.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": common.get("$defs", {}) | {"Refusal": _refusal()},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _verb_path(name: str, methods_of: Methods, result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
+    verb = VERBS[name]
+    path = {}
+    for method in methods_of(verb):
+        operation: dict[str, Any] = {
+            "operationId": name if len(methods_of(verb)) == 1 else f"{name}_{method.lower()}",
+            "summary": verb.summary,
+            "tags": ["operator" if verb.for_operators else "viewer"],
+            "security": _security(for_operators=verb.for_operators, open_reading=open_reading),
+            "responses": _responses({"application/json": {"schema": result}}, method),
+        }
+        if method == "GET":
+            operation["parameters"] = [_parameter(word, _ARGUMENTS[kind]) for word, kind in verb.arguments.items()]
+        elif verb.arguments:
+            operation["requestBody"] = _body(verb)
+        path[method.lower()] = operation
+    return path
+
+
+def _body(verb: Verb) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {word: _ARGUMENTS[kind] for word, kind in verb.arguments.items()},
+        "required": list(verb.arguments),
+        "additionalProperties": False,
+    }
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _as_run(result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
+    time = {"type": "string", "format": "date-time"}
+    limit = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": USUAL_ROWS}
+    names: dict[str, dict[str, Any]] = {
+        "since": time,
+        "until": time,
+        "words": {"type": "string"},
+        "rung": {"type": "string", "enum": list(map(str, Rung))},
+        "limit": limit,
+    }
+    content = {"application/json": {"schema": result}, CSV_TYPE: {"schema": {"type": "string"}}}
+    return {
+        "operationId": "as_run",
+        "summary": "What was on air, newest first: rows that end after `since`, begin before `until`, have all `words` in "
+        "their title, and are of one `rung`.",
+        "tags": ["viewer"],
+        "security": _security(for_operators=False, open_reading=open_reading),
+        "parameters": [_parameter(name, schema, required=False) for name, schema in names.items()],
+        "responses": _responses(content, "GET"),
+    }
+
+
+def _security(*, for_operators: bool, open_reading: bool) -> list[dict[str, list[str]]]:
+    return [{"token": []}] if for_operators or not open_reading else [{"token": []}, {}]
+
+
+def _parameter(name: str, schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": required, "schema": schema}
+
+
+def _success(schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"ok": {"const": True}, "result": schema},
+        "required": ["ok", "result"],
+        "additionalProperties": False,
+    }
+
+
+def _refusal() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "What happened, and what to do about it; the latter is empty where nothing can be done.",
+        "properties": {"ok": {"const": False}, "error": {"type": "string"}, "remedy": {"type": "string"}},
+        "required": ["ok", "error", "remedy"],
+        "additionalProperties": False,
+    }
+
+
+def _responses(content: dict[str, Any], method: str) -> dict[str, Any]:
+    refusal = {"application/json": {"schema": {"$ref": _WHERE.format(model="Refusal")}}}
+    bodyless = {408, 413, 415} if method == "GET" else set()
+    told = {status: meaning for status, meaning in _REFUSALS.items() if status not in bodyless}
+    refusals = {str(status): {"description": meaning, "content": refusal} for status, meaning in told.items()}
+    return {"200": {"description": "Done.", "content": content}} | refusals

@@ -1,0 +1,91 @@
+"""`/api/…`: one route a verb, made from the table of verbs; GET looks, POST changes, and every error is JSON."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tg_video_streamer.control import protocol
+from tg_video_streamer.control.acting import Actor, Way, act
+from tg_video_streamer.control.protocol import MAX_REQUEST_BYTES, VERBS, Verb
+from tg_video_streamer.errors import ControlError, RequestRefused, StreamerError
+from tg_video_streamer.web.access.access import Access
+from tg_video_streamer.web.access.arguments import from_texts, from_values
+from tg_video_streamer.web.access.bodies import read_body, require_type
+from tg_video_streamer.web.access.visitor import visitor
+from tg_video_streamer.web.api.as_run import as_run_routes
+from tg_video_streamer.web.api.openapi import openapi_document
+from tg_video_streamer.web.json_answer import JsonAnswer
+from tg_video_streamer.web.room import Room
+
+JSON_TYPE = "application/json"
+
+
+def methods_of(verb: Verb) -> tuple[str, ...]:
+    """GET for what changes nothing, POST for what does; and POST for questions that may not fit into an address."""
+    if verb.changes:
+        return ("POST",)
+    return ("GET", "POST") if verb.arguments else ("GET",)
+
+
+def api_routes(room: Room, access: Access) -> list[Route]:
+    """A route for each verb, for the as-run log, and for the document of them all."""
+
+    @cache
+    def document() -> JsonAnswer:
+        return JsonAnswer(openapi_document(methods_of, open_reading=access.open_reading))
+
+    async def openapi(_request: Request) -> Response:
+        return document()
+
+    verbs = [_verb_route(name, verb, room, access) for name, verb in VERBS.items()]
+    return [*verbs, *as_run_routes(room.as_run), Route("/api/openapi.json", openapi)]
+
+
+def _verb_route(name: str, verb: Verb, room: Room, access: Access) -> Route:
+    async def answer(request: Request) -> Response:
+        access.check_role(request, verb)
+        if verb.changes:
+            access.check_form(request, request.headers.get("x-csrf", ""))
+        wanted = await _wanted(name, request)
+        try:
+            result = act(room.verbs, wanted, Actor(way=Way.API, name=visitor(request).name))
+        except ControlError as error:
+            raise RequestRefused(error.what, status=_status_of(error), remedy=error.remedy) from error
+        return JsonAnswer({"ok": True, "result": result})
+
+    return Route(f"/api/{name}", answer, methods=list(methods_of(verb)))
+
+
+async def _wanted(name: str, request: Request) -> protocol.Request:
+    """The verb with its arguments: of the address for GET, of the body for POST."""
+    pairs = request.query_params.multi_items()
+    if request.method != "POST":
+        if len(dict(pairs)) != len(pairs):
+            raise RequestRefused("an argument is there twice", status=422, remedy="send each once")
+        return from_texts(name, dict(pairs))
+    if pairs:
+        raise RequestRefused("arguments of a POST do not belong in the address", status=422, remedy="send them as JSON")
+    body = await read_body(request, limit=MAX_REQUEST_BYTES)
+    return from_values(name, _read_object(request, body) if body else {})
+
+
+def _read_object(request: Request, body: bytes) -> dict[str, Any]:
+    require_type(request, JSON_TYPE)
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestRefused("the body is no JSON", status=422) from error
+    if not isinstance(values, dict):
+        raise RequestRefused("the body is no JSON object", status=422, remedy="send the arguments by name")
+    return values
+
+
+def _status_of(error: ControlError) -> int:
+    """409 for what the channel does not do now; 500 for what should not have happened."""
+    return 409 if isinstance(error.__cause__, StreamerError) else 500
