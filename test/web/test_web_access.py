@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import socket
 import stat
 from collections.abc import Iterator
@@ -409,7 +410,7 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
         compared.append((len(one), len(other)))
         return one == other
 
-    monkeypatch.setattr(tokens.hmac, "compare_digest", noting)
+    monkeypatch.setattr(hmac, "compare_digest", noting)
     assert TOKENS.role_name_of("o") == "nobody"
     assert TOKENS.role_name_of(OPERATOR) == "operator"
     assert TOKENS.role_name_of(VIEWER) == "viewer"
