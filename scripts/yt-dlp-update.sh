@@ -205,19 +205,22 @@ install() {
     return "$status"
 }
 
-# pip is content with what is installed where no index answers; a download is not.
-index_answers() {
+# pip is content with what is installed where no index answers, or where the newest cannot be had beside the other
+# packages; a download is not. Sets newest to the version that the index has.
+ask_index() {
     local folder status
+    newest=''
     folder=$(mktemp -d) || return 1
     "$venv/bin/pip" download --no-deps --only-binary :all: --disable-pip-version-check --no-input --timeout 20 \
         --quiet -d "$folder" "$1" 2>&1 | logged
     status=${PIPESTATUS[0]}
+    newest=$(find "$folder" -name 'yt_dlp-*.whl' -printf '%f' | cut -d - -f 2)
     rm -rf "$folder"
     return "$status"
 }
 
 update() {
-    local pinned before after wanted='yt-dlp[default]'
+    local pinned before after newest wanted='yt-dlp[default]'
     before=$(version_in "$packages")
     pinned=$(pin)
     if [ -n "$pinned" ]; then
@@ -229,13 +232,17 @@ update() {
     fi
     say "begin: yt-dlp ${before:-none} in $release; wanted: $wanted"
     keep || { record failed "no copy of the installed version could be kept: is the disk full?"; return; }
-    # The download where nothing changed tells "it is the newest" from "nobody could be asked".
-    if ! install "$wanted" || { [ "$(version_in "$packages")" = "$before" ] && ! index_answers "$wanted"; }; then
+    if ! install "$wanted" || { [ "$(version_in "$packages")" = "$before" ] && ! ask_index "$wanted"; }; then
         put_back
         record failed "pip could not install it: network, index or versions; see $log"
         return
     fi
     after=$(version_in "$packages")
+    if [ "$before" = "$after" ] && [ "$(printf '%s\n' "$newest" "$after" | sort -V | tail -n 1)" != "$after" ]; then
+        put_back
+        record failed "yt-dlp $newest needs other packages than this release has; deploy a newer release"
+        return
+    fi
     if ! canary; then
         put_back
         record rolled_back "yt-dlp ${after:-none} does not work here; ${before:-none} was put back"

@@ -100,6 +100,17 @@ def test_the_update_comes_on_sunday_at_two(host: SystemdContainer) -> None:
     assert moment - dt.datetime.now(dt.UTC) <= dt.timedelta(days=7, minutes=1)
 
 
+def test_the_log_is_rotated_and_stays_private(host: SystemdContainer) -> None:
+    """Logrotate takes the rule as it is; the log that follows is as private as the one before."""
+    rule = "/etc/logrotate.d/yt-dlp-update"
+    shutil.copy(REPOSITORY / "deploy/logrotate/yt-dlp-update", host.path(rule))
+    host.sh("umask 027; echo line >>/var/log/yt-dlp-update.log")
+    said = host.sh(f"logrotate --force --state /srv/rotated {rule} 2>&1").stdout
+    assert said == ""
+    shown = host.sh("stat -c '%n %a %U %s' /var/log/yt-dlp-update.log*").stdout.splitlines()
+    assert shown == ["/var/log/yt-dlp-update.log 640 root 0", "/var/log/yt-dlp-update.log.1 640 root 5"]
+
+
 @pytest.mark.long
 def test_a_channel_on_air_uses_the_newer_version_from_its_next_item_on(web: Web) -> None:
     """The update restarts nothing and costs no frame; the site is asked by the newer yt-dlp for the item after it."""

@@ -82,6 +82,19 @@ def test_an_index_that_is_down_changes_nothing(release: LightRelease) -> None:
 
 
 @pytest.mark.long
+def test_no_other_package_is_changed_for_it(release: LightRelease, index: PackageIndex) -> None:
+    """A version that would need another mutagen than the release was tried with is not installed, and all stays."""
+    before = _others(release)
+    index.publish(NEWER, needs=f"mutagen!={version('mutagen')}")
+    ended = release.update(index.url)
+    assert ended.returncode == 0, ended.stderr
+    assert (release.record()["result"], release.record()["version"]) == ("failed", OURS)
+    assert f"yt-dlp {NEWER} needs other packages than this release has" in release.record()["detail"]
+    assert _others(release) == before
+    assert release.version().startswith("202")
+
+
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_pinned_version_is_kept_and_the_index_not_asked(release: LightRelease, index: PackageIndex) -> None:
     """YTDLP_PIN stops the update where the version is there, and brings it where it is not."""

@@ -35,10 +35,10 @@ class PackageIndex:
         self._project.mkdir(parents=True)
         (self._project / "index.html").write_text("")
 
-    def publish(self, version: str, *, broken: bool = False) -> None:
-        """Offer yt-dlp as `version`, which ends with an error at each start where it is `broken`."""
+    def publish(self, version: str, *, broken: bool = False, needs: str = "") -> None:
+        """Offer yt-dlp as `version`, which ends with an error at each start where it is `broken`; `needs` is one more package."""
         name = f"yt_dlp-{version}-py3-none-any.whl"
-        write_ytdlp_wheel(self._project / name, version, broken=broken)
+        write_ytdlp_wheel(self._project / name, version, broken=broken, needs=needs)
         with (self._project / "index.html").open("a") as page:
             page.write(f'<a href="{name}">{name}</a>\n')
 
@@ -59,7 +59,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def write_ytdlp_wheel(path: Path, version: str, *, broken: bool = False) -> Path:
+def write_ytdlp_wheel(path: Path, version: str, *, broken: bool = False, needs: str = "") -> Path:
     """The installed yt-dlp as a wheel of another version; its path again."""
     installed = distribution("yt-dlp")
     own = f"yt_dlp-{installed.version}.dist-info/"
@@ -74,6 +74,7 @@ def write_ytdlp_wheel(path: Path, version: str, *, broken: bool = False) -> Path
             text = Path(str(installed.locate_file(file))).read_bytes()
             if name.endswith("/METADATA"):
                 text = text.replace(f"\nVersion: {installed.version}\n".encode(), f"\nVersion: {version}\n".encode(), 1)
+                text = text.replace(b"\nName:", f"\nRequires-Dist: {needs}\nName:".encode(), 1) if needs else text
             if name == "yt_dlp/version.py":
                 text += f"\n__version__ = {version!r}\n".encode()
             if name == _NETWORK:
