@@ -155,6 +155,6 @@ def test_old_releases_go_and_what_serves_stays(host: DeployedHost) -> None:
     host.deploy("--version 8.0 --keep 1")
     assert host.current == "8.0"
     left = {path.name for path in host.server.path(f"{BASE}/releases").iterdir()}
-    assert {"8.0", host.server.path(f"{BASE}/previous").readlink().name} <= left
+    assert {"8.0", host.previous} <= left
     assert len(left) <= 3
     assert host.server.wait_on_air()["healthy"]

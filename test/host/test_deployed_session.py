@@ -16,6 +16,7 @@ from stands.deployed_host import BASE, SETTINGS, UNIT, DeployedHost, deployed_ho
 from stands.env_watcher import EnvWatcher
 from stands.nginx_rtmp import NginxRtmp
 from stands.person import Person, at_a_terminal
+from stands.telegram_dc.keys import AuthKey
 from stands.telegram_dc.server import StreamState, TelegramStand
 from stands.telegram_dc.world import CODE, PHONE
 from stands.waiting import wait_until
@@ -63,9 +64,13 @@ class TelegramHost:
         assert found == "tgstream:tgstream 600"
         return dict(read_env_file(self.host.env).values)
 
-    def lose(self, number: int) -> None:
-        """The session that was made as the last but `number` ends, as when it is ended on a phone."""
-        key = self.stand.do(lambda: list(self.stand.world.keys.values())[number])
+    def session(self) -> tuple[str, AuthKey]:
+        """A new session, and its key as Telegram has it."""
+        string = self.stand.session_string()
+        return string, self.stand.do(lambda: list(self.stand.world.keys.values())[-1])
+
+    def lose(self, key: AuthKey) -> None:
+        """The session ends, as when it is ended on a phone."""
         self.stand.do(lambda: setattr(key, "revoked", (401, "SESSION_REVOKED")))
         self.stand.drop()
 
@@ -116,10 +121,10 @@ def _assert_it_outlives_a_rollback(telegram: TelegramHost, session: str) -> None
 def test_the_command_that_the_log_gives_renews_the_session(telegram: TelegramHost) -> None:
     """As it stands in the log it works: the service is back with no restart, and a rollback keeps the new session."""
     server = telegram.host.server
-    dead = telegram.stand.session_string()
+    dead, key = telegram.session()
     telegram.start(dead)
     pid = server.main_pid(UNIT)
-    telegram.lose(-1)
+    telegram.lose(key)
     telegram.wait("expired")
     journal = server.journal(UNIT)
     assert "Degraded mode; SESSION_STRING invalid; run: python test/auto_session_runner.py --write-env" in journal
@@ -162,11 +167,12 @@ def test_the_runner_finds_everything_by_itself_and_waits_for_a_deploy(telegram: 
 def test_the_spare_is_promoted_under_the_sandbox(telegram: TelegramHost) -> None:
     """The service writes `.env` itself: whole, private, no restart; a rollback does not bring back the dead session."""
     server = telegram.host.server
-    first, spare = telegram.stand.session_string(), telegram.stand.session_string()
+    first, key = telegram.session()
+    spare = telegram.stand.session_string()
     telegram.start(first, spare)
     pid = server.main_pid(UNIT)
     with EnvWatcher(telegram.host.env) as watcher:
-        telegram.lose(-2)
+        telegram.lose(key)
         wait_until(
             lambda: server.service_status().get("session_renewals", {}).get("spare"), timeout=60, what="the spare"
         )

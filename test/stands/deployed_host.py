@@ -31,7 +31,7 @@ class DeployedHost:
     server: SystemdContainer
 
     def deploy(
-        self, words: str = "", *, artefact: str = "1.0", check: bool = True, timeout: float = 300.0
+        self, words: str = "", *, artefact: str = "1.0", check: bool = True, timeout: float = 600.0
     ) -> subprocess.CompletedProcess[str]:
         """Run the deploy script with an artefact."""
         return self.server.sh(self.command(words, artefact=artefact), check=check, timeout=timeout)
@@ -64,7 +64,15 @@ class DeployedHost:
     @property
     def current(self) -> str:
         """The release that `current` leads to; empty where it leads nowhere."""
-        link = self.server.path(f"{BASE}/current")
+        return self._target("current")
+
+    @property
+    def previous(self) -> str:
+        """The release that a rollback leads to; empty where there is none."""
+        return self._target("previous")
+
+    def _target(self, name: str) -> str:
+        link = self.server.path(f"{BASE}/{name}")
         return link.readlink().name if link.is_symlink() else ""
 
     @property
