@@ -63,9 +63,7 @@ def control_parts(
         warnings=warnings,
         telegram=telegram,
     )
-    recorder = Recorder(
-        clock=clock, status=lambda: reporter.status(paused=False), earlier=lambda: recent_spans(as_run, began)
-    )
+    recorder = Recorder(clock=clock, status=reporter.status, earlier=lambda: recent_spans(as_run, began))
     station = Station(
         reporter=reporter,
         recorder=recorder,

@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from tg_video_streamer.known_secrets import known_secrets
 
 MASK = "***"
+TAIL_LINES = 200
 
 _PATTERNS = (
     # A stream URL: what is behind the application's name is the key.
@@ -128,11 +130,25 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         return self._redact(super().format(record))
 
 
+_tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+
+def log_tail() -> tuple[str, ...]:
+    """The last lines that were logged, oldest first, as masked as they were written."""
+    return tuple(_tail)
+
+
 class _Stdout(logging.StreamHandler[Any]):
     """Writes to what `sys.stdout` is at the time of the line; a reader that has gone is no reason to stop."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, of which the newest are kept for whoever has no way to the host's log."""
+        line = super().format(record)
+        _tail.append(line)
+        return line
 
     @property
     def stream(self) -> Any:

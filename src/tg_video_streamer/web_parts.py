@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
 from tg_video_streamer.assembly import Parts, as_run_file
+from tg_video_streamer.config import secret_values
+from tg_video_streamer.doctor.checkup import findings
+from tg_video_streamer.doctor.finding import Finding
+from tg_video_streamer.doctor.versions import Versions
 from tg_video_streamer.known_secrets import remember_secret
+from tg_video_streamer.logs import log_tail, redaction
 from tg_video_streamer.web import server
 from tg_video_streamer.web.access.access import Access
 from tg_video_streamer.web.access.tokens import FILE_NAME, Tokens, keep_token
 from tg_video_streamer.web.app import build_web_app
+from tg_video_streamer.web.checkup import Checkup
 from tg_video_streamer.web.exposure import is_loopback
 from tg_video_streamer.web.preview import Preview
 from tg_video_streamer.web.room import Room
@@ -56,7 +62,19 @@ def _room(parts: Parts) -> Room:
         preview=Preview(parts.fanout, width=parts.house.width, height=parts.house.height, clock=parts.clock),
         clock=parts.clock,
         as_run=as_run_file(parts.settings),
+        checkup=Checkup(lambda: _findings(parts), clock=parts.clock),
+        log_tail=log_tail,
+        versions=Versions(clock=parts.clock).told,
     )
+
+
+async def _findings(parts: Parts) -> list[Finding]:
+    """What the doctor says, without the session: the service holds that itself, and says how it is."""
+    settings = parts.settings_now()
+    redact = redaction(secret_values(settings))
+    return [
+        replace(one, text=redact(one.text), remedy=redact(one.remedy)) for one in await findings(settings, notify=False)
+    ]
 
 
 def _tokens(parts: Parts) -> Callable[[], Tokens]:

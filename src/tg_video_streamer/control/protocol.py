@@ -73,12 +73,12 @@ VERBS: Mapping[str, Verb] = {
         carry_out=lambda verbs: _as_json(verbs.queue_list()),
     ),
     "queue_add": Verb(
-        summary="Play a playlist line next, after what was queued before it.",
+        summary="Play a playlist line, or the item of a key, next, after what was queued before it.",
         arguments={"line": str},
         carry_out=lambda verbs, line: verbs.queue_add(line),
     ),
     "queue_insert": Verb(
-        summary="Play a playlist line next, before all that was queued.",
+        summary="Play a playlist line, or the item of a key, next, before all that was queued.",
         arguments={"line": str},
         carry_out=lambda verbs, line: verbs.queue_insert(line),
     ),
@@ -196,6 +196,7 @@ def status_from_json(fields: Any) -> ServiceStatus:
         values["next_items"] = items_from_json(values["next_items"])
         values["outputs"] = tuple(OutputStatus(**_known(OutputStatus, output)) for output in values["outputs"])
         values |= {name: tuple(map(str, values[name])) for name in ("problems", "warnings")}
+        values["holds"] = tuple(map(str, values.get("holds", ())))
         return ServiceStatus(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise _other_version() from error

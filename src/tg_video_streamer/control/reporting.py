@@ -82,8 +82,8 @@ class Reporter:
             if event.active:
                 self._faults[event.fault] = event
 
-    def status(self, *, paused: bool) -> ServiceStatus:
-        """The whole state now; `paused`: the operator holds the programme."""
+    def status(self, *, holds: Sequence[str] = ()) -> ServiceStatus:
+        """The whole state now; `holds`: by what the operator holds the programme."""
         on_air = self._playout.on_air
         telegram = self._telegram()
         outputs = tuple(_output(handler, telegram) for handler in self._outputs)
@@ -101,7 +101,7 @@ class Reporter:
             rung=on_air.showing.rung if on_air else Rung.SLATE,
             healthy=not found,
             problems=found,
-            paused=paused,
+            paused=bool(holds),
             now=self._now(),
             position_seconds=self._playout.item_seconds,
             next_items=tuple(self.describe(item) for item in self._rotation.upcoming(_NEXT_ITEMS)),
@@ -119,6 +119,7 @@ class Reporter:
             degraded_seconds=telegram.degraded_seconds,
             session_renewals=telegram.session_renewals,
             viewers=telegram.viewers,
+            holds=tuple(holds),
         )
 
     def _now(self) -> ItemStatus | None:

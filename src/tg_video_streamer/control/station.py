@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from tg_video_streamer.program.playout import Playout
 from tg_video_streamer.program.slate import SlateReason
 
 _FOUND_ITEMS = 50
+_KEY = re.compile(r"[0-9a-f]{16}")
 
 ParseLine = Callable[[str], Item]
 
@@ -55,7 +57,8 @@ class Station:
 
     def status(self) -> ServiceStatus:
         """See Verbs."""
-        return self._reporter.status(paused=self._paused or self._slate)
+        wishes = {"pause": self._paused, "slate": self._slate}
+        return self._reporter.status(holds=[name for name, wished in wishes.items() if wished])
 
     def history(self) -> History:
         """See Verbs."""
@@ -156,9 +159,15 @@ class Station:
         return f"queued {item_name(item)}"
 
     def _queued(self, line: str, place: int | None) -> Item:
-        item = self._parse_line(line)
+        item = self._known(line.strip()) or self._parse_line(line)
         self._rotation.queue_add(item, place=place)
         return item
+
+    def _known(self, key: str) -> Item | None:
+        """The item that a search has found under this key, so that nobody needs to know where it lies; None: no key."""
+        if not _KEY.fullmatch(key):
+            return None
+        return next((item for item in self._rotation.upcoming(None) if item.key == key), None)
 
     def _in_rotation(self, change: Callable[[], Item]) -> Item:
         """Make a change of what comes next, and have that primed."""

@@ -86,6 +86,8 @@ class ServiceStatus:
     """Cycles by result: session, spare, failed, unreachable."""
     viewers: int | None = None
     """Who watches in Telegram; None where it is not known."""
+    holds: tuple[str, ...] = ()
+    """Why the operator's slate is shown: pause, slate, or both."""
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""

@@ -40,10 +40,10 @@ class Verbs(Protocol):
         """Items that were queued by hand, in the order in which they will play."""
 
     def queue_add(self, line: str) -> str:
-        """Play a playlist line next, after those that were queued before it."""
+        """Play a playlist line, or the item of a key, next, after those that were queued before it."""
 
     def queue_insert(self, line: str) -> str:
-        """Play a playlist line next, before all that was queued."""
+        """Play a playlist line, or the item of a key, next, before all that was queued."""
 
     def queue_move(self, key: str, *, place: int) -> str:
         """Give a queued item another place: 0 is the next to play, and what is beyond the end is the end."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib import resources
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.web.access.access import Access
 from tg_video_streamer.web.access.bodies import BODY_SECONDS
@@ -21,30 +19,33 @@ from tg_video_streamer.web.access.gate import Gate, refused_by_routing
 from tg_video_streamer.web.access.login import login_routes
 from tg_video_streamer.web.access.visitor import visitor
 from tg_video_streamer.web.api.routes import api_routes
+from tg_video_streamer.web.events import live_pages
+from tg_video_streamer.web.events import routes as event_routes
 from tg_video_streamer.web.guard import Guard
 from tg_video_streamer.web.json_answer import JsonAnswer
-from tg_video_streamer.web.page import render_page
+from tg_video_streamer.web.pages.routes import page_routes
 from tg_video_streamer.web.preview import Preview
 from tg_video_streamer.web.room import Room
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
 _MP4_TYPE = "video/mp4"
-_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 def build_web_app(
     room: Room, *, access: Access, hosts: Iterable[str] = (), body_seconds: float = BODY_SECONDS
 ) -> Starlette:
-    """The whole web application; `server.serve` runs it and closes its preview (`app.state.preview`).
+    """The whole web application; `server.serve` runs it and closes its preview and its open pages (`app.state.live`).
 
     `hosts`: the configured address and any further names under which browsers reach the service; loopback names are
     always good. `body_seconds`: how long a request's body may take to arrive.
     """
+    live = live_pages(room)
     app = Starlette(
         routes=[
-            *_status_routes(room.verbs.status, room.preview, room.clock),
+            *_status_routes(room.verbs.status),
             *_preview_routes(room.preview),
-            *_static_routes(),
+            *page_routes(room),
+            *event_routes(live),
             *login_routes(access),
             *do_routes(room.verbs, access),
             *api_routes(room, access),
@@ -53,19 +54,13 @@ def build_web_app(
         middleware=[Middleware(Guard, hosts=tuple(hosts)), Middleware(Gate, access=access)],
     )
     app.state.preview = room.preview
+    app.state.live = live
+    app.state.access = access
     app.state.body_seconds = body_seconds
     return app
 
 
-def _status_routes(status: Callable[[], ServiceStatus], preview: Preview, clock: Clock) -> list[Route]:
-    async def page(request: Request) -> Response:
-        # Whichever starts at once comes first: a playlist takes seconds to fill, a progressive stream does not. A
-        # browser that cannot play the first goes on to the second by itself.
-        streams: tuple[str, ...] = ("hls", "mp4") if preview.has_playlist else ("mp4", "hls")
-        if (wish := request.query_params.get("preview")) in streams:
-            streams = (wish,)
-        return HTMLResponse(render_page(status(), now_wall=clock.wall(), streams=streams))
-
+def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
     async def status_json(_request: Request) -> Response:
         return JsonAnswer(status().as_json())
 
@@ -79,7 +74,7 @@ def _status_routes(status: Callable[[], ServiceStatus], preview: Preview, clock:
         lines = now.problems or (now.reason or now.channel_state,)
         return PlainTextResponse("".join(f"{line}\n" for line in lines), status_code=503)
 
-    return [Route("/", page), Route("/status.json", status_json), Route("/healthz", healthz)]
+    return [Route("/status.json", status_json), Route("/healthz", healthz)]
 
 
 def _preview_routes(preview: Preview) -> list[Route]:
@@ -112,20 +107,6 @@ def _preview_routes(preview: Preview) -> list[Route]:
         Route("/preview/segment-{number:int}.m4s", segment),
         Route("/preview/live.mp4", progressive),
     ]
-
-
-def _static_routes() -> list[Route]:
-    folder = resources.files(__package__) / "static"
-
-    def route(name: str, media_type: str) -> Route:
-        content = (folder / name).read_bytes()
-
-        async def static(_request: Request) -> Response:
-            return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
-
-        return Route(f"/{name}", static)
-
-    return [route(name, media_type) for name, media_type in _STATIC.items()]
 
 
 def _unavailable(why: str) -> Response:

@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.verbs import Verbs
+from tg_video_streamer.web.checkup import Checkup
 from tg_video_streamer.web.preview import Preview
 
 
-class Looked(Protocol):
-    """What the doctor says about one thing."""
+class DeskState(Protocol):
+    """Where a renewal of the Telegram session stands."""
 
     @property
-    def about(self) -> str:
-        """A word or two."""
+    def step(self) -> str:
+        """Such as idle, qr, code, password, done, failed."""
 
     @property
-    def verdict(self) -> str:
-        """ok, warning or problem."""
+    def qr_url(self) -> str:
+        """To be drawn as a QR code; empty where there is none. As secret as a session while it is valid."""
 
     @property
-    def text(self) -> str:
-        """What was found."""
+    def message(self) -> str:
+        """What is to be told, for people."""
 
     @property
-    def remedy(self) -> str:
-        """What to do; empty where nothing is."""
+    def account(self) -> str:
+        """Whose session it is, masked."""
 
 
-async def no_findings() -> Sequence[Looked]:
-    """For a service that has no doctor at hand."""
+class Desk(Protocol):
+    """Renews the Telegram session for a person who answers one question after the other."""
+
+    def state(self) -> DeskState:
+        """Where it stands."""
+
+    async def begin_qr(self) -> None:
+        """Show QR codes until one is scanned."""
+
+    async def begin_phone(self, number: str) -> None:
+        """Have a code sent to an account."""
+
+    async def code(self, text: str) -> None:
+        """The code that was sent."""
+
+    async def password(self, text: str) -> None:
+        """The password of the two-step verification."""
+
+    async def cancel(self) -> None:
+        """Give it up."""
+
+
+async def no_versions() -> Sequence[tuple[str, str]]:
+    """For a service that does not know them."""
     return ()
 
 
@@ -46,11 +69,12 @@ class Room:
     clock: Clock
     as_run: Path
     """The as-run log."""
-    look: Callable[[], Awaitable[Sequence[Looked]]] = no_findings
-    """Has the doctor look at everything, which takes up to minutes; the texts hold no secret."""
+    checkup: Checkup = field(default_factory=Checkup)
     log_tail: Callable[[], Sequence[str]] = tuple
     """The last lines of the log, oldest first, masked."""
-    versions: Callable[[], Sequence[tuple[str, str]]] = tuple
-    """Names of programs with their versions; called in a thread."""
+    versions: Callable[[], Awaitable[Sequence[tuple[str, str]]]] = no_versions
+    """Names of programs with their versions."""
     has_schedule: Callable[[], bool] = lambda: False
     """Whether there is a schedule to be shown."""
+    desk: Desk | None = None
+    """None where no Telegram session is configured at all."""

@@ -98,6 +98,7 @@ async def serve(app: Starlette, listener: Listener, *, asking_seconds: float = _
         listener.socket.close()
         raise
     finally:
+        app.state.live.close()
         app.state.preview.close()
         await server.end()
 

@@ -15,28 +15,9 @@ from tg_video_streamer.web.access.gate import refused, wants_json
 from tg_video_streamer.web.access.hops import own_path
 from tg_video_streamer.web.access.visitor import visitor
 from tg_video_streamer.web.json_answer import JsonAnswer
+from tg_video_streamer.web.pages.words import Words, words_of
 
 _FORM_BYTES = 16 * 1024
-_WORDS = {
-    "en": {
-        "title": "Sign in",
-        "label": "Token",
-        "button": "Sign in",
-        "where": "On the server, this shows it:",
-        "wrong": "This token is not right.",
-        "locked": "Too many wrong tokens. Try again in {seconds} s.",
-        "refused": "This did not work: {what}.",
-    },
-    "ru": {
-        "title": "Вход",
-        "label": "Токен",
-        "button": "Войти",
-        "where": "На сервере его показывает команда:",
-        "wrong": "Токен неверный.",
-        "locked": "Слишком много неверных токенов. Попробуйте снова через {seconds} с.",
-        "refused": "Не получилось: {what}.",
-    },
-}
 
 
 def login_routes(access: Access) -> list[Route]:
@@ -79,29 +60,28 @@ def login_routes(access: Access) -> list[Route]:
 
 def _page(request: Request, back: str, refusal: RequestRefused | None = None) -> str:
     """The document; with what was wrong, it says so where a screen reader hears it first."""
-    language = "ru" if request.headers.get("accept-language", "").strip().lower().startswith("ru") else "en"
-    words = _WORDS[language]
-    problem = f'<p class="error" role="alert">{escape(_problem(words, refusal))}</p>' if refusal is not None else ""
+    words = words_of(request)
+    problem = f'<p class="error" role="alert">{_problem(words, refusal)}</p>' if refusal is not None else ""
     return f"""<!doctype html>
-<html lang="{language}">
+<html lang="{words.language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="dark light">
-<title>{words["title"]}</title>
+<title>{words("sign_in")}</title>
 <link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/page.css">
 </head>
 <body>
-<main class="sign-in">
+<main class="signing-in">
 <form class="card" method="post" action="/login">
-<h1>{words["title"]}</h1>
+<h1>{words("sign_in")}</h1>
 {problem}
 <input type="hidden" name="back" value="{escape(back)}">
-<p><label for="token">{words["label"]}</label>
+<p><label for="token">{words("sign_in.token")}</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
-<p><button>{words["button"]}</button></p>
-<p>{words["where"]} <code>tg-video-streamer token</code></p>
+<p><button class="strong">{words("sign_in")}</button></p>
+<p>{words("sign_in.where")} <code>tg-video-streamer token</code></p>
 </form>
 </main>
 </body>
@@ -109,9 +89,9 @@ def _page(request: Request, back: str, refusal: RequestRefused | None = None) ->
 """
 
 
-def _problem(words: dict[str, str], refusal: RequestRefused) -> str:
+def _problem(words: Words, refusal: RequestRefused) -> str:
     if refusal.status == 401:
-        return words["wrong"]
+        return words("sign_in.wrong")
     if refusal.status == 429:
-        return words["locked"].format(seconds=f"{refusal.seconds:.0f}")
-    return words["refused"].format(what=refusal.what)
+        return words("sign_in.locked", seconds=f"{refusal.seconds:.0f}")
+    return words("sign_in.refused", what=refusal.what)

@@ -1,221 +1,226 @@
-// Keeps the page fresh: the status once a second and the live picture running, while somebody looks.
+// Keeps a page fresh by what the service says, sends its forms without leaving it, and knows when nothing is said.
 "use strict";
 
-const REFRESH_MS = 1000;
-const SILENT_MS = 4000; // no answer for this long: the page says so instead of showing an old truth
+const SILENT_MS = 4000; // no word for this long: the page says so instead of showing an old truth
+const TYPED_MS = 400; // after the last key, a text is checked
+const words = document.body.dataset;
+const byId = (id) => document.getElementById(id);
+
+function make(tag, text, values = {}) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  Object.assign(element.dataset, values);
+  return element;
+}
+
+// Times come in UTC; people live elsewhere.
+function localise(root) {
+  for (const time of root.querySelectorAll("time[data-shown]")) {
+    const moment = new Date(time.dateTime);
+    const shown = time.dataset.shown === "clock" ? { hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "medium" };
+    time.textContent = moment.toLocaleString(document.documentElement.lang, shown);
+  }
+}
+
+function put(element, html) {
+  const open = [...element.querySelectorAll("details")].map((one) => one.open);
+  element.innerHTML = html; // the service's own, every text in it escaped there
+  element.querySelectorAll("details").forEach((one, index) => { one.open = open[index] ?? one.open; });
+  localise(element);
+}
+
+function complain(text) {
+  const line = make("p", text, { ok: 0 });
+  line.className = "notice";
+  byId("notices").replaceChildren(line);
+}
+
+// What holds forms is each visitor's own: it is asked for anew.
+let fetching = false;
+async function renewParts() {
+  if (fetching) return;
+  fetching = true;
+  try {
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (answer.ok) putParts(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } finally {
+    fetching = false;
+  }
+}
+
+function putParts(fresh) {
+  for (const part of document.querySelectorAll("[data-part]")) {
+    const other = fresh.getElementById(part.id);
+    if (!other || other.dataset.version === part.dataset.version) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    if (focused?.value && focused.matches("input")) continue; // somebody types there
+    part.replaceChildren(...other.childNodes);
+    part.dataset.version = other.dataset.version;
+    localise(part);
+    if (focused) (byId(focused.id) ?? part.querySelector("button:enabled, a"))?.focus();
+  }
+}
+
+function hear(message) {
+  for (const [name, value] of Object.entries(message)) {
+    if (name === "@holds") document.body.dataset.holds = value;
+    else if (!name.startsWith("@")) { if (byId(name)) put(byId(name), value); }
+    else {
+      const parts = [...document.querySelectorAll(`[data-part="${name}"]`)];
+      if (parts.some((part) => part.dataset.version !== value)) renewParts().catch(() => {});
+    }
+  }
+  document.title = `${byId("badge").textContent} · ${words.page}`;
+}
+
+let source = null;
+let heardAt = Date.now();
+let silent = false;
+
+function listen() {
+  source?.close();
+  source = new EventSource("/events");
+  source.onmessage = (event) => {
+    const returned = silent;
+    heardAt = Date.now();
+    silent = false;
+    document.body.classList.remove("silent");
+    hear(JSON.parse(event.data));
+    if (returned) document.dispatchEvent(new Event("heard-again"));
+  };
+}
+
+function watchSilence() {
+  if (document.hidden || Date.now() - heardAt < SILENT_MS) return;
+  if (!silent) {
+    silent = true;
+    document.body.classList.add("silent");
+    const badge = byId("badge");
+    badge.textContent = `${words.silent} ${new Date(heardAt).toLocaleTimeString(document.documentElement.lang)}`;
+    badge.dataset.tone = "bad";
+    byId("live-why").textContent = words.old;
+    document.title = `${badge.textContent} · ${words.page}`;
+  }
+  if (source.readyState === EventSource.CLOSED) listen(); // refused for now: it does not try again by itself
+}
+
+// As without scripts: the answer leads back to the page, of which only what has changed is put in.
+async function send(form, button) {
+  const fields = new URLSearchParams(new FormData(form, button));
+  const answer = await fetch(button.hasAttribute("formaction") ? button.formAction : form.action, { method: "POST", body: fields });
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!fresh.getElementById("notices")) throw new Error(answer.statusText);
+  byId("notices").replaceChildren(...fresh.getElementById("notices").childNodes);
+  putParts(fresh);
+  return !byId("notices").querySelector('[data-ok="0"]');
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.hasAttribute("data-act")) return;
+  event.preventDefault();
+  if (form.hasAttribute("data-sure") && !confirm(`${event.submitter.textContent}: ${words.sure}`)) return;
+  try {
+    if (await send(form, event.submitter) && form.hasAttribute("data-clear")) form.reset();
+  } catch {
+    complain(words.failed);
+  }
+});
+
+// The playlist: checked while it is typed, by the one who will read it.
+function watchText(area) {
+  const told = byId("check");
+  let waiting = 0;
+  let asked = 0;
+  async function check() {
+    const number = (asked += 1);
+    const fields = new URLSearchParams({ text: area.value, csrf: words.csrf, back: location.pathname });
+    const headers = { Accept: "application/json", "X-CSRF": words.csrf };
+    const answer = await (await fetch("/do/playlist_check", { method: "POST", body: fields, headers })).json();
+    if (number !== asked || !answer.ok) return;
+    const { items, problems } = answer.result;
+    const list = document.createElement("ul");
+    list.append(...problems.map((one) => make("li", one.what)));
+    const count = make("p", told.dataset.items.replace("{count}", items), { tone: problems.length ? "bad" : "good" });
+    told.replaceChildren(count, ...(problems.length ? [list] : []));
+  }
+  area.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => check().catch(() => complain(words.failed)), TYPED_MS);
+  });
+  byId("upload").hidden = false;
+  byId("file").addEventListener("change", async (event) => {
+    area.value = await event.target.files[0].text();
+    event.target.value = "";
+    area.dispatchEvent(new Event("input"));
+    area.focus();
+  });
+}
+
+// The picture: kept running while somebody looks.
 const STUCK_MS = 10000; // a picture that should move and does not: attach it anew (a first playlist takes 7 s)
 const HIDDEN_MS = 30000; // a muted picture in a hidden tab is work for nobody
 const LONG_PAUSE_MS = 5000; // after this, "play" means now and not where it was left
 
-const labels = JSON.parse(document.body.dataset.labels);
-const proofs = JSON.parse(document.body.dataset.proofs);
-const byId = (id) => document.getElementById(id);
-const video = byId("live");
-
-function setText(id, text) {
-  const element = byId(id);
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.textContent = text;
-  return element;
-}
-
-function fill(id, elements) {
-  const fresh = document.createElement(byId(id).tagName);
-  fresh.append(...elements);
-  // Only a change touches the page: screen readers and selections stay undisturbed.
-  if (fresh.innerHTML !== byId(id).innerHTML) byId(id).replaceChildren(...fresh.childNodes);
-}
-
-function clockText(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  const two = (number) => String(number).padStart(2, "0");
-  const [hour, minute, second] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return hour ? `${hour}:${two(minute)}:${two(second)}` : `${minute}:${two(second)}`;
-}
-
-function spanText(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  for (const [large, small, size, part] of [["d", "h", 86400, 3600], ["h", "min", 3600, 60], ["min", "s", 60, 1]]) {
-    if (whole < size) continue;
-    const rest = Math.floor((whole % size) / part);
-    return `${Math.floor(whole / size)} ${large}` + (rest ? ` ${rest} ${small}` : "");
-  }
-  return `${whole} s`;
-}
-
-function rateText(bits) {
-  return bits >= 1e6 ? `${(bits / 1e6).toFixed(1)} Mbit/s` : `${(bits / 1e3).toFixed(0)} kbit/s`;
-}
-
-function showBadge(text, tone) {
-  setText("badge", text);
-  byId("badge").dataset.tone = tone;
-  document.title = `${text} · Channel`;
-}
-
-function showState(status) {
-  const label = labels[status.channel_state] ?? status.channel_state;
-  if (["starting", "stopping"].includes(status.channel_state)) showBadge(label, "quiet");
-  else if (!status.healthy) showBadge(`${label}, not healthy`, "bad");
-  else if (status.degraded) showBadge(`${label}, degraded`, "fair");
-  else showBadge(label, status.channel_state === "on_air" ? "good" : "fair");
-  setText("reason", status.reason);
-  const began = new Date(status.since_wall * 1000);
-  const when = make("time", "", began.toLocaleString());
-  when.dateTime = began.toISOString();
-  fill("since", [`for ${spanText(Date.now() / 1000 - status.since_wall)}, since `, when]);
-}
-
-function showItem(status) {
-  const item = status.now;
-  const length = item && !item.is_live ? item.duration_seconds : null;
-  fill("now-title", item ? [make("bdi", "", item.title)] : ["Nothing from the playlist"]);
-  byId("progress").hidden = !length;
-  byId("progress").max = length || 1;
-  byId("progress").value = Math.min(status.position_seconds, length || 1);
-  const tail = !item ? "" : item.is_live ? " · live" : length ? ` of ${clockText(length)}` : "";
-  setText("position", item ? clockText(status.position_seconds) + tail : "");
-  byId("paused").hidden = !status.paused;
-}
-
-function showNotes(name, lines) {
-  byId(name).hidden = lines.length === 0;
-  fill(`${name}-list`, lines.map((line) => make("li", "", line)));
-}
-
-function outputRow(output) {
-  const row = make("li", "", "");
-  const name = make("span", "name", "");
-  name.append(make("bdi", "", output.name));
-  const state = make("span", "state", output.state.replaceAll("_", " "));
-  state.dataset.state = output.state;
-  const facts = [output.kind, rateText(output.bits_per_second)];
-  if (output.reconnects) facts.push(`${output.reconnects} reconnects`);
-  if (output.dropped_packets) facts.push(`${output.dropped_packets} packets dropped`);
-  row.append(name, state, make("span", "number", facts.join(" · ")));
-  if (proofs[output.proof]) {
-    const proof = make("span", "proof", proofs[output.proof]);
-    proof.dataset.proof = output.proof;
-    row.append(proof);
-  }
-  if (output.error) row.append(make("span", "error", output.error));
-  return row;
-}
-
-function nextRow(item) {
-  const row = make("li", "", "");
-  const length = item.is_live ? "live" : item.duration_seconds ? clockText(item.duration_seconds) : "";
-  row.append(make("bdi", "", item.title), " ", make("span", "number", length));
-  return row;
-}
-
-function show(status) {
-  showState(status);
-  showItem(status);
-  showNotes("problems", status.problems);
-  showNotes("degraded", status.degraded ? [status.degraded_reason, document.body.dataset.remedy] : []);
-  showNotes("warnings", status.warnings);
-  const outputs = status.outputs.map(outputRow);
-  fill("outputs", outputs.length ? outputs : [make("li", "empty", "None but this preview")]);
-  const coming = status.next_items.map(nextRow);
-  fill("next", coming.length ? coming : [make("li", "empty", "Nothing")]);
-  setText("buffer", `${status.buffer_seconds.toFixed(1)} s`);
-  setText("gap", `${status.gap_seconds.toFixed(2)} s`);
-  setText("skew", `${(status.skew_seconds * 1000).toFixed(1)} ms`);
-  setText("played", String(status.streams_played));
-  setText("programme-length", spanText(status.program_seconds));
-  setText("uptime", spanText(status.uptime_seconds));
-  for (const id of ["session", "viewers"]) byId(id).parentElement.hidden = !status.session_state;
-  setText("session", status.session_state);
-  setText("viewers", status.viewers === null ? "unknown" : String(status.viewers));
-  setText("version", status.version);
-}
-
-let answeredAt = performance.now();
-let uptime = 0;
-
-async function refresh() {
-  try {
-    const answer = await fetch("/status.json", { cache: "no-store", signal: AbortSignal.timeout(SILENT_MS) });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const status = await answer.json();
-    show(status);
-    answeredAt = performance.now();
-    // A service that has started anew counts its segments anew.
-    if (status.uptime_seconds < uptime) attach();
-    uptime = status.uptime_seconds;
-  } catch (error) {
-    if (performance.now() - answeredAt < SILENT_MS) return;
-    showBadge("No answer from the service", "bad");
-    setText("reason", "what stands below is old");
-  }
-}
-
-async function keepRefreshing() {
-  if (!document.hidden) await refresh();
-  setTimeout(keepRefreshing, REFRESH_MS);
-}
-
-let seenTime = -1;
-let movedAt = performance.now();
-let tries = 0;
-let detached = false;
-let hiddenAt = 0;
-let pausedAt = Infinity;
-
-function attach() {
-  detached = false;
-  movedAt = performance.now();
-  pausedAt = Infinity;
-  seenTime = -1;
-  video.load();
-  video.play().catch(() => {}); // a browser that forbids autoplay shows its own button
-}
-
-function detach() {
-  detached = true;
-  video.pause();
-  const sources = [...video.children];
-  video.replaceChildren();
-  video.load(); // with no source: lets go of the connection
-  video.replaceChildren(...sources);
-}
-
-function watchPicture() {
-  const now = performance.now();
-  if (document.hidden) {
-    if (!detached && video.muted && now - hiddenAt > HIDDEN_MS) detach();
-    return;
-  }
-  if (detached) return;
-  const intended = !video.paused || video.ended || video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE;
-  if (video.currentTime !== seenTime || !intended) {
-    if (video.currentTime !== seenTime && seenTime >= 0) tries = 0;
-    seenTime = video.currentTime;
-    movedAt = now;
-  } else if (now - movedAt > STUCK_MS * Math.min(5, 1 + tries)) {
-    tries += 1;
-    attach();
-  }
+function watchPicture(video) {
+  let [seenTime, movedAt, tries, detached, hiddenAt, pausedAt] = [-1, performance.now(), 0, false, 0, Infinity];
+  const attach = () => {
+    [detached, movedAt, pausedAt, seenTime] = [false, performance.now(), Infinity, -1];
+    video.load();
+    video.play().catch(() => {}); // a browser that forbids autoplay shows its own button
+  };
+  const detach = () => {
+    detached = true;
+    video.pause();
+    const sources = [...video.children];
+    video.replaceChildren();
+    video.load(); // with no source: lets go of the connection
+    video.replaceChildren(...sources);
+  };
+  const look = () => {
+    const now = performance.now();
+    if (document.hidden) {
+      if (!detached && video.muted && now - hiddenAt > HIDDEN_MS) detach();
+      return;
+    }
+    if (detached) return;
+    const intended = !video.paused || video.ended || video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE;
+    if (video.currentTime !== seenTime || !intended) {
+      if (video.currentTime !== seenTime && seenTime >= 0) tries = 0;
+      [seenTime, movedAt] = [video.currentTime, now];
+    } else if (now - movedAt > STUCK_MS * Math.min(5, 1 + tries)) {
+      tries += 1;
+      attach();
+    }
+  };
+  setInterval(look, 1000);
+  video.addEventListener("pause", () => { pausedAt = performance.now(); });
+  video.addEventListener("play", () => { if (performance.now() - pausedAt > LONG_PAUSE_MS) attach(); });
+  document.addEventListener("visibilitychange", () => {
+    hiddenAt = performance.now();
+    if (!document.hidden && detached) attach();
+  });
+  document.addEventListener("heard-again", attach); // a service that has started anew counts its segments anew
+  const sound = byId("sound");
+  sound.hidden = false;
+  sound.addEventListener("click", () => {
+    video.muted = !video.muted;
+    if (video.paused) attach();
+  });
+  video.addEventListener("volumechange", () => { sound.textContent = video.muted ? sound.dataset.off : sound.dataset.on; });
 }
 
 document.addEventListener("visibilitychange", () => {
-  hiddenAt = performance.now();
-  if (document.hidden) return;
-  answeredAt = performance.now();
-  if (detached) attach();
-  refresh();
+  if (document.hidden) source.close(); // a browser has six connections a host; a hidden page needs none
+  else {
+    heardAt = Date.now();
+    listen();
+  }
 });
 
-video.addEventListener("pause", () => { pausedAt = performance.now(); });
-video.addEventListener("play", () => {
-  if (performance.now() - pausedAt > LONG_PAUSE_MS) attach();
-});
-
-setInterval(watchPicture, REFRESH_MS);
-keepRefreshing();
+localise(document);
+if (!document.hidden) listen();
+else source = { close() {}, readyState: 0 };
+setInterval(watchSilence, 1000);
+if (byId("text")) watchText(byId("text"));
+if (byId("live")) watchPicture(byId("live"));

@@ -1,0 +1,88 @@
+"""Which programs and libraries the channel runs with, for whoever looks at a fault from afar."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, date, datetime
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.ffmpeg.binary import find_ffmpeg
+from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.resolve.resolver import ytdlp_version
+
+KEPT_SECONDS = 600.0
+"""Asking costs four children; an update of yt-dlp shows as late as this."""
+_ASK_SECONDS = 15.0
+_LIBRARIES = {"av": "PyAV", "telethon": "Telethon", "ntgcalls": "ntgcalls", "starlette": "Starlette"}
+
+
+class Versions:
+    """Asked now and then; every method belongs to the event loop's thread."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._told: Sequence[tuple[str, str]] = ()
+        self._asked = float("-inf")
+
+    async def told(self) -> Sequence[tuple[str, str]]:
+        """Names and versions; what does not answer is told as that."""
+        if self._clock.monotonic() - self._asked > KEPT_SECONDS:
+            self._asked = self._clock.monotonic()
+            self._told = [
+                ("Python", platform.python_version()),
+                ("ffmpeg", await _answer(_ffmpeg)),
+                ("yt-dlp", await _answer(self._ytdlp)),
+                ("deno", await _answer(_deno)),
+                *((name, _installed(package)) for package, name in _LIBRARIES.items()),
+            ]
+        return self._told
+
+    async def _ytdlp(self) -> str:
+        return with_age(await ytdlp_version(), datetime.fromtimestamp(self._clock.wall(), UTC).date())
+
+
+def with_age(ytdlp: str, today: date) -> str:
+    """A version that is its own date, with how many days ago that was."""
+    numbers = [int(number) for number in re.findall(r"\d+", ytdlp)]
+    try:
+        days = (today - date(*numbers[:3])).days
+    except (TypeError, ValueError):
+        return ytdlp
+    return f"{ytdlp} ({max(0, days)} d)"
+
+
+async def _answer(ask: Callable[[], Awaitable[str]]) -> str:
+    try:
+        return await ask() or "?"
+    except (StreamerError, ImportError, OSError):
+        return "does not answer"
+
+
+async def _ffmpeg() -> str:
+    return _word(await _first_line([str(find_ffmpeg()), "-version"]), r"version (\S+)")
+
+
+async def _deno() -> str:
+    return _word(await _first_line([str(import_module("deno").find_deno_bin()), "--version"]), r"deno (\S+)")
+
+
+async def _first_line(command: list[str]) -> str:
+    done = await run(command, timeout_seconds=_ASK_SECONDS)
+    return (done.stdout.decode("utf-8", "replace").splitlines() or [""])[0]
+
+
+def _word(line: str, pattern: str) -> str:
+    found = re.search(pattern, line)
+    return found[1] if found else line
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

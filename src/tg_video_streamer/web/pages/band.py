@@ -1,0 +1,114 @@
+"""The last 24 hours as a band of colours, and the same in words for whoever does not see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from itertools import groupby
+
+from tg_video_streamer.control.history import BAND_SECONDS, RungSpan
+from tg_video_streamer.web.pages.figures import span_text, time_tag
+from tg_video_streamer.web.pages.words import Words
+
+_CELLS = 720
+"""Two minutes each; a cell shows the worst that was in it, so that a short trouble is not painted over."""
+_CELL_SECONDS = BAND_SECONDS / _CELLS
+_KINDS = ("item", "live", "filler", "slate", "off")
+"""What a cell can be, best first."""
+_KIND_OF_RUNG = {"item": "item", "kept": "item", "live": "live", "filler": "filler", "slate": "slate"}
+_LISTED = 12
+_SHORTEST_HOLE_SECONDS = 2.0
+"""Between two spans of a clock that may be set there is always a little nothing."""
+
+
+def band_tag(spans: Sequence[RungSpan], words: Words, *, now_wall: float) -> str:
+    """The band, its hours, its legend with shares, and a list of everything that was not as it should be."""
+    whole = list(_without_holes(spans, now_wall))
+    shares = _shares(whole)
+    told = ", ".join(f"{words(f'band.{kind}')} {_percent(share, words)}" for kind, share in shares.items())
+    rectangles = "".join(
+        f'<rect class="rung-{kind}" x="{first}" width="{count}" height="1"/>'
+        for kind, first, count in _runs(whole, now_wall)
+    )
+    hours = "".join(time_tag(now_wall - BAND_SECONDS * part / 4, shown="clock") for part in (4, 3, 2, 1))
+    legend = "".join(
+        f'<li><span class="key rung-{kind}" aria-hidden="true"></span>{words(f"band.{kind}")} '
+        f'<span class="number">{_percent(share, words)}</span></li>'
+        for kind, share in shares.items()
+    )
+    return (
+        f'<svg class="band" viewBox="0 0 {_CELLS} 1" preserveAspectRatio="none" role="img"'
+        f' aria-label="{words("band.told")} {told}">{rectangles}</svg>'
+        f'<p class="hours" aria-hidden="true">{hours}<span>{words("now")}</span></p>'
+        f'<ul class="legend">{legend}</ul>{_troubles(whole, words)}'
+    )
+
+
+def _without_holes(spans: Sequence[RungSpan], now_wall: float) -> Iterator[RungSpan]:
+    """The spans, oldest first, with `off` wherever nothing was on air."""
+    at = now_wall - BAND_SECONDS
+    for span in spans:
+        if span.starts_wall - at > _SHORTEST_HOLE_SECONDS:
+            yield RungSpan(starts_wall=at, ends_wall=span.starts_wall, rung="off")
+        yield span
+        at = max(at, span.ends_wall)
+    if now_wall - at > _SHORTEST_HOLE_SECONDS:
+        yield RungSpan(starts_wall=at, ends_wall=now_wall, rung="off")
+
+
+def _kind(rung: str) -> str:
+    return _KIND_OF_RUNG.get(rung, "off")
+
+
+def _shares(spans: Sequence[RungSpan]) -> Mapping[str, float]:
+    """The share of the day of each kind that was there, best first; on air always."""
+    seconds = dict.fromkeys(_KINDS, 0.0)
+    for span in spans:
+        seconds[_kind(span.rung)] += max(0.0, span.ends_wall - span.starts_wall)
+    total = sum(seconds.values()) or 1.0
+    return {kind: part / total for kind, part in seconds.items() if part or kind == "item"}
+
+
+def _percent(share: float, words: Words) -> str:
+    """Never 100 % where something is missing, nor 0 % where something was."""
+    percent = share * 100
+    if 0 < percent < 0.1:
+        return f"&lt; {words.number(0.1, 1)} %"
+    if 99.9 < percent < 100:
+        return f"&gt; {words.number(99.9, 1)} %"
+    return f"{words.number(percent, 0 if percent in {0.0, 100.0} else 1)} %"
+
+
+def _runs(spans: Sequence[RungSpan], now_wall: float) -> Iterator[tuple[str, int, int]]:
+    """Kind, first cell and number of cells of each stretch of one colour."""
+    begin = now_wall - BAND_SECONDS
+    cells = [0] * _CELLS
+    for span in spans:
+        first = int((span.starts_wall - begin) / _CELL_SECONDS)
+        last = int((span.ends_wall - begin) / _CELL_SECONDS)
+        worst = _KINDS.index(_kind(span.rung))
+        for cell in range(max(0, first), min(_CELLS, last + 1)):
+            cells[cell] = max(cells[cell], worst)
+    at = 0
+    for worst, group in groupby(cells):
+        count = len(list(group))
+        yield _KINDS[worst], at, count
+        at += count
+
+
+def _troubles(spans: Sequence[RungSpan], words: Words) -> str:
+    """The newest stretches of anything but the programme, as a table."""
+    found = [span for span in reversed(spans) if _kind(span.rung) not in {"item", "live"}]
+    if not found:
+        return ""
+    rows = "".join(
+        f"<tr><td>{time_tag(span.starts_wall)}</td><td>{words(f'band.{_kind(span.rung)}')}</td>"
+        f'<td class="number">{escape(span_text(span.ends_wall - span.starts_wall, words))}</td></tr>'
+        for span in found[:_LISTED]
+    )
+    heads = "".join(f'<th scope="col">{words(key)}</th>' for key in ("band.from", "band.what", "band.length"))
+    more = f"<p>{words('band.more', count=len(found) - _LISTED)}</p>" if len(found) > _LISTED else ""
+    return (
+        f"<details><summary>{words('band.troubles', count=len(found))}</summary>"
+        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{more}</details>'
+    )

@@ -1,0 +1,81 @@
+"""The last ten minutes as lines: how full the buffer was, and what each output sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+from tg_video_streamer.control.history import Sample
+from tg_video_streamer.control.recorder import SAMPLE_SECONDS, SAMPLES
+from tg_video_streamer.web.pages.figures import rate_text
+from tg_video_streamer.web.pages.words import Words
+
+_WIDTH, _HEIGHT = 600, 100
+_SPAN_SECONDS = SAMPLE_SECONDS * (SAMPLES - 1)
+_LEAST_BUFFER_SECONDS = 5.0
+_LEAST_BITS = 500_000.0
+
+Points = Sequence[tuple[float, float]]
+"""Wall time and value."""
+
+
+def charts_tag(samples: Sequence[Sample], words: Words, *, now_wall: float) -> str:
+    """One chart for the buffer and one for the outputs, each with its newest value in words."""
+    buffer = [(one.wall, one.buffer_seconds) for one in samples]
+    names = list(samples[-1].bits_per_second) if samples else []
+    rates = {
+        name: [(one.wall, one.bits_per_second[name]) for one in samples if name in one.bits_per_second]
+        for name in names
+    }
+
+    def seconds(value: float) -> str:
+        return f"{words.number(value, 1)} {words('unit.second')}"
+
+    def rate(value: float) -> str:
+        return rate_text(value, words)
+
+    drawn = _chart(words("buffer"), {"": buffer}, seconds, least=_LEAST_BUFFER_SECONDS, now_wall=now_wall, words=words)
+    if rates:
+        drawn += _chart(words("bitrate"), rates, rate, least=_LEAST_BITS, now_wall=now_wall, words=words)
+    return drawn
+
+
+def _chart(
+    name: str,
+    lines: Mapping[str, Points],
+    told: Callable[[float], str],
+    *,
+    least: float,
+    now_wall: float,
+    words: Words,
+) -> str:
+    top = max([least, *(value for points in lines.values() for _, value in points)]) * 1.1
+    drawn = "".join(
+        f'<polyline class="curve curve-{number % 4}" points="{_points(points, top, now_wall)}"/>'
+        for number, points in enumerate(lines.values())
+    )
+    newest = {line: told(points[-1][1]) if points else "-" for line, points in lines.items()}
+    legend = "".join(
+        f'<li><span class="key curve-{number % 4}" aria-hidden="true"></span><bdi>{escape(line)}</bdi> '
+        f'<span class="number">{value}</span></li>'
+        for number, (line, value) in enumerate(newest.items())
+    )
+    spoken = ", ".join(f"{escape(line)} {value}".strip() for line, value in newest.items())
+    return (
+        f'<figure class="chart"><figcaption>{name}</figcaption>'
+        f'<div class="plot"><span class="top number" aria-hidden="true">{told(top / 1.1)}</span>'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img"'
+        f' aria-label="{name}: {spoken}">'
+        f'<path class="grid" d="M0 {_HEIGHT / 2}H{_WIDTH}"/>{drawn}</svg></div>'
+        f'<p class="hours" aria-hidden="true"><span>{words("chart.ago")}</span><span>{words("now")}</span></p>'
+        f'<ul class="legend">{legend}</ul></figure>'
+    )
+
+
+def _points(points: Points, top: float, now_wall: float) -> str:
+    """The line's corners in the drawing's own units."""
+    return " ".join(
+        f"{_WIDTH * (1 - (now_wall - wall) / _SPAN_SECONDS):.0f},{_HEIGHT * (1 - value / top):.1f}"
+        for wall, value in points
+        if now_wall - wall <= _SPAN_SECONDS
+    )

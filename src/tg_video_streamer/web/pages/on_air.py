@@ -1,0 +1,202 @@
+"""The first page: the live picture, what it is, what comes next, and how it has been going."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.wording import DEGRADED_REMEDY
+from tg_video_streamer.web.pages.badge import badge_tag, why_tag
+from tg_video_streamer.web.pages.band import band_tag
+from tg_video_streamer.web.pages.charts import charts_tag
+from tg_video_streamer.web.pages.controls import programme_controls
+from tg_video_streamer.web.pages.figures import clock_text, length_text, rate_text, span_text, title_tag
+from tg_video_streamer.web.pages.layout import Visit, page, visit
+from tg_video_streamer.web.pages.words import Words
+from tg_video_streamer.web.room import Room
+
+_SOURCES = {
+    "hls": '<source src="/preview/live.m3u8" type="application/vnd.apple.mpegurl">',
+    "mp4": '<source src="/preview/live.mp4" type="video/mp4">',
+}
+_PROOFS = frozenset({"proven", "unproven", "missing"})
+
+
+def routes(room: Room) -> list[Route]:
+    """The page at `/`."""
+
+    async def on_air(request: Request) -> Response:
+        # Whichever starts at once comes first: a playlist takes seconds to fill, a progressive stream does not. A
+        # browser that cannot play the first goes on to the second by itself.
+        streams: tuple[str, ...] = ("hls", "mp4") if room.preview.has_playlist else ("mp4", "hls")
+        if (wish := request.query_params.get("preview")) in streams:
+            streams = (wish,)
+        visiting = visit(request, room)
+        return page(visiting, "on_air", _main(visiting, streams))
+
+    return [Route("/", on_air)]
+
+
+def live_fragments(room: Room, words: Words) -> Mapping[str, str]:
+    """What changes by itself, as HTML by the id of the element that holds it; the badge is on every page."""
+    status, now_wall = room.verbs.status(), room.clock.wall()
+    history = room.verbs.history()
+    return {
+        "live-badge": badge_tag(status, words),
+        "live-why": why_tag(status, words, now_wall=now_wall),
+        "live-notes": _notes(status, words),
+        "live-title": _title(status, words),
+        "live-place": _place(status, words),
+        "live-next": _next(status, words),
+        "live-outputs": _outputs(status, words),
+        "live-figures": _figures(status, history.gap_seconds_today, words),
+        # The drawings move with time: every five seconds, and every half minute, are enough.
+        "live-band": band_tag(history.spans, words, now_wall=now_wall // 30 * 30),
+        "live-charts": charts_tag(
+            history.samples, words, now_wall=history.samples[-1].wall if history.samples else now_wall
+        ),
+    }
+
+
+def _main(visiting: Visit, streams: Sequence[str]) -> str:
+    words = visiting.words
+    live = live_fragments(visiting.room, words)
+    sources = "".join(_SOURCES[stream] for stream in streams)
+    controls = programme_controls(visiting, back="/")
+    return f"""<div id="live-notes" class="notes">{live["live-notes"]}</div>
+<div class="columns">
+<div class="column">
+<section class="picture" aria-label="{words("picture")}">
+<video id="live" muted autoplay playsinline controls aria-label="{words("picture.live")}">{sources}
+{words("picture.none")}</video>
+<button type="button" id="sound" class="sound" hidden data-on="{words("sound.off")}" data-off="{words("sound.on")}">{words("sound.on")}</button>
+</section>
+<section class="card now" aria-labelledby="now-heading">
+<h2 id="now-heading">{words("now")}</h2>
+<div id="live-title">{live["live-title"]}</div>
+<div id="live-place">{live["live-place"]}</div>
+{controls}
+</section>
+</div>
+<div class="column">
+{_card("outputs", live, words)}
+{_card("next", live, words)}
+</div>
+</div>
+{_card("band", live, words)}
+{_card("charts", live, words)}
+{_card("figures", live, words)}"""
+
+
+def _card(name: str, live: Mapping[str, str], words: Words) -> str:
+    return (
+        f'<section class="card {name}" aria-labelledby="{name}-heading"><h2 id="{name}-heading">{words(f"heading.{name}")}</h2>'
+        f'<div id="live-{name}">{live[f"live-{name}"]}</div></section>'
+    )
+
+
+def _title(status: ServiceStatus, words: Words) -> str:
+    title = title_tag(status.now.title) if status.now else words("nothing_on")
+    return f'<p id="now-title" class="title">{title}</p>'
+
+
+def _place(status: ServiceStatus, words: Words) -> str:
+    """How far the item is."""
+    item = status.now
+    if item is None:
+        return ""
+    length = None if item.is_live else item.duration_seconds
+    at = clock_text(status.position_seconds)
+    told = (
+        words("place.live", at=at)
+        if item.is_live
+        else words("place", at=at, length=clock_text(length))
+        if length
+        else at
+    )
+    progress = (
+        f'<progress id="progress" aria-label="{words("progress")}" max="{length:g}"'
+        f' value="{min(status.position_seconds, length):.1f}"></progress>'
+        if length
+        else ""
+    )
+    paused = f' <strong id="paused">{words("paused")}</strong>' if status.paused else ""
+    return f'{progress}<p><span id="position" class="number">{told}</span>{paused}</p>'
+
+
+def _notes(status: ServiceStatus, words: Words) -> str:
+    """What somebody should look at, the worst first."""
+    lines = {
+        "problems": status.problems,
+        "degraded": (status.degraded_reason, DEGRADED_REMEDY) if status.degraded else (),
+        "warnings": status.warnings,
+    }
+    return "".join(_note(name, told, words) for name, told in lines.items() if told)
+
+
+def _note(name: str, lines: Sequence[str], words: Words) -> str:
+    items = "".join(f"<li>{words.said(line)}</li>" for line in lines)
+    return (
+        f'<section id="{name}" class="card note {name}" aria-labelledby="{name}-heading">'
+        f'<h2 id="{name}-heading">{words(f"heading.{name}")}</h2><ul id="{name}-list">{items}</ul></section>'
+    )
+
+
+def _next(status: ServiceStatus, words: Words) -> str:
+    return items_tag(status.next_items, words)
+
+
+def items_tag(items: Sequence[ItemStatus], words: Words) -> str:
+    """Items in their order, each with its length."""
+    if not items:
+        return f'<p class="empty">{words("nothing")}</p>'
+    rows = "".join(
+        f'<li>{title_tag(item.title)} <span class="number">{length_text(item, words)}</span></li>' for item in items
+    )
+    return f'<ol class="items">{rows}</ol>'
+
+
+def _outputs(status: ServiceStatus, words: Words) -> str:
+    if not status.outputs:
+        return f'<p class="empty">{words("outputs.none")}</p>'
+    return f'<ul class="outputs-list">{"".join(_output(one, words) for one in status.outputs)}</ul>'
+
+
+def _output(output: OutputStatus, words: Words) -> str:
+    facts = [escape(output.kind), rate_text(output.bits_per_second, words)]
+    if output.reconnects:
+        facts.append(words("output.reconnects", count=output.reconnects))
+    if output.dropped_packets:
+        facts.append(words("output.dropped", count=output.dropped_packets))
+    proof = ""
+    if output.proof in _PROOFS:
+        proof = f'<span class="proof" data-proof="{output.proof}">{words(f"proof.{output.proof}")}</span>'
+    error = f'<span class="error">{words("output.error")} {escape(output.error)}</span>' if output.error else ""
+    return (
+        f'<li><span class="name">{title_tag(output.name)}</span>'
+        f'<span class="state" data-state="{escape(output.state)}">{words.state("output_state", output.state)}</span>'
+        f'<span class="number">{" · ".join(facts)}</span>{proof}{error}</li>'
+    )
+
+
+def _figures(status: ServiceStatus, gap_seconds_today: float, words: Words) -> str:
+    facts = {
+        "gap-today": (words("figure.gap_today"), f"{words.number(gap_seconds_today, 2)} {words('unit.second')}"),
+        "gap": (words("figure.gap"), f"{words.number(status.gap_seconds, 2)} {words('unit.second')}"),
+        "buffer": (words("buffer"), f"{words.number(status.buffer_seconds, 1)} {words('unit.second')}"),
+        "skew": (words("figure.skew"), f"{words.number(status.skew_seconds * 1000, 1)} {words('unit.millisecond')}"),
+        "played": (words("figure.played"), str(status.streams_played)),
+        "uptime": (words("figure.uptime"), escape(span_text(status.uptime_seconds, words))),
+    }
+    if status.session_state or status.viewers is not None:
+        viewers = words("unknown") if status.viewers is None else str(status.viewers)
+        facts = {"viewers": (words("figure.viewers"), viewers), **facts}
+    if status.session_state:
+        facts["session"] = (words("figure.session"), words.state("session_state", status.session_state))
+    rows = "".join(f'<div><dt>{name}</dt><dd id="{key}">{value}</dd></div>' for key, (name, value) in facts.items())
+    return f'<dl class="facts">{rows}</dl>'
