@@ -57,6 +57,7 @@ def web(parts: Parts) -> Web:
 
 
 def _room(parts: Parts) -> Room:
+    versions = Versions(clock=parts.clock)
     return Room(
         verbs=parts.station,
         preview=Preview(parts.fanout, width=parts.house.width, height=parts.house.height, clock=parts.clock),
@@ -64,7 +65,8 @@ def _room(parts: Parts) -> Room:
         as_run=as_run_file(parts.settings),
         checkup=Checkup(lambda: _findings(parts), clock=parts.clock),
         log_tail=log_tail,
-        versions=Versions(clock=parts.clock).told,
+        versions=versions.told,
+        ask_versions=versions.ask,
     )
 
 

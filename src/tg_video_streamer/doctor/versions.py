@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -26,21 +26,21 @@ class Versions:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._told: Sequence[tuple[str, str]] = ()
+        self._programs: dict[str, str] = dict.fromkeys(("ffmpeg", "yt-dlp", "deno"), "…")
         self._asked = float("-inf")
 
-    async def told(self) -> Sequence[tuple[str, str]]:
-        """Names and versions; what does not answer is told as that."""
-        if self._clock.monotonic() - self._asked > KEPT_SECONDS:
-            self._asked = self._clock.monotonic()
-            self._told = [
-                ("Python", platform.python_version()),
-                ("ffmpeg", await _answer(_ffmpeg)),
-                ("yt-dlp", await _answer(self._ytdlp)),
-                ("deno", await _answer(_deno)),
-                *((name, _installed(package)) for package, name in _LIBRARIES.items()),
-            ]
-        return self._told
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """Names and versions as far as they are known; what does not answer is told as that."""
+        libraries = ((name, _installed(package)) for package, name in _LIBRARIES.items())
+        return (("Python", platform.python_version()), *self._programs.items(), *libraries)
+
+    async def ask(self) -> None:
+        """Ask the programs again, where that was long ago."""
+        if self._clock.monotonic() - self._asked <= KEPT_SECONDS:
+            return
+        self._asked = self._clock.monotonic()
+        for name, ask in (("ffmpeg", _ffmpeg), ("yt-dlp", self._ytdlp), ("deno", _deno)):
+            self._programs[name] = await _answer(ask)
 
     async def _ytdlp(self) -> str:
         return with_age(await ytdlp_version(), datetime.fromtimestamp(self._clock.wall(), UTC).date())

@@ -55,9 +55,8 @@ class Desk(Protocol):
         """Give it up."""
 
 
-async def no_versions() -> Sequence[tuple[str, str]]:
-    """For a service that does not know them."""
-    return ()
+async def nothing() -> None:
+    """There is nothing to find out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,8 +71,10 @@ class Room:
     checkup: Checkup = field(default_factory=Checkup)
     log_tail: Callable[[], Sequence[str]] = tuple
     """The last lines of the log, oldest first, masked."""
-    versions: Callable[[], Awaitable[Sequence[tuple[str, str]]]] = no_versions
-    """Names of programs with their versions."""
+    versions: Callable[[], Sequence[tuple[str, str]]] = tuple
+    """Names of programs with their versions, as far as they are known."""
+    ask_versions: Callable[[], Awaitable[None]] = nothing
+    """Finds out what is not known of them."""
     has_schedule: Callable[[], bool] = lambda: False
     """Whether there is a schedule to be shown."""
     desk: Desk | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from html import escape
 
 from starlette.background import BackgroundTask
@@ -29,11 +28,10 @@ def routes(room: Room) -> list[Route]:
 
     async def health(request: Request) -> Response:
         visiting = visit(request, room)
-        versions = await room.versions()
-        main = f"""{_findings(visiting)}
-{_versions(versions, visiting.words)}
-{_log(visiting)}"""
-        return page(visiting, "health", main, again_seconds=5 if room.checkup.state.looking else 0)
+        main = _findings(visiting) + _versions(visiting) + _log(visiting)
+        answer = page(visiting, "health", main, again_seconds=5 if room.checkup.state.looking else 0)
+        answer.background = BackgroundTask(room.ask_versions)
+        return answer
 
     async def look(request: Request) -> Response:
         await operator(request, room)
@@ -78,9 +76,12 @@ def _finding(one: Looked, words: Words) -> str:
     )
 
 
-def _versions(versions: Sequence[tuple[str, str]], words: Words) -> str:
-    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in versions)
-    return f"""<section class="card" aria-labelledby="versions-heading">
+def _versions(visiting: Visit) -> str:
+    words, version = visiting.words, part_versions(visiting.room)["@health"]
+    rows = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in visiting.room.versions()
+    )
+    return f"""<section class="card" id="part-versions" data-part="@health" data-version="{version}" aria-labelledby="versions-heading">
 <h2 id="versions-heading">{words("health.versions")}</h2>
 <dl class="facts versions">{rows}</dl>
 </section>"""

@@ -49,7 +49,8 @@ def live_fragments(room: Room, words: Words) -> Mapping[str, str]:
     return {
         "live-badge": badge_tag(status, words),
         "live-why": why_tag(status, words, now_wall=now_wall),
-        "live-notes": _notes(status, words),
+        "live-notes": _troubles(status, words),
+        "live-warnings": _note("warnings", status.warnings, words),
         "live-title": _title(status, words),
         "live-place": _place(status, words),
         "live-next": _next(status, words),
@@ -86,6 +87,7 @@ def _main(visiting: Visit, streams: Sequence[str]) -> str:
 <div class="column">
 {_card("outputs", live, words)}
 {_card("next", live, words)}
+<div id="live-warnings" class="notes">{live["live-warnings"]}</div>
 </div>
 </div>
 {_card("band", live, words)}
@@ -129,17 +131,15 @@ def _place(status: ServiceStatus, words: Words) -> str:
     return f'{progress}<p><span id="position" class="number">{told}</span>{paused}</p>'
 
 
-def _notes(status: ServiceStatus, words: Words) -> str:
-    """What somebody should look at, the worst first."""
-    lines = {
-        "problems": status.problems,
-        "degraded": (status.degraded_reason, DEGRADED_REMEDY) if status.degraded else (),
-        "warnings": status.warnings,
-    }
-    return "".join(_note(name, told, words) for name, told in lines.items() if told)
+def _troubles(status: ServiceStatus, words: Words) -> str:
+    """What somebody should mend now."""
+    degraded = (status.degraded_reason, DEGRADED_REMEDY) if status.degraded else ()
+    return _note("problems", status.problems, words) + _note("degraded", degraded, words)
 
 
 def _note(name: str, lines: Sequence[str], words: Words) -> str:
+    if not lines:
+        return ""
     items = "".join(f"<li>{words.said(line)}</li>" for line in lines)
     return (
         f'<section id="{name}" class="card note {name}" aria-labelledby="{name}-heading">'

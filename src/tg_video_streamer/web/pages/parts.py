@@ -19,7 +19,7 @@ def part_versions(room: Room) -> Mapping[str, str]:
     return {
         "@queue": version(tuple(item.key for item in room.verbs.queue_list()), status.next_items, status.now),
         "@session": version(desk, status.session_state, status.degraded),
-        "@health": version(room.checkup.state),
+        "@health": version(room.checkup.state, room.versions()),
         "@holds": " ".join(status.holds),
     }
 

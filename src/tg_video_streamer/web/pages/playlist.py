@@ -105,17 +105,17 @@ async def _comparison(
             visiting, "playlist", _hidden(visiting, wanted, save=False), notices=(_failed(error),), status_code=409
         )
     checked = visiting.room.verbs.playlist_check(wanted.text)
-    changes = await asyncio.to_thread(lambda: list(_changes(now.text, wanted.text)))
-    shown = "".join(changes[:_MOST_CHANGES])
-    if len(changes) > _MOST_CHANGES:
-        shown += f"<tr><td></td><td>{words('playlist.more', count=len(changes) - _MOST_CHANGES)}</td></tr>"
+    found = await asyncio.to_thread(lambda: list(changes(now.text, wanted.text)))
+    shown = "".join(found[:_MOST_CHANGES])
+    if len(found) > _MOST_CHANGES:
+        shown += f"<tr><td></td><td>{words('playlist.more', count=len(found) - _MOST_CHANGES)}</td></tr>"
     told = f'<div class="scroll"><table class="diff"><caption>{words("playlist.diff")}</caption>{shown}</table></div>'
     # What is saved then is a change of what was compared with, so that is the version that counts.
-    form = _hidden(visiting, PlaylistText(text=wanted.text, version=now.version), save=bool(changes))
-    if not changes:
+    form = _hidden(visiting, PlaylistText(text=wanted.text, version=now.version), save=bool(found))
+    if not found:
         told = f"<p>{words('playlist.same')}</p>"
     others = ""
-    if changes and wanted.version != now.version and not notices:
+    if found and wanted.version != now.version and not notices:
         others = f'<p class="notice" data-ok="0">{words("playlist.others")}</p>'
     main = f"""<section class="card" aria-labelledby="diff-heading">
 <h2 id="diff-heading">{words("playlist.changes")}</h2>
@@ -146,7 +146,7 @@ def _check_tag(checked: PlaylistCheck, words: Words) -> str:
     )
 
 
-def _changes(before: str, after: str) -> Iterator[str]:
+def changes(before: str, after: str) -> Iterator[str]:
     """Rows of what goes and what comes, with the lines around it."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=_CONTEXT_LINES, lineterm="")
     for number, line in enumerate(lines):
