@@ -65,9 +65,17 @@ def _room(parts: Parts) -> Room:
         as_run=as_run_file(parts.settings),
         checkup=Checkup(lambda: _findings(parts), clock=parts.clock),
         log_tail=log_tail,
+        desk=parts.telegram.desk if parts.telegram is not None else None,
+        account=lambda: _account(parts),
         versions=versions.told,
         ask_versions=versions.ask,
     )
+
+
+def _account(parts: Parts) -> str:
+    """Whose session it is: enough of the number for its owner."""
+    owner = parts.telegram.keeper.owner_id if parts.telegram is not None else 0
+    return f"…{str(owner)[-4:]}" if owner else ""
 
 
 async def _findings(parts: Parts) -> list[Finding]:

@@ -119,7 +119,9 @@ def test_picture_comes_back_after_the_service_did(clip: Clip, browser: WebDriver
         browser.get(site.url)
         watch(browser, 0.5)
         port = site.listener.port
-    wait_until(lambda: text_of(browser, "badge").startswith("No word from the service since"), timeout=30, what="the truth")
+    wait_until(
+        lambda: text_of(browser, "badge").startswith("No word from the service since"), timeout=30, what="the truth"
+    )
     with Programme(clip) as programme, served(programme, port=port, status=replace(example_status(), uptime_seconds=1)):
         wait_until(lambda: text_of(browser, "badge") == "On air", timeout=30, what="the service's return")
         watch(browser, 1.0)

@@ -88,6 +88,11 @@ class SessionKeeper:
         """Cycles by result: session, spare, failed, unreachable."""
 
     @property
+    def owner_id(self) -> int:
+        """Whose session worked last, as Telegram's number of the user; 0 where none ever did."""
+        return self._renewal.owner_id
+
+    @property
     def state(self) -> SessionState:
         """Where the session stands."""
         return self._machine.state

@@ -203,6 +203,9 @@ ENGLISH: Mapping[str, str] = {
     "session.code_go": "Go on",
     "session.password": "The password of the two-step verification",
     "session.password_go": "Go on",
+    "session.starting": "Asking Telegram …",
+    "session.saving": "Writing it into the settings …",
+    "session.confirm_go": "Keep the other account's session",
     "session.cancel": "Give up",
     # Health.
     "health.doctor": "Doctor",

@@ -15,10 +15,10 @@ _SALT = secrets.token_bytes(16)
 def part_versions(room: Room) -> Mapping[str, str]:
     """What open pages compare with the version that they show, by the part's name with an @; and what holds the programme."""
     status = room.verbs.status()
-    desk = room.desk.state() if room.desk is not None else None
+    desk = room.desk.state if room.desk is not None else None
     return {
         "@queue": version(tuple(item.key for item in room.verbs.queue_list()), status.next_items, status.now),
-        "@session": version(desk, status.session_state, status.degraded),
+        "@session": version(desk, desk.qr_url if desk is not None else "", status.session_state, status.degraded),
         "@health": version(room.checkup.state, room.versions()),
         "@holds": " ".join(status.holds),
     }

@@ -203,6 +203,9 @@ RUSSIAN: Mapping[str, str] = {
     "session.code_go": "Дальше",
     "session.password": "Пароль двухэтапной проверки",
     "session.password_go": "Дальше",
+    "session.starting": "Telegram отвечает…",
+    "session.saving": "Записываем в настройки…",
+    "session.confirm_go": "Оставить сессию другого аккаунта",
     "session.cancel": "Отменить",
     # Health.
     "health.doctor": "Доктор",
@@ -270,5 +273,11 @@ SAID: Mapping[str, str] = {
     r"output (.*) is suspended(?:: (.*))?": r"выход \1 приостановлен: \2",
     r"the programme has stood still for (\d+) s": r"эфир стоит уже \1 с",
     r"run: (.*)": r"выполните: \1",
+    r"the session is kept in the settings file": "сессия записана в настройки",
+    r"this is another account than before; it may not stream to the chat": "это другой аккаунт; он может не вести эфир чата",
+    r"that is not the code": "код неверный",
+    r"that is not the password": "пароль неверный",
+    r"in the Telegram app": "в приложении Telegram",
+    r"by SMS": "по SMS",
 }
 """What the service says of itself, as patterns of whole sentences, and the same in Russian."""

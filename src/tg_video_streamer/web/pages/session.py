@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import segno
@@ -9,15 +10,22 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.errors import ControlError
+from tg_video_streamer.telegram.desk import SessionDesk
+from tg_video_streamer.telegram.desk_states import ASKING, RESTING, DeskStep
 from tg_video_streamer.web.access.visitor import Notice
 from tg_video_streamer.web.pages.asking import only_operators, operator
 from tg_video_streamer.web.pages.layout import Visit, page
 from tg_video_streamer.web.pages.parts import part_versions
-from tg_video_streamer.web.room import Desk, Room
+from tg_video_streamer.web.room import Room
 
 _BORDER = 4
-_AGAIN_SECONDS = 15
+_AGAIN_SECONDS = 5
+_KINDS = {
+    DeskStep.PHONE: 'type="tel" autocomplete="tel" placeholder="+44 7700 900123"',
+    DeskStep.CODE: 'inputmode="numeric" autocomplete="one-time-code"',
+    DeskStep.PASSWORD: 'type="password" autocomplete="off"',
+}
 
 
 def routes(room: Room) -> list[Route]:
@@ -27,24 +35,14 @@ def routes(room: Room) -> list[Route]:
 
     async def session(request: Request) -> Response:
         visiting = only_operators(request, room)
-        under_way = bool(desk.state().qr_url)
-        return page(visiting, "session", _main(visiting, desk), again_seconds=_AGAIN_SECONDS if under_way else 0)
+        waits = desk.state.step not in ASKING | RESTING
+        return page(visiting, "session", _main(visiting, desk), again_seconds=_AGAIN_SECONDS if waits else 0)
 
     async def step(request: Request) -> Response:
         visiting, form = await operator(request, room)
-        name = str(request.path_params["step"])
-        steps = {
-            "qr": desk.begin_qr,
-            "phone": lambda: desk.begin_phone(form.get("phone", "")),
-            "code": lambda: desk.code(form.get("code", "")),
-            "password": lambda: desk.password(form.get("password", "")),
-            "cancel": desk.cancel,
-        }
-        if name not in steps:
-            return Response("no such step\n", status_code=404, media_type="text/plain")
         try:
-            await steps[name]()
-        except StreamerError as error:
+            _take(desk, request.path_params["step"], form, by=visiting.visitor.name)
+        except ControlError as error:
             trouble = Notice(ok=False, text=error.what, remedy=error.remedy)
             return page(visiting, "session", _main(visiting, desk), notices=(trouble,), status_code=409)
         return RedirectResponse("/session", status_code=303)
@@ -52,7 +50,21 @@ def routes(room: Room) -> list[Route]:
     return [Route("/session", session, methods=["GET"]), Route("/session/{step}", step, methods=["POST"])]
 
 
-def _main(visiting: Visit, desk: Desk) -> str:
+def _take(desk: SessionDesk, step: str, form: Mapping[str, str], *, by: str) -> None:
+    """One step of the person's. Raises ControlError."""
+    if step == "begin-qr":
+        desk.begin_qr(by)
+    elif step == "begin-phone":
+        desk.begin_phone(form.get("answer", ""), by)
+    elif step == "cancel":
+        desk.cancel()
+    elif step in ASKING:
+        desk.answer(DeskStep(step), form.get("answer", ""))
+    else:
+        raise ControlError("there is no such step of a login", remedy="look at the page again")
+
+
+def _main(visiting: Visit, desk: SessionDesk) -> str:
     version = part_versions(visiting.room)["@session"]
     return f"""<div id="part-session" data-part="@session" data-version="{version}">
 {_state(visiting, desk)}
@@ -60,9 +72,9 @@ def _main(visiting: Visit, desk: Desk) -> str:
 </div>"""
 
 
-def _state(visiting: Visit, desk: Desk) -> str:
+def _state(visiting: Visit, desk: SessionDesk) -> str:
     words, status = visiting.words, visiting.room.verbs.status()
-    account = escape(desk.state().account) or words("unknown")
+    account = escape(desk.state.account or visiting.room.account()) or words("unknown")
     rows = [
         (words("session.state"), words.state("session_state", status.session_state or "absent")),
         (words("session.account"), account),
@@ -76,46 +88,47 @@ def _state(visiting: Visit, desk: Desk) -> str:
 </section>"""
 
 
-def _renewal(visiting: Visit, desk: Desk) -> str:
-    words, state = visiting.words, desk.state()
-    told = (
-        f'<p class="notice" id="desk-message" role="status" data-ok="{int(state.step != "failed")}">{words.said(state.message)}</p>'
-        if state.message
-        else ""
-    )
-    if state.qr_url:
-        drawn = _qr(state.qr_url, words("session.qr_told"))
-        body = f"<p>{words('session.scan')}</p>{drawn}{_form(visiting, 'cancel', words('session.cancel'))}"
-    elif state.step in {"code", "password"}:
-        body = _asked(visiting, state.step) + _form(visiting, "cancel", words("session.cancel"))
-    else:
+def _renewal(visiting: Visit, desk: SessionDesk) -> str:
+    words, state = visiting.words, desk.state
+    tone = {DeskStep.DONE: "1", DeskStep.SAVING: "1"}.get(state.step, "0")
+    message = words.said(state.message)
+    told = f'<p class="notice" id="desk-message" data-ok="{tone}">{message}</p>' if state.message else ""
+    if state.step in RESTING:
         body = f"""<p>{words("session.about")}</p>
-<div class="ways">{_form(visiting, "qr", words("session.by_qr"), strong=True)}
-{_asked(visiting, "phone")}</div>"""
-    return f"""<section class="card" aria-labelledby="renew-heading">
+<div class="ways">{_form(visiting, "begin-qr", words("session.by_qr"), strong=True)}
+{_asked(visiting, DeskStep.PHONE, action="begin-phone")}</div>"""
+    elif state.step is DeskStep.QR:
+        body = f"<p>{words('session.scan')}</p>{_qr(state.qr_url, words('session.qr_told'))}"
+    elif state.step in ASKING:
+        body = _asked(visiting, state.step, hint=state.hint)
+    else:
+        body = f"<p>{words(f'session.{state.step}')}</p>"
+    if state.step not in RESTING | {DeskStep.SAVING}:
+        body += _form(visiting, "cancel", words("session.cancel"))
+    return f"""<section class="card renewal" aria-labelledby="renew-heading">
 <h2 id="renew-heading">{words("session.renew")}</h2>
-{told}{body}
+<div role="status">{told}</div>{body}
 </section>"""
 
 
-def _form(visiting: Visit, step: str, label: str, *, strong: bool = False) -> str:
+def _form(visiting: Visit, step: str, label: str, *, strong: bool = False, answer: str = "") -> str:
     kind = ' class="strong"' if strong else ""
+    hidden = f'<input type="hidden" name="answer" value="{escape(answer)}">' if answer else ""
     return (
-        f'<form method="post" action="/session/{step}" class="act">{visiting.csrf}<button{kind}>{label}</button></form>'
+        f'<form method="post" action="/session/{step}" class="act" data-act>{visiting.csrf}{hidden}'
+        f"<button{kind}>{label}</button></form>"
     )
 
 
-def _asked(visiting: Visit, step: str) -> str:
-    """A question with one line for the answer."""
+def _asked(visiting: Visit, step: DeskStep, *, action: str = "", hint: str = "") -> str:
+    """A question with one line for the answer; whether another account is wanted, with a button."""
     words = visiting.words
-    kinds = {
-        "phone": 'type="tel" autocomplete="tel" placeholder="+44 7700 900123"',
-        "code": 'inputmode="numeric" autocomplete="one-time-code"',
-        "password": 'type="password" autocomplete="off"',
-    }
-    return f"""<form class="line" method="post" action="/session/{step}">{visiting.csrf}
-<label for="{step}">{words(f"session.{step}")}</label>
-<input id="{step}" name="{step}" required {kinds[step]}>
+    if step is DeskStep.CONFIRM:
+        return _form(visiting, step, words("session.confirm_go"), strong=True, answer="yes")
+    told = f' <span class="number">({words.said(hint)})</span>' if hint else ""
+    return f"""<form class="line" method="post" action="/session/{action or step}" data-act>{visiting.csrf}
+<label for="answer">{words(f"session.{step}")}{told}</label>
+<input id="answer" name="answer" required {_KINDS[step]}>
 <span class="buttons"><button>{words(f"session.{step}_go")}</button></span>
 </form>"""
 
