@@ -171,6 +171,8 @@ def _start_beside(parts: Parts, start: Start) -> None:
         "heartbeat": parts.heartbeat.run,
         "history": parts.recorder.run,
     }
+    if parts.live is not None:
+        beside["live takeover"] = parts.live.run
     if parts.preparer is not None:
         beside["preparer"] = parts.preparer.run
     for name, run in beside.items():

@@ -22,9 +22,10 @@ from tg_video_streamer.feed_parts import FeedParts
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.heartbeat import Heartbeat
 from tg_video_streamer.library.library import Library
+from tg_video_streamer.live_parts import LiveParts, live_parts
 from tg_video_streamer.logs import redaction
 from tg_video_streamer.metrics import Metrics
-from tg_video_streamer.metrics_server import MetricsServer
+from tg_video_streamer.metrics_server import MetricsServer, metrics_server
 from tg_video_streamer.notify.notifier import Notifier
 from tg_video_streamer.notify.sending import notify_addresses
 from tg_video_streamer.outputs.assemble import output_handler
@@ -72,6 +73,8 @@ class Parts:
     outputs: tuple[OutputHandler, ...]
     telegram: TelegramParts | None
     """None where OUTPUTS has no `telegram`."""
+    live: LiveParts | None
+    """None where no live stream may come in."""
     station: Station
     recorder: Recorder
     as_run: AsRunLog
@@ -110,6 +113,7 @@ class _Assembly:
             slate=prepared.slate, fanout=self.fanout, clock=self.clock, events=self.events, listener=self._listen
         )
         self.filler = self.feeds.filler(self.playout)
+        self.live = live_parts(settings, prepared, playout=self.playout, clock=self.clock)
         self.listing = Listing(
             watcher=self.watcher,
             rotation=self.rotation,
@@ -209,6 +213,7 @@ class _Assembly:
             as_run=as_run_file(self.settings),
             warnings=lambda: [*warnings, *more_warnings()],
             telegram=telegram.facts if telegram is not None else TelegramFacts,
+            live=self.live.takeover.facts if self.live is not None else None,
             reload_settings=SettingsReload(self.loaded, self._changed, checks=CHECKS).reload,
         )
 
@@ -233,7 +238,10 @@ class _Assembly:
         self.loop.call_soon_threadsafe(self._heard, change, showing, reason)
 
     def _heard(self, change: Change, showing: Showing, reason: str) -> None:
-        if showing.rung is not Rung.FILLER:
+        if showing.rung is Rung.LIVE:
+            if self.live is not None:
+                self.live.takeover.heard(change, showing, reason)
+        elif showing.rung is not Rung.FILLER:
             self.director.heard(change, showing, reason)
         elif self.filler is not None:
             self.filler.heard(change, showing)
@@ -252,7 +260,7 @@ def build(
     control = made.control(outputs, telegram, lambda: [*filter(None, [metrics.warning]), *made.feeds.problems])
     station = control.station
     measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir}, library)
-    metrics = _metrics_server(measured, settings)
+    metrics = metrics_server(measured.text, settings)
     as_run = AsRunLog(as_run_file(settings), viewers=lambda: telegram.watch.viewers if telegram is not None else None)
     for part in (measured, control.reporter, control.recorder, as_run, notifier):
         made.events.subscribe(part.on_event)
@@ -268,6 +276,7 @@ def build(
         preparer=made.preparer(),
         outputs=outputs,
         telegram=telegram,
+        live=made.live,
         station=station,
         recorder=control.recorder,
         as_run=as_run,
@@ -285,12 +294,3 @@ def build(
 def as_run_file(settings: Settings) -> Path:
     """The as-run log."""
     return settings.state_dir / "as-run.jsonl"
-
-
-def _metrics_server(measured: Metrics, settings: Settings) -> MetricsServer:
-    return MetricsServer(
-        measured.text,
-        host=settings.prometheus_host,
-        port=settings.prometheus_port,
-        textfile=settings.state_dir / "metrics.prom",
-    )

@@ -25,6 +25,7 @@ from pydantic_core import ErrorDetails
 from tg_video_streamer.envfile import EnvFile, read_env_file
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.ffmpeg.house import Quality
+from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.setting_types import based, each, folders, matching, read_by, secret_matching, words
 from tg_video_streamer.state_folder import default_state_dir
 from tg_video_streamer.telegram.chat import parse_chat_reference
@@ -101,7 +102,7 @@ class Settings(BaseModel):
     chat_commands: bool = False
     chat_public: bool = False
     chat_guide: bool = False
-    live_ingest: SecretStr = _NO_SECRET
+    live_ingest: Annotated[SecretStr, read_by(parse_ingest)] = _NO_SECRET
     logo: _Path | None = None
     clock: bool = False
     now_playing: bool = False
@@ -166,7 +167,7 @@ def load_settings(
         raise ConfigError(problems)
     return LoadedSettings(
         settings=settings,
-        warnings=(*found.warnings, *_unknown(found), *_away(settings), *_proxy(settings)),
+        warnings=(*found.warnings, *_unknown(found), *_away(settings), *_proxy(settings), *_ingest(settings)),
         env_file=env_file,
     )
 
@@ -224,6 +225,12 @@ def _proxy(settings: Settings) -> list[str]:
         return []
     what = f"ffmpeg cannot go through a {scheme} proxy: pages are read through it, the media themselves are not"
     return [f"YTDLP_PROXY: {what}; give an http:// proxy if the site binds its links to your address"]
+
+
+def _ingest(settings: Settings) -> list[str]:
+    """Warnings of LIVE_INGEST: a key that can be guessed, a way in that can be listened to."""
+    text = settings.live_ingest.get_secret_value()
+    return ingest_warnings(parse_ingest(text)) if text else []
 
 
 def _is_secret(annotation: Any) -> bool:

@@ -14,6 +14,7 @@ from tg_video_streamer.control.recorder import Recorder
 from tg_video_streamer.control.reporting import Reporter
 from tg_video_streamer.control.station import Station
 from tg_video_streamer.control.status import TelegramFacts
+from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.playlist.quarantine import Quarantine
@@ -48,6 +49,7 @@ def control_parts(
     warnings: Callable[[], Sequence[str]],
     telegram: Callable[[], TelegramFacts],
     reload_settings: Callable[[], str],
+    live: Callable[[], LiveFacts] | None,
 ) -> ControlParts:
     """The control room of these parts; `warnings` and `reload_settings` as Reporter and Station take them."""
     began = clock.wall()
@@ -62,6 +64,7 @@ def control_parts(
         outputs=outputs,
         warnings=warnings,
         telegram=telegram,
+        live=live,
     )
     recorder = Recorder(clock=clock, status=reporter.status, earlier=lambda: recent_spans(as_run, began))
     station = Station(

@@ -25,9 +25,10 @@ StreamerError
 │       └── CopyOfLaterVersion  it was written by a later version of this program
 ├── EnvFileUnchanged      the settings file could not be changed, and is as it was
 ├── ChildFailed           a child process did not end in time, or said too much
-├── ListenFailed          the web page has no address to listen at
+├── ListenFailed          a server of ours has no address to listen at
 ├── RequestRefused        a request to the page or the API is not carried out
 ├── MalformedMessage      bytes that are not RTMP or AMF came from a network peer
+├── PublisherRefused      somebody who wanted to go live was refused, and told so
 └── ControlError          a command cannot be carried out
     └── NoService         no running service to talk to (exit code 3)
 """
@@ -208,6 +209,15 @@ class RequestRefused(StreamerError):
 
 class MalformedMessage(StreamerError):
     """Bytes from a network peer that are not RTMP, or not AMF0; whoever owns the connection says what it means."""
+
+
+class PublisherRefused(StreamerError):
+    """Somebody who wanted to go live was refused; `what` is for both ends and never has the key in it."""
+
+    def __init__(self, what: str, *, why: str, remedy: str = "") -> None:
+        """`why`: a word for it: wrong_key, busy, wrong_app, player, codec."""
+        super().__init__(what, remedy=remedy)
+        self.why = why
 
 
 class ControlError(StreamerError):

@@ -11,6 +11,8 @@ from enum import StrEnum
 class Rung(StrEnum):
     """The steps of the ladder that a viewer can be on, best first."""
 
+    LIVE = "live"
+    """The operator's own stream, in place of the playlist."""
     ITEM = "item"
     KEPT = "kept"
     FILLER = "filler"

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tg_video_streamer.control.status import OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import LiveStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.events import (
     CameOff,
     Event,
@@ -27,6 +27,7 @@ from tg_video_streamer.events import (
     SourceFailed,
     WentOn,
 )
+from tg_video_streamer.ingest.states import LiveState
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.outputs.states import OutputState
 from tg_video_streamer.program.states import ChannelState
@@ -142,6 +143,8 @@ class Metrics(Collector):
         yield from self._sources()
         if status.session_state:
             yield from _telegram(status)
+        if status.live is not None:
+            yield from _live(status.live)
         yield from _outputs(status.outputs)
         yield from _disks(self._folders)
         if self._library is not None:
@@ -234,6 +237,14 @@ def _telegram(status: ServiceStatus) -> Iterator[Metric]:
     if status.viewers is not None:
         viewers.add_metric([], float(status.viewers))
     yield viewers
+
+
+def _live(live: LiveStatus) -> Iterator[Metric]:
+    state = GaugeMetricFamily("live_ingest_state", "1 for the state of the way in for live streams.", labels=["state"])
+    for known in LiveState:
+        state.add_metric([known], float(known == live.state))
+    yield state
+    yield _counter("takeovers", "Times that viewers were switched to a live stream.", live.takeovers)
 
 
 def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from tg_video_streamer.config import Settings
 from tg_video_streamer.metrics import CONTENT_TYPE
 
 log = structlog.get_logger(__name__)
@@ -149,3 +150,13 @@ def _replace(path: Path, text: bytes) -> None:
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_bytes(text)
     fresh.replace(path)
+
+
+def metrics_server(text: Callable[[], bytes], settings: Settings) -> MetricsServer:
+    """The one that the settings describe."""
+    return MetricsServer(
+        text,
+        host=settings.prometheus_host,
+        port=settings.prometheus_port,
+        textfile=settings.state_dir / "metrics.prom",
+    )

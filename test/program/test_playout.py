@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -294,6 +294,8 @@ ACTIONS = st.lists(
         st.tuples(st.just("offer"), st.integers(1, 200)),
         st.tuples(st.just("unfinished"), st.integers(0, 100)),
         st.tuples(st.just("filler"), st.integers(1, 100)),
+        st.tuples(st.just("live"), st.integers(1, 100)),
+        st.tuples(st.just("stalling live"), st.integers(1, 100)),
         st.tuples(st.sampled_from(["skip", "hold", "release"]), st.just(0)),
         st.tuples(st.just("run"), st.integers(1, 60)),
     ),
@@ -314,6 +316,8 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
             playout.offer(showing(f"{number}-", amount, finished=False, grace=number % 3))
         elif action == "filler":
             playout.offer_filler(showing(f"{number}f", amount, rung=Rung.FILLER))
+        elif action.endswith("live"):
+            playout.offer(live(amount, finished=action == "live", name=f"{number}L"))
         elif action == "run":
             stage.run(amount / 25)
         elif action == "hold":
@@ -325,3 +329,109 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
     stage.run(1)
     stage.check_grids()
     stage.loop.close()
+
+
+def live(frames: int, *, finished: bool = True, name: str = "L") -> Showing:
+    """The operator's own stream, primed with `frames` pictures."""
+    made = showing(name, frames, finished=finished, rung=Rung.LIVE)
+    return replace(made, counts=False, outcome=lambda: "live_ended")
+
+
+def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: Stage) -> None:
+    """The item's last picture, the live stream from its first to its last, and the item again from its keyframe."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1.5)
+    stage.playout.offer(live(75))
+    stage.run(10)
+    video = stage.video()
+    begin = video.index("L0")
+    before = int(video[begin - 1][1:])
+    assert video[begin : begin + 75] == [f"L{n}" for n in range(75)]
+    after = before // GOP_FRAMES * GOP_FRAMES
+    assert video[begin + 75 :] == [f"a{after + n}" for n in range(len(video) - begin - 75)]
+    assert stage.rungs() == [("item", "started"), ("live", "takeover"), ("item", "live_ended")]
+    assert stage.heard[-2:] == [(Change.CAME_OFF, "L", "live_ended"), (Change.WENT_ON, "a", "live_ended")]
+    assert sum(event.counts for event in stage.events if isinstance(event, WentOn)) == 1
+    assert stage.playout.seconds_by_rung()[Rung.LIVE] == 3.0
+    stage.check_grids()
+
+
+def test_a_live_stream_that_runs_dry_gives_way_in_the_same_slot(stage: Stage) -> None:
+    """Not one slate is seen where it stalls, and it takes over again once it is offered again."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stalling = live(50, finished=False)
+    stage.playout.offer(stalling)
+    stage.run(3)
+    assert isinstance(stalling.source, Buffer)
+    fill(stalling.source, "L", range(100, 200))
+    stage.playout.offer(replace(stalling))
+    stage.run(3)
+    video = stage.video()
+    assert video[video.index("L49") + 1].startswith("a")
+    assert "-" not in video
+    assert video[-1].startswith("L1")
+    assert [reason for _, reason in stage.rungs()] == ["started", "takeover", "live_stalled", "takeover"]
+    stage.check_grids()
+
+
+def test_the_operators_slate_is_above_a_live_stream(stage: Stage) -> None:
+    """A pause covers what is live, and what comes meanwhile waits for its end; the item is still where it was."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stage.playout.offer(live(500, finished=False))
+    stage.run(1)
+    stage.playout.hold(SlateReason.PAUSED)
+    stage.run(1)
+    assert stage.video()[-1] == "-"
+    assert stage.heard[-1] == (Change.CAME_OFF, "L", "held")
+    stage.playout.offer(live(50, name="M"))
+    stage.run(1)
+    assert stage.video()[-1] == "-"
+    stage.playout.release()
+    stage.run(1)
+    assert stage.video()[-1].startswith("M")
+    stage.run(3)
+    assert stage.video()[-1].startswith("a")
+    assert stage.playout.item is not None
+    stage.check_grids()
+
+
+def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
+    """What was set aside goes on; a jump instead changes what follows the live stream, which stays."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stage.playout.offer(live(500))
+    stage.run(1)
+    left = stage.playout.skip()
+    assert left is not None
+    assert left.rung is Rung.LIVE
+    stage.run(1)
+    assert stage.video()[-1].startswith("a")
+    assert (Change.CAME_OFF, "L", "skipped") in stage.heard
+    stage.playout.offer(live(100, name="M"))
+    stage.run(1)
+    following = showing("b", 500)
+    stage.playout.offer(following)
+    stage.playout.cut_to(following)
+    stage.run(1)
+    assert stage.video()[-1].startswith("M")
+    assert (Change.CAME_OFF, "a", "skipped") in stage.heard
+    stage.run(4)
+    assert stage.video()[-1].startswith("b")
+    stage.check_grids()
+
+
+def test_one_live_stream_follows_another_without_the_item(stage: Stage) -> None:
+    """A publisher that comes anew while the end of its last stream is still seen."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stage.playout.offer(live(50))
+    stage.run(1)
+    stage.playout.offer(live(50, name="M"))
+    stage.run(2)
+    video = stage.video()
+    assert video[video.index("L49") + 1] == "M0"
+    stage.run(2)
+    assert stage.video()[-1].startswith("a")
+    stage.check_grids()

@@ -14,7 +14,7 @@ from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES
-from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.control.verbs import Verbs
 from tg_video_streamer.errors import ControlError
 
@@ -197,6 +197,8 @@ def status_from_json(fields: Any) -> ServiceStatus:
         values["outputs"] = tuple(OutputStatus(**_known(OutputStatus, output)) for output in values["outputs"])
         values |= {name: tuple(map(str, values[name])) for name in ("problems", "warnings")}
         values["holds"] = tuple(map(str, values.get("holds", ())))
+        if (live := values.get("live")) is not None:
+            values["live"] = LiveStatus(**_known(LiveStatus, live))
         return ServiceStatus(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise _other_version() from error
@@ -210,7 +212,9 @@ def items_from_json(items: Any) -> tuple[ItemStatus, ...]:
         raise _other_version() from error
 
 
-def _known(kind: type[ServiceStatus | ItemStatus | OutputStatus], values: dict[str, Any]) -> dict[str, Any]:
+def _known(
+    kind: type[ServiceStatus | ItemStatus | OutputStatus | LiveStatus], values: dict[str, Any]
+) -> dict[str, Any]:
     names = {field.name for field in dataclass_fields(kind)}
     return {name: value for name, value in values.items() if name in names}
 

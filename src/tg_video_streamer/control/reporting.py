@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus, TelegramFacts
+from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus, TelegramFacts
 from tg_video_streamer.events import Event, PictureFault, Rung, WentOn
+from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Quarantine
@@ -32,6 +34,10 @@ _REASONS = {
     "off_grid": "what was on before came at a wrong frame rate",
     "playlist_empty": "there is nothing to play; write something into the playlist",
     "starting": "the first item is not ready yet",
+    "takeover": "the operator is live",
+    "live_ended": "the live stream has ended",
+    "live_stalled": "the live stream has stalled",
+    "live_failed": "the live stream could not be encoded any more",
     "stopped": "the service ends",
 }
 """What the words of cuts mean, for people."""
@@ -55,6 +61,7 @@ class Reporter:
         outputs: Sequence[OutputHandler],
         warnings: Callable[[], Sequence[str]],
         telegram: Callable[[], TelegramFacts] = TelegramFacts,
+        live: Callable[[], LiveFacts] | None = None,
     ) -> None:
         """`warnings`: what other parts found at their start and want to be seen."""
         self._version = version
@@ -67,6 +74,7 @@ class Reporter:
         self._outputs = outputs
         self._warnings = warnings
         self._telegram = telegram
+        self._live = live
         self._started = clock.monotonic()
         self._started_wall = clock.wall()
         self._plays = 0
@@ -120,6 +128,7 @@ class Reporter:
             session_renewals=telegram.session_renewals,
             viewers=telegram.viewers,
             holds=tuple(holds),
+            live=_live(self._live()) if self._live is not None else None,
         )
 
     def _now(self) -> ItemStatus | None:
@@ -154,6 +163,8 @@ class Reporter:
             for one in self._quarantine.resting()
         ]
         found += [f"what is on air is {fault}" for fault in self._faults]
+        if self._live is not None and (problem := self._live().problem):
+            found.append(f"no live takeover: {problem}")
         if len(found) > _WARNINGS_SHOWN:
             found[_WARNINGS_SHOWN:] = [f"and {len(found) - _WARNINGS_SHOWN} more, see the log"]
         return tuple(found)
@@ -173,6 +184,24 @@ def item_name(item: Item) -> str:
     if item.kind is LocatorKind.FILE:
         return Path(item.locator).name
     return urlsplit(item.locator).hostname or item.key
+
+
+def _live(facts: LiveFacts) -> LiveStatus:
+    publisher = facts.publisher
+    status = LiveStatus(
+        state=str(facts.state), since_wall=facts.since_wall, takeovers=facts.takeovers, problem=facts.problem
+    )
+    if publisher is None:
+        return status
+    return replace(
+        status,
+        place=publisher.peer_class,
+        publishes_since_wall=publisher.since_wall,
+        bits_per_second=publisher.bits_per_second,
+        width=publisher.announced.width,
+        height=publisher.announced.height,
+        frames_per_second=publisher.announced.frames_per_second,
+    )
 
 
 def _output(handler: OutputHandler, telegram: TelegramFacts) -> OutputStatus:

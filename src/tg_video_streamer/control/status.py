@@ -34,6 +34,26 @@ class OutputStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LiveStatus:
+    """The way in for the operator's own stream; figures of the picture are as its encoder announces them, 0: it does not."""
+
+    state: str
+    """As in ingest.LiveState: closed, waiting, arriving, on_air or ignored."""
+    since_wall: float
+    takeovers: int
+    """How often viewers were switched to it since the start."""
+    place: str = ""
+    """Where it comes from: this host, the local network or the internet; empty while nobody is there."""
+    publishes_since_wall: float | None = None
+    bits_per_second: float = 0.0
+    width: int = 0
+    height: int = 0
+    frames_per_second: float = 0.0
+    problem: str = ""
+    """Why nobody can come in."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TelegramFacts:
     """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
 
@@ -88,6 +108,8 @@ class ServiceStatus:
     """Who watches in Telegram; None where it is not known."""
     holds: tuple[str, ...] = ()
     """Why the operator's slate is shown: pause, slate, or both."""
+    live: LiveStatus | None = None
+    """None where no live stream may come in."""
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
 
 PROOFS = {
     "proven": "proven: Telegram has it",
@@ -101,6 +101,9 @@ def item_text(item: ItemStatus) -> str:
 def now_text(status: ServiceStatus) -> str:
     """What is on air, in one line."""
     held = "paused: " if status.paused else ""
+    if status.rung == "live":
+        waits = f"; {title_of(status.now)} waits at {position_text(status)}" if status.now is not None else ""
+        return f"live takeover{waits}"
     if status.now is None:
         return f"{held}nothing ({state_text(status.channel_state)}: {printable(status.reason) or 'no reason given'})"
     on_screen = "" if status.rung == "item" else f" ({state_text(status.rung)} is shown)"
@@ -125,6 +128,21 @@ def output_troubles(output: OutputStatus) -> list[str]:
     if output.dropped_packets:
         troubles.append(f"{output.dropped_packets} packets dropped")
     return troubles
+
+
+def live_text(live: LiveStatus) -> str:
+    """The way in for a live stream, and what comes in, in one line."""
+    words = {
+        "closed": printable(live.problem),
+        "waiting": "nobody publishes",
+        "ignored": "skipped, until it comes anew",
+    }
+    parts = [words.get(live.state, state_text(live.state))]
+    if live.place:
+        size = f"{live.width}x{live.height}" if live.width and live.height else ""
+        rate = f"{live.frames_per_second:g} fps" if live.frames_per_second else ""
+        parts += [f"from {live.place}", *filter(None, (size, rate)), bit_rate_text(live.bits_per_second)]
+    return ", ".join(parts)
 
 
 def telegram_text(status: ServiceStatus) -> str:
@@ -166,6 +184,7 @@ def status_lines(status: ServiceStatus) -> Sequence[str]:
         status_line(status),
         *(f"next: {item_text(item)}" for item in status.next_items[:3]),
         *(f"output {output_text(output)}" for output in status.outputs),
+        *([f"live input: {live_text(status.live)}"] if status.live is not None else []),
         *([f"telegram: {text}"] if (text := telegram_text(status)) else []),
         *([f"degraded: {text}"] if (text := degraded_text(status)) else []),
         history,

@@ -21,8 +21,10 @@ from tg_video_streamer.control.protocol import status_from_json
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.control.wording import DEGRADED_REMEDY, printable, state_text
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
-from tg_video_streamer.errors import NoService, StreamerError
+from tg_video_streamer.errors import ListenFailed, NoService, StreamerError
 from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.ingest.address import parse_ingest
+from tg_video_streamer.ingest.listener import listen
 
 LITTLE_BYTES = 2 * 10**9
 TOO_LITTLE_BYTES = 200 * 10**6
@@ -34,13 +36,27 @@ _GONE_BACK_SECONDS = 3600.0
 async def look_at_ports(settings: Settings) -> list[Finding]:
     """Whether page and metrics get the ports that they are to have."""
     own = isinstance(await _service(settings.state_dir), ServiceStatus)
-    return [
+    found = [
         await asyncio.to_thread(port_finding, name, host, port, own=own)
         for name, host, port in (
             ("WEB_PORT", settings.web_host, settings.web_port),
             ("PROMETHEUS_PORT", settings.prometheus_host, settings.prometheus_port),
         )
     ]
+    text = settings.live_ingest.get_secret_value()
+    return [*found, *([await asyncio.to_thread(ingest_finding, text, own=own)] if text else [])]
+
+
+def ingest_finding(text: str, *, own: bool) -> Finding:
+    """Whether a live stream could come in at the address of LIVE_INGEST; `own` as in `port_finding`."""
+    address = parse_ingest(text)
+    try:
+        listen(address).close()
+    except ListenFailed as error:
+        if own and "in use" in error.what:
+            return well("ports", f"LIVE_INGEST: {address.place} is in use, and the service runs")
+        return problem("ports", f"LIVE_INGEST: {error.what}", error.remedy)
+    return well("ports", f"LIVE_INGEST: {address.place} is free")
 
 
 def port_finding(name: str, host: str, port: int, *, own: bool) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled, ProbeFailed
 from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.feed.complaints import Complaints
 from tg_video_streamer.feed.pipes import Pipes
 from tg_video_streamer.feed.place import Outcome, Place
 from tg_video_streamer.feed.reader import Reader
@@ -30,7 +31,7 @@ from tg_video_streamer.ffmpeg.inputs import (
     url_script,
 )
 from tg_video_streamer.ffmpeg.overlay import OnTop
-from tg_video_streamer.ffmpeg.runner import Child
+from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
 from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
 from tg_video_streamer.resolve.media import Media, MediaInput
@@ -46,7 +47,6 @@ _EXIT_SECONDS = 5.0
 _CHECK_SECONDS = 0.25
 _AIM_EARLY_SECONDS = 12.0
 """Where seeking is inexact: longer than the GOP of any broadcast."""
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+|pipe:\d+|file:[^:']*", re.IGNORECASE)
 _SIGNS_OF_LOSS = re.compile(
     r"HTTP error|Server returned|Connection (reset|refused|timed out)|Input/output error|timed out|"
     r"Stream ends prematurely|End of file|Failed to (open segment|reload playlist)|Network is unreachable|Error in the pull",
@@ -86,20 +86,50 @@ async def attempt(
     `keep` gets each packet that was put, in the reader's thread. `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
     buffer then, since the reader may be waiting for room in it.
     """
-    inputs = media.inputs
-    pipes = Pipes(inputs)
-    finished = asyncio.Event()
-    reader = _reader(setting, source, place, pipes.output, keep, finished)
-    complaints = _Complaints(on_line)
+    pipes = Pipes(media.inputs)
     try:
         stretch = stretch_of(source, place, end_seconds, volume)
-        command = _command(setting, inputs, source, stretch, on_top, pipes.scripts)
+        return await read_child(
+            setting,
+            _command(setting, media.inputs, source, stretch, on_top, pipes.scripts),
+            source,
+            place,
+            pipes,
+            on_top=on_top,
+            environment=proxy_environment(media.proxy),
+            on_line=on_line,
+            keep=keep,
+            progressed=progressed,
+        )
+    finally:
+        pipes.close()
+
+
+async def read_child(
+    setting: Setting,
+    command: Sequence[str | Path],
+    source: Source,
+    place: Place,
+    pipes: Pipes,
+    *,
+    on_top: OnTop | None = None,
+    environment: Mapping[str, str] | None = None,
+    on_line: Callable[[str], bool],
+    keep: Callable[[Packet], None],
+    progressed: Callable[[], None],
+) -> Outcome:
+    """Run `command` with `pipes` and read what it writes into the buffer; the rest as in `attempt`."""
+    finished = asyncio.Event()
+    reader = _reader(setting, source, place, pipes.output, keep, finished)
+    complaints = Complaints(on_line)
+    try:
         start = Child.start(
             command,
+            stdin=DEVNULL if pipes.child_input is None else pipes.child_input,
             stdout=pipes.child_output,
             pass_fds=[*pipes.inherited, *(on_top.descriptors if on_top is not None else ())],
             nice=UNHURRIED_NICE if setting.unhurried else 0,
-            environment=proxy_environment(media.proxy),
+            environment=environment,
             on_line=complaints.take,
         )
         async with start as child:
@@ -109,7 +139,6 @@ async def attempt(
             stalled = await _watch(reader, finished, setting.stall_seconds, progressed)
             code = await _exit_code(child) if reader.reached_end else None
     finally:
-        pipes.close()
         if reader.started:
             # Cancelled with a full buffer: closing it is what releases the reader, and nobody takes from it any more.
             await _joined(reader, finished, setting.buffer)
@@ -119,20 +148,6 @@ async def attempt(
         _log.debug("ffmpeg said", lines=lines[-5:], code=code)
     lost = any(_SIGNS_OF_LOSS.search(line) for line in lines)
     return Outcome(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=lost)
-
-
-class _Complaints:
-    """The last lines of stderr that nobody else deals with, without anything that could be secret."""
-
-    def __init__(self, on_line: Callable[[str], bool]) -> None:
-        self._on_line = on_line
-        self.lines: list[str] = []
-
-    def take(self, line: str) -> None:
-        """Each line of the child's stderr comes here."""
-        if not self._on_line(line):
-            self.lines.append(redacted(line))
-            del self.lines[:-20]
 
 
 def _reader(
@@ -155,11 +170,6 @@ def _reader(
         keep=keep,
         finished=lambda: _tell(loop, finished),
     )
-
-
-def redacted(line: str) -> str:
-    """A line of ffmpeg's without anything that could be a URL or path."""
-    return _URL.sub("(location)", line)
 
 
 def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: float) -> Stretch:

@@ -15,13 +15,17 @@ from tg_video_streamer.resolve.media import MediaInput
 class Pipes:
     """Owns its descriptors until `close`, or until one is handed over."""
 
-    def __init__(self, inputs: Sequence[MediaInput]) -> None:
-        """A script's pipe for each of `inputs` that is a URL."""
+    def __init__(self, inputs: Sequence[MediaInput], *, fed: bool = False) -> None:
+        """A script's pipe for each of `inputs` that is a URL; with `fed` one more, for what we write to its stdin."""
         self._ours: set[int] = set()
         self.output, self.child_output = self._pipe()
         """What the child writes is read from `output`."""
         self.scripts = [None if one.is_file else self._pipe() for one in inputs]
         """(read end, write end) for each URL, None for each file, in the order of the inputs."""
+        self.child_input: int | None = None
+        self._input: int | None = None
+        if fed:
+            self.child_input, self._input = self._pipe()
 
     @property
     def inherited(self) -> list[int]:
@@ -29,10 +33,17 @@ class Pipes:
         return [script[0] for script in self.scripts if script is not None]
 
     def close_childs(self) -> None:
-        """The child has its own copies now: only `output` stays ours."""
-        for descriptor in self._ours - {self.output}:
+        """The child has its own copies now: only `output`, and what we write to, stays ours."""
+        kept = self._ours & {self.output, self._input}
+        for descriptor in self._ours - kept:
             os.close(descriptor)
-        self._ours &= {self.output}
+        self._ours = kept
+
+    def hand_over_input(self) -> int:
+        """The end that we write to; whoever does so closes it from now on."""
+        assert self._input is not None  # noqa: S101 - the caller asked for it
+        self._ours.discard(self._input)
+        return self._input
 
     def hand_over_output(self) -> None:
         """Whoever reads `output` closes it from now on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tg_video_streamer.ffmpeg.encode import house_arguments
+from tg_video_streamer.ffmpeg.encode import house_arguments, hurried_arguments
 from tg_video_streamer.ffmpeg.filters import Stretch, filter_graph
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OnTop, overlay_inputs
@@ -20,8 +20,12 @@ def feed_command(
     house: HouseFormat,
     stretch: Stretch,
     on_top: OnTop | None = None,
+    hurried: bool = False,
 ) -> list[str]:
-    """`inputs`: for each input of the item, in order, what `ffmpeg.inputs` made of it. `on_top`: what its picture wears."""
+    """`inputs`: for each input of the item, in order, what `ffmpeg.inputs` made of it. `on_top`: what its picture wears.
+
+    `hurried`: each picture comes out as soon as it has gone in, at some cost in quality.
+    """
     first_input = len(inputs) + (source.sound is None)
     graph = filter_graph(source, house, stretch, on_top=on_top, first_input=first_input)
     length = [] if stretch.length_seconds is None else ["-t", f"{stretch.length_seconds:.6f}"]
@@ -38,5 +42,6 @@ def feed_command(
         *length,
         # The muxer decides with the very first packet whether times below 0, which encoder delay has, need moving.
         *("-output_ts_offset", "1"),
+        *(hurried_arguments(house) if hurried else []),
         *house_arguments(house),
     ]

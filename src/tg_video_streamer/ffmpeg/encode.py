@@ -65,6 +65,16 @@ def house_arguments(house: HouseFormat, destination: str = "pipe:1") -> list[str
     return [*video_arguments(house), *audio_arguments(house), *_MUXER, destination]
 
 
+def hurried_arguments(house: HouseFormat) -> list[str]:
+    """Encoder options, in front of the others, by which x264 holds no picture back; none for another encoder.
+
+    Not `-tune zerolatency`, which changes the codec headers, so that nothing could be spliced.
+    """
+    if dict(_pairs(house.encoder_arguments)).get("-c:v", "libx264") != "libx264":
+        return []
+    return ["-rc-lookahead", "0", "-mbtree", "0", "-thread_type:v", "slice"]
+
+
 def picture_filters(house: HouseFormat) -> str:
     """The last filters of every picture: fitted into the frame, never stretched, 25 frames a second, colours tagged.
 

@@ -118,7 +118,7 @@ def _size(house: HouseFormat) -> str:
 def _colours(picture: Picture) -> str:
     """Options of the scale filter, which with any of them goes through every pixel, even where nothing changes."""
     target = ":out_color_matrix=bt709:out_range=tv"
-    if picture.matrix == "rgb":
+    if picture.matrix in {"rgb", "auto"}:
         return target
     if picture.matrix == "bt709" and not picture.full_range:
         return ""

@@ -66,6 +66,17 @@ def file_input(path: str, *, seek_seconds: float = 0.0, still_format: str = "") 
     ]
 
 
+def live_input() -> list[str]:
+    """Input options and `-i` for FLV that comes in on stdin as it is sent: nothing is read ahead that is not needed."""
+    return [
+        *("-protocol_whitelist", "pipe", "-format_whitelist", "flv", "-f", "flv"),
+        *("-probesize", "32", "-analyzeduration", "0", "-fpsprobesize", "0"),
+        # Threads that take a picture each would hold back as many pictures as there are processors.
+        *("-thread_type", "slice"),
+        *("-i", "pipe:0"),
+    ]
+
+
 def script_input(descriptor: int, *, seek_seconds: float = 0.0) -> list[str]:
     """Input options and `-i` for a script made by `url_script` that waits in the inherited pipe `descriptor`."""
     return [

@@ -36,7 +36,7 @@ class Picture:
     high_dynamic_range: bool = False
     """Its transfer is PQ or HLG."""
     matrix: str = "bt709"
-    """Of its colours, as the scale filter names it: bt709, bt601, bt2020, or rgb."""
+    """Of its colours, as the scale filter names it: bt709, bt601, bt2020, rgb; auto: as each picture says of itself."""
     full_range: bool = False
     still: bool = False
     """One picture: a photo, or the cover of a record."""

@@ -1,6 +1,6 @@
 """Which rung viewers are on: always the highest that works, down in the very frame where one fails, and up by itself.
 
-item → next item → filler → slate. The slate lies in memory, so a frame is always found.
+live → item → next item → filler → slate. The slate lies in memory, so a frame is always found.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class _Aside:
     stretch: Stretch
     since: float
     held: bool
+    """It was set aside by a wish, not because it ran dry."""
 
 
 class Ladder:
@@ -58,10 +59,12 @@ class Ladder:
         self._failed_heard = failed
         self._position = Position()
         self._aside: _Aside | None = None
-        self._skip = False
+        self._skip: Showing | None = None
         self._slate_shown: SlateReason | None = None
         self.stretch: Stretch | None = None
         """What is on air; None before the first frame."""
+        self.live: Showing | None = None
+        """Primed: takes over from everything but the operator's slate."""
         self.next: Showing | None = None
         """Primed: follows the item, or replaces filler and slate at once."""
         self.filler: Showing | None = None
@@ -92,26 +95,46 @@ class Ladder:
             return self._aside.stretch.own_ticks
         return self.stretch.own_ticks if self.stretch is not None and self._on_item() else 0
 
+    def offer(self, showing: Showing) -> None:
+        """`showing` becomes `live` or `next`, by its rung."""
+        if showing.rung is Rung.LIVE:
+            self.live = showing
+        else:
+            self.next = showing
+
+    def withdraw(self, showing: Showing) -> bool:
+        """Take back what was offered; False where it was taken already."""
+        if showing is self.live:
+            self.live = None
+        elif showing is self.next:
+            self.next = None
+        else:
+            return False
+        return True
+
     def skip(self) -> Showing | None:
-        """Leave `item` at the next frame; which one that is, None where there is none."""
-        self._skip = (item := self.item) is not None
-        return item
+        """Leave what is live, else `item`, at the next frame; which one that is, None where there is none."""
+        self._skip = self.stretch.showing if self.stretch is not None and self._on_live() else self.item
+        return self._skip
+
+    def skip_item(self) -> None:
+        """Leave `item` at the next frame, so that `next` has its place, also behind what is live."""
+        self._skip = self.item
 
     def obey(self, now: float, out: list[Stamped]) -> None:
         """Do what the operator wishes and climb where something better is ready; once a slice, before its frames."""
         if self.stretch is None:
             self._descend("started", out)
-        if self._skip:
-            self._skip = False
-            if self._aside is not None:
-                self._forget("skipped")
-            elif self._on_item():
-                self._descend("skipped", out)
+        if self._skip is not None:
+            self._leave(self._skip, out)
         if self.held is not None:
             if self._slate_shown is not self.held:
                 self._set_aside(now, held=True)
                 self._to_slate(self.held, "held", out)
-        elif not self._on_item():
+        elif self.live is not None and not self._on_live():
+            self._set_aside(now, held=True)
+            self._take_over(out)
+        elif not self._on_item() and not self._on_live():
             self._climb(now, out)
 
     def frame(self, now: float, out: list[Stamped]) -> None:
@@ -130,7 +153,14 @@ class Ladder:
                 continue
             if self._on_item() and (self.next is None or stretch.showing.grace() > 0):
                 self._set_aside(now, held=False)
-            self._descend("source_stalled", out)
+            self._descend("live_stalled" if self._on_live() else "source_stalled", out)
+
+    def _leave(self, skipped: Showing, out: list[Stamped]) -> None:
+        self._skip = None
+        if self._aside is not None and self._aside.stretch.showing is skipped:
+            self._forget("skipped")
+        elif self.stretch is not None and self.stretch.showing is skipped:
+            self._descend("skipped", out)
 
     def _climb(self, now: float, out: list[Stamped]) -> None:
         aside = self._aside
@@ -139,10 +169,8 @@ class Ladder:
             source = showing.source
             if source.drained:
                 self._forget(showing.outcome())
-            elif aside.held or source.seconds >= REJOIN_SECONDS or source.finished:
-                self._aside = None
-                aired = tuple(aside.stretch.aired)
-                self._cut(showing, "resumed", out, aired=aired, resumed=True)
+            elif _ready(aside):
+                self._resume(aside, "resumed", out)
                 return
             elif self.next is not None and now - aside.since >= showing.grace():
                 self._forget("source_stalled")
@@ -157,6 +185,13 @@ class Ladder:
         """Cut to the highest rung that is ready."""
         if self.held is not None:
             return self._to_slate(self.held, reason, out)
+        if self.live is not None:
+            return self._take_over(out)
+        if self._on_live() and (aside := self._aside) is not None:
+            if aside.stretch.showing.source.drained:
+                self._forget(aside.stretch.showing.outcome())
+            elif _ready(aside):
+                return self._resume(aside, reason, out)
         if self._aside is None and self.next is not None:
             showing, self.next = self.next, None
             return self._cut(showing, reason, out)
@@ -164,6 +199,15 @@ class Ladder:
             showing, self.filler = self.filler, None
             return self._cut(showing, reason, out)
         return self._to_slate(self.slate_reason, reason, out)
+
+    def _take_over(self, out: list[Stamped]) -> Stretch:
+        assert self.live is not None  # noqa: S101 - the caller has looked
+        showing, self.live = self.live, None
+        return self._cut(showing, "takeover", out)
+
+    def _resume(self, aside: _Aside, reason: str, out: list[Stamped]) -> Stretch:
+        self._aside = None
+        return self._cut(aside.stretch.showing, reason, out, aired=tuple(aside.stretch.aired), resumed=True)
 
     def _to_slate(self, text: SlateReason, reason: str, out: list[Stamped]) -> Stretch:
         source = SlateSource(self._slate.gop(text), self._slate.silence)
@@ -198,5 +242,13 @@ class Ladder:
             showing, self._aside = self._aside.stretch.showing, None
             self._gone_heard(showing, reason)
 
+    def _on_live(self) -> bool:
+        return self.stretch is not None and self.stretch.showing.rung is Rung.LIVE
+
     def _on_item(self) -> bool:
         return self.stretch is not None and self.stretch.showing.rung in {Rung.ITEM, Rung.KEPT}
+
+
+def _ready(aside: _Aside) -> bool:
+    source = aside.stretch.showing.source
+    return aside.held or source.seconds >= REJOIN_SECONDS or source.finished

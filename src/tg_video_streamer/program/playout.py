@@ -86,18 +86,15 @@ class Playout:
     # Commands
 
     def offer(self, showing: Showing) -> None:
-        """`showing` is primed: it follows what is on air, or replaces filler and slate at once."""
+        """`showing` is primed: it follows what is on air, or replaces filler and slate at once; a live one replaces all."""
         with self._lock:
-            self._ladder.next = showing
+            self._ladder.offer(showing)
         self._wake.set()
 
     def withdraw(self, showing: Showing) -> bool:
         """Take back an offer; False where it was taken already."""
         with self._lock:
-            if self._ladder.next is not showing:
-                return False
-            self._ladder.next = None
-            return True
+            return self._ladder.withdraw(showing)
 
     def offer_filler(self, showing: Showing) -> None:
         """`showing` is primed and covers what the items leave open."""
@@ -106,7 +103,7 @@ class Playout:
         self._wake.set()
 
     def skip(self) -> Showing | None:
-        """Leave the item that is on air, or waits behind the slate, at the next frame; which one, None for none."""
+        """Leave what is live, or the item that is on air or waits, at the next frame; which one, None for none."""
         with self._lock:
             showing = self._ladder.skip()
         self._wake.set()
@@ -116,7 +113,7 @@ class Playout:
         """Leave the item for `showing` at the next frame, if that is still on offer."""
         with self._lock:
             if self._ladder.next is showing:
-                self._ladder.skip()
+                self._ladder.skip_item()
         self._wake.set()
 
     def hold(self, reason: SlateReason) -> None:

@@ -37,6 +37,7 @@ CHANNEL_TRANSITIONS: Transitions[ChannelState] = {
 }
 
 STATE_OF_RUNG = {
+    Rung.LIVE: ChannelState.ON_AIR,
     Rung.ITEM: ChannelState.ON_AIR,
     Rung.KEPT: ChannelState.ON_AIR,
     Rung.FILLER: ChannelState.ON_FILLER,

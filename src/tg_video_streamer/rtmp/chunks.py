@@ -101,10 +101,12 @@ class _ChunkStream:
 class ChunkReader:
     """Puts messages together from bytes that come in any pieces; obeys Set Chunk Size and Abort itself."""
 
-    def __init__(self, *, limit_bytes: int = 4 * 1024 * 1024) -> None:
-        """More than `limit_bytes` of unfinished messages are refused, so that no peer can fill the memory."""
+    def __init__(self, *, limit_bytes: int = 4 * 1024 * 1024, limit_streams: int = 65_600) -> None:
+        """Chunk streams beyond `limit_streams` are refused; as a rule all that the protocol has may be used."""
         self.chunk_size = INITIAL_CHUNK_SIZE
-        self._limit = limit_bytes
+        self.limit_bytes = limit_bytes
+        """More of unfinished messages is refused, so that no peer can fill the memory."""
+        self._limit_streams = limit_streams
         self._data = bytearray()
         self._streams: dict[int, _ChunkStream] = {}
         self._pending = 0
@@ -127,7 +129,7 @@ class ChunkReader:
         if header is None:
             return None
         identity, state, position = header
-        if state.length > self._limit:
+        if state.length > self.limit_bytes:
             raise MalformedMessage("an RTMP message is larger than is reasonable")
         share = min(self.chunk_size, state.length - len(state.payload))
         if len(self._data) - position < share:
@@ -139,7 +141,7 @@ class ChunkReader:
         state.payload += self._data[position : position + share]
         self._pending += share
         if len(state.payload) < state.length:
-            if self._pending > self._limit:
+            if self._pending > self.limit_bytes:
                 raise MalformedMessage("unfinished RTMP messages are larger than is reasonable")
             return position + share, None
         message = Message(
@@ -166,6 +168,8 @@ class ChunkReader:
         known = self._streams.get(identity)
         if known is None and layout:
             raise MalformedMessage(f"the first RTMP chunk of a chunk stream has a short header (type {layout})")
+        if known is None and len(self._streams) >= self._limit_streams:
+            raise MalformedMessage("more RTMP chunk streams than are reasonable")
         state = known or _ChunkStream()
         if layout < 3 and state.started:
             raise MalformedMessage("a new RTMP message begins before the last one of its chunk stream ended")

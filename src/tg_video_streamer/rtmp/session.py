@@ -18,8 +18,9 @@ _PING_REQUEST, _PING_RESPONSE = 6, 7
 class Session:
     """Bytes from the peer go into `receive`, bytes for it come out of `outgoing`; control messages are answered here."""
 
-    def __init__(self) -> None:
-        self.reader = ChunkReader()
+    def __init__(self, reader: ChunkReader | None = None) -> None:
+        """`reader`: one with other limits than the usual."""
+        self.reader = reader or ChunkReader()
         self.writer = ChunkWriter()
         self._outgoing = bytearray()
         self._received = 0

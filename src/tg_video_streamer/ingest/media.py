@@ -1,0 +1,102 @@
+"""Understands what a publisher's messages hold: headers, keyframes, metadata, times; pure.
+
+Adobe, "Video File Format Specification Version 10.1", annex E.4, and "Enhanced RTMP" for what is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tg_video_streamer.errors import MalformedMessage, PublisherRefused
+from tg_video_streamer.rtmp import amf
+from tg_video_streamer.rtmp.chunks import Message, MessageKind
+
+_AVC, _AAC = 7, 10
+_KEYFRAME, _COMMAND_FRAME = 1, 5
+_ENHANCED_PICTURE = 0x80
+_ENHANCED_SOUND = 9
+_METADATA_BYTES = 64 * 1024
+_LARGEST_SIDE = 8192
+_FASTEST = 240.0
+_CODECS = {b"hvc1": "HEVC", b"av01": "AV1", b"vp09": "VP9", b"vvc1": "VVC"}
+_REMEDY = "set the encoder to H.264 (x264, NVENC H.264 …) with AAC sound"
+
+
+class Part(StrEnum):
+    """What one message is good for."""
+
+    PICTURE_HEADER = "picture_header"
+    KEYFRAME = "keyframe"
+    PICTURE = "picture"
+    SOUND_HEADER = "sound_header"
+    SOUND = "sound"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Announced:
+    """What a publisher says of its picture; 0 where it does not, or says nonsense."""
+
+    width: int = 0
+    height: int = 0
+    frames_per_second: float = 0.0
+
+
+def part_of(message: Message) -> Part:
+    """What `message` is. Raises PublisherRefused for a codec that is not taken."""
+    payload = message.payload
+    if len(payload) < 2:
+        return Part.NOTHING
+    if message.kind == MessageKind.VIDEO:
+        return _picture(payload)
+    if message.kind == MessageKind.AUDIO:
+        return _sound(payload)
+    return Part.NOTHING
+
+
+def _picture(payload: bytes) -> Part:
+    if payload[0] & _ENHANCED_PICTURE:
+        codec = _CODECS.get(payload[1:5], "a codec of Enhanced RTMP")
+        raise PublisherRefused(f"the live stream's picture is {codec}, which is not taken", why="codec", remedy=_REMEDY)
+    frame, codec_number = payload[0] >> 4, payload[0] & 0x0F
+    if frame == _COMMAND_FRAME:
+        return Part.NOTHING
+    if codec_number != _AVC:
+        raise PublisherRefused("the live stream's picture is not H.264", why="codec", remedy=_REMEDY)
+    if payload[1] == 0:
+        return Part.PICTURE_HEADER
+    if payload[1] != 1:
+        return Part.NOTHING
+    return Part.KEYFRAME if frame == _KEYFRAME else Part.PICTURE
+
+
+def _sound(payload: bytes) -> Part:
+    codec = payload[0] >> 4
+    if codec != _AAC:
+        what = "a codec of Enhanced RTMP" if codec == _ENHANCED_SOUND else "not AAC"
+        raise PublisherRefused(f"the live stream's sound is {what}, which is not taken", why="codec", remedy=_REMEDY)
+    return Part.SOUND_HEADER if payload[1] == 0 else Part.SOUND
+
+
+def announced(payload: bytes) -> Announced | None:
+    """What `onMetaData` says; None where the message is none. Raises MalformedMessage."""
+    if len(payload) > _METADATA_BYTES:
+        raise MalformedMessage("the metadata of a live stream are larger than is reasonable")
+    values = amf.decode(payload)
+    if "onMetaData" not in [value for value in values if isinstance(value, str)]:
+        return None
+    fields = next((value for value in values if isinstance(value, dict)), {})
+    return Announced(
+        width=round(_number(fields.get("width"), _LARGEST_SIDE)),
+        height=round(_number(fields.get("height"), _LARGEST_SIDE)),
+        frames_per_second=round(_number(fields.get("framerate"), _FASTEST), 3),
+    )
+
+
+def _number(value: amf.Value, most: float) -> float:
+    """A number from 0 to `most`, else 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(value) if math.isfinite(value) and 0 <= value <= most else 0.0

@@ -1,0 +1,178 @@
+"""Puts the operator's stream on air: one publisher at a time, seen as soon as it can be, and gone when it ends or stalls."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from tg_video_streamer.errors import PublisherRefused
+from tg_video_streamer.ingest.arrival import Arrival
+from tg_video_streamer.ingest.encoder import EncoderParts, LiveEncoder, source_of
+from tg_video_streamer.ingest.media import Announced
+from tg_video_streamer.ingest.states import LIVE_TRANSITIONS, LiveState
+from tg_video_streamer.program.playout import Change
+from tg_video_streamer.program.source import Showing
+from tg_video_streamer.states import StateMachine
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveFacts:
+    """What is true of the way in now."""
+
+    state: LiveState
+    since_wall: float
+    """Of the state."""
+    takeovers: int
+    """How often viewers were switched to it."""
+    publisher: Arrival | None
+    problem: str
+    """Why nobody can come in; empty where somebody can."""
+
+
+class Takeover:
+    """Belongs to the event loop; `run` carries the encoders, which go on for a moment after their publisher has left."""
+
+    def __init__(
+        self,
+        parts: EncoderParts,
+        *,
+        key: str,
+        offer: Callable[[Showing], None],
+        withdraw: Callable[[Showing], bool],
+    ) -> None:
+        """`key` is what a publisher must show; `offer` and `withdraw` are the playout's."""
+        self._parts = parts
+        self._key = key.encode()
+        self._offer = offer
+        self._withdraw = withdraw
+        self._clock = parts.clock
+        self._machine = StateMachine(LIVE_TRANSITIONS, LiveState.WAITING, self._moved)
+        self._since_wall = self._clock.wall()
+        self._arrival: Arrival | None = None
+        self._encoders: list[LiveEncoder] = []
+        self._on_air: LiveEncoder | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._takeovers = 0
+        self._problem = ""
+
+    async def run(self, serve: Callable[[], Awaitable[None]]) -> None:
+        """Carry the encoders of all whom `serve` lets in, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await serve()
+        finally:
+            for encoder in self._encoders:
+                encoder.close()
+            self._encoders.clear()
+
+    def facts(self) -> LiveFacts:
+        """What is true now."""
+        return LiveFacts(
+            state=self._machine.state,
+            since_wall=self._since_wall,
+            takeovers=self._takeovers,
+            publisher=self._arrival,
+            problem=self._problem,
+        )
+
+    def cannot_listen(self, problem: str) -> None:
+        """Nobody can come in, and why; empty: somebody can."""
+        self._problem = problem
+        self._settle()
+
+    def admit(self, key: str) -> None:
+        """Whether a publisher that shows `key` may come in now. Raises PublisherRefused, which tells a stranger nothing."""
+        if not hmac.compare_digest(key.encode(), self._key):
+            raise PublisherRefused("the stream key is wrong", why="wrong_key")
+        if self._arrival is not None:
+            raise PublisherRefused("somebody is live already", why="busy")
+
+    def begin(self, peer_class: str) -> Arrival:
+        """A publisher was admitted; `end` follows."""
+        self._arrival = Arrival(peer_class=peer_class, clock=self._clock, start=self._start)
+        log.info("a live stream comes in", where=peer_class)
+        self._settle()
+        return self._arrival
+
+    def end(self, arrival: Arrival, reason: str) -> None:
+        """The publisher has gone."""
+        arrival.end()
+        if arrival is self._arrival:
+            self._arrival = None
+        log.info("the live stream has ended", reason=reason)
+        self._settle()
+
+    def heard(self, change: Change, showing: Showing, reason: str) -> None:
+        """The playout's word on a live stream, brought into this thread by whoever connects the two."""
+        encoder = next((one for one in self._encoders if one.showing is showing), None)
+        if change is Change.WENT_ON:
+            self._on_air = encoder
+            self._takeovers += 1
+        else:
+            if self._on_air is encoder:
+                self._on_air = None
+            if reason == "skipped" and self._arrival is not None:
+                self._arrival.ignore()
+            if encoder is not None:
+                self._came_off(encoder, reason)
+        self._settle()
+
+    def _came_off(self, encoder: LiveEncoder, reason: str) -> None:
+        if encoder.over or encoder.finishing or reason == "skipped":
+            encoder.close()
+            self._forget(encoder)
+        else:
+            encoder.came_off(dry=reason == "live_stalled")
+
+    def _start(self, said: Announced, sound: bool) -> LiveEncoder:  # noqa: FBT001 - as StartEncoder has it
+        assert self._tasks is not None  # noqa: S101 - nobody comes in before `run`
+        source = source_of(said, self._parts.house, sound=sound)
+        encoder = LiveEncoder(self._parts, source, offer=self._offer)
+        self._encoders.append(encoder)
+        self._tasks.create_task(self._carry(encoder), name="live encoder")
+        return encoder
+
+    async def _carry(self, encoder: LiveEncoder) -> None:
+        await encoder.run()
+        if encoder.error is not None:
+            log.warning("the live stream cannot be encoded", error=str(encoder.error))
+        if encoder is self._on_air or (encoder.showing is not None and not self._withdraw(encoder.showing)):
+            return  # what it holds is played to its end; the playout's word follows
+        encoder.close()
+        self._forget(encoder)
+
+    def _forget(self, encoder: LiveEncoder) -> None:
+        if encoder in self._encoders:
+            self._encoders.remove(encoder)
+
+    def _settle(self) -> None:
+        """Bring the state in line with what is."""
+        if self._problem:
+            self._machine.move(LiveState.CLOSED, self._problem)
+        elif self._arrival is not None and self._arrival.ignored:
+            self._machine.move(LiveState.IGNORED)
+        elif self._on_air is not None:
+            self._arrive()
+            self._machine.move(LiveState.ON_AIR)
+        elif self._arrival is not None:
+            self._arrive()
+        else:
+            self._machine.move(LiveState.WAITING)
+
+    def _arrive(self) -> None:
+        """Pass through `arriving` where the table asks for it."""
+        if self._machine.state in {LiveState.CLOSED, LiveState.IGNORED}:
+            self._machine.move(LiveState.WAITING)
+        if self._on_air is None or self._machine.state is LiveState.WAITING:
+            self._machine.move(LiveState.ARRIVING)
+
+    def _moved(self, old: LiveState, new: LiveState, why: str) -> None:
+        self._since_wall = self._clock.wall()
+        log.debug("live takeover moved", old=str(old), new=str(new), why=why)

@@ -1,0 +1,281 @@
+"""The way in for live streams as strangers meet it: who is let in, who is not, who is never listened to again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from stands import secrets
+from stands.ports import accepts, free_port
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.errors import OutputRejected
+from tg_video_streamer.ffmpeg.house import Quality, house_format
+from tg_video_streamer.ingest import guest
+from tg_video_streamer.ingest.address import IngestAddress
+from tg_video_streamer.ingest.attempts import MOST_REFUSALS
+from tg_video_streamer.ingest.encoder import EncoderParts
+from tg_video_streamer.ingest.listener import MOST_OF_ONE_PEER, MOST_STRANGERS, Listener
+from tg_video_streamer.ingest.states import LiveState
+from tg_video_streamer.ingest.takeover import Takeover
+from tg_video_streamer.media import CodecHeaders
+from tg_video_streamer.rtmp.address import parse_rtmp_url
+from tg_video_streamer.rtmp.chunks import Message, MessageKind
+from tg_video_streamer.rtmp.publisher import VIDEO_CHUNKS, Publisher
+
+_KEY = "a-key-that-nobody-guesses"
+secrets.never_shown(_KEY)
+
+
+@dataclass(kw_only=True)
+class _WayIn:
+    """A listener on the loopback, and what it has logged."""
+
+    port: int
+    takeover: Takeover
+    logs: list[Any] = field(default_factory=list)
+
+    def told(self, event: str) -> list[Any]:
+        """The lines with this text."""
+        return [line for line in self.logs if line["event"] == event and line["log_level"] != "debug"]
+
+
+@asynccontextmanager
+async def _open(port: int | None = None) -> AsyncIterator[_WayIn]:
+    clock = SystemClock()
+    parts = EncoderParts(
+        house=house_format(Quality.P480), headers=CodecHeaders(video=b"", audio=b""), ffmpeg=Path("ffmpeg"), clock=clock
+    )
+    takeover = Takeover(parts, key=_KEY, offer=lambda _showing: None, withdraw=lambda _showing: True)
+    address = IngestAddress(host="127.0.0.1", port=port or free_port(), app="live", key=_KEY)
+    with structlog.testing.capture_logs() as logs:
+        task = asyncio.ensure_future(takeover.run(Listener(address, takeover, clock).run))
+        way_in = _WayIn(port=address.port, takeover=takeover, logs=logs)
+        try:
+            await _until(lambda: port is not None or bool(way_in.told("live streams can come in")))
+            yield way_in
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        secrets.look(str(logs), "the log of the live input")
+
+
+async def _until(fact: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not fact():  # noqa: ASYNC110 - facts of the product, which tells no test of them
+            await asyncio.sleep(0.01)
+
+
+@dataclass(kw_only=True)
+class _Caller:
+    """Our own publisher on a connection."""
+
+    publisher: Publisher
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def talk(self) -> None:
+        """Until it is live. Raises OutputError where it is refused, and ConnectionError where nobody answers."""
+        while not self.publisher.live:
+            self.writer.write(self.publisher.outgoing())
+            data = await self.reader.read(65536)
+            if not data:
+                raise ConnectionError
+            self.publisher.receive(data)
+        self.writer.write(self.publisher.outgoing())
+
+
+@asynccontextmanager
+async def _caller(port: int, key: str = _KEY, app: str = "live") -> AsyncIterator[_Caller]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield _Caller(
+            publisher=Publisher(parse_rtmp_url(f"rtmp://127.0.0.1:{port}/{app}/{key}")), reader=reader, writer=writer
+        )
+    finally:
+        writer.close()
+
+
+async def _closed(reader: asyncio.StreamReader) -> None:
+    """Until the far end has closed, in order or not."""
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(65536):
+                pass
+
+
+def _tell(story: Callable[[], Awaitable[None]]) -> None:
+    async def told() -> None:
+        await story()
+
+    asyncio.run(told())
+
+
+def test_the_key_lets_one_in_and_the_goodbye_frees_the_place() -> None:
+    """A second publisher with the right key hears that somebody is live; after the goodbye it is let in."""
+
+    async def story() -> None:
+        async with _open() as way_in:
+            assert way_in.takeover.facts().state is LiveState.WAITING
+            async with _caller(way_in.port) as first, _caller(way_in.port) as second, _caller(way_in.port) as third:
+                await first.talk()
+                await _until(lambda: way_in.takeover.facts().state is LiveState.ARRIVING)
+                publisher = way_in.takeover.facts().publisher
+                assert publisher is not None
+                assert publisher.peer_class == "this host"
+                with pytest.raises(OutputRejected, match="somebody is live already"):
+                    await second.talk()
+                first.writer.write(first.publisher.unpublish())
+                await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
+                await third.talk()
+            assert len(way_in.told("a second publisher was refused")) == 1
+
+    _tell(story)
+
+
+def test_whoever_guesses_is_soon_not_listened_to() -> None:
+    """Each wrong key is refused with BadName; after five of them nobody answers, the log has one line and no key."""
+
+    async def story() -> None:
+        async with _open() as way_in:
+            for number in range(MOST_REFUSALS):
+                async with _caller(way_in.port, f"wrong-key-number-{number}") as guesser:
+                    with pytest.raises(OutputRejected, match=r"BadName.*the stream key is wrong"):
+                        await guesser.talk()
+            async with _caller(way_in.port) as even_with_the_right_one:
+                with pytest.raises(ConnectionError):
+                    await even_with_the_right_one.talk()
+            (line,) = way_in.told("somebody was turned away from the live input")
+            assert line["why"] == "the stream key is wrong"
+            assert "wrong-key" not in str(way_in.logs)
+
+    _tell(story)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x03" + bytes(3072) + b"\xff" * 4000,
+        b"\x03" + bytes(3072) + b"\x03\0\0\0\xff\xff\xff\x14\0\0\0\0",
+    ],
+)
+def test_what_is_no_rtmp_is_sent_away(noise: bytes) -> None:
+    """Another protocol, garbage behind the handshake, a message of 16 MB: closed at once, and told once."""
+
+    async def story() -> None:
+        async with _open() as way_in:
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection("127.0.0.1", way_in.port)
+                writer.write(noise)
+                await _closed(reader)
+                writer.close()
+            assert len(way_in.told("somebody was turned away from the live input")) == 1
+            async with _caller(way_in.port) as operator:
+                await operator.talk()
+
+    _tell(story)
+
+
+def test_slow_strangers_are_sent_away_and_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who drips a byte now and then is closed at its deadline; one peer cannot have all the places."""
+    monkeypatch.setattr(guest, "STRANGER_SECONDS", 1.0)
+
+    async def story() -> None:
+        async with _open() as way_in:
+            slow = [await asyncio.open_connection("127.0.0.1", way_in.port) for _ in range(MOST_OF_ONE_PEER + 2)]
+            for _, writer in slow:
+                writer.write(b"\x03")
+            for reader, writer in slow:
+                await _closed(reader)
+                writer.close()
+
+    _tell(story)
+
+
+def test_a_publisher_that_falls_silent_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pings are no media: after the deadline its place is free."""
+    monkeypatch.setattr(guest, "SILENT_SECONDS", 0.5)
+
+    async def story() -> None:
+        async with _open() as way_in, _caller(way_in.port) as operator:
+            await operator.talk()
+            await _closed(operator.reader)
+            await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
+            assert way_in.told("the live stream has ended")[0]["reason"] == "nothing comes any more"
+
+    _tell(story)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "said"),
+    [
+        (MessageKind.VIDEO, b"\x90hvc1" + bytes(20), "HEVC"),
+        (MessageKind.VIDEO, b"\x12\x00" + bytes(20), "not H.264"),
+        (MessageKind.AUDIO, b"\x2f\x01" + bytes(20), "not AAC"),
+    ],
+)
+def test_another_codec_is_refused_with_what_to_do(kind: MessageKind, payload: bytes, said: str) -> None:
+    """The encoder's own screen and the log say which codec came and which must come."""
+
+    async def story() -> None:
+        async with _open() as way_in, _caller(way_in.port) as operator:
+            await operator.talk()
+            wrong = Message(kind=kind, payload=payload, stream=operator.publisher.stream)
+            operator.writer.write(operator.publisher.writer.message(VIDEO_CHUNKS, wrong))
+            with pytest.raises(OutputRejected, match=said):
+                operator.publisher.receive(await operator.reader.read(65536))
+            (line,) = way_in.told("the live stream is refused")
+            assert "set the encoder to H.264" in line["error"]
+
+    _tell(story)
+
+
+def test_a_port_that_is_taken_is_told_and_tried_again() -> None:
+    """The state says why nobody can come in, and that somebody can once the port is free."""
+
+    async def story() -> None:
+        taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+        port = taken.sockets[0].getsockname()[1]
+        async with _open(port) as way_in:
+            await _until(lambda: way_in.takeover.facts().state is LiveState.CLOSED)
+            assert "already in use" in way_in.takeover.facts().problem
+            assert "correct LIVE_INGEST" in way_in.takeover.facts().problem
+            taken.close()
+            await taken.wait_closed()
+            await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
+            assert accepts(port)
+            assert len(way_in.told("no live stream can come in")) == 1
+
+    _tell(story)
+
+
+def test_the_oldest_stranger_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From many addresses at once: whoever is there for longest without the key goes, and the operator comes in."""
+    monkeypatch.setattr("tg_video_streamer.ingest.listener.peer_of", _numbered())
+
+    async def story() -> None:
+        async with _open() as way_in:
+            strangers = [await asyncio.open_connection("127.0.0.1", way_in.port) for _ in range(MOST_STRANGERS)]
+            async with _caller(way_in.port) as operator:
+                await operator.talk()
+            await _closed(strangers[0][0])
+            for _, writer in strangers:
+                writer.close()
+
+    _tell(story)
+
+
+def _numbered() -> Callable[[str], str]:
+    """Each connection as a peer of its own."""
+    peers: Sequence[int] = range(1000)
+    numbers = iter(peers)
+    return lambda _host: f"peer {next(numbers)}"

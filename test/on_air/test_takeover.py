@@ -1,0 +1,195 @@
+"""Live takeover: a real publisher comes in, viewers are switched to it and back, and not a frame is missing."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from stands import secrets
+from stands.channel import Channel, Record, on_air
+from stands.live_publisher import LivePublisher, publishing
+from stands.numbered import Plan, make_clip
+from stands.ports import free_port
+from stands.recording import skews, slot_faults
+from stands.service import command_line
+from stands.waiting import wait_until
+from tg_video_streamer.media import GOP_FRAMES
+
+_KEY = "a-key-that-nobody-guesses"
+secrets.never_shown(_KEY)
+_ITEM, _LIVE = 5, 30
+"""What the item's and the publisher's pictures say."""
+_ENCODER = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the operator sends: a minute with a keyframe each second."""
+    plan = Plan(item_id=_LIVE, frames=1500, width=426, height=240, flashes=(12,), encoder=_ENCODER)
+    return make_clip(tmp_path_factory.mktemp("publisher") / "live.mp4", plan)
+
+
+def _url(port: int, key: str = _KEY) -> str:
+    return f"rtmp://127.0.0.1:{port}/live/{key}"
+
+
+def _wait_rung(channel: Channel, rung: str, *, timeout: float = 30.0) -> dict[str, Any]:
+    found: dict[str, Any] = channel.service.wait_for(
+        lambda status: status["rung"] == rung and status, timeout=timeout, what=f"{rung} is seen"
+    )
+    return found
+
+
+def _refused(publisher: LivePublisher) -> str:
+    """What a publisher that is sent away says of it."""
+    wait_until(lambda: publisher.process.poll() is not None, what="the publisher gives up", timeout=60)
+    return publisher.log
+
+
+def _check(record: Record) -> None:
+    """No slot is empty, no frame of either is missing or doubled, and the item goes on at its own keyframe."""
+    assert record.faults == []
+    assert set(record.items) == {_ITEM, _LIVE}
+    stretches = record.of(_ITEM)
+    for before, after in pairwise(stretches):
+        left = before.numbers[-1]
+        assert left - GOP_FRAMES < after.numbers[0] <= left + 1
+        assert after.numbers[0] % GOP_FRAMES == 0
+
+
+@pytest.mark.timeout(240)
+def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip: Path, tmp_path: Path) -> None:
+    """At once, without a missing frame either way; who has no key, or comes second, is sent away; nobody sees the key."""
+    port = free_port()
+    with on_air(tmp_path, media, lines=[media / "long.mp4"], LIVE_INGEST=_url(port)) as channel:
+        with publishing(clip, _url(port, "another-key-altogether"), tmp_path) as stranger:
+            assert "the stream key is wrong" in _refused(stranger)
+        since = channel.mark()
+        with publishing(clip, _url(port), tmp_path) as operator:
+            status = _wait_rung(channel, "live")
+            with publishing(clip, _url(port), tmp_path / "service") as second:
+                assert "somebody is live already" in _refused(second)
+            mine = [psutil.Process(channel.service.process.pid), *channel.service.children()]
+            assert not [one for one in mine if _KEY in " ".join(command_line(one))]
+            channel.wait_recorded(channel.mark() + 2)
+            operator.end()
+        back = _wait_rung(channel, "item")
+        channel.wait_recorded(channel.mark() + 3)
+        metrics = channel.metrics()
+        said = channel.ask("status")
+        assert channel.service.stop() == 0
+        record = channel.aired(since)
+
+    _check(record)
+    assert record.items[0] == _ITEM == record.items[-1]
+    assert record.of(_LIVE)[0].numbers[0] == 0
+    assert (status["channel_state"], status["reason"]) == ("on_air", "the operator is live")
+    assert status["now"]["title"] == "long"
+    assert (status["live"]["place"], status["live"]["width"], status["live"]["height"]) == ("this host", 426, 240)
+    assert (back["reason"], back["gap_seconds"]) == ("the live stream has ended", 0)
+    assert back["streams_played"] == 1
+    assert re.search(r'program_seconds_total\{rung="live"\} [1-9]', metrics), metrics
+    assert 'live_ingest_state{state="waiting"} 1' in metrics
+    assert re.search(r"takeovers_total [1-9]", metrics), metrics
+    assert "live input: nobody publishes" in said
+    assert "Live takeover" in [line["title"] for line in channel.as_run() if line["rung"] == "live"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_whatever_becomes_of_the_publisher_the_item_goes_on(media: Path, clip: Path, tmp_path: Path) -> None:
+    """Frozen and thawed, killed, its encoder killed, skipped, under the operator's slate: a frame is never missing."""
+    port = free_port()
+    with on_air(tmp_path, media, lines=[media / "long.mp4"], LIVE_INGEST=_url(port)) as channel:
+        service = channel.service
+        since = channel.mark()
+        with publishing(clip, _url(port), tmp_path) as operator:
+            _wait_rung(channel, "live")
+            operator.freeze()
+            assert _wait_rung(channel, "item")["reason"] == "the live stream has stalled"
+            operator.thaw()
+            _wait_rung(channel, "live")
+            (child,) = [one for one in service.feeds() if "flv" in command_line(one)]
+            child.kill()
+            assert "could not be encoded" in _wait_rung(channel, "item")["reason"]
+            _wait_rung(channel, "live")
+            operator.kill()
+            assert _wait_rung(channel, "item")["reason"] == "the live stream has ended"
+        with publishing(clip, _url(port), tmp_path) as operator:
+            _wait_rung(channel, "live")
+            assert "skipped Live takeover" in channel.ask("skip")
+            status = _wait_rung(channel, "item")
+            assert status["live"]["state"] == "ignored"
+            channel.wait_recorded(channel.mark() + 6)
+            assert service.status()["rung"] == "item"
+            operator.end()
+        with publishing(clip, _url(port), tmp_path):
+            _wait_rung(channel, "live")
+            channel.wait_recorded(channel.mark() + 1)
+            _check(channel.aired(since))
+            channel.ask("pause")
+            assert _wait_rung(channel, "slate")["live"]["state"] == "arriving"
+            channel.ask("resume")
+            _wait_rung(channel, "live")
+        _wait_rung(channel, "item")
+        channel.wait_recorded(channel.mark() + 3)
+        gap = service.status()["gap_seconds"]
+        assert service.stop() == 0
+        record = channel.aired(since)
+    assert record.faults == []
+    assert gap == 0
+
+
+_ODD = {
+    "full HD, mono, 29.97": (Plan(item_id=_LIVE, frames=450, rate=29.97, width=1920, height=1080, channels=1), 0.06),
+    "60 fps and B-frames": (Plan(item_id=_LIVE, frames=900, rate=60, width=854, height=480, sample_rate=44100), 0.06),
+    "a phone, no sound": (Plan(item_id=_LIVE, frames=225, rate=15, width=360, height=640, channels=0), None),
+}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", _ODD)
+def test_any_shape_and_rate_is_taken(media: Path, tmp_path: Path, name: str) -> None:
+    """Whatever an encoder is set to comes out in the channel's own format, on its grid, with lip sync."""
+    plan, limit = _ODD[name]
+    flashes = tuple(range(round(plan.rate), plan.frames, round(plan.rate)))
+    encoder = (
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-bf",
+        "2",
+        "-g",
+        str(round(plan.rate * 2)),
+        "-pix_fmt",
+        "yuv420p",
+    )
+    folder = tmp_path / "publisher"
+    folder.mkdir()
+    shape = {field: getattr(plan, field) for field in ("item_id", "frames", "rate", "width", "height", "channels")}
+    clip = make_clip(folder / "odd.mp4", Plan(**shape, sample_rate=plan.sample_rate, flashes=flashes, encoder=encoder))
+    port = free_port()
+    with on_air(tmp_path / "channel", media, lines=[media / "long.mp4"], LIVE_INGEST=_url(port)) as channel:
+        since = channel.mark()
+        with publishing(clip, _url(port), folder) as operator:
+            _wait_rung(channel, "live")
+            wait_until(lambda: operator.process.poll() is not None, what="the clip is over", timeout=60)
+        _wait_rung(channel, "item")
+        channel.wait_recorded(channel.mark() + 3)
+        assert channel.service.stop() == 0
+        record = channel.aired(since)
+    assert slot_faults(record.recording) == []
+    assert set(record.items) == {_ITEM, _LIVE}
+    for stretch in record.of(_LIVE):
+        assert stretch.numbers == sorted(stretch.numbers)
+    if limit is not None:
+        found = skews(record.recording)
+        assert found
+        assert max(abs(skew) for skew in found) < limit
