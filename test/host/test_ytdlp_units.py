@@ -170,13 +170,14 @@ def test_each_further_channel_asks_by_a_path_unit_of_its_own(web: Web) -> None:
     """Nobody enables it: it comes with the channel. All channels of a host together get one update a day."""
     host = web.host
     host.path(RECORD).unlink(missing_ok=True)
+    web.index.publish("2099.3.4")
     make_shared(host, f"{HOME}/shared/two", {"WEB_PORT": "8082", "PROMETHEUS_PORT": "9092"})
     host.run("systemctl", "start", "tg_video_streamer@two")
     assert host.show("yt-dlp-update@two.path", "ActiveState")["ActiveState"] == "active"
     declined = _declined(host)
     _ask(host, f"{STATE}@two")
     wait_until(lambda: web.record().get("requested"), timeout=200, what="the update is recorded")
-    assert web.record()["result"] == "unchanged"
+    assert web.record()["result"] == "updated"
     _ask(host, f"{STATE}@two")
     _declined(host, declined + 1)
     host.run("systemctl", "stop", "tg_video_streamer@two")

@@ -206,7 +206,8 @@ class SystemdContainer:
 
     def words(self, command: str) -> list[str]:
         """The command line that runs a shell command in it, for those who start it themselves (at a terminal, say)."""
-        return [str(_SCRIPT), "sh", self.name, command]
+        # Whoever starts it may have another HOME.
+        return ["env", f"TG_TEST_SYSTEMD_DIR={_base()}", str(_SCRIPT), "sh", self.name, command]
 
     def _copy(self, source: list[str], target: list[str]) -> None:
         with subprocess.Popen(source, stdout=subprocess.PIPE) as packing:
