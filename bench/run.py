@@ -20,12 +20,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import (
     call,
+    channels,
     dead,
     encoding,
     long_programme,
     looping,
     outputs,
     playlist,
+    preparing,
     recovery,
     starting,
     telegram,
@@ -38,6 +40,8 @@ QUESTIONS: dict[str, Callable[..., Table]] = {
     "transitions": transitions.measure,
     "encoding": encoding.measure,
     "looping": looping.measure,
+    "channels": channels.measure,
+    "prepare": preparing.measure,
     "outputs": outputs.measure,
     "start": starting.measure,
     "source": recovery.measure_source,

@@ -31,6 +31,7 @@ from tg_video_streamer.notify.sending import notify_addresses
 from tg_video_streamer.outputs.assemble import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import OutputKind
+from tg_video_streamer.playlist.list_memory import ListMemory
 from tg_video_streamer.playlist.order import OrderKind
 from tg_video_streamer.playlist.position import PositionStore
 from tg_video_streamer.playlist.quarantine import Quarantine
@@ -121,6 +122,7 @@ class _Assembly:
             resolve=self.feeds.resolve,
             clock=self.clock,
             changed=lambda: self.director.renew_next(),  # noqa: PLW0108 - the director is made below
+            memory=ListMemory.loaded(settings.state_dir),
         )
         self.director = Director(
             rotation=self.rotation,
@@ -128,6 +130,7 @@ class _Assembly:
             playout=self.playout,
             make_feed=self.feeds.feed,
             expanded=self.listing.expand,
+            recalled=self.listing.recall,
             clock=self.clock,
         )
 

@@ -11,7 +11,8 @@ StreamerError
 │   ├── InputStalled      it went silent
 │   ├── EncoderFailed     the ffmpeg child ended with an error
 │   ├── ForeignHeaders    the child's stream has other codec headers than the programme
-│   └── OffGrid           its pictures are not at the house frame rate
+│   ├── OffGrid           its pictures are not at the house frame rate
+│   └── NotHouseFormat    what looked like the house format breaks one of its rules: to be encoded
 ├── OutputError           an output takes no media
 │   ├── OutputLost        refused, closed, timed out or stalled: worth another try at once
 │   └── OutputRejected    the far end said no (key, name in use): tried again, longer and longer
@@ -21,6 +22,7 @@ StreamerError
 │   └── SessionUnreachable  Telegram cannot be asked now: network, FLOOD_WAIT, trouble on its side
 ├── TelegramRefused       Telegram refused one request; `word` is its own word for it
 ├── LibraryError          the library of kept encodes cannot be used
+│   ├── BeingKept         somebody else is keeping that very item now
 │   └── CopyDamaged       a kept copy is gone or not whole
 │       └── CopyOfLaterVersion  it was written by a later version of this program
 ├── EnvFileUnchanged      the settings file could not be changed, and is as it was
@@ -106,6 +108,10 @@ class OffGrid(FeedError):
     """The pictures of a feed do not come at the house frame rate."""
 
 
+class NotHouseFormat(FeedError):
+    """A source that was read without encoding it breaks a rule of the house format: it is to be encoded."""
+
+
 class OutputError(StreamerError):
     """An output takes no media."""
 
@@ -175,6 +181,10 @@ class TelegramRefused(StreamerError):
 
 class LibraryError(StreamerError):
     """The library of kept encodes cannot be used; the service runs on without it."""
+
+
+class BeingKept(LibraryError):
+    """Somebody else is keeping that very item now: a service, `library prepare`, or another line of the same list."""
 
 
 class CopyDamaged(LibraryError):

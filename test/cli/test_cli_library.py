@@ -353,7 +353,7 @@ def test_a_list_on_the_web(operator: Operator, media: Path) -> None:
 
 def test_beside_a_running_service(operator: Operator, media: Path) -> None:
     """A service on the same folder plays on without a missing frame, and plays what was prepared without encoding it."""
-    operator.write([media / "one.mp4", media / "two.mp4"])
+    operator.write([media / "long.mp4", media / "one.mp4", media / "two.mp4"])
     settings = {
         **operator.settings,
         "STATE_DIR": str(operator.folder / "state"),
@@ -364,7 +364,13 @@ def test_beside_a_running_service(operator: Operator, media: Path) -> None:
     playlist.write_text(f"{media}/long.mp4\n")
     with running(operator.folder / "service", settings) as service:
         service.wait_on_air()
-        for command in ("prepare", "verify", "prune"):
+        prepared = operator.run("prepare")
+        assert (prepared.returncode, prepared.stderr) == (0, "")
+        # What the service is keeping while it plays is not encoded a second time.
+        assert "left to the service that is keeping it now: long\n" in prepared.stdout
+        assert "2 prepared, 0 kept already, 1 being kept by a service, 0 not prepared" in prepared.stdout
+        assert len(list(operator.library.glob("*.part"))) == 1
+        for command in ("verify", "prune"):
             assert operator.run(command).returncode == 0
         playlist.write_text(f"{media}/long.mp4\n{media}/two.mp4\n")
         assert service.command("reload").returncode == 0

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from stands.clips import make_dark
 from stands.feeding import SMALL, Played, feed_of, item_of, play
 from stands.numbered import Plan, make_clip
 from stands.recording import frame_faults
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import ResolveError, SourceGone, StreamerError
-from tg_video_streamer.events import Event, SourceFailed
+from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.keeping import FRESH_SECONDS
 from tg_video_streamer.library.copy import Copy
@@ -208,6 +209,24 @@ async def test_a_file_is_looked_at_each_time(channel: Channel, clip: Path) -> No
     await channel.play()
     assert channel.source.asked == 2
     assert channel.library.hits == 1
+
+
+async def test_what_is_wrong_with_the_picture_is_told_at_each_play(channel: Channel, tmp_path: Path) -> None:
+    """Black and silence that were found while the copy was made are told when it plays, and not when they are passed over."""
+    channel.item = item_of(make_dark(tmp_path / "dark.mkv"))
+    channel.source.clip = tmp_path / "dark.mkv"
+
+    def told() -> list[tuple[str, bool]]:
+        return sorted((one.fault, one.active) for one in channel.events if isinstance(one, PictureFault))
+
+    await channel.play()
+    first = told()
+    assert {("black", True), ("black", False), ("silent", True), ("silent", False)} <= set(first)
+    await channel.play()
+    assert channel.library.hits == 1
+    assert told() == first
+    await channel.play(start_seconds=13.0)
+    assert told() == []
 
 
 async def test_other_settings_make_another_copy(channel: Channel) -> None:

@@ -211,3 +211,24 @@ def test_many_threads_keep_play_and_prune_at_once(tmp_path: Path) -> None:
     assert libraries[0].copies() == libraries[1].copies()
     assert libraries[0].verify().damaged == ()
     assert 0 < libraries[0].bytes <= keeping_child.MAX_BYTES
+
+
+def test_one_item_is_kept_by_one_at_a_time(tmp_path: Path) -> None:
+    """What one process is keeping no other begins, until it is done or has given up; a killed one is in nobody's way."""
+    first, second = kept.library(tmp_path), kept.library(tmp_path)
+    item = kept.item("shared")
+    writer = first.begin(item, item.locator, item.title)
+    assert writer is not None
+    assert second.begin(item, item.locator, item.title) is None
+    assert second.being_kept(item, item.locator)
+    assert second.begin(kept.item("other"), "other", "other") is not None
+    writer.abandon()
+    assert not second.being_kept(item, item.locator)
+    left = tmp_path / f"{writer.key}.0123456789abcdef.part"
+    left.touch()
+    assert not second.being_kept(item, item.locator)
+    kept.keep(second, item)
+    assert first.begin(item, item.locator, item.title) is None
+    assert not first.being_kept(item, item.locator)
+    for library in (first, second):
+        library.close()

@@ -148,6 +148,28 @@ def test_what_one_channel_kept_another_plays_also_while_the_site_is_down(clips: 
     assert {one for record in records for one in record.items[1:]} == {1, 2}
 
 
+def test_a_list_whose_page_is_down_at_the_start_plays_what_it_last_held(clips: Path, tmp_path: Path) -> None:
+    """After a restart with the whole site switched off, the items of a list on the web play from the library."""
+    with Site() as site:
+        for name in ("one", "two"):
+            site.file(f"/{name}.mp4", clips / f"{name}.mp4")
+        site.feed("/list.rss", ["/one.mp4", "/two.mp4"])
+        with keeping(tmp_path, clips, [site.url("/list.rss")]) as channel:
+            wait_kept(channel, 2)
+            wait_until((channel.service.state_dir / "lists.json").is_file, what="the list is remembered")
+            channel.service.stop()
+            for path in ("/list.rss", "/one.mp4", "/two.mp4"):
+                site.fail(path, 503)
+            channel.service.start()
+            channel.service.wait_on_air(timeout=60)
+            wait_plays(channel, 3)
+            assert counted(channel, "library_misses_total") == 0
+            assert channel.service.log.count("a list does not answer: what it last held plays") == 1
+            record = channel.aired()
+    assert record.faults == []
+    assert {1, 2} <= set(record.items)
+
+
 def test_killed_while_it_keeps_nothing_is_half(clips: Path, tmp_path: Path) -> None:
     """After kill -9 in the middle of keeping, the next start finds whole copies only, and keeps the rest."""
     with keeping(tmp_path, clips, [clips / "one.mp4", clips / "medium.mp4"]) as channel:

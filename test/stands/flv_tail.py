@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 _FILE_HEADER_BYTES = 9 + 4
@@ -16,6 +17,19 @@ def last_seconds(record: Path) -> float:
     return max((milliseconds for _, milliseconds, _ in _tags(record.read_bytes())), default=0) / 1000
 
 
+def missing(record: Path) -> tuple[int, int]:
+    """Pictures and packets of sound that a record lacks between its first and its last: their times have no other holes."""
+    times: dict[int, list[int]] = {_VIDEO: [], _AUDIO: []}
+    for kind, milliseconds, tag in _tags(record.read_bytes()):
+        if kind in times and not _is_header(kind, tag[_TAG_HEADER_BYTES:]):
+            times[kind].append(milliseconds)
+    pictures, sound = (
+        sum(round((after - before) / period) - 1 for before, after in pairwise(times[kind]))
+        for kind, period in ((_VIDEO, 40.0), (_AUDIO, 1024 / 48))
+    )
+    return pictures, sound
+
+
 def cut_tail(record: Path, copy: Path, *, since: float) -> Path:
     """`copy` with the decoder headers and every whole tag from the first keyframe at or after `since` seconds on.
 
@@ -26,12 +40,16 @@ def cut_tail(record: Path, copy: Path, *, since: float) -> Path:
     begun = False
     for kind, milliseconds, tag in _tags(data):
         body = tag[_TAG_HEADER_BYTES:]
-        is_header = kind in {_AUDIO, _VIDEO} and body[1] == 0 and (body[0] & 0x0F == 7 or body[0] >> 4 == 10)
+        is_header = _is_header(kind, body)
         begun = begun or (kind == _VIDEO and body[0] >> 4 == 1 and body[1] == 1 and milliseconds >= since * 1000)
         if is_header or begun:
             pieces.append(tag)
     copy.write_bytes(b"".join(pieces))
     return copy
+
+
+def _is_header(kind: int, body: bytes) -> bool:
+    return kind in {_AUDIO, _VIDEO} and body[1] == 0 and (body[0] & 0x0F == 7 or body[0] >> 4 == 10)
 
 
 def _tags(data: bytes) -> Iterator[tuple[int, int, bytes]]:

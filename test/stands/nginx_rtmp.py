@@ -20,7 +20,7 @@ master_process off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log info;
-events {{ worker_connections 64; }}
+events {{ worker_connections 512; }}
 rtmp {{
   access_log {folder}/access.log;
   server {{

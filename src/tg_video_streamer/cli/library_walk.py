@@ -75,8 +75,11 @@ class Walk:
     @property
     def summary(self) -> str:
         """What came of it, in one line."""
-        new, there, live = (self._counts[made] for made in (Made.KEPT, Made.THERE, Made.ENDLESS))
+        new, there, live, elsewhere = (
+            self._counts[made] for made in (Made.KEPT, Made.THERE, Made.ENDLESS, Made.ELSEWHERE)
+        )
         words = [f"{new} prepared", f"{there} kept already", *([f"{live} live"] if live else [])]
+        words += [f"{elsewhere} being kept by a service"] if elsewhere else []
         return ", ".join([*words, f"{len(self._failed) + self._left_out} not prepared"])
 
     async def through(self, items: Sequence[Item], *, at_once: int) -> None:
@@ -152,12 +155,10 @@ class Walk:
                 self._expand(item, ended.expansion)
             except PlaylistError as error:
                 self._fail(item, str(error))
+        elif ended.made is Made.ELSEWHERE:
+            self._learn_elsewhere(item, title)
         elif ended.made is Made.FAILED:
             problem = self._library.problem
-            if isinstance(ended.error, LibraryError) and not problem and _name(item) not in self._tried_again:
-                self._tried_again.add(_name(item))
-                self._again.append(item)
-                return
             self._full = self._full or problem
             why = (
                 problem if problem and isinstance(ended.error, LibraryError) else str(ended.error or problem or _UNKEPT)
@@ -172,6 +173,14 @@ class Walk:
                 self._wanted[remembered.copy.key] = remembered.copy.bytes
                 size = f" ({clock_text(remembered.copy.seconds)}, {size_text(remembered.copy.bytes)})"
             self._end(ended.made, f"{'prepared' if ended.made is Made.KEPT else 'kept already'}: {title}{size}")
+
+    def _learn_elsewhere(self, item: Item, title: str) -> None:
+        """Somebody else encodes it: looked at again when all else is done, and then left to them."""
+        if _name(item) not in self._tried_again:
+            self._tried_again.add(_name(item))
+            self._again.append(item)
+        else:
+            self._end(Made.ELSEWHERE, f"left to the service that is keeping it now: {title}")
 
     def _expand(self, item: Item, found: Expansion) -> None:
         """Raises PlaylistError where lists are nested too deep."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,29 +10,25 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled, ProbeFailed
+from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled
 from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.feed.child_inputs import child_inputs, trims_lead
 from tg_video_streamer.feed.complaints import Complaints
 from tg_video_streamer.feed.pipes import Pipes
 from tg_video_streamer.feed.place import Outcome, Place
 from tg_video_streamer.feed.reader import Reader
-from tg_video_streamer.ffmpeg.command import feed_command
+from tg_video_streamer.feed.taking_over import HouseRules
+from tg_video_streamer.ffmpeg.command import copy_command, feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, Stretch
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.inputs import (
-    file_input,
-    manifest_input,
-    manifest_script,
-    plain_manifest,
     proxy_environment,
-    script_input,
-    url_script,
 )
 from tg_video_streamer.ffmpeg.overlay import OnTop
 from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
 from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
-from tg_video_streamer.resolve.media import Media, MediaInput
+from tg_video_streamer.resolve.media import Media
 
 _log = structlog.get_logger(__name__)
 
@@ -47,11 +41,6 @@ _EXIT_SECONDS = 5.0
 _CHECK_SECONDS = 0.25
 _AIM_EARLY_SECONDS = 12.0
 """Where seeking is inexact: longer than the GOP of any broadcast."""
-_SIGNS_OF_LOSS = re.compile(
-    r"HTTP error|Server returned|Connection (reset|refused|timed out)|Input/output error|timed out|"
-    r"Stream ends prematurely|End of file|Failed to (open segment|reload playlist)|Network is unreachable|Error in the pull",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,11 +66,12 @@ async def attempt(
     end_seconds: float | None,
     volume: float,
     on_top: OnTop | None = None,
+    taken_over: bool = False,
     on_line: Callable[[str], bool],
     keep: Callable[[Packet], None],
     progressed: Callable[[], None],
 ) -> Outcome:
-    """Play one stretch into the buffer. `on_line` gets each line of stderr and says whether it is dealt with.
+    """Play one stretch into the buffer; `taken_over`: as it is, without encoding it. `on_line` gets each line of stderr and says whether it is dealt with.
 
     `keep` gets each packet that was put, in the reader's thread. `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
     buffer then, since the reader may be waiting for room in it.
@@ -89,13 +79,17 @@ async def attempt(
     pipes = Pipes(media.inputs)
     try:
         stretch = stretch_of(source, place, end_seconds, volume)
+        words = child_inputs(
+            media.inputs, source, stretch, pipes.scripts, stall_seconds=setting.stall_seconds, as_is=taken_over
+        )
         return await read_child(
             setting,
-            _command(setting, media.inputs, source, stretch, on_top, pipes.scripts),
+            _command(setting, words, source, stretch, on_top, taken_over=taken_over),
             source,
             place,
             pipes,
             on_top=on_top,
+            rules=HouseRules(setting.house) if taken_over else None,
             environment=proxy_environment(media.proxy),
             on_line=on_line,
             keep=keep,
@@ -113,14 +107,15 @@ async def read_child(
     pipes: Pipes,
     *,
     on_top: OnTop | None = None,
+    rules: HouseRules | None = None,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], bool],
     keep: Callable[[Packet], None],
     progressed: Callable[[], None],
 ) -> Outcome:
-    """Run `command` with `pipes` and read what it writes into the buffer; the rest as in `attempt`."""
+    """Run `command` with `pipes` and read what it writes, which `rules` judge, into the buffer; the rest as in `attempt`."""
     finished = asyncio.Event()
-    reader = _reader(setting, source, place, pipes.output, keep, finished)
+    reader = _reader(setting, source, place, pipes.output, keep, finished, rules)
     complaints = Complaints(on_line)
     try:
         start = Child.start(
@@ -146,7 +141,7 @@ async def read_child(
     error = _error(reader, stalled=stalled, code=code, complaints=lines, limit=setting.stall_seconds)
     if lines:
         _log.debug("ffmpeg said", lines=lines[-5:], code=code)
-    lost = any(_SIGNS_OF_LOSS.search(line) for line in lines)
+    lost = complaints.speak_of_loss
     return Outcome(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=lost)
 
 
@@ -157,6 +152,7 @@ def _reader(
     descriptor: int,
     keep: Callable[[Packet], None],
     finished: asyncio.Event,
+    rules: HouseRules | None,
 ) -> Reader:
     loop = asyncio.get_running_loop()
     return Reader(
@@ -169,6 +165,7 @@ def _reader(
         monotonic=setting.clock.monotonic,
         keep=keep,
         finished=lambda: _tell(loop, finished),
+        rules=rules,
     )
 
 
@@ -178,7 +175,7 @@ def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: 
     aim_early = min(_AIM_EARLY_SECONDS, begin) if source.inexact_seek else 0.0
     leader = source.picture or source.sound
     # Even the shortest seek would cost a whole GOP there.
-    lead = source.lead_seconds(leader.input_index) if leader is not None and _trims_lead(source) else 0.0
+    lead = source.lead_seconds(leader.input_index) if leader is not None and trims_lead(source) else 0.0
     whole = source.duration_seconds
     if source.endless_picture and end_seconds is None:
         end_seconds = place.item_start_seconds + STILL_SECONDS if source.sound is None else whole
@@ -195,47 +192,18 @@ def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: 
     )
 
 
-def _trims_lead(source: Source) -> bool:
-    return source.inexact_seek and not source.live
-
-
-Scripts = list[tuple[int, int] | None]
-
-
 def _command(
     setting: Setting,
-    inputs: Sequence[MediaInput],
+    inputs: Sequence[Sequence[str]],
     source: Source,
     stretch: Stretch,
     on_top: OnTop | None,
-    scripts: Scripts,
+    *,
+    taken_over: bool,
 ) -> list[str]:
-    words = []
-    for index, (one, script) in enumerate(zip(inputs, scripts, strict=True)):
-        still = source.picture is not None and source.picture.still and source.picture.input_index == index
-        alone = still and (source.sound is None or source.sound.input_index != index)
-        lead = 0.0 if _trims_lead(source) else source.lead_seconds(index)
-        seek = 0.0 if alone or source.live else stretch.seek_seconds + lead
-        if script is None:
-            words.append(
-                file_input(one.location, seek_seconds=seek, still_format=source.still_container if alone else "")
-            )
-        else:
-            words.append(_scripted(one, source.container, script, seek, setting.stall_seconds))
-    return feed_command(setting.ffmpeg, words, source=source, house=setting.house, stretch=stretch, on_top=on_top)
-
-
-def _scripted(one: MediaInput, container: str, script: tuple[int, int], seek: float, silence: float) -> list[str]:
-    """Write the script of a URL into its pipe: it is shorter than a pipe is deep, so nobody need be reading yet."""
-    plain = plain_manifest(container, one.headers)
-    try:
-        text = (
-            manifest_script(one.location) if plain else url_script(one.location, one.headers, silence_seconds=silence)
-        )
-    except ValueError as error:
-        raise ProbeFailed(f"the source cannot be opened: {error}") from None
-    os.write(script[1], text)
-    return (manifest_input if plain else script_input)(script[0], seek_seconds=seek)
+    if taken_over:
+        return copy_command(setting.ffmpeg, inputs, source=source)
+    return feed_command(setting.ffmpeg, inputs, source=source, house=setting.house, stretch=stretch, on_top=on_top)
 
 
 async def _watch(reader: Reader, finished: asyncio.Event, stall_seconds: float, progressed: Callable[[], None]) -> bool:

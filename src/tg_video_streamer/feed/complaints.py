@@ -6,6 +6,11 @@ import re
 from collections.abc import Callable
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+|pipe:\d+|file:[^:']*", re.IGNORECASE)
+_SIGNS_OF_LOSS = re.compile(
+    r"HTTP error|Server returned|Connection (reset|refused|timed out)|Input/output error|timed out|"
+    r"Stream ends prematurely|End of file|Failed to (open segment|reload playlist)|Network is unreachable|Error in the pull",
+    re.IGNORECASE,
+)
 _LINES = 20
 
 
@@ -22,6 +27,11 @@ class Complaints:
         if not self._on_line(line):
             self.lines.append(redacted(line))
             del self.lines[:-_LINES]
+
+    @property
+    def speak_of_loss(self) -> bool:
+        """Whether they sound as if the source were lost, whatever the exit code."""
+        return any(_SIGNS_OF_LOSS.search(line) for line in self.lines)
 
 
 def redacted(line: str) -> str:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
-from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.errors import NotHouseFormat, StreamerError
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import Setting, attempt
 from tg_video_streamer.feed.branding import CannotDraw, drawn_caption
 from tg_video_streamer.feed.faults import Fault, FaultWatch
-from tg_video_streamer.feed.overlay import Chosen, OverlayFiles
+from tg_video_streamer.feed.overlay import NO_OVERLAY, Chosen, OverlayFiles
 from tg_video_streamer.feed.place import Outcome, Place
 from tg_video_streamer.feed.probe import carried_over, probe
 from tg_video_streamer.feed.renewal import Renewal
+from tg_video_streamer.feed.taking_over import may_take_over
+from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
-from tg_video_streamer.ffmpeg.source import Measured, Source
+from tg_video_streamer.ffmpeg.source import Goal, Measured, Source
+from tg_video_streamer.library.sidecar import FaultSpan
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media, MediaInput
@@ -45,9 +50,20 @@ class Encoding:
         self._setting = setting
         self._renewal = renewal
         self._known_inputs: tuple[MediaInput, ...] | None = None
-        self._watch = FaultWatch()
+        self.watch = FaultWatch()
+        """What is known to be wrong with its picture or sound."""
+        self._refused = False
         self.source: Source | None = None
         """What the probe found."""
+
+    async def takes_over(self, place: Place) -> bool:
+        """Whether what was probed is played from `place` on without encoding it."""
+        setting = self._setting
+        if self.source is None or setting.headers is None or self._refused or place.frames or place.skipped_seconds:
+            return False
+        if await self._overlay() != NO_OVERLAY:
+            return False
+        return may_take_over(self._item, self.source, setting.house, setting.headers)
 
     async def probed(self, media: Media) -> Source:
         """What `media` holds; asked only where it is not known. Raises ProbeFailed."""
@@ -59,18 +75,35 @@ class Encoding:
                 _log.warning("request headers cannot be sent", names=dropped, key=self._item.key)
         first = Measured.WHOLE if self._setting.unhurried else Measured.SAMPLES
         measured = first if before is None else Measured.NOT
-        found = await probe(media, wanted_height=self._setting.house.height, measured=measured)
+        goal = self._goal() if measured is Measured.WHOLE else None
+        found = await probe(media, wanted_height=self._setting.house.height, measured=measured, goal=goal)
         self.source = carried_over(found, before, media)
         return self.source
+
+    def _goal(self) -> Goal | None:
+        """None for an item without any sound: nothing makes that as loud as others."""
+        house, item = self._setting.house, self._item
+        if item.volume <= 0:
+            return None
+        return Goal(
+            loudness_lufs=house.loudness_lufs + 20 * math.log10(item.volume),
+            audio_bits=audio_bits(house),
+            begin_seconds=item.start_seconds,
+            end_seconds=item.end_seconds,
+        )
 
     async def played(
         self, media: Media, place: Place, *, keep: Callable[[Packet], None], progressed: Callable[[], None]
     ) -> Outcome:
-        """One try from `place` on, into the buffer, each packet to `keep` too; `probed` comes before. Raises FeedError."""
+        """One try from `place` on, into the buffer, each packet to `keep` too; `probed` comes before. Raises FeedError.
+
+        An outcome with NotHouseFormat: it was tried without encoding it, and from now on it is encoded.
+        """
         source = self.source
         assert source is not None  # noqa: S101 - the caller has probed it
-        self._watch = FaultWatch(origin_seconds=place.item_seconds)
+        taken_over = await self.takes_over(place)
         files = await self._worn(media, place)
+        self.watch.begin(place.item_seconds)
 
         def moved_on() -> None:
             files.set_clock(self._air_time.of(place))
@@ -89,7 +122,8 @@ class Encoding:
                         end_seconds=self._item.end_seconds,
                         volume=self._item.volume,
                         on_top=files.on_top,
-                        on_line=self._watch.take,
+                        taken_over=taken_over,
+                        on_line=self.watch.take,
                         keep=keep,
                         progressed=moved_on,
                     )
@@ -100,9 +134,24 @@ class Encoding:
                 renewal.cancel()
         if failure is not None:
             raise failure
+        return self._learnt(outcome, media, taken_over=taken_over)
+
+    def _learnt(self, outcome: Outcome, media: Media, *, taken_over: bool) -> Outcome:
+        """Whatever went wrong without the encoder, it is tried with it: what that meets is told as always."""
         # What has given frames need not be asked again.
-        self._known_inputs = media.inputs if outcome.frames and not media.is_live else None
-        return outcome
+        self._known_inputs = media.inputs if (outcome.frames or taken_over) and not media.is_live else None
+        if not taken_over:
+            return outcome
+        self._refused = True
+        if outcome.error is None:
+            _log.info("in house format already: taken over without encoding", key=self._item.key)
+            return outcome
+        _log.info("not taken over: it is encoded", key=self._item.key, why=str(outcome.error))
+        return replace(outcome, error=NotHouseFormat(outcome.error.what, remedy="it is encoded"))
+
+    def spans(self, end_seconds: float) -> tuple[FaultSpan, ...]:
+        """All that was found wrong with an item that ended at `end_seconds`."""
+        return self.watch.spans(end_seconds)
 
     async def _worn(self, media: Media, place: Place) -> OverlayFiles:
         """What this try wears; open from now on. The clock already tells the time of the first frame."""
@@ -127,4 +176,4 @@ class Encoding:
 
     def faults(self, played_seconds: float) -> Sequence[Fault]:
         """What a viewer at `played_seconds` of the item has newly met."""
-        return self._watch.due(played_seconds)
+        return self.watch.due(played_seconds)

@@ -10,7 +10,7 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ProbeFailed, StreamerError
+from tg_video_streamer.errors import NotHouseFormat, ProbeFailed, StreamerError
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import STALL_SECONDS, Setting
@@ -164,9 +164,8 @@ class Feed:
             self.buffer.finish()
         if self.copy is not None:
             await self._keeping.check()
-            return
         # The detectors run ahead of the viewer: what they saw at the end is told when it is played.
-        while not self.buffer.drained and not self.buffer.closed:
+        while (self.copy is None or self._encoding.watch.pending) and not (self.buffer.drained or self.buffer.closed):
             await asyncio.sleep(_LOOK_SECONDS)
             self._tell_faults()
         self._tell_faults()
@@ -194,7 +193,9 @@ class Feed:
         self.copy = copy
         self._move(FeedState.PRIMING)
         await self._keeping.played(copy)
-        began, outcome = await replay(copy, self.buffer, frame=self._progress.frames, progressed=self._progressed)
+        began, outcome = await replay(
+            copy, self.buffer, frame=self._progress.frames, watch=self._encoding.watch, progressed=self._progressed
+        )
         self._progress.begin_at(began)
         self._progress.add(outcome)
         if outcome.error is None:
@@ -221,7 +222,7 @@ class Feed:
         place = self._progress.place(self.item, live=media.is_live)
         self._put_before = self.buffer.frames_put
         if not place.frames:
-            await self._keeping.begin(media)
+            await self._keeping.begin(media, encoded=not await self._encoding.takes_over(place))
         outcome = await self._encoding.played(media, place, keep=self._keeping.add, progressed=self._progressed)
         self._progress.add(outcome)
         return outcome
@@ -232,6 +233,8 @@ class Feed:
         return self._after(Step.GIVE_UP if for_good else self._progress.after_failure(live=self.is_live))
 
     async def _after_outcome(self, outcome: Outcome) -> float | None:
+        if isinstance(outcome.error, NotHouseFormat):
+            return 0.0
         if outcome.error is not None:
             self._failed("feed", outcome.error)
             if isinstance(outcome.error, FOR_GOOD):
@@ -244,7 +247,7 @@ class Feed:
         whole = step is Step.END and outcome.error is None and not self._progress.skipped_seconds
         pause = self._after(step)
         if whole:
-            await self._keeping.whole()
+            await self._keeping.whole(self._encoding.spans(self._progress.seconds))
         return pause
 
     def _after(self, step: Step) -> float | None:

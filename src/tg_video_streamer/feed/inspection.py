@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -11,9 +12,10 @@ import av
 import av.error
 
 from tg_video_streamer.errors import ProbeFailed
+from tg_video_streamer.feed.levelling import find_level, measure_level, measure_whole
 from tg_video_streamer.feed.loudness import measure_loudness
 from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
-from tg_video_streamer.ffmpeg.source import Measured, Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import Goal, Measured, Picture, Sound, Source
 from tg_video_streamer.resolve.media import MediaInput
 
 _HIGH_DYNAMIC_RANGE = frozenset({16, 18})
@@ -38,13 +40,15 @@ class Found:
     container: str
 
 
-def inspect(index: int, source: MediaInput, *, wanted_height: int, measured: Measured) -> Found:
-    """Describe the input number `index`. Raises ProbeFailed with a reason for people, which never has the URL in it."""
+def inspect(
+    index: int, source: MediaInput, *, wanted_height: int, measured: Measured, goal: Goal | None = None
+) -> Found:
+    """Describe the input number `index`; with a `goal` its sound is measured whole. Raises ProbeFailed with a reason for people, which never has the URL in it."""
     options = library_options(is_file=source.is_file, headers=source.headers)
     try:
         location = f"file:{source.location}" if source.is_file else source.location
         with av.open(location, options={**options, **_SMALL_PROBE}, timeout=(15.0, 5.0)) as container:
-            return _describe(container, index, source, wanted_height, measured=measured)
+            return _describe(container, index, source, wanted_height, measured=measured, goal=goal)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ProbeFailed(_reason(error)) from error
 
@@ -67,9 +71,14 @@ def together(found: list[Found], *, live: bool) -> Source:
     )
 
 
-def _describe(container: Any, index: int, source: MediaInput, wanted_height: int, *, measured: Measured) -> Found:
+def _describe(
+    container: Any, index: int, source: MediaInput, wanted_height: int, *, measured: Measured, goal: Goal | None
+) -> Found:
     name = container.format.name.split(",")[0]
     duration = container.duration / _MICROSECONDS if container.duration and container.duration > 0 else None
+    if name == "flv" and duration is not None:
+        # There it is the time of the last packet.
+        duration -= max(0, container.start_time or 0) / _MICROSECONDS
     video = _choose_picture(container, wanted_height) if source.has_video else None
     audio = _choose_sound(container) if source.has_audio else None
     first_times, frames = _beginning(container, [stream for stream in (video, audio) if stream is not None], video)
@@ -78,7 +87,9 @@ def _describe(container: Any, index: int, source: MediaInput, wanted_height: int
     direct = source.is_file or plain_manifest(name, source.headers)
     start = (container.start_time or 0) / _MICROSECONDS if direct else min(first_times, default=0.0)
     picture = _picture(container, index, video, frames, start) if video is not None else None
-    sound = _sound(container, index, audio, duration, start, measured=measured) if audio is not None else None
+    sound = _sound(container, index, audio, start) if audio is not None else None
+    if sound is not None:
+        sound = _measured(sound, container, audio, duration, measured, goal)
     if picture is not None and picture.still and sound is None:
         duration = None
     return Found(picture=picture, sound=sound, duration_seconds=duration, container=name)
@@ -175,12 +186,11 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
         sample_aspect=str(stream.sample_aspect_ratio or "1").replace("/", ":"),
         late_seconds=max(0.0, begins - start),
         duration_seconds=_stream_seconds(stream),
+        codec_header=bytes(context.extradata or b"").hex(),
     )
 
 
-def _sound(
-    container: Any, index: int, stream: Any, duration: float | None, start: float, *, measured: Measured
-) -> Sound:
+def _sound(container: Any, index: int, stream: Any, start: float) -> Sound:
     context = stream.codec_context
     begins = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
     return Sound(
@@ -191,10 +201,23 @@ def _sound(
         sample_rate=context.sample_rate,
         late_seconds=max(0.0, begins - start),
         duration_seconds=_stream_seconds(stream),
-        loudness_lufs=None
-        if measured is Measured.NOT
-        else measure_loudness(container, stream, duration, whole=measured is Measured.WHOLE),
+        codec_header=bytes(context.extradata or b"").hex(),
     )
+
+
+def _measured(
+    sound: Sound, container: Any, stream: Any, duration: float | None, measured: Measured, goal: Goal | None
+) -> Sound:
+    """`sound` with how loud it is, and where that is asked for, what brings it to its goal."""
+    if measured is Measured.NOT:
+        return sound
+    if goal is None or not duration:
+        return replace(sound, loudness_lufs=measure_loudness(container, stream, duration))
+    loudness = measure_whole(container, stream, goal)
+    if loudness is None:
+        return sound
+    level = find_level(partial(measure_level, container, stream, goal), loudness, goal.loudness_lufs)
+    return replace(sound, loudness_lufs=loudness.lufs, peak_decibels=loudness.peak_decibels, level=level)
 
 
 def _is_cover(stream: Any) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import LibraryError, ResolveError, SourceGone, StreamerError, ToolMissing
+from tg_video_streamer.errors import BeingKept, LibraryError, ResolveError, SourceGone, StreamerError, ToolMissing
 from tg_video_streamer.feed.overlay import Chosen, no_overlay
 from tg_video_streamer.feed.renewal import Resolve
 from tg_video_streamer.library.copy import Copy
 from tg_video_streamer.library.library import Library, Remembered
+from tg_video_streamer.library.sidecar import FaultSpan
 from tg_video_streamer.library.writer import CopyWriter
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -121,32 +122,34 @@ class Keeping:
 
     # The copy that is made
 
-    async def begin(self, media: Media) -> None:
-        """The item begins to be encoded from its own beginning: keep it, if anything may be kept.
+    async def begin(self, media: Media, *, encoded: bool) -> None:
+        """The item begins to be played from its own beginning: keep it, if anything may be kept.
 
-        Raises LibraryError where it must be and cannot.
+        `encoded`: at the cost that its copy saves. Raises LibraryError where it must be kept and cannot.
         """
         self.forget()
+        logo = (await self._overlay()).logo_digest
         if self._library is not None and not media.is_live and media.source_id:
-            logo = (await self._overlay()).logo_digest
             self._writer = await asyncio.to_thread(
                 self._library.begin, self._item, media.source_id, media.title, logo=logo
             )
-            if not self._must_keep:
+            if encoded and not self._must_keep:
                 self._library.missed()
         if self._must_keep and self._writer is None:
-            raise LibraryError("it cannot be kept now: it is being kept already, or there is no room")
+            if self._library is not None and self._library.being_kept(self._item, media.source_id, logo=logo):
+                raise BeingKept("it is being kept already, by another line of the list or another process")
+            raise LibraryError("it cannot be kept now: there is no room")
 
     def add(self, packet: Packet) -> None:
         """One more packet of it; called in the reader's thread."""
         if (writer := self._writer) is not None:
             writer.add(packet)
 
-    async def whole(self) -> None:
-        """It has come to its end with nothing left out."""
+    async def whole(self, faults: Sequence[FaultSpan]) -> None:
+        """It has come to its end with nothing left out; `faults`: what was found wrong with it."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            self.made = await asyncio.shield(asyncio.to_thread(writer.commit)) is not None
+            self.made = await asyncio.shield(asyncio.to_thread(writer.commit, faults=faults)) is not None
 
     def forget(self) -> None:
         """It is not whole and will not be."""

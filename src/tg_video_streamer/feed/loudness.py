@@ -17,12 +17,8 @@ _QUIETEST_LUFS = -60.0
 """Anything quieter counts as silence, which is not made louder."""
 
 
-def measure_loudness(
-    container: Any, stream: Any, duration_seconds: float | None, *, whole: bool = False
-) -> float | None:
+def measure_loudness(container: Any, stream: Any, duration_seconds: float | None) -> float | None:
     """Integrated loudness in LUFS over the whole of a short item, or over samples spread evenly over a long one.
-
-    `whole`: over all of it in any case, however long that takes.
 
     None where it is unknown: a source without an end, without seeking, or of silence. The gate of EBU R128 works across
     the samples as it does across a whole programme, because they go through one filter.
@@ -41,10 +37,9 @@ def measure_loudness(
     graph.configure()
     loudness = _QUIETEST_LUFS
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    windows = 1 if whole else _WINDOWS
     try:
-        for frame in _samples(container, stream, duration_seconds, windows):
-            if time.monotonic() > deadline and not whole:
+        for frame in _samples(container, stream, duration_seconds):
+            if time.monotonic() > deadline:
                 return None
             frame.pts = None
             graph.push(frame)
@@ -54,14 +49,14 @@ def measure_loudness(
     return loudness if loudness > _QUIETEST_LUFS else None
 
 
-def _samples(container: Any, stream: Any, duration: float, windows: int) -> Any:
-    if windows == 1 or duration <= windows * _WINDOW_SECONDS:
+def _samples(container: Any, stream: Any, duration: float) -> Any:
+    if duration <= _WINDOWS * _WINDOW_SECONDS:
         container.seek(0)
         stream.codec_context.flush_buffers()
         yield from container.decode(stream)
         return
-    step = duration / windows
-    for window in range(windows):
+    step = duration / _WINDOWS
+    for window in range(_WINDOWS):
         begin = step * (window + 0.5) - _WINDOW_SECONDS / 2
         container.seek(int(begin * 1_000_000))
         stream.codec_context.flush_buffers()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.errors import BeingKept, StreamerError
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.media import seconds
 from tg_video_streamer.playlist.item import Item
@@ -29,6 +29,8 @@ class Made(StrEnum):
     """A live stream: there is nothing to keep."""
     LIST = "list"
     """It is a list; its children are to be prepared."""
+    ELSEWHERE = "elsewhere"
+    """Another process is keeping it now, or another line of the list."""
     FAILED = "failed"
 
 
@@ -83,4 +85,6 @@ def _made(feed: Feed) -> Made:
         return Made.ENDLESS
     if feed.expansion is not None:
         return Made.LIST
-    return Made.KEPT if feed.kept else Made.FAILED
+    if feed.kept:
+        return Made.KEPT
+    return Made.ELSEWHERE if isinstance(feed.last_error, BeingKept) else Made.FAILED

@@ -16,7 +16,7 @@ import structlog
 from tg_video_streamer.errors import ChildFailed, ProbeFailed
 from tg_video_streamer.ffmpeg.inputs import proxy_environment
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.ffmpeg.source import Measured, Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import Goal, Level, Measured, Picture, Sound, Source
 from tg_video_streamer.resolve.media import Media, MediaInput
 
 _log = structlog.get_logger(__name__)
@@ -29,10 +29,16 @@ _NICE = 19
 _REMEDY = "check it with ffprobe, or take it off the playlist"
 
 
-async def probe(media: Media, *, wanted_height: int = 1080, measured: Measured = Measured.SAMPLES) -> Source:
+async def probe(
+    media: Media,
+    *,
+    wanted_height: int = 1080,
+    measured: Measured = Measured.SAMPLES,
+    goal: Goal | None = None,
+) -> Source:
     """What its inputs hold together; `wanted_height` chooses among several pictures, `measured`: how far their loudness.
 
-    Raises ProbeFailed.
+    `goal` belongs to what is measured whole. Raises ProbeFailed.
     """
     question = {
         "inputs": [
@@ -48,6 +54,7 @@ async def probe(media: Media, *, wanted_height: int = 1080, measured: Measured =
         "live": media.is_live,
         "wanted_height": wanted_height,
         "measured": Measured.NOT if media.is_live else measured,
+        "goal": None if goal is None else asdict(goal),
     }
     command = (sys.executable, "-m", "tg_video_streamer.feed.probe")
     try:
@@ -76,16 +83,25 @@ def _answer(returncode: int, stdout: bytes) -> Source:
     picture, sound = answer.pop("picture"), answer.pop("sound")
     return Source(
         picture=Picture(**picture) if picture else None,
-        sound=Sound(**sound) if sound else None,
+        sound=_sound(sound) if sound else None,
         **answer,
     )
+
+
+def _sound(answer: dict[str, Any]) -> Sound:
+    level = answer.pop("level")
+    return Sound(**answer, level=Level(**level) if level else None)
 
 
 def carried_over(found: Source, before: Source | None, media: Media) -> Source:
     """`found` with what is better known from an earlier probe of the same item, or from its resolver."""
     if before is not None and before.sound is not None and found.sound is not None:
         # One item has one gain, whatever URL it comes from.
-        found = replace(found, sound=replace(found.sound, loudness_lufs=before.sound.loudness_lufs))
+        known = before.sound
+        sound = replace(
+            found.sound, loudness_lufs=known.loudness_lufs, peak_decibels=known.peak_decibels, level=known.level
+        )
+        found = replace(found, sound=sound)
     still_alone = found.endless_picture and found.sound is None
     if found.duration_seconds is None and media.duration_seconds and not media.is_live and not still_alone:
         found = replace(found, duration_seconds=media.duration_seconds)
@@ -105,6 +121,7 @@ def main() -> int:
                 MediaInput(**one),
                 wanted_height=question["wanted_height"],
                 measured=Measured(question["measured"]),
+                goal=Goal(**question["goal"]) if question["goal"] else None,
             )
             for index, one in enumerate(question["inputs"])
         ]

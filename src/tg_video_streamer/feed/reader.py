@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import av
@@ -14,6 +14,7 @@ import structlog
 
 from tg_video_streamer.errors import EncoderFailed, FeedError, ForeignHeaders, OffGrid
 from tg_video_streamer.feed.buffer import Buffer, BufferClosed
+from tg_video_streamer.feed.taking_over import HouseRules
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet, seconds
 
 _log = structlog.get_logger(__name__)
@@ -47,11 +48,12 @@ class Reader:
         monotonic: Callable[[], float],
         keep: Callable[[Packet], None],
         finished: Callable[[], None],
+        rules: HouseRules | None = None,
     ) -> None:
         """Owns `descriptor` and closes it. `headers` None: whatever the child sends is accepted.
 
         `ends_with_sound`: the picture has no end of its own; it is over where the sound has been over for a while.
-        `keep` gets each packet that was put. `finished` is called in the thread as its last act.
+        `rules` judge what comes from a child that does not encode. `keep` gets each packet that was put. `finished` is called in the thread as its last act.
         """
         self._descriptor = descriptor
         self._buffer = buffer
@@ -62,8 +64,10 @@ class Reader:
         self._monotonic = monotonic
         self._keep = keep
         self._finished = finished
+        self._rules = rules
         self._thread = threading.Thread(target=self._run, name="feed-reader", daemon=True)
         self._base: int | None = None
+        self._read_frames = 0
         self._ahead: deque[Packet] = deque()
         self._waiting_for_room = False
         self._last_progress = monotonic()
@@ -105,6 +109,7 @@ class Reader:
         try:
             with av.open(f"pipe:{self._descriptor}", format="matroska", options=_SMALL_PROBE) as container:
                 self._read(container)
+                self._hand_on(self._rules.rest() if self._rules is not None else [])
                 self._at_end = not self.ended_by_sound
         except FeedError as error:
             self.error = error
@@ -142,7 +147,7 @@ class Reader:
     def _sound_is_over(self) -> bool:
         if not self._ends_with_sound or self.sound_end_ticks is None:
             return False
-        return self._start_ticks + self.frames * FRAME_TICKS - self.sound_end_ticks > _SOUND_OVER_TICKS
+        return self._start_ticks + self._read_frames * FRAME_TICKS - self.sound_end_ticks > _SOUND_OVER_TICKS
 
     def _check_headers(self, container: Any) -> None:
         video = bytes(container.streams.video[0].codec_context.extradata or b"")
@@ -155,24 +160,26 @@ class Reader:
     def _take_picture(self, packet: Any, ticks: int) -> None:
         if self._base is None:
             self._base = ticks
-        slot = self.frames * FRAME_TICKS
+        slot = self._read_frames * FRAME_TICKS
         if abs(ticks - self._base - slot) > FRAME_TICKS // 2:
             stands = seconds(self._start_ticks + ticks - self._base)
-            raise OffGrid(f"frame {self.frames} of this stretch stands at {stands:.3f} s, off its place in the grid")
+            raise OffGrid(
+                f"frame {self._read_frames} of this stretch stands at {stands:.3f} s, off its place in the grid"
+            )
         self._put(
             Packet(
                 kind=Kind.VIDEO, ticks=self._start_ticks + slot, keyframe=bool(packet.is_keyframe), data=bytes(packet)
             )
         )
-        self.frames += 1
-        if self.frames == 1:
+        self._read_frames += 1
+        if self._read_frames == 1:
             # What came before the first picture gets its place from it.
             waiting, self._ahead = self._ahead, deque()
             for one in waiting:
                 self._put_sound(one.data, one.ticks)
-        end = self._start_ticks + self.frames * FRAME_TICKS
+        end = self._start_ticks + self._read_frames * FRAME_TICKS
         while self._ahead and self._ahead[0].ticks <= end + _SOUND_AHEAD_TICKS:
-            self._hand_on_sound(self._ahead.popleft())
+            self._put(self._ahead.popleft())
 
     def _take_sound(self, packet: Any, ticks: int) -> None:
         if self._base is None:
@@ -188,21 +195,25 @@ class Reader:
         if self._sound_from is not None and own < self._sound_from - PACKET_TICKS // 2:
             return
         packet = Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data)
-        end = self._start_ticks + self.frames * FRAME_TICKS
+        end = self._start_ticks + self._read_frames * FRAME_TICKS
         if self._ahead or own > end + _SOUND_AHEAD_TICKS:
             self._ahead.append(packet)
         else:
-            self._hand_on_sound(packet)
-
-    def _hand_on_sound(self, packet: Packet) -> None:
-        self._put(packet)
-        self.sound_end_ticks = packet.ticks + PACKET_TICKS
+            self._put(packet)
 
     def _put(self, packet: Packet) -> None:
-        self._waiting_for_room = True
-        try:
-            self._buffer.put(packet)
-        finally:
-            self._last_progress = self._monotonic()
-            self._waiting_for_room = False
-        self._keep(packet)
+        self._hand_on([packet] if self._rules is None else self._rules.take(packet))
+
+    def _hand_on(self, packets: Iterable[Packet]) -> None:
+        for packet in packets:
+            self._waiting_for_room = True
+            try:
+                self._buffer.put(packet)
+            finally:
+                self._last_progress = self._monotonic()
+                self._waiting_for_room = False
+            self._keep(packet)
+            if packet.kind is Kind.VIDEO:
+                self.frames += 1
+            else:
+                self.sound_end_ticks = packet.ticks + PACKET_TICKS

@@ -10,9 +10,10 @@ import structlog
 
 from tg_video_streamer.errors import CopyDamaged, FeedError
 from tg_video_streamer.feed.buffer import Buffer, BufferClosed
+from tg_video_streamer.feed.faults import FaultWatch
 from tg_video_streamer.feed.place import Outcome
 from tg_video_streamer.library.copy import Copy, CopyReader
-from tg_video_streamer.media import PACKET_TICKS, Kind, Packet
+from tg_video_streamer.media import FRAMES_PER_SECOND, PACKET_TICKS, Kind, Packet
 
 _log = structlog.get_logger(__name__)
 
@@ -21,12 +22,20 @@ class Replay:
     """One pass through a copy, from the group of pictures that begins next to `frame`."""
 
     def __init__(
-        self, copy: Copy, buffer: Buffer, *, frame: int, progressed: Callable[[], None], finished: Callable[[], None]
+        self,
+        copy: Copy,
+        buffer: Buffer,
+        *,
+        frame: int,
+        watch: FaultWatch,
+        progressed: Callable[[], None],
+        finished: Callable[[], None],
     ) -> None:
-        """`progressed` is called in the thread after each group, `finished` as its last act."""
+        """`watch` is told what is wrong with it; `progressed` is called in the thread after each group, `finished` as its last act."""
         self._copy = copy
         self._buffer = buffer
         self._frame = frame
+        self._watch = watch
         self._progressed = progressed
         self._finished = finished
         self._thread = threading.Thread(target=self._run, name="copy-reader", daemon=True)
@@ -62,6 +71,8 @@ class Replay:
     def _read(self, reader: CopyReader) -> None:
         first = _nearest(reader, self._frame)
         self.first_frame = reader.gops[first].first_frame
+        begins = self.first_frame / FRAMES_PER_SECOND
+        self._watch.expect([one for one in reader.faults if one.until_seconds > begins])
         for gop in range(first, len(reader.gops)):
             packets = reader.read(gop)
             self._buffer.put_group(packets)
@@ -83,15 +94,22 @@ def _nearest(reader: CopyReader, frame: int) -> int:
     return gop + 1 if behind and gop + 1 < len(reader.gops) else gop
 
 
-async def replay(copy: Copy, buffer: Buffer, *, frame: int, progressed: Callable[[], None]) -> tuple[int, Outcome]:
+async def replay(
+    copy: Copy, buffer: Buffer, *, frame: int, watch: FaultWatch, progressed: Callable[[], None]
+) -> tuple[int, Outcome]:
     """Play `copy` to its end; the frame at which it began, and how it ended. An error means that the copy is of no use.
 
-    `progressed` is called after each group of pictures. Cancelling closes the buffer.
+    `watch` is told what is known to be wrong with it; `progressed` is called after each group of pictures. Cancelling closes the buffer.
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     reader = Replay(
-        copy, buffer, frame=frame, progressed=lambda: _tell(loop, progressed), finished=lambda: _tell(loop, ended.set)
+        copy,
+        buffer,
+        frame=frame,
+        watch=watch,
+        progressed=lambda: _tell(loop, progressed),
+        finished=lambda: _tell(loop, ended.set),
     )
     reader.start()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tg_video_streamer.ffmpeg.encode import house_arguments, hurried_arguments
+from tg_video_streamer.ffmpeg.encode import copy_arguments, house_arguments, hurried_arguments
 from tg_video_streamer.ffmpeg.filters import Stretch, filter_graph
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OnTop, overlay_inputs
@@ -30,9 +30,7 @@ def feed_command(
     graph = filter_graph(source, house, stretch, on_top=on_top, first_input=first_input)
     length = [] if stretch.length_seconds is None else ["-t", f"{stretch.length_seconds:.6f}"]
     return [
-        str(ffmpeg),
-        *("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning"),
-        *(word for one in inputs for word in one),
+        *_beginning(ffmpeg, inputs),
         *([] if source.sound is not None else ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]),
         *([] if on_top is None else overlay_inputs(on_top)),
         *("-filter_complex", graph),
@@ -45,3 +43,21 @@ def feed_command(
         *(hurried_arguments(house) if hurried else []),
         *house_arguments(house),
     ]
+
+
+def copy_command(ffmpeg: Path, inputs: Sequence[Sequence[str]], *, source: Source) -> list[str]:
+    """The same for a source that is in the house format already: its packets as they are. It has a picture and sound."""
+    assert source.picture is not None and source.sound is not None  # noqa: S101, PT018 - only such are taken over
+    picture, sound = source.picture, source.sound
+    return [
+        *_beginning(ffmpeg, inputs),
+        *("-map", f"{picture.input_index}:v:{picture.stream_index}"),
+        *("-map", f"{sound.input_index}:a:{sound.stream_index}"),
+        *("-output_ts_offset", "1"),
+        *copy_arguments(),
+    ]
+
+
+def _beginning(ffmpeg: Path, inputs: Sequence[Sequence[str]]) -> list[str]:
+    quiet = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning")
+    return [str(ffmpeg), *quiet, *(word for one in inputs for word in one)]

@@ -19,7 +19,7 @@ _FORCED_VIDEO = (
 
 _FORCED_AUDIO = ("-c:a", "aac", "-profile:a", "aac_low", "-ar", "48000", "-ac", "2", "-flags:a", "+global_header")
 
-_DEFAULT_AUDIO = ("-b:a", "128k")
+_DEFAULT_AUDIO_RATE = "128k"
 
 _MUXER = (
     *("-map_metadata", "-1", "-map_chapters", "-1"),
@@ -41,6 +41,31 @@ def video_arguments(house: HouseFormat) -> list[str]:
     return [*defaults, *(word for pair in operators.items() for word in pair), *_FORCED_VIDEO]
 
 
+def copy_arguments(destination: str = "pipe:1") -> list[str]:
+    """All output options and the destination for a source that is in the house format already."""
+    return ["-c", "copy", *_MUXER, destination]
+
+
+def group_bytes_limit(house: HouseFormat) -> int:
+    """The most that the pictures of one group may weigh: what the limits let through in 2 s, and a full buffer of theirs."""
+    operators = dict(_pairs(house.encoder_arguments))
+    limit = operators.get("-maxrate", operators.get("-b:v", f"{house.video_kilobits}k"))
+    group_seconds = GOP_FRAMES / FRAMES_PER_SECOND
+    # The buffer is twice the rate, as in `_rates`.
+    return round(_bits(limit) * (group_seconds + 2) / 8)
+
+
+def audio_bits(house: HouseFormat) -> int:
+    """Of the encoded sound, a second."""
+    return _bits(dict(_pairs(house.encoder_arguments)).get("-b:a", _DEFAULT_AUDIO_RATE))
+
+
+def _bits(rate: str) -> int:
+    """A rate such as 2500k, 2.5M or 2500000 as a number."""
+    number = rate.rstrip("kKmMgG")
+    return round(float(number) * {"k": 1e3, "m": 1e6, "g": 1e9}.get(rate[len(number) :].lower(), 1.0))
+
+
 def _rates(operators: dict[str, str], house: HouseFormat) -> list[str]:
     """The house rates; where the operator sets one, the limits follow it, or it would have no effect."""
     rate = operators.get("-b:v", operators.get("-maxrate", f"{house.video_kilobits}k"))
@@ -57,7 +82,7 @@ def _doubled(rate: str) -> str:
 def audio_arguments(house: HouseFormat) -> list[str]:
     """Encoder options for the sound, in the same order of precedence."""
     operators = [pair for pair in _pairs(house.encoder_arguments) if _is_audio(pair[0])]
-    return [*_DEFAULT_AUDIO, *(word for pair in operators for word in pair), *_FORCED_AUDIO]
+    return ["-b:a", _DEFAULT_AUDIO_RATE, *(word for pair in operators for word in pair), *_FORCED_AUDIO]
 
 
 def house_arguments(house: HouseFormat, destination: str = "pipe:1") -> list[str]:

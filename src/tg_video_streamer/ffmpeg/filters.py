@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OnTop, overlay_chains
-from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import Level, Picture, Sound, Source
 from tg_video_streamer.media import FRAMES_PER_SECOND
 
 STILL_SECONDS = 10.0
@@ -26,8 +26,8 @@ _TONE_MAPPING = (
     "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
 )
 _TO_STDERR = r"print:file=pipe\\:2:direct=1"
-_PEAK = 0.84
-"""-1.5 dB: room for what AAC adds to a peak."""
+PEAK_DECIBELS = -1.5
+"""The highest true peak (dBTP) that an item may have. What is prepared keeps to it; on air the encoder may add a little."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +157,9 @@ def _sound_chains(sound: Sound | None, house: HouseFormat, stretch: Stretch) -> 
 
 def _loudness(sound: Sound, house: HouseFormat, volume: float) -> list[str]:
     factor = [f"volume={volume:.4f}"] if volume != 1.0 else []
-    limiter = f"alimiter=limit={_PEAK}:level=false:latency=true"
+    if sound.level is not None:
+        return level_filters(sound.level)
+    limiter = _limiter(PEAK_DECIBELS)
     if sound.loudness_lufs is not None:
         gain = house.loudness_lufs - sound.loudness_lufs
         return [f"volume={gain:.2f}dB", *factor, limiter]
@@ -167,3 +169,15 @@ def _loudness(sound: Sound, house: HouseFormat, volume: float) -> list[str]:
         "asetpts=N/SR/TB"
     )
     return [normalise, *factor, *([limiter] if volume > 1.0 else [])]
+
+
+def level_filters(level: Level) -> list[str]:
+    """What makes sound as loud as `level` says; peaks are looked for between the samples as well (ITU-R BS.1770-4, annex 2)."""
+    gain = f"volume={level.gain_decibels:.2f}dB"
+    if level.limit_decibels is None:
+        return [gain]
+    return [gain, "aresample=192000", _limiter(level.limit_decibels), "aresample=48000"]
+
+
+def _limiter(decibels: float) -> str:
+    return f"alimiter=limit={10 ** (decibels / 20):.4f}:level=false:latency=true"

@@ -20,6 +20,16 @@ class Measured(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Goal:
+    """What sound that is measured whole is to become: the part of it that is played, how loud, in how many bits a second."""
+
+    loudness_lufs: float
+    audio_bits: int
+    begin_seconds: float = 0.0
+    end_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """The stream that the picture comes from."""
 
@@ -46,6 +56,17 @@ class Picture:
     late_seconds: float = 0.0
     """How much later it begins than what ffmpeg takes for the beginning of its input."""
     duration_seconds: float | None = None
+    codec_header: str = ""
+    """In hexadecimal digits, as the container has it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Level:
+    """What brings sound to the house loudness without changing it otherwise."""
+
+    gain_decibels: float
+    limit_decibels: float | None = None
+    """Peaks above it are brought down; None where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +83,13 @@ class Sound:
     """As for the picture; encoder delay counts where ffmpeg does not take it out of the beginning."""
     duration_seconds: float | None = None
     loudness_lufs: float | None = None
-    """Integrated loudness (EBU R128), measured in samples; None where it was not measured or is silence."""
+    """Integrated loudness (EBU R128), measured in samples or whole; None where it was not measured or is silence."""
+    peak_decibels: float | None = None
+    """True peak (dBTP); None where it was not measured."""
+    level: Level | None = None
+    """Found by trying: what comes out of the encoder with it has the house loudness and no higher peak. None: not tried."""
+    codec_header: str = ""
+    """As the picture's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,6 +79,8 @@ class CopyReader:
         """Pictures in all."""
         self.gops: Sequence[Gop] = sidecar.gops
         """In order, without a gap."""
+        self.faults = sidecar.faults
+        """What is wrong with its picture or sound, as found when it was made."""
         self._firsts = [gop.first_frame for gop in sidecar.gops]
 
     def gop_at(self, frame: int) -> int:

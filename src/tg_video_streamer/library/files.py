@@ -112,6 +112,11 @@ def is_whole(folder: Path, key: str) -> bool:
     return True
 
 
+def is_being_written(folder: Path, key: str) -> bool:
+    """Whether a process is keeping a copy with this key now. Raises OSError."""
+    return any(_is_held(folder / name) for name in list_folder(folder).parts if name.startswith(f"{key}."))
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left: unfinished files that nobody holds, and halves of copies. Raises OSError.
 

@@ -30,6 +30,8 @@ from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 
 _PATIENCE_SECONDS = 5.0
+_SHORT_PATIENCE_SECONDS = 1.0
+"""Viewers may wait for what comes next: two that keep the same item are better than one that comes late."""
 
 _log = structlog.get_logger(__name__)
 
@@ -159,10 +161,23 @@ class Library:
         if not self._shelf.claim(key):
             return None
         try:
-            return CopyWriter(self.folder, record, house=self._house, headers=self._headers, shelf=self._shelf)
+            with locks.folder_lock(self.folder, patience_seconds=_SHORT_PATIENCE_SECONDS):
+                # Under the lock, so that of two that begin at the same moment one finds the other.
+                if files.is_being_written(self.folder, key):
+                    self._shelf.ended(key)
+                    return None
+                return CopyWriter(self.folder, record, house=self._house, headers=self._headers, shelf=self._shelf)
         except OSError as error:
             self._shelf.ended(key, Trouble(what=f"no file can be made: {error.strerror}", of_disk=True))
             return None
+
+    def being_kept(self, item: Item, source_id: str, *, logo: str = "") -> bool:
+        """Whether somebody, here or in another process, is keeping it now."""
+        key = self._key(item, source_id, logo)
+        try:
+            return self._shelf.is_claimed(key) or files.is_being_written(self.folder, key)
+        except OSError:
+            return False
 
     def played(self, copy: Copy) -> None:
         """It is being played: the last to be pruned."""

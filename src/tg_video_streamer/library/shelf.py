@@ -90,6 +90,11 @@ class Shelf:
             self._writing.add(key)
             return True
 
+    def is_claimed(self, key: str) -> bool:
+        """Whether somebody in this process writes it now."""
+        with self._lock:
+            return key in self._writing
+
     def ended(self, key: str, trouble: Trouble | None = None) -> None:
         """The writer of `key` is done; `trouble`: why it kept nothing, where something went wrong."""
         with self._lock:

@@ -31,6 +31,15 @@ class Gop:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FaultSpan:
+    """From when to when, in seconds of the item, its picture is black or frozen or its sound silent (`fault`)."""
+
+    fault: str
+    since_seconds: float
+    until_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """What is known of one copy."""
 
@@ -55,6 +64,8 @@ class Sidecar:
     """Of the FLV, up to its first GOP."""
     head_crc32: int
     gops: tuple[Gop, ...]
+    faults: tuple[FaultSpan, ...] = ()
+    """What was found wrong with it when it was made, so that it can be told at each play."""
 
 
 def dump_sidecar(sidecar: Sidecar) -> bytes:
@@ -72,6 +83,7 @@ def dump_sidecar(sidecar: Sidecar) -> bytes:
             "frames": record.frames,
             "bytes": record.bytes,
             "head": [sidecar.head_bytes, sidecar.head_crc32],
+            "faults": [[one.fault, one.since_seconds, one.until_seconds] for one in sidecar.faults],
             "gops": [[gop.first_frame, gop.offset, gop.length, gop.crc32] for gop in sidecar.gops],
         },
         separators=(",", ":"),
@@ -113,5 +125,10 @@ def _sidecar(value: dict[str, Any]) -> Sidecar:
         gops=tuple(
             Gop(first_frame=first, frames=end - first, offset=offset, length=length, crc32=crc32)
             for (first, offset, length, crc32), end in zip(rows, ends, strict=True)
+        ),
+        # What was kept before faults were has none.
+        faults=tuple(
+            FaultSpan(fault=str(fault), since_seconds=float(since), until_seconds=float(until))
+            for fault, since, until in value.get("faults", ())
         ),
     )

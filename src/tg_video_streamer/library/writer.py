@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from tg_video_streamer.library.files import (
     sync_folder,
 )
 from tg_video_streamer.library.shelf import Shelf, Trouble
-from tg_video_streamer.library.sidecar import Gop, Record, Sidecar, dump_sidecar
+from tg_video_streamer.library.sidecar import FaultSpan, Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.rtmp import flv
 
@@ -86,8 +87,11 @@ class CopyWriter:
             if trouble is not None:
                 self._fail(trouble)
 
-    def commit(self) -> Copy | None:
-        """Put the copy in its place, whole and synced, and list it; None where it cannot be. Blocks; never raises."""
+    def commit(self, *, faults: Sequence[FaultSpan] = ()) -> Copy | None:
+        """Put the copy in its place, whole and synced, and list it; None where it cannot be. Blocks; never raises.
+
+        `faults`: what was found wrong with it.
+        """
         with self._lock:
             if self._descriptor < 0:
                 return None
@@ -95,7 +99,7 @@ class CopyWriter:
                 self._fail(Trouble(what="it has no picture", of_disk=False))
                 return None
             try:
-                return self._commit()
+                return self._commit(tuple(faults))
             except OSError as error:
                 self._fail(_of_disk(error))
                 return None
@@ -177,7 +181,7 @@ class CopyWriter:
         self._head_bytes, self._head_crc32 = self._written, self._gop_crc32
         self._gop_offset, self._gop_crc32 = self._written, 0
 
-    def _commit(self) -> Copy | None:
+    def _commit(self, faults: tuple[FaultSpan, ...]) -> Copy | None:
         self._end_gop()
         if (trouble := self._shelf.room_to_keep(self._written)) is not None:
             self._fail(trouble)
@@ -185,7 +189,11 @@ class CopyWriter:
         record = replace(self._record, frames=self._frames, bytes=self._written)
         os.fsync(self._descriptor)
         sidecar = Sidecar(
-            record=record, head_bytes=self._head_bytes, head_crc32=self._head_crc32, gops=tuple(self._gops)
+            record=record,
+            head_bytes=self._head_bytes,
+            head_crc32=self._head_crc32,
+            gops=tuple(self._gops),
+            faults=faults,
         )
         beside = self._part.with_suffix(SIDECAR_PART)
         try:

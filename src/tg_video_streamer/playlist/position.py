@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.json_file import item_as_json, item_from_json, read_object, write_object
 from tg_video_streamer.playlist.rotation import Position
 
 _VERSION = 1
@@ -63,7 +60,7 @@ class PositionStore:
                 "passed": position.passed,
                 "seed": position.seed,
                 "round": position.round_number,
-                "queue": [_item_as_json(item) for item in position.queue],
+                "queue": [item_as_json(item) for item in position.queue],
             },
         )
         self._synced = position
@@ -88,38 +85,14 @@ class PositionStore:
         return 0 <= position.seconds - synced.seconds < _SYNC_SECONDS and (self._folder / _POSITION).is_file()
 
     def _write(self, name: str, value: dict[str, Any], *, synced: bool = True) -> None:
-        beside = self._folder / f".{name}.{os.getpid()}"
-        try:
-            with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
-                json.dump(value, file)
-                if synced:
-                    file.flush()
-                    os.fsync(file.fileno())
-            beside.replace(self._folder / name)
-        except OSError:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
-        if not synced:
-            return
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_object(self._folder / name, value, synced=synced)
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            value = json.loads((self._folder / name).read_bytes())
-        except FileNotFoundError:
-            return None
+            return read_object(self._folder / name)
         except (OSError, ValueError, RecursionError) as error:
             self._warn(name, str(error))
             return None
-        if not isinstance(value, dict):
-            self._warn(name, "no object")
-            return None
-        return value
 
     def _warn(self, name: str, why: str) -> None:
         log.warning("position file damaged, starting afresh", file=name, why=why)
@@ -143,7 +116,7 @@ def _position_from_json(saved: dict[str, Any], played: dict[str, Any]) -> Positi
         seed=int(saved["seed"]),
         round_number=int(saved["round"]),
         played=frozenset(str(key) for key in played["played"]) if same_round else frozenset(),
-        queue=tuple(_item_from_json(item) for item in saved["queue"]),
+        queue=tuple(item_from_json(item) for item in saved["queue"]),
     )
 
 
@@ -158,26 +131,3 @@ def _gone_on(position: Position, later: dict[str, Any]) -> Position:
     if later.get("of") != _identity(position) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
         return position
     return replace(position, seconds=max(0.0, float(seconds)))
-
-
-def _item_as_json(item: Item) -> dict[str, Any]:
-    return {
-        "kind": item.kind.value,
-        "locator": item.locator,
-        "title": item.title,
-        "start": item.start_seconds,
-        "end": item.end_seconds,
-        "volume": item.volume,
-    }
-
-
-def _item_from_json(saved: dict[str, Any]) -> Item:
-    end = saved["end"]
-    return make_item(
-        LocatorKind(saved["kind"]),
-        str(saved["locator"]),
-        title=str(saved["title"]),
-        start_seconds=float(saved["start"]),
-        end_seconds=None if end is None else float(end),
-        volume=float(saved["volume"]),
-    )

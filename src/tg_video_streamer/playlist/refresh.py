@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from tg_video_streamer.clock import Clock
 
 REFRESH_SECONDS = 1800.0
+AGAIN_SECONDS = 300.0
+"""A list of which only what it last held is known is asked again so soon."""
 
 
 class RefreshSchedule:
@@ -21,6 +23,10 @@ class RefreshSchedule:
     def tried(self, key: str) -> None:
         """The list was read, or reading it failed; either way its next turn is a whole period away."""
         self._tried[key] = self._clock.monotonic()
+
+    def recalled(self, key: str) -> None:
+        """The list does not answer, and what is remembered of it is played."""
+        self._tried[key] = self._clock.monotonic() - self._every + AGAIN_SECONDS
 
     def touch(self, key: str) -> None:
         """The list is known to have changed (a folder on disk): it is due now."""

@@ -13,7 +13,7 @@ from itertools import cycle, islice
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import PlaylistError, SourceGone
+from tg_video_streamer.errors import PlaylistError, SourceGone, StreamerError
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.states import FeedState
 from tg_video_streamer.playlist.item import Item
@@ -58,14 +58,16 @@ class Director:
         make_feed: FeedMaker,
         expanded: Callable[[Item, Expansion], None],
         clock: Clock,
+        recalled: Callable[[Item, StreamerError | None], bool] = lambda _item, _error: False,
     ) -> None:
-        """`rotation` may be edited by others, who then call `renew_next`; `expanded` hears of items that are lists."""
+        """`rotation` may be edited by others, who then call `renew_next`; `expanded` hears of lists, `recalled` of what cannot be found (True: a list that was known)."""
         self._rotation = rotation
         self._quarantine = quarantine
         self._playout = playout
         self._make_feed = make_feed
         self._expanded = expanded
         self._clock = clock
+        self._recalled = recalled
         self._woken = asyncio.Event()
         self._coming: list[Act] = []
         self._offered: Act | None = None
@@ -147,8 +149,9 @@ class Director:
         elif act.hopeless and act is not self._offered:
             self._drop(act)
             error = act.feed.last_error
-            reason = error.reason if error is not None else "empty"
-            self._quarantine.failed(act.item.key, reason, gone=isinstance(error, SourceGone))
+            if not self._recalled(act.item, error):
+                reason = error.reason if error is not None else "empty"
+                self._quarantine.failed(act.item.key, reason, gone=isinstance(error, SourceGone))
 
     def _prime(self, tasks: asyncio.TaskGroup) -> float | None:
         """Start the feed of the next item, unless nothing may be tried now; seconds until something may."""
@@ -166,9 +169,8 @@ class Director:
             return None
         left = [self._may_take(act) for act in self._coming if not act.feed.primed]
         slow = bool(left) and max(left) <= 0
-        short = all(act.over for act in self._coming) and sum(act.feed.buffer.seconds for act in self._coming) < (
-            AHEAD_SECONDS
-        )
+        held = sum(act.feed.buffer.seconds for act in self._coming)
+        short = held < AHEAD_SECONDS and all(act.over for act in self._coming)
         if not slow and not short:
             return max(LOOK_SECONDS, min(left)) if left else None
         item = self._following()

@@ -9,8 +9,9 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import PlaylistError, StreamerError
+from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone, StreamerError, ToolMissing
 from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.list_memory import ListMemory
 from tg_video_streamer.playlist.parser import Playlist, Problem
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.refresh import RefreshSchedule
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 Resolve = Callable[[Item], Awaitable[Media | Expansion]]
 _REFRESH_LOOK_SECONDS = 60.0
+_KEEP_LOOK_SECONDS = 2.0
 _PROBLEMS_LOGGED = 20
 
 
@@ -38,8 +40,9 @@ class Listing:
         resolve: Resolve,
         clock: Clock,
         changed: Callable[[], None],
+        memory: ListMemory | None = None,
     ) -> None:
-        """`changed` is called after each change of the rotation."""
+        """`changed` is called after each change of the rotation. With a `memory` lists on the web outlast a restart."""
         self._watcher = watcher
         self._rotation = rotation
         self._quarantine = quarantine
@@ -48,6 +51,9 @@ class Listing:
         self._folders = FolderWatcher()
         self._lists: dict[str, Item] = {}
         self._changed = changed
+        self._memory = memory
+        self._recalled: set[str] = set()
+        """Lists that have not answered since the start."""
         self.problems: tuple[Problem, ...] = ()
         """Lines of the playlist that cannot be played, as of the last read."""
         self.loaded = asyncio.Event()
@@ -59,9 +65,34 @@ class Listing:
             tasks.create_task(self._follow_file())
             tasks.create_task(self._follow_folders())
             tasks.create_task(self._refresh())
+            if self._memory is not None:
+                tasks.create_task(self._keep(self._memory))
 
     def expand(self, item: Item, expansion: Expansion) -> None:
         """`item` turned out to be a list. Raises PlaylistError where lists are nested too deep."""
+        self._expand(item, expansion)
+        self._recalled.discard(item.key)
+        if self._memory is not None and item.kind is LocatorKind.URL:
+            self._memory.learn(item.key, expansion.children)
+
+    def recall(self, item: Item, error: StreamerError | None) -> bool:
+        """`item` cannot be found. Where it was a list and is only out of reach, what it last held is listed: True then."""
+        outage = isinstance(error, ResolveError) and not isinstance(error, SourceGone | ToolMissing)
+        known = self._memory.recall(item.key) if self._memory is not None and outage else ()
+        if not known:
+            return False
+        try:
+            self._expand(item, Expansion(children=known, title=item.title))
+        except PlaylistError as refused:
+            log.warning("list left out", key=item.key, error=str(refused))
+            return False
+        self._recalled.add(item.key)
+        self._schedule.recalled(item.key)
+        log.warning("a list does not answer: what it last held plays", key=item.key, items=len(known))
+        self._changed()
+        return True
+
+    def _expand(self, item: Item, expansion: Expansion) -> None:
         self._schedule.tried(item.key)
         self._rotation.expand(item, expansion.children)
         self._lists[item.key] = item
@@ -105,6 +136,17 @@ class Listing:
                 self._schedule.tried(key)
                 await self._read_again(self._lists[key])
 
+    async def _keep(self, memory: ListMemory) -> None:
+        while True:
+            await asyncio.sleep(_KEEP_LOOK_SECONDS)
+            if (pending := memory.pending()) is None:
+                continue
+            try:
+                await asyncio.to_thread(memory.save, pending)
+            except OSError as error:
+                memory.unsaved()
+                log.debug("what lists hold could not be saved", why=error.strerror)
+
     async def _read_again(self, item: Item) -> None:
         """Expand a known list anew; where that fails, what is known of it stays."""
         try:
@@ -114,6 +156,8 @@ class Listing:
                 self._changed()
         except (StreamerError, PlaylistError) as error:
             log.warning("list could not be read again, the known items stay", key=item.key, error=str(error))
+            if item.key in self._recalled:
+                self._schedule.recalled(item.key)
 
     def _follow_known_folders(self) -> None:
         self._folders.follow(

@@ -21,6 +21,8 @@ NEXT_ITEMS = 3
 LOOK_SECONDS = 5.0
 AGAIN_SECONDS = 3600.0
 """An item that could not be prepared is tried again after so long, and one of no known end is looked at again."""
+SOON_SECONDS = 60.0
+"""The same for one that somebody else is keeping."""
 FULL_PART = 0.9
 """From this part of the library's size on nothing is prepared: it would only push out what was kept before."""
 
@@ -82,7 +84,8 @@ class Preparer:
             self._library.prune(wanted=wanted)
 
     def _learn(self, item: Item, ended: Preparation) -> None:
-        self._not_before[item.key] = self._clock.monotonic() + AGAIN_SECONDS
+        pause = SOON_SECONDS if ended.made is Made.ELSEWHERE else AGAIN_SECONDS
+        self._not_before[item.key] = self._clock.monotonic() + pause
         if ended.made is Made.KEPT:
             _log.info("item prepared", key=item.key, title=ended.title)
         elif ended.error is not None:

@@ -1,0 +1,107 @@
+"""Which items are in the house format already, and what is asked of each packet of one that is played without being encoded.
+
+An item is taken over only whole, as it is, and where nothing would change by encoding it: its codec headers are the
+programme's byte for byte, and it is as loud as everything else. The rest is seen only while it is read: groups of 50
+pictures that begin with an IDR picture, no B-frames, the grid of both streams, the rate of the house. Packets are therefore
+handed on a whole group at a time, so that the encoder takes over at a keyframe where one of them breaks a rule.
+"""
+
+from __future__ import annotations
+
+from tg_video_streamer.errors import NotHouseFormat
+from tg_video_streamer.ffmpeg.encode import group_bytes_limit
+from tg_video_streamer.ffmpeg.filters import PEAK_DECIBELS
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.media import GOP_FRAMES, PACKET_TICKS, CodecHeaders, Kind, Packet
+from tg_video_streamer.playlist.item import Item
+
+LOUDNESS_TOLERANCE = 1.0
+"""In LU: no more than one hears between two items, and more than a measurement in samples is off."""
+_SPARE = 1.1
+"""Encoders keep to their rate as well as they can."""
+_SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER = 1, 5, 6, 9, 12
+"""Types of NAL unit (ITU-T H.264, table 7-1) that may be in a packet; parameter sets would change the headers on the way."""
+_ALLOWED = frozenset({_SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER})
+
+
+def may_take_over(item: Item, source: Source, house: HouseFormat, headers: CodecHeaders) -> bool:
+    """Whether an item, played from its beginning, may be tried without encoding it; pure."""
+    picture, sound = source.picture, source.sound
+    if picture is None or sound is None or source.live or source.endless_picture:
+        return False
+    plain = item.start_seconds == 0 and item.end_seconds is None and item.volume == 1.0
+    same = (picture.codec_header, sound.codec_header) == (headers.video.hex(), headers.audio.hex())
+    upright = picture.rotation == 0 and picture.sample_aspect in {"1", "1:1"} and not picture.interlaced
+    loud = sound.loudness_lufs is not None and abs(sound.loudness_lufs - house.loudness_lufs) <= LOUDNESS_TOLERANCE
+    low = sound.peak_decibels is None or sound.peak_decibels <= PEAK_DECIBELS
+    return plain and same and upright and loud and low and _as_long(source)
+
+
+def _as_long(source: Source) -> bool:
+    """Sound without a picture, and a picture without sound, is filled up by encoding."""
+    lengths = [one.duration_seconds for one in (source.picture, source.sound) if one is not None]
+    known = [length for length in lengths if length is not None]
+    return len(known) < 2 or abs(known[0] - known[1]) <= 0.5
+
+
+class HouseRules:
+    """Judges packets of one item in stream order, and gives them back when their group is known to be whole."""
+
+    def __init__(self, house: HouseFormat) -> None:
+        self._limit = group_bytes_limit(house) * _SPARE
+        self._held: list[Packet] = []
+        self._pictures = 0
+        self._bytes = 0
+        self._last_sound: int | None = None
+
+    def take(self, packet: Packet) -> list[Packet]:
+        """The packets that may be handed on by now. Raises NotHouseFormat."""
+        if packet.kind is Kind.AUDIO:
+            self._judge_sound(packet)
+            self._held.append(packet)
+            return []
+        released = self._begin_group() if self._pictures == GOP_FRAMES else []
+        self._judge_picture(packet)
+        self._held.append(packet)
+        return released
+
+    def rest(self) -> list[Packet]:
+        """What is held at the end of the item: its last group, which may be a short one."""
+        held, self._held = self._held, []
+        return held
+
+    def _begin_group(self) -> list[Packet]:
+        released, self._held = self._held, []
+        self._pictures = self._bytes = 0
+        return released
+
+    def _judge_picture(self, packet: Packet) -> None:
+        kinds = nal_kinds(packet.data)
+        if not kinds <= _ALLOWED or len(kinds & {_SLICE, _IDR}) != 1:
+            raise NotHouseFormat("a picture holds parameter sets of its own, or is none")
+        if (_IDR in kinds) is not (self._pictures == 0) or packet.keyframe is not (self._pictures == 0):
+            raise NotHouseFormat(f"picture {self._pictures} of a group of {GOP_FRAMES} is no such picture")
+        self._pictures += 1
+        self._bytes += len(packet.data)
+        if self._bytes > self._limit:
+            raise NotHouseFormat("it has more bytes a second than the house format allows")
+
+    def _judge_sound(self, packet: Packet) -> None:
+        before, self._last_sound = self._last_sound, packet.ticks
+        if before is not None and abs(packet.ticks - before - PACKET_TICKS) > PACKET_TICKS // 2:
+            raise NotHouseFormat("its sound has a hole, or packets of another length")
+
+
+def nal_kinds(data: bytes) -> set[int]:
+    """The types of the NAL units in one packet with lengths of four bytes; raises NotHouseFormat where it is none such."""
+    kinds = set()
+    at = 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        at += 4
+        if length == 0 or at + length > len(data):
+            raise NotHouseFormat("a picture is cut off, or of another form")
+        kinds.add(data[at] & 0x1F)
+        at += length
+    return kinds

@@ -1,0 +1,74 @@
+"""Small files of state as JSON: written beside and renamed, so that kill -9 at any moment leaves the old or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+
+
+def write_object(path: Path, value: dict[str, Any], *, synced: bool = True) -> None:
+    """Replace `path`, readable by its owner alone; `synced`: outlasts a power failure. Raises OSError, the old file stays."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "w", encoding="utf-8", errors="surrogatepass", opener=_private) as file:
+            json.dump(value, file)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+    if not synced:
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """What was written; None where there is no file. Raises OSError or ValueError, RecursionError for what is no object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError("no object")  # noqa: TRY004 - one error for all that is not what was written
+    return value
+
+
+def item_as_json(item: Item) -> dict[str, Any]:
+    """An item as plain data."""
+    return {
+        "kind": item.kind.value,
+        "locator": item.locator,
+        "title": item.title,
+        "start": item.start_seconds,
+        "end": item.end_seconds,
+        "volume": item.volume,
+    }
+
+
+def item_from_json(saved: dict[str, Any]) -> Item:
+    """What `item_as_json` made; raises KeyError, TypeError or ValueError for anything else."""
+    end = saved["end"]
+    return make_item(
+        LocatorKind(saved["kind"]),
+        str(saved["locator"]),
+        title=str(saved["title"]),
+        start_seconds=float(saved["start"]),
+        end_seconds=None if end is None else float(end),
+        volume=float(saved["volume"]),
+    )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,39 @@
+"""A day of a looping channel, in minutes: nothing drifts and nothing grows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stands.growth import Held, growth_bytes_per_hour, told
+from stands.looping_day import TESTS
+
+WARM_UP_HOURS = 4.0
+GROWTH_BYTES = 500_000
+"""Over the twenty hours after the warm-up: below what one list of the allocator's comes and goes with."""
+
+
+@pytest.mark.parametrize("hours", [0.2, pytest.param(24.0, marks=[pytest.mark.long, pytest.mark.timeout(1500)])])
+def test_a_loop_of_kept_items_neither_drifts_nor_grows(hours: float, tmp_path: Path) -> None:
+    """Each slot is filled once, sound stays within 11 ms of its picture, memory, descriptors and threads stay as they were."""
+    command = [sys.executable, "-m", "stands.looping_day", str(tmp_path), str(hours)]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=1400, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    *lines, last = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    assert last["hours"] >= hours
+    assert (last["slot_faults"], last["slate_seconds"], last["gap_seconds"], last["failures"]) == (0, 0, 0, 0)
+    assert last["skew_seconds"] <= 0.011
+    assert abs(last["pictures"] / 25 - last["sound"] * 1024 / 48000) < 0.2
+    print(last)  # noqa: T201 - the figures, for whoever reads the log of a long run
+    samples = [Held(**line) for line in lines if line["hours"] >= min(WARM_UP_HOURS, hours / 2)]
+    if hours < WARM_UP_HOURS:
+        return
+    print(told(samples))  # noqa: T201 - the same
+    assert {one.children for one in samples} == {0}
+    # A copy is open while it is read, and two are where one follows another.
+    assert max(one.descriptors for one in samples) - min(one.descriptors for one in samples) <= 2
+    assert abs(growth_bytes_per_hour(samples)) * (hours - WARM_UP_HOURS) < GROWTH_BYTES

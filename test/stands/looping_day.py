@@ -1,0 +1,203 @@
+"""A looping channel by a clock that waits for nobody: `python -m stands.looping_day FOLDER HOURS` plays that much of it.
+
+Everything between the kept copies and the outputs is the service's own: library, feeds with their threads, director,
+playout, fan-out, as-run log. Each half hour a line of JSON says what the process holds; the last line what came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+import structlog
+
+from stands import kept
+from stands.growth import Held
+from stands.numbered import any_ffmpeg
+from stands.virtual_time import SetClock
+from tg_video_streamer.as_run import AsRunLog
+from tg_video_streamer.events import Event, EventBus, Rung, SourceFailed, WentOn
+from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.malloc import share_one_arena
+from tg_video_streamer.media import Kind, Stamped
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.quarantine import Quarantine
+from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.program.director import Director
+from tg_video_streamer.program.fanout import Fanout
+from tg_video_streamer.program.playout import SLICE_SECONDS, Change, Playout
+from tg_video_streamer.program.slate import Slate, prepare_slate
+from tg_video_streamer.program.source import Showing
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+
+TESTS = Path(__file__).resolve().parent.parent
+"""Where it is to be started."""
+FRAMES = (1500, 1487, 777, 2011)
+"""Of the items: a minute or so, each ending elsewhere between two packets of sound."""
+_FRAME_BYTES = 3000
+_SAMPLE_SECONDS = 1800.0
+_HELD_SECONDS = 1.0
+"""The playout never asks for more than the reader has had time to bring: here it has as much as it wants."""
+
+
+class Viewer:
+    """Takes every slice, as an output does, and sees whether a slot is missing."""
+
+    def __init__(self) -> None:
+        self.packets = dict.fromkeys(Kind, 0)
+        self.faults = 0
+
+    def take(self, packets: list[Stamped]) -> None:
+        """One slice."""
+        for packet in packets:
+            self.faults += packet.slot != self.packets[packet.kind]
+            self.packets[packet.kind] = packet.slot + 1
+
+
+@dataclass(kw_only=True)
+class Day:
+    """One channel; `play` is the whole of it."""
+
+    library: Library
+    slate: Slate
+    clock: SetClock
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.asked = 0
+        self.plays = 0
+        self.failures = 0
+        self.viewer = Viewer()
+
+    async def resolve(self, item: Item) -> Media | Expansion:
+        """The site, which answers."""
+        self.asked += 1
+        inputs = (MediaInput(location=item.locator, is_file=False),)
+        return Media(inputs=inputs, title=item.title, source_id=item.locator)
+
+    def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
+        """As the service makes them."""
+        return Feed(
+            item,
+            resolve=self.resolve,
+            house=kept.HOUSE,
+            headers=kept.HEADERS,
+            ffmpeg=Path("no-ffmpeg"),
+            buffer_seconds=15.0,
+            clock=self.clock,
+            publish=self.heard,
+            library=self.library,
+            start_seconds=start_seconds,
+            changed=changed,
+        )
+
+    def heard(self, event: Event) -> None:
+        """Count."""
+        self.plays += isinstance(event, WentOn)
+        self.failures += isinstance(event, SourceFailed)
+
+    async def play(self, items: list[Item], hours: float) -> dict[str, float]:
+        """Until the programme is so long; what came of it."""
+        loop = asyncio.get_running_loop()
+        bus = EventBus(loop)
+        as_run = AsRunLog(self.folder / "as-run.jsonl")
+        for subscriber in (self.heard, as_run.on_event):
+            bus.subscribe(subscriber)
+        rotation = Rotation()
+        rotation.replace(items)
+        fanout = Fanout(kept.HEADERS)
+        playout = Playout(
+            slate=self.slate,
+            fanout=fanout,
+            clock=self.clock,
+            events=bus,
+            listener=lambda change, showing, reason: told(change, showing, reason),  # noqa: PLW0108 - made below
+        )
+        director = Director(
+            rotation=rotation,
+            quarantine=Quarantine(self.clock),
+            playout=playout,
+            make_feed=self.feed,
+            expanded=lambda *_: None,
+            clock=self.clock,
+        )
+
+        def told(change: Change, showing: Showing, reason: str) -> None:
+            loop.call_soon(director.heard, change, showing, reason)
+
+        as_run.start()
+        async with asyncio.TaskGroup() as tasks:
+            directing = tasks.create_task(director.run())
+            await self._watch(playout, director, fanout, hours)
+            directing.cancel()
+        as_run.stop()
+        return {
+            "hours": playout.program_seconds / 3600,
+            "plays": self.plays,
+            "failures": self.failures,
+            "asked": self.asked,
+            "slate_seconds": sum(playout.seconds_by_rung().values()) - playout.seconds_by_rung()[Rung.ITEM],
+            "gap_seconds": playout.gap_seconds,
+            "skew_seconds": playout.skew_seconds,
+            "slot_faults": self.viewer.faults,
+            "pictures": self.viewer.packets[Kind.VIDEO],
+            "sound": self.viewer.packets[Kind.AUDIO],
+        }
+
+    async def _watch(self, playout: Playout, director: Director, fanout: Fanout, hours: float) -> None:
+        subscription = fanout.subscribe()
+        process = psutil.Process()
+        next_sample = 0.0
+        await director.first_item.wait()
+        while (seconds := playout.program_seconds) < hours * 3600:
+            if not _ready(playout, director):
+                await asyncio.sleep(0.0002)
+                continue
+            self.clock.now += SLICE_SECONDS
+            playout.play_until(self.clock.now)
+            self.viewer.take(subscription.take(0))
+            await asyncio.sleep(0)
+            if seconds >= next_sample:
+                next_sample += _SAMPLE_SECONDS
+                _tell(asdict(Held.by(process, seconds / 3600)))
+
+
+def _ready(playout: Playout, director: Director) -> bool:
+    """The programme has what it needs for its next slice; a day in minutes must not outrun the threads that read."""
+    following = playout._ladder.next is not None
+    feed = director.on_air
+    if feed is None or playout.item is None:
+        return following
+    held = feed.buffer
+    return held.seconds >= _HELD_SECONDS or (held.finished and following)
+
+
+def _tell(value: dict[str, float]) -> None:
+    print(json.dumps(value), flush=True)  # noqa: T201 - that is its answer
+
+
+def main(folder: Path, hours: float) -> None:
+    """The child."""
+    share_one_arena()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    clock = SetClock()
+    library = kept.library(folder / "library", clock=clock)
+    items = [kept.item(f"film-{frames}") for frames in FRAMES]
+    for number, (item, frames) in enumerate(zip(items, FRAMES, strict=True)):
+        library.answered(item, item.locator, title=item.title, duration_seconds=None)
+        kept.keep(library, item, kept.packets(frames=frames, frame_bytes=_FRAME_BYTES, seed=number))
+    slate = asyncio.run(prepare_slate(kept.HOUSE, ffmpeg=Path(any_ffmpeg()), cache_dir=folder))
+    day = Day(library=library, slate=slate, clock=clock, folder=folder)
+    _tell(asyncio.run(day.play(items, hours)))
+    library.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))
