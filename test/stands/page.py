@@ -145,6 +145,7 @@ def served(
     access: Callable[..., Access] = access_to,
     hosts: tuple[str, ...] = (),
     body_seconds: float = 15.0,
+    asking_seconds: float = 20.0,
     as_run: Path = Path("/nonexistent"),
 ) -> Iterator[Site]:
     """Serve the web application until the end of the block; `access` is called with the port."""
@@ -162,7 +163,7 @@ def served(
         assert task is not None
         end.append(lambda: loop.call_soon_threadsafe(task.cancel))
         started.set()
-        await serve(app, listener)
+        await serve(app, listener, asking_seconds=asking_seconds)
 
     def thread() -> None:
         with contextlib.suppress(asyncio.CancelledError):  # how it is told to end

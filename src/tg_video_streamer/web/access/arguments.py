@@ -22,6 +22,12 @@ def from_texts(name: str, texts: Mapping[str, str]) -> Request:
 
 def from_values(name: str, values: Mapping[str, Any]) -> Request:
     """The request for a verb with its arguments as JSON values. Raises RequestRefused with 422."""
+    kinds = VERBS[name].arguments
+    # JSON has one kind of number: 3.0 is a whole one to every schema.
+    values = {
+        word: int(value) if kinds.get(word) is int and type(value) is float and value.is_integer() else value
+        for word, value in values.items()
+    }
     try:
         wanted = make_request(name, values)
     except ControlError as error:
