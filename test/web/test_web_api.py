@@ -9,11 +9,13 @@ import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth
 
 from stands.page import OPERATOR, Site, served
@@ -49,13 +51,14 @@ def conform(site: Site, *, examples: int) -> int:
     schema = schemathesis.openapi.from_url(f"{site.url}api/openapi.json", headers={"Host": "localhost"})
     asked = 0
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
         takes_data = bool(list(operation.iter_parameters())) or bool(operation.body)
         for mode in GenerationMode if takes_data else (GenerationMode.POSITIVE,):
 
             @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
             @given(case=operation.as_strategy(generation_mode=mode))
-            def try_it(case: schemathesis.Case) -> None:
+            def try_it(case: Any) -> None:
                 nonlocal asked
                 asked += 1
                 # Wrong tokens would lock this very address out: tests of access show them.
