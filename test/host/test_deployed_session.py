@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def _renewing(telegram: TelegramHost, command: str) -> Any:
     words = telegram.host.server.words(
         f"cd / && exec setpriv --reuid tgstream --regid tgstream --clear-groups {command}"
     )
-    return at_a_terminal(words, folder=Path("/"))
+    return at_a_terminal(words, folder=Path("/"), environment=os.environ)
 
 
 def _assert_it_outlives_a_rollback(telegram: TelegramHost, session: str) -> None:
