@@ -33,16 +33,22 @@ new_enough() {
     "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
+# The interpreter itself, not a link or an environment that leads to it: one that is made with a link looks for its
+# library beside the link.
+interpreter() {
+    "$1" -I -c 'import os, sys; print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))'
+}
+
 find_python() {
     local candidate
     if [ -n "${PYTHON:-}" ]; then
         new_enough "$PYTHON" || fail "PYTHON=$PYTHON is not there or older than 3.11"
-        command -v "$PYTHON"
+        interpreter "$PYTHON"
         return
     fi
     for candidate in python3.12 python3.14 python3.13 python3.11 python3; do
         if new_enough "$candidate"; then
-            command -v "$candidate"
+            interpreter "$candidate"
             return
         fi
     done

@@ -180,7 +180,7 @@ def test_the_version_that_runs_may_be_deployed_again(on_air: DeployedHost, artef
 def _ruin(host: DeployedHost, release: str) -> str:
     """Its service ends as it starts from now on, though it passes its check; the command that mends it."""
     spoilt = f"{BASE}/releases/{release}/venv/lib/python3.*/site-packages/tg_video_streamer/preparation.py"
-    host.server.sh(f"cp {spoilt} /srv/preparation.py; echo 'prepare = None' >>{spoilt}")
+    host.server.sh(f"cp {spoilt} /srv/preparation.py && sed -i '$a prepare = None' {spoilt}")
     return f"cp /srv/preparation.py {spoilt}"
 
 
