@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.config import Settings
+from tg_video_streamer.feed.overlay import Chosen
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.encoder import EncoderParts
 from tg_video_streamer.ingest.listener import Listener
@@ -26,12 +27,16 @@ class LiveParts:
         await self.takeover.run(self.listener.run)
 
 
-def live_parts(settings: Settings, prepared: Prepared, *, playout: Playout, clock: Clock) -> LiveParts | None:
-    """The parts for LIVE_INGEST; None where it is not set."""
+def live_parts(
+    settings: Settings, prepared: Prepared, *, playout: Playout, overlay: Chosen, clock: Clock
+) -> LiveParts | None:
+    """The parts for LIVE_INGEST; None where it is not set. `overlay`: what its picture wears."""
     text = settings.live_ingest.get_secret_value()
     if not text:
         return None
     address = parse_ingest(text)
-    parts = EncoderParts(house=prepared.house, headers=prepared.slate.headers, ffmpeg=prepared.ffmpeg, clock=clock)
+    parts = EncoderParts(
+        house=prepared.house, headers=prepared.slate.headers, ffmpeg=prepared.ffmpeg, clock=clock, overlay=overlay
+    )
     takeover = Takeover(parts, key=address.key, offer=playout.offer, withdraw=playout.withdraw)
     return LiveParts(takeover=takeover, listener=Listener(address, takeover, clock))

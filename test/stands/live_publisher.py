@@ -48,7 +48,8 @@ def publishing(
     clip: Path, url: str, folder: Path, *, encoder: tuple[str, ...] = ("-c", "copy")
 ) -> Iterator[LivePublisher]:
     """Send `clip` from its beginning, in real time, for as long as the block lasts."""
-    log_file = folder / f"publisher-{clip.stem}.log"
+    # Not a .log: it names the address, as ffmpeg does, and is no word of the product's.
+    log_file = folder / f"publisher-{len(list(folder.glob('publisher-*')))}.said"
     command = [any_ffmpeg(), "-nostdin", "-loglevel", "info", "-re", "-i", str(clip), *encoder, "-f", "flv", url]
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -14,12 +14,14 @@ from tg_video_streamer.events import Rung
 from tg_video_streamer.feed.attempt import Setting, read_child
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.faults import FaultWatch
+from tg_video_streamer.feed.overlay import Chosen, OverlayFiles, no_overlay
 from tg_video_streamer.feed.pipes import Pipes
 from tg_video_streamer.feed.place import Place
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import Stretch
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.inputs import live_input
+from tg_video_streamer.ffmpeg.overlay import OnTop
 from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
 from tg_video_streamer.ingest.media import Announced
 from tg_video_streamer.ingest.pipe import ChildPipe
@@ -48,6 +50,8 @@ class EncoderParts:
     """The programme's."""
     ffmpeg: Path
     clock: Clock
+    overlay: Chosen = no_overlay
+    """What the picture wears; a title it has none."""
 
 
 class LiveSource:
@@ -147,23 +151,21 @@ class LiveEncoder:
         pipes = Pipes((), fed=True)
         try:
             await self._pipe.connect(pipes.hand_over_input())
-            outcome = await read_child(
-                setting,
-                feed_command(
-                    parts.ffmpeg,
-                    [live_input()],
-                    source=self._source,
-                    house=parts.house,
-                    stretch=Stretch(),
-                    hurried=True,
-                ),
-                self._source,
-                Place(item_start_seconds=0.0),
-                pipes,
-                on_line=FaultWatch().take,
-                keep=lambda _packet: None,
-                progressed=self._look,
-            )
+            # The first picture is on air as soon as enough is held.
+            begins_wall = parts.clock.wall() + LEAD_SECONDS
+            with OverlayFiles(await parts.overlay(), None, age_seconds=0.0) as files:
+                files.set_clock(begins_wall)
+                outcome = await read_child(
+                    setting,
+                    self._command(files.on_top),
+                    self._source,
+                    Place(item_start_seconds=0.0),
+                    pipes,
+                    on_top=files.on_top,
+                    on_line=FaultWatch().take,
+                    keep=lambda _packet: None,
+                    progressed=self._look,
+                )
             self.error = outcome.error
         except StreamerError as error:
             self.error = error
@@ -172,6 +174,18 @@ class LiveEncoder:
             self._pipe.abandon()
             self._buffer.finish()
             self.over = True
+
+    def _command(self, on_top: OnTop | None) -> list[str]:
+        parts = self._parts
+        return feed_command(
+            parts.ffmpeg,
+            [live_input()],
+            source=self._source,
+            house=parts.house,
+            stretch=Stretch(),
+            on_top=on_top,
+            hurried=True,
+        )
 
     def _look(self) -> None:
         """A few times a second: whether it may go on air."""
