@@ -216,6 +216,7 @@ wait_healthy() {
         if reason=$("$python" -I "$here/deploy_files.py" compare "$before" "$(service_status "$version" "$left")"); then
             good=$((good + 1))
             [ "$good" -lt 3 ] || return 0
+            reason="it has been well for $good of 3 looks only"
         else
             good=0
         fi

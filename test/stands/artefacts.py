@@ -41,6 +41,11 @@ def make_release(folder: Path, version: str, **environment: str) -> None:
 
 def make_light_release(folder: Path, version: str, *more_wheels: Path) -> None:
     """The same by the same script, whose cache of wheels holds a light one and `more_wheels`."""
+    make_release(folder, version, **light_wheels(folder, *more_wheels))
+
+
+def light_wheels(folder: Path, *more_wheels: Path) -> dict[str, str]:
+    """What the release script is told where its cache, made in `folder`, holds a light wheel and `more_wheels` alone."""
     cache = folder / "light-wheels"
     pins = (REPOSITORY / "requirements.txt").read_bytes()
     kept = cache / hashlib.sha256(pins + f"{_LIGHT}\n".encode()).hexdigest()[:16]
@@ -48,7 +53,7 @@ def make_light_release(folder: Path, version: str, *more_wheels: Path) -> None:
     write_wheel(kept, "light_packages", "1", {"light_packages.pth": f"{PACKAGES}\n".encode()})
     for wheel in more_wheels:
         shutil.copy(wheel, kept)
-    make_release(folder, version, WHEEL_CACHE=str(cache), WHEEL_PYTHONS=_LIGHT)
+    return {"WHEELS": "1", "WHEEL_CACHE": str(cache), "WHEEL_PYTHONS": _LIGHT}
 
 
 def write_wheel(folder: Path, name: str, version: str, files: Mapping[str, bytes]) -> Path:
