@@ -22,20 +22,23 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from stands.small_channel import PREVIEW, SmallChannel
+from stands.service import COMMAND
+from stands.small_channel import PREVIEW, SmallChannel, served
 from stands.waiting import wait_until
 from tg_video_streamer.control.client import ask
+from tg_video_streamer.control.history import BAND_SECONDS, History, RungSpan
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
+from tg_video_streamer.terminal.band import band
 from tg_video_streamer.terminal.screen import render
 
 TEST_FOLDER = Path(__file__).parent
 
 
-def drawn(status: ServiceStatus, width: int = 80, height: int = 24) -> list[str]:
+def drawn(status: ServiceStatus, width: int = 80, height: int = 24, history: History | None = None) -> list[str]:
     """The lines of the view in a terminal of this size."""
     file = io.StringIO()
     console = Console(file=file, width=width, height=height, force_terminal=True, color_system=None)
-    console.print(render(status, preview_address=PREVIEW, now_wall=status.since_wall + 75), end="")
+    console.print(render(status, preview_address=PREVIEW, now_wall=status.since_wall + 75, history=history), end="")
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
@@ -55,6 +58,26 @@ def test_a_channel_on_air_in_80_by_24() -> None:
         "rtmp-1           retrying                0 kB      connection refused, 3 reconn…",
         "! playlist line 7: no such file",
     ]
+
+
+def test_the_last_day_is_a_band_in_which_no_slate_is_lost() -> None:
+    """Each cell shows the lowest rung of its time, however short that was; where nothing was on air, a dot."""
+    now = 1_000_000.0
+
+    def span(starts_hours: float, ends_hours: float, rung: str) -> RungSpan:
+        return RungSpan(starts_wall=now - starts_hours * 3600, ends_wall=now - ends_hours * 3600, rung=rung)
+
+    spans = (span(30, 12, "item"), span(12, 11.99, "slate"), span(11.99, 6, "item"), span(3, 2, "filler"))
+    history = History(spans=spans, samples=(), gap_seconds_today=1.25)
+    plain = band(history, cells=24, now_wall=now, ascii_only=True).plain
+    assert plain == "============.=====   -  "
+    assert band(history, cells=24, now_wall=now, ascii_only=False).plain == "▇▇▇▇▇▇▇▇▇▇▇▇▂▇▇▇▇▇···▅··"
+    status = replace(SmallChannel().status(), since_wall=now - 75)
+    lines = drawn(status, history=history)
+    assert lines[6] == "Buffer  14.9 s   missing 0.00 s (today 1.25 s)   lip sync 4 ms   played 1"
+    assert lines[7].startswith("24 h    ▇")
+    assert len(lines[7]) == 80
+    assert BAND_SECONDS == 24 * 3600
 
 
 def test_a_degraded_channel_is_told_so() -> None:
@@ -157,9 +180,9 @@ def _command(folder: Path) -> list[str]:
     return [sys.executable, "-m", "stands.small_channel", str(folder)]
 
 
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Runs tmux commands on a server of our own, whose one window of 80x24 shows a small channel."""
+@contextmanager
+def _tmux(command: list[str]) -> Iterator[Callable[..., str]]:
+    """Runs tmux commands on a server of our own, whose one window of 80x24 shows `command`."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed: apt install tmux")
     server = f"test-{uuid.uuid4().hex}"
@@ -171,18 +194,58 @@ def tmux(tmp_path: Path) -> Iterator[Callable[..., str]]:
             environment.pop(size, None)
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True).stdout
 
-    run("new-session", "-d", "-x", "80", "-y", "24", shlex.join(_command(tmp_path)), ";", "set", "remain-on-exit", "on")
+    run("new-session", "-d", "-x", "80", "-y", "24", shlex.join(command), ";", "set", "remain-on-exit", "on")
     try:
         yield run
     finally:
         run("kill-server")
 
 
+def _pane(tmux: Callable[..., str]) -> list[str]:
+    return [line.rstrip() for line in tmux("capture-pane", "-p").splitlines()]
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """A small channel in the window."""
+    with _tmux(_command(tmp_path)) as run:
+        yield run
+
+
+def test_a_service_is_followed_from_another_terminal(tmp_path: Path) -> None:
+    """`status --watch` shows what the service shows, waits for it while it is gone, and ends with 0 at Ctrl-C."""
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"STATE_DIR={tmp_path}\n")
+    command = [str(COMMAND), "status", "--watch", "--env-file", str(env_file)]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 3, "there is none"
+    with served(tmp_path) as channel, _tmux(command) as tmux:
+        wait_until(lambda: "rtmp-1           retrying" in "\n".join(_pane(tmux)), what="the table is there", timeout=60)
+        assert _pane(tmux)[0].startswith("tg-video-streamer")
+        assert any(line.startswith("24 h    ") for line in _pane(tmux))
+        channel.pause()
+        wait_until(lambda: " ON SLATE " in "\n".join(_pane(tmux)), what="the change is seen", timeout=60)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as piped:
+            assert piped.stdout is not None
+            assert piped.stdout.readline().startswith("on slate (paused) · Big Buck Bunny")
+            piped.terminate()
+        assert piped.returncode == 0, "where it is no terminal it tells each change in a line"
+        channel.resume()
+        wait_until(lambda: " ON AIR " in "\n".join(_pane(tmux)), what="back on air", timeout=60)
+        (tmp_path / "control.sock").rename(tmp_path / "away.sock")
+        wait_until(lambda: " NO ANSWER " in "\n".join(_pane(tmux)), what="it says that it waits", timeout=60)
+        assert "waiting for it" in _pane(tmux)[0]
+        (tmp_path / "away.sock").rename(tmp_path / "control.sock")
+        wait_until(lambda: " ON AIR " in "\n".join(_pane(tmux)), what="it is there again", timeout=60)
+        tmux("send-keys", "C-c")
+        ended = "#{pane_dead} #{pane_dead_status}"
+        wait_until(lambda: tmux("display-message", "-p", ended).split() == ["1", "0"], what="ended with 0", timeout=60)
+
+
 def test_the_view_in_a_real_terminal(tmux: Callable[..., str], tmp_path: Path) -> None:
     """In tmux at 80x24 the table stays below and goes on, log lines scroll above it, and only they are left at the end."""
 
     def lines() -> list[str]:
-        return [line.rstrip() for line in tmux("capture-pane", "-p").splitlines()]
+        return _pane(tmux)
 
     wait_until(lambda: "rtmp-1           retrying" in "\n".join(lines()), what="the table is there")
     for _ in range(30):

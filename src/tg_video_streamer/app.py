@@ -241,7 +241,10 @@ async def _start_web(parts: Parts, start: Start) -> str:
 def _view(parts: Parts, address: str) -> Callable[[], Coroutine[None, None, None]]:
     from tg_video_streamer.terminal.view import TerminalView  # noqa: PLC0415 - rich, only where there is a terminal
 
-    return lambda: TerminalView(parts.station.status, preview_address=address, clock=parts.clock).run()
+    station = parts.station
+    return lambda: TerminalView(
+        station.status, preview_address=address, history=station.history, clock=parts.clock
+    ).run()
 
 
 def _leave_the_air(parts: Parts) -> None:

@@ -47,8 +47,15 @@ def status(
     env_file: EnvFileOption = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
 ) -> int:
     """Say what is on air, what is next, and how each output is."""
+    if as_json and watch:
+        raise typer.BadParameter("--watch and --json do not go together")
+    if watch:
+        from tg_video_streamer.terminal.watch import watch as follow  # noqa: PLC0415 - rich, only where it is needed
+
+        return follow(state_dir(settings_file(env_file), os.environ))
     if as_json:
         typer.echo(json.dumps(_ask(env_file, "status"), indent=2))
     else:

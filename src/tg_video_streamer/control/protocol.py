@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
+from tg_video_streamer.control.history import History, RungSpan, Sample
 from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.control.verbs import Verbs
@@ -118,6 +119,7 @@ VERBS: Mapping[str, Verb] = {
         carry_out=lambda verbs, text, version: verbs.playlist_save(text, version=version),
     ),
 }
+_Told = ServiceStatus | ItemStatus | OutputStatus | LiveStatus | History | RungSpan | Sample
 _KINDS = {str: "string", bool: "boolean", int: "whole number"}
 """What the arguments' types are called in JSON."""
 
@@ -204,6 +206,17 @@ def status_from_json(fields: Any) -> ServiceStatus:
         raise _other_version() from error
 
 
+def history_from_json(fields: Any) -> History:
+    """The history in a reply; as `status_from_json`."""
+    try:
+        values = _known(History, fields)
+        values["spans"] = tuple(RungSpan(**_known(RungSpan, span)) for span in values["spans"])
+        values["samples"] = tuple(Sample(**_known(Sample, sample)) for sample in values["samples"])
+        return History(**values)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _other_version() from error
+
+
 def items_from_json(items: Any) -> tuple[ItemStatus, ...]:
     """The items in a reply; as `status_from_json`."""
     try:
@@ -212,9 +225,7 @@ def items_from_json(items: Any) -> tuple[ItemStatus, ...]:
         raise _other_version() from error
 
 
-def _known(
-    kind: type[ServiceStatus | ItemStatus | OutputStatus | LiveStatus], values: dict[str, Any]
-) -> dict[str, Any]:
+def _known(kind: type[_Told], values: dict[str, Any]) -> dict[str, Any]:
     names = {field.name for field in dataclass_fields(kind)}
     return {name: value for name, value in values.items() if name in names}
 

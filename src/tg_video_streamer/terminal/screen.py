@@ -10,7 +10,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from tg_video_streamer.control import wording
+from tg_video_streamer.control.history import History
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.terminal.band import band
 
 _LABEL_CELLS = 8
 _NAME_CELLS = 16
@@ -35,6 +37,10 @@ class Screen:
     status: ServiceStatus
     preview_address: str
     now_wall: float
+    history: History | None = None
+    """None where it is not known yet."""
+    log_lines: int = _LOG_LINES
+    """How many rows are left to what scrolls above."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lines that are cut to the width, as segments: wrapping them would only cost time."""
@@ -53,15 +59,20 @@ class Screen:
         problems = [Text(f"! degraded: {text}", "bold magenta")] if (text := wording.degraded_text(status)) else []
         problems += [Text(f"! {wording.printable(line)}", "bold red") for line in status.problems]
         coming = [
-            _labelled("Next" if index == 0 else "", _coming(item)) for index, item in enumerate(status.next_items[:3])
+            _labelled("Next" if index == 0 else "", _coming(item)) for index, item in enumerate(status.next_items[:5])
         ]
         warnings = [Text(f"! {wording.printable(line)}", "yellow") for line in status.warnings]
-        room = max(height - _LOG_LINES, min(height - 1, _LEAST_LINES)) - len(top) - 2
+        numbers = [_numbers_line(status, self.history)]
+        if self.history is not None and height > _LEAST_LINES + _LOG_LINES:
+            cells = max(0, width - _LABEL_CELLS)
+            past = band(self.history, cells=cells, now_wall=self.now_wall, ascii_only=ascii_only)
+            numbers.append(Text.assemble(("24 h".ljust(_LABEL_CELLS), "bold"), past))
+        room = max(height - self.log_lines, min(height - 1, _LEAST_LINES)) - len(top) - len(numbers) - 1
         outputs = _fit(outputs, room - bool(problems))
         problems = _fit(problems, room - len(outputs))
         coming = coming[: max(0, room - len(outputs) - len(problems))]
         warnings = _fit(warnings, room - len(outputs) - len(problems) - len(coming))
-        return [*top, *coming, _numbers_line(status), _output_header(), *outputs, *problems, *warnings]
+        return [*top, *coming, *numbers, _output_header(), *outputs, *problems, *warnings]
 
 
 def _fit(lines: list[Text], room: int) -> list[Text]:
@@ -78,6 +89,8 @@ def _labelled(label: str, text: str) -> Text:
 
 def _address_line(status: ServiceStatus, preview_address: str, width: int) -> Text:
     line = Text.assemble(("Preview ", "bold"), (preview_address, "underline"))
+    if not preview_address:
+        line = Text("tg-video-streamer", "bold")
     end = f"up {wording.clock_text(status.uptime_seconds)} · {status.version}"
     gap = width - line.cell_len - len(end)
     return line.append(" " * gap + end, "dim") if gap >= 2 else line
@@ -119,9 +132,11 @@ def _progress_line(status: ServiceStatus, width: int, *, ascii_only: bool) -> Te
     return line.append(f"{at} ").append(passed * done, "green").append(left * (cells - done), "dim").append(f" {whole}")
 
 
-def _numbers_line(status: ServiceStatus) -> Text:
+def _numbers_line(status: ServiceStatus, history: History | None) -> Text:
     line = Text.assemble(("Buffer  ", "bold"), f"{status.buffer_seconds:.1f} s   missing ")
     line.append(f"{status.gap_seconds:.2f} s", "bold red" if status.gap_seconds else "")
+    if history is not None and history.gap_seconds_today:
+        line.append(f" (today {history.gap_seconds_today:.2f} s)", "bold red")
     return line.append(f"   lip sync {status.skew_seconds * 1000:.0f} ms   played {status.streams_played}")
 
 
@@ -145,6 +160,15 @@ def _output_line(output: OutputStatus) -> Text:
     return line.append(" " + ", ".join(wording.output_troubles(output)), "yellow")
 
 
-def render(status: ServiceStatus, *, preview_address: str, now_wall: float) -> Screen:
-    """The renderable for `status`; `now_wall` in seconds since 1970, `preview_address` as it is to be opened."""
-    return Screen(status=status, preview_address=preview_address, now_wall=now_wall)
+def render(
+    status: ServiceStatus,
+    *,
+    preview_address: str,
+    now_wall: float,
+    history: History | None = None,
+    log_lines: int = _LOG_LINES,
+) -> Screen:
+    """The renderable for `status`; `now_wall` in seconds since 1970, `preview_address` as it is to be opened, or empty."""
+    return Screen(
+        status=status, preview_address=preview_address, now_wall=now_wall, history=history, log_lines=log_lines
+    )

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.control.history import History
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.terminal.screen import Screen, render
 
@@ -68,11 +69,13 @@ class TerminalView:
         status: Callable[[], ServiceStatus],
         *,
         preview_address: str,
+        history: Callable[[], History] | None = None,
         terminal: TextIO | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """`status` is called once a second in the event loop's thread; `terminal` is stdout where none is given."""
+        """`status` and `history` are called in the event loop's thread; `terminal` is stdout where none is given."""
         self._status = status
+        self._history = history
         self._preview_address = preview_address
         self._terminal = terminal or sys.stdout
         self._clock = clock or SystemClock()
@@ -92,9 +95,7 @@ class TerminalView:
         try:
             while True:
                 try:
-                    self._show(
-                        render(self._status(), preview_address=self._preview_address, now_wall=self._clock.wall())
-                    )
+                    self._show(self._screen_now())
                     shown = True
                 except Exception:
                     # A defect in telling the status is logged once, and must not end the broadcast.
@@ -104,6 +105,11 @@ class TerminalView:
                 await asyncio.sleep(REFRESH_SECONDS)
         finally:
             self._stop()
+
+    def _screen_now(self) -> Screen:
+        history = self._history() if self._history is not None else None
+        address, now = self._preview_address, self._clock.wall()
+        return render(self._status(), preview_address=address, now_wall=now, history=history)
 
     def _start(self) -> None:
         self._replaced = (sys.stdout, sys.stderr)
