@@ -9,6 +9,7 @@ from tg_video_streamer.control.history import BAND_SECONDS, History
 _CELLS = {
     "slate": ("▂", ".", "red"),
     "filler": ("▅", "-", "yellow"),
+    "live": ("▇", "#", "magenta"),
     "kept": ("▇", "=", "green"),
     "item": ("▇", "=", "green"),
 }

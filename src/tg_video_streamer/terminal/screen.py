@@ -55,6 +55,8 @@ class Screen:
         top += [_labelled("Now", _now(status)), _progress_line(status, width, ascii_only=ascii_only)]
         if status.session_state:
             top.append(_labelled("Session", wording.telegram_text(status).removeprefix("session ")))
+        if status.live is not None:
+            top.append(_labelled("Live in", wording.live_text(status.live)))
         outputs = [_output_line(output) for output in status.outputs]
         problems = [Text(f"! degraded: {text}", "bold magenta")] if (text := wording.degraded_text(status)) else []
         problems += [Text(f"! {wording.printable(line)}", "bold red") for line in status.problems]
@@ -102,6 +104,8 @@ def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
         style = "bold black on yellow"
     line = Text(f" {wording.state_text(status.channel_state).upper()} ", style)
     base = Text.assemble(line, f" for {wording.clock_text(now_wall - status.since_wall)}")
+    if status.rung == "live":
+        base.append("  LIVE TAKEOVER", "bold magenta")
     if status.paused:
         base.append("  PAUSED", "bold yellow")
     if not status.healthy:
@@ -112,6 +116,8 @@ def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
 
 
 def _now(status: ServiceStatus) -> str:
+    if status.rung == "live":
+        return wording.now_text(status)
     return "nothing" if status.now is None else wording.title_of(status.now)
 
 
