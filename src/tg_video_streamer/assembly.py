@@ -114,9 +114,8 @@ class _Assembly:
             slate=prepared.slate, fanout=self.fanout, clock=self.clock, events=self.events, listener=self._listen
         )
         self.filler = self.feeds.filler(self.playout)
-        self.live = live_parts(
-            settings, prepared, playout=self.playout, overlay=self.feeds.branding.untitled, clock=self.clock
-        )
+        worn = self.feeds.branding.untitled
+        self.live = live_parts(settings, prepared, playout=self.playout, overlay=worn, clock=self.clock)
         self.listing = Listing(
             watcher=self.watcher,
             rotation=self.rotation,
