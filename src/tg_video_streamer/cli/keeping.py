@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tg_video_streamer.cli.prompting import Terminal
-from tg_video_streamer.envwrite import LOCK_SECONDS, update_env
+from tg_video_streamer.envwrite import update_env
 from tg_video_streamer.errors import StreamerError
 
 if TYPE_CHECKING:
     from tg_video_streamer.telegram.remote import Server
 
 LOGIN_LOCK_SECONDS = 300.0
-"""For a login that is made: a deployment may build a whole environment while it holds the lock, and no code is sent twice
-as willingly as once."""
-
-
-def _wait_seconds(changes: dict[str, str]) -> float:
-    return LOGIN_LOCK_SECONDS if changes else LOCK_SECONDS
+"""A deployment may build a whole environment while it holds the lock; a person who does not want to wait presses Ctrl-C."""
 
 
 class Place(Protocol):
@@ -39,7 +34,7 @@ class InFile:
 
     async def write(self, changes: dict[str, str]) -> None:
         """Not in a thread: what Ctrl-C leaves behind must not be written after the session was ended for it."""
-        update_env(self._path, changes, wait_seconds=_wait_seconds(changes), tell=self._terminal.tell)
+        update_env(self._path, changes, wait_seconds=LOGIN_LOCK_SECONDS, tell=self._terminal.tell)
 
 
 class OnServer:
@@ -53,7 +48,7 @@ class OnServer:
         """Over ssh."""
         from tg_video_streamer.telegram.remote import update_remote_env  # noqa: PLC0415 - Telegram only when asked for
 
-        await update_remote_env(self._server, changes, wait_seconds=_wait_seconds(changes), tell=self._terminal.tell)
+        await update_remote_env(self._server, changes, wait_seconds=LOGIN_LOCK_SECONDS, tell=self._terminal.tell)
 
 
 async def keep(places: list[Place], changes: dict[str, str], terminal: Terminal) -> StreamerError | None:
