@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from tg_video_streamer.assembly import Parts, build
+from tg_video_streamer.assembly import build
 from tg_video_streamer.config import LoadedSettings, secret_values
 from tg_video_streamer.control.claim import ClaimedFolder
 from tg_video_streamer.control.server import serve as serve_control
@@ -24,6 +24,7 @@ from tg_video_streamer.errors import LibraryError, ListenFailed, StreamerError
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import configure_logs, log_uncaught
 from tg_video_streamer.malloc import share_one_arena
+from tg_video_streamer.parts import Parts
 from tg_video_streamer.preparation import prepare
 from tg_video_streamer.supervision.service_notify import ProgressReport, ServiceManager
 from tg_video_streamer.supervision.upkeep import keep_running
@@ -173,6 +174,8 @@ def _start_beside(parts: Parts, start: Start) -> None:
     }
     if parts.live is not None:
         beside["live takeover"] = parts.live.run
+    if parts.chat is not None:
+        beside["chat"] = parts.chat.run
     if parts.preparer is not None:
         beside["preparer"] = parts.preparer.run
     for name, run in beside.items():

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from tg_video_streamer.as_run import AsRunLog
+from tg_video_streamer.chat_parts import chat_parts, chat_problems
 from tg_video_streamer.checks import CHECKS
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.config import LoadedSettings, Settings, secret_values
 from tg_video_streamer.control.claim import ClaimedFolder
-from tg_video_streamer.control.recorder import Recorder
-from tg_video_streamer.control.station import Station
 from tg_video_streamer.control.status import TelegramFacts
 from tg_video_streamer.control_parts import ControlParts, control_parts
 from tg_video_streamer.events import EventBus, Rung
 from tg_video_streamer.feed_parts import FeedParts
-from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.heartbeat import Heartbeat
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.live_parts import LiveParts, live_parts
@@ -32,6 +29,7 @@ from tg_video_streamer.outputs.assemble import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import OutputKind
 from tg_video_streamer.playlist.list_memory import ListMemory
+from tg_video_streamer.parts import Parts
 from tg_video_streamer.playlist.order import OrderKind
 from tg_video_streamer.playlist.position import PositionStore
 from tg_video_streamer.playlist.quarantine import Quarantine
@@ -40,14 +38,12 @@ from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.preparation import Prepared
 from tg_video_streamer.program.director import Director
 from tg_video_streamer.program.fanout import Fanout
-from tg_video_streamer.program.filler import FillerKeeper
 from tg_video_streamer.program.listing import Listing
 from tg_video_streamer.program.place import PlaceKeeper
 from tg_video_streamer.program.playout import Change, Playout
 from tg_video_streamer.program.preparer import Preparer
 from tg_video_streamer.program.source import Showing
 from tg_video_streamer.reloading import SettingsReload
-from tg_video_streamer.supervision.ytdlp_update import UpdateWatch
 from tg_video_streamer.telegram_parts import (
     TelegramParts,
     TelegramSurroundings,
@@ -55,39 +51,6 @@ from tg_video_streamer.telegram_parts import (
     telegram_parts,
 )
 from tg_video_streamer.ytdlp_parts import YtdlpKeeper
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Everything that runs, made but not started."""
-
-    clock: SystemClock
-    playout: Playout
-    fanout: Fanout
-    director: Director
-    listing: Listing
-    place: PlaceKeeper
-    filler: FillerKeeper | None
-    library: Library | None
-    """None where nothing is to be kept, and so the next."""
-    preparer: Preparer | None
-    outputs: tuple[OutputHandler, ...]
-    telegram: TelegramParts | None
-    """None where OUTPUTS has no `telegram`."""
-    live: LiveParts | None
-    """None where no live stream may come in."""
-    station: Station
-    recorder: Recorder
-    as_run: AsRunLog
-    metrics: MetricsServer
-    notifier: Notifier
-    heartbeat: Heartbeat
-    ytdlp: UpdateWatch
-    settings: Settings
-    """As they were at the start."""
-    settings_now: Callable[[], Settings]
-    house: HouseFormat
-    folder: ClaimedFolder
 
 
 class _Assembly:
@@ -203,7 +166,11 @@ class _Assembly:
         more_warnings: Callable[[], list[str]],
     ) -> ControlParts:
         """What is said of these parts, and the verbs on them."""
-        warnings = [*self.loaded.warnings, *self.prepared.warnings]
+        warnings = [
+            *self.loaded.warnings,
+            *self.prepared.warnings,
+            *chat_problems(self.settings, has_telegram=telegram is not None),
+        ]
         return control_parts(
             clock=self.clock,
             playout=self.playout,
@@ -282,6 +249,7 @@ def build(
         telegram=telegram,
         live=made.live,
         station=station,
+        chat=chat_parts(settings, telegram, station, made.clock),
         recorder=control.recorder,
         as_run=as_run,
         metrics=metrics,

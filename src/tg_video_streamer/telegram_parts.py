@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -16,13 +15,11 @@ from typing import TYPE_CHECKING
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.config import LoadedSettings, Settings, load_settings, secret_values
+from tg_video_streamer.config import LoadedSettings, Settings
 from tg_video_streamer.control.status import TelegramFacts
-from tg_video_streamer.envwrite import update_env
-from tg_video_streamer.errors import ConfigError, SessionEnded, SessionUnreachable
+from tg_video_streamer.errors import ConfigError, SessionUnreachable
 from tg_video_streamer.events import EventBus
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.notify.notifier import Notifier
 from tg_video_streamer.outputs.adapter import Adapter
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
@@ -32,14 +29,17 @@ from tg_video_streamer.outputs.telegram_watch import StreamWatch, WatchPace
 from tg_video_streamer.outputs.transport import PATIENCE_SECONDS, TransportPlan
 from tg_video_streamer.program.fanout import Fanout
 from tg_video_streamer.rtmp.address import RtmpAddress
-from tg_video_streamer.supervision.degraded import CYCLE_SECONDS, SessionKeeper, SessionUsers
-from tg_video_streamer.supervision.renewal import Renewal, SessionSettings
+from tg_video_streamer.session_parts import (
+    Accounts,
+    session_desk,
+    session_renewal,
+    session_users,
+)
+from tg_video_streamer.supervision.degraded import CYCLE_SECONDS, SessionKeeper
 from tg_video_streamer.supervision.settings_file import SettingsWatch
 from tg_video_streamer.telegram.chat import Chat, parse_chat_reference
-from tg_video_streamer.telegram.credentials import Credentials
 from tg_video_streamer.telegram.desk import SessionDesk
 from tg_video_streamer.telegram.keystore import Keystore
-from tg_video_streamer.telegram.limiter import ConnectionLimiter
 
 if TYPE_CHECKING:
     from tg_video_streamer.outputs.call import CallAdapter
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 _SCRIPT = Path("test/auto_session_runner.py")
 CONNECTION_PAUSES = Backoff(first=0.5, longest=5.0)
 """Short, since a new string in the settings is to be tried at once, and the end of an outage to be noticed soon."""
-_CONNECTIONS_A_MINUTE = 20
 
 
 def output_targets(settings: Settings) -> tuple[OutputTarget, ...]:
@@ -106,6 +105,8 @@ class TelegramSurroundings:
 class TelegramParts:
     """The output, who looks after it, and who keeps its session."""
 
+    accounts: Accounts
+    store: Keystore
     output: TelegramOutput
     watch: StreamWatch
     keeper: SessionKeeper
@@ -164,17 +165,11 @@ def telegram_parts(
     watch = StreamWatch(output, name=target.name, clock=clock, publish=events.publish, pace=pace)
     events.subscribe(watch.on_event)
     file = SettingsWatch(loaded.env_file)
-    renewal = Renewal(
-        read=partial(_read, loaded, file),
-        write=_write(loaded),
-        connect=_Connector(clock, connection_pauses).connect,
-        store=store,
-        clock=clock,
-        tell=lambda text, topic: around.notifier.notify(text, topic=topic),
-    )
+    renewal = session_renewal(loaded, file, store, clock, tell=around.notifier.notify, pauses=connection_pauses)
+    accounts = Accounts()
     keeper = SessionKeeper(
         renewal=renewal,
-        users=SessionUsers(came=output.session_came, went=output.session_went, awaited=output.session_awaited),
+        users=session_users(output, accounts),
         changed=file.changed,
         clock=clock,
         publish=events.publish,
@@ -183,7 +178,13 @@ def telegram_parts(
         expired=around.expired,
     )
     return TelegramParts(
-        output=output, watch=watch, keeper=keeper, desk=_desk(loaded, renewal, clock), name=target.name
+        accounts=accounts,
+        store=store,
+        output=output,
+        watch=watch,
+        keeper=keeper,
+        desk=session_desk(loaded, renewal, clock),
+        name=target.name,
     )
 
 
@@ -239,62 +240,3 @@ class _CallMaker:
         if account is None:
             raise SessionUnreachable("there is no Telegram session now")
         return account
-
-
-class _Connector:
-    """Connects accounts, all within one limit."""
-
-    def __init__(self, clock: Clock, pauses: Backoff) -> None:
-        self._clock = clock
-        self._limiter = ConnectionLimiter(clock, attempts_per_minute=_CONNECTIONS_A_MINUTE, pauses=pauses)
-
-    async def connect(self, credentials: Credentials, ended: Callable[[SessionEnded], None]) -> Account:
-        """See renewal.Connect. Telethon is loaded in a thread, since that takes longer than a frame."""
-        module = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.account")
-        account: Account = module.Account(credentials, clock=self._clock, limiter=self._limiter, ended=ended)
-        try:
-            await account.connect()
-        except BaseException:
-            await account.close()
-            raise
-        return account
-
-
-def _read(loaded: LoadedSettings, file: SettingsWatch) -> SessionSettings:
-    """What the settings say now. Raises ConfigError."""
-    file.read()
-    settings = _settings_now(loaded)
-    return SessionSettings(credentials=_credentials(settings), spare=settings.session_string_spare.get_secret_value())
-
-
-def _write(loaded: LoadedSettings) -> Callable[[Mapping[str, str | None]], None] | None:
-    return partial(update_env, loaded.env_file) if loaded.env_file is not None else None
-
-
-def _desk(loaded: LoadedSettings, renewal: Renewal, clock: Clock) -> SessionDesk:
-    return SessionDesk(
-        credentials=lambda: _credentials(_settings_now(loaded)),
-        write=_write(loaded),
-        same_account=lambda user_id: renewal.owner_id in {0, user_id},
-        clock=clock,
-    )
-
-
-def _settings_now(loaded: LoadedSettings) -> Settings:
-    """The settings as their file has them now; without a file, as they were at the start. Raises ConfigError."""
-    if loaded.env_file is None:
-        return loaded.settings
-    settings = load_settings(loaded.env_file, os.environ).settings
-    remember_secret(*secret_values(settings))
-    return settings
-
-
-def _credentials(settings: Settings) -> Credentials:
-    return Credentials(
-        api_id=settings.api_id or 0,
-        api_hash=settings.api_hash.get_secret_value(),
-        session=settings.session_string.get_secret_value(),
-        proxy=settings.telegram_proxy.get_secret_value(),
-        server=settings.telegram_server,
-        server_key=settings.telegram_server_key,
-    )

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.assembly import Parts, as_run_file
+from tg_video_streamer.assembly import as_run_file
 from tg_video_streamer.config import secret_values
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding
 from tg_video_streamer.doctor.versions import Versions
 from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.logs import log_tail, redaction
+from tg_video_streamer.parts import Parts
 from tg_video_streamer.web import server
 from tg_video_streamer.web.access.access import Access
 from tg_video_streamer.web.access.tokens import FILE_NAME, Tokens, keep_token

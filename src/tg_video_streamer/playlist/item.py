@@ -30,6 +30,8 @@ class Item:
     end_seconds: float | None = None
     volume: float = 1.0
     """A factor on the normalised loudness, 0 to 4."""
+    public_only: bool = False
+    """It came from somebody who may not reach this host's own network: it may lead to public addresses only."""
 
 
 def item_key(locator: str, start_seconds: float = 0.0, end_seconds: float | None = None) -> str:
@@ -48,6 +50,7 @@ def make_item(
     start_seconds: float = 0.0,
     end_seconds: float | None = None,
     volume: float = 1.0,
+    public_only: bool = False,
 ) -> Item:
     """An item with its key computed; the only way in which the service makes one."""
     return Item(
@@ -58,4 +61,5 @@ def make_item(
         start_seconds=start_seconds,
         end_seconds=end_seconds,
         volume=volume,
+        public_only=public_only,
     )

@@ -54,6 +54,7 @@ def item_as_json(item: Item) -> dict[str, Any]:
         "start": item.start_seconds,
         "end": item.end_seconds,
         "volume": item.volume,
+        "public": item.public_only,
     }
 
 
@@ -67,6 +68,7 @@ def item_from_json(saved: dict[str, Any]) -> Item:
         start_seconds=float(saved["start"]),
         end_seconds=None if end is None else float(end),
         volume=float(saved["volume"]),
+        public_only=bool(saved.get("public", False)),
     )
 
 

@@ -27,7 +27,7 @@ _TIME = re.compile(
 
 
 def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = "") -> Item:
-    """The item that `line` names: `locator | title=… | start=… | end=… | volume=…`, options in any order.
+    """The item that `line` names: `locator | title=… | start=… | end=… | volume=… | public=1`, options in any order.
 
     `base` is the absolute folder that relative paths count from, `title` the one to use where the line gives none.
     A `|` belongs to the locator or the title unless a word and `=` follow it. Raises PlaylistError with a remedy.
@@ -50,6 +50,7 @@ def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = ""
         start_seconds=start,
         end_seconds=end,
         volume=_volume(given["volume"]) if "volume" in given else 1.0,
+        public_only=_switch("public", given.get("public", "0")),
     )
 
 
@@ -81,8 +82,8 @@ def _options(pieces: list[str]) -> dict[str, str]:
     for piece in pieces:
         name, _, value = piece.partition("=")
         name = name.strip().lower()
-        if name not in {"title", "start", "end", "volume"}:
-            raise PlaylistError(f"unknown option {name}=", remedy="known are title=, start=, end= and volume=")
+        if name not in {"title", "start", "end", "volume", "public"}:
+            raise PlaylistError(f"unknown option {name}=", remedy="known are title=, start=, end=, volume= and public=")
         if name in given:
             raise PlaylistError(f"{name}= is given twice", remedy="keep one of them")
         given[name] = value.strip()
@@ -109,6 +110,12 @@ def _volume(text: str) -> float:
             remedy="write for example volume=0.8; 1 changes nothing",
         )
     return volume
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in {"0", "1"}:
+        raise PlaylistError(f"{name}={text} is neither 1 nor 0", remedy=f"write {name}=1, or leave it out")
+    return text == "1"
 
 
 def _locator(locator: str, base: str, allowed: AllowedFolders) -> tuple[LocatorKind, str]:

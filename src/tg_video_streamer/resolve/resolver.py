@@ -23,6 +23,7 @@ from tg_video_streamer.resolve.cookies import private_copy, remove_left_copies
 from tg_video_streamer.resolve.failure import failure
 from tg_video_streamer.resolve.files import resolve_file
 from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.public_addresses import refuse_private
 
 DEADLINE_SECONDS = 45.0
 DISK_SECONDS = 15.0
@@ -83,8 +84,12 @@ class Resolver:
         ResolveError for everything that another try may mend.
         """
         if item.kind is LocatorKind.URL:
+            if item.public_only:
+                await refuse_private([item.locator])
             async with self._turns:
                 found = await self._ask_ytdlp(item)
+            if item.public_only:
+                found = await _public(found)
         else:
             found = await self._look_at_disk(item)
         if isinstance(found, Expansion) and len(found.children) >= self._most_children and item.kind is LocatorKind.URL:
@@ -150,6 +155,14 @@ async def ytdlp_version(python: str = sys.executable) -> str:
     if ended.returncode != 0 or not version:
         raise failure(ended.returncode or 2, ended.stderr_tail)
     return version
+
+
+async def _public(found: Media | Expansion) -> Media | Expansion:
+    """The same, if all of it is public; the children of a list are under the same rule."""
+    if isinstance(found, Expansion):
+        return replace(found, children=tuple(replace(child, public_only=True) for child in found.children))
+    await refuse_private(one.location for one in found.inputs if not one.is_file)
+    return found
 
 
 def _parsed(stdout: bytes) -> object:

@@ -71,6 +71,8 @@ class Account:
     def subscribe(self, on_update: OnUpdate) -> None:
         """Call `on_update` with each raw update (a Telethon TL object) from now on, after reconnections too."""
         self._on_update.append(on_update)
+        if self._client is not None:
+            self._client.add_event_handler(_as_handler(on_update), events.Raw)
 
     async def connect(self, *, timeout_seconds: float = 10.0) -> None:
         """Connect and ask whether the session is valid; raises SessionEnded, SessionUnreachable, ConfigError."""

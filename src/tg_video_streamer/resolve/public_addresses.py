@@ -1,0 +1,51 @@
+"""Tells whether a URL leads to the public internet: not to this host, its network, or a cloud's own services."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from tg_video_streamer.errors import ResolveError, SourceGone
+
+_LOOK_UP_SECONDS = 10.0
+
+
+async def refuse_private(urls: Iterable[str]) -> None:
+    """Raise SourceGone where one of the hosts has any address that is not public, ResolveError where one has none now.
+
+    What is looked up here can be another address a moment later, and a server may redirect: so it is asked for what a
+    person sends, and again for where the media lie. The URL itself is never repeated.
+    """
+    for host in {urlsplit(url).hostname or "" for url in urls}:
+        try:
+            async with asyncio.timeout(_LOOK_UP_SECONDS):
+                found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError, TimeoutError) as error:
+            raise ResolveError(f"{host or 'the host'} has no address now", remedy="check the address") from error
+        if not all(is_public(str(address[0])) for *_, address in found):
+            raise SourceGone(
+                "the address leads to a private network, which this item may not reach",
+                remedy="an operator may put it into the playlist",
+            )
+
+
+def is_public(address: str) -> bool:
+    """Whether an IPv4 or IPv6 address is of the public internet (RFC 6890); addresses in addresses are looked into."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+        if inner is None and found in _NAT64:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if inner is not None and not is_public(str(inner)):
+            return False
+    return found.is_global and not found.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last four bytes are an IPv4 address."""
