@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from stands.called_site import CalledSite, called_site
 from stands.service import command_line, running
+from stands.virtual_time import AheadClock
 from stands.waiting import wait_until
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.errors import ChildFailed
@@ -364,20 +365,11 @@ async def test_a_message_that_nobody_took_arrives_later() -> None:
         assert set(site.texts) == {"it happened"}
 
 
-class _AheadClock(SystemClock):
-    """The system's clock, and `ahead` seconds more."""
-
-    ahead = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
-
-
 async def test_a_late_message_says_how_late() -> None:
     """What could not be sent at once tells when it was."""
     with called_site() as site:
         site.status = 500
-        clock = _AheadClock()
+        clock = AheadClock()
         async with notifying(site, clock=clock, give_up_seconds=10_000.0) as notifier:
             notifier.notify("it happened", topic="a")
             await until(lambda: site.calls, "the first try")

@@ -18,11 +18,10 @@ from tg_video_streamer.control_parts import ControlParts, control_parts
 from tg_video_streamer.events import EventBus, Rung
 from tg_video_streamer.feed_parts import FeedParts
 from tg_video_streamer.heartbeat import Heartbeat
-from tg_video_streamer.library.library import Library
-from tg_video_streamer.live_parts import LiveParts, live_parts
+from tg_video_streamer.live_parts import live_parts
 from tg_video_streamer.logs import redaction
 from tg_video_streamer.metrics import Metrics
-from tg_video_streamer.metrics_server import MetricsServer, metrics_server
+from tg_video_streamer.metrics_server import metrics_server
 from tg_video_streamer.notify.notifier import Notifier
 from tg_video_streamer.notify.sending import notify_addresses
 from tg_video_streamer.outputs.assemble import output_handler

@@ -7,6 +7,8 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any
 
+from tg_video_streamer.clock import SystemClock
+
 
 class SetClock:
     """A Clock that stands until a test sets `now`, the time of both its hands."""
@@ -21,6 +23,16 @@ class SetClock:
     def wall(self) -> float:
         """See Clock."""
         return self.now
+
+
+class AheadClock(SystemClock):
+    """The system's clock, and `ahead` seconds more that have passed; its date is right."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        """See Clock."""
+        return super().monotonic() + self.ahead
 
 
 class _Jumping(selectors.DefaultSelector):

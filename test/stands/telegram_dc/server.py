@@ -25,6 +25,7 @@ from stands.telegram_dc.accounts import ACCOUNTS, HOST
 from stands.telegram_dc.calls import CALLS
 from stands.telegram_dc.chats import CHATS
 from stands.telegram_dc.login import LOGIN, announce_acceptance
+from stands.telegram_dc.messages import MESSAGES, say
 from stands.telegram_dc.wire import Connection
 from stands.telegram_dc.world import (
     API_HASH,
@@ -35,6 +36,7 @@ from stands.telegram_dc.world import (
     USER_ID,
     Chat,
     Fault,
+    Message,
     RpcFailed,
     StreamState,
     User,
@@ -44,7 +46,7 @@ from stands.telegram_dc.world import (
 
 __all__ = ["Fault", "RpcFailed", "StreamState", "TelegramStand"]
 Result = TypeVar("Result")
-_METHODS = ACCOUNTS.methods | LOGIN.methods | CHATS.methods | CALLS.methods
+_METHODS = ACCOUNTS.methods | LOGIN.methods | CHATS.methods | CALLS.methods | MESSAGES.methods
 
 
 class TelegramStand:
@@ -250,6 +252,18 @@ class TelegramStand:
     def push(self, chat_id: int, update: Any) -> None:
         """Push any TL update (of pyrogram.raw.types) to the members of a chat."""
         self.do(lambda: calls.announce(self._connections, self.chat(chat_id), update))
+
+    def say(
+        self, text: str, sender: int | None = USER_ID, *, chat_id: int = CHANNEL_ID, age_seconds: float = 0.0
+    ) -> Message:
+        """Somebody writes into a chat; without a sender the chat itself does."""
+        message = Message(sender=sender, text=text, age_seconds=age_seconds)
+        self.do(lambda: say(self._connections, self.world, self.chat(chat_id), message))
+        return message
+
+    def answers(self, message: Message, chat_id: int = CHANNEL_ID) -> list[str]:
+        """What was written in reply to a message, oldest first."""
+        return [one.text for one in list(self.chat(chat_id).messages.values()) if one.reply_to == message.id]
 
     # --- state
     def chat(self, chat_id: int = CHANNEL_ID) -> Chat:

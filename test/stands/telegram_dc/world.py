@@ -97,6 +97,18 @@ class Call:
 
 
 @dataclass(slots=True)
+class Message:
+    """A text in a chat; no sender: signed by the chat itself. `age_seconds`: so long ago it was written when it is told."""
+
+    sender: int | None
+    text: str
+    reply_to: int | None = None
+    age_seconds: float = 0.0
+    id: int = 0
+    edits: int = 0
+
+
+@dataclass(slots=True)
 class Chat:
     """A channel, a supergroup, or a basic group (`small`); `roles` by user id."""
 
@@ -110,6 +122,9 @@ class Chat:
     roles: dict[int, Role] = field(default_factory=dict)
     rtmp: tuple[str, str] = (RTMP_URL, RTMP_KEY)
     call: Call | None = None
+    messages: dict[int, Message] = field(default_factory=dict)
+    pinned: int = 0
+    pts: int = 1
 
 
 @dataclass(slots=True)
