@@ -27,8 +27,8 @@ from tg_video_streamer.notify.sending import notify_addresses
 from tg_video_streamer.outputs.assemble import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import OutputKind
-from tg_video_streamer.playlist.list_memory import ListMemory
 from tg_video_streamer.parts import Parts
+from tg_video_streamer.playlist.list_memory import ListMemory
 from tg_video_streamer.playlist.order import OrderKind
 from tg_video_streamer.playlist.position import PositionStore
 from tg_video_streamer.playlist.quarantine import Quarantine
@@ -65,9 +65,7 @@ class _Assembly:
         self.events = EventBus(self.loop)
         self.fanout = Fanout(prepared.slate.headers)
         self.store = PositionStore(settings.state_dir)
-        self.rotation = Rotation(order=OrderKind(settings.order), loop=settings.loop, seed=secrets.randbits(32))
-        if (position := self.store.load()) is not None:
-            self.rotation.restore(position)
+        self.rotation = self._rotation()
         self.quarantine = Quarantine(self.clock)
         self.watcher = PlaylistWatcher(prepared.playlist, media_folders=settings.media_dirs)
         self.ytdlp = YtdlpKeeper(settings, clock=self.clock, publish=self.events.publish)
@@ -96,6 +94,14 @@ class _Assembly:
             recalled=self.listing.recall,
             clock=self.clock,
         )
+
+    def _rotation(self) -> Rotation:
+        """The order, where the run before left it."""
+        settings = self.settings
+        rotation = Rotation(order=OrderKind(settings.order), loop=settings.loop, seed=secrets.randbits(32))
+        if (position := self.store.load()) is not None:
+            rotation.restore(position)
+        return rotation
 
     def _feeds(self) -> FeedParts:
         return FeedParts(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class _InChat:
     channel: SmallChannel
     room: ChatRoom
     chat_id: int
-    operators: Iterator[int] = field(default_factory=lambda: iter(OPERATORS))
+    operators: Iterator[int] = field(default_factory=lambda: cycle(OPERATORS))
 
     async def answered(self, text: str, sender: int | None = ADMIN) -> list[str]:
         """What is answered to `text`, once a later command of an admin was."""
