@@ -97,9 +97,9 @@ def telegram(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TelegramHost]
 
 
 def _log_in(person: Person) -> None:
-    person.waits_for("Phone number")
+    person.waits_for("Phone number", seconds=250)  # a deploy may be at work
     person.types(PHONE)
-    person.waits_for("(r: send another): ")
+    person.waits_for("(r: send another): ", seconds=60)
     person.types(CODE)
 
 
@@ -134,7 +134,7 @@ def test_the_command_that_the_log_gives_renews_the_session(telegram: TelegramHos
     assert command in journal
     with EnvWatcher(telegram.host.env) as watcher, _renewing(telegram, command) as person:
         _log_in(person)
-        code, _ = person.ends()
+        code, _ = person.ends(seconds=60)
     assert code == 0, person.seen
     assert {(look.there, look.mode) for look in watcher.looks} == {(True, 0o600)}
     assert len({look.text for look in watcher.looks}) == 2, "there was something between the old file and the new one"
