@@ -20,11 +20,8 @@ import yaml  # type: ignore[import-untyped]  # read in tests alone, which need n
 
 from stands.artefacts import REPOSITORY, artefact, light_wheels, make_light_release
 from stands.package_index import write_ytdlp_wheel
-from stands.person import at_a_terminal
 from stands.quickstart import BASE, VERSION, Walk, block, blocks, rented_host
-from stands.telegram_dc.world import CODE, PHONE
 from stands.waiting import wait_until
-from tg_video_streamer.envfile import read_env_file
 
 WORKFLOW = REPOSITORY / ".github/workflows/deploy-restart.yml"
 UNIT = "tg_video_streamer"
@@ -41,7 +38,7 @@ WALKED = {
     "Monitoring": 1,
     "Deploys by CI": 2,
 }
-"""How many blocks of commands each part has; a test below runs each."""
+"""How many blocks of commands each part has; a test below runs each, and test_deployed_session.py the login."""
 
 
 @pytest.fixture(scope="module")
@@ -109,29 +106,6 @@ def test_status_finds_the_service_for_root_too(on_air: tuple[Walk, str]) -> None
     walk, _ = on_air
     said = walk.on_host(f"cd {BASE}/current && venv/bin/tg-video-streamer status")
     assert "on air" in said
-
-
-@pytest.mark.long
-def test_a_session_is_renewed_as_it_says(on_air: tuple[Walk, str]) -> None:
-    """The one command, typed at by a person: the new session is in the file, private, and the process is the same."""
-    walk, _ = on_air
-    pid = walk.host.main_pid(UNIT)
-    shutil.copy(walk.telegram.key_file, walk.host.path("/srv/server.pem"))
-    walk.host.sh("chmod 644 /srv/server.pem")
-    settings = {**walk.telegram.settings(), "TELEGRAM_SERVER_KEY": "/srv/server.pem"}
-    walk.type(".env", *(f"{key}={value}" for key, value in settings.items()))
-    walk.host.sh(f"sudo -u tgstream nano {BASE}/shared/.env")
-    with at_a_terminal(walk.host.words(block("Log in")), folder=walk.folder) as person:
-        person.waits_for("Phone number", seconds=120)
-        person.types(PHONE)
-        person.waits_for("(r: send another): ", seconds=240)
-        person.types(CODE)
-        code, _ = person.ends(seconds=240)
-    assert code == 0, person.seen
-    env_file = walk.host.path(f"{BASE}/shared/.env")
-    assert len(read_env_file(env_file).values["SESSION_STRING"]) > 300
-    assert walk.host.sh(f"stat -c '%U %a' {BASE}/shared/.env").stdout == "tgstream 600\n"
-    assert walk.host.main_pid(UNIT) == pid
 
 
 @pytest.mark.long
