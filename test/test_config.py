@@ -192,6 +192,15 @@ def test_a_proxy_that_ffmpeg_cannot_use_is_a_warning(load: Load) -> None:
     assert load("YTDLP_PROXY=http://me:CANARY@127.0.0.1:3128\n").warnings == ()
 
 
+def test_a_way_in_for_live_streams_is_judged(load: Load) -> None:
+    """One that can be listened to is a warning; one that is none is told with its key and without its value."""
+    (warning,) = load("LIVE_INGEST=rtmp://0.0.0.0:1935/live/CANARYCANARYCANARY\n").warnings
+    assert warning.startswith("LIVE_INGEST: RTMP is not encrypted")
+    with pytest.raises(ConfigError) as error:
+        load("LIVE_INGEST=rtmps://0.0.0.0/live/CANARYCANARYCANARY\n")
+    assert error.value.problems == ["LIVE_INGEST: must begin with rtmp://; a proxy in front of it can add TLS"]
+
+
 def test_a_file_that_is_away_is_a_warning(load: Load) -> None:
     """A disk that is not mounted yet must not keep the channel off air."""
     assert load("FILLER_DIR=/nowhere/filler\n").warnings == ("FILLER_DIR: /nowhere/filler is not there",)

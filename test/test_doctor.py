@@ -24,7 +24,14 @@ from tg_video_streamer.config import Settings, load_settings
 from tg_video_streamer.control.wording import DEGRADED_REMEDY
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding, Verdict, problem
-from tg_video_streamer.doctor.host import clock_finding, disk_findings, port_finding, service_findings, space_finding
+from tg_video_streamer.doctor.host import (
+    clock_finding,
+    disk_findings,
+    ingest_finding,
+    port_finding,
+    service_findings,
+    space_finding,
+)
 from tg_video_streamer.doctor.network import folder_finding, look_at_outputs
 from tg_video_streamer.doctor.programs import speed_finding, ytdlp_finding
 from tg_video_streamer.doctor.session import look_at_session
@@ -211,6 +218,18 @@ def test_a_port_that_is_taken_is_a_warning() -> None:
     for host in ("192.0.2.1", "a..b"):
         wrong = port_finding("WEB_PORT", host, 1, own=False)
         assert (wrong.verdict, wrong.remedy) == (Verdict.PROBLEM, "correct WEB_HOST")
+
+
+def test_the_address_of_the_live_input_is_looked_at() -> None:
+    """A live stream has no other port to go to: a taken one is a problem, unless the service itself has it."""
+    with listening() as port:
+        taken = ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False)
+        assert (taken.verdict, taken.remedy) == (Verdict.PROBLEM, "stop what uses the port, or correct LIVE_INGEST")
+        assert ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=True).verdict is Verdict.OK
+    assert ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False).verdict is Verdict.OK
+    nowhere = ingest_finding(f"rtmp://192.0.2.1:1935/live/{CANARY}", own=True)
+    assert nowhere.verdict is Verdict.PROBLEM
+    assert CANARY not in f"{taken}{nowhere}"
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:

@@ -334,7 +334,7 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
 def live(frames: int, *, finished: bool = True, name: str = "L") -> Showing:
     """The operator's own stream, primed with `frames` pictures."""
     made = showing(name, frames, finished=finished, rung=Rung.LIVE)
-    return replace(made, counts=False, outcome=lambda: "live_ended")
+    return replace(made, counts=False, outcome=lambda: "live_ended" if finished else "live_stalled")
 
 
 def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: Stage) -> None:

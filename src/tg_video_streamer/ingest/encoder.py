@@ -197,7 +197,9 @@ class LiveEncoder:
         self._offer(self.showing)
 
     def _outcome(self) -> str:
-        return "live_failed" if self.error is not None else "live_ended"
+        if self.error is not None:
+            return "live_failed"
+        return "live_ended" if self.over or self.finishing else "live_stalled"
 
 
 def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> Source:

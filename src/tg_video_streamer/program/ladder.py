@@ -153,7 +153,7 @@ class Ladder:
                 continue
             if self._on_item() and (self.next is None or stretch.showing.grace() > 0):
                 self._set_aside(now, held=False)
-            self._descend("live_stalled" if self._on_live() else "source_stalled", out)
+            self._descend(stretch.showing.outcome() if self._on_live() else "source_stalled", out)
 
     def _leave(self, skipped: Showing, out: list[Stamped]) -> None:
         self._skip = None

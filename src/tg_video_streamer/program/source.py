@@ -46,7 +46,7 @@ class Showing:
     grace: Callable[[], float] = lambda: 0.0
     """For how many seconds it may be dry before the next item takes its place, asked while it is."""
     outcome: Callable[[], str] = lambda: "ended"
-    """Asked when it is drained: `ended`, or a word for what it died of."""
+    """Asked when it is drained, or live and dry: `ended`, or a word for what it died of."""
 
 
 class Replay:
