@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import (
     call,
     channels,
+    control_room,
     dead,
     encoding,
     long_programme,
@@ -51,6 +52,7 @@ QUESTIONS: dict[str, Callable[..., Table]] = {
     "long": long_programme.measure,
     "call": call.measure,
     "telegram": telegram.measure,
+    "control": control_room.measure,
 }
 """Each gets an empty folder and `quick`."""
 

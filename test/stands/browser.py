@@ -83,8 +83,8 @@ def chromium(
     # With the driver's path given, selenium has nothing to look for on the network.
     driver = webdriver.Chrome(options=options, service=Service(executable_path=shutil.which("chromedriver")))
     try:
-        driver.set_page_load_timeout(30)
-        driver.set_script_timeout(30)
+        driver.set_page_load_timeout(90)
+        driver.set_script_timeout(90)
         # The window's size is not the viewport's, and windows have a least width: this sets the viewport itself.
         viewport = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", viewport)
