@@ -20,7 +20,7 @@ from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.charts import charts_tag
 from tg_video_streamer.web.pages.figures import clock_text, rate_text, span_text
 from tg_video_streamer.web.pages.playlist import changes
-from tg_video_streamer.web.pages.russian import SAID
+from tg_video_streamer.web.pages.said_in_russian import SAID
 from tg_video_streamer.web.pages.words import TABLES, Language, Words
 
 EN, RU = Words(language=Language.ENGLISH), Words(language=Language.RUSSIAN)

@@ -187,6 +187,11 @@ ENGLISH: Mapping[str, str] = {
     "ended.killed": "the service was killed",
     "ended.stopped": "the service ended",
     "ended.resumed": "the item went on",
+    "ended.takeover": "by a live takeover",
+    "ended.live_ended": "the live stream ended",
+    "ended.live_stalled": "the live stream stalled",
+    "ended.live_failed": "the live stream failed",
+    "ended.filler_ready": "the filler was ready",
     # Session.
     "session.now": "Now",
     "session.state": "State",

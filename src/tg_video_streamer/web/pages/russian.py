@@ -1,4 +1,4 @@
-"""The pages' words in Russian, and what the service itself says, sentence by sentence."""
+"""The pages' words in Russian."""
 
 from __future__ import annotations
 
@@ -187,6 +187,11 @@ RUSSIAN: Mapping[str, str] = {
     "ended.killed": "сервис был убит",
     "ended.stopped": "сервис завершился",
     "ended.resumed": "передача продолжилась",
+    "ended.takeover": "прямым включением",
+    "ended.live_ended": "включение закончилось",
+    "ended.live_stalled": "включение прервалось",
+    "ended.live_failed": "включение не удалось",
+    "ended.filler_ready": "было готово заполнение",
     # Session.
     "session.now": "Сейчас",
     "session.state": "Состояние",
@@ -236,52 +241,3 @@ RUSSIAN: Mapping[str, str] = {
     "schedule.show_kind": "Передача",
     "schedule.station_id": "Позывные",
 }
-
-SAID: Mapping[str, str] = {
-    r"the programme began with it": "с этого начался эфир",
-    r"what was on before has ended": "предыдущее закончилось",
-    r"what was on before was skipped": "предыдущее пропущено",
-    r"the operator wants the slate": "так решил оператор",
-    r"it goes on where it was left": "продолжение с того же места",
-    r"an item was ready to take over": "передача готова к показу",
-    r"no item is ready; the filler was": "ни одна передача не готова, готово было заполнение",
-    r"the source of what was on before has run dry": "источник предыдущего иссяк",
-    r"the operator is live": "в эфире прямое включение оператора",
-    r"the live stream has ended": "прямое включение закончилось",
-    r"the live stream has stalled": "прямое включение прервалось",
-    r"the live stream could not be encoded any more": "прямое включение больше не удаётся кодировать",
-    r"the source of what was on before has failed": "источник предыдущего отказал",
-    r"what was on before came at a wrong frame rate": "предыдущее шло с неверной частотой кадров",
-    r"there is nothing to play; write something into the playlist": "играть нечего; впишите что-нибудь в плейлист",
-    r"the first item is not ready yet": "первая передача ещё не готова",
-    r"the service ends": "сервис завершается",
-    r"skipped (.*)": r"пропущено: \1",
-    r"paused: the slate is on, the item waits": "пауза: на экране заставка, передача ждёт",
-    r"resumed": "эфир продолжается",
-    r"resumed, but the slate is still on; take it away with: slate off": "пауза снята, но заставка ещё на экране",
-    r"the slate is on": "заставка на экране",
-    r"the slate is off": "заставка убрана",
-    r"jumping to (.*): it goes on air as soon as it is ready": r"переход: \1; в эфир, как только будет готово",
-    r"queued (.*)": r"в очереди: \1",
-    r"moved (.*)": r"перемещено: \1",
-    r"removed (\d+) items": r"убрано из очереди: \1",
-    r"removed (.*)": r"убрано: \1",
-    r"the playlist is saved": "плейлист сохранён",
-    r"the playlist is read again": "плейлист прочитан заново",
-    r"no item is on air, nothing to skip": "в эфире нет передачи, пропускать нечего",
-    r"the programme is not paused": "эфир не на паузе",
-    r"the playlist was changed by someone else since it was read": "плейлист тем временем изменил кто-то другой",
-    r"read it again, and make the change in what is there now": "сравните свой текст с тем, что там теперь",
-    r"(.*) is queued already": r"уже в очереди: \1",
-    r"output (.*) is retrying(?:: (.*))?": r"выход \1 повторяет попытку: \2",
-    r"output (.*) is suspended(?:: (.*))?": r"выход \1 приостановлен: \2",
-    r"the programme has stood still for (\d+) s": r"эфир стоит уже \1 с",
-    r"run: (.*)": r"выполните: \1",
-    r"the session is kept in the settings file": "сессия записана в настройки",
-    r"this is another account than before; it may not stream to the chat": "это другой аккаунт; он может не вести эфир чата",
-    r"that is not the code": "код неверный",
-    r"that is not the password": "пароль неверный",
-    r"in the Telegram app": "в приложении Telegram",
-    r"by SMS": "по SMS",
-}
-"""What the service says of itself, as patterns of whole sentences, and the same in Russian."""

@@ -11,7 +11,8 @@ from html import escape
 from starlette.requests import Request
 
 from tg_video_streamer.web.pages.english import ENGLISH
-from tg_video_streamer.web.pages.russian import RUSSIAN, SAID
+from tg_video_streamer.web.pages.russian import RUSSIAN
+from tg_video_streamer.web.pages.said_in_russian import SAID
 
 COOKIE = "lang"
 COOKIE_SECONDS = 365 * 86_400
