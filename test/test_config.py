@@ -56,6 +56,7 @@ def test_an_empty_file_gives_the_documented_defaults(load: Load, tmp_path: Path)
     assert (settings.prometheus_host, settings.prometheus_port) == ("127.0.0.1", 9090)
     assert (settings.web_host, settings.web_port) == ("127.0.0.1", 8080)
     assert settings.playlist == tmp_path / "playlist.txt"
+    assert settings.schedule == tmp_path / "schedule.toml"
     assert settings.library_dir == settings.state_dir / "library"
 
 
@@ -261,7 +262,7 @@ def test_secrets_inside_of_urls_are_known_for_masking(load: Load) -> None:
 def test_every_documented_key_is_accepted() -> None:
     """The keys are those of the contract, later pieces of work included."""
     contract = """
-        API_ID API_HASH SESSION_STRING SESSION_STRING_SPARE CHAT_ID PLAYLIST MEDIA_DIRS LOOP ORDER VIDEO_QUALITY
+        API_ID API_HASH SESSION_STRING SESSION_STRING_SPARE CHAT_ID PLAYLIST SCHEDULE MEDIA_DIRS LOOP ORDER VIDEO_QUALITY
         FFMPEG_ARGS TELEGRAM_PROXY YTDLP_PROXY OUTPUTS TELEGRAM_TRANSPORT CALL_JOIN_AS BUFFER_SECONDS SLATE_IMAGE SLATE_TEXT
         FILLER_DIR LIBRARY_DIR LIBRARY_MAX_GB LIBRARY_KEEP_REMOVED LOUDNESS_LUFS STATE_DIR PROMETHEUS_HOST
         PROMETHEUS_PORT WEB_HOST WEB_PORT WEB_TOKEN WEB_VIEWER_TOKEN WEB_NAMES WEB_BEHIND_PROXY CHAT_PUBLIC CHAT_GUIDE YTDLP_COOKIES YTDLP_ARGS YTDLP_PIN NOTIFY_URLS

@@ -134,6 +134,7 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         if parts.library is not None:
             await _open(parts.library)
             started.callback(parts.library.close)
+        await parts.scheduler.open()
         start("listing", parts.listing.run())
         await _prime(parts, start)
         if parts.filler is not None:
@@ -166,6 +167,7 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
 def _start_beside(parts: Parts, start: Start) -> None:
     """What the programme can do without: each begins again where it fails."""
     beside = {
+        "scheduler": parts.scheduler.run,
         "metrics": parts.metrics.run,
         "notify": parts.notifier.run,
         "yt-dlp": parts.ytdlp.run,

@@ -56,6 +56,7 @@ class Settings(BaseModel):
     chat_id: Annotated[str, read_by(parse_chat_reference)] = ""
 
     playlist: _Path = Path("playlist.txt")
+    schedule: Annotated[_Path, Field(validate_default=True)] = Path("schedule.toml")
     media_dirs: Annotated[tuple[_Path, ...], BeforeValidator(folders)] = ()
     loop: bool = True
     order: Literal["sequential", "shuffle"] = "sequential"
@@ -213,7 +214,8 @@ def _unknown(found: EnvFile) -> list[str]:
 
 def _away(settings: Settings) -> list[str]:
     """A warning for each file that is named but not there: the channel goes on without it."""
-    paths = [(name, getattr(settings, name)) for name in _MAY_BE_AWAY]
+    # A schedule is looked for in any case; one that is named should be there.
+    paths = [(name, getattr(settings, name)) for name in (*_MAY_BE_AWAY, *({"schedule"} & settings.model_fields_set))]
     paths += [("media_dirs", folder) for folder in settings.media_dirs]
     return [f"{name.upper()}: {path} is not there" for name, path in paths if path and not path.exists()]
 

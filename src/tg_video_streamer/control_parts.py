@@ -16,13 +16,16 @@ from tg_video_streamer.control.station import Station
 from tg_video_streamer.control.status import TelegramFacts
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.outputs.handler import OutputHandler
+from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.line import parse_line
+from tg_video_streamer.playlist.load import allowed_folders
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.program.director import Director
 from tg_video_streamer.program.listing import Listing
 from tg_video_streamer.program.playout import Playout
+from tg_video_streamer.program.scheduler import Scheduler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +46,8 @@ def control_parts(
     quarantine: Quarantine,
     listing: Listing,
     watcher: PlaylistWatcher,
+    scheduler: Scheduler,
+    allowed: Callable[[], AllowedFolders],
     outputs: Sequence[OutputHandler],
     playlist: Path,
     as_run: Path,
@@ -51,7 +56,7 @@ def control_parts(
     reload_settings: Callable[[], str],
     live: Callable[[], LiveFacts] | None,
 ) -> ControlParts:
-    """The control room of these parts; `warnings` and `reload_settings` as Reporter and Station take them."""
+    """The control room of these parts; what is queued may lie in the `allowed` folders; `warnings` and `reload_settings` as Reporter and Station take them."""
     began = clock.wall()
     reporter = Reporter(
         version=installed_version("tg-video-streamer"),
@@ -74,8 +79,9 @@ def control_parts(
         director=director,
         rotation=rotation,
         watcher=watcher,
-        playlist=PlaylistFile(playlist, allowed=lambda: watcher.allowed),
-        parse_line=lambda line: parse_line(line, base=str(playlist.parent), allowed=watcher.allowed),
+        scheduler=scheduler,
+        playlist=PlaylistFile(playlist, allowed=lambda: allowed_folders(playlist, watcher.media_folders)),
+        parse_line=lambda line: parse_line(line, base=str(playlist.parent), allowed=allowed()),
         reload_settings=reload_settings,
     )
     return ControlParts(reporter=reporter, recorder=recorder, station=station)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from tg_video_streamer.config import Settings
-from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.errors import ScheduleError, StreamerError
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments
 from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
+from tg_video_streamer.schedule.load import Source, missing
+from tg_video_streamer.schedule.load import load as load_schedule
 
 
 async def find_problems(settings: Settings, *, playlist: bool = True) -> list[str]:
-    """One line a problem; none: settings, encoder and, where asked for, `playlist` are in order."""
+    """One line a problem; none: settings, encoder and, where asked for, `playlist` and schedule are in order."""
     listed = await asyncio.to_thread(playlist_problems, settings) if playlist else []
-    return [*await encoder_problems(settings), *listed]
+    scheduled = await asyncio.to_thread(schedule_problems, settings) if playlist else []
+    return [*await encoder_problems(settings), *listed, *scheduled]
 
 
 async def encoder_problems(settings: Settings) -> list[str]:
@@ -36,3 +39,13 @@ def playlist_problems(settings: Settings) -> list[str]:
     if not playlist.entries and not problems:
         problems.append(f"{settings.playlist} lists nothing to play; write a file, folder or URL into it, one a line")
     return problems
+
+
+def schedule_problems(settings: Settings) -> list[str]:
+    """One line for everything that is wrong in the schedule, or that it names and that is not there."""
+    source = Source(path=settings.schedule, media_folders=settings.media_dirs)
+    try:
+        found = missing(load_schedule(source), source)
+    except ScheduleError as error:
+        found = error.problems
+    return [f"{settings.schedule}: {problem}" for problem in found]

@@ -3,6 +3,7 @@
 StreamerError
 ├── ConfigError           the settings are wrong (exit code 78)
 ├── PlaylistError         a playlist, or a line of it, cannot be read
+├── ScheduleError         the schedule cannot be read
 ├── ResolveError          a source cannot be found now
 │   ├── SourceGone        it will not come back: removed, private, blocked, unsupported
 │   └── ToolMissing       yt-dlp, its JavaScript runtime or ffmpeg is not there
@@ -70,6 +71,15 @@ class ConfigError(StreamerError):
 
 class PlaylistError(StreamerError):
     """A playlist, or a line of it, cannot be read."""
+
+
+class ScheduleError(StreamerError):
+    """The schedule is wrong; `problems` has a line for each thing."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """`problems`: one line each, beginning with its place in the file."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class ResolveError(StreamerError):

@@ -26,6 +26,7 @@ from tg_video_streamer.program.listing import Listing
 from tg_video_streamer.program.place import PlaceKeeper
 from tg_video_streamer.program.playout import Playout
 from tg_video_streamer.program.preparer import Preparer
+from tg_video_streamer.program.scheduler import Scheduler
 from tg_video_streamer.supervision.ytdlp_update import UpdateWatch
 from tg_video_streamer.telegram_parts import (
     TelegramParts,
@@ -41,6 +42,7 @@ class Parts:
     fanout: Fanout
     director: Director
     listing: Listing
+    scheduler: Scheduler
     place: PlaceKeeper
     filler: FillerKeeper | None
     library: Library | None

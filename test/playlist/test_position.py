@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tg_video_streamer.playlist.item import LocatorKind, make_item
 from tg_video_streamer.playlist.position import PositionStore
-from tg_video_streamer.playlist.rotation import Position
+from tg_video_streamer.playlist.standing import Position
 
 FULL = Position(
     key="k",

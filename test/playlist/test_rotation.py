@@ -62,8 +62,6 @@ def test_loops_or_ends() -> None:
     assert once.advance() is None
     once.replace(items("ABC"))
     assert play(once, 1) == "C"
-    once.rewind()
-    assert play(once, 2) == "AB"
 
 
 def test_upcoming_is_what_then_plays() -> None:

@@ -22,6 +22,7 @@ from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.server import CLIENT_SECONDS, MAX_CLIENTS, serve
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
 
 TITLES = ("Big Buck Bunny 🐰", "سلام دنیا", "Sintel")
 PREVIEW = "http://127.0.0.1:8080/"
@@ -162,6 +163,11 @@ class SmallChannel:
     def search(self, words: str) -> tuple[ItemStatus, ...]:
         """See Verbs."""
         return tuple(item for item in self.items if words.casefold() in item.title.casefold())
+
+    def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
+        """See Verbs."""
+        begins = f"{day or '2026-03-28'}T00:00:00+01:00"
+        return (ScheduledEntry(kind=EntryKind.PART, title="Playlist", starts_wall=0.0, starts=begins),)
 
     def playlist_read(self) -> PlaylistText:
         """See Verbs."""

@@ -55,6 +55,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._jumping = _Jumping()
+        self.wall_offset = 1_700_000_000.0
         super().__init__(self._jumping)
 
     def time(self) -> float:
@@ -67,7 +68,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def wall(self) -> float:
         """See Clock."""
-        return 1_700_000_000.0 + self.time()
+        return self.wall_offset + self.time()
 
 
 def run_for(loop: VirtualLoop, seconds: float, work: Coroutine[Any, Any, None]) -> None:

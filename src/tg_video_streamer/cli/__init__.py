@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import typer
 
-from tg_video_streamer.cli import asking, library, looking, page_token, running, session
-from tg_video_streamer.errors import ConfigError, NoService, StreamerError
+from tg_video_streamer.cli import asking, library, looking, page_token, running, schedule, session
+from tg_video_streamer.errors import ConfigError, NoService, ScheduleError, StreamerError
 
 PROGRAM = "tg-video-streamer"
 FAILED, WRONG_USAGE, NO_SERVICE, WRONG_CONFIGURATION = 1, 2, 3, 78
@@ -28,6 +28,7 @@ looking.add_commands(application)
 asking.add_commands(application)
 page_token.add_commands(application)
 library.add_commands(application)
+schedule.add_commands(application)
 session.add_commands(application)
 
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
         return _failed([f"{error.format_message().rstrip('.')}; see {where} --help"], WRONG_USAGE)
     except StreamerError as error:
-        lines = error.problems if isinstance(error, ConfigError) else [str(error)]
+        lines = error.problems if isinstance(error, ConfigError | ScheduleError) else [str(error)]
         return _failed(lines, _exit_code(error))
     except BrokenPipeError:
         # The reader of our output had enough; without this the interpreter complains when it flushes at exit.

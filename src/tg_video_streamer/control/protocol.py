@@ -18,6 +18,7 @@ from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.control.verbs import Verbs
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.schedule.day import ScheduledEntry
 
 MAX_REQUEST_BYTES = 4 * MAX_TEXT_BYTES
 """A whole playlist fits in, its letters escaped."""
@@ -100,6 +101,12 @@ VERBS: Mapping[str, Verb] = {
         changes=False,
         carry_out=lambda verbs, words: _as_json(verbs.search(words)),
     ),
+    "schedule": Verb(
+        summary="One day of the schedule, YYYY-MM-DD, or today's where that is empty.",
+        arguments={"day": str},
+        changes=False,
+        carry_out=lambda verbs, day: _as_json(verbs.schedule(day)),
+    ),
     "playlist_read": Verb(
         summary="The playlist's text and its version.",
         changes=False,
@@ -119,7 +126,7 @@ VERBS: Mapping[str, Verb] = {
         carry_out=lambda verbs, text, version: verbs.playlist_save(text, version=version),
     ),
 }
-_Told = ServiceStatus | ItemStatus | OutputStatus | LiveStatus | History | RungSpan | Sample
+_Told = ServiceStatus | ItemStatus | OutputStatus | LiveStatus | History | RungSpan | Sample | ScheduledEntry
 _KINDS = {str: "string", bool: "boolean", int: "whole number"}
 """What the arguments' types are called in JSON."""
 
@@ -221,6 +228,14 @@ def items_from_json(items: Any) -> tuple[ItemStatus, ...]:
     """The items in a reply; as `status_from_json`."""
     try:
         return tuple(ItemStatus(**_known(ItemStatus, item)) for item in items)
+    except (AttributeError, TypeError) as error:
+        raise _other_version() from error
+
+
+def entries_from_json(entries: Any) -> tuple[ScheduledEntry, ...]:
+    """The entries of a day in a reply; as `status_from_json`."""
+    try:
+        return tuple(ScheduledEntry(**_known(ScheduledEntry, entry)) for entry in entries)
     except (AttributeError, TypeError) as error:
         raise _other_version() from error
 

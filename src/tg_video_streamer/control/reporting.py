@@ -17,7 +17,8 @@ from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.program.director import Director
 from tg_video_streamer.program.listing import Listing
-from tg_video_streamer.program.playout import OnAir, Playout
+from tg_video_streamer.program.on_air import OnAir
+from tg_video_streamer.program.playout import Playout
 from tg_video_streamer.program.slate import SlateReason
 from tg_video_streamer.supervision.health import OutputFacts, problems
 
@@ -25,6 +26,7 @@ _REASONS = {
     "started": "the programme began with it",
     "ended": "what was on before has ended",
     "skipped": "what was on before was skipped",
+    "scheduled": "its time in the schedule had come",
     "held": "the operator wants the slate",
     "resumed": "it goes on where it was left",
     "item_ready": "an item was ready to take over",

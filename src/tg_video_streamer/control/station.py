@@ -12,13 +12,15 @@ from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile,
 from tg_video_streamer.control.recorder import Recorder
 from tg_video_streamer.control.reporting import Reporter, item_name
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
-from tg_video_streamer.errors import ControlError, PlaylistError
+from tg_video_streamer.errors import ControlError, PlaylistError, ScheduleError
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.program.director import Director
 from tg_video_streamer.program.playout import Playout
+from tg_video_streamer.program.scheduler import Scheduler
 from tg_video_streamer.program.slate import SlateReason
+from tg_video_streamer.schedule.day import ScheduledEntry
 
 _FOUND_ITEMS = 50
 _KEY = re.compile(r"[0-9a-f]{16}")
@@ -38,6 +40,7 @@ class Station:
         director: Director,
         rotation: Rotation,
         watcher: PlaylistWatcher,
+        scheduler: Scheduler,
         playlist: PlaylistFile,
         parse_line: ParseLine,
         reload_settings: Callable[[], str] = lambda: "",
@@ -49,6 +52,7 @@ class Station:
         self._director = director
         self._rotation = rotation
         self._watcher = watcher
+        self._scheduler = scheduler
         self._playlist = playlist
         self._parse_line = parse_line
         self._reload_settings = reload_settings
@@ -100,6 +104,7 @@ class Station:
     def reload(self) -> str:
         """See Verbs."""
         self._watcher.reload()
+        self._scheduler.reload()
         return "; ".join(filter(None, ("the playlist is read again", self._reload_settings())))
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
@@ -138,6 +143,13 @@ class Station:
         ahead = self._rotation.upcoming(None)
         found = (item for item in ahead if all(word in _searched(item) for word in wanted))
         return tuple(self._reporter.describe(item) for item in islice(found, _FOUND_ITEMS))
+
+    def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
+        """See Verbs."""
+        try:
+            return self._scheduler.day(day)
+        except ScheduleError as error:
+            raise ControlError(error.what) from error
 
     def playlist_read(self) -> PlaylistText:
         """See Verbs."""

@@ -7,6 +7,7 @@ from typing import Protocol
 from tg_video_streamer.control.history import History
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
+from tg_video_streamer.schedule.day import ScheduledEntry
 
 
 class Verbs(Protocol):
@@ -56,6 +57,9 @@ class Verbs(Protocol):
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
         """Items of queue and playlist whose title or file name has all the words, in the order in which they will play."""
+
+    def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
+        """What the schedule has for `day`, as YYYY-MM-DD, in its own time zone; empty: today. In order of their starts."""
 
     def playlist_read(self) -> PlaylistText:
         """The playlist as it is on the disk."""

@@ -20,8 +20,8 @@ from tg_video_streamer.notify.spell import Spell
 RENEW_COMMAND = "python test/auto_session_runner.py --write-env"
 SPARE_COMMAND = "tg-video-streamer session login --spare --write-env"
 DOCTOR_COMMAND = "tg-video-streamer doctor"
-_WISHES = frozenset({"paused", "operator"})
-"""The slate's own words where the operator wants it."""
+_WISHES = frozenset({"paused", "operator", "scheduled"})
+"""The slate's own words where the operator, or the schedule, wants it."""
 _SLATE_COMMANDS = {
     "playlist_empty": "the playlist has nothing to play; write something into it, and run: tg-video-streamer check"
 }
@@ -52,7 +52,7 @@ class _Trouble:
 class Judge:
     """Hears every event and says what to tell: trouble that lasts, its end, and what happens once and matters.
 
-    The slate counts where it is up by a failure and not by the operator's wish, an output from when it leaves the air
+    The slate counts where it is up by a failure and not by a wish or the schedule, an output from when it leaves the air
     until it is back, degraded mode from its beginning; each is told after `after_seconds` of it, and its end only where
     its beginning was told.
     """

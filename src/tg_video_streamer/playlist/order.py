@@ -35,9 +35,6 @@ class Order(Protocol):
     def put(self, index: int) -> None:
         """Move the place to before `index` of the run, where that means anything."""
 
-    def rewind(self) -> None:
-        """Begin the list anew."""
-
 
 class Sequential:
     """The order of the list itself."""
@@ -85,10 +82,6 @@ class Sequential:
     def put(self, index: int) -> None:
         """See Order."""
         self._next = index
-
-    def rewind(self) -> None:
-        """See Order."""
-        self._next = 0
 
 
 class Shuffle:
@@ -145,12 +138,6 @@ class Shuffle:
 
     def put(self, index: int) -> None:
         """See Order: a shuffled list has no place by index."""
-
-    def rewind(self) -> None:
-        """See Order."""
-        self.round = self._following_round([])
-        self.played = set()
-        self._left = None
 
     def _following_round(self, left: list[Item]) -> int:
         """The next round that does not begin with what was played last, or will be after `left`, where it need not."""

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from tg_video_streamer.playlist.json_file import item_as_json, item_from_json, read_object, write_object
-from tg_video_streamer.playlist.rotation import Position
+from tg_video_streamer.playlist.standing import Position
 
 _VERSION = 1
 _POSITION = "position.json"
@@ -61,6 +61,8 @@ class PositionStore:
                 "seed": position.seed,
                 "round": position.round_number,
                 "queue": [item_as_json(item) for item in position.queue],
+                "list": position.list_name,
+                "set_aside": [list(one) for one in position.set_aside],
             },
         )
         self._synced = position
@@ -76,6 +78,13 @@ class PositionStore:
             self._warn(_POSITION, str(error))
             return None
         return _gone_on(position, self._read(_SECONDS) or {})
+
+    def age_seconds(self, wall: float) -> float:
+        """How long before `wall` the place was saved last; infinite where it never was."""
+        try:
+            return wall - (self._folder / _SECONDS).stat().st_mtime
+        except OSError:
+            return math.inf
 
     def _only_went_on(self, position: Position) -> bool:
         """It is a little further in the item that was synced, which is still there."""
@@ -117,6 +126,9 @@ def _position_from_json(saved: dict[str, Any], played: dict[str, Any]) -> Positi
         round_number=int(saved["round"]),
         played=frozenset(str(key) for key in played["played"]) if same_round else frozenset(),
         queue=tuple(item_from_json(item) for item in saved["queue"]),
+        # A version before these wrote neither.
+        list_name=str(saved.get("list", "")),
+        set_aside=tuple((str(key), float(at)) for key, at in saved.get("set_aside", ())),
     )
 
 

@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.order import Order, OrderKind, Sequential, Shuffle
+from tg_video_streamer.playlist.standing import Position
 from tg_video_streamer.playlist.tree import Tree
 
 Available = Callable[[Item], bool]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Position:
-    """Where the rotation stands, as plain data for the position store."""
-
-    key: str = ""
-    """What is on air; empty before the first item."""
-    seconds: float = 0.0
-    """How far into it."""
-    trail: tuple[str, ...] = ()
-    """Keys of the last item out of the list: the lists it came out of, outermost first, then its own."""
-    entry_index: int = 0
-    child_index: int = 0
-    """Its place among the playlist's entries, and among the items of its entry."""
-    passed: bool = False
-    """It is over and something from the queue is on air."""
-    seed: int = 0
-    round_number: int = 0
-    played: frozenset[str] = frozenset()
-    """Shuffle: what was played in this round."""
-    queue: tuple[Item, ...] = ()
-    """Queued by hand; begins with what is on air where that came from the queue."""
 
 
 class Rotation:
@@ -56,6 +34,7 @@ class Rotation:
         self._jump: Item | None = None
         self._last = Position(seed=seed)
         self._resuming: Position | None = None
+        self._set_aside: dict[str, float] = {}
 
     @property
     def current(self) -> Item | None:
@@ -71,6 +50,11 @@ class Rotation:
     def finished(self) -> bool:
         """Everything was played and nothing loops."""
         return not self.empty and self.peek() is None
+
+    @property
+    def list_name(self) -> str:
+        """Whose items these are; empty for the playlist itself."""
+        return self._last.list_name
 
     def replace(self, entries: Sequence[Item]) -> None:
         """The playlist was edited. What is on air, the queue and the place in the list stay as they are."""
@@ -125,18 +109,16 @@ class Rotation:
             self._take(item, item if jumped else resumed)
             self._from_queue = False
             self._resuming = None
+        self._set_aside.pop(item.key, None)
         self._current = item
         return item
 
     def interject(self, item: Item) -> None:
         """`item` goes on air out of its turn, since it was late: the place stays, and a restart resumes it all the same."""
+        self._queue = [queued for queued in self._queue if queued.key != item.key]
+        self._set_aside.pop(item.key, None)
         self._current = item
         self._from_queue = True
-
-    def rewind(self) -> None:
-        """Begin the list anew, for example after it has finished."""
-        self._resuming = None
-        self._order.rewind()
 
     def jump(self, key: str) -> Item:
         """The item of the list with `key` comes next, before the queue, and the list goes on behind it.
@@ -150,6 +132,29 @@ class Rotation:
         self._jump = self._tree.run.items[index]
         self._order.put(index)
         return self._jump
+
+    def turn_to(self, name: str, entries: Sequence[Item], place: Position | None) -> None:
+        """Another list takes the place of this one, at its own `place`; what is on air and the queue stay as they are."""
+        self._from_queue = self._current is not None
+        place = replace(place or Position(seed=self._last.seed), list_name=name)
+        self._tree = Tree()
+        if self._shuffle is not None:
+            self._shuffle = Shuffle(loop=self.loops, seed=place.seed)
+        self._order = self._shuffle or Sequential(loop=self.loops)
+        self._jump = None
+        self.restore(replace(place, queue=tuple(self._queue), set_aside=tuple(self._set_aside.items())))
+        self.replace(entries)
+
+    def leave(self) -> Position:
+        """The list's own place, for `turn_to`: without what is on air or queued, which does not go with it."""
+        place = self.position()
+        return replace(place, key="", passed=place.passed or self._current is not None, queue=(), set_aside=())
+
+    def interpose(self, item: Item, *, seconds: float = 0.0) -> None:
+        """Play `item` next, from `seconds` on and before what was queued by hand."""
+        self._queue = [item, *(queued for queued in self._queue if queued.key != item.key)]
+        if seconds > 0:
+            self._set_aside[item.key] = seconds
 
     def queue_add(self, item: Item, *, place: int | None = None) -> None:
         """Queue `item` at `place`, None for the end. Raises PlaylistError where it is queued already."""
@@ -183,7 +188,8 @@ class Rotation:
     def position(self, seconds: float = 0.0) -> Position:
         """A snapshot; `seconds`: how far into `current`. While a restored position waits to be resumed it is that one."""
         if self._resuming is not None and self._current is None:
-            return replace(self._resuming, queue=tuple(self._queue))
+            aside = tuple(self._set_aside.items())
+            return replace(self._resuming, queue=tuple(self._queue), set_aside=aside)
         on_air = (self._current,) if self._from_queue and self._current is not None else ()
         return replace(
             self._last,
@@ -194,11 +200,13 @@ class Rotation:
             round_number=self._shuffle.round if self._shuffle else 0,
             played=frozenset(self._shuffle.played) if self._shuffle else frozenset(),
             queue=(*on_air, *self._queue),
+            set_aside=tuple(self._set_aside.items()),
         )
 
     def restore(self, position: Position) -> None:
         """Go on where `position` was taken: its item comes next, before the queue, at `resume_seconds`."""
         self._queue = list(position.queue)
+        self._set_aside = dict(position.set_aside)
         self._last = position
         self._resuming = position
         if self._shuffle is not None:
@@ -211,9 +219,11 @@ class Rotation:
         self._settle()
 
     def resume_seconds(self, item: Item) -> float:
-        """Where `item` was when the restored position was taken; 0 for everything else. Ask before `advance`."""
+        """Where `item` was when it was cut or the restored position taken; 0 for all others. Ask before `advance`."""
         resuming = self._resuming
-        return resuming.seconds if resuming and self._current is None and resuming.key == item.key else 0.0
+        if resuming and self._current is None and resuming.key == item.key:
+            return resuming.seconds
+        return self._set_aside.get(item.key, 0.0)
 
     def _ahead(self) -> Iterator[Item]:
         resumed = self._resume_item()
@@ -239,6 +249,7 @@ class Rotation:
                 first = run.entry_indexes.index(run.entry_indexes[index])
                 self._last = Position(
                     seed=self._last.seed,
+                    list_name=self._last.list_name,
                     trail=(*run.trails[index], item.key),
                     entry_index=run.entry_indexes[index],
                     child_index=index - first,

@@ -24,6 +24,16 @@ log = structlog.get_logger(__name__)
 Fingerprint = tuple[str, int, int, int, int] | None
 
 
+def fingerprint(path: Path) -> Fingerprint:
+    """What is another after each change of the file, of a link to it or of the link's target; None: it is not there."""
+    real = os.path.realpath(path)
+    try:
+        found = os.stat(real)  # noqa: PTH116 - beside realpath, whose answer is a string
+    except OSError:
+        return None
+    return real, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 class PlaylistWatcher:
     """Watches one playlist file, links to it included; what counts is a look at the file, notices only wake it early."""
 
@@ -32,16 +42,23 @@ class PlaylistWatcher:
     ) -> None:
         """`media_folders`: where files may lie beside the playlist's own folder."""
         self._playlist = playlist.absolute()
-        self._media_folders = media_folders
+        self.media_folders = media_folders
+        """As of the last `allow`."""
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
         self._forced = False
         self.allowed: AllowedFolders = allowed_folders(self._playlist, media_folders)
         """What may be played, as of the last read: the playlist's own folder changes with a link's target."""
 
+    def turn_to(self, playlist: Path) -> None:
+        """Watch another file from now on; its state is yielded next."""
+        self._playlist = playlist.absolute()
+        self.allowed = allowed_folders(self._playlist, self.media_folders)
+        self.reload()
+
     def allow(self, media_folders: tuple[Path, ...]) -> None:
         """From the next read on, files may lie in these."""
-        self._media_folders = media_folders
+        self.media_folders = media_folders
 
     def reload(self) -> None:
         """Read the file again at once and yield it, changed or not."""
@@ -50,20 +67,21 @@ class PlaylistWatcher:
 
     async def states(self) -> AsyncGenerator[Playlist, None]:
         """The playlist now, and after each change; never ends. Missing, empty and binary files are states like others."""
-        seen = self._fingerprint()
-        playlist = await self._load()
-        yield playlist
+        playlist: Playlist | None = None
+        forced = False
         while True:
-            await self._wait(seen)
-            forced, self._forced = self._forced, False
-            seen = await self._settled()
+            seen = await self._settled() if playlist is not None else self._fingerprint()
+            path = self._playlist
             fresh = await self._load()
-            if forced or fresh != playlist:
+            # What was read of a file that is no longer to be watched is nobody's; the other one is read next.
+            if path == self._playlist and (forced or fresh != playlist):
                 playlist = fresh
                 yield playlist
+            await self._wait(seen)
+            forced, self._forced = self._forced, False
 
     async def _load(self) -> Playlist:
-        self.allowed = allowed_folders(self._playlist, self._media_folders)
+        self.allowed = allowed_folders(self._playlist, self.media_folders)
         playlist = await asyncio.to_thread(load, self._playlist, self.allowed)
         log.info("playlist read", entries=len(playlist.entries), problems=len(playlist.problems))
         return playlist
@@ -118,9 +136,4 @@ class PlaylistWatcher:
         return {self._playlist.parent, Path(os.path.realpath(self._playlist)).parent}
 
     def _fingerprint(self) -> Fingerprint:
-        real = os.path.realpath(self._playlist)
-        try:
-            found = os.stat(real)  # noqa: PTH116 - beside realpath, whose answer is a string
-        except OSError:
-            return None
-        return real, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        return fingerprint(self._playlist)

@@ -106,13 +106,13 @@ class Director:
         self._went_on(showing) if change is Change.WENT_ON else self._came_off(showing, reason)
         self.wake()
 
-    def renew_next(self, *, look: bool = False) -> None:
-        """The order has changed, or the `look` of all items: what is primed must be what comes next again."""
+    def renew_next(self, *, anew: bool = False) -> None:
+        """The order has changed, or with `anew` the look or place of items: what is primed must be what comes next again."""
         self.wake()
         wanted = self._wanted(len(self._coming))
         in_order = [act for act in self._coming if not act.late]
         for at, act in enumerate(in_order):
-            if look or at >= len(wanted) or wanted[at].key != act.item.key:
+            if anew or at >= len(wanted) or wanted[at].key != act.item.key:
                 for stale in in_order[at:]:
                     self._drop(stale)
                 return

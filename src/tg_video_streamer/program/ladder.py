@@ -1,6 +1,7 @@
 """Which rung viewers are on: always the highest that works, down in the very frame where one fails, and up by itself.
 
-live → item → next item → filler → slate. The slate lies in memory, so a frame is always found.
+live → item → next item → filler → slate. The slate lies in memory, so a frame is always found. A next item may have an
+appointment: it is no rung before its frame, and may cut what is on there, unless that is live.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from tg_video_streamer.errors import FeedError
 from tg_video_streamer.events import Rung
 from tg_video_streamer.media import Packet, Stamped
+from tg_video_streamer.program.appointment import Appointment
 from tg_video_streamer.program.slate import Slate, SlateReason
 from tg_video_streamer.program.source import Showing, SlateSource
 from tg_video_streamer.program.stretch import Stretch
@@ -67,6 +69,8 @@ class Ladder:
         """Primed: takes over from everything but the operator's slate."""
         self.next: Showing | None = None
         """Primed: follows the item, or replaces filler and slate at once."""
+        self.appointment: Appointment | None = None
+        """Of `next`; None: in its turn."""
         self.filler: Showing | None = None
         """Primed: covers what the items leave open."""
         self.held: SlateReason | None = None
@@ -134,11 +138,12 @@ class Ladder:
         elif self.live is not None and not self._on_live():
             self._set_aside(now, held=True)
             self._take_over(out)
-        elif not self._on_item() and not self._on_live():
+        elif not self._keep_appointment(out) and not self._on_item() and not self._on_live():
             self._climb(now, out)
 
     def frame(self, now: float, out: list[Stamped]) -> None:
         """Append exactly one picture, and the sound that belongs before it."""
+        self._keep_appointment(out)
         while True:
             stretch = self.stretch or self._descend("started", out)
             try:
@@ -151,7 +156,7 @@ class Ladder:
             if stretch.showing.source.drained:
                 self._descend(stretch.showing.outcome(), out)
                 continue
-            if self._on_item() and (self.next is None or stretch.showing.grace() > 0):
+            if self._on_item() and (self._due is None or stretch.showing.grace() > 0):
                 self._set_aside(now, held=False)
             self._descend(stretch.showing.outcome() if self._on_live() else "source_stalled", out)
 
@@ -172,14 +177,14 @@ class Ladder:
             elif _ready(aside):
                 self._resume(aside, "resumed", out)
                 return
-            elif self.next is not None and now - aside.since >= showing.grace():
+            elif self._due is not None and now - aside.since >= showing.grace():
                 self._forget("source_stalled")
-        if self._aside is None and self.next is not None:
+        if self._aside is None and self._due is not None:
             self._descend("item_ready", out)
         elif self._slate_shown is not None and self.filler is not None:
             self._descend("filler_ready", out)
-        elif self._slate_shown not in {None, self.slate_reason}:
-            self._to_slate(self.slate_reason, str(self.slate_reason), out)
+        elif self._slate_shown not in {None, self._why_slate}:
+            self._to_slate(self._why_slate, str(self._why_slate), out)
 
     def _descend(self, reason: str, out: list[Stamped]) -> Stretch:
         """Cut to the highest rung that is ready."""
@@ -187,18 +192,42 @@ class Ladder:
             return self._to_slate(self.held, reason, out)
         if self.live is not None:
             return self._take_over(out)
+        if self._must_begin:
+            self._forget("scheduled")
         if self._on_live() and (aside := self._aside) is not None:
             if aside.stretch.showing.source.drained:
                 self._forget(aside.stretch.showing.outcome())
             elif _ready(aside):
                 return self._resume(aside, reason, out)
-        if self._aside is None and self.next is not None:
-            showing, self.next = self.next, None
-            return self._cut(showing, reason, out)
+        if self._aside is None and (due := self._due) is not None:
+            self.next = self.appointment = None
+            return self._cut(due, reason, out)
         if self.filler is not None:
             showing, self.filler = self.filler, None
             return self._cut(showing, reason, out)
-        return self._to_slate(self.slate_reason, reason, out)
+        return self._to_slate(self._why_slate, reason, out)
+
+    def _keep_appointment(self, out: list[Stamped]) -> bool:
+        """Cut to what is to begin in this frame; what it cuts is over. What is live goes on."""
+        if not self._must_begin or self.held is not None or self._on_live():
+            return False
+        self._descend("scheduled", out)
+        return True
+
+    @property
+    def _must_begin(self) -> bool:
+        return self.appointment is not None and self.appointment.cuts and self._due is not None
+
+    @property
+    def _due(self) -> Showing | None:
+        """`next`, unless its time is still to come."""
+        early = self.appointment is not None and self.frames < self.appointment.frame
+        return None if early else self.next
+
+    @property
+    def _why_slate(self) -> SlateReason:
+        waits = self.next is not None and self._due is None and self._aside is None
+        return SlateReason.SCHEDULED if waits else self.slate_reason
 
     def _take_over(self, out: list[Stamped]) -> Stretch:
         assert self.live is not None  # noqa: S101 - the caller has looked

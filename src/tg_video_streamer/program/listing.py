@@ -68,6 +68,13 @@ class Listing:
             if self._memory is not None:
                 tasks.create_task(self._keep(self._memory))
 
+    def turn_to(self, playlist: Path) -> None:
+        """The rotation has another list now: follow its file."""
+        self._lists.clear()
+        self._follow_known_folders()
+        self._watcher.turn_to(playlist)
+        self._changed()
+
     def expand(self, item: Item, expansion: Expansion) -> None:
         """`item` turned out to be a list. Raises PlaylistError where lists are nested too deep."""
         self._expand(item, expansion)

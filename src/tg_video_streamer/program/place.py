@@ -9,7 +9,8 @@ from collections.abc import Callable
 import structlog
 
 from tg_video_streamer.playlist.position import PositionStore
-from tg_video_streamer.playlist.rotation import Position, Rotation
+from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playlist.standing import Position
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
@@ -14,8 +13,10 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import FeedError
 from tg_video_streamer.events import CameOff, EventBus, Rung, SourceFailed, WentOn
 from tg_video_streamer.media import FRAMES_PER_SECOND, Stamped, seconds
+from tg_video_streamer.program.appointment import Beginnings, appointment
 from tg_video_streamer.program.fanout import Fanout
 from tg_video_streamer.program.ladder import Cut, Ladder
+from tg_video_streamer.program.on_air import OnAir
 from tg_video_streamer.program.slate import Slate, SlateReason
 from tg_video_streamer.program.source import Showing
 from tg_video_streamer.program.states import CHANNEL_TRANSITIONS, STATE_OF_RUNG, ChannelState
@@ -41,17 +42,6 @@ class Change(StrEnum):
 Listener = Callable[[Change, Showing, str], None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OnAir:
-    """What viewers see at one moment."""
-
-    showing: Showing
-    since_wall: float
-    reason: str
-    own_seconds: float
-    """Position in the showing's own time."""
-
-
 class Playout:
     """One programme. Commands may come from any thread; they count from the next frame on.
 
@@ -60,6 +50,8 @@ class Playout:
 
     def __init__(self, *, slate: Slate, fanout: Fanout, clock: Clock, events: EventBus, listener: Listener) -> None:
         """`listener` is called from the playout's thread, for every showing but the slate; it must return at once."""
+        self.beginnings: Beginnings = lambda _: None
+        """Set by whoever has items with a time of their own."""
         self._fanout = fanout
         self._clock = clock
         self._events = events
@@ -224,6 +216,12 @@ class Playout:
                 log.warning("programme was late: the process or the host was frozen", seconds=round(late, 2))
                 self._epoch += late
                 self.gap_seconds += late
+            ladder.appointment = appointment(
+                self.beginnings(ladder.next.key) if ladder.next is not None else None,
+                # Asked each time: a clock on the wall is set now and then.
+                wall=self._clock.wall(),
+                programme_seconds=self._clock.monotonic() - self._epoch,
+            )
             ladder.obey(now, out)
             due = int((now - self._epoch) * FRAMES_PER_SECOND + 1e-6) + 1
             while ladder.frames < due:

@@ -42,6 +42,7 @@ class SlateReason(StrEnum):
     SOURCE_FAILED = "source_failed"
     PAUSED = "paused"
     OPERATOR = "operator"
+    SCHEDULED = "scheduled"
     STOPPING = "stopping"
 
 
@@ -52,6 +53,7 @@ SENTENCES: Mapping[SlateReason, str] = MappingProxyType(
         SlateReason.SOURCE_FAILED: "We lost the picture and are getting it back.",
         SlateReason.PAUSED: "The programme is paused.",
         SlateReason.OPERATOR: "The programme continues shortly.",
+        SlateReason.SCHEDULED: "The next programme begins in a moment.",
         SlateReason.STOPPING: "The broadcast is ending. Thank you for watching.",
     }
 )

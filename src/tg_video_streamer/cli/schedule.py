@@ -1,0 +1,81 @@
+"""The command that shows a day of the schedule: as the service has it in force, or from the file where none runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tg_video_streamer.cli.place import EnvFileOption, settings_file, state_dir
+from tg_video_streamer.cli.running import load
+from tg_video_streamer.control import client
+from tg_video_streamer.control.protocol import entries_from_json
+from tg_video_streamer.control.wording import printable
+from tg_video_streamer.errors import NoService
+from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
+
+
+def show(
+    env_file: EnvFileOption = None,
+    *,
+    day: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Another day than today.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="The entries, as a JSON list.")] = False,
+) -> int:
+    """Say what is on when on one day, in the schedule's time zone."""
+    entries = _entries(env_file, day)
+    if as_json:
+        typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
+    else:
+        typer.echo("\n".join(map(line_of, entries)))
+    return 0
+
+
+def line_of(entry: ScheduledEntry) -> str:
+    """One entry for people: `20:00 News, hard start`."""
+    if entry.kind == EntryKind.STATION_ID:
+        return f"every {entry.every_minutes:g} minutes: station id"
+    begins, ends = _clock(entry.starts), _clock(entry.ends)
+    if entry.kind == EntryKind.PART:
+        return f"{begins}-{ends}  {printable(entry.title)}  ({printable(entry.playlist)})"
+    until = f" to {ends}" if ends else ""
+    how = "hard start" if entry.hard else "when the item on air has ended"
+    return f"    {begins}  {printable(entry.title)}{until}, {how}"
+
+
+def _clock(moment: str) -> str:
+    """`20:00` out of ISO 8601, with seconds only where there are any."""
+    at = moment[11:19]
+    return at.removesuffix(":00") if at.count(":") == 2 else at
+
+
+def _entries(env_file: Path | None, day: str) -> tuple[ScheduledEntry, ...]:
+    try:
+        answer = client.ask(state_dir(settings_file(env_file), os.environ), "schedule", {"day": day})
+    except NoService:
+        return _from_file(env_file, day)
+    return entries_from_json(answer)
+
+
+def _from_file(env_file: Path | None, day: str) -> tuple[ScheduledEntry, ...]:
+    from tg_video_streamer.clock import SystemClock  # noqa: PLC0415 - only where no service answers
+    from tg_video_streamer.schedule.day import day_view, read_day, today  # noqa: PLC0415 - the same
+    from tg_video_streamer.schedule.load import Source  # noqa: PLC0415 - the same
+    from tg_video_streamer.schedule.load import load as load_schedule  # noqa: PLC0415 - the same
+    from tg_video_streamer.schedule.timetable import Timetable  # noqa: PLC0415 - the same
+
+    settings = load(env_file, demo=False).settings
+    timetable = Timetable(load_schedule(Source(path=settings.schedule, media_folders=settings.media_dirs)))
+    wanted = read_day(day) if day else today(timetable, SystemClock().wall())
+    return day_view(timetable, wanted, playlist=settings.playlist.name)
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Put this module's command on the command line."""
+    schedule = typer.Typer(help="Day parts, shows at their time, station ids.", rich_markup_mode=None)
+    schedule.callback()(lambda: None)
+    schedule.command("show")(show)
+    application.add_typer(schedule, name="schedule")

@@ -1,0 +1,35 @@
+"""When an item is to begin that has a time of its own: by the clock on the wall, and in frames of the programme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tg_video_streamer.media import FRAMES_PER_SECOND
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beginning:
+    """Not before `wall`, in seconds since 1970; where it `cuts`, at that frame, whatever is on air."""
+
+    wall: float
+    cuts: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Appointment:
+    """The same in frames since the programme began."""
+
+    frame: int
+    cuts: bool
+
+
+Beginnings = Callable[[str], Beginning | None]
+"""By an item's key; None: in its turn. Asked in the playout's thread."""
+
+
+def appointment(begins: Beginning | None, *, wall: float, programme_seconds: float) -> Appointment | None:
+    """The frame that is nearest to the time; `wall` and `programme_seconds` are the same moment on both clocks."""
+    if begins is None:
+        return None
+    return Appointment(frame=round((programme_seconds + begins.wall - wall) * FRAMES_PER_SECOND), cuts=begins.cuts)

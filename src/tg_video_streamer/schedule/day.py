@@ -1,0 +1,110 @@
+"""One day of the schedule as people see it: what is on from when to when, in local time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from tg_video_streamer.errors import ScheduleError
+from tg_video_streamer.schedule.timetable import Timetable
+
+
+class EntryKind(StrEnum):
+    """What an entry of a day is."""
+
+    PART = "part"
+    SHOW = "show"
+    STATION_ID = "station_id"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduledEntry:
+    """One line of a day; times are seconds since 1970, and the same in the schedule's zone as ISO 8601 with offset."""
+
+    kind: EntryKind
+    title: str
+    starts_wall: float
+    starts: str
+    ends_wall: float | None = None
+    """None where nobody knows: most shows."""
+    ends: str = ""
+    hard: bool = False
+    playlist: str = ""
+    """The file's name, of a part."""
+    every_minutes: float = 0.0
+    """Of station ids."""
+
+
+def today(timetable: Timetable, wall: float) -> date:
+    """The day that it is at `wall` in the schedule's zone."""
+    return datetime.fromtimestamp(wall, timetable.schedule.zone).date()
+
+
+def read_day(text: str) -> date:
+    """A day as YYYY-MM-DD. Raises ScheduleError."""
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass  # a day that no month has: as wrong as anything else
+    raise ScheduleError([f"'{text[:20]}' is no day; write it as 2026-03-29"])
+
+
+def day_view(timetable: Timetable, day: date, *, playlist: str) -> tuple[ScheduledEntry, ...]:
+    """All of `day`: its parts without a hole, the shows that begin on it, and that there are station ids.
+
+    `playlist` is the name of the file that plays where no part holds. In the order of their beginnings, a part before
+    what begins in it, and the station ids at the end.
+    """
+    begins, ends = timetable.bounds(day)
+    entries = [
+        _entry(
+            timetable,
+            span.begins,
+            span.ends,
+            kind=EntryKind.PART,
+            title=span.part.title if span.part is not None else "Playlist",
+            playlist=span.part.playlist.name if span.part is not None else playlist,
+        )
+        for span in timetable.spans(begins, ends)
+    ]
+    for one in timetable.shows(begins, ends):
+        item = one.show.item
+        seconds = None if item.end_seconds is None else item.end_seconds - item.start_seconds
+        until = None if seconds is None else datetime.fromtimestamp(one.begins.timestamp() + seconds, UTC)
+        entries.append(
+            _entry(timetable, one.begins, until, kind=EntryKind.SHOW, title=one.show.title, hard=one.show.hard)
+        )
+    if (station_id := timetable.schedule.station_id) is not None:
+        minutes = station_id.every_seconds / 60
+        entries.append(
+            _entry(timetable, begins, ends, kind=EntryKind.STATION_ID, title="Station id", every_minutes=minutes)
+        )
+    return tuple(sorted(entries, key=lambda entry: (entry.kind is EntryKind.STATION_ID, entry.starts_wall)))
+
+
+def _entry(
+    timetable: Timetable,
+    begins: datetime,
+    ends: datetime | None,
+    *,
+    kind: EntryKind,
+    title: str,
+    hard: bool = False,
+    playlist: str = "",
+    every_minutes: float = 0.0,
+) -> ScheduledEntry:
+    zone = timetable.schedule.zone
+    return ScheduledEntry(
+        kind=kind,
+        title=title,
+        starts_wall=begins.timestamp(),
+        starts=begins.astimezone(zone).isoformat(timespec="seconds"),
+        ends_wall=ends.timestamp() if ends is not None else None,
+        ends=ends.astimezone(zone).isoformat(timespec="seconds") if ends is not None else "",
+        hard=hard,
+        playlist=playlist,
+        every_minutes=every_minutes,
+    )

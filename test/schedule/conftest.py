@@ -1,0 +1,19 @@
+"""A real slate for the scheduled programme."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from stands.feeding import SMALL
+from stands.numbered import any_ffmpeg
+from tg_video_streamer.program.slate import Slate, prepare_slate
+
+
+@pytest.fixture(scope="session")
+def slate(tmp_path_factory: pytest.TempPathFactory) -> Slate:
+    """The slate as ffmpeg made it."""
+    folder: Path = tmp_path_factory.mktemp("slate")
+    return asyncio.run(prepare_slate(SMALL, ffmpeg=Path(any_ffmpeg()), cache_dir=folder))

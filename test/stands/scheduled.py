@@ -1,0 +1,259 @@
+"""A whole programme with its schedule in virtual time: the real parts, fed by sources of any length that cost nothing.
+
+programme = Scheduled(folder, slate, at=datetime(2026, 3, 29, 0, 50, tzinfo=UTC), lengths={"film": 600})
+programme.run(1200)
+assert programme.aired() == [("film", 0.0), ("news", 600.0)]      # what viewers saw, and from which second on
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from stands.feeding import SMALL
+from stands.virtual_time import VirtualLoop, run_for
+from tg_video_streamer.config import load_settings
+from tg_video_streamer.events import Event, EventBus
+from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.feed_parts import FeedParts
+from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.load import load
+from tg_video_streamer.preparation import Prepared
+from tg_video_streamer.program.fanout import Fanout
+from tg_video_streamer.program.filler import FillerKeeper
+from tg_video_streamer.program.playout import Playout
+from tg_video_streamer.program.slate import Slate
+from tg_video_streamer.programme_parts import ProgrammeParts
+from tg_video_streamer.resolve.media import Expansion, Media
+
+SLICE_SECONDS = 0.16
+LIVE = float("inf")
+"""The length of a source that never ends."""
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Threads for a loop whose time is virtual: what they would do is done at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """See Executor."""
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it is the caller's
+            done.set_exception(error)
+        return done
+
+
+class ScriptedFeed(Feed):
+    """Gives pictures that name their item and number; `length` 0 is a source that fails."""
+
+    length = 60.0
+
+    @property
+    def title(self) -> str:
+        """See Feed."""
+        return Path(self.item.locator).stem
+
+    @property
+    def is_live(self) -> bool:
+        """See Feed."""
+        return self.length == LIVE
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """See Feed."""
+        return None if self.is_live else self.length
+
+    async def run(self) -> None:
+        """See Feed."""
+        self._move(FeedState.PROBING)
+        if not self.length:
+            self.buffer.finish()
+            self._move(FeedState.FAILED, "no such source")
+            return
+        self._move(FeedState.PRIMING)
+        # A put that waits for room would wait for ever: nothing else runs meanwhile.
+        self.buffer.limit_seconds = max(self.buffer.limit_seconds, 20.0 if self.is_live else 0.0)
+        frame = round(self._progress.seconds * 25)
+        while frame < self.length * 25:
+            while self.buffer.seconds + 2 >= self.buffer.limit_seconds:
+                await asyncio.sleep(0.25)
+                self._progressed()
+            until = frame + GOP_FRAMES if self.is_live else min(frame + GOP_FRAMES, round(self.length * 25))
+            for packet in packets(self.title, frame, until):
+                self.buffer.put(packet)
+            frame = until
+            self._progressed()
+            await asyncio.sleep(0.01)
+        self.buffer.finish()
+        self._move(FeedState.ENDED)
+
+
+class _ScriptedFeeds:
+    """Stands in for FeedParts."""
+
+    library = None
+    keeping = False
+    branding = SimpleNamespace(untitled=None)
+
+    def __init__(self, owner: Scheduled) -> None:
+        self._owner = owner
+
+    def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
+        """See FeedParts."""
+        owner = self._owner
+        feed = ScriptedFeed(
+            item,
+            resolve=self.resolve,
+            house=SMALL,
+            headers=owner.slate.headers,
+            ffmpeg=Path("ffmpeg"),
+            buffer_seconds=15.0,
+            clock=owner.loop,
+            publish=lambda _: None,
+            start_seconds=start_seconds,
+            changed=changed,
+        )
+        feed.length = owner.lengths.get(feed.title, 60.0)
+        return feed
+
+    async def resolve(self, item: Item) -> Media | Expansion:
+        """Nothing is ever looked for."""
+        raise AssertionError(item)
+
+    def filler(self, playout: Playout) -> FillerKeeper | None:
+        """See FeedParts."""
+        folder = self._owner.folder / "filler"
+        return FillerKeeper(folder, playout=playout, make_feed=self.feed) if folder.is_dir() else None
+
+
+class Scheduled:
+    """One run of the service, `at` a time; a second one over the same folder is a restart."""
+
+    def __init__(
+        self,
+        folder: Path,
+        slate: Slate,
+        *,
+        at: datetime,
+        lengths: dict[str, float],
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """`lengths`: seconds by the name of a file without its ending; 60 for all others."""
+        self.folder = folder
+        self.slate = slate
+        self.lengths = lengths
+        self.events: list[Event] = []
+        self.loop = VirtualLoop()
+        self.loop.set_default_executor(AtOnce())
+        self.loop.wall_offset = at.timestamp() - self.loop.time()
+        self.began = at
+        settings = {"STATE_DIR": str(folder / "state"), "PLAYLIST": str(folder / "playlist.txt")}
+        settings |= {"SCHEDULE": str(folder / "schedule.toml"), **(environment or {})}
+        self._settings = load_settings(None, settings).settings
+        self._pictures: list[tuple[str, int]] = []
+        self.parts: ProgrammeParts
+
+    def run(self, seconds: float, *, meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Be on air for so long; `meanwhile` may change things and sleep."""
+
+        async def all_of_it() -> None:
+            self._build()
+            parts = self.parts
+            subscription = self._fanout.subscribe(limit_seconds=1e6)
+            await parts.scheduler.open()
+            parts.rotation.replace(self._items())
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(parts.director.run())
+                tasks.create_task(parts.scheduler.run())
+                tasks.create_task(parts.place().run())
+                if parts.filler is not None:
+                    tasks.create_task(parts.filler.run())
+                if meanwhile is not None:
+                    tasks.create_task(meanwhile())
+                await asyncio.sleep(0.5)
+                began = self.loop.time()
+                self.began_wall = self.loop.wall()
+                for step in range(round(seconds / SLICE_SECONDS)):
+                    parts.playout.play_until(self.loop.time())
+                    self._pictures += [_picture(one.data) for one in subscription.take(0) if one.kind is Kind.VIDEO]
+                    await asyncio.sleep(max(0.0, began + (step + 1) * SLICE_SECONDS - self.loop.time()))
+                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                    task.cancel()
+
+        run_for(self.loop, seconds + 60, all_of_it())
+
+    def aired(self) -> list[tuple[str, float]]:
+        """What viewers saw, `-` for the slate, each with the wall time of its first picture."""
+        found: list[tuple[str, float]] = []
+        slot = 0
+        for name, pictures in groupby(name for name, _ in self._pictures):
+            found.append((name, self.began_wall + slot / 25))
+            slot += len(list(pictures))
+        return found
+
+    def pictures(self, name: str) -> list[int]:
+        """The numbers of its pictures, in the order in which viewers saw them."""
+        return [number for found, number in self._pictures if found == name]
+
+    def names(self) -> list[str]:
+        """The same without times."""
+        return [name for name, _ in self.aired()]
+
+    def first(self, name: str) -> float:
+        """The wall time of its first picture."""
+        return next(wall for found, wall in self.aired() if found == name)
+
+    def _build(self) -> None:
+        self._fanout = Fanout(self.slate.headers)
+        events = EventBus(self.loop)
+        events.subscribe(self.events.append)
+        prepared = Prepared(
+            ffmpeg=Path("ffmpeg"),
+            house=SMALL,
+            slate=self.slate,
+            playlist=self._settings.playlist,
+            warnings=(),
+            background=(),
+        )
+        self.parts = ProgrammeParts(
+            self._settings,
+            prepared,
+            feeds=lambda _: cast("FeedParts", _ScriptedFeeds(self)),
+            fanout=self._fanout,
+            events=events,
+            clock=self.loop,
+            loop=self.loop,
+        )
+
+    def _items(self) -> list[Item]:
+        """Of the list that the programme has turned to: in virtual time nobody follows its file."""
+        name = self.parts.rotation.list_name
+        path = Path(name) if name else self._settings.playlist
+        return list(load(path, self.parts.allowed()).items)
+
+
+def packets(name: str, first: int, end: int) -> list[Packet]:
+    """Pictures and their sound in stream order, the first one a keyframe."""
+    made = []
+    sound = -(-first * FRAME_TICKS // PACKET_TICKS)
+    for frame in range(first, end):
+        ticks = frame * FRAME_TICKS
+        made.append(Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=frame == first, data=f"{name}:{frame}".encode()))
+        while sound * PACKET_TICKS < ticks + FRAME_TICKS:
+            made.append(Packet(kind=Kind.AUDIO, ticks=sound * PACKET_TICKS, keyframe=True, data=b"s"))
+            sound += 1
+    return made
+
+
+def _picture(data: bytes) -> tuple[str, int]:
+    name, colon, number = data.partition(b":")
+    return (name.decode(), int(number)) if colon and len(data) < 40 else ("-", 0)
