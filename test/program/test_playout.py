@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tg_video_streamer.events import CameOff, Event, EventBus, Rung, WentOn
+from tg_video_streamer.events import CameOff, Event, EventBus, Rung, SourceFailed, WentOn
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet, Stamped
 from tg_video_streamer.program.fanout import Fanout, Subscription
@@ -289,6 +289,23 @@ def test_what_was_aired_is_recorded(stage: Stage) -> None:
     assert records[0].skew_seconds <= 0.0107
 
 
+def test_an_item_that_is_set_aside_again_at_once_loses_nothing(stage: Stage) -> None:
+    """Set aside a second time while it still shows again what it had shown, it goes on without a hole in its own time."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1.8)
+    for _ in range(3):
+        stage.playout.hold(SlateReason.PAUSED)
+        stage.run(0.5)
+        stage.playout.release()
+        stage.run(0.3)
+    stage.run(4)
+    video = stage.video()
+    last = len(video) - 1 - video[::-1].index("-")
+    assert video[last + 1 :] == [f"a{n}" for n in range(len(video) - last - 1)]
+    assert not [event for event in stage.events if isinstance(event, SourceFailed)]
+    stage.check_grids()
+
+
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("offer"), st.integers(1, 200)),
@@ -328,6 +345,7 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
             playout.skip()
     stage.run(1)
     stage.check_grids()
+    assert not [event for event in stage.events if isinstance(event, SourceFailed)]
     stage.loop.close()
 
 

@@ -236,7 +236,7 @@ class Ladder:
 
     def _resume(self, aside: _Aside, reason: str, out: list[Stamped]) -> Stretch:
         self._aside = None
-        return self._cut(aside.stretch.showing, reason, out, aired=tuple(aside.stretch.aired), resumed=True)
+        return self._cut(aside.stretch.showing, reason, out, aired=aside.stretch.rejoin, resumed=True)
 
     def _to_slate(self, text: SlateReason, reason: str, out: list[Stamped]) -> Stretch:
         source = SlateSource(self._slate.gop(text), self._slate.silence)

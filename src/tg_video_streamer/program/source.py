@@ -57,6 +57,11 @@ class Replay:
         self._aired = deque(aired)
         self._source = source
 
+    @property
+    def left(self) -> tuple[Packet, ...]:
+        """What of it was not given back yet."""
+        return tuple(self._aired)
+
     def head(self) -> Packet | None:
         """See PacketSource."""
         return self._aired[0] if self._aired else self._source.head()

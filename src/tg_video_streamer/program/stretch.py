@@ -42,6 +42,12 @@ class Stretch:
         """The largest lip-sync error of the stretch."""
         return seconds(self._splice.skew_ticks) if self._splice else 0.0
 
+    @property
+    def rejoin(self) -> tuple[Packet, ...]:
+        """What a later stretch of the same showing joins on: `aired`, and what this one has not yet aired again."""
+        left = self._source.left if isinstance(self._source, Replay) else ()
+        return (*self.aired, *left)
+
     def frame(self, out: list[Stamped]) -> bool:
         """Append the next picture, and the sound before it, to `out`; False where the source has none now.
 
