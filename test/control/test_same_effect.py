@@ -1,0 +1,279 @@
+"""Each verb from page, API and command line: the same effect on one real service, and the same line in its log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stands import secrets
+from stands.numbered import Plan, make_clip
+from stands.page_visitor import PageVisitor
+from stands.service import Service, running
+from stands.waiting import wait_until
+from tg_video_streamer.control.protocol import VERBS
+
+NAMES = ("one", "two", "three")
+FRAMES = 700
+
+
+@dataclass(kw_only=True)
+class Channel:
+    """The service, and an operator who has signed in to its page."""
+
+    service: Service
+    media: Path
+    page: PageVisitor
+    program: PageVisitor
+
+    @property
+    def playlist(self) -> Path:
+        """Its playlist file."""
+        return self.media / "playlist.txt"
+
+    def call(self, verb: str, **values: Any) -> Any:
+        """What the API answers; it must work."""
+        answer = self.program.call(f"/api/{verb}", values) if VERBS[verb].changes else self.program.ask(f"/api/{verb}")
+        assert answer.status == 200, answer
+        return answer.json()["result"]
+
+    def queue(self) -> list[str]:
+        """File names that are queued."""
+        return [Path(item["title"]).stem for item in self.call("queue_list")]
+
+    def keys(self) -> dict[str, str]:
+        """Keys by name, of what is queued or else in the list."""
+        status = self.service.status()
+        items = [status["now"], *status["next_items"], *self.call("queue_list")]
+        return {Path(item["title"]).stem: item["key"] for item in items if item}
+
+
+def by_page(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
+    """A form of the page."""
+    texts = {
+        name: ("on" if value else "off") if isinstance(value, bool) else str(value) for name, value in values.items()
+    }
+    answer = channel.page.post(f"/do/{verb}", texts, headers={"Accept": "application/json"})
+    assert answer.status == 200, answer
+    return answer.json()["result"]
+
+
+def by_api(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
+    """A program's call."""
+    if VERBS[verb].changes or values:
+        answer = channel.program.call(f"/api/{verb}", values)
+    else:
+        answer = channel.program.ask(f"/api/{verb}")
+    assert answer.status == 200, answer
+    return answer.json()["result"]
+
+
+def by_command(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
+    """A command at the shell."""
+    done = channel.service.command(*COMMANDS[verb](values))
+    assert done.returncode == 0, done
+    return done.stdout.rstrip("\n")
+
+
+COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
+    "status": lambda _: ("status", "--json"),
+    "skip": lambda _: ("skip",),
+    "pause": lambda _: ("pause",),
+    "resume": lambda _: ("resume",),
+    "slate": lambda values: ("slate", "on" if values["on"] else "off"),
+    "jump": lambda values: ("jump", values["key"]),
+    "reload": lambda _: ("reload",),
+    "queue_list": lambda _: ("queue", "list"),
+    "queue_add": lambda values: ("queue", "add", values["line"]),
+    "queue_insert": lambda values: ("queue", "insert", values["line"]),
+    "queue_move": lambda values: ("queue", "move", values["key"], str(values["place"] + 1)),
+    "queue_remove": lambda values: ("queue", "remove", values["key"]),
+    "queue_clear": lambda _: ("queue", "clear"),
+    "search": lambda values: ("search", *values["words"].split()),
+}
+"""The words at the shell. Its user edits the playlist's file itself, and reads metrics for the history."""
+NOT_AT_THE_SHELL = {"history", "playlist_read", "playlist_check", "playlist_save"}
+
+WAYS: Mapping[str, Callable[[Channel, str, Mapping[str, Any]], Any]] = {
+    "page": by_page,
+    "api": by_api,
+    "socket": by_command,
+}
+"""By the name that the log has for each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A change: what is there before, what is told, and what is seen to follow from it."""
+
+    verb: str
+    before: Callable[[Channel], object] = lambda _: None
+    values: Callable[[Channel], Mapping[str, Any]] = field(default=lambda _: {})
+    follows: Callable[[Channel, Mapping[str, Any], Mapping[str, Any]], object]
+    """Gets the channel, its status before, and the arguments."""
+
+
+def two_queued(channel: Channel) -> None:
+    """Held, so that neither goes on air, with `one` and `two` queued."""
+    channel.call("pause")
+    for name in ("one", "two"):
+        channel.call("queue_add", line=f"{name}.mp4")
+    assert channel.queue() == ["one", "two"]
+
+
+def on_air_now(channel: Channel) -> Any:
+    """The key of the item on air, or nothing."""
+    status = channel.service.status()
+    return status.get("channel_state") == "on_air" and status["now"] and status["now"]["key"]
+
+
+ROWS = (
+    Row(verb="skip", follows=lambda channel, was, _: on_air_now(channel) not in {False, was["now"]["key"]}),
+    Row(verb="pause", follows=lambda channel, _was, _: channel.service.status()["paused"]),
+    Row(
+        verb="resume",
+        before=lambda channel: channel.call("pause"),
+        follows=lambda channel, _was, _: on_air_now(channel) and not channel.service.status()["paused"],
+    ),
+    Row(
+        verb="slate",
+        values=lambda _: {"on": True},
+        follows=lambda channel, _was, _: channel.service.status()["channel_state"] == "on_slate",
+    ),
+    Row(
+        verb="slate",
+        before=lambda channel: channel.call("slate", on=True),
+        values=lambda _: {"on": False},
+        follows=lambda channel, _was, _: on_air_now(channel),
+    ),
+    Row(
+        verb="jump",
+        values=lambda channel: {"key": channel.service.status()["next_items"][1]["key"]},
+        follows=lambda channel, _was, values: on_air_now(channel) == values["key"],
+    ),
+    Row(
+        verb="reload",
+        follows=lambda channel, _was, _: channel.service.status(),
+    ),
+    Row(
+        verb="queue_add",
+        before=two_queued,
+        values=lambda _: {"line": "three.mp4"},
+        follows=lambda channel, _was, _: channel.queue() == ["one", "two", "three"],
+    ),
+    Row(
+        verb="queue_insert",
+        before=two_queued,
+        values=lambda _: {"line": "three.mp4"},
+        follows=lambda channel, _was, _: channel.queue() == ["three", "one", "two"],
+    ),
+    Row(
+        verb="queue_move",
+        before=two_queued,
+        values=lambda channel: {"key": channel.keys()["two"], "place": 0},
+        follows=lambda channel, _was, _: channel.queue() == ["two", "one"],
+    ),
+    Row(
+        verb="queue_remove",
+        before=two_queued,
+        values=lambda channel: {"key": channel.keys()["one"]},
+        follows=lambda channel, _was, _: channel.queue() == ["two"],
+    ),
+    Row(verb="queue_clear", before=two_queued, follows=lambda channel, _was, _: channel.queue() == []),
+    Row(
+        verb="playlist_save",
+        values=lambda channel: {
+            "text": channel.playlist.read_text() + "# saved\n",
+            "version": channel.call("playlist_read")["version"],
+        },
+        follows=lambda channel, _was, values: channel.playlist.read_text() == values["text"],
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
+    """A service on air with three clips, with no output but its preview."""
+    media = tmp_path_factory.mktemp("media")
+    clip = make_clip(media / "one.mp4", Plan(item_id=1, frames=FRAMES, flashes=()))
+    for name in NAMES[1:]:
+        (media / f"{name}.mp4").hardlink_to(clip)
+    (media / "playlist.txt").write_text("".join(f"{name}.mp4\n" for name in NAMES))
+    settings = {
+        "PLAYLIST": str(media / "playlist.txt"),
+        "VIDEO_QUALITY": "480p",
+        "LOG_FORMAT": "json",
+    }
+    with running(media / "service", settings) as service:
+        service.wait_on_air(timeout=90)
+        shown = service.command("token").stdout.strip()
+        secrets.never_shown_here(shown)
+        page = PageVisitor(port=service.web_port)
+        assert page.sign_in(shown).status == 200
+        yield Channel(service=service, media=media, page=page, program=PageVisitor(port=service.web_port, token=shown))
+
+
+def at_rest(channel: Channel) -> Mapping[str, Any]:
+    """On air with nothing queued; the status then."""
+    channel.call("queue_clear")
+    channel.call("slate", on=False)
+    if channel.service.status()["paused"]:
+        channel.call("resume")
+    return channel.service.wait_for(lambda status: status["channel_state"] == "on_air" and status["now"] and status)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.verb)
+def test_each_way_has_the_same_effect(channel: Channel, row: Row) -> None:
+    """Whether told by page, API or command, the channel does the same, says the same, and the log has who told it."""
+    answers = {}
+    for way, tell in WAYS.items():
+        if way == "socket" and row.verb in NOT_AT_THE_SHELL:
+            continue
+        was = at_rest(channel)
+        row.before(channel)
+        values = row.values(channel)
+        answers[way] = tell(channel, row.verb, values)
+        wait_until(
+            lambda was=was, values=values: row.follows(channel, was, values), what=f"{row.verb} by {way}", timeout=60
+        )  # type: ignore[misc]
+        told = [line for line in audit(channel) if (line["verb"], line["way"]) == (row.verb, way)]
+        assert told, f"{row.verb} by {way} left no line"
+        assert told[-1]["answer"] == answers[way]
+    # Titles differ with what happens to be on air; what is said of them does not.
+    assert len({re.sub("|".join(NAMES), "NAME", answer) for answer in answers.values()}) == 1
+
+
+def audit(channel: Channel) -> list[dict[str, Any]]:
+    """The lines of changes in the service's log."""
+    lines = [json.loads(line) for line in channel.service.log.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == "command carried out"]
+
+
+def test_each_way_sees_the_same(channel: Channel) -> None:
+    """What changes nothing answers alike, and leaves no line."""
+    at_rest(channel)
+    two_queued(channel)
+    shown = {way: tell(channel, "queue_list", {}) for way, tell in WAYS.items()}
+    keys = [item["key"] for item in shown["api"]]
+    assert [item["key"] for item in shown["page"]] == keys
+    assert [line.split()[0] for line in shown["socket"].splitlines()] == keys
+    found = {way: tell(channel, "search", {"words": "thr ee"}) for way, tell in WAYS.items()}
+    assert found["page"] == found["api"]
+    assert [line.split()[0] for line in found["socket"].splitlines()] == [item["key"] for item in found["api"]] != []
+    status = {way: tell(channel, "status", {}) for way, tell in WAYS.items()}
+    assert status["page"].keys() == status["api"].keys() == json.loads(status["socket"]).keys()
+    for verb, values in (("playlist_read", {}), ("playlist_check", {"text": "one.mp4\nnothing-such.mp4\n"})):
+        assert by_page(channel, verb, values) == by_api(channel, verb, values)
+    assert by_page(channel, "history", {})["spans"]
+    assert {line["verb"] for line in audit(channel)} <= {name for name, verb in VERBS.items() if verb.changes}
+
+
+def test_no_verb_is_left_out() -> None:
+    """A new verb gets its row here and its words at the shell, or a reason why not."""
+    assert {row.verb for row in ROWS} == {name for name, verb in VERBS.items() if verb.changes}
+    assert COMMANDS.keys() | NOT_AT_THE_SHELL == VERBS.keys()
