@@ -16,7 +16,7 @@ SHORTEST = 8
 _LARGEST_BYTES = 8_000_000
 _READABLE = frozenset({".log", ".json", ".jsonl", ".csv", ".prom", ".html", ".txt", ""})
 """Kinds of files that the product writes and people read; media is none."""
-_MEANT_TO_HOLD_SECRETS = frozenset({"telegram.json", "playlist.txt"})
+_MEANT_TO_HOLD_SECRETS = frozenset({"telegram.json", "playlist.txt", "web-token"})
 _FOLDERS_OF_PEERS = frozenset({"nginx", "sshd", "cache", "scratch"})
 _SECRET_SETTINGS = frozenset(
     {
