@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -238,9 +239,7 @@ def test_each_way_has_the_same_effect(channel: Channel, row: Row) -> None:
         row.before(channel)
         values = row.values(channel)
         answers[way] = tell(channel, row.verb, values)
-        wait_until(
-            lambda was=was, values=values: row.follows(channel, was, values), what=f"{row.verb} by {way}", timeout=60
-        )  # type: ignore[misc]
+        wait_until(partial(row.follows, channel, was, values), what=f"{row.verb} by {way}", timeout=60)
         told = [line for line in audit(channel) if (line["verb"], line["way"]) == (row.verb, way)]
         assert told, f"{row.verb} by {way} left no line"
         assert told[-1]["answer"] == answers[way]
