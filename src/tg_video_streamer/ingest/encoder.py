@@ -166,7 +166,8 @@ class LiveEncoder:
                     keep=lambda _packet: None,
                     progressed=self._look,
                 )
-            self.error = outcome.error
+            # A child that nobody wants any more may end as it likes.
+            self.error = outcome.error if not self._buffer.closed else None
         except StreamerError as error:
             self.error = error
         finally:
