@@ -331,10 +331,9 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             browser.find_element(By.CSS_SELECTOR, '[aria-label="Take out: By hand"]').click()
             assert "Nothing is queued" in browser.find_element(By.ID, "part-queue").text
             browser.get(f"{channel.url}/session")
-            for label, answer in (("phone", f"+{PHONE}"), ("code", CODE), ("password", PASSWORD)):
-                field = wait_until(
-                    lambda label=label: asked(browser, label), timeout=60, what=f"the {label}", every=0.5
-                )
+            answers = {"phone number": f"+{PHONE}", "code that Telegram": CODE, "password of": PASSWORD}
+            for label, answer in answers.items():
+                field = wait_until(partial(asked, browser, label), timeout=60, what=f"the {label}", every=0.5)
                 assert field is not None
                 field.send_keys(answer + Keys.ENTER)
             wait_until(lambda: shown(browser, "kept in the settings file"), timeout=60, what="a session", every=0.5)
