@@ -150,12 +150,14 @@ def _table(visiting: Visit, wish: Wish, rows: list[AiredRow]) -> str:
 
 def _row(visiting: Visit, row: AiredRow) -> str:
     words = visiting.words
-    missing = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else "-"
+    # What a slate is titled is the reason's word, which stands further on.
+    title = title_tag(row.title) if row.title and row.rung != "slate" else words.state("rung", row.rung)
+    missing = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""
     return (
-        f'<tr><td data-head="{words("as_run.start")}">{time_tag(wall(row.start))}</td>'
-        f'<td class="number" data-head="{words("as_run.length")}">{escape(span_text(row.seconds, words))}</td>'
-        f'<td data-head="{words("as_run.title")}">{title_tag(row.title) if row.title else "-"}</td>'
-        f'<td data-head="{words("as_run.what")}"><span class="key rung-{escape(row.rung)}" aria-hidden="true"></span>{words.state("rung", row.rung)}</td>'
-        f'<td data-head="{words("as_run.why")}">{words.state("ended", row.reason)}</td>'
-        f'<td class="number" data-head="{words("as_run.missing")}">{missing}</td></tr>'
+        f"<tr><td>{time_tag(wall(row.start))}</td>"
+        f'<td class="number">{escape(span_text(row.seconds, words))}</td>'
+        f'<td class="name">{title}</td>'
+        f'<td><span class="key rung-{escape(row.rung)}" aria-hidden="true"></span>{words.state("rung", row.rung)}</td>'
+        f"<td>{words.state('ended', row.reason)}</td>"
+        f'<td class="number{"" if missing else " none"}">{missing}</td></tr>'
     )

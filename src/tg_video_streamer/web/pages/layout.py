@@ -22,6 +22,7 @@ _PLACES = (
     ("/session", "session"),
     ("/health", "health"),
 )
+_SHOWN_UNDER = {"playlist": "queue"}
 _FOR_OPERATORS = frozenset({"session"})
 
 
@@ -103,7 +104,7 @@ def _kept(answer: HTMLResponse, visit: Visit) -> HTMLResponse:
 def _header(visit: Visit, name: str) -> str:
     words = visit.words
     places = "".join(
-        f'<li><a href="{path}"{" aria-current=page" if place == name else ""}>{words(f"page.{place}")}</a></li>'
+        f'<li><a href="{path}"{" aria-current=page" if place == _SHOWN_UNDER.get(name, name) else ""}>{words(f"page.{place}")}</a></li>'
         for path, place in _PLACES
         if (place not in _FOR_OPERATORS or (visit.may_change and visit.room.desk is not None))
         and (place != "schedule" or visit.room.has_schedule())

@@ -66,7 +66,7 @@ def _take(desk: SessionDesk, step: str, form: Mapping[str, str], *, by: str) -> 
 
 def _main(visiting: Visit, desk: SessionDesk) -> str:
     version = part_versions(visiting.room)["@session"]
-    return f"""<div id="part-session" data-part="@session" data-version="{version}">
+    return f"""<div id="part-session" class="column" data-part="@session" data-version="{version}">
 {_state(visiting, desk)}
 {_renewal(visiting, desk)}
 </div>"""
