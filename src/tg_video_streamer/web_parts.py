@@ -68,6 +68,7 @@ def _room(parts: Parts) -> Room:
         log_tail=log_tail,
         desk=parts.telegram.desk if parts.telegram is not None else None,
         account=lambda: _account(parts),
+        has_schedule=parts.settings.schedule.is_file,
         versions=versions.told,
         ask_versions=versions.ask,
     )
