@@ -51,8 +51,8 @@ def on_air(folder: Path, **more: str) -> Iterator[Channel]:
     media = folder / "media"
     media.mkdir(parents=True)
     make_clip(media / "first.mp4", Plan(item_id=1, frames=1500, flashes=()))
-    for number in (2, 3, 4):
-        (media / f"clip-{number}.mp4").symlink_to("first.mp4")
+    for name in ("clip-2", "clip-3", "clip-4", "by-hand"):
+        (media / f"{name}.mp4").symlink_to("first.mp4")
     lines = [f"{media}/first.mp4 | title={TITLES[0]}"]
     lines += [
         f"{media}/clip-{number}.mp4 | title={title}" for number, title in ((2, TITLES[1]), (3, TITLES[2]), (4, NASTY))

