@@ -205,3 +205,12 @@ async def test_page_can_be_served_again_after_a_fault(clip: Clip) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_a_day_of_the_schedule_is_a_page(site: Site) -> None:
+    """The day that was asked for, with the way to its neighbours."""
+    answer, text = ask(site, "/schedule?day=2026-03-29")
+    assert answer.status == 200
+    assert "Playlist" in text
+    assert 'href="/schedule?day=2026-03-30"' in text
+    assert 'href="/schedule?day=2026-03-28"' in text
