@@ -1,4 +1,4 @@
-"""Each verb from page, API and command line: the same effect on one real service, and the same line in its log."""
+"""Each verb from page, API, command line and chat: the same effect on one real service, and the same line in its log."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from stands import secrets
 from stands.numbered import Plan, make_clip
 from stands.page_visitor import PageVisitor
 from stands.service import Service, running
+from stands.telegram_dc.server import TelegramStand
+from stands.telegram_dc.world import CHANNEL_ID
 from stands.waiting import wait_until
 from tg_video_streamer.control.protocol import VERBS
 
@@ -31,6 +33,8 @@ class Channel:
     media: Path
     page: PageVisitor
     program: PageVisitor
+    stand: TelegramStand
+    """Where its chat is."""
 
     @property
     def playlist(self) -> Path:
@@ -81,6 +85,13 @@ def by_command(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
     return done.stdout.rstrip("\n")
 
 
+def by_chat(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
+    """A command of the chat itself, as its anonymous admins write."""
+    asked = channel.stand.say(CHAT_COMMANDS[verb](values), None)
+    answers = wait_until(lambda: channel.stand.answers(asked, CHANNEL_ID), timeout=60, what=f"an answer to {verb}")
+    return answers[0]
+
+
 COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
     "status": lambda _: ("status", "--json"),
     "skip": lambda _: ("skip",),
@@ -96,14 +107,25 @@ COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
     "queue_remove": lambda values: ("queue", "remove", values["key"]),
     "queue_clear": lambda _: ("queue", "clear"),
     "search": lambda values: ("search", *values["words"].split()),
+    "schedule": lambda _: ("schedule", "show", "--json"),
 }
 """The words at the shell. Its user edits the playlist's file itself, and reads metrics for the history."""
+CHAT_COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "status": lambda _: "/status",
+    "skip": lambda _: "/skip",
+    "pause": lambda _: "/pause",
+    "resume": lambda _: "/resume",
+    "slate": lambda values: "/slate on" if values["on"] else "/slate off",
+    "queue_list": lambda _: "/queue",
+}
+"""What the chat has words for; `/add` takes links to the public internet alone, and has tests of its own."""
 NOT_AT_THE_SHELL = {"history", "playlist_read", "playlist_check", "playlist_save"}
 
 WAYS: Mapping[str, Callable[[Channel, str, Mapping[str, Any]], Any]] = {
     "page": by_page,
     "api": by_api,
     "socket": by_command,
+    "chat": by_chat,
 }
 """By the name that the log has for each."""
 
@@ -199,24 +221,31 @@ ROWS = (
 
 @pytest.fixture(scope="module")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
-    """A service on air with three clips, with no output but its preview."""
+    """A service on air with three clips, and a chat that it hears."""
     media = tmp_path_factory.mktemp("media")
     clip = make_clip(media / "one.mp4", Plan(item_id=1, frames=FRAMES, flashes=()))
     for name in NAMES[1:]:
         (media / f"{name}.mp4").hardlink_to(clip)
     (media / "playlist.txt").write_text("".join(f"{name}.mp4\n" for name in NAMES))
-    settings = {
-        "PLAYLIST": str(media / "playlist.txt"),
-        "VIDEO_QUALITY": "480p",
-        "LOG_FORMAT": "json",
-    }
-    with running(media / "service", settings) as service:
-        service.wait_on_air(timeout=90)
+    with TelegramStand() as stand, running(media / "service", _settings(stand, media / "playlist.txt")) as service:
+        service.wait_for(lambda status: status["now"], timeout=90, what="an item on air")
         shown = service.command("token").stdout.strip()
         secrets.never_shown_here(shown)
         page = PageVisitor(port=service.web_port)
         assert page.sign_in(shown).status == 200
-        yield Channel(service=service, media=media, page=page, program=PageVisitor(port=service.web_port, token=shown))
+        program = PageVisitor(port=service.web_port, token=shown)
+        yield Channel(service=service, media=media, page=page, program=program, stand=stand)
+
+
+def _settings(stand: TelegramStand, playlist: Path) -> dict[str, str]:
+    return stand.settings(stand.session_string()) | {
+        "PLAYLIST": str(playlist),
+        "VIDEO_QUALITY": "480p",
+        "LOG_FORMAT": "json",
+        "OUTPUTS": "telegram",
+        "CHAT_ID": "@testchan",
+        "CHAT_COMMANDS": "1",
+    }
 
 
 def at_rest(channel: Channel) -> Mapping[str, Any]:
@@ -233,7 +262,7 @@ def test_each_way_has_the_same_effect(channel: Channel, row: Row) -> None:
     """Whether told by page, API or command, the channel does the same, says the same, and the log has who told it."""
     answers = {}
     for way, tell in WAYS.items():
-        if way == "socket" and row.verb in NOT_AT_THE_SHELL:
+        if row.verb not in {"socket": COMMANDS, "chat": CHAT_COMMANDS}.get(way, VERBS):
             continue
         was = at_rest(channel)
         row.before(channel)
@@ -258,21 +287,28 @@ def test_each_way_sees_the_same(channel: Channel) -> None:
     at_rest(channel)
     two_queued(channel)
     shown = {way: tell(channel, "queue_list", {}) for way, tell in WAYS.items()}
+    assert [line.split()[1] for line in shown["chat"].splitlines()] == ["one", "two"]
     keys = [item["key"] for item in shown["api"]]
     assert [item["key"] for item in shown["page"]] == keys
     assert [line.split()[0] for line in shown["socket"].splitlines()] == keys
-    found = {way: tell(channel, "search", {"words": "thr ee"}) for way, tell in WAYS.items()}
+    at_hand = {way: tell for way, tell in WAYS.items() if way != "chat"}
+    found = {way: tell(channel, "search", {"words": "thr ee"}) for way, tell in at_hand.items()}
     assert found["page"] == found["api"]
     assert [line.split()[0] for line in found["socket"].splitlines()] == [item["key"] for item in found["api"]] != []
-    status = {way: tell(channel, "status", {}) for way, tell in WAYS.items()}
+    status = {way: tell(channel, "status", {}) for way, tell in at_hand.items()}
     assert status["page"].keys() == status["api"].keys() == json.loads(status["socket"]).keys()
-    for verb, values in (("playlist_read", {}), ("playlist_check", {"text": "one.mp4\nnothing-such.mp4\n"})):
+    for verb, values in (
+        ("playlist_read", {}),
+        ("schedule", {"day": "2026-05-01"}),
+        ("playlist_check", {"text": "one.mp4\nnothing-such.mp4\n"}),
+    ):
         assert by_page(channel, verb, values) == by_api(channel, verb, values)
     assert by_page(channel, "history", {})["spans"]
     assert {line["verb"] for line in audit(channel)} <= {name for name, verb in VERBS.items() if verb.changes}
 
 
 def test_no_verb_is_left_out() -> None:
-    """A new verb gets its row here and its words at the shell, or a reason why not."""
+    """A new verb gets its row here and its words at the shell, or a reason why not; the chat has words for real ones."""
     assert {row.verb for row in ROWS} == {name for name, verb in VERBS.items() if verb.changes}
     assert COMMANDS.keys() | NOT_AT_THE_SHELL == VERBS.keys()
+    assert CHAT_COMMANDS.keys() <= VERBS.keys()
