@@ -19,6 +19,7 @@ from tg_video_streamer.cli.place import state_dir
 from tg_video_streamer.config import load_settings
 from tg_video_streamer.control.claim import ClaimedFolder
 from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.web.access.tokens import keep_token
 
 COMMAND = Path(sys.executable).with_name("tg-video-streamer")
 
@@ -292,3 +293,24 @@ def test_a_file_of_nonsense_is_told(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError):
         state_dir(tmp_path / ".env", {})
+
+
+def test_token_is_shown_at_the_shell(tmp_path: Path) -> None:
+    """The operator gets what opens the page: WEB_TOKEN, else what the first start made; without either, what to do."""
+    assert "start the service once" in only_line(asked(tmp_path, "token"), 1)
+    kept, _ = keep_token(tmp_path)
+    shown = asked(tmp_path, "token")
+    assert (shown.returncode, shown.stdout) == (0, f"{kept}\n")
+    (tmp_path / ".env").write_text(f"STATE_DIR={tmp_path}\nWEB_TOKEN=the-token-that-was-set\n")
+    assert run("token", folder=tmp_path).stdout == "the-token-that-was-set\n"
+
+
+def test_page_for_others_needs_a_token_and_tls(tmp_path: Path) -> None:
+    """With a WEB_HOST that others reach, and nothing else, the service refuses to start and says what is missing."""
+    (tmp_path / ".env").write_text(f"STATE_DIR={tmp_path}/state\nWEB_HOST=0.0.0.0\n")
+    result = run("run", folder=tmp_path)
+    assert result.returncode == 78
+    lines = result.stderr.splitlines()
+    assert len(lines) == 2
+    assert "WEB_TOKEN must be set" in lines[0]
+    assert "WEB_BEHIND_PROXY=1" in lines[1]
