@@ -171,7 +171,7 @@ _LONG = pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("other-headers.mp4", ("-profile:v", "baseline")),
+        ("other-headers.mp4", ("-level:v", "5.1")),
         ("short-groups.mp4", ("-g", "25", "-keyint_min", "25")),
         pytest.param("b-frames.mp4", ("-bf", "2"), marks=_LONG),
         pytest.param("open-groups.mp4", ("-bf", "2", "-flags:v", "-cgop", "-x264-params", "open-gop=1"), marks=_LONG),
