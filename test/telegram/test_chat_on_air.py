@@ -32,8 +32,8 @@ def test_a_service_is_steered_from_its_chat(tmp_path: Path) -> None:
         }
         with running(tmp_path / "service", settings) as service:
             service.wait_for(lambda status: status["now"], what="an item on air")
-            guide = wait_until(lambda: stand.chat().messages.get(stand.chat().pinned), what="the pinned guide")
-            assert "The first" in guide.text
+            wait_until(lambda: stand.chat().pinned, what="the pinned guide")
+            assert "The first" in stand.chat().messages[stand.chat().pinned].text
             before = service.status()["streams_played"]
             refused = stand.say(f"/add http://127.0.0.1:{stand.port}/", None)
             wait_until(lambda: stand.answers(refused, CHANNEL_ID), what="an answer")
