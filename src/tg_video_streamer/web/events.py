@@ -13,7 +13,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.web.pages.on_air import live_fragments
+from tg_video_streamer.control.recorder import SAMPLE_SECONDS
+from tg_video_streamer.web.pages.on_air import drawn_fragments, live_fragments
 from tg_video_streamer.web.pages.parts import part_versions
 from tg_video_streamer.web.pages.words import Language, Words, language_of
 from tg_video_streamer.web.room import Room
@@ -92,10 +93,13 @@ class LivePages:
 
 def live_pages(room: Room) -> LivePages:
     """The open pages of a room."""
+    drawn: dict[Language, tuple[float, Mapping[str, str]]] = {}
 
     def fragments(language: Language) -> Mapping[str, str]:
-        words = Words(language=language)
-        return {**live_fragments(room, words), **part_versions(room)}
+        words, now = Words(language=language), room.clock.monotonic()
+        if language not in drawn or now - drawn[language][0] >= SAMPLE_SECONDS:
+            drawn[language] = (now, drawn_fragments(room, words))
+        return {**live_fragments(room, words), **drawn[language][1], **part_versions(room)}
 
     return LivePages(fragments, clock=room.clock)
 

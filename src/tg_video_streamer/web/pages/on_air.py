@@ -56,17 +56,23 @@ def live_fragments(room: Room, words: Words) -> Mapping[str, str]:
         "live-next": _next(status, words),
         "live-outputs": _outputs(status, words),
         "live-figures": _figures(status, history.gap_seconds_today, words),
-        # The drawings move with time: every five seconds, and every half minute, are enough.
+    }
+
+
+def drawn_fragments(room: Room, words: Words) -> Mapping[str, str]:
+    """The drawings, which take longer to make and change no faster than samples are taken."""
+    now_wall, history = room.clock.wall(), room.verbs.history()
+    newest = history.samples[-1].wall if history.samples else now_wall
+    return {
+        # It moves with time: every half minute is enough.
         "live-band": band_tag(history.spans, words, now_wall=now_wall // 30 * 30),
-        "live-charts": charts_tag(
-            history.samples, words, now_wall=history.samples[-1].wall if history.samples else now_wall
-        ),
+        "live-charts": charts_tag(history.samples, words, now_wall=newest),
     }
 
 
 def _main(visiting: Visit, streams: Sequence[str]) -> str:
     words = visiting.words
-    live = live_fragments(visiting.room, words)
+    live = {**live_fragments(visiting.room, words), **drawn_fragments(visiting.room, words)}
     sources = "".join(_SOURCES[stream] for stream in streams)
     controls = programme_controls(visiting, back="/")
     return f"""<div id="live-notes" class="notes">{live["live-notes"]}</div>
