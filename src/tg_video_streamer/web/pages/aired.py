@@ -142,10 +142,10 @@ def _table(visiting: Visit, wish: Wish, rows: list[AiredRow]) -> str:
         ways.append(
             f'<a class="button" rel="next" href="/as-run?{escape(wish.query(page=wish.page + 1))}">{words("as_run.older")}</a>'
         )
-    return f"""<section class="card" aria-label="{words("page.as_run")}">
+    return f"""<div class="card">
 <div class="scroll" tabindex="0" role="region" aria-label="{words("page.as_run")}"><table class="aired"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>
 <div class="controls">{"".join(ways)}{csv}</div>
-</section>"""
+</div>"""
 
 
 def _row(visiting: Visit, row: AiredRow) -> str:

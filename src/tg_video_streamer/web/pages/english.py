@@ -7,6 +7,7 @@ from collections.abc import Mapping
 ENGLISH: Mapping[str, str] = {
     "brand": "Control room",
     "nav": "Pages",
+    "strip": "State of the channel",
     "skip_to_main": "Skip to the content",
     "sign_in": "Sign in",
     "sign_out": "Sign out",

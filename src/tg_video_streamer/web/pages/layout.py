@@ -79,8 +79,8 @@ def page(
  data-page="{words(f"page.{name}")}" data-silent="{words("silent")}" data-old="{words("silent.old")}" data-failed="{words("failed")}" data-sure="{words("sure")}">
 <a class="skip" href="#main">{words("skip_to_main")}</a>
 {_header(visit, name)}
-<div class="strip"><div id="live-badge" role="status">{badge_tag(status, words)}</div>
-<p class="why" id="live-why">{why_tag(status, words, now_wall=visit.room.clock.wall())}</p></div>
+<section class="strip" aria-label="{words("strip")}"><div id="live-badge" role="status">{badge_tag(status, words)}</div>
+<p class="why" id="live-why">{why_tag(status, words, now_wall=visit.room.clock.wall())}</p></section>
 <main id="main" tabindex="-1">
 <h1>{words(f"page.{name}")}</h1>
 <div id="notices" role="status">{_notices((*take_notices(visit.request), *notices), words)}</div>

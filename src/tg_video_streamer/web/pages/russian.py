@@ -7,6 +7,7 @@ from collections.abc import Mapping
 RUSSIAN: Mapping[str, str] = {
     "brand": "Аппаратная",
     "nav": "Страницы",
+    "strip": "Состояние канала",
     "skip_to_main": "К содержанию",
     "sign_in": "Войти",
     "sign_out": "Выйти",

@@ -70,10 +70,10 @@ def _table(visiting: Visit, entries: tuple[ScheduledEntry, ...]) -> str:
         return f'<section class="card"><p class="empty">{words("schedule.nothing")}</p></section>'
     heads = "".join(f'<th scope="col">{words(f"schedule.{key}")}</th>' for key in ("time", "title", "what"))
     rows = "".join(_row(entry, words, now_wall=visiting.room.clock.wall()) for entry in entries)
-    return f"""<section class="card" aria-label="{words("page.schedule")}">
+    return f"""<div class="card">
 <div class="scroll" tabindex="0" role="region" aria-label="{words("page.schedule")}">
 <table class="day"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>
-</section>"""
+</div>"""
 
 
 def _row(entry: ScheduledEntry, words: Words, *, now_wall: float) -> str:

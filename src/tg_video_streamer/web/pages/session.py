@@ -22,8 +22,8 @@ from tg_video_streamer.web.room import Room
 _BORDER = 4
 _AGAIN_SECONDS = 5
 _KINDS = {
-    DeskStep.PHONE: 'type="tel" autocomplete="tel" placeholder="+44 7700 900123"',
-    DeskStep.CODE: 'inputmode="numeric" autocomplete="one-time-code"',
+    DeskStep.PHONE: 'type="tel" autocomplete="off" placeholder="+44 7700 900123"',
+    DeskStep.CODE: 'inputmode="numeric" autocomplete="off"',
     DeskStep.PASSWORD: 'type="password" autocomplete="off"',
 }
 
