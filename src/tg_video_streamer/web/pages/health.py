@@ -99,5 +99,5 @@ def _log(visiting: Visit) -> str:
     return f"""<section class="card" aria-labelledby="log-heading">
 <h2 id="log-heading">{words("health.log")}</h2>
 <p>{words("health.log_order")}</p>
-<pre class="log" tabindex="0" role="region" aria-label="{words("health.log")}">{text}</pre>
+<pre class="log" tabindex="0" role="group" aria-label="{words("health.log")}">{text}</pre>
 </section>"""
