@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 
 from stands.browser import browser_missing, chromium, console_errors, video_picture, video_state
+from stands.control_room import barriers, save_screenshot
 from stands.page import Site, example_status, served
 from stands.programme import Clip, Programme
 from stands.waiting import wait_until
@@ -62,19 +61,8 @@ def still_page(clip: Clip, status: ServiceStatus) -> Iterator[Site]:
 
 
 def text_of(browser: WebDriver, element: str) -> str:
-    """What is to be read in the element of that id."""
-    return browser.find_element(By.ID, element).text
-
-
-def texts(browser: WebDriver, element: str) -> list[str]:
-    """The same, of what comes and goes."""
-    return [one.text for one in browser.find_elements(By.ID, element)]
-
-
-def save_screenshot(browser: WebDriver, path: Path) -> None:
-    """The whole page, down to its end."""
-    taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
-    path.write_bytes(base64.b64decode(taken["data"]))
+    """What is to be read in the element of that id, which the page may put in anew at any moment; empty without it."""
+    return str(browser.execute_script("return document.getElementById(arguments[0])?.innerText ?? ''", element))
 
 
 def watch(browser: WebDriver, seconds: float) -> None:
@@ -160,7 +148,7 @@ def test_telegram_is_told_as_it_is(clip: Clip, browser: WebDriver, artifacts: Pa
         assert not browser.find_elements(By.ID, "session")
         assert not browser.find_elements(By.ID, "degraded")
         site.status = status
-        wait_until(lambda: texts(browser, "viewers") == ["12"], what="the viewers")
+        wait_until(lambda: text_of(browser, "viewers") == "12", what="the viewers")
         assert text_of(browser, "session") == "valid"
         assert "proven: Telegram has it" in text_of(browser, "live-outputs")
         outputs = (replace(outputs[0], proof="unproven"), outputs[1])
@@ -211,7 +199,7 @@ def test_titles_are_shown_and_not_obeyed(clip: Clip, browser: WebDriver) -> None
         for element in ("now-title", "reason"):
             assert browser.find_element(By.ID, element).get_attribute("textContent") == NASTY
         assert NASTY in (browser.find_element(By.ID, "live-next").get_attribute("textContent") or "")
-        assert browser.title == "On air · Channel"
+        assert browser.title == "On air · On air"
         assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
         assert console_errors(browser) == []
 
@@ -251,53 +239,11 @@ def test_page_fits_a_phone(clip: Clip, tmp_path: Path, artifacts: Path, dark: bo
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_page_is_accessible(clip: Clip, tmp_path: Path, dark: bool) -> None:  # noqa: FBT001 - a parameter
-    """Language, names and headings are there for a screen reader, and all text stands out from what is behind it."""
+    """With everything on it that a page of trouble tells, nothing keeps anybody out, as far as axe knows."""
     with (
         still_page(clip, troubled_status()) as site,
         chromium(tmp_path / "profile", dark=dark) as browser,
     ):
         browser.get(site.url)
         wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#since time"), what="the page's own script")
-        assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
-        assert len(browser.find_elements(By.TAG_NAME, "h1")) == 1
-        assert browser.find_element(By.ID, "badge").get_attribute("role") == "status"
-        for element in browser.find_elements(By.CSS_SELECTOR, "video, progress, section"):
-            assert element.accessible_name, element.get_attribute("outerHTML")
-        for tag in ("header", "main", "footer"):
-            assert len(browser.find_elements(By.TAG_NAME, tag)) == 1
-        pale = [line for line in colours(browser) if contrast(line[1], line[2]) < 4.5]
-        assert pale == []
-
-
-def colours(browser: WebDriver) -> list[tuple[str, str, str]]:
-    """Each piece of text that is shown, its colour, and the colour behind it."""
-    found: list[list[str]] = browser.execute_script(
-        """
-        const found = [];
-        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-        while (walker.nextNode()) {
-          const text = walker.currentNode.textContent.trim();
-          let element = walker.currentNode.parentElement;
-          if (!text || !element.checkVisibility() || element.closest("video, script, noscript")) continue;
-          const colour = getComputedStyle(element).color;
-          while (element && getComputedStyle(element).backgroundColor === "rgba(0, 0, 0, 0)") element = element.parentElement;
-          found.push([text, colour, element ? getComputedStyle(element).backgroundColor : "rgb(255, 255, 255)"]);
-        }
-        return found;
-        """
-    )
-    assert len(found) > 20
-    return [(text, colour, behind) for text, colour, behind in found]
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two CSS colours (WCAG 2.2, "contrast ratio")."""
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """The relative luminance of `rgb(r, g, b)` (WCAG 2.2, "relative luminance")."""
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        assert barriers(browser) == []
