@@ -188,6 +188,7 @@ ENGLISH: Mapping[str, str] = {
     "ended.killed": "the service was killed",
     "ended.stopped": "the service ended",
     "ended.resumed": "the item went on",
+    "ended.scheduled": "by the schedule",
     "ended.takeover": "by a live takeover",
     "ended.live_ended": "the live stream ended",
     "ended.live_stalled": "the live stream stalled",

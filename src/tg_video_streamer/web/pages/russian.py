@@ -188,6 +188,7 @@ RUSSIAN: Mapping[str, str] = {
     "ended.killed": "сервис был убит",
     "ended.stopped": "сервис завершился",
     "ended.resumed": "передача продолжилась",
+    "ended.scheduled": "по расписанию",
     "ended.takeover": "прямым включением",
     "ended.live_ended": "включение закончилось",
     "ended.live_stalled": "включение прервалось",
