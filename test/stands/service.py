@@ -176,12 +176,14 @@ def running(
     arguments: tuple[str, ...] = (),
     command: Sequence[Path | str] | None = None,
 ) -> Iterator[Service]:
-    """A service for as long as the block lasts; no process of it is left behind."""
+    """A service for as long as the block lasts; no part of it ended by itself, and no process of it is left behind."""
     folder.mkdir(parents=True, exist_ok=True)
     service = Service(folder=folder, settings=settings, arguments=arguments, program=command or (COMMAND,))
     service.start()
     try:
         yield service
+        # Whatever a test is about: a part that ends by itself is a defect of ours.
+        assert "a side service" not in service.log, service.log[-6000:]
     finally:
         if service.process.poll() is None:
             service.process.send_signal(signal.SIGCONT)

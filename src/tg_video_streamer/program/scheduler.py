@@ -133,9 +133,13 @@ class Scheduler:
 
     async def run(self) -> None:
         """Keep to the schedule until cancelled."""
-        while self._source is not None:
+        source = self._source
+        if source is None:
+            await asyncio.Event().wait()
+            return
+        while True:
             self._woken.clear()
-            await self._look(self._source)
+            await self._look(source)
             if not self.timetable.schedule.empty or self._rotation.list_name or self._shows.waiting:
                 await self._step()
                 pause = STEP_SECONDS
