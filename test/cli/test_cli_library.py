@@ -256,7 +256,9 @@ def test_prepare_goes_on_where_it_was(operator: Operator, media: Path) -> None:
     assert all(copy["plays"] == 0 for copy in json.loads(operator.run("list", "--json").stdout)["copies"])
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+)
 def test_a_preparation_that_is_stopped(operator: Operator, media: Path, number: signal.Signals, code: int) -> None:
     """Stopped in the middle it leaves no file half written and no child, and what was kept before stays."""
     operator.write([media / "one.mp4", media / "long.mp4"])
@@ -274,6 +276,7 @@ def test_a_preparation_that_is_stopped(operator: Operator, media: Path, number: 
     assert operator.frames() == [50]
 
 
+@pytest.mark.long
 def test_one_preparation_at_a_time(operator: Operator, media: Path) -> None:
     """A second `prepare` on the same state says so and does nothing."""
     operator.write([media / "long.mp4"])
@@ -351,6 +354,7 @@ def test_a_list_on_the_web(operator: Operator, media: Path) -> None:
     assert result.stdout.count("kept already: ") == 2
 
 
+@pytest.mark.long
 def test_beside_a_running_service(operator: Operator, media: Path) -> None:
     """A service on the same folder plays on without a missing frame, and plays what was prepared without encoding it."""
     operator.write([media / "long.mp4", media / "one.mp4", media / "two.mp4"])

@@ -162,21 +162,18 @@ def test_what_another_process_has_open_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_two_channels_that_keep_the_same_item_keep_one_copy(tmp_path: Path) -> None:
-    """The first to finish is kept; the other gets that one, also while it is on air, and its own file goes."""
+    """While one keeps an item the other does not; then both have that copy, and nothing else is left of it."""
     first, second = kept.library(tmp_path), kept.library(tmp_path)
     item = kept.item("one")
-    writers = [library.begin(item, item.locator, item.title) for library in (first, second)]
-    for seed, writer in enumerate(writers):
-        assert writer is not None
-        for packet in kept.packets(seed=seed):
-            writer.add(packet)
-    copies = []
-    for writer in writers:
-        assert writer is not None
-        copies.append(writer.commit())
-        assert copies[0] is not None
-        assert kept.read_all(copies[0]) == list(kept.packets(seed=0))
-    assert copies[0] == copies[1]
+    writer = first.begin(item, item.locator, item.title)
+    assert writer is not None
+    assert second.begin(item, item.locator, item.title) is None
+    for packet in kept.packets(seed=0):
+        writer.add(packet)
+    copy = writer.commit()
+    assert copy is not None
+    assert second.copy_of(item, item.locator) == copy
+    assert kept.read_all(copy) == list(kept.packets(seed=0))
     assert len(first.copies()) == len(second.copies()) == 1
     assert len(list(tmp_path.glob("*.part"))) == 0
 

@@ -148,6 +148,7 @@ def test_what_one_channel_kept_another_plays_also_while_the_site_is_down(clips: 
     assert {one for record in records for one in record.items[1:]} == {1, 2}
 
 
+@pytest.mark.long
 def test_a_list_whose_page_is_down_at_the_start_plays_what_it_last_held(clips: Path, tmp_path: Path) -> None:
     """After a restart with the whole site switched off, the items of a list on the web play from the library."""
     with Site() as site:

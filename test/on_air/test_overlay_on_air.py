@@ -41,6 +41,7 @@ def _is(colour: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return max(abs(one - other) for one, other in zip(colour, wanted, strict=True)) < 12
 
 
+@pytest.mark.long
 def test_another_logo_counts_from_the_next_item_on(media: Path, tmp_path: Path) -> None:
     """What is on air keeps its logo, what follows has the new one; a file that is none is told and costs no frame."""
     logo = _logo(tmp_path / "one.png", RED)

@@ -47,7 +47,11 @@ def _spoil(playlist: Path) -> None:
     playlist.write_bytes(bytes(range(256)) * 64)
 
 
-@pytest.mark.parametrize("spoil", [_delete, _empty, _spoil], ids=["deleted", "emptied", "binary"])
+@pytest.mark.parametrize(
+    "spoil",
+    [_delete, pytest.param(_empty, marks=pytest.mark.long), pytest.param(_spoil, marks=pytest.mark.long)],
+    ids=["deleted", "emptied", "binary"],
+)
 def test_a_spoiled_playlist_lets_its_item_end_and_is_waited_for(channel: Channel, media: Path, spoil: object) -> None:
     """What is on air is aired to its end, then the slate; once the playlist is whole again, so is the programme."""
     assert callable(spoil)
@@ -101,6 +105,7 @@ def test_a_bad_line_is_told_by_its_number(channel: Channel, media: Path) -> None
     channel.service.wait_for(lambda status: not any("line" in one for one in status["warnings"]), what="no warning")
 
 
+@pytest.mark.long
 def test_a_playlist_whose_every_item_fails_costs_next_to_nothing(media: Path, tmp_path: Path) -> None:
     """Each is asked once a minute at most, and the whole tree of processes rests in between."""
     window = 8.0

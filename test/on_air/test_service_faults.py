@@ -65,7 +65,7 @@ def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
     assert re.search(r"^streams_played_total 0(\.0)?$", metrics, re.MULTILINE), metrics
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_signal_ends_the_service_in_time(media: Path, tmp_path: Path, number: signal.Signals) -> None:
     """SIGTERM and SIGINT end a service on air within 3 s with exit 0, its record whole, though yt-dlp hangs; no child stays."""
     with Site() as site:
@@ -81,7 +81,7 @@ def test_a_signal_ends_the_service_in_time(media: Path, tmp_path: Path, number: 
     assert "Traceback" not in channel.service.log
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_signal_ends_a_service_that_is_still_starting(media: Path, tmp_path: Path, number: signal.Signals) -> None:
     """The same while it still prepares: its children are gone, and it says nothing but that it stops."""
     with NginxRtmp(tmp_path / "nginx") as server:

@@ -196,7 +196,9 @@ def broadcast(tmp_path_factory: pytest.TempPathFactory) -> Segments:
     return cut_hls(clip, folder / "segments")
 
 
-@pytest.mark.parametrize("stalled_seconds", [14, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "stalled_seconds", [pytest.param(14, marks=pytest.mark.long), pytest.param(20, marks=pytest.mark.long)]
+)
 def test_a_live_source_stalls_comes_back_and_ends(
     broadcast: Segments, media: Path, tmp_path: Path, stalled_seconds: float
 ) -> None:
@@ -246,6 +248,7 @@ def _without_ytdlp(folder: Path) -> list[Path | str]:
     return [folder / "bin" / "python", "-c", run]
 
 
+@pytest.mark.long
 def test_files_play_on_without_ytdlp(media: Path, tmp_path: Path) -> None:
     """Where yt-dlp is not installed the files of the list follow each other without a hole, and it is told."""
     lines = [media / "one.mp4", "http://127.0.0.1:9/watch", media / "two.mp4"]

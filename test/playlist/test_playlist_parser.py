@@ -131,6 +131,7 @@ def test_folders_are_sorted_as_people_count(tmp_path: Path) -> None:
     assert names == ["e1.mp4", "E2.MKV", "e10.mp4", "Season 2/a.mp4"]
 
 
+@pytest.mark.long
 def test_long_lists_load_within_bounds(tmp_path: Path) -> None:
     """100,000 lines need less than 100 MB, and no more CPU time a line than 1,000 lines do (within a factor of four)."""
     path = tmp_path / "playlist.txt"

@@ -128,6 +128,7 @@ def cpu_share(service: Service, seconds: float) -> float:
     return (after.user + after.system - before.user - before.system) / (time.monotonic() - began)
 
 
+@pytest.mark.long
 @FOR_LONG
 def test_accept_and_close_costs_nothing(tmp_path: Path, item: Path, seconds: float) -> None:
     """A Telegram that accepts and closes adds less than 5 % of a core to what the service uses on air."""

@@ -89,6 +89,7 @@ def test_picture_moves_from_the_first_moment(programme: Programme, browser: WebD
         assert console_errors(browser) == []
 
 
+@pytest.mark.long
 def test_native_hls_plays_on(programme: Programme, browser: WebDriver) -> None:
     """The browser's own HLS player plays the segments, over the end of the first list and the next."""
     with served(programme) as site:

@@ -41,7 +41,7 @@ def say(everybody: Iterable[Connection], world: World, chat: Chat, message: Mess
     chat.messages[message.id] = message
     kind = types.UpdateNewMessage if chat.small else types.UpdateNewChannelMessage
     for one in set(everybody):
-        told = told_message(world, chat, message, one.user_id if one.key is not None else 0)
+        told = told_message(world, chat, message, (one.key.user_id if one.key is not None else None) or 0)
         announce({one}, chat, kind(message=told, pts=chat.pts, pts_count=1))
 
 
