@@ -256,9 +256,8 @@ def test_prepare_goes_on_where_it_was(operator: Operator, media: Path) -> None:
     assert all(copy["plays"] == 0 for copy in json.loads(operator.run("list", "--json").stdout)["copies"])
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_preparation_that_is_stopped(operator: Operator, media: Path, number: signal.Signals, code: int) -> None:
     """Stopped in the middle it leaves no file half written and no child, and what was kept before stays."""
     operator.write([media / "one.mp4", media / "long.mp4"])

@@ -134,6 +134,7 @@ async def test_viewers_see_what_was_asked_for(
     assert _change(plain.luma[100], worn.luma[100], CLOCK) > 10
 
 
+@pytest.mark.long
 async def test_only_the_rest_of_a_title_is_shown_after_a_break(
     ffmpeg: Path, clip: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
