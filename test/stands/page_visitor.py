@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
@@ -61,11 +62,7 @@ class PageVisitor:
         headers: Mapping[str, str | None] | None = None,
     ) -> Answer:
         """One request; a header that is None is not sent."""
-        sent: dict[str, str | None] = {"Host": self.host or f"localhost:{self.port}", **self.headers}
-        if self.cookies:
-            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        if self.token:
-            sent["Authorization"] = f"Bearer {self.token}"
+        sent: dict[str, str | None] = {**self._who()}
         if method == "POST":
             sent["Origin"] = self.site
         sent |= headers or {}
@@ -79,6 +76,16 @@ class PageVisitor:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             return self._answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    @contextmanager
+    def watch(self, path: str) -> Iterator[http.client.HTTPResponse]:
+        """The answer to one request while it is still being sent."""
+        connection = self._connection()
+        try:
+            connection.request("GET", path, headers=self._who())
+            yield connection.getresponse()
         finally:
             connection.close()
 
@@ -104,6 +111,15 @@ class PageVisitor:
         if answer.status == 200:
             self.csrf = answer.json()["result"]["csrf"]
         return answer
+
+    def _who(self) -> dict[str, str]:
+        """What each request shows of this visitor."""
+        sent = {"Host": self.host or f"localhost:{self.port}", **self.headers}
+        if self.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        return sent
 
     def _connection(self) -> http.client.HTTPConnection:
         if self.tls is None:

@@ -1,8 +1,4 @@
-"""Says what is in a source: run as a child (`python -m tg_video_streamer.feed.probe`), since it decodes foreign bytes.
-
-It reads the inputs as JSON from stdin, so that no URL stands on its command line, opens them with PyAV under the same
-limits as ffmpeg gets (`ffmpeg.inputs`), decodes the first frames, and prints either what it found or a reason.
-"""
+"""Says what is in a source, by asking a child (`feed.probe_child`), since that decodes foreign bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from tg_video_streamer.errors import ChildFailed, ProbeFailed
 from tg_video_streamer.ffmpeg.inputs import proxy_environment
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.source import Goal, Level, Measured, Picture, Sound, Source
-from tg_video_streamer.resolve.media import Media, MediaInput
+from tg_video_streamer.resolve.media import Media
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +52,7 @@ async def probe(
         "measured": Measured.NOT if media.is_live else measured,
         "goal": None if goal is None else asdict(goal),
     }
-    command = (sys.executable, "-m", "tg_video_streamer.feed.probe")
+    command = (sys.executable, "-m", "tg_video_streamer.feed.probe_child")
     try:
         done = await run(
             command,
@@ -106,31 +102,3 @@ def carried_over(found: Source, before: Source | None, media: Media) -> Source:
     if found.duration_seconds is None and media.duration_seconds and not media.is_live and not still_alone:
         found = replace(found, duration_seconds=media.duration_seconds)
     return found
-
-
-def main() -> int:
-    """The child: question on stdin, answer on stdout; 0 in either case, for a reason is an answer."""
-    # Imported here, since only the child may load a library that decodes foreign bytes.
-    from tg_video_streamer.feed import inspection  # noqa: PLC0415 - only the child may load native decoders
-
-    question: dict[str, Any] = json.load(sys.stdin)
-    try:
-        found = [
-            inspection.inspect(
-                index,
-                MediaInput(**one),
-                wanted_height=question["wanted_height"],
-                measured=Measured(question["measured"]),
-                goal=Goal(**question["goal"]) if question["goal"] else None,
-            )
-            for index, one in enumerate(question["inputs"])
-        ]
-        answer = asdict(inspection.together(found, live=question["live"]))
-    except ProbeFailed as error:
-        answer = {"reason": error.what}
-    sys.stdout.write(json.dumps(answer))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

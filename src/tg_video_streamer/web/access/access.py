@@ -60,9 +60,9 @@ class Access:
     def who(self, request: Request) -> Seen:
         """Who asks. Raises RequestRefused for a bearer token that is wrong, or shown during a lock-out."""
         address = self.address(request)
-        scheme, _, word = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            role = self.admit(word.strip(), address)
+        word = _bearer(request)
+        if word is not None:
+            role = self.admit(word, address)
             return Seen(visitor=Visitor(role=role, name=f"{role} from {address}", signed_in=True))
         session = self._sessions.find(request.cookies.get(self._cookie, ""), self._tokens())
         if session is not None:
@@ -71,6 +71,14 @@ class Access:
             return Seen(visitor=known, session=session)
         role = Role.VIEWER if self.open_reading and not self._strange(request) else Role.NOBODY
         return Seen(visitor=Visitor(role=role, name=f"somebody from {address}"))
+
+    def still_holds(self, request: Request) -> bool:
+        """Whether who was let in with `request` would be now: a page that stays open must not outlive its sign-in."""
+        session: Session | None = request.state.session
+        if session is not None:
+            return self._sessions.holds(session, self._tokens())
+        word = _bearer(request)
+        return word is None or self._tokens().role_name_of(word) != Role.NOBODY
 
     def admit(self, word: str, address: str) -> Role:
         """The role that a token gives. Raises RequestRefused: 401 for a wrong one, 429 during a lock-out."""
@@ -167,6 +175,12 @@ class Access:
 
 
 _TOKEN_NAMES = frozenset({"token", "access_token", "web_token", "web_viewer_token", "bearer", "authorization"})
+
+
+def _bearer(request: Request) -> str | None:
+    """The token that a request shows in its header; None where it has no such header."""
+    scheme, _, word = request.headers.get("authorization", "").partition(" ")
+    return word.strip() if scheme.lower() == "bearer" else None
 
 
 def _locked_out(seconds: float) -> RequestRefused:

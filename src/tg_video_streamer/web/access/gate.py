@@ -18,6 +18,10 @@ OPEN_FOLDER = "/static/"
 """Stylesheets and scripts, which say nothing of the channel: the sign-in page needs them."""
 
 
+class _SignInEnded(Exception):
+    """Who looks at a page has signed out, or his token is another now, while the page is still being told things."""
+
+
 class Gate:
     """An ASGI application around the routes; `request.state` has `visitor`, `session` and `notices` behind it."""
 
@@ -32,16 +36,25 @@ class Gate:
 
         async def send_noting(message: Message) -> None:
             nonlocal begun
+            if message.get("more_body") and not self._access.still_holds(request):
+                raise _SignInEnded
             begun = True
             await send(message)
 
         try:
             self._look(request)
-            await self._app(scope, receive, send_noting)
+            await self._answer(scope, receive, send_noting, send)
         except RequestRefused as refusal:
             if begun:
                 raise
             await refused(request, refusal)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, noting: Send, send: Send) -> None:
+        """Answer through `noting`; where that finds that the sign-in has ended, end the answer there."""
+        try:
+            await self._app(scope, receive, noting)
+        except* _SignInEnded:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _look(self, request: Request) -> None:
         self._access.check_address(request)

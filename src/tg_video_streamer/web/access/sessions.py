@@ -28,6 +28,8 @@ class Session:
     csrf: str = field(repr=False)
     began: float
     used: float
+    ended: bool = False
+    """Signed out: what it still has open must be closed."""
     notices: list[Notice] = field(default_factory=list)
 
     def tell(self, notice: Notice) -> None:
@@ -60,16 +62,22 @@ class Sessions:
         session = self._open.get(_key(cookie)) if cookie else None
         if session is None:
             return None
-        now = self._clock.monotonic()
-        if self._lives(session, now) and hmac.compare_digest(session.fingerprint, tokens.fingerprint(session.role)):
-            session.used = now
+        if self.holds(session, tokens):
+            session.used = self._clock.monotonic()
             return session
         self.end(cookie)
         return None
 
+    def holds(self, session: Session, tokens: Tokens) -> bool:
+        """Whether it is still good; looking does not prolong it."""
+        alike = hmac.compare_digest(session.fingerprint, tokens.fingerprint(session.role))
+        return not session.ended and alike and self._lives(session, self._clock.monotonic())
+
     def end(self, cookie: str) -> None:
-        """Nobody can use this cookie any more."""
-        self._open.pop(_key(cookie), None)
+        """Nobody can use this cookie any more, and what it has open is closed."""
+        session = self._open.pop(_key(cookie), None)
+        if session is not None:
+            session.ended = True
 
     def _lives(self, session: Session, now: float) -> bool:
         return now - session.used <= IDLE_SECONDS and now - session.began <= LONGEST_SECONDS
