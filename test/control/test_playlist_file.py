@@ -78,12 +78,13 @@ def test_bytes_that_are_no_text_are_not_edited(tmp_path: Path) -> None:
 
 
 def test_a_check_names_the_lines(tmp_path: Path) -> None:
-    """A check tells how many items a text has and which of its lines would be left out, and changes nothing."""
+    """A check tells how many items a text has, which of its lines would be left out or name no file, and changes nothing."""
     (tmp_path / "one.mp4").touch()
     path = tmp_path / "playlist.txt"
-    found = _file(path).check("# a comment\none.mp4\nhttps://example.org/a | start=-5\n")
-    assert found.items == 1
-    assert [problem.line for problem in found.problems] == [3]
+    found = _file(path).check("# a comment\none.mp4\ntwo.mp4\nhttps://example.org/a | start=-5\n")
+    assert found.items == 2
+    assert [problem.line for problem in found.problems] == [3, 4]
+    assert "two.mp4 does not exist" in found.problems[0].what
     assert not path.exists()
 
 

@@ -360,6 +360,7 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             assert "By hand" in browser.find_element(By.ID, "part-queue").text
             browser.find_element(By.CSS_SELECTOR, '[aria-label="Take out: By hand"]').click()
             assert "Nothing is queued" in browser.find_element(By.ID, "part-queue").text
+            upload(browser, channel, tmp_path / "list.txt")
             browser.get(f"{channel.url}/session")
             answers = {"phone number": f"+{PHONE}", "code that Telegram": CODE, "password of": PASSWORD}
             for label, answer in answers.items():
@@ -369,6 +370,17 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             wait_until(lambda: shown(browser, "kept in the settings file"), timeout=60, what="a session", every=0.5)
     finally:
         channel.telegram.user(USER_ID).password = None
+
+
+def upload(browser: WebDriver, channel: Channel, file: Path) -> None:
+    """Send the playlist with one more line as a file, and go as far as the comparison, where that line is what comes."""
+    browser.get(f"{channel.url}/playlist")
+    file.write_text(f"{browser.find_element(By.ID, 'text').get_attribute('value')}# from a file\n")
+    browser.find_element(By.CSS_SELECTOR, "input[type=file][required]").send_keys(str(file))
+    browser.find_element(By.CSS_SELECTOR, '[action="/playlist/upload"] button').click()
+    assert browser.find_element(By.ID, "text").get_attribute("value") == file.read_text()
+    browser.find_element(By.CSS_SELECTOR, '[action="/playlist/compare"] button').click()
+    assert [one.text for one in browser.find_elements(By.TAG_NAME, "ins")] == ["# from a file"]
 
 
 def asked(browser: WebDriver, label: str) -> WebElement | None:

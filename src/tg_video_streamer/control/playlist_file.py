@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tg_video_streamer.errors import ControlError, PlaylistError
 from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.load import missing_files
 from tg_video_streamer.playlist.parser import decode, parse
 
 MAX_TEXT_BYTES = 512 * 1024
@@ -27,7 +28,7 @@ class PlaylistText:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlaylistProblem:
-    """A line that would be left out; line 0 speaks of the whole text."""
+    """A line that would be left out, or whose file is not there; line 0 speaks of the whole text."""
 
     line: int
     what: str
@@ -69,7 +70,8 @@ class PlaylistFile:
         if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
             return PlaylistCheck(items=0, problems=(PlaylistProblem(line=0, what=_too_long()),))
         found = parse(text, base=str(self._path.parent), allowed=self._allowed())
-        problems = [PlaylistProblem(line=one.line, what=str(one)) for one in found.problems[:_PROBLEMS_SHOWN]]
+        told = sorted((*found.problems, *missing_files(found)), key=lambda problem: problem.line)
+        problems = [PlaylistProblem(line=one.line, what=str(one)) for one in told[:_PROBLEMS_SHOWN]]
         return PlaylistCheck(items=len(found.entries), problems=tuple(problems))
 
     def save(self, text: str, *, version: str) -> None:

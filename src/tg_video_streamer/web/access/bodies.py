@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from email.parser import BytesParser
+from email.policy import HTTP
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from tg_video_streamer.errors import RequestRefused
 BODY_SECONDS = 15.0
 """How long a body may take to arrive."""
 FORM_TYPE = "application/x-www-form-urlencoded"
+FILE_FORM_TYPE = "multipart/form-data"
 _MOST_FIELDS = 32
 
 
@@ -32,12 +35,19 @@ async def read_body(request: Request, *, limit: int) -> bytes:
     return bytes(received)
 
 
-async def read_form(request: Request, *, limit: int) -> dict[str, str]:
-    """The fields of a form. Raises RequestRefused as `read_body`, 415 for another type, and 422 for what is no form."""
-    require_type(request, FORM_TYPE)
+async def read_form(request: Request, *, limit: int, with_file: bool = False) -> dict[str, str]:
+    """The fields of a form, `with_file` also of one that sends a text file. Raises RequestRefused as `read_body`.
+
+    And 415 for another type, and 422 for what is no form, or whose file is not UTF-8.
+    """
+    if not with_file or _type_of(request) != FILE_FORM_TYPE:
+        require_type(request, FORM_TYPE)
+    body = await read_body(request, limit=limit)
     try:
-        text = (await read_body(request, limit=limit)).decode()
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+        if _type_of(request) == FILE_FORM_TYPE:
+            pairs = _parts(request.headers["content-type"], body)
+        else:
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
     except ValueError as error:
         raise RequestRefused("the form cannot be read", status=422, remedy="send it as UTF-8") from error
     fields = dict(pairs)
@@ -48,9 +58,30 @@ async def read_form(request: Request, *, limit: int) -> dict[str, str]:
 
 def require_type(request: Request, wanted: str) -> None:
     """Raises RequestRefused with 415 where the body is of another type."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != wanted:
+    if _type_of(request) != wanted:
         raise RequestRefused("the body is of a type that is not taken here", status=415, remedy=f"send {wanted}")
+
+
+def _type_of(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _parts(content_type: str, body: bytes) -> list[tuple[str, str]]:
+    """The fields of a multipart form (RFC 7578) with their texts, read as the mail format that it is.
+
+    Raises ValueError for anything else.
+    """
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    parts = list(message.iter_parts()) if message.is_multipart() else []
+    if message.defects or not 0 < len(parts) <= _MOST_FIELDS:
+        raise ValueError("no multipart form")
+    return [
+        (
+            str(part.get_param("name", header="content-disposition")),
+            bytes(part.get_payload(decode=True)).decode("utf-8-sig"),
+        )
+        for part in parts
+    ]
 
 
 def body_seconds(request: Request) -> float:

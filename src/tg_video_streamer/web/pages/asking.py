@@ -16,10 +16,10 @@ _LIKE = VERBS["playlist_save"]
 """Whoever may have this carried out is an operator."""
 
 
-async def operator(request: Request, room: Room) -> tuple[Visit, Mapping[str, str]]:
-    """An operator's visit with the form that was sent. Raises RequestRefused for anybody else, and for a foreign form."""
+async def operator(request: Request, room: Room, *, with_file: bool = False) -> tuple[Visit, Mapping[str, str]]:
+    """An operator's visit with the form that was sent, `with_file` also one that sends a file. Raises RequestRefused for anybody else, and for a foreign form."""
     visiting = only_operators(request, room)
-    form = await read_form(request, limit=MAX_REQUEST_BYTES)
+    form = await read_form(request, limit=MAX_REQUEST_BYTES, with_file=with_file)
     _access(request).check_form(request, request.headers.get("x-csrf", form.get("csrf", "")))
     return visiting, form
 

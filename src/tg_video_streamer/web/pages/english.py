@@ -146,6 +146,7 @@ ENGLISH: Mapping[str, str] = {
     "playlist.items": "Entries that will play: {count}",
     "playlist.line": "line {line}",
     "playlist.compare": "See the changes",
+    "playlist.file": "A text file",
     "playlist.upload": "Put a file in here",
     "playlist.again": "Read it anew",
     "playlist.changes": "Changes",

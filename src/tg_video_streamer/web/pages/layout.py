@@ -63,6 +63,9 @@ def page(
     """The whole document of the page `name`; with scripts off it is loaded again after `again_seconds`, 0 for never."""
     words, status = visit.words, visit.room.verbs.status()
     label = escape(badge(status, words)[0])
+    # The page of what is on air is told by that alone; the script writes the title in the same way.
+    named = "" if name == "on_air" else words(f"page.{name}")
+    title = f"{label} · {named}" if named else label
     again = f'<noscript><meta http-equiv="refresh" content="{again_seconds}"></noscript>' if again_seconds else ""
     text = f"""<!doctype html>
 <html lang="{words.language}">
@@ -70,13 +73,13 @@ def page(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="dark light">
-<title>{label} · {words(f"page.{name}")}</title>
+<title>{title}</title>
 <link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/page.css">
 <script src="/page.js" defer></script>{again}
 </head>
 <body class="page-{name}" data-csrf="{escape(visit.visitor.csrf)}" data-holds="{" ".join(status.holds)}"
- data-page="{words(f"page.{name}")}" data-silent="{words("silent")}" data-old="{words("silent.old")}" data-failed="{words("failed")}" data-sure="{words("sure")}">
+ data-page="{named}" data-silent="{words("silent")}" data-old="{words("silent.old")}" data-failed="{words("failed")}" data-sure="{words("sure")}">
 <a class="skip" href="#main">{words("skip_to_main")}</a>
 {_header(visit, name)}
 <section class="strip" aria-label="{words("strip")}"><div id="live-badge" role="status">{badge_tag(status, words)}</div>

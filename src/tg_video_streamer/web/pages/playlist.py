@@ -40,6 +40,10 @@ def routes(room: Room) -> list[Route]:
         visiting, form = await operator(request, room)
         return _editor(visiting, _sent(form))
 
+    async def upload(request: Request) -> Response:
+        visiting, form = await operator(request, room, with_file=True)
+        return _editor(visiting, _sent(form))
+
     async def compare(request: Request) -> Response:
         visiting, form = await operator(request, room)
         return await _comparison(visiting, _sent(form))
@@ -58,6 +62,7 @@ def routes(room: Room) -> list[Route]:
     return [
         Route("/playlist", edit, methods=["GET"]),
         Route("/playlist/edit", edit_on, methods=["POST"]),
+        Route("/playlist/upload", upload, methods=["POST"]),
         Route("/playlist/compare", compare, methods=["POST"]),
         Route("/playlist/save", save, methods=["POST"]),
     ]
@@ -90,6 +95,8 @@ def _editor(visiting: Visit, text: PlaylistText) -> Response:
 <label class="button" id="upload" hidden>{words("playlist.upload")}<input type="file" id="file" accept=".txt,text/plain" class="unseen"></label>
 <a class="button" href="/playlist">{words("playlist.again")}</a></div>
 </form>
+<noscript><form method="post" action="/playlist/upload" enctype="multipart/form-data" class="controls">{visiting.csrf}<input type="hidden" name="version" value="{escape(text.version)}">
+<label>{words("playlist.file")} <input type="file" name="text" accept=".txt,text/plain" required></label> <button>{words("playlist.upload")}</button></form></noscript>
 </section>"""
     return page(visiting, "playlist", main, notices=saved)
 

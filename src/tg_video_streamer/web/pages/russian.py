@@ -146,6 +146,7 @@ RUSSIAN: Mapping[str, str] = {
     "playlist.items": "Записей, которые будут играть: {count}",
     "playlist.line": "строка {line}",
     "playlist.compare": "Показать изменения",
+    "playlist.file": "Текстовый файл",
     "playlist.upload": "Взять из файла",
     "playlist.again": "Прочитать заново",
     "playlist.changes": "Изменения",

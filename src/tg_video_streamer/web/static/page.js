@@ -67,6 +67,11 @@ function stand(element, part) {
   (near ?? part.querySelector("button:enabled, a"))?.focus();
 }
 
+// As the server writes it: the page of what is on air is told by that alone.
+function title(badge) {
+  document.title = words.page ? `${badge} · ${words.page}` : badge;
+}
+
 function hear(message) {
   for (const [name, value] of Object.entries(message)) {
     if (name === "@holds") document.body.dataset.holds = value;
@@ -76,7 +81,7 @@ function hear(message) {
       if (parts.some((part) => part.dataset.version !== value)) renewParts().catch(() => {});
     }
   }
-  document.title = `${byId("badge").textContent} · ${words.page}`;
+  title(byId("badge").textContent);
 }
 
 let source = null;
@@ -106,7 +111,7 @@ function watchSilence() {
     badge.textContent = `${words.silent} ${new Date(heardAt).toLocaleTimeString(document.documentElement.lang)}`;
     badge.dataset.tone = "bad";
     byId("live-why").textContent = words.old;
-    document.title = `${badge.textContent} · ${words.page}`;
+    title(badge.textContent);
   }
   if (source.readyState === EventSource.CLOSED) listen(); // refused for now: it does not try again by itself
 }
