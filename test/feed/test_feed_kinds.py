@@ -15,7 +15,8 @@ from stands.site import Site
 from tg_video_streamer.feed.states import FeedState
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
 
-CORE = ("plain", "anamorphic", "sound-only", "no-sound", "seven-one", "hdr-10-bit", "interlaced", "truncated", "still")
+CORE = ("plain", "seven-one", "hdr-10-bit")
+MORE = ("anamorphic", "sound-only", "no-sound", "interlaced", "truncated", "still")
 
 
 @pytest.mark.parametrize("kind", AWKWARD, ids=lambda kind: kind.name)
@@ -26,7 +27,7 @@ async def test_awkward_kind_becomes_house_format(
     await _check(kind, clips, ffmpeg, headers, tmp_path)
 
 
-@pytest.mark.parametrize("name", CORE)
+@pytest.mark.parametrize("name", [*CORE, *(pytest.param(name, marks=pytest.mark.long) for name in MORE)])
 async def test_other_ffmpeg_makes_the_same(
     name: str, clips: Path, wheel: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:

