@@ -32,7 +32,10 @@ PIECES = ("yt_dlp", "yt_dlp-*.dist-info", "yt_dlp_ejs", "yt_dlp_ejs-*.dist-info"
 
 def lock(folder: str, owner: str, *command: str) -> None:
     """Become `command` with the lock held; it is let go when the last process that inherited it has ended."""
-    descriptor = os.open(".env.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE, dir_fd=_opened(folder))
+    try:
+        descriptor = os.open(".env.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE, dir_fd=_opened(folder))
+    except OSError as error:
+        sys.exit(f"{folder}/.env.lock is no plain file ({error.strerror}); remove it")
     if os.geteuid() == 0:
         user = pwd.getpwnam(owner)
         os.fchown(descriptor, user.pw_uid, user.pw_gid)

@@ -82,12 +82,14 @@ writable() {
 # The lock of the settings file, which session renewals take too, is held until this process and its children end: the
 # script runs itself again below the program that took it.
 take_lock() {
+    local python
     if [ -z "${TG_LOCK_HELD:-}" ]; then
         # First the lock of yt-dlp's update, which may take minutes, while no session renewal has to wait.
         exec 8>"$base/.deploy.lock"
         flock -w 600 8 || fail "an update of yt-dlp has been running for 600 s; see /var/log/yt-dlp-update.log"
         # -I: nothing of the caller's environment or folder is imported
-        exec "$(find_python)" -I "$here/deploy_files.py" lock "$base/shared" "$(owner)" "$0" "$@"
+        python=$(find_python)
+        exec "$python" -I "$here/deploy_files.py" lock "$base/shared" "$(owner)" "$0" "$@"
     fi
 }
 

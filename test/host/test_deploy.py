@@ -115,6 +115,57 @@ def test_killed_after_any_step_the_old_release_stays_on_air(host: DeployedHost, 
         assert host.server.wait_on_air()["healthy"]
 
 
+@pytest.mark.parametrize("name", [".env", ".env.lock", "playlist.txt", "schedule.toml"])
+def test_a_link_of_the_services_user_leads_root_nowhere(host: DeployedHost, name: str) -> None:
+    """In place of a file of its folder it is refused by name; what it leads to stays as it was, and so does the release."""
+    server, current = host.server, host.current
+    kept, victim = f"{BASE}/shared/{name}", "/srv/victim"
+    server.sh(f"echo something >{victim}; chmod 600 {victim}")
+    look = f"stat -c '%U %a %s %i %Y %Z' {victim}"
+    before = server.sh(look).stdout
+    server.sh(f"setpriv --reuid tgstream --clear-groups sh -c 'mv {kept} {kept}.kept; ln -s {victim} {kept}'")
+    try:
+        done = host.deploy("--version 1.4", check=False)
+    finally:
+        server.sh(f"rm {kept}; mv {kept}.kept {kept}")
+    assert server.sh(look).stdout == before
+    assert done.returncode == 1
+    assert f"{kept} is no plain file" in done.stderr
+    assert "something" not in done.stdout + done.stderr
+    assert host.current == current
+    assert server.wait_on_air()["healthy"]
+
+
+def test_the_interpreter_can_be_chosen(host: DeployedHost) -> None:
+    """PYTHON= names it, and the log says which it was; one that is not there is refused before anything is unpacked."""
+    server = host.server
+    wrong = server.sh(f"PYTHON=/srv/nothing {host.command('--version 1.5')}", check=False)
+    assert wrong.returncode == 1
+    assert "PYTHON=/srv/nothing is not there or older than 3.11" in wrong.stderr
+    assert not server.path(f"{BASE}/releases/1.5").exists()
+    server.sh("ln -s $(command -v python3) /srv/chosen")
+    real = server.sh("readlink -f /srv/chosen").stdout.strip()
+    done = server.sh(f"PYTHON=/srv/chosen {host.command('--version 1.5')}", timeout=300)
+    assert f"({real})" in done.stdout
+    assert host.current == "1.5"
+    assert server.wait_on_air()["healthy"]
+
+
+def test_an_output_that_was_dead_before_takes_no_release_back(host: DeployedHost) -> None:
+    """A channel whose RTMP server is down is no worse off with the next release: it stays, and is well when the server is."""
+    host.configure(SETTINGS.replace("OUTPUTS=", "OUTPUTS=rtmp://127.0.0.1:9/live/key-for-nobody "))
+    try:
+        host.server.run("systemctl", "restart", UNIT)
+        wait_until(lambda: host.server.service_status().get("channel_state") == "on_air", timeout=60, what="on air")
+        assert not host.server.service_status()["healthy"]
+        host.deploy("--version 1.6")
+        assert host.current == "1.6"
+    finally:
+        host.configure(SETTINGS)
+        host.server.run("systemctl", "restart", UNIT)
+    assert host.server.wait_on_air()["healthy"]
+
+
 def test_of_two_deploys_at_once_one_waits_for_the_other(host: DeployedHost) -> None:
     """Both go through, one after the other; what comes last is on air."""
     host.server.sh(

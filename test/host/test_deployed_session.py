@@ -145,6 +145,25 @@ def test_the_command_that_the_log_gives_renews_the_session(telegram: TelegramHos
     _assert_it_outlives_a_rollback(telegram, fresh)
 
 
+def test_a_release_that_finds_a_dead_session_stays_and_is_healed(telegram: TelegramHost) -> None:
+    """With the session dead before and after the switch nothing is taken back; the new release takes the new session."""
+    server = telegram.host.server
+    dead, key = telegram.session()
+    telegram.start(dead)
+    telegram.lose(key)
+    telegram.wait("expired")
+    telegram.host.deploy("--version 1.3")
+    assert telegram.host.current == "1.3"
+    telegram.wait("expired")
+    pid = server.main_pid(UNIT)
+    with _renewing(telegram, f"{BASE}/current/venv/bin/python {RUNNER} --write-env") as person:
+        _log_in(person)
+        code, _ = person.ends(seconds=60)
+    assert code == 0, person.seen
+    assert telegram.wait("valid")["healthy"]
+    assert (server.main_pid(UNIT), server.show(UNIT, "NRestarts")["NRestarts"]) == (pid, "0")
+
+
 def test_the_runner_finds_everything_by_itself_and_waits_for_a_deploy(telegram: TelegramHost) -> None:
     """Started by its path alone while a deploy is at work it says that it waits, and then writes; both are done."""
     telegram.start(telegram.stand.session_string())

@@ -79,6 +79,17 @@ def test_it_is_ready_when_the_programme_advances_and_says_what_is_on_air(on_air:
     assert shown == {"ActiveState": "active", "SubState": "running", "Type": "notify", "WatchdogUSec": "30s"}
 
 
+def test_the_end_of_a_child_for_want_of_memory_does_not_end_the_service(on_air: SystemdContainer) -> None:
+    """Systemd leaves that to the service, and comes back whenever it ends, however often."""
+    shown = on_air.show(UNIT, "OOMPolicy", "Restart", "RestartUSec", "StartLimitIntervalUSec")
+    assert shown == {
+        "OOMPolicy": "continue",
+        "Restart": "always",
+        "RestartUSec": "10s",
+        "StartLimitIntervalUSec": "0",
+    }
+
+
 def test_it_comes_back_after_kill_9(on_air: SystemdContainer) -> None:
     """Three times: on air again after the pause of ten seconds, and nothing of the old process is left."""
     _limit, took = _killed(on_air, 3)

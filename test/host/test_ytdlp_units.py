@@ -138,6 +138,22 @@ def test_a_channel_on_air_uses_the_newer_version_from_its_next_item_on(web: Web)
 
 
 @pytest.mark.long
+def test_a_version_that_does_not_work_fails_no_unit(web: Web) -> None:
+    """The canary puts the version before back; for systemd the update is done, and the log says what was wrong."""
+    host = web.host
+    before = host.sh(f"{HOME}/current/venv/bin/python -I -m yt_dlp --ignore-config --version").stdout
+    web.index.publish("2099.1.9", broken=True)
+    host.run("systemctl", "start", "yt-dlp-update.service", timeout=200)
+    assert host.show("yt-dlp-update.service", "ActiveState", "Result") == {
+        "ActiveState": "inactive",
+        "Result": "success",
+    }
+    assert web.record()["result"] == "rolled_back"
+    assert "this version is broken" in host.sh("cat /var/log/yt-dlp-update.log").stdout
+    assert host.sh(f"{HOME}/current/venv/bin/python -I -m yt_dlp --ignore-config --version").stdout == before
+
+
+@pytest.mark.long
 @pytest.mark.timeout(500)
 def test_a_site_that_changes_costs_one_update_and_no_person(web: Web) -> None:
     """Every item fails with the yt-dlp of yesterday: the service asks, systemd brings today's, and the channel is on air.
