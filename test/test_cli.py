@@ -183,6 +183,17 @@ def test_a_check_may_leave_the_playlist_out(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "settings and encoder are in order\n"), result.stderr
 
 
+def test_a_logo_that_is_no_picture_is_told_before_it_is_missed(tmp_path: Path) -> None:
+    """`check` tries what items will wear, and names what would be left out."""
+    (tmp_path / ".env").write_text("VIDEO_QUALITY=480p\nSTATE_DIR=state\nLOGO=logo.png\nCLOCK=1\n")
+    (tmp_path / ".env").chmod(0o600)
+    (tmp_path / "logo.png").write_text("no picture")
+    result = run("check", "--no-playlist", folder=tmp_path)
+    assert result.returncode == 1
+    assert "LOGO: " in result.stderr.splitlines()[-1]
+    assert "no picture that can be read" in result.stderr
+
+
 def test_each_wrong_setting_has_a_line(tmp_path: Path) -> None:
     """Several wrong settings end with 78 and a line each, named by key."""
     (tmp_path / ".env").write_text("WEB_PORT=x\nBUFFER_SECONDS=lots\n")

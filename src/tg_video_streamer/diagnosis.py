@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tg_video_streamer.config import Settings
-from tg_video_streamer.errors import ScheduleError, StreamerError
+from tg_video_streamer.errors import ScheduleError, StreamerError, ToolMissing
+from tg_video_streamer.feed.branding import Branding, Wishes
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments
@@ -15,10 +16,10 @@ from tg_video_streamer.schedule.load import load as load_schedule
 
 
 async def find_problems(settings: Settings, *, playlist: bool = True) -> list[str]:
-    """One line a problem; none: settings, encoder and, where asked for, `playlist` and schedule are in order."""
+    """One line a problem; none: settings, encoder, what is shown on the picture and, where asked for, `playlist` and schedule are in order."""
     listed = await asyncio.to_thread(playlist_problems, settings) if playlist else []
     scheduled = await asyncio.to_thread(schedule_problems, settings) if playlist else []
-    return [*await encoder_problems(settings), *listed, *scheduled]
+    return [*await encoder_problems(settings), *await branding_problems(settings), *listed, *scheduled]
 
 
 async def encoder_problems(settings: Settings) -> list[str]:
@@ -30,6 +31,19 @@ async def encoder_problems(settings: Settings) -> list[str]:
     except StreamerError as error:
         return [str(error)]
     return warnings
+
+
+async def branding_problems(settings: Settings) -> list[str]:
+    """One line for each of LOGO and CLOCK that would be left out; a logo that is not there is told with the settings."""
+    logo = settings.logo if settings.logo is not None and settings.logo.exists() else None
+    wishes = Wishes(logo=logo, clock=settings.clock)
+    try:
+        house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
+        branding = Branding(wishes, house=house, ffmpeg=find_ffmpeg())
+        await branding.chosen()
+    except ToolMissing:
+        return []  # told of the encoder
+    return branding.problems
 
 
 def playlist_problems(settings: Settings) -> list[str]:
