@@ -107,7 +107,7 @@ async def test_stalled_server_is_left_and_joined_again(
             headers=headers,
             resolve=resolve,
             events=events,
-            stall_seconds=1.5,
+            stall_seconds=4,
         )
         played = await play(feed, events)
     assert feed.state is FeedState.ENDED, feed.last_error
