@@ -479,6 +479,7 @@ def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
         assert slot_faults(recording) == []
 
 
+@pytest.mark.long
 def test_service_tells_of_a_spare_that_took_over(tmp_path: Path, item: Path) -> None:
     """In the whole service a promoted spare is in the log, counted, and told to people with what is to be done."""
     with NginxRtmp(tmp_path / "nginx") as nginx, TelegramStand() as stand, called_site() as people:

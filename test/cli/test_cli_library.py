@@ -336,6 +336,7 @@ def test_bars_in_a_terminal(operator: Operator, media: Path) -> None:
     assert "2 prepared, 0 kept already, 0 not prepared; 2 copies, " in told
 
 
+@pytest.mark.long
 def test_a_list_on_the_web(operator: Operator, media: Path) -> None:
     """A list is read through yt-dlp, and what is in it is prepared; with the site down what is kept is known without it."""
     with Site() as site:

@@ -16,7 +16,9 @@ WHEEL = Path(imageio_ffmpeg.get_ffmpeg_exe())
 HOST = Path(shutil.which("ffmpeg") or WHEEL)
 
 
-@pytest.fixture(scope="session", params=[HOST, WHEEL], ids=["host", "wheel"])
+@pytest.fixture(
+    scope="session", params=[pytest.param(HOST, id="host"), pytest.param(WHEEL, id="wheel", marks=pytest.mark.long)]
+)
 def each_ffmpeg(request: pytest.FixtureRequest) -> Path:
     """Both programs that must work."""
     return Path(request.param)

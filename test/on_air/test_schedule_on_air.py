@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import av
+import pytest
 
 from stands.channel import on_air
 from stands.recording import luma_of, read_picture
@@ -43,6 +44,7 @@ class Viewer:
         return offset + next(own for _, own, found in seen if found == item_id)
 
 
+@pytest.mark.long
 def test_a_hard_start_is_on_its_second_and_costs_no_picture(media: Path, tmp_path: Path) -> None:
     """Written while on air, the show's first picture is within 40 ms of its second; the film goes on where it was cut."""
     with on_air(tmp_path, media, lines=[media / "long.mp4"], wait=False) as channel:
