@@ -247,8 +247,9 @@ def test_a_service_is_followed_from_another_terminal(tmp_path: Path) -> None:
         wait_until(lambda: " ON AIR " in "\n".join(_pane(tmux)), what="it is there again", timeout=60)
         tmux("send-keys", "C-c")
         ended = "#{pane_dead} #{pane_dead_status}"
-        wait_until(lambda: tmux("display-message", "-p", ended).startswith("1"), what="it ends", timeout=60)
-        assert tmux("display-message", "-p", ended).split() == ["1", "0"], _pane(tmux)
+        # tmux sees the terminal close before it knows the status.
+        said = wait_until(lambda: tmux("display-message", "-p", ended).split()[1:], what="it ends", timeout=60)
+        assert said == ["0"], _pane(tmux)
 
 
 def test_the_view_in_a_real_terminal(tmux: Callable[..., str], tmp_path: Path) -> None:
