@@ -181,7 +181,7 @@ _LONG = pytest.mark.long
         pytest.param("mono.mp4", ("-ac", "1"), marks=_LONG),
         pytest.param("quiet.mp4", ("-af", "volume=-6dB"), marks=_LONG),
         pytest.param("mpeg-ts.ts", ("-f", "mpegts"), marks=_LONG),
-        pytest.param("annex-b.mkv", ("-flags:v", "+cgop-global_header"), marks=_LONG),
+        pytest.param("annex-b.ts", ("-flags:v", "+cgop-global_header"), marks=_LONG),
     ],
 )
 async def test_a_near_miss_is_encoded(stage: Stage, name: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
