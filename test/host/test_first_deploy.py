@@ -70,6 +70,8 @@ def test_a_user_that_is_missing_is_a_warning_then_made_then_on_air(host: Deploye
 @pytest.mark.long
 def test_who_has_the_user_already_keeps_it(host: DeployedHost) -> None:
     """--create-user on a host that has user and group changes neither, and the channel is on air again."""
+    if not host.current:
+        host.install()
     before = host.server.sh("getent passwd tgstream; getent group tgstream").stdout
     host.deploy("--create-user")
     assert host.server.sh("getent passwd tgstream; getent group tgstream").stdout == before
