@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from tg_video_streamer.errors import MalformedMessage, OutputLost, OutputRejected
-from tg_video_streamer.rtmp import amf, handshake
+from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.rtmp.chunks import ChunkWriter, Message, MessageKind
+from tg_video_streamer.rtmp.handshake import Handshake
 from tg_video_streamer.rtmp.session import Session
 from tg_video_streamer.states import StateMachine, Transitions
 
@@ -51,9 +52,7 @@ class Publisher:
         self._address = address
         self._machine = StateMachine(TRANSITIONS, PublisherState.HANDSHAKE)
         self._session = Session()
-        self._greeting = bytearray()
-        self._opening = bytes([handshake.VERSION]) + handshake.first_packet()
-        self._echoed = False
+        self._handshake = Handshake(begins=True)
         self.stream = 0
         """The message stream that media is to be sent on, known when live."""
 
@@ -79,9 +78,7 @@ class Publisher:
 
     def outgoing(self) -> bytes:
         """What must be sent now, handed out once; between media messages, never inside of one."""
-        data = self._opening + self._session.outgoing()
-        self._opening = b""
-        return data
+        return self._handshake.outgoing() + self._session.outgoing()
 
     def receive(self, data: bytes) -> None:
         """Take what the server sent, in any pieces. Raises OutputLost and OutputRejected."""
@@ -114,19 +111,13 @@ class Publisher:
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Collect S0, S1 and S2; the rest of the bytes once they are here."""
-        self._greeting += data
-        if self._greeting and self._greeting[0] != handshake.VERSION:
-            raise MalformedMessage("the handshake has another version")
-        if not self._echoed and len(self._greeting) > handshake.PACKET_BYTES:
-            self._echoed = True
-            self._opening += handshake.echo(bytes(self._greeting[1 : 1 + handshake.PACKET_BYTES]))
-        whole = 1 + 2 * handshake.PACKET_BYTES
-        if len(self._greeting) < whole:
+        rest = self._handshake.receive(data)
+        if rest is None:
             return b""
         self._machine.move(PublisherState.CONNECTING)
         self._session.set_chunk_size()
         self._command("connect", _CONNECT, self._connect_object())
-        return bytes(self._greeting[whole:])
+        return rest
 
     def _connect_object(self) -> dict[str, amf.Value]:
         return {

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from tg_video_streamer.errors import MalformedMessage, PublisherRefused
-from tg_video_streamer.rtmp import amf, handshake
+from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.chunks import ChunkReader, Message, MessageKind
+from tg_video_streamer.rtmp.handshake import Handshake
 from tg_video_streamer.rtmp.session import Session
 from tg_video_streamer.states import StateMachine, Transitions
 
@@ -68,9 +69,7 @@ class Server:
         self._admit = admit
         self._machine = StateMachine(SERVER_TRANSITIONS, ServerState.HANDSHAKE)
         self._session = Session(ChunkReader(limit_bytes=LIMIT_BYTES_UNKNOWN, limit_streams=LIMIT_CHUNK_STREAMS))
-        self._greeting = bytearray()
-        self._opening = b""
-        self._echoed = False
+        self._handshake = Handshake(begins=False)
         self._commands = 0
 
     @property
@@ -80,9 +79,7 @@ class Server:
 
     def outgoing(self) -> bytes:
         """What must be sent now, handed out once; also after an error: it tells the publisher why."""
-        data = self._opening + self._session.outgoing()
-        self._opening = b""
-        return data
+        return self._handshake.outgoing() + self._session.outgoing()
 
     def receive(self, data: bytes) -> list[Message]:
         """The sound, pictures and metadata in `data`; none before the key was shown.
@@ -107,19 +104,10 @@ class Server:
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Collect C0, C1 and C2; the rest of the bytes once they are here."""
-        self._greeting += data
-        if self._greeting and self._greeting[0] != handshake.VERSION:
-            raise MalformedMessage("the handshake has another version")
-        if not self._echoed and len(self._greeting) > handshake.PACKET_BYTES:
-            self._echoed = True
-            theirs = bytes(self._greeting[1 : 1 + handshake.PACKET_BYTES])
-            self._opening = bytes([handshake.VERSION]) + handshake.first_packet() + handshake.echo(theirs)
-        whole = 1 + 2 * handshake.PACKET_BYTES
-        if len(self._greeting) < whole:
+        rest = self._handshake.receive(data)
+        if rest is None:
             return b""
         self._machine.move(ServerState.CONNECTING)
-        rest = bytes(self._greeting[whole:])
-        self._greeting.clear()
         return rest
 
     def _command(self, message: Message) -> None:
