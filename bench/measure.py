@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
+
+from stands.looking import Looking
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -44,28 +43,13 @@ def memory_bytes(pid: int) -> int:
     return total
 
 
-class Peak:
+class Peak(Looking):
     """A context that samples the memory of a tree; `peak_bytes` is the most that was seen."""
 
     def __init__(self, pid: int, *, every_seconds: float = 0.5) -> None:
+        super().__init__(self._sample, every_seconds=every_seconds)
         self._pid = pid
-        self._every = every_seconds
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self.peak_bytes = 0
+        self.peak_bytes = memory_bytes(pid)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            self.peak_bytes = max(self.peak_bytes, memory_bytes(self._pid))
-            if self._over.wait(self._every):
-                return
+    def _sample(self) -> None:
+        self.peak_bytes = max(self.peak_bytes, memory_bytes(self._pid))

@@ -70,6 +70,13 @@ def _login(env_file: Path, *options: str) -> AbstractContextManager[Person]:
     return at_a_terminal([COMMAND, "session", "login", *options], folder=env_file.parent)
 
 
+def _types_phone_and_code(person: Person, phone: str = PHONE) -> None:
+    person.waits_for(PHONE_PROMPT)
+    person.types(phone)
+    person.waits_for(CODE_PROMPT)
+    person.types(CODE)
+
+
 def _session(env_file: Path, key: str = "SESSION_STRING") -> str:
     return read_env_file(env_file).values[key]
 
@@ -93,10 +100,7 @@ def test_a_key_exchange_that_fails_by_chance_is_repeated(stand: TelegramStand, e
     """One new key in 256 is not understood by Telethon: the person logging in does not notice."""
     stand.world.exchanges_to_spoil = 1
     with _login(env_file, "--write-env") as person:
-        person.waits_for(PHONE_PROMPT)
-        person.types(PHONE)
-        person.waits_for(CODE_PROMPT)
-        person.types(CODE)
+        _types_phone_and_code(person)
         code, _ = person.ends()
     assert (code, stand.world.exchanges_to_spoil) == (0, 0), person.seen
 
@@ -141,10 +145,7 @@ def test_without_a_place_to_keep_it_the_string_is_all_that_stdout_gets(stand: Te
     """`SESSION=$(tg-video-streamer session login)` holds the string and nothing else; no file changes."""
     before = env_file.read_bytes()
     with _login(env_file) as person:
-        person.waits_for(PHONE_PROMPT)
-        person.types(PHONE)
-        person.waits_for(CODE_PROMPT)
-        person.types(CODE)
+        _types_phone_and_code(person)
         code, out = person.ends()
     assert code == 0, person.seen
     assert out.count("\n") == 1
@@ -158,10 +159,7 @@ def test_renewing_tells_of_the_session_before(stand: TelegramStand, env_file: Pa
     old = stand.session_string()
     env_file.write_text(env_file.read_text().replace("SESSION_STRING=old", f"SESSION_STRING={old}"))
     with _login(env_file, "--write-env") as person:
-        person.waits_for(PHONE_PROMPT)
-        person.types(PHONE)
-        person.waits_for(CODE_PROMPT)
-        person.types(CODE)
+        _types_phone_and_code(person)
         code, _ = person.ends()
     assert code == 0, person.seen
     assert _session(env_file) != old
@@ -174,10 +172,7 @@ def test_renewing_tells_of_the_session_before(stand: TelegramStand, env_file: Pa
 def test_a_phone_of_another_data_centre_is_followed_there(stand: TelegramStand, env_file: Path) -> None:
     """PHONE_MIGRATE leads to the account's own data centre, which the session then names; it works there."""
     with _login(env_file, "--write-env") as person:
-        person.waits_for(PHONE_PROMPT)
-        person.types(SECOND_PHONE)
-        person.waits_for(CODE_PROMPT)
-        person.types(CODE)
+        _types_phone_and_code(person, SECOND_PHONE)
         code, _ = person.ends()
     assert code == 0, person.seen
     assert read_session_string(_session(env_file)).dc_id == OTHER_DC
@@ -188,10 +183,7 @@ def test_a_code_that_expired_is_sent_anew(stand: TelegramStand, env_file: Path) 
     """PHONE_CODE_EXPIRED is told, and another code asked for."""
     stand.inject("auth.signIn", (400, "PHONE_CODE_EXPIRED"))
     with _login(env_file, "--write-env") as person:
-        person.waits_for(PHONE_PROMPT)
-        person.types(PHONE)
-        person.waits_for(CODE_PROMPT)
-        person.types(CODE)
+        _types_phone_and_code(person)
         assert "a new one is on its way" in person.waits_for(CODE_PROMPT)
         person.types(CODE)
         assert person.ends()[0] == 0, person.seen
@@ -245,10 +237,7 @@ def test_ctrl_c_ends_it_at_once_and_shows_the_terminal_again(stand: TelegramStan
     stand.user().password = PASSWORD
     before = env_file.read_bytes()
     with _login(env_file, "--write-env") as person:
-        person.waits_for(PHONE_PROMPT)
-        person.types(PHONE)
-        person.waits_for(CODE_PROMPT)
-        person.types(CODE)
+        _types_phone_and_code(person)
         person.waits_for(PASSWORD_PROMPT)
         person.waits_for(": ")
         person.presses_ctrl_c()
@@ -298,10 +287,7 @@ def test_api_id_and_hash_are_asked_for_and_kept(stand: TelegramStand, env_file: 
         person.types("12345")
         person.waits_for("API_HASH, from the same page: ")
         person.types(API_HASH)
-        person.waits_for(PHONE_PROMPT)
-        person.types(PHONE)
-        person.waits_for(CODE_PROMPT)
-        person.types(CODE)
+        _types_phone_and_code(person)
         assert person.ends()[0] == 0, person.seen
     found = read_env_file(env_file).values
     assert (found["API_ID"], found["API_HASH"]) == ("12345", API_HASH)
@@ -315,10 +301,7 @@ def test_a_spare_takes_its_own_place(stand: TelegramStand, env_file: Path) -> No
     env_file.write_text(env_file.read_text().replace("SESSION_STRING=old", f"SESSION_STRING={own}"))
     for phone, expected in ((PHONE, 0), (SECOND_PHONE, 1)):
         with _login(env_file, "--write-env", "--spare") as person:
-            person.waits_for(PHONE_PROMPT)
-            person.types(phone)
-            person.waits_for(CODE_PROMPT)
-            person.types(CODE)
+            _types_phone_and_code(person, phone)
             code, out = person.ends()
         assert code == expected, person.seen
         assert out == (

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 import stat
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from stands.artefacts import artefact, make_light_release, make_spoilt
 from stands.deployed_host import BASE, SETTINGS, STATE, UNIT, DeployedHost, deployed_host
 from stands.env_watcher import EnvWatcher
+from stands.looking import Looking
 from stands.nginx_rtmp import NginxRtmp
 from stands.package_index import write_ytdlp_wheel
 from stands.waiting import wait_until
@@ -261,28 +260,18 @@ def test_viewers_miss_less_than_twelve_seconds(on_air: DeployedHost, tmp_path: P
     assert all(1 < seconds < 12 for seconds in stood.longest.values()), stood.longest
 
 
-class _Standstill:
+class _Standstill(Looking):
     """A context in which a thread looks at lengths; `longest` says for how long each did not grow."""
 
     def __init__(self, lengths: Mapping[str, Callable[[], int]]) -> None:
+        super().__init__(self._compare, every_seconds=0.02)
         self._lengths = lengths
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+        self._last = {name: (0, time.monotonic()) for name in lengths}
         self.longest = dict.fromkeys(lengths, 0.0)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        last = {name: (0, time.monotonic()) for name in self._lengths}
-        while not self._over.wait(0.02):
-            for name, length in self._lengths.items():
-                now, bytes_now = time.monotonic(), length()
-                if bytes_now != last[name][0]:
-                    last[name] = (bytes_now, now)
-                self.longest[name] = max(self.longest[name], now - last[name][1])
+    def _compare(self) -> None:
+        for name, length in self._lengths.items():
+            now, bytes_now = time.monotonic(), length()
+            if bytes_now != self._last[name][0]:
+                self._last[name] = (bytes_now, now)
+            self.longest[name] = max(self.longest[name], now - self._last[name][1])

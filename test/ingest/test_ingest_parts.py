@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stands.diagram import drawn
 from tg_video_streamer.errors import ConfigError, MalformedMessage, PublisherRefused
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.ingest.attempts import MOST_REFUSALS, WINDOW_SECONDS, Attempts, class_of, peer_of
@@ -116,9 +117,4 @@ def test_any_message_is_understood_or_refused(kind: MessageKind, payload: bytes)
 
 def test_diagram_is_the_table() -> None:
     """The diagram in the docstring says what the transition table says."""
-    drawn = {
-        LiveState(line.split("→")[0].strip()): frozenset(map(LiveState, line.split("→")[1].split()))
-        for line in (LiveState.__doc__ or "").splitlines()
-        if "→" in line
-    }
-    assert drawn == LIVE_TRANSITIONS
+    assert drawn(LiveState.__doc__, LiveState) == LIVE_TRANSITIONS

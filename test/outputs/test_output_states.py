@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from stands.diagram import drawn
 from tg_video_streamer.outputs.states import OUTPUT_TRANSITIONS, OutputState
 
 
 def test_diagram_is_the_table() -> None:
     """The diagram in the docstring says what the transition table says."""
-    drawn = {
-        OutputState(line.split("→")[0].strip()): frozenset(map(OutputState, line.split("→")[1].split()))
-        for line in (OutputState.__doc__ or "").splitlines()
-        if "→" in line
-    }
-    assert drawn == dict(OUTPUT_TRANSITIONS)
+    assert drawn(OutputState.__doc__, OutputState) == dict(OUTPUT_TRANSITIONS)
 
 
 def test_every_state_leads_back_on_air() -> None:

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stands.diagram import drawn
+from stands.hostile_rtmp import hostile
 from tg_video_streamer.errors import OutputError, OutputLost, OutputRejected
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.address import parse_rtmp_url
@@ -164,27 +166,13 @@ def test_something_else_than_rtmp_is_a_loss() -> None:
         publisher.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
-def _chunked(kind: int, payload: bytes) -> bytes:
-    return ChunkWriter().message(3, Message(kind=kind, payload=payload))
-
-
-_hostile = st.one_of(
-    st.binary(max_size=400),
-    st.builds(
-        _chunked,
-        st.integers(0, 255),
-        st.one_of(
-            st.binary(max_size=60),
-            st.builds(
-                lambda name, rest: amf.encode(name, *rest),
-                st.sampled_from(["_result", "_error", "onStatus", "close"]),
-                st.lists(st.none() | st.floats(0, 9) | st.text(max_size=5) | st.dictionaries(
-                    st.sampled_from(["level", "code"]), st.sampled_from(["error", "NetStream.Publish.Start"])
-                ), max_size=4),
-            ),
-        ),
-    ),
-)  # fmt: skip
+_values = (
+    st.none()
+    | st.floats(0, 9)
+    | st.text(max_size=5)
+    | st.dictionaries(st.sampled_from(["level", "code"]), st.sampled_from(["error", "NetStream.Publish.Start"]))
+)
+_hostile = hostile(["_result", "_error", "onStatus", "close"], _values)
 
 
 @settings(max_examples=300)
@@ -213,9 +201,4 @@ def test_nothing_but_output_errors_from_the_first_byte(data: bytes, step: int) -
 
 def test_diagram_is_the_table() -> None:
     """The diagram in the docstring says what the transition table says."""
-    drawn = {
-        PublisherState(line.split("→")[0].strip()): frozenset(map(PublisherState, line.split("→")[1].split()))
-        for line in (Publisher.__doc__ or "").splitlines()
-        if "→" in line
-    }
-    assert drawn == {state: after for state, after in TRANSITIONS.items() if after}
+    assert drawn(Publisher.__doc__, PublisherState) == {state: after for state, after in TRANSITIONS.items() if after}

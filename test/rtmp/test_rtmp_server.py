@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stands.diagram import drawn
+from stands.hostile_rtmp import chunked, hostile
 from tg_video_streamer.errors import MalformedMessage, OutputRejected, PublisherRefused
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.address import parse_rtmp_url
-from tg_video_streamer.rtmp.chunks import ChunkReader, ChunkWriter, Message, MessageKind
+from tg_video_streamer.rtmp.chunks import ChunkReader, Message, MessageKind
 from tg_video_streamer.rtmp.publisher import VIDEO_CHUNKS, Publisher
 from tg_video_streamer.rtmp.server import (
     LIMIT_BYTES,
@@ -54,12 +56,8 @@ def _talk(publisher: Publisher, server: Server, *, step: int = 10_000) -> None:
             raise refusal
 
 
-def _chunked(kind: int, payload: bytes) -> bytes:
-    return ChunkWriter().message(3, Message(kind=kind, payload=payload))
-
-
 def _command(*values: amf.Value) -> bytes:
-    return _chunked(MessageKind.COMMAND, amf.encode(*values))
+    return chunked(MessageKind.COMMAND, amf.encode(*values))
 
 
 def _live_server() -> Server:
@@ -147,7 +145,7 @@ def test_a_player_is_refused() -> None:
 def test_a_publisher_that_comes_without_the_usual_words_is_served() -> None:
     """Connect and publish are enough, and media before them are thrown away."""
     server = _server()
-    media = _chunked(MessageKind.VIDEO, b"\x17\x01abc")
+    media = chunked(MessageKind.VIDEO, b"\x17\x01abc")
     assert server.receive(_GREETING + _command("connect", 1, {"app": "live"}) + media) == []
     assert [one.payload for one in server.receive(_command("publish", 0, None, _KEY) + media)] == [b"\x17\x01abc"]
 
@@ -155,7 +153,7 @@ def test_a_publisher_that_comes_without_the_usual_words_is_served() -> None:
 def test_a_ping_is_answered() -> None:
     """A publisher that asks whether somebody is there gets its own time back."""
     server = _live_server()
-    server.receive(_chunked(MessageKind.USER_CONTROL, struct.pack(">HI", 6, 77)))
+    server.receive(chunked(MessageKind.USER_CONTROL, struct.pack(">HI", 6, 77)))
     (answer,) = ChunkReader().feed(server.outgoing())
     assert answer.payload == struct.pack(">HI", 7, 77)
 
@@ -187,21 +185,7 @@ _values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["app", "x"]), inner, max_size=2),
     max_leaves=6,
 )
-_hostile = st.one_of(
-    st.binary(max_size=400),
-    st.builds(
-        _chunked,
-        st.integers(0, 255),
-        st.one_of(
-            st.binary(max_size=60),
-            st.builds(
-                lambda name, rest: amf.encode(name, *rest),
-                st.sampled_from(["connect", "createStream", "publish", "play", "FCPublish", "deleteStream", "x"]),
-                st.lists(_values, max_size=4),
-            ),
-        ),
-    ),
-)
+_hostile = hostile(["connect", "createStream", "publish", "play", "FCPublish", "deleteStream", "x"], _values)
 
 
 @settings(max_examples=300)
@@ -233,9 +217,4 @@ def test_nothing_but_our_own_errors_from_the_first_byte(data: bytes, step: int) 
 
 def test_diagram_is_the_table() -> None:
     """The diagram in the docstring says what the transition table says."""
-    drawn = {
-        ServerState(line.split("→")[0].strip()): frozenset(map(ServerState, line.split("→")[1].split()))
-        for line in (Server.__doc__ or "").splitlines()
-        if "→" in line
-    }
-    assert drawn == {state: after for state, after in SERVER_TRANSITIONS.items() if after}
+    assert drawn(Server.__doc__, ServerState) == {state: after for state, after in SERVER_TRANSITIONS.items() if after}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from stands.looking import Looking
 
 _PAUSE_SECONDS = 0.0005
 
@@ -23,32 +22,20 @@ class Look:
     text: str = ""
 
 
-class EnvWatcher:
+class EnvWatcher(Looking):
     """A context in which a thread looks; `looks` says what was found, `count` how often it looked."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(self._add, every_seconds=_PAUSE_SECONDS)
         self._path = path
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="env watcher")
         self.looks: set[Look] = set()
         self.count = 0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def _add(self) -> None:
+        self.looks.add(self._look_once())
+        self.count += 1
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(_PAUSE_SECONDS):
-            self.looks.add(self._look())
-            self.count += 1
-
-    def _look(self) -> Look:
+    def _look_once(self) -> Look:
         try:
             with self._path.open("rb") as file:
                 found = os.fstat(file.fileno())
