@@ -16,9 +16,9 @@ from stands.recording import frame_digests, slot_faults
 from stands.site import Segments, Site, cut_hls
 from stands.waiting import wait_until
 
-SHORT_FRAMES, MEDIUM_FRAMES, FRESH_FRAMES, LIVE_FRAMES = 60, 250, 150, 250
+SHORT_FRAMES, MEDIUM_FRAMES, LONG_FRAMES, LIVE_FRAMES = 60, 250, 500, 250
 FRESH_IDS, LIVE_IDS = (11, 12, 13), (21, 22, 23)
-FRAMES = {4: MEDIUM_FRAMES} | dict.fromkeys(FRESH_IDS, FRESH_FRAMES)
+FRAMES = {5: LONG_FRAMES} | dict.fromkeys(FRESH_IDS, LONG_FRAMES)
 """Of the items that are not short."""
 
 
@@ -222,16 +222,18 @@ def broadcasts(tmp_path_factory: pytest.TempPathFactory) -> list[Segments]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_kept_live_and_encoding_items_follow_each_other_in_any_order(
     clips: Path, broadcasts: list[Segments], tmp_path: Path
 ) -> None:
     """Each of the three kinds after each: every item whole, every frame in its slot, and nothing between them."""
     shared = tmp_path / "shared"
-    kept = [clips / f"{name}.mp4" for name in ("one", "two", "three", "medium")]
-    with keeping(tmp_path / "first", clips, list(kept), library=shared) as first:
+    kept = [clips / f"{name}.mp4" for name in ("one", "two", "three")]
+    kept.append(make_clip(tmp_path / "long.mp4", Plan(item_id=5, frames=LONG_FRAMES)))
+    with keeping(tmp_path / "first", tmp_path.parent, list(kept), library=shared) as first:
         wait_kept(first, 4)
     fresh = [
-        make_clip(tmp_path / f"e{item_id}.mp4", Plan(item_id=item_id, frames=FRESH_FRAMES)) for item_id in FRESH_IDS
+        make_clip(tmp_path / f"e{item_id}.mp4", Plan(item_id=item_id, frames=LONG_FRAMES)) for item_id in FRESH_IDS
     ]
     with Site() as site:
         for path in fresh:
@@ -240,10 +242,12 @@ def test_kept_live_and_encoding_items_follow_each_other_in_any_order(
         k1, k2, k3, k4 = kept
         l1, l2, l3 = (f"{site.url(f'/{number}/index.m3u8')} | title=Live {number}" for number in LIVE_IDS)
         e1, e2, e3 = (site.url(f"/{path.name}") for path in fresh)
-        lines: list[object] = [k1, k2, l1, l2, e1, e2, k3, e3, l3, k4]
+        # Nothing short stands before a live item, which takes some seconds to be primed, and nothing fresh so near behind
+        # the first one that it would be tried in its place.
+        lines: list[object] = [k1, k4, l1, l2, k3, e1, e2, l3, e3, k2]
         with on_air(
             tmp_path / "channel",
-            clips,
+            tmp_path.parent,
             lines=lines,
             BUFFER_SECONDS="4",
             LIBRARY_MAX_GB="1",
@@ -269,7 +273,7 @@ def test_kept_live_and_encoding_items_follow_each_other_in_any_order(
     assert hits == 4
     shown = [one for one in record.stretches if one.item_id is not None]
     at = record.items.index(1)
-    assert record.items[at : at + 10] == [1, 2, 21, 22, 11, 12, 3, 13, 23, 4]
+    assert record.items[at : at + 10] == [1, 5, 21, 22, 3, 11, 12, 23, 13, 2]
     for one in shown:
         if one.item_id in LIVE_IDS:
             assert {(after - before) % LIVE_FRAMES for before, after in pairwise(one.numbers)} == {1}
