@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -146,7 +148,7 @@ def test_an_update_that_was_cut_short_is_put_right(release: LightRelease, index:
         release.command(), env=release.environment(index.url), stdout=subprocess.DEVNULL, start_new_session=True
     ) as update:
         wait_until((release.packages / f"yt_dlp-{NEWER}.dist-info").exists, timeout=60, what="the new one is there")
-        subprocess.run(["kill", "-9", f"-{update.pid}"], check=True)
+        os.killpg(update.pid, signal.SIGKILL)
     ended = release.update(NO_INDEX, "--recover")
     assert ended.returncode == 0, ended.stderr
     assert release.version().startswith("202")
