@@ -26,7 +26,7 @@ CORES = (0, 1)
 _FILMS = 3
 _FILM_SECONDS = 20.0
 _PROMISED = 20
-_LADDER = (30, 40, 60, 80, 100, 120, 150, 180, 210, 240)
+_LADDER = (40, 60, 80, 120, 160, 200, 240)
 """How many channels, one step after the other, until a frame is missing."""
 _TOGETHER = 5
 """So many start at the same time: starting is not what is measured."""
