@@ -417,9 +417,10 @@ def test_edits_survive_a_restart(tmp_path: Path) -> None:
         sign_in(browser, channel)
         browser.get(f"{channel.url}/playlist?lang=en")
         media = channel.service.settings["MEDIA_DIRS"]
-        browser.find_element(By.ID, "text").send_keys(f"{media}/clip-2.mp4 | title=Saved before\n")
+        browser.find_element(By.ID, "text").send_keys(f"{media}/by-hand.mp4 | title=Saved before\n")
         press(browser, "See the changes")
         press(browser, "Save")
+        told(browser, "the playlist is saved")
         assert channel.service.stop() == 0
         channel.service.start()
         channel.service.wait_on_air(timeout=60)
