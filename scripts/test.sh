@@ -13,12 +13,10 @@ venv=${VENV:-.venv}
 
 run_pytest() {
     status=0
-    # $1 at a time, a file to a worker: tests of services on air wait more than they compute. In the order of their
+    # Two at a time, a file to a worker: tests of services on air wait more than they compute. In the order of their
     # names: by the number of tests, as is usual, files of one long test would come last, with nothing beside them.
-    workers=$1
-    shift
     # shellcheck disable=SC2086 # a list of arguments
-    "$@" -n "$workers" --dist loadfile --no-loadscope-reorder ${ARGS:-} || status=$?
+    "$@" -n 2 --dist loadfile --no-loadscope-reorder ${ARGS:-} || status=$?
     if [ "$status" = 5 ]; then
         echo "test: no test was selected, so nothing is proved" >&2
     fi
@@ -27,7 +25,7 @@ run_pytest() {
 
 if [ "$kind" = short ]; then
     status=0
-    run_pytest 3 "$venv/bin/python" -m pytest -m "not long" || status=$?
+    run_pytest "$venv/bin/python" -m pytest -m "not long" || status=$?
     if [ "$status" != 1 ] || [ "${CI:-}" != true ]; then exit "$status"; fi
     failed=$(grep -c '": true' .pytest_cache/v/cache/lastfailed || true)
     if [ "$failed" = 0 ] || [ "$failed" -gt "$REPEATED" ]; then exit 1; fi
@@ -54,13 +52,13 @@ others() {
 all() {
     failed=0
     echo "== all tests, $("$venv/bin/python" --version)"
-    run_pytest 2 "$venv/bin/python" -m pytest -m "long or not long" || failed=1
+    run_pytest "$venv/bin/python" -m pytest -m "long or not long" || failed=1
     others >"$list"
     while read -r version python; do
         echo "== the short tests, Python $version"
         # What an installation says is of this machine, and not of the record.
         if PYTHON=$python VENV=.venv-$version scripts/setup.sh dev </dev/null >&3 2>&3; then
-            run_pytest 3 ".venv-$version/bin/python" -m pytest -m "not long" </dev/null || failed=1
+            run_pytest ".venv-$version/bin/python" -m pytest -m "not long" </dev/null || failed=1
         else
             failed=1
         fi

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).resolve().parent
 
 _LEAKS = """
@@ -47,6 +49,7 @@ def test_last(): print("nothing again")
 """
 
 
+@pytest.mark.long
 def test_a_test_that_shows_a_secret_fails_by_its_name(tmp_path: Path) -> None:
     """Printed, logged, by a child, in a state file, in a fixture's end: found each time, and nowhere else."""
     (tmp_path / "test_leaks.py").write_text(_LEAKS)

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml  # type: ignore[import-untyped]  # read in tests alone, which need no types of it
 
 from stands.ports import free_port
@@ -122,6 +123,7 @@ def test_the_build_is_pinned_and_clean() -> None:
     assert all(words.startswith("[") for name in ("CMD", "ENTRYPOINT", "VOLUME") for words in _all(name))
 
 
+@pytest.mark.long
 def test_the_health_check_says_what_healthz_says(tmp_path: Path) -> None:
     """1 and the reason with no service, 0 on air; with a dead output 1 and its name."""
     check = json.loads(_all("HEALTHCHECK")[0].partition("CMD ")[2])

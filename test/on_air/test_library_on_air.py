@@ -189,6 +189,7 @@ def test_killed_while_it_keeps_nothing_is_half(clips: Path, tmp_path: Path) -> N
         assert channel.aired().faults == []
 
 
+@pytest.mark.long
 def test_a_disk_without_room_is_told(clips: Path, tmp_path: Path) -> None:
     """Where the disk is too full, the channel is on air all the same, keeps nothing, and its status says why."""
     folder = tmp_path / "small"

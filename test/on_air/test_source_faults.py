@@ -142,6 +142,7 @@ def _asked_behind(site: Site, path: str, offset: int) -> bool:
     return any(int(one[1]) > 1.5 * offset for one in found if one)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_whatever_the_sites_do_the_programme_has_no_hole(evening: Evening) -> None:
     """Every packet of the evening stands in its slot, and every frame of what is on air follows the one before it."""
@@ -153,12 +154,14 @@ def test_whatever_the_sites_do_the_programme_has_no_hole(evening: Evening) -> No
     assert sorted(set(seen)) == sorted({1, 2, 3, 4, *(_IDS[name] for name in _IDS)})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["cut", "page", "first", "second", "vod", "signed"])
 def test_items_of_sites_are_aired_whole(evening: Evening, name: str) -> None:
     """A file that is cut off again and again, a page, a list, recorded HLS, and a link that dies amid: whole, once."""
     assert [one.numbers for one in evening.record.of(_IDS[name])] == [list(range(_SECONDS[name] * 25))]
 
 
+@pytest.mark.long
 def test_a_link_that_dies_amid_its_item_is_resolved_again(evening: Evening) -> None:
     """The page was asked again for a fresh link after the one in use was refused."""
     tokens = [request.query["token"][0] for request in evening.site.requests("/signed.mp4")]
@@ -166,6 +169,7 @@ def test_a_link_that_dies_amid_its_item_is_resolved_again(evening: Evening) -> N
     assert tokens.count(tokens[0]) > 1
 
 
+@pytest.mark.long
 def test_an_item_that_dies_for_good_gives_way_and_is_told(evening: Evening) -> None:
     """It is aired as far as it came; then something else is on, and metric, as-run log and warnings tell of it."""
     (aired,) = evening.record.of(_IDS["dies"])
@@ -176,6 +180,7 @@ def test_an_item_that_dies_for_good_gives_way_and_is_told(evening: Evening) -> N
     assert re.search("rests for .*: (source_stalled|source_failed)", evening.warnings), evening.warnings
 
 
+@pytest.mark.long
 def test_sources_that_never_play_rest(evening: Evening) -> None:
     """A redirect loop and a site that answers 500 are asked once a minute at most, then they and a missing file rest."""
     assert len(evening.site.requests("/broken")) == 1

@@ -276,6 +276,7 @@ def test_out_of_reach(channel: LiveChannel) -> None:
     channel.until(lambda: channel.parts.watch.proof == "proven", "proven again", timeout=90)
 
 
+@pytest.mark.long
 def test_out_of_reach_at_the_start(channel: LiveChannel) -> None:
     """With no kept key and Telegram away the output is `retrying` with the reason, and on air once Telegram is back."""
     channel.stand.stop()

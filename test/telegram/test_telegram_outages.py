@@ -67,7 +67,7 @@ def silent(stand: TelegramStand) -> Callable[[], None]:
 
 
 @FOR_LONG
-@pytest.mark.parametrize("outage", [gone, accept_and_close, silent])
+@pytest.mark.parametrize("outage", [pytest.param(gone, marks=pytest.mark.long), accept_and_close, silent])
 def test_an_outage_mid_stream(
     channel: LiveChannel, outage: Callable[[TelegramStand], Callable[[], None]], seconds: float
 ) -> None:

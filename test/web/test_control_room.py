@@ -45,7 +45,15 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-PAGES = ("/", "/queue", "/queue?words=night", "/playlist", "/as-run", "/session", "/health")
+PAGES = ("/", "/queue", "/queue?words=night", "/playlist", "/as-run", "/session", "/health", "/schedule?day=2099-01-01")
+SCHEDULE = """
+[[show]]
+title = "News at eight"
+at = 2099-01-01T20:00:00Z
+item = "https://127.0.0.1:9/news"
+start = "hard"
+"""
+"""So far away that it changes nothing of the programme."""
 WIDTHS = (390, 1280)
 
 
@@ -53,6 +61,8 @@ WIDTHS = (390, 1280)
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
     """One for all tests: each leaves it on air."""
     with on_air(tmp_path_factory.mktemp("room")) as channel:
+        (channel.service.folder / "schedule.toml").write_text(SCHEDULE)
+        wait_until(lambda: "News at eight" in channel.service.page(PAGES[-1])[1], what="the schedule is in force")
         yield channel
 
 
