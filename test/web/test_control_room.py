@@ -47,6 +47,7 @@ pytestmark = [
 
 PAGES = ("/", "/queue", "/queue?words=night", "/playlist", "/as-run", "/session", "/health", "/schedule?day=2099-01-01")
 SCHEDULE = """
+time_zone = "Europe/Berlin"
 [[show]]
 title = "News at eight"
 at = 2099-01-01T20:00:00Z
