@@ -29,7 +29,7 @@ run: ## Go on air: the demo, or the channel that .env describes
 setup: ## Make .venv with everything for running and testing
 	@scripts/setup.sh dev
 
-test: setup ## Test against real peers (some 16 minutes on two cores)
+test: setup ## Test against real peers (some 17 minutes on two cores)
 	@scripts/install-test-packages.sh
 	@scripts/test.sh short
 
