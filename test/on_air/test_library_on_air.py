@@ -105,8 +105,8 @@ def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
     assert all(one.item_id != two.item_id for one, two in pairwise(shown))
     assert all(one.numbers == list(range(SHORT_FRAMES)) for one in shown[:-1])
     first, *later = passes_of(channel, record, 3)
-    assert len(later) >= 5
-    assert all(one == first for one in later[:4])
+    assert len(later) >= 2
+    assert all(one == first for one in later[:2])
 
 
 @pytest.mark.long
