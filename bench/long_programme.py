@@ -12,7 +12,7 @@ from bench.inputs import numbered_clips
 from bench.report import Table
 
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, seconds
-from tg_video_streamer.program.timeline import Position, Splice
+from tg_video_streamer.playout.timeline import Position, Splice
 
 
 def measure(folder: Path, *, quick: bool) -> Table:

@@ -22,7 +22,7 @@ from stands.nginx_rtmp import NginxRtmp
 from stands.programme import Programme, encode_clip, read_clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.outputs.assemble import output_handler
+from tg_video_streamer.outputs.factory import output_handler
 from tg_video_streamer.outputs.target import parse_outputs
 
 HOUSE = house_format(Quality.P720)

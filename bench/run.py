@@ -18,6 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "test"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.report import Table, heading, unanswered
+
 from bench import (
     call,
     channels,
@@ -34,7 +36,6 @@ from bench import (
     telegram,
     transitions,
 )
-from bench.report import Table, heading, unanswered
 
 RESULTS = Path(__file__).resolve().with_name("RESULTS.md")
 QUESTIONS: dict[str, Callable[..., Table]] = {

@@ -145,7 +145,7 @@ pin() {
     as_service 20 "$python" -I -c '
 import sys
 from pathlib import Path
-from tg_video_streamer.envfile import read_env_file
+from tg_video_streamer.envfile.read import read_env_file
 print(read_env_file(Path(sys.argv[1])).values.get("YTDLP_PIN", ""))' "$env_file" 2>/dev/null |
         tr -d ' ' | grep -E -x '[0-9]{4}(\.[0-9]+){2,3}' | sed -E 's/\.0+([0-9])/.\1/g'
 }

@@ -23,11 +23,11 @@ from stands.ssh_server import SSHD, SshServer, ssh_server
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import CODE, PHONE, USER_ID
 from stands.waiting import wait_until
-from tg_video_streamer.envfile import read_env_file
+from tg_video_streamer.envfile.read import read_env_file
 from tg_video_streamer.errors import EnvFileUnchanged
-from tg_video_streamer.telegram.formats import masked, read_session_string
-from tg_video_streamer.telegram.remote import Server, ssh_command, update_remote_env
-from tg_video_streamer.telegram_parts import renewal_command
+from tg_video_streamer.telegram.client.session_string import masked, read_session_string
+from tg_video_streamer.telegram.session.remote_env import Server, ssh_command, update_remote_env
+from tg_video_streamer.telegram.session.renewal_command import renewal_command
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUNNER = Path("test/auto_session_runner.py")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tg_video_streamer.known_secrets import remember_secret
 from tg_video_streamer.logs import MASK, redaction
+from tg_video_streamer.secrets import remember_secret
 
 _SCRIPT = """
 import asyncio, logging, threading, warnings
@@ -197,7 +197,7 @@ def test_a_running_log_masks_what_it_did_not_know_at_its_start(log_format: str) 
     """The service's log is set up once; fields, tracebacks and library lines are masked by what came afterwards."""
     script = f"""
 import logging, structlog
-from tg_video_streamer.known_secrets import remember_secret
+from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.logs import configure_logs
 configure_logs({log_format!r})
 log = structlog.get_logger("room")

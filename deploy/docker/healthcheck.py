@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from tg_video_streamer.cli.place import state_dir
-from tg_video_streamer.control import client
+from tg_video_streamer.cli.locate import state_dir
+from tg_video_streamer.control.socket import client
 from tg_video_streamer.errors import StreamerError
 
 

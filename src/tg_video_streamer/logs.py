@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from tg_video_streamer.known_secrets import known_secrets
+from tg_video_streamer.secrets import known_secrets
 
 MASK = "***"
 TAIL_LINES = 200

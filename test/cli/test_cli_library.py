@@ -23,7 +23,7 @@ from stands.service import COMMAND, running
 from stands.site import Site
 from stands.virtual_time import SetClock
 from stands.waiting import wait_until
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cached_encode import Copy
 
 FRAMES = {"one": 50, "two": 75}
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
-from tg_video_streamer.control import protocol
+from tg_video_streamer.control.socket import protocol
 from tg_video_streamer.errors import ControlError
 
 _VALUES = st.recursive(

@@ -17,11 +17,11 @@ import pytest
 
 from stands.small_channel import served
 from stands.waiting import wait_until
-from tg_video_streamer.control import protocol
-from tg_video_streamer.control.address import MAX_ADDRESS_BYTES, short_address, socket_path
-from tg_video_streamer.control.claim import BACKLOG, ClaimedFolder
-from tg_video_streamer.control.client import ask
-from tg_video_streamer.control.server import MAX_CLIENTS
+from tg_video_streamer.control.socket import protocol
+from tg_video_streamer.control.socket.address import MAX_ADDRESS_BYTES, short_address, socket_path
+from tg_video_streamer.control.socket.claim import BACKLOG, ClaimedFolder
+from tg_video_streamer.control.socket.client import ask
+from tg_video_streamer.control.socket.server import MAX_CLIENTS
 from tg_video_streamer.errors import ControlError, NoService
 
 TEST_FOLDER = Path(__file__).parents[1]

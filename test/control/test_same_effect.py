@@ -19,7 +19,7 @@ from stands.service import Service, running
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import CHANNEL_ID
 from stands.waiting import wait_until
-from tg_video_streamer.control.protocol import VERBS
+from tg_video_streamer.control.socket.protocol import VERBS
 
 NAMES = ("one", "two", "three")
 FRAMES = 700

@@ -18,7 +18,7 @@ from stands.file_server import file_server
 from stands.numbered import Plan, make_clip
 from stands.recording import frame_faults, skews
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
-from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media

@@ -10,7 +10,7 @@ from stands.feeding import feed_of, item_of, play
 from stands.numbered import Plan, make_clip
 from stands.recording import skews
 from stands.site import Segments, Site, cut_hls
-from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import CodecHeaders
 
 _FRAMES = 375

@@ -12,7 +12,7 @@ from stands.feeding import Played, feed_of, item_of, play
 from stands.numbered import Plan, make_clip
 from stands.recording import Recording, skews
 from stands.site import Site
-from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
 
 CORE = ("plain", "seven-one", "hdr-10-bit")

@@ -11,8 +11,8 @@ import pytest
 from stands.feeding import SMALL, feed_of, item_of
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.feed.levelling import Loudness, find_level
-from tg_video_streamer.feed.preparing import Made, prepare
+from tg_video_streamer.feed.prepare import Made, prepare
+from tg_video_streamer.feed.probe.levelling import Loudness, find_level
 from tg_video_streamer.ffmpeg.source import Level
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders

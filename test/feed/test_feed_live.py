@@ -12,7 +12,7 @@ from stands.feeding import feed_of, item_of, play, resolve_simply
 from stands.numbered import Plan, make_clip
 from stands.site import LiveStream, Segments, Site, cut_hls
 from tg_video_streamer.events import Event, SourceFailed
-from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media

@@ -18,10 +18,10 @@ from stands.feeding import SMALL, Played, feed_of, item_of, play, write_packets
 from stands.numbered import Plan, make_clip
 from stands.recording import luma_of
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.feed.branding import Branding, Wishes
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.feed.overlay import Overlay
-from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.feed.overlay.branding import Branding, Wishes
+from tg_video_streamer.feed.overlay.overlay import Overlay
+from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
 from tg_video_streamer.resolve.media import Media, MediaInput

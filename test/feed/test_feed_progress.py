@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from stands.feeding import item_of
 from tg_video_streamer.errors import EncoderFailed
-from tg_video_streamer.feed.place import Outcome
+from tg_video_streamer.feed.attempt_bounds import Outcome
 from tg_video_streamer.feed.progress import LIVE_TRIES, TRIES, Progress, Step
 
 

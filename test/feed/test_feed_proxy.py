@@ -12,7 +12,7 @@ from stands.feeding import feed_of, item_of, play
 from stands.http_proxy import HOST, PASSWORD, http_proxy
 from stands.numbered import Plan, make_clip
 from stands.site import Site, cut_hls
-from tg_video_streamer.feed.states import FeedState
+from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.resolve.resolver import Resolver

@@ -27,7 +27,7 @@ DEPLOYS = 50
 _RENEWALS = """
 import sys, time
 from pathlib import Path
-from tg_video_streamer.envwrite import update_env
+from tg_video_streamer.envfile.write import update_env
 number = 0
 while not Path("/srv/over").exists():
     number += 1

@@ -21,7 +21,7 @@ from stands.telegram_dc.keys import AuthKey
 from stands.telegram_dc.server import StreamState, TelegramStand
 from stands.telegram_dc.world import CODE, PHONE
 from stands.waiting import wait_until
-from tg_video_streamer.envfile import read_env_file
+from tg_video_streamer.envfile.read import read_env_file
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 RUNNER = f"{BASE}/current/test/auto_session_runner.py"

@@ -9,7 +9,7 @@ import pytest
 
 from stands.installed_host import suite_for_this_python
 from stands.systemd_container import SystemdContainer
-from tg_video_streamer.foreign_readers import systemd_values
+from tg_video_streamer.envfile.compat import systemd_values
 
 TEXTS = 150
 _PIECES = (

@@ -23,7 +23,7 @@ from tg_video_streamer.ingest.address import IngestAddress
 from tg_video_streamer.ingest.attempts import MOST_REFUSALS
 from tg_video_streamer.ingest.encoder import EncoderParts
 from tg_video_streamer.ingest.listener import MOST_OF_ONE_PEER, MOST_STRANGERS, Listener
-from tg_video_streamer.ingest.states import LiveState
+from tg_video_streamer.ingest.state import LiveState
 from tg_video_streamer.ingest.takeover import Takeover
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.rtmp.address import parse_rtmp_url

@@ -13,7 +13,7 @@ from tg_video_streamer.errors import ConfigError, MalformedMessage, PublisherRef
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.ingest.attempts import MOST_REFUSALS, WINDOW_SECONDS, Attempts, class_of, peer_of
 from tg_video_streamer.ingest.media import announced, part_of
-from tg_video_streamer.ingest.states import LIVE_TRANSITIONS, LiveState
+from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.chunks import Message, MessageKind
 

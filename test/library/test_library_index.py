@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from stands import kept
 from stands.virtual_time import SetClock
 from tg_video_streamer.errors import LibraryError
+from tg_video_streamer.library.folder_check import file_system
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.library.place import file_system
 
 
 def test_hits_and_misses_are_counted(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from stands import keeping_child, kept
 from stands.virtual_time import SetClock
 from stands.waiting import wait_until
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cached_encode import Copy
 from tg_video_streamer.library.pruning import shortage
 
 _READER = """

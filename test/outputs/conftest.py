@@ -13,7 +13,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.outputs.assemble import adapter_maker
+from tg_video_streamer.outputs.factory import adapter_maker
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import parse_outputs
 

@@ -24,7 +24,7 @@ from tg_video_streamer.media import FRAME_TICKS, Kind
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.hls import HlsAdapter
 from tg_video_streamer.outputs.recording import FileAdapter
-from tg_video_streamer.outputs.states import OutputState
+from tg_video_streamer.outputs.state import OutputState
 
 Start = Callable[..., OutputHandler]
 

@@ -28,7 +28,7 @@ from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, Kind, Stamped, milliseconds
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
-from tg_video_streamer.outputs.states import OutputState
+from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.rtmp.address import parse_rtmp_url
 
 Start = Callable[..., OutputHandler]

@@ -21,7 +21,7 @@ from tg_video_streamer.errors import ChildFailed
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.ffmpeg.child import FedChild
 from tg_video_streamer.outputs.handler import OutputHandler
-from tg_video_streamer.outputs.states import OutputState
+from tg_video_streamer.outputs.state import OutputState
 
 Start = Callable[..., OutputHandler]
 

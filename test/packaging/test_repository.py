@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tg_video_streamer.config import KEYS, load_settings
+from tg_video_streamer.settings.settings import KEYS, load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")

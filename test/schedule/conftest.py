@@ -9,7 +9,7 @@ import pytest
 
 from stands.feeding import SMALL
 from stands.numbered import any_ffmpeg
-from tg_video_streamer.program.slate import Slate, prepare_slate
+from tg_video_streamer.playout.slate import Slate, prepare_slate
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from stands.recording import Recording, read_recording
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.feed.overlay import Chosen, no_overlay
-from tg_video_streamer.feed.renewal import Resolve
+from tg_video_streamer.feed.overlay.overlay import Chosen, no_overlay
+from tg_video_streamer.feed.url_refresh import Resolve
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cached_encode import Copy
 from tg_video_streamer.library.files import media_path, sidecar_path
 from tg_video_streamer.library.key import copy_key
 from tg_video_streamer.library.library import Library

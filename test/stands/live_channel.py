@@ -18,15 +18,15 @@ from stands.nginx_rtmp import NginxRtmp
 from stands.programme import Clip, Programme
 from stands.telegram_dc.server import TelegramStand
 from stands.waiting import wait_until
+from tg_video_streamer.app.telegram import TelegramParts, TelegramSurroundings, telegram_parts
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.config import load_settings
 from tg_video_streamer.events import Event, EventBus
-from tg_video_streamer.notify.notifier import Notifier
-from tg_video_streamer.outputs.states import OutputState
+from tg_video_streamer.monitoring.alerts.notifier import Notifier
+from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.target import OutputKind, OutputTarget
-from tg_video_streamer.outputs.telegram_watch import WatchPace
-from tg_video_streamer.telegram_parts import TelegramParts, TelegramSurroundings, telegram_parts
+from tg_video_streamer.outputs.telegram.watch import WatchPace
+from tg_video_streamer.settings.settings import load_settings
 
 KEY = "5001:first-key"
 secrets.never_shown(KEY)

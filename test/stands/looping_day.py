@@ -21,20 +21,20 @@ from stands import kept
 from stands.growth import Held
 from stands.numbered import any_ffmpeg
 from stands.virtual_time import SetClock
-from tg_video_streamer.as_run import AsRunLog
+from tg_video_streamer.app.malloc import share_one_arena
+from tg_video_streamer.asrun.log import AsRunLog
+from tg_video_streamer.automation.director import Director
 from tg_video_streamer.events import Event, EventBus, Rung, SourceFailed, WentOn
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.malloc import share_one_arena
 from tg_video_streamer.media import Kind, Stamped
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.program.director import Director
-from tg_video_streamer.program.fanout import Fanout
-from tg_video_streamer.program.playout import SLICE_SECONDS, Change, Playout
-from tg_video_streamer.program.slate import Slate, prepare_slate
-from tg_video_streamer.program.source import Showing
+from tg_video_streamer.playout.fanout import Fanout
+from tg_video_streamer.playout.playout import SLICE_SECONDS, Change, Playout
+from tg_video_streamer.playout.slate import Slate, prepare_slate
+from tg_video_streamer.playout.source import Showing
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
 TESTS = Path(__file__).resolve().parent.parent

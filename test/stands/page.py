@@ -15,13 +15,13 @@ import psutil
 from stands.programme import Programme
 from stands.small_channel import SmallChannel
 from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.control.commands import Verbs
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
-from tg_video_streamer.control.verbs import Verbs
-from tg_video_streamer.web.access.access import Access
-from tg_video_streamer.web.access.tokens import Tokens
 from tg_video_streamer.web.app import build_web_app
-from tg_video_streamer.web.preview import Preview
-from tg_video_streamer.web.room import Room
+from tg_video_streamer.web.auth.auth import Access
+from tg_video_streamer.web.auth.tokens import Tokens
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.preview.preview import Preview
 from tg_video_streamer.web.server import Listener, listen, serve
 
 

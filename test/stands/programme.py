@@ -16,7 +16,7 @@ import av
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, CodecHeaders, Kind, Stamped
-from tg_video_streamer.program.fanout import Fanout
+from tg_video_streamer.playout.fanout import Fanout
 
 SLICE_FRAMES = 4
 """Frames in a slice, as the playout hands them on: 160 ms."""

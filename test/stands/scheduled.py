@@ -18,21 +18,21 @@ from typing import Any, cast
 
 from stands.feeding import SMALL
 from stands.virtual_time import VirtualLoop, run_for
-from tg_video_streamer.config import load_settings
+from tg_video_streamer.app.feeds import FeedParts
+from tg_video_streamer.app.playout import ProgrammeParts
+from tg_video_streamer.app.startup import Prepared
+from tg_video_streamer.automation.filler import FillerKeeper
 from tg_video_streamer.events import Event, EventBus
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.feed.states import FeedState
-from tg_video_streamer.feed_parts import FeedParts
+from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.load import load
-from tg_video_streamer.preparation import Prepared
-from tg_video_streamer.program.fanout import Fanout
-from tg_video_streamer.program.filler import FillerKeeper
-from tg_video_streamer.program.playout import Playout
-from tg_video_streamer.program.slate import Slate
-from tg_video_streamer.programme_parts import ProgrammeParts
+from tg_video_streamer.playout.fanout import Fanout
+from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.settings.settings import load_settings
 
 SLICE_SECONDS = 0.16
 LIVE = float("inf")

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.control.claim import ClaimedFolder
-from tg_video_streamer.control.history import History, RungSpan
+from tg_video_streamer.asrun.history import History, RungSpan
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
-from tg_video_streamer.control.server import CLIENT_SECONDS, MAX_CLIENTS, serve
+from tg_video_streamer.control.socket.claim import ClaimedFolder
+from tg_video_streamer.control.socket.server import CLIENT_SECONDS, MAX_CLIENTS, serve
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry

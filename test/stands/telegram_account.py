@@ -11,8 +11,8 @@ from stands.telegram_dc.world import API_HASH, API_ID
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import SessionEnded
-from tg_video_streamer.telegram.account import Account, Credentials
-from tg_video_streamer.telegram.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.client.account import Account, Credentials
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 
 QUICK = Backoff(first=0.05, longest=0.2)
 """Pauses for tests that lose their connection on purpose."""

@@ -17,12 +17,12 @@ from stands.telegram_dc.world import API_HASH, API_ID, CHANNEL_ID, Call
 from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import OutputChanged
-from tg_video_streamer.outputs.call import CallAdapter, call_output
 from tg_video_streamer.outputs.handler import OutputHandler
-from tg_video_streamer.outputs.states import OutputState
-from tg_video_streamer.telegram.account import Account, Credentials
-from tg_video_streamer.telegram.call import GroupCall
-from tg_video_streamer.telegram.limiter import ConnectionLimiter
+from tg_video_streamer.outputs.state import OutputState
+from tg_video_streamer.outputs.telegram.call import CallAdapter, call_output
+from tg_video_streamer.telegram.call.call import GroupCall
+from tg_video_streamer.telegram.client.account import Account, Credentials
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 
 
 class VideoChat:

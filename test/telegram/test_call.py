@@ -16,9 +16,9 @@ from stands.telegram_dc.world import CHANNEL_ID, READ_ONLY_ID, Call
 from stands.video_chat import VideoChat
 from stands.virtual_time import SetClock
 from stands.waiting import wait_until
-from tg_video_streamer.outputs.states import OutputState
-from tg_video_streamer.telegram.call_budget import JOINS_PER_MINUTE, JoinBudget
-from tg_video_streamer.telegram.call_states import CALL_TRANSITIONS, CallState
+from tg_video_streamer.outputs.state import OutputState
+from tg_video_streamer.telegram.call.call_budget import JOINS_PER_MINUTE, JoinBudget
+from tg_video_streamer.telegram.call.call_state import CALL_TRANSITIONS, CallState
 
 WIDTH, HEIGHT = 320, 180
 

@@ -10,10 +10,10 @@ from stands.telegram_account import connected
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import CHANNEL_ID, USER_ID, Role
 from tg_video_streamer.errors import TelegramRefused
-from tg_video_streamer.telegram.chat import parse_chat_reference
-from tg_video_streamer.telegram.chats import streamable_chats
-from tg_video_streamer.telegram.keystore import Keystore
-from tg_video_streamer.telegram.lookup import find_chat
+from tg_video_streamer.telegram.chat.list_chats import streamable_chats
+from tg_video_streamer.telegram.chat.lookup import find_chat
+from tg_video_streamer.telegram.chat.reference import parse_chat_reference
+from tg_video_streamer.telegram.client.state_file import Keystore
 
 
 async def test_found_on_a_later_page_and_kept(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import ConfigError
-from tg_video_streamer.telegram.chat import ChatReference, ReferenceKind, parse_chat_reference
+from tg_video_streamer.telegram.chat.reference import ChatReference, ReferenceKind, parse_chat_reference
 
 NAME, INVITE, CHANNEL, GROUP = ReferenceKind.NAME, ReferenceKind.INVITE, ReferenceKind.CHANNEL, ReferenceKind.GROUP
 FORMS = [

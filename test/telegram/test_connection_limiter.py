@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stands.virtual_time import SetClock
-from tg_video_streamer.telegram.limiter import ConnectionLimiter
-from tg_video_streamer.telegram.states import TRANSITIONS, SessionState
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.session.state import TRANSITIONS, SessionState
 
 
 @given(lives=st.lists(st.floats(min_value=0.0, max_value=29.0), min_size=20, max_size=120))

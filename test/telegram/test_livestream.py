@@ -17,7 +17,7 @@ from stands.received import arrived, difference, pictures
 from stands.telegram_dc.server import StreamState
 from stands.telegram_dc.world import CHANNEL_ID, Call, Role
 from tg_video_streamer.events import ProofChanged, Rung, WentOn
-from tg_video_streamer.outputs.states import OutputState
+from tg_video_streamer.outputs.state import OutputState
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.service import Service, running
 from stands.telegram_dc.server import StreamState, TelegramStand
 from stands.waiting import wait_until
-from tg_video_streamer.outputs.states import OutputState
-from tg_video_streamer.telegram_parts import CONNECTION_PAUSES
+from tg_video_streamer.app.telegram import CONNECTION_PAUSES
+from tg_video_streamer.outputs.state import OutputState
 
 FOR_LONG = pytest.mark.parametrize("seconds", [6.0, pytest.param(30.0, marks=pytest.mark.long)])
 MOST_CPU = 0.05

@@ -11,7 +11,7 @@ from telethon.errors import PasswordHashInvalidError, PhoneCodeInvalidError, Ses
 from stands.telegram_account import connected, credentials
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import CODE, PASSWORD, PHONE, SECOND_PHONE, SECOND_USER_ID, USER_ID
-from tg_video_streamer.telegram.client import make_client, make_session
+from tg_video_streamer.telegram.client.client import make_client, make_session
 
 
 @pytest.fixture

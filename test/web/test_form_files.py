@@ -15,9 +15,9 @@ from stands import secrets
 from stands.page import OPERATOR, VIEWER, Site, served
 from stands.page_visitor import Answer, PageVisitor
 from stands.programme import Clip, Programme
-from tg_video_streamer.control.protocol import MAX_REQUEST_BYTES
+from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.errors import RequestRefused
-from tg_video_streamer.web.access.bodies import read_form
+from tg_video_streamer.web.request_body import read_form
 
 secrets.never_shown(OPERATOR, VIEWER)
 

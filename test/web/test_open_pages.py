@@ -11,7 +11,7 @@ from stands import secrets
 from stands.page import OPERATOR, TOKENS, VIEWER, access_to, served
 from stands.page_visitor import PageVisitor
 from stands.programme import Clip, Programme
-from tg_video_streamer.web.access.tokens import Tokens
+from tg_video_streamer.web.auth.tokens import Tokens
 
 secrets.never_shown(OPERATOR, VIEWER)
 

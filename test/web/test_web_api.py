@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import ignored_auth
 from stands.page import OPERATOR, Site, served
 from stands.page_visitor import PageVisitor
 from stands.programme import Clip, Programme
-from tg_video_streamer.control.protocol import VERBS
+from tg_video_streamer.control.socket.protocol import VERBS
 from tg_video_streamer.web.api.routes import methods_of
 
 ROWS = (

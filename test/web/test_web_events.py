@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from stands.virtual_time import VirtualLoop, run_whole
 from tg_video_streamer.web.events import BEAT_SECONDS, LivePages
-from tg_video_streamer.web.pages.words import Language
+from tg_video_streamer.web.locales.i18n import Language
 
 EN, RU = Language.ENGLISH, Language.RUSSIAN
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from stands.programme import Clip, Programme
 from tg_video_streamer.media import Kind, Stamped
-from tg_video_streamer.web.boxes import init_segment
-from tg_video_streamer.web.fragments import (
+from tg_video_streamer.web.preview.fmp4 import init_segment
+from tg_video_streamer.web.preview.fragments import (
     FRAGMENT_FRAMES,
     KEPT_SEGMENTS,
     LISTED_SEGMENTS,

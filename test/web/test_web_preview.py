@@ -19,7 +19,7 @@ import pytest
 from stands.page import Site, served
 from stands.programme import Clip, Programme
 from stands.waiting import wait_until
-from tg_video_streamer.web.preview import Preview
+from tg_video_streamer.web.preview.preview import Preview
 
 
 def subscriptions(programme: Programme) -> int:

@@ -23,7 +23,7 @@ from stands.small_channel import SmallChannel
 from tg_video_streamer.control.status import ItemStatus
 from tg_video_streamer.errors import ListenFailed
 from tg_video_streamer.web.app import build_web_app
-from tg_video_streamer.web.guard import Guard, host_name
+from tg_video_streamer.web.security_headers import Guard, host_name
 from tg_video_streamer.web.server import listen, serve
 
 NASTY = "</title><script>document.title='owned'</script>\"'&<img src=x onerror=alert(1)> \u202egnp.exe 🎬"

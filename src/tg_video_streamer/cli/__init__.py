@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tg_video_streamer.cli import asking, library, looking, page_token, running, schedule, session
+from tg_video_streamer.cli import doctor, library, page_token, run, schedule, service_commands, session
 from tg_video_streamer.errors import ConfigError, NoService, ScheduleError, StreamerError
 
 PROGRAM = "tg-video-streamer"
@@ -23,9 +23,9 @@ application = typer.Typer(
     # Plain help: importing rich for its boxes costs more than all the rest of a command.
     rich_markup_mode=None,
 )
-running.add_commands(application)
-looking.add_commands(application)
-asking.add_commands(application)
+run.add_commands(application)
+doctor.add_commands(application)
+service_commands.add_commands(application)
 page_token.add_commands(application)
 library.add_commands(application)
 schedule.add_commands(application)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tg_video_streamer.cli.place import EnvFileOption
+from tg_video_streamer.cli.locate import EnvFileOption
 
 MOST_AT_ONCE = 16
 

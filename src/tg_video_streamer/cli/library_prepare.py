@@ -13,18 +13,18 @@ from pathlib import Path
 
 import typer
 
+from tg_video_streamer.app.feeds import FeedParts, burned_in
+from tg_video_streamer.app.startup import Prepared
+from tg_video_streamer.app.startup import prepare as prepare_parts
 from tg_video_streamer.cli.library_progress import Terminal
 from tg_video_streamer.cli.library_walk import Walk
 from tg_video_streamer.cli.library_work import Place, place
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.config import Settings
-from tg_video_streamer.control.wording import printable
+from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.errors import LibraryError, StreamerError
-from tg_video_streamer.feed_parts import FeedParts, burned_in
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.load import allowed_folders, load
-from tg_video_streamer.preparation import Prepared
-from tg_video_streamer.preparation import prepare as prepare_parts
+from tg_video_streamer.settings.settings import Settings
 
 _NICE = 10
 _STOPPED = "tg-video-streamer: stopped; what is kept stays, and the same command goes on from there"

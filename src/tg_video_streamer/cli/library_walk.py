@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from tg_video_streamer.cli.library_progress import Terminal
-from tg_video_streamer.control.wording import clock_text, printable, size_text
+from tg_video_streamer.control.status_text import clock_text, printable, size_text
 from tg_video_streamer.errors import LibraryError, PlaylistError, StreamerError
-from tg_video_streamer.feed.preparing import Made, Preparation, UnhurriedFeed, prepare
-from tg_video_streamer.feed.renewal import Resolve
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.feed.prepare import Made, Preparation, UnhurriedFeed, prepare
+from tg_video_streamer.feed.url_refresh import Resolve
+from tg_video_streamer.library.cached_encode import Copy
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import Redaction
 from tg_video_streamer.playlist.item import Item, LocatorKind

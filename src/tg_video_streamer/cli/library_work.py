@@ -17,16 +17,16 @@ from typing import TextIO
 import typer
 
 from tg_video_streamer.cli.library_progress import Terminal
-from tg_video_streamer.cli.running import load
+from tg_video_streamer.cli.run import load
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.config import Settings, secret_values
-from tg_video_streamer.control.wording import clock_text, printable, size_text
+from tg_video_streamer.control.status_text import clock_text, printable, size_text
 from tg_video_streamer.errors import LibraryError
 from tg_video_streamer.ffmpeg.house import house_format
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cached_encode import Copy
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import Redaction, configure_logs, redaction
 from tg_video_streamer.media import CodecHeaders
+from tg_video_streamer.settings.settings import Settings, secret_values
 
 _GIGABYTE = 1_000_000_000
 _HEAD = f"{'kept':<16}  {'last played':<16}  {'plays':>5}  {'length':>8}  {'size':>8}  title"
@@ -94,7 +94,7 @@ def show(env_file: Path | None, *, as_json: bool) -> int:
 
 def prune(env_file: Path | None) -> int:
     """`library prune`."""
-    from tg_video_streamer.feed_parts import FLOOR_BYTES  # noqa: PLC0415 - everything that plays: `list` is not to wait for it
+    from tg_video_streamer.app.feeds import FLOOR_BYTES  # noqa: PLC0415 - everything that plays: `list` is not to wait for it
 
     with place(env_file) as here, _opened(here, floor_bytes=FLOOR_BYTES) as library:
         pruned = library.prune()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import typer
 
-from tg_video_streamer.cli.place import EnvFileOption, settings_file, state_dir
-from tg_video_streamer.envfile import read_env_file
+from tg_video_streamer.cli.locate import EnvFileOption, settings_file, state_dir
+from tg_video_streamer.envfile.read import read_env_file
 from tg_video_streamer.errors import ControlError
-from tg_video_streamer.web.access.tokens import FILE_NAME, read_token
+from tg_video_streamer.web.auth.tokens import FILE_NAME, read_token
 
 
 def token(env_file: EnvFileOption = None) -> int:

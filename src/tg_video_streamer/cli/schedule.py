@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from tg_video_streamer.cli.place import EnvFileOption, settings_file, state_dir
-from tg_video_streamer.cli.running import load
-from tg_video_streamer.control import client
-from tg_video_streamer.control.protocol import entries_from_json
-from tg_video_streamer.control.wording import printable
+from tg_video_streamer.cli.locate import EnvFileOption, settings_file, state_dir
+from tg_video_streamer.cli.run import load
+from tg_video_streamer.control.socket import client
+from tg_video_streamer.control.socket.protocol import entries_from_json
+from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.errors import NoService
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tg_video_streamer.cli.place import EnvFileOption
+from tg_video_streamer.cli.locate import EnvFileOption
 
 _QrOption = Annotated[bool, typer.Option("--qr", help="Draw a QR code to scan with the phone, instead of a code.")]
 _SpareOption = Annotated[bool, typer.Option("--spare", help="Make SESSION_STRING_SPARE, of the same account.")]
@@ -35,7 +35,7 @@ def login(
 ) -> int:
     """Log in to Telegram; without --write-env and --remote-host the session string is printed, once."""
     from tg_video_streamer.cli import session_work as work  # noqa: PLC0415 - Telegram's libraries: not for the other commands
-    from tg_video_streamer.telegram.remote import DEFAULT_PATH, Server  # noqa: PLC0415 - the same
+    from tg_video_streamer.telegram.session.remote_env import DEFAULT_PATH, Server  # noqa: PLC0415 - the same
 
     if not remote_host and (remote_user or remote_path or remote_ssh_config):
         raise typer.BadParameter("it needs --remote-host", param_hint="--remote-…")

@@ -13,23 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tg_video_streamer.cli.keeping import InFile, OnServer, Place, keep
-from tg_video_streamer.cli.place import settings_file
-from tg_video_streamer.cli.prompting import Terminal
+from tg_video_streamer.cli.locate import settings_file
+from tg_video_streamer.cli.prompt import Terminal
+from tg_video_streamer.cli.session_targets import InFile, OnServer, Place, keep
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.control.wording import printable
-from tg_video_streamer.envfile import EnvFile, read_env_file
-from tg_video_streamer.envwrite import update_env
+from tg_video_streamer.control.status_text import printable
+from tg_video_streamer.envfile.read import EnvFile, read_env_file
+from tg_video_streamer.envfile.write import update_env
 from tg_video_streamer.errors import ConfigError, ControlError, SessionEnded
 from tg_video_streamer.logs import configure_logs
-from tg_video_streamer.telegram.account import Account
-from tg_video_streamer.telegram.chats import streamable_chats
-from tg_video_streamer.telegram.credentials import Credentials
-from tg_video_streamer.telegram.formats import masked, read_session_string
-from tg_video_streamer.telegram.limiter import ConnectionLimiter
-from tg_video_streamer.telegram.login import logged_in
-from tg_video_streamer.telegram.remote import Server
-from tg_video_streamer.telegram.show import LEFT_OVER, look_at, wording
+from tg_video_streamer.telegram.chat.list_chats import streamable_chats
+from tg_video_streamer.telegram.client.account import Account
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.client.session_string import masked, read_session_string
+from tg_video_streamer.telegram.session.login import logged_in
+from tg_video_streamer.telegram.session.remote_env import Server
+from tg_video_streamer.telegram.session.show import LEFT_OVER, look_at, wording
 
 Made = TypeVar("Made")
 _API_ID, _API_HASH = "API_ID", "API_HASH"

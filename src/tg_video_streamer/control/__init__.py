@@ -1,1 +1,1 @@
-"""The verbs that the command line, the web page and the chat share, and the local socket that carries them."""
+"""The commands that the command line, the page, the chat and the API share, and the status that they all read."""

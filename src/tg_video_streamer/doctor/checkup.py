@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from tg_video_streamer.config import Settings
-from tg_video_streamer.diagnosis import playlist_problems
+from tg_video_streamer.doctor.check import playlist_problems
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.doctor.host import look_at_clock, look_at_disk, look_at_ports, look_at_service
 from tg_video_streamer.doctor.network import look_at_notifications, look_at_outputs
 from tg_video_streamer.doctor.programs import look_at_ffmpeg, look_at_javascript, look_at_ytdlp
 from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.settings.settings import Settings
 
 Look = Callable[[Settings], Awaitable[Sequence[Finding]]]
 """One thing that is looked at; it answers with a finding or more."""

@@ -15,16 +15,16 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from tg_video_streamer.config import Settings
-from tg_video_streamer.control.client import ask
-from tg_video_streamer.control.protocol import status_from_json
+from tg_video_streamer.control.socket.client import ask
+from tg_video_streamer.control.socket.protocol import status_from_json
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.control.wording import DEGRADED_REMEDY, printable, state_text
+from tg_video_streamer.control.status_text import DEGRADED_REMEDY, printable, state_text
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.errors import ListenFailed, NoService, StreamerError
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.listener import listen
+from tg_video_streamer.settings.settings import Settings
 
 LITTLE_BYTES = 2 * 10**9
 TOO_LITTLE_BYTES = 200 * 10**6

@@ -8,14 +8,14 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tg_video_streamer.config import Settings
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.errors import ConfigError, StreamerError
-from tg_video_streamer.heartbeat import heartbeat_target
-from tg_video_streamer.notify.message import Kind
-from tg_video_streamer.notify.sending import Sent, notify_addresses, send
+from tg_video_streamer.monitoring.alerts.message import Kind
+from tg_video_streamer.monitoring.alerts.send import Sent, notify_addresses, send
+from tg_video_streamer.monitoring.heartbeat import heartbeat_target
 from tg_video_streamer.outputs.target import OutputTarget
-from tg_video_streamer.telegram_parts import output_targets
+from tg_video_streamer.settings.settings import Settings
+from tg_video_streamer.settings.targets import output_targets
 
 CONNECT_SECONDS = 5.0
 _REACH_REMEDY = "check the address in OUTPUTS, the network, and the firewall"

@@ -10,8 +10,7 @@ from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 
-from tg_video_streamer.config import Settings
-from tg_video_streamer.diagnosis import encoder_problems
+from tg_video_streamer.doctor.check import encoder_problems
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.errors import ChildFailed, StreamerError
 from tg_video_streamer.ffmpeg.arguments import parse_ffmpeg_args
@@ -20,6 +19,7 @@ from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.validate import trial_command
 from tg_video_streamer.resolve.resolver import ytdlp_version
+from tg_video_streamer.settings.settings import Settings
 
 COMFORTABLE_SPEED = 1.5
 """An encoder that is no faster than this catches up with nothing after a source has stalled."""

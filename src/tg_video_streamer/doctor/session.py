@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.config import Settings
-from tg_video_streamer.control.wording import printable
+from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.errors import ConfigError, SessionError, TelegramRefused
 from tg_video_streamer.outputs.target import OutputKind
-from tg_video_streamer.telegram.account import Account
-from tg_video_streamer.telegram.credentials import Credentials
-from tg_video_streamer.telegram.limiter import ConnectionLimiter
-from tg_video_streamer.telegram.show import look_at
-from tg_video_streamer.telegram_parts import output_targets, renewal_command
+from tg_video_streamer.settings.settings import Settings
+from tg_video_streamer.settings.targets import output_targets, telegram_credentials
+from tg_video_streamer.telegram.client.account import Account
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.session.renewal_command import renewal_command
+from tg_video_streamer.telegram.session.show import look_at
 
 SESSION_SECONDS = 10.0
 """From the first byte to the answer whose it is."""
@@ -32,19 +33,8 @@ async def look_at_session(settings: Settings) -> list[Finding]:
         remedy = f"run: {renewal_command(None)}"
         missing = problem(_ABOUT, "SESSION_STRING is empty, and the output telegram needs it", remedy)
         return [missing if wanted else well(_ABOUT, "none is set, and no output needs one")]
-    found = await _found(_credentials(settings, session))
+    found = await _found(telegram_credentials(settings))
     return [found if wanted or not found.remedy else doubt(_ABOUT, f"{found.text}; no output needs it", found.remedy)]
-
-
-def _credentials(settings: Settings, session: str) -> Credentials:
-    return Credentials(
-        api_id=settings.api_id or 0,
-        api_hash=settings.api_hash.get_secret_value(),
-        session=session,
-        proxy=settings.telegram_proxy.get_secret_value(),
-        server=settings.telegram_server,
-        server_key=settings.telegram_server_key,
-    )
 
 
 async def _found(credentials: Credentials) -> Finding:

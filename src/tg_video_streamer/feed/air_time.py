@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.feed.attempt_bounds import Place
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.feed.place import Place
 from tg_video_streamer.media import FRAMES_PER_SECOND, seconds
 
 Due = Callable[[], float | None]

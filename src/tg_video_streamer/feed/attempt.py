@@ -11,13 +11,13 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled
+from tg_video_streamer.feed.attempt_bounds import Outcome, Place
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.child_inputs import child_inputs, trims_lead
-from tg_video_streamer.feed.complaints import Complaints
+from tg_video_streamer.feed.child_stderr import Complaints
+from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.pipes import Pipes
-from tg_video_streamer.feed.place import Outcome, Place
 from tg_video_streamer.feed.reader import Reader
-from tg_video_streamer.feed.taking_over import HouseRules
 from tg_video_streamer.ffmpeg.command import copy_command, feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, Stretch
 from tg_video_streamer.ffmpeg.house import HouseFormat

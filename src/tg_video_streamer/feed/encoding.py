@@ -12,13 +12,13 @@ import structlog
 from tg_video_streamer.errors import NotHouseFormat, StreamerError
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import Setting, attempt
-from tg_video_streamer.feed.branding import CannotDraw, drawn_caption
-from tg_video_streamer.feed.faults import Fault, FaultWatch
-from tg_video_streamer.feed.overlay import NO_OVERLAY, Chosen, OverlayFiles
-from tg_video_streamer.feed.place import Outcome, Place
-from tg_video_streamer.feed.probe import carried_over, probe
-from tg_video_streamer.feed.renewal import Renewal
-from tg_video_streamer.feed.taking_over import may_take_over
+from tg_video_streamer.feed.attempt_bounds import Outcome, Place
+from tg_video_streamer.feed.overlay.branding import CannotDraw, drawn_caption
+from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, Chosen, OverlayFiles
+from tg_video_streamer.feed.passthrough import may_take_over
+from tg_video_streamer.feed.picture_faults import Fault, FaultWatch
+from tg_video_streamer.feed.probe.probe import carried_over, probe
+from tg_video_streamer.feed.url_refresh import Renewal
 from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
 from tg_video_streamer.ffmpeg.source import Goal, Measured, Source

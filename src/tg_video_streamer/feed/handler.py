@@ -14,23 +14,23 @@ from tg_video_streamer.errors import NotHouseFormat, ProbeFailed, StreamerError
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import STALL_SECONDS, Setting
+from tg_video_streamer.feed.attempt_bounds import Outcome
 from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.feed.cache import Keeping
+from tg_video_streamer.feed.cached_playback import replay
 from tg_video_streamer.feed.encoding import Encoding
-from tg_video_streamer.feed.keeping import Keeping
-from tg_video_streamer.feed.overlay import Chosen, no_overlay, once
-from tg_video_streamer.feed.place import Outcome
+from tg_video_streamer.feed.overlay.overlay import Chosen, no_overlay, once
 from tg_video_streamer.feed.progress import FOR_GOOD, Progress, Step, item_duration
-from tg_video_streamer.feed.renewal import Renewal, Resolve
-from tg_video_streamer.feed.replay import replay
 from tg_video_streamer.feed.reports import Reports
-from tg_video_streamer.feed.states import FEED_TRANSITIONS, FeedState
+from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedState
+from tg_video_streamer.feed.url_refresh import Renewal, Resolve
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cached_encode import Copy
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media
-from tg_video_streamer.states import StateMachine
+from tg_video_streamer.state_machine import StateMachine
 
 _log = structlog.get_logger(__name__)
 

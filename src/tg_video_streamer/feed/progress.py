@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from tg_video_streamer.errors import ForeignHeaders, OffGrid, SourceGone, ToolMissing
-from tg_video_streamer.feed.place import Outcome, Place
+from tg_video_streamer.feed.attempt_bounds import Outcome, Place
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS
 from tg_video_streamer.ffmpeg.source import Source
 from tg_video_streamer.media import FRAMES_PER_SECOND

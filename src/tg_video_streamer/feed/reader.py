@@ -14,7 +14,7 @@ import structlog
 
 from tg_video_streamer.errors import EncoderFailed, FeedError, ForeignHeaders, OffGrid
 from tg_video_streamer.feed.buffer import Buffer, BufferClosed
-from tg_video_streamer.feed.taking_over import HouseRules
+from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet, seconds
 
 _log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
-from tg_video_streamer.feed.faults import Fault
+from tg_video_streamer.feed.picture_faults import Fault
 from tg_video_streamer.playlist.item import Item
 
 _log = structlog.get_logger(__name__)

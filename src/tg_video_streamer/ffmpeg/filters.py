@@ -1,6 +1,6 @@
 """The filter graph that brings whatever a probe found to the house format, and the detectors that watch the result.
 
-The outputs are labelled `[v]` and, where the source has sound, `[a]`. Lines that the detectors write to stderr are read by `feed/faults.py`.
+The outputs are labelled `[v]` and, where the source has sound, `[a]`. Lines that the detectors write to stderr are read by `feed/picture_faults.py`.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.events import Rung
 from tg_video_streamer.feed.attempt import Setting, read_child
+from tg_video_streamer.feed.attempt_bounds import Place
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.feed.faults import FaultWatch
-from tg_video_streamer.feed.overlay import Chosen, OverlayFiles, no_overlay
+from tg_video_streamer.feed.overlay.overlay import Chosen, OverlayFiles, no_overlay
+from tg_video_streamer.feed.picture_faults import FaultWatch
 from tg_video_streamer.feed.pipes import Pipes
-from tg_video_streamer.feed.place import Place
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import Stretch
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -26,7 +26,7 @@ from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
 from tg_video_streamer.ingest.media import Announced
 from tg_video_streamer.ingest.pipe import ChildPipe
 from tg_video_streamer.media import CodecHeaders, Packet
-from tg_video_streamer.program.source import Showing
+from tg_video_streamer.playout.source import Showing
 
 log = structlog.get_logger(__name__)
 

@@ -13,10 +13,10 @@ from tg_video_streamer.errors import PublisherRefused
 from tg_video_streamer.ingest.arrival import Arrival
 from tg_video_streamer.ingest.encoder import EncoderParts, LiveEncoder, source_of
 from tg_video_streamer.ingest.media import Announced
-from tg_video_streamer.ingest.states import LIVE_TRANSITIONS, LiveState
-from tg_video_streamer.program.playout import Change
-from tg_video_streamer.program.source import Showing
-from tg_video_streamer.states import StateMachine
+from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
+from tg_video_streamer.playout.playout import Change
+from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.state_machine import StateMachine
 
 log = structlog.get_logger(__name__)
 

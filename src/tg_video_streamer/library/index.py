@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from tg_video_streamer.library import files, locks
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cached_encode import Copy
 from tg_video_streamer.library.index_file import IndexFile
 from tg_video_streamer.library.sidecar import Record
 

@@ -17,12 +17,12 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import LibraryError
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library import files, locks
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cache_state import Shelf, Trouble
+from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.folder_check import network_file_system
 from tg_video_streamer.library.index import Source
 from tg_video_streamer.library.key import copy_key
-from tg_video_streamer.library.place import network_file_system
 from tg_video_streamer.library.pruning import Pruned
-from tg_video_streamer.library.shelf import Shelf, Trouble
 from tg_video_streamer.library.sidecar import Record
 from tg_video_streamer.library.verifying import Verified, verify
 from tg_video_streamer.library.writer import CopyWriter

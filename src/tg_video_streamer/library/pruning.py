@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.library import files, locks
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cached_encode import Copy
 
 _PATIENCE_SECONDS = 2.0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tg_video_streamer.errors import CopyDamaged
-from tg_video_streamer.library.copy import Copy
+from tg_video_streamer.library.cached_encode import Copy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

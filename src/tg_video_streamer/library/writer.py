@@ -16,7 +16,8 @@ import structlog
 from tg_video_streamer.errors import CopyDamaged
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library import locks
-from tg_video_streamer.library.copy import ZERO_MILLISECONDS, Copy
+from tg_video_streamer.library.cache_state import Shelf, Trouble
+from tg_video_streamer.library.cached_encode import ZERO_MILLISECONDS, Copy
 from tg_video_streamer.library.files import (
     PART,
     SIDECAR_PART,
@@ -26,7 +27,6 @@ from tg_video_streamer.library.files import (
     sidecar_path,
     sync_folder,
 )
-from tg_video_streamer.library.shelf import Shelf, Trouble
 from tg_video_streamer.library.sidecar import FaultSpan, Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.rtmp import flv

@@ -1,1 +1,1 @@
-"""Where the programme goes: one file a kind of output, one handler that retries."""
+"""Where the program goes: one file a kind of output, one handler that retries."""

@@ -16,10 +16,10 @@ from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.media import Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS, Adapter, MakeAdapter
 from tg_video_streamer.outputs.rate import Rate
-from tg_video_streamer.outputs.states import OUTPUT_TRANSITIONS, OutputState
+from tg_video_streamer.outputs.state import OUTPUT_TRANSITIONS, OutputState
 from tg_video_streamer.outputs.timestamps import split_at_limit
-from tg_video_streamer.program.fanout import Fanout, Subscription, SubscriptionClosed
-from tg_video_streamer.states import StateMachine
+from tg_video_streamer.playout.fanout import Fanout, Subscription, SubscriptionClosed
+from tg_video_streamer.state_machine import StateMachine
 
 log = structlog.get_logger(__name__)
 

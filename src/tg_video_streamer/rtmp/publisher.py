@@ -10,7 +10,7 @@ from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.rtmp.chunks import ChunkWriter, Message, MessageKind
 from tg_video_streamer.rtmp.handshake import Handshake
 from tg_video_streamer.rtmp.session import Session
-from tg_video_streamer.states import StateMachine, Transitions
+from tg_video_streamer.state_machine import StateMachine, Transitions
 
 _COMMANDS, AUDIO_CHUNKS, DATA_CHUNKS, VIDEO_CHUNKS = 3, 4, 5, 6
 """Chunk streams, one for each kind of traffic."""

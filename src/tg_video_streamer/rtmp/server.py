@@ -11,7 +11,7 @@ from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.chunks import ChunkReader, Message, MessageKind
 from tg_video_streamer.rtmp.handshake import Handshake
 from tg_video_streamer.rtmp.session import Session
-from tg_video_streamer.states import StateMachine, Transitions
+from tg_video_streamer.state_machine import StateMachine, Transitions
 
 WINDOW_BYTES = 2_500_000
 """How often the publisher is to expect an acknowledgement, and how far ahead of one it may send."""

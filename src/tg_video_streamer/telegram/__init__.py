@@ -1,1 +1,1 @@
-"""The only importer of Telethon: sessions, their renewal, live streams and video chats."""
+"""The only importer of Telethon and ntgcalls."""

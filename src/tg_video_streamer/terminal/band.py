@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from tg_video_streamer.control.history import BAND_SECONDS, History
+from tg_video_streamer.asrun.history import BAND_SECONDS, History
 
 _CELLS = {
     "slate": ("▂", ".", "red"),

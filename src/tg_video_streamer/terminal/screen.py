@@ -9,8 +9,8 @@ from rich.cells import set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from tg_video_streamer.control import wording
-from tg_video_streamer.control.history import History
+from tg_video_streamer.asrun.history import History
+from tg_video_streamer.control import status_text
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.terminal.band import band
 
@@ -54,16 +54,16 @@ class Screen:
         top = [_address_line(status, self.preview_address, width), _badge_line(status, self.now_wall)]
         top += [_labelled("Now", _now(status)), _progress_line(status, width, ascii_only=ascii_only)]
         if status.session_state:
-            top.append(_labelled("Session", wording.telegram_text(status).removeprefix("session ")))
+            top.append(_labelled("Session", status_text.telegram_text(status).removeprefix("session ")))
         if status.live is not None:
-            top.append(_labelled("Live in", wording.live_text(status.live)))
+            top.append(_labelled("Live in", status_text.live_text(status.live)))
         outputs = [_output_line(output) for output in status.outputs]
-        problems = [Text(f"! degraded: {text}", "bold magenta")] if (text := wording.degraded_text(status)) else []
-        problems += [Text(f"! {wording.printable(line)}", "bold red") for line in status.problems]
+        problems = [Text(f"! degraded: {text}", "bold magenta")] if (text := status_text.degraded_text(status)) else []
+        problems += [Text(f"! {status_text.printable(line)}", "bold red") for line in status.problems]
         coming = [
             _labelled("Next" if index == 0 else "", _coming(item)) for index, item in enumerate(status.next_items[:5])
         ]
-        warnings = [Text(f"! {wording.printable(line)}", "yellow") for line in status.warnings]
+        warnings = [Text(f"! {status_text.printable(line)}", "yellow") for line in status.warnings]
         numbers = [_numbers_line(status, self.history)]
         if self.history is not None and height > _LEAST_LINES + _LOG_LINES:
             cells = max(0, width - _LABEL_CELLS)
@@ -93,7 +93,7 @@ def _address_line(status: ServiceStatus, preview_address: str, width: int) -> Te
     line = Text.assemble(("Preview ", "bold"), (preview_address, "underline"))
     if not preview_address:
         line = Text("tg-video-streamer", "bold")
-    end = f"up {wording.clock_text(status.uptime_seconds)} · {status.version}"
+    end = f"up {status_text.clock_text(status.uptime_seconds)} · {status.version}"
     gap = width - line.cell_len - len(end)
     return line.append(" " * gap + end, "dim") if gap >= 2 else line
 
@@ -102,8 +102,8 @@ def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
     style = _BADGES.get(status.channel_state, "reverse")
     if status.channel_state == "on_air" and not status.healthy:
         style = "bold black on yellow"
-    line = Text(f" {wording.state_text(status.channel_state).upper()} ", style)
-    base = Text.assemble(line, f" for {wording.clock_text(now_wall - status.since_wall)}")
+    line = Text(f" {status_text.state_text(status.channel_state).upper()} ", style)
+    base = Text.assemble(line, f" for {status_text.clock_text(now_wall - status.since_wall)}")
     if status.rung == "live":
         base.append("  LIVE TAKEOVER", "bold magenta")
     if status.paused:
@@ -112,26 +112,26 @@ def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
         base.append("  NOT HEALTHY", "bold red")
     if status.degraded:
         base.append("  DEGRADED", "bold magenta")
-    return base.append(f"  {wording.printable(status.reason)}", "dim")
+    return base.append(f"  {status_text.printable(status.reason)}", "dim")
 
 
 def _now(status: ServiceStatus) -> str:
     if status.rung == "live":
-        return wording.now_text(status)
-    return "nothing" if status.now is None else wording.title_of(status.now)
+        return status_text.now_text(status)
+    return "nothing" if status.now is None else status_text.title_of(status.now)
 
 
 def _coming(item: ItemStatus) -> str:
-    length = wording.length_text(item)
-    return f"{length}  {wording.title_of(item)}" if length else wording.title_of(item)
+    length = status_text.length_text(item)
+    return f"{length}  {status_text.title_of(item)}" if length else status_text.title_of(item)
 
 
 def _progress_line(status: ServiceStatus, width: int, *, ascii_only: bool) -> Text:
     item = status.now
     line = Text(" " * _LABEL_CELLS)
     if item is None or item.is_live or not item.duration_seconds:
-        return line.append(wording.position_text(status))
-    at, whole = wording.clock_text(status.position_seconds), wording.clock_text(item.duration_seconds)
+        return line.append(status_text.position_text(status))
+    at, whole = status_text.clock_text(status.position_seconds), status_text.clock_text(item.duration_seconds)
     cells = width - _LABEL_CELLS - len(at) - len(whole) - 2
     done = round(cells * min(1.0, max(0.0, status.position_seconds / item.duration_seconds)))
     passed, left = ("#", "-") if ascii_only else ("━", "─")
@@ -156,14 +156,14 @@ def _output_header() -> Text:
 
 
 def _output_line(output: OutputStatus) -> Text:
-    rate = wording.bit_rate_text(output.bits_per_second) if output.state == "on_air" else ""
-    state = wording.state_text(output.state)
-    text = _columns((wording.printable(output.name), state, rate, wording.size_text(output.bytes_sent)))
+    rate = status_text.bit_rate_text(output.bits_per_second) if output.state == "on_air" else ""
+    state = status_text.state_text(output.state)
+    text = _columns((status_text.printable(output.name), state, rate, status_text.size_text(output.bytes_sent)))
     line = Text(text)
     line.stylize(_OUTPUT_STYLES.get(output.state, "dim"), _NAME_CELLS + 1, _NAME_CELLS + 1 + len(state))
-    if output.proof in wording.PROOFS:
-        line.append(" " + wording.PROOFS[output.proof].partition(":")[0], _PROOF_STYLES.get(output.proof, "dim"))
-    return line.append(" " + ", ".join(wording.output_troubles(output)), "yellow")
+    if output.proof in status_text.PROOFS:
+        line.append(" " + status_text.PROOFS[output.proof].partition(":")[0], _PROOF_STYLES.get(output.proof, "dim"))
+    return line.append(" " + ", ".join(status_text.output_troubles(output)), "yellow")
 
 
 def render(

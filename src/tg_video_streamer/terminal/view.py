@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from tg_video_streamer.asrun.history import History
 from tg_video_streamer.clock import Clock, SystemClock
-from tg_video_streamer.control.history import History
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.terminal.screen import Screen, render
 

@@ -13,10 +13,10 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from tg_video_streamer.control import wording
-from tg_video_streamer.control.client import ask
-from tg_video_streamer.control.history import History
-from tg_video_streamer.control.protocol import history_from_json, status_from_json
+from tg_video_streamer.asrun.history import History
+from tg_video_streamer.control import status_text
+from tg_video_streamer.control.socket.client import ask
+from tg_video_streamer.control.socket.protocol import history_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.terminal.screen import render
@@ -64,18 +64,18 @@ class Watch:
         now = time.time()
         if self.status is not None:
             return render(self.status, preview_address="", now_wall=now, history=self._history, log_lines=0)
-        silent = wording.clock_text(now - (self._silent_since or now))
+        silent = status_text.clock_text(now - (self._silent_since or now))
         badge = Text.assemble((" NO ANSWER ", "bold white on red"), f" for {silent}, waiting for it")
-        return Text("\n").join([badge, Text(wording.printable(self.trouble)), Text("Ctrl-C ends", "dim")])
+        return Text("\n").join([badge, Text(status_text.printable(self.trouble)), Text("Ctrl-C ends", "dim")])
 
     def line(self) -> str:
         """The same in one line, without what changes from second to second."""
         status = self.status
         if status is None:
-            return f"no answer: {wording.printable(self.trouble)}"
-        title = wording.title_of(status.now) if status.now is not None else "nothing"
-        outputs = [f"{wording.printable(one.name)} {wording.state_text(one.state)}" for one in status.outputs]
-        state = wording.state_text(status.channel_state) + (" (paused)" if status.paused else "")
+            return f"no answer: {status_text.printable(self.trouble)}"
+        title = status_text.title_of(status.now) if status.now is not None else "nothing"
+        outputs = [f"{status_text.printable(one.name)} {status_text.state_text(one.state)}" for one in status.outputs]
+        state = status_text.state_text(status.channel_state) + (" (paused)" if status.paused else "")
         flags = [*(["degraded"] if status.degraded else []), *([] if status.healthy else ["not healthy"])]
         return " · ".join([state, *flags, title, *outputs])
 

@@ -12,20 +12,20 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.web.access.access import Access
-from tg_video_streamer.web.access.bodies import BODY_SECONDS
-from tg_video_streamer.web.access.doing import do_routes
-from tg_video_streamer.web.access.gate import Gate, refused_by_routing
-from tg_video_streamer.web.access.login import login_routes
-from tg_video_streamer.web.access.visitor import visitor
 from tg_video_streamer.web.api.routes import api_routes
+from tg_video_streamer.web.auth.auth import Access
+from tg_video_streamer.web.auth.login import login_routes
+from tg_video_streamer.web.auth.middleware import Gate, refused_by_routing
+from tg_video_streamer.web.auth.visitor import visitor
+from tg_video_streamer.web.context import Room
 from tg_video_streamer.web.events import live_pages
 from tg_video_streamer.web.events import routes as event_routes
-from tg_video_streamer.web.guard import Guard
-from tg_video_streamer.web.json_answer import JsonAnswer
+from tg_video_streamer.web.json_response import JsonAnswer
+from tg_video_streamer.web.pages.actions import do_routes
 from tg_video_streamer.web.pages.routes import page_routes
-from tg_video_streamer.web.preview import Preview
-from tg_video_streamer.web.room import Room
+from tg_video_streamer.web.preview.preview import Preview
+from tg_video_streamer.web.request_body import BODY_SECONDS
+from tg_video_streamer.web.security_headers import Guard
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
 _MP4_TYPE = "video/mp4"

@@ -13,11 +13,11 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.recorder import SAMPLE_SECONDS
+from tg_video_streamer.control.history_sampler import SAMPLE_SECONDS
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.locales.i18n import Language, Words, language_of
+from tg_video_streamer.web.pages.live_parts import part_versions
 from tg_video_streamer.web.pages.on_air import drawn_fragments, live_fragments
-from tg_video_streamer.web.pages.parts import part_versions
-from tg_video_streamer.web.pages.words import Language, Words, language_of
-from tg_video_streamer.web.room import Room
 
 BEAT_SECONDS = 1.0
 MOST_LISTENERS = 120

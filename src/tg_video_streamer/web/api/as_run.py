@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.aired import AiredFilter, AiredRow, aired, as_csv, wall
+from tg_video_streamer.asrun.reader import AiredFilter, AiredRow, aired, as_csv, wall
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.events import Rung
-from tg_video_streamer.web.json_answer import JsonAnswer
+from tg_video_streamer.web.json_response import JsonAnswer
 
 CSV_TYPE = "text/csv"
 MOST_ROWS = 10_000

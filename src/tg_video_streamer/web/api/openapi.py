@@ -9,12 +9,12 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from tg_video_streamer.control.aired import AiredRow
-from tg_video_streamer.control.protocol import VERBS, Verb
-from tg_video_streamer.control.verbs import Verbs
+from tg_video_streamer.asrun.reader import AiredRow
+from tg_video_streamer.control.commands import Verbs
+from tg_video_streamer.control.socket.protocol import VERBS, Verb
 from tg_video_streamer.events import Rung
-from tg_video_streamer.web.access.arguments import MOST
 from tg_video_streamer.web.api.as_run import CSV_TYPE, MOST_ROWS, USUAL_ROWS
+from tg_video_streamer.web.command_arguments import MOST
 
 Methods = Callable[[Verb], Sequence[str]]
 

@@ -10,18 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.control import protocol
-from tg_video_streamer.control.acting import Actor, Way, act
-from tg_video_streamer.control.protocol import MAX_REQUEST_BYTES, VERBS, Verb
+from tg_video_streamer.control.execute import Actor, Way, act
+from tg_video_streamer.control.socket import protocol
+from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS, Verb
 from tg_video_streamer.errors import ControlError, RequestRefused, StreamerError
-from tg_video_streamer.web.access.access import Access
-from tg_video_streamer.web.access.arguments import from_texts, from_values
-from tg_video_streamer.web.access.bodies import read_body, require_type
-from tg_video_streamer.web.access.visitor import visitor
 from tg_video_streamer.web.api.as_run import as_run_routes
 from tg_video_streamer.web.api.openapi import openapi_document
-from tg_video_streamer.web.json_answer import JsonAnswer
-from tg_video_streamer.web.room import Room
+from tg_video_streamer.web.auth.auth import Access
+from tg_video_streamer.web.auth.visitor import visitor
+from tg_video_streamer.web.command_arguments import from_texts, from_values
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.json_response import JsonAnswer
+from tg_video_streamer.web.request_body import read_body, require_type
 
 JSON_TYPE = "application/json"
 

@@ -1,1 +1,1 @@
-"""The pages of the control room: one module a page, and what they share."""
+"""The pages: one module a page, and what they share."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.web.locales.i18n import Words
 from tg_video_streamer.web.pages.figures import span_text, time_tag
-from tg_video_streamer.web.pages.words import Words
 
 _PASSING_STATES = frozenset({"starting", "stopping"})
 _LIVE = "live"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
 
-from tg_video_streamer.control.history import BAND_SECONDS, RungSpan
+from tg_video_streamer.asrun.history import BAND_SECONDS, RungSpan
+from tg_video_streamer.web.locales.i18n import Words
 from tg_video_streamer.web.pages.figures import span_text, time_tag
-from tg_video_streamer.web.pages.words import Words
 
 _CELLS = 720
 """Two minutes each; a cell shows the worst that was in it, so that a short trouble is not painted over."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-from tg_video_streamer.control.history import Sample
-from tg_video_streamer.control.recorder import SAMPLE_SECONDS, SAMPLES
+from tg_video_streamer.asrun.history import Sample
+from tg_video_streamer.control.history_sampler import SAMPLE_SECONDS, SAMPLES
+from tg_video_streamer.web.locales.i18n import Words
 from tg_video_streamer.web.pages.figures import rate_text
-from tg_video_streamer.web.pages.words import Words
 
 _WIDTH, _HEIGHT = 600, 100
 _SPAN_SECONDS = SAMPLE_SECONDS * (SAMPLES - 1)

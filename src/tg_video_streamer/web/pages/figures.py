@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from tg_video_streamer.control.status import ItemStatus
-from tg_video_streamer.web.pages.words import Words
+from tg_video_streamer.web.locales.i18n import Words
 
 _SPANS = (("day", "hour", 86_400, 3_600), ("hour", "minute", 3_600, 60), ("minute", "second", 60, 1))
 

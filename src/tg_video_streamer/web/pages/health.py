@@ -11,12 +11,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tg_video_streamer.web.checkup import Looked
-from tg_video_streamer.web.pages.asking import operator
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.locales.i18n import Words
 from tg_video_streamer.web.pages.figures import time_tag
+from tg_video_streamer.web.pages.form_guard import operator
 from tg_video_streamer.web.pages.layout import Visit, page, visit
-from tg_video_streamer.web.pages.parts import part_versions
-from tg_video_streamer.web.pages.words import Words
-from tg_video_streamer.web.room import Room
+from tg_video_streamer.web.pages.live_parts import part_versions
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST_LINE = 600

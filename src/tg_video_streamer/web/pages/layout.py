@@ -9,10 +9,10 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from tg_video_streamer.web.access.visitor import Notice, Visitor, take_notices, visitor
+from tg_video_streamer.web.auth.visitor import Notice, Visitor, take_notices, visitor
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.locales.i18n import CODES, COOKIE, COOKIE_SECONDS, NAMES, Language, Words, words_of
 from tg_video_streamer.web.pages.badge import badge, badge_tag, why_tag
-from tg_video_streamer.web.pages.words import CODES, COOKIE, COOKIE_SECONDS, NAMES, Language, Words, words_of
-from tg_video_streamer.web.room import Room
 
 _PLACES = (
     ("/", "on_air"),

@@ -10,15 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
-from tg_video_streamer.control.wording import DEGRADED_REMEDY
+from tg_video_streamer.control.status_text import DEGRADED_REMEDY
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.locales.i18n import Words
 from tg_video_streamer.web.pages.badge import badge_tag, why_tag
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.charts import charts_tag
 from tg_video_streamer.web.pages.controls import programme_controls
 from tg_video_streamer.web.pages.figures import clock_text, length_text, rate_text, span_text, title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
-from tg_video_streamer.web.pages.words import Words
-from tg_video_streamer.web.room import Room
 
 _SOURCES = {
     "hls": '<source src="/preview/live.m3u8" type="application/vnd.apple.mpegurl">',

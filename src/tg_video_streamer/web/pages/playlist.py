@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.acting import Actor, Way, act
+from tg_video_streamer.control.execute import Actor, Way, act
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
-from tg_video_streamer.control.protocol import make_request
+from tg_video_streamer.control.socket.protocol import make_request
 from tg_video_streamer.errors import ControlError
-from tg_video_streamer.web.access.visitor import Notice
-from tg_video_streamer.web.pages.asking import only_operators, operator
+from tg_video_streamer.web.auth.visitor import Notice
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.locales.i18n import Words
+from tg_video_streamer.web.pages.form_guard import only_operators, operator
 from tg_video_streamer.web.pages.layout import Visit, page
-from tg_video_streamer.web.pages.words import Words
-from tg_video_streamer.web.room import Room
 
 _CONTEXT_LINES = 2
 _MOST_CHANGES = 2000

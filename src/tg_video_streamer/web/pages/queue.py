@@ -10,12 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tg_video_streamer.control.status import ItemStatus
+from tg_video_streamer.web.context import Room
 from tg_video_streamer.web.pages.controls import button, programme_controls
 from tg_video_streamer.web.pages.figures import clock_text, length_text, title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
+from tg_video_streamer.web.pages.live_parts import part_versions
 from tg_video_streamer.web.pages.on_air import items_tag
-from tg_video_streamer.web.pages.parts import part_versions
-from tg_video_streamer.web.room import Room
 
 _BACK = "/queue"
 _LONGEST_SEARCH = 200

@@ -11,11 +11,11 @@ from starlette.routing import Route
 
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
-from tg_video_streamer.web.access.visitor import Notice
+from tg_video_streamer.web.auth.visitor import Notice
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.locales.i18n import Words
 from tg_video_streamer.web.pages.figures import title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
-from tg_video_streamer.web.pages.words import Words
-from tg_video_streamer.web.room import Room
 
 _KINDS = {
     EntryKind.PART: "schedule.part",

@@ -11,13 +11,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tg_video_streamer.errors import ControlError
-from tg_video_streamer.telegram.desk import SessionDesk
-from tg_video_streamer.telegram.desk_states import ASKING, RESTING, DeskStep
-from tg_video_streamer.web.access.visitor import Notice
-from tg_video_streamer.web.pages.asking import only_operators, operator
+from tg_video_streamer.telegram.session.web_login import SessionDesk
+from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, DeskStep
+from tg_video_streamer.web.auth.visitor import Notice
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.pages.form_guard import only_operators, operator
 from tg_video_streamer.web.pages.layout import Visit, page
-from tg_video_streamer.web.pages.parts import part_versions
-from tg_video_streamer.web.room import Room
+from tg_video_streamer.web.pages.live_parts import part_versions
 
 _BORDER = 4
 _AGAIN_SECONDS = 5

@@ -1,0 +1,1 @@
+"""The composition root: makes every part of the service, starts the parts in order and stops them in reverse."""

@@ -1,0 +1,112 @@
+"""What the chat can do with the service: commands, and the pinned guide; made where the settings ask for them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tg_video_streamer.app.telegram import TelegramParts
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.control.chat.commands import ChatCommands
+from tg_video_streamer.control.chat.guide import ChatGuide
+from tg_video_streamer.control.commands import Verbs
+from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.resolve.public_addresses import refuse_private
+from tg_video_streamer.settings.settings import Settings
+from tg_video_streamer.telegram.chat.reference import ChatReference, parse_chat_reference
+
+if TYPE_CHECKING:
+    from tg_video_streamer.telegram.chat.room import ChatRoom
+    from tg_video_streamer.telegram.client.account import Account
+
+log = structlog.get_logger(__name__)
+
+_AGAIN_SECONDS = 30.0
+_GUIDE = "guide"
+
+
+@dataclass(kw_only=True)
+class ChatParts:
+    """Goes into the chat with each account that comes."""
+
+    telegram: TelegramParts
+    reference: ChatReference
+    commands: ChatCommands | None
+    guide: ChatGuide | None
+
+    async def run(self) -> None:
+        """Be there until cancelled."""
+        coming: asyncio.Queue[Account | None] = asyncio.Queue()
+        self.telegram.accounts.follow(coming.put_nowait)
+        if self.telegram.output.account is not None:
+            coming.put_nowait(self.telegram.output.account)
+        async with asyncio.TaskGroup() as tasks:
+            if self.commands is not None:
+                tasks.create_task(self.commands.run(), name="chat commands")
+            if self.guide is not None:
+                tasks.create_task(self.guide.run(), name="programme guide")
+            await self._follow(coming)
+
+    async def _follow(self, coming: asyncio.Queue[Account | None]) -> None:
+        account = await coming.get()
+        while True:
+            room = await self._entered(account) if account is not None else None
+            if self.guide is not None:
+                self.guide.room = room
+            try:
+                async with asyncio.timeout(_AGAIN_SECONDS if account is not None and room is None else None):
+                    account = await coming.get()
+            except TimeoutError:
+                continue
+
+    async def _entered(self, account: Account) -> ChatRoom | None:
+        """The room; None where it cannot be entered now, which is told."""
+        rooms = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.chat.room")
+        try:
+            room: ChatRoom = await rooms.enter(account, self.reference, self.telegram.store)
+        except StreamerError as trouble:
+            log.warning("the chat cannot be entered", why=str(trouble))
+            return None
+        if self.commands is not None:
+            commands = self.commands
+            room.follow(lambda message: commands.heard(room, message))
+        return room
+
+
+def chat_parts(settings: Settings, telegram: TelegramParts | None, verbs: Verbs, clock: Clock) -> ChatParts | None:
+    """The parts, not started; None where the settings ask for none, or there is no Telegram output."""
+    if telegram is None or not (settings.chat_commands or settings.chat_guide):
+        return None
+    commands = ChatCommands(
+        verbs=verbs,
+        clock=clock,
+        operators=settings.operators,
+        public=settings.chat_public,
+        reachable=lambda link: refuse_private([link]),
+    )
+    guide = ChatGuide(
+        status=verbs.status,
+        clock=clock,
+        kept=lambda: telegram.store.get(_GUIDE),
+        keep=lambda record: telegram.store.put(_GUIDE, record),
+    )
+    return ChatParts(
+        telegram=telegram,
+        reference=parse_chat_reference(settings.chat_id),
+        commands=commands if settings.chat_commands else None,
+        guide=guide if settings.chat_guide else None,
+    )
+
+
+def chat_problems(settings: Settings, *, has_telegram: bool) -> list[str]:
+    """A warning for each setting of the chat that can do nothing here."""
+    wanted = {"CHAT_COMMANDS": settings.chat_commands, "CHAT_GUIDE": settings.chat_guide}
+    return [
+        f"{key}: the chat is reached through the output telegram, which OUTPUTS does not have"
+        for key, on in wanted.items()
+        if on and not has_telegram
+    ]

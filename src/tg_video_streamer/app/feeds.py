@@ -1,0 +1,169 @@
+"""Makes what feeds need, whoever asks for one: the resolvers, the library, and the feeds themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from tg_video_streamer.app.startup import Prepared
+from tg_video_streamer.automation.filler import FillerKeeper
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.events import Event
+from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.overlay.branding import Branding, Wishes
+from tg_video_streamer.feed.overlay.overlay import Chosen
+from tg_video_streamer.feed.url_refresh import Resolve
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.resolve.arguments import parse_ytdlp_args
+from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.settings.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+GIGABYTE = 1_000_000_000
+FLOOR_BYTES = 2 * GIGABYTE
+"""So much room on the disk is left to everything else on the host."""
+
+
+class FeedParts:
+    """One channel's resolvers and feeds; they share the library."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        prepared: Prepared,
+        *,
+        allowed: Callable[[], AllowedFolders],
+        clock: Clock,
+        publish: Callable[[Event], None],
+        watching: Callable[[Resolve], Resolve],
+    ) -> None:
+        """`watching` wraps a resolver, so that somebody hears how each call ends."""
+        self._settings = settings
+        self._prepared = prepared
+        self._clock = clock
+        self._publish = publish
+        self._watching = watching
+        self.library = library_of(settings, prepared, clock)
+        self.branding = Branding(_wishes(settings), house=prepared.house, ffmpeg=prepared.ffmpeg)
+        _tell_burned_in(settings)
+        self._resolver = self._resolver_for(allowed)
+        self.resolve = watching(self._resolver.resolve)
+        """Where an item of the playlist is now."""
+
+    @property
+    def keeping(self) -> bool:
+        """Whether what is encoded now can be kept."""
+        return self.library is not None and not burned_in(self._settings)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong now with library and overlay, without which items play on; a line each."""
+        problem = self.library.problem if self.library is not None else ""
+        return [*([f"library: {problem}"] if problem else []), *self.branding.problems]
+
+    def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
+        """The feed of an item of the playlist."""
+        return self._made(self.resolve, item, start_seconds=start_seconds, changed=changed)
+
+    def unhurried(self, item: Item) -> Feed:
+        """A feed that nobody watches: what it meets is nobody's trouble yet."""
+        return self._made(self.resolve, item, unhurried=True)
+
+    def filler(self, playout: Playout) -> FillerKeeper | None:
+        """Who plays the clips of FILLER_DIR; None where there is none."""
+        folder = self._settings.filler_dir
+        if folder is None:
+            return None
+        folders = AllowedFolders.of([folder])
+        resolve = self._watching(self._resolver_for(lambda: folders).resolve)
+        return FillerKeeper(
+            folder, playout=playout, make_feed=partial(self._made, resolve, overlay=self.branding.untitled)
+        )
+
+    def change(self, settings: Settings) -> bool:
+        """Put other settings in force; what was begun with the old ones goes on with them.
+
+        Whether coming items are to look other than those that were begun.
+        """
+        if burned_in(settings) != burned_in(self._settings):
+            _tell_burned_in(settings)
+        self._settings = settings
+        self._resolver.change(
+            proxy=settings.ytdlp_proxy.get_secret_value(),
+            cookies=settings.ytdlp_cookies,
+            arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
+        )
+        return self.branding.change(_wishes(settings))
+
+    def _made(
+        self,
+        resolve: Resolve,
+        item: Item,
+        *,
+        start_seconds: float = 0.0,
+        changed: Callable[[], None] = lambda: None,
+        unhurried: bool = False,
+        overlay: Chosen | None = None,
+    ) -> Feed:
+        return Feed(
+            item,
+            resolve=resolve,
+            house=self._prepared.house,
+            headers=self._prepared.slate.headers,
+            ffmpeg=self._prepared.ffmpeg,
+            buffer_seconds=self._settings.buffer_seconds,
+            clock=self._clock,
+            publish=(lambda _event: None) if unhurried else self._publish,
+            library=self.library if self.keeping else None,
+            overlay=overlay or self.branding.chosen,
+            start_seconds=start_seconds,
+            changed=changed,
+            unhurried=unhurried,
+        )
+
+    def _resolver_for(self, allowed: Callable[[], AllowedFolders]) -> Resolver:
+        settings = self._settings
+        return Resolver(
+            allowed=allowed,
+            scratch_folder=settings.state_dir / "scratch",
+            maximum_height=self._prepared.house.height,
+            proxy=settings.ytdlp_proxy.get_secret_value(),
+            cookies=settings.ytdlp_cookies,
+            arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
+            cache_folder=settings.state_dir / "cache" / "yt-dlp",
+        )
+
+
+def burned_in(settings: Settings) -> str:
+    """Which settings put into the picture what changes from play to play, so that nothing can be kept; empty for none."""
+    return " and ".join(key for key, on in (("CLOCK", settings.clock), ("NOW_PLAYING", settings.now_playing)) if on)
+
+
+def _tell_burned_in(settings: Settings) -> None:
+    if settings.library_max_gb and (keys := burned_in(settings)):
+        _log.warning("nothing is kept: what is burned into the picture changes from play to play", settings=keys)
+
+
+def _wishes(settings: Settings) -> Wishes:
+    return Wishes(logo=settings.logo, clock=settings.clock, now_playing=settings.now_playing)
+
+
+def library_of(settings: Settings, prepared: Prepared, clock: Clock) -> Library | None:
+    """The library that the settings describe, not yet opened; None where it is off."""
+    if not settings.library_max_gb:
+        return None
+    return Library(
+        settings.library_dir,
+        max_bytes=round(settings.library_max_gb * GIGABYTE),
+        floor_bytes=FLOOR_BYTES,
+        house=prepared.house,
+        headers=prepared.slate.headers,
+        clock=clock,
+        keep_removed=settings.library_keep_removed,
+    )

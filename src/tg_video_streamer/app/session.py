@@ -1,0 +1,133 @@
+"""The Telegram session's own parts: read from the settings, connected, told to those who use it, renewed at the desk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tg_video_streamer.backoff import Backoff
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.envfile.watch import SettingsWatch
+from tg_video_streamer.envfile.write import update_env
+from tg_video_streamer.errors import SessionEnded
+from tg_video_streamer.outputs.telegram.telegram import TelegramOutput
+from tg_video_streamer.secrets import remember_secret
+from tg_video_streamer.settings.settings import LoadedSettings, Settings, load_settings, secret_values
+from tg_video_streamer.settings.targets import telegram_credentials
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.session.keeper import SessionUsers
+from tg_video_streamer.telegram.session.renewal import Renewal, SessionSettings
+from tg_video_streamer.telegram.session.web_login import SessionDesk
+
+if TYPE_CHECKING:
+    from tg_video_streamer.telegram.client.account import Account
+
+_CONNECTIONS_A_MINUTE = 20
+
+
+class Accounts:
+    """Tells whoever follows it which account the session is of now."""
+
+    def __init__(self) -> None:
+        self._followers: list[Callable[[Account | None], None]] = []
+
+    def follow(self, changed: Callable[[Account | None], None]) -> None:
+        """Call `changed` with each account that comes, and with None when it goes; it must return at once."""
+        self._followers.append(changed)
+
+    def tell(self, account: Account | None) -> None:
+        """There is another one, or none."""
+        for changed in self._followers:
+            changed(account)
+
+
+def session_users(output: TelegramOutput, accounts: Accounts) -> SessionUsers:
+    """The output first: it streams."""
+
+    async def came(account: Account) -> None:
+        await output.session_came(account)
+        accounts.tell(account)
+
+    async def went(why: str) -> None:
+        accounts.tell(None)
+        await output.session_went(why)
+
+    return SessionUsers(came=came, went=went, awaited=output.session_awaited)
+
+
+class _Connector:
+    """Connects accounts, all within one limit."""
+
+    def __init__(self, clock: Clock, pauses: Backoff) -> None:
+        self._clock = clock
+        self._limiter = ConnectionLimiter(clock, attempts_per_minute=_CONNECTIONS_A_MINUTE, pauses=pauses)
+
+    async def connect(self, credentials: Credentials, ended: Callable[[SessionEnded], None]) -> Account:
+        """See renewal.Connect. Telethon is loaded in a thread, since that takes longer than a frame."""
+        module = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.client.account")
+        account: Account = module.Account(credentials, clock=self._clock, limiter=self._limiter, ended=ended)
+        try:
+            await account.connect()
+        except BaseException:
+            await account.close()
+            raise
+        return account
+
+
+def _read(loaded: LoadedSettings, file: SettingsWatch) -> SessionSettings:
+    """What the settings say now. Raises ConfigError."""
+    file.read()
+    settings = _settings_now(loaded)
+    return SessionSettings(
+        credentials=telegram_credentials(settings), spare=settings.session_string_spare.get_secret_value()
+    )
+
+
+def _writer(loaded: LoadedSettings) -> Callable[[Mapping[str, str | None]], None] | None:
+    """What writes to the settings file, for a thread; None where there is no file."""
+    return partial(update_env, loaded.env_file) if loaded.env_file is not None else None
+
+
+def session_renewal(
+    loaded: LoadedSettings,
+    file: SettingsWatch,
+    store: Keystore,
+    clock: Clock,
+    *,
+    tell: Callable[..., None],
+    pauses: Backoff,
+) -> Renewal:
+    """What gets a session without a person; `tell` as Notifier.notify."""
+    return Renewal(
+        read=partial(_read, loaded, file),
+        write=_writer(loaded),
+        connect=_Connector(clock, pauses).connect,
+        store=store,
+        clock=clock,
+        tell=lambda text, topic: tell(text, topic=topic),
+    )
+
+
+def session_desk(loaded: LoadedSettings, renewal: Renewal, clock: Clock) -> SessionDesk:
+    """Where a person at a page logs in."""
+    return SessionDesk(
+        credentials=lambda: telegram_credentials(_settings_now(loaded)),
+        write=_writer(loaded),
+        same_account=lambda user_id: renewal.owner_id in {0, user_id},
+        clock=clock,
+    )
+
+
+def _settings_now(loaded: LoadedSettings) -> Settings:
+    """The settings as their file has them now; without a file, as they were at the start. Raises ConfigError."""
+    if loaded.env_file is None:
+        return loaded.settings
+    settings = load_settings(loaded.env_file, os.environ).settings
+    remember_secret(*secret_values(settings))
+    return settings

@@ -1,0 +1,52 @@
+"""The rooms' own checks of settings, for `load_settings`: so every wrong value is told at once."""
+
+from __future__ import annotations
+
+from tg_video_streamer.app.telegram import check_telegram
+from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.monitoring.alerts.send import notify_problems
+from tg_video_streamer.monitoring.heartbeat import heartbeat_problems
+from tg_video_streamer.outputs.target import parse_outputs
+from tg_video_streamer.resolve.arguments import parse_ytdlp_args
+from tg_video_streamer.settings.settings import Settings
+from tg_video_streamer.web.exposure import exposure_problems
+
+
+def check_outputs(settings: Settings) -> list[str]:
+    """What is wrong with OUTPUTS, one line each."""
+    try:
+        parse_outputs(settings.outputs.get_secret_value())
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def check_ytdlp_args(settings: Settings) -> list[str]:
+    """What is wrong with YTDLP_ARGS, one line each."""
+    try:
+        parse_ytdlp_args(settings.ytdlp_args.get_secret_value())
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def check_notifications(settings: Settings) -> list[str]:
+    """What is wrong with NOTIFY_URLS and HEARTBEAT_URL, one line each."""
+    return [
+        *notify_problems(settings.notify_urls.get_secret_value()),
+        *heartbeat_problems(settings.heartbeat_url.get_secret_value()),
+    ]
+
+
+def check_web(settings: Settings) -> list[str]:
+    """What is wrong with WEB_HOST and the tokens, one line each."""
+    return exposure_problems(
+        settings.web_host,
+        token=settings.web_token.get_secret_value(),
+        viewer_token=settings.web_viewer_token.get_secret_value(),
+        behind_proxy=settings.web_behind_proxy,
+    )
+
+
+CHECKS = (check_outputs, check_telegram, check_ytdlp_args, check_notifications, check_web)
+"""What `load_settings` has the rooms check, so that every wrong value is told at once."""

@@ -1,0 +1,52 @@
+"""What the running service has to do with yt-dlp's updates: it asks for one, and tells how they went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.events import Event
+from tg_video_streamer.monitoring.metrics import Metrics
+from tg_video_streamer.resolve.ytdlp_health import UpdateRequests
+from tg_video_streamer.resolve.ytdlp_update import UpdateRecord, UpdateWatch, installed, record_path
+from tg_video_streamer.settings.settings import Settings
+
+
+class YtdlpKeeper:
+    """Joins the requests and the record of updates with metrics and events."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock, publish: Callable[[Event], None], record: Path | None = None
+    ) -> None:
+        """`record`: the update script's, None for the place that belongs to this environment."""
+        self._settings = settings
+        self._clock = clock
+        self._publish = publish
+        self._record = record or record_path()
+        self.requests = UpdateRequests(settings.state_dir, clock=clock, wanted=lambda: not settings.ytdlp_pin)
+
+    def watch(self, measured: Metrics, *, replaced: Callable[[], None]) -> UpdateWatch:
+        """What looks at the record while the service runs; `measured` hears of the version in use at once.
+
+        `replaced` is called where another version is in use from now on; it must return at once.
+        """
+        known = installed()[0]
+        measured.ytdlp(version=known, counts={}, last_success=installed()[1])
+
+        def changed(record: UpdateRecord) -> None:
+            nonlocal known
+            version, put_there = installed()
+            if version != known:
+                self.requests.updated()
+                replaced()
+                known = version
+            measured.ytdlp(version=version, counts=record.counts, last_success=record.last_success or put_there)
+
+        return UpdateWatch(
+            self._record,
+            state_folder=self._settings.state_dir,
+            clock=self._clock,
+            publish=self._publish,
+            changed=changed,
+        )

@@ -1,0 +1,1 @@
+"""Decides what plays: primes coming items, follows playlist and schedule, and hands sources to the playout."""

@@ -1,0 +1,105 @@
+"""The filler: keeps one of the operator's own clips primed, for the moments in which no item is ready."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from tg_video_streamer.automation.candidate import FeedMaker
+from tg_video_streamer.events import Rung
+from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.state import FeedState
+from tg_video_streamer.playlist.folders import media_files
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playout.playout import Change, Playout
+from tg_video_streamer.playout.source import Showing
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 60.0
+"""Until a clip that failed, or an empty folder, is looked at again."""
+
+
+@dataclass(kw_only=True, eq=False)
+class _Clip:
+    feed: Feed
+    task: asyncio.Task[None]
+    showing: Showing | None = None
+
+
+class FillerKeeper:
+    """Owns the filler's feeds. All methods belong to the event loop's thread."""
+
+    def __init__(self, folder: Path, *, playout: Playout, make_feed: FeedMaker) -> None:
+        """`folder`: clips that are played in the order of their names, round and round."""
+        self._folder = folder
+        self._playout = playout
+        self._make_feed = make_feed
+        self._last = ""
+        self._primed: _Clip | None = None
+        self._on_air: _Clip | None = None
+        self._woken = asyncio.Event()
+
+    def heard(self, change: Change, showing: Showing) -> None:
+        """The playout's word on a filler."""
+        if change is Change.WENT_ON and self._primed is not None and self._primed.showing is showing:
+            self._on_air, self._primed = self._primed, None
+            self._on_air.feed.on_air()
+        elif change is Change.CAME_OFF and self._on_air is not None and self._on_air.showing is showing:
+            _stop(self._on_air)
+            self._on_air = None
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Keep a clip primed until cancelled; every feed has ended when this returns."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._woken.clear()
+                pause = await self._step(tasks)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._woken.wait()
+
+    async def _step(self, tasks: asyncio.TaskGroup) -> float | None:
+        clip = self._primed
+        if clip is None:
+            item = await asyncio.to_thread(self._choose)
+            if item is None:
+                return RETRY_SECONDS
+            feed = self._make_feed(item, start_seconds=0.0, changed=self._woken.set)
+            self._primed = _Clip(feed=feed, task=tasks.create_task(feed.run(), name=f"filler {item.key}"))
+            return None
+        if clip.feed.state is FeedState.FAILED or clip.feed.expansion is not None:
+            log.warning("filler clip cannot be played", title=clip.feed.title, error=str(clip.feed.last_error))
+            _stop(clip)
+            self._primed = None
+            return RETRY_SECONDS
+        if clip.showing is None and clip.feed.primed:
+            clip.showing = Showing(
+                source=clip.feed.buffer, rung=Rung.FILLER, key=clip.feed.item.key, title=clip.feed.title
+            )
+            self._playout.offer_filler(clip.showing)
+        return None
+
+    def _choose(self) -> Item | None:
+        """The clip whose name follows the last one's."""
+        try:
+            files = media_files(self._folder)
+        except OSError as error:
+            log.warning("filler folder cannot be read", folder=str(self._folder), error=error.strerror)
+            return None
+        if not files:
+            return None
+        names = [str(file) for file in files]
+        at = names.index(self._last) + 1 if self._last in names else 0
+        self._last = names[at % len(names)]
+        return make_item(LocatorKind.FILE, self._last, title=Path(self._last).name)
+
+
+def _stop(clip: _Clip) -> None:
+    clip.feed.buffer.close()
+    clip.task.cancel()

@@ -1,0 +1,205 @@
+"""Brings shows on air at their time: each is put in front of the queue before it, and told when it may begin.
+
+A hard one is primed ahead, cuts at its frame, and what it cut goes on after it. A soft one waits for the item on air.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from tg_video_streamer.automation.director import Director
+from tg_video_streamer.automation.forecast import LEAD_SECONDS, Outlook
+from tg_video_streamer.events import Rung
+from tg_video_streamer.media import seconds
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playout.cue import Beginning
+from tg_video_streamer.playout.playout import Change
+from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.resolve.media import Expansion
+from tg_video_streamer.schedule.record import ScheduleRecord
+from tg_video_streamer.schedule.timetable import Occurrence, Timetable
+
+log = structlog.get_logger(__name__)
+
+LATE_SECONDS = 600.0
+"""A show that could not begin by so long after its time is left out."""
+RESUME_SECONDS = 30.0
+"""What was cut goes on after the show where at least so much of it is left."""
+
+
+@dataclass(kw_only=True)
+class _Waiting:
+    """A show that is in the queue and has not begun."""
+
+    occurrence: Occurrence
+    key: str
+    """Of what is to go on air: the show's item, or the first of the list that it turned out to be."""
+    passed_wall: float | None = None
+    """When something else went on air in its turn, since it was not ready."""
+
+    @property
+    def wall(self) -> float:
+        return self.occurrence.begins.timestamp()
+
+    @property
+    def hard(self) -> bool:
+        return self.occurrence.show.hard
+
+
+class ShowKeeper:
+    """All methods belong to the event loop's thread, but for `beginning`."""
+
+    def __init__(self, *, rotation: Rotation, director: Director, record: ScheduleRecord) -> None:
+        """`record` is changed here, and saved by whoever owns it."""
+        self._rotation = rotation
+        self._director = director
+        self._record = record
+        self._waiting: list[_Waiting] = []
+        self._beginnings: dict[str, Beginning] = {}
+        self._cut: tuple[Item, float] | None = None
+        self._hard_on_air = ""
+
+    def beginning(self, key: str) -> Beginning | None:
+        """When the show with that item is to begin; callable from any thread."""
+        return self._beginnings.get(key)
+
+    @property
+    def waiting(self) -> tuple[Occurrence, ...]:
+        """Shows that are next, or past their time and not on air yet."""
+        return tuple(one.occurrence for one in self._waiting)
+
+    def edited(self, before: Timetable, after: Timetable, wall: float) -> None:
+        """Another schedule is in force: what it no longer has is out, and what it has anew is not for the past."""
+        known = {one.name for one in _around(before, wall)}
+        now = _around(after, wall)
+        for fresh in now:
+            if fresh.name not in known and fresh.begins.timestamp() < wall:
+                self._record.finish(fresh.name, fresh.begins.timestamp())
+        names = {one.name for one in now}
+        for one in [one for one in self._waiting if one.occurrence.name not in names]:
+            self._leave(one, "it is no longer in the schedule")
+
+    def look(self, timetable: Timetable, outlook: Outlook) -> None:
+        """Queue what is due, and give up what is too late."""
+        for one in list(self._waiting):
+            self._look_at(one, outlook.wall)
+        fresh = [one for one in self._coming(timetable, outlook.wall) if _due(one, outlook, timetable)]
+        if fresh:
+            self._waiting += [_Waiting(occurrence=one, key=one.show.item.key) for one in fresh]
+            self._put_in_order()
+
+    def expanded(self, item: Item, expansion: Expansion) -> None:
+        """An item turned out to be a list: where it is a show, its first one has the appointment."""
+        for one in self._waiting:
+            if one.key == item.key and expansion.children:
+                one.key = expansion.children[0].key
+        self._note_beginnings()
+
+    def heard(self, change: Change, showing: Showing, reason: str, wall: float) -> None:
+        """The playout's word, before the director hears it."""
+        if showing.rung in {Rung.FILLER, Rung.SLATE}:
+            return
+        if change is Change.CAME_OFF:
+            self._cut = self._what_was_cut(showing) if reason == "scheduled" else None
+            return
+        begun = next((one for one in self._waiting if one.key == showing.key), None)
+        if begun is None:
+            self._hard_on_air = ""
+            for one in self._waiting:
+                if one.wall <= wall and one.passed_wall is None:
+                    one.passed_wall = wall
+            return
+        self._begun(begun)
+
+    def _begun(self, begun: _Waiting) -> None:
+        self._record.finish(begun.occurrence.name, begun.wall)
+        self._waiting.remove(begun)
+        self._hard_on_air = begun.key if begun.hard else ""
+        for one in [one for one in self._waiting if begun.hard and one.hard and one.wall < begun.wall]:
+            self._leave(one, "a later one has begun")
+        cut, self._cut = self._cut, None
+        self._put_in_order(cut)
+
+    def _what_was_cut(self, showing: Showing) -> tuple[Item, float] | None:
+        """What is to go on after the show, and where; None where nothing is."""
+        item, feed = self._director.item, self._director.on_air
+        if item is None or feed is None or showing.key != item.key or item.key == self._hard_on_air:
+            return None
+        at = 0.0 if feed.is_live else seconds(feed.buffer.taken_ticks)
+        if feed.duration_seconds is not None and feed.duration_seconds - at < RESUME_SECONDS:
+            return None
+        return item, at
+
+    def _coming(self, timetable: Timetable, wall: float) -> list[Occurrence]:
+        """Shows that may be due and are neither done nor waiting; of hard ones at one time the first."""
+        known = {one.occurrence.name for one in self._waiting} | self._record.done.keys()
+        keys = {one.key for one in self._waiting}
+        taken = {one.wall for one in self._waiting if one.hard}
+        found = []
+        for one in _around(timetable, wall):
+            if one.name in known or one.show.item.key in keys:
+                continue
+            if one.show.hard and one.begins.timestamp() in taken:
+                self._record.finish(one.name, one.begins.timestamp())
+                log.warning("show left out: another begins at the same second", title=one.show.title)
+                continue
+            keys.add(one.show.item.key)
+            if one.show.hard:
+                taken.add(one.begins.timestamp())
+            found.append(one)
+        return found
+
+    def _look_at(self, one: _Waiting, wall: float) -> None:
+        if all(queued.key != one.key for queued in self._rotation.queue_list()):
+            self._leave(one, "it was taken out of the queue")
+            return
+        since = one.wall if one.hard else one.passed_wall
+        if since is not None and wall > since + LATE_SECONDS:
+            self._leave(one, "it could not begin in time")
+
+    def _leave(self, one: _Waiting, why: str) -> None:
+        """It is not to begin any more."""
+        log.warning("show left out", title=one.occurrence.show.title, why=why)
+        self._record.finish(one.occurrence.name, one.wall)
+        self._waiting.remove(one)
+        if any(queued.key == one.key for queued in self._rotation.queue_list()):
+            self._rotation.queue_remove(one.key)
+        self._put_in_order()
+
+    def _put_in_order(self, cut: tuple[Item, float] | None = None) -> None:
+        """Hard shows first, then what one of them has cut, then soft ones, then what was queued by hand."""
+        queued = {item.key: item for item in self._rotation.queue_list()}
+        first = sorted(self._waiting, key=lambda one: (not one.hard, one.wall))
+        for one in reversed([one for one in first if not one.hard]):
+            self._rotation.interpose(queued.get(one.key, one.occurrence.show.item))
+        if cut is not None:
+            self._rotation.interpose(cut[0], seconds=cut[1])
+        for one in reversed([one for one in first if one.hard]):
+            self._rotation.interpose(queued.get(one.key, one.occurrence.show.item))
+        self._note_beginnings()
+        self._director.renew_next(anew=cut is not None)
+
+    def _note_beginnings(self) -> None:
+        # Replaced as a whole: the playout reads it from its own thread.
+        self._beginnings = {one.key: Beginning(wall=one.wall, cuts=one.hard) for one in self._waiting}
+
+
+def _around(timetable: Timetable, wall: float) -> tuple[Occurrence, ...]:
+    """Every show that may still begin late, or is to be primed before long."""
+    ahead = 2 * LEAD_SECONDS + timetable.schedule.fill_seconds
+    return timetable.shows(datetime.fromtimestamp(wall - LATE_SECONDS, UTC), datetime.fromtimestamp(wall + ahead, UTC))
+
+
+def _due(one: Occurrence, outlook: Outlook, timetable: Timetable) -> bool:
+    """Whether it is to be the next thing on air."""
+    wall = one.begins.timestamp()
+    if not one.show.hard:
+        return outlook.next_wall >= wall
+    if wall - outlook.wall <= LEAD_SECONDS:
+        return True
+    left = wall - outlook.next_wall
+    return outlook.ends_soon and left < timetable.schedule.fill_seconds and outlook.next_is_too_long(wall)

@@ -1,0 +1,56 @@
+"""The command that looks at everything: `doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tg_video_streamer.cli.locate import EnvFileOption
+from tg_video_streamer.cli.run import load
+from tg_video_streamer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tg_video_streamer.settings.settings import LoadedSettings
+
+
+def doctor(
+    env_file: EnvFileOption = None,
+    *,
+    no_notify: Annotated[bool, typer.Option("--no-notify", help="Send no test message to NOTIFY_URLS.")] = False,
+) -> int:
+    """Look at settings, host, far ends and service, and say what to do about what is not well."""
+    import asyncio  # noqa: PLC0415 - not for the other commands
+
+    from tg_video_streamer.doctor.finding import problem  # noqa: PLC0415 - the same
+
+    try:
+        loaded = load(env_file, demo=False)
+    except ConfigError as error:
+        for line in error.problems:
+            typer.echo(problem("settings", line).line)
+        return 1
+    return asyncio.run(_look(loaded, notify=not no_notify))
+
+
+async def _look(loaded: LoadedSettings, *, notify: bool) -> int:
+    from tg_video_streamer.doctor.checkup import check_up  # noqa: PLC0415 - as above
+    from tg_video_streamer.doctor.finding import Verdict  # noqa: PLC0415 - as above
+    from tg_video_streamer.doctor.session import look_at_session  # noqa: PLC0415 - as above
+    from tg_video_streamer.logs import configure_logs, redaction  # noqa: PLC0415 - as above
+    from tg_video_streamer.settings.settings import secret_values  # noqa: PLC0415 - as above
+
+    secrets = secret_values(loaded.settings)
+    configure_logs(loaded.settings.log_format, secrets=secrets)
+    redact = redaction(secrets)
+    problems = 0
+    looks = check_up(loaded.settings, warnings=loaded.warnings, session=look_at_session, notify=notify)
+    async for finding in looks:
+        typer.echo(redact(finding.line))
+        problems += finding.verdict is Verdict.PROBLEM
+    return 1 if problems else 0
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Put this module's command on the command line."""
+    application.command()(doctor)

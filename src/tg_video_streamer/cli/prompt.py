@@ -1,0 +1,135 @@
+"""Asks a person at the terminal, and draws a QR code there: all on stderr, since stdout is for what a command makes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tg_video_streamer.errors import ControlError
+
+_STDIN = 0
+
+
+class Terminal:
+    """The prompts of a login; lines are read without a thread, so that Ctrl-C ends a wait at once."""
+
+    def __init__(self) -> None:
+        self._typed = b""
+        self._drawn = 0
+
+    async def phone(self, wrong: str) -> str:
+        """See telegram.login.Prompts."""
+        return await self._line(f"{_before(wrong)}Phone number of the account (+…): ")
+
+    async def code(self, way: str, wrong: str) -> str:
+        """See telegram.login.Prompts."""
+        typed = ""
+        while not typed:
+            typed = await self._line(f"{_before(wrong)}Code that Telegram sent {way} (r: send another): ")
+        return typed
+
+    async def password(self, hint: str, wrong: str) -> str:
+        """See telegram.login.Prompts."""
+        told = f" (hint: {_plain(hint)})" if hint else ""
+        typed = ""
+        while not typed:
+            typed = await self._line(f"{_before(wrong)}Password of the two-step verification{told}: ", hidden=True)
+        return typed
+
+    async def setting(self, what: str, wrong: str, *, hidden: bool = False) -> str:
+        """A value that the settings lack."""
+        return await self._line(f"{_before(wrong)}{what}: ", hidden=hidden)
+
+    def show(self, url: str) -> None:
+        """See telegram.login.Prompts; a code that was drawn before is drawn over where the window has room for it."""
+        from tg_video_streamer.telegram.session.qr import qr_lines  # noqa: PLC0415 - for --qr only
+
+        colours = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        lines = qr_lines(url, colours=colours)
+        lines.append("Scan it in Telegram on the phone: Settings, Devices, Link Desktop Device.")
+        if colours and self._drawn and self._drawn < _rows():
+            self._write(f"\x1b[{self._drawn}A")
+        self._write("".join(f"{line}\n" for line in lines))
+        self._drawn = len(lines)
+
+    def tell(self, text: str) -> None:
+        """See telegram.login.Prompts."""
+        self._write(f"{_plain(text)}\n")
+        self._drawn = 0
+
+    async def _line(self, prompt: str, *, hidden: bool = False) -> str:
+        """One line without its end; raises ControlError where there are no more."""
+        self._drawn = 0
+        with _echo_off() if hidden else _as_it_is():
+            self._write(prompt)
+            while b"\n" not in self._typed:
+                await _readable()
+                piece = os.read(_STDIN, 4096)
+                if not piece:
+                    self._write("\n")
+                    raise ControlError("the input ended before the answer, and nothing was written")
+                self._typed += piece
+        if hidden:
+            self._write("\n")
+        line, _, self._typed = self._typed.partition(b"\n")
+        return line.decode("utf-8", "replace").strip()
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _before(wrong: str) -> str:
+    """What was wrong with the last answer, on a line of its own."""
+    return f"{wrong[0].upper()}{wrong[1:]}.\n" if wrong else ""
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would take for an order."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _rows() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).lines
+    except OSError:
+        return 0
+
+
+async def _readable() -> None:
+    """Until stdin has something; at once where it is a file, which no event loop can watch."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        loop.add_reader(_STDIN, ready.set)
+    except (PermissionError, ValueError):
+        return
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(_STDIN)
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _echo_off() -> Iterator[None]:
+    """Show nothing of what is typed, where stdin is a terminal."""
+    try:
+        before = termios.tcgetattr(_STDIN)
+    except termios.error:
+        yield
+        return
+    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(_STDIN, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(_STDIN, termios.TCSADRAIN, before)

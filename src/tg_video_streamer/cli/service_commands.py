@@ -1,0 +1,193 @@
+"""The commands that ask a running service: `status`, `now`, `next`, `skip`, `pause`, `resume`, `slate`, `jump`, `search`, `reload`, `queue`."""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tg_video_streamer.cli.locate import EnvFileOption, settings_file, state_dir
+from tg_video_streamer.control import status_text
+from tg_video_streamer.control.socket import client
+from tg_video_streamer.control.socket.protocol import items_from_json, status_from_json
+from tg_video_streamer.control.status import ServiceStatus
+
+
+class Switch(StrEnum):
+    """The two words that `slate` takes."""
+
+    ON = "on"
+    OFF = "off"
+
+
+def _ask(env_file: Path | None, verb: str, **arguments: Any) -> Any:
+    return client.ask(state_dir(settings_file(env_file), os.environ), verb, arguments)
+
+
+def _tell(env_file: Path | None, verb: str, **arguments: Any) -> int:
+    typer.echo(status_text.printable(str(_ask(env_file, verb, **arguments))))
+    return 0
+
+
+def _tell_items(answer: Any, *, none: str) -> int:
+    items = items_from_json(answer)
+    rows = [f"{status_text.printable(item.key)}  {status_text.item_text(item)}" for item in items]
+    typer.echo("\n".join(rows) if rows else none)
+    return 0
+
+
+def _status(env_file: Path | None) -> ServiceStatus:
+    return status_from_json(_ask(env_file, "status"))
+
+
+def status(
+    env_file: EnvFileOption = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
+) -> int:
+    """Say what is on air, what is next, and how each output is."""
+    if as_json and watch:
+        raise typer.BadParameter("--watch and --json do not go together")
+    if watch:
+        from tg_video_streamer.terminal.watch import watch as follow  # noqa: PLC0415 - rich, only where it is needed
+
+        return follow(state_dir(settings_file(env_file), os.environ))
+    if as_json:
+        typer.echo(json.dumps(_ask(env_file, "status"), indent=2))
+    else:
+        typer.echo("\n".join(status_text.status_lines(_status(env_file))))
+    return 0
+
+
+def now(env_file: EnvFileOption = None) -> int:
+    """Say what is on air."""
+    typer.echo(status_text.now_text(_status(env_file)))
+    return 0
+
+
+def next_items(env_file: EnvFileOption = None) -> int:
+    """Say what plays next."""
+    coming = _status(env_file).next_items
+    typer.echo("\n".join(map(status_text.item_text, coming)) if coming else "nothing: the playlist has no more to play")
+    return 0
+
+
+def skip(env_file: EnvFileOption = None) -> int:
+    """Cut to the next item."""
+    return _tell(env_file, "skip")
+
+
+def pause(env_file: EnvFileOption = None) -> int:
+    """Hold the item where it is and show the slate."""
+    return _tell(env_file, "pause")
+
+
+def resume(env_file: EnvFileOption = None) -> int:
+    """Go on where `pause` left."""
+    return _tell(env_file, "resume")
+
+
+def slate(
+    switch: Annotated[Switch, typer.Argument(metavar="on|off", show_default=False)], env_file: EnvFileOption = None
+) -> int:
+    """Show the slate, or take it away; the item waits meanwhile."""
+    return _tell(env_file, "slate", on=switch is Switch.ON)
+
+
+def reload(env_file: EnvFileOption = None) -> int:
+    """Read the playlist again at once."""
+    return _tell(env_file, "reload")
+
+
+def jump(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `search` shows it.", show_default=False)],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Cut to an item of the playlist as soon as it is ready; the list goes on behind it."""
+    return _tell(env_file, "jump", key=key)
+
+
+def search(
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="All must stand in the title.")],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Find items of queue and playlist by their titles: key and title, a line each."""
+    return _tell_items(_ask(env_file, "search", words=" ".join(words)), none="nothing has all these words in its title")
+
+
+def queue_add(
+    lines: Annotated[list[str], typer.Argument(metavar="LINE...", help="As in the playlist: a URL or a path.")],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Play something next, after what was queued before it."""
+    for line in lines:
+        _tell(env_file, "queue_add", line=_from_here(line))
+    return 0
+
+
+def queue_insert(
+    line: Annotated[str, typer.Argument(metavar="LINE", help="As in the playlist: a URL or a path.")],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Play something next, before all that was queued."""
+    return _tell(env_file, "queue_insert", line=_from_here(line))
+
+
+def queue_list(env_file: EnvFileOption = None) -> int:
+    """Say what was queued by hand: key and title, a line each."""
+    return _tell_items(_ask(env_file, "queue_list"), none="the queue is empty")
+
+
+def queue_move(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `queue list` shows it.", show_default=False)],
+    place: Annotated[int, typer.Argument(metavar="PLACE", help="1 is the next to play.", min=1, show_default=False)],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Give a queued item another place."""
+    return _tell(env_file, "queue_move", key=key, place=place - 1)
+
+
+def queue_remove(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `queue list` shows it.", show_default=False)],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Take a queued item out again."""
+    return _tell(env_file, "queue_remove", key=key)
+
+
+def queue_clear(env_file: EnvFileOption = None) -> int:
+    """Take all queued items out."""
+    return _tell(env_file, "queue_clear")
+
+
+def _from_here(line: str) -> str:
+    """A path that is there, seen from the shell's folder, made absolute: the service would look from the playlist's."""
+    locator, bar, options = line.partition("|")
+    path = Path(locator.strip())
+    try:
+        there = bool(path.parts) and path.exists()
+    except (OSError, ValueError):  # a name that no file can have; the service says what it thinks of the line
+        there = False
+    if not there:
+        return line
+    return f"{path.absolute()} {bar}{options}".rstrip()
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Put this module's commands on the command line."""
+    for command in (status, now, skip, pause, resume, slate, jump, search, reload):
+        application.command()(command)
+    application.command("next")(next_items)
+    queue = typer.Typer(help="What was queued by hand, and plays before the playlist goes on.", rich_markup_mode=None)
+    queue.command("add")(queue_add)
+    queue.command("insert")(queue_insert)
+    queue.command("list")(queue_list)
+    queue.command("move")(queue_move)
+    queue.command("remove")(queue_remove)
+    queue.command("clear")(queue_clear)
+    application.add_typer(queue, name="queue")

@@ -1,0 +1,1 @@
+"""Commands written in the Telegram chat, and the pinned guide."""

@@ -1,0 +1,176 @@
+"""Obeys commands that are written in the chat: who may, how often, and the answer in its place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.control.chat.wording import PUBLIC_COMMANDS, Command, answer_text, link_of, read_command, wish_of
+from tg_video_streamer.control.commands import Verbs
+from tg_video_streamer.control.execute import Actor, Way, act
+from tg_video_streamer.control.rate_limit import RateLimit
+from tg_video_streamer.control.socket.protocol import make_request
+from tg_video_streamer.errors import (
+    ControlError,
+    ResolveError,
+    SessionEnded,
+    SessionUnreachable,
+    TelegramRefused,
+)
+
+log = structlog.get_logger(__name__)
+
+OLDEST_SECONDS = 60.0
+"""A command that is older was meant for another moment: it came while the service was away."""
+ADMINS_SECONDS = 60.0
+"""For how long a list of admins counts: by so much a dismissal may come late."""
+PER_SENDER, PER_SENDER_SECONDS = 6, 30.0
+IN_ALL, IN_ALL_SECONDS = 20, 60.0
+"""Telegram lets an account write about 20 messages a minute into one group."""
+_MOST_WAITING = 50
+
+
+class Message(Protocol):
+    """As telegram.chat_messages has it."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the chat."""
+
+    @property
+    def sender_id(self) -> int:
+        """The user's number; 0 for the chat itself."""
+
+    @property
+    def text(self) -> str:
+        """What was written."""
+
+    @property
+    def sent_wall(self) -> float:
+        """When."""
+
+
+class Room(Protocol):
+    """As telegram.chat_room has it; every method may raise SessionError and TelegramRefused."""
+
+    @property
+    def own_id(self) -> int:
+        """The account's number."""
+
+    async def admins(self) -> frozenset[int]:
+        """Who administers the chat now."""
+
+    async def user_id(self, name: str) -> int:
+        """The number of `@name`; 0 for nobody."""
+
+    async def send(self, text: str, *, reply_to: int | None = None) -> int:
+        """Write; the message's number."""
+
+
+class ChatCommands:
+    """All of it is for the event loop's thread; `heard` returns at once, `run` does the work one command at a time."""
+
+    def __init__(
+        self,
+        *,
+        verbs: Verbs,
+        clock: Clock,
+        operators: Iterable[str] = (),
+        public: bool = False,
+        reachable: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """`operators`: numbers and @names of those who may as admins do; `public`: everybody may ask what is on.
+
+        `reachable` raises ResolveError where a link may not be followed for somebody from the chat.
+        """
+        self._verbs = verbs
+        self._clock = clock
+        self._operators = tuple(operators)
+        self._public = public
+        self._reachable = reachable
+        self._waiting: asyncio.Queue[tuple[Room, Message, Command]] = asyncio.Queue(_MOST_WAITING)
+        self._senders = RateLimit(clock, times=PER_SENDER, seconds=PER_SENDER_SECONDS)
+        self._all = RateLimit(clock, times=IN_ALL, seconds=IN_ALL_SECONDS)
+        self._admins: frozenset[int] = frozenset()
+        self._admins_at = float("-inf")
+        self._silent_until = float("-inf")
+        self._blind = False
+
+    def heard(self, room: Room, message: Message) -> None:
+        """A message was written; what is no command of ours, too old or too much is left alone."""
+        command = read_command(message.text)
+        if command is None or self._clock.wall() - message.sent_wall > OLDEST_SECONDS:
+            return
+        if not self._senders.allows(str(message.sender_id)):
+            log.info("command in the chat left alone: too many of this sender", by=message.sender_id)
+            return
+        try:
+            self._waiting.put_nowait((room, message, command))
+        except asyncio.QueueFull:
+            log.warning("command in the chat left alone: too many are waiting")
+
+    async def run(self) -> None:
+        """Obey and answer, until cancelled."""
+        while True:
+            room, message, command = await self._waiting.get()
+            try:
+                await self._obey(room, message, command)
+            except SessionUnreachable as trouble:
+                self._silent_until = self._clock.monotonic() + trouble.seconds
+                log.warning("chat cannot be answered now", why=str(trouble))
+            except (SessionEnded, TelegramRefused) as trouble:
+                log.warning("chat cannot be answered", why=str(trouble))
+
+    async def _obey(self, room: Room, message: Message, command: Command) -> None:
+        if not await self._may(room, message.sender_id, command):
+            log.info("command in the chat left alone: not allowed", verb=command.name, by=message.sender_id)
+            return
+        try:
+            answer = await self._answer(message, command)
+        except ControlError as error:
+            answer = str(error)
+        if self._clock.monotonic() < self._silent_until or not self._all.allows():
+            log.info("command in the chat not answered: too many in a minute", verb=command.name)
+            return
+        await room.send(answer, reply_to=message.id)
+
+    async def _answer(self, message: Message, command: Command) -> str:
+        wish = wish_of(command)
+        if command.name == "add":
+            try:
+                await self._reachable(link_of(command))
+            except ResolveError as error:
+                raise ControlError(error.what, remedy=error.remedy) from error
+        actor = Actor(way=Way.CHAT, name=str(message.sender_id or "the chat itself"))
+        return answer_text(command, act(self._verbs, make_request(wish.verb, wish.arguments), actor))
+
+    async def _may(self, room: Room, sender: int, command: Command) -> bool:
+        """Whether `sender` may; whoever is no admin is asked about at most once in ADMINS_SECONDS."""
+        if self._public and command.name in PUBLIC_COMMANDS:
+            return True
+        if sender in {0, room.own_id}:
+            return True
+        if self._clock.monotonic() - self._admins_at >= ADMINS_SECONDS:
+            self._admins = await self._asked(room)
+            self._admins_at = self._clock.monotonic()
+        return sender in self._admins
+
+    async def _asked(self, room: Room) -> frozenset[int]:
+        """Admins and operators as of now."""
+        named = {int(one) for one in self._operators if not one.startswith("@")}
+        for name in (one for one in self._operators if one.startswith("@")):
+            named.add(await room.user_id(name))
+        try:
+            admins = await room.admins()
+        except TelegramRefused as refused:
+            if not self._blind:
+                log.warning("the chat's admins are not told, OPERATORS alone may command", why=str(refused))
+            self._blind = True
+            admins = frozenset()
+        else:
+            self._blind = False
+        return (admins | named) - {0}

@@ -1,0 +1,96 @@
+"""Keeps one pinned message in the chat that tells what is on and what comes next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.control.chat.wording import guide_text
+from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.errors import SessionEnded, SessionUnreachable, TelegramRefused
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 5.0
+EDIT_SECONDS = 30.0
+"""Between two edits; of what changes in between the last counts."""
+_REFUSED_SECONDS = 600.0
+"""After a refusal, which another try at once would only repeat."""
+
+
+class GuideRoom(Protocol):
+    """As telegram.chat_room has it; every method may raise SessionError and TelegramRefused."""
+
+    @property
+    def chat_id(self) -> int:
+        """The chat's number."""
+
+    async def send(self, text: str, *, reply_to: int | None = None) -> int:
+        """Write; the message's number."""
+
+    async def edit(self, message_id: int, text: str) -> bool:
+        """Make a message say `text`; False where it is gone."""
+
+    async def pin(self, message_id: int) -> None:
+        """Pin it silently."""
+
+
+class ChatGuide:
+    """Runs in the event loop. The message's number is kept, so that a restart goes on with the same one."""
+
+    def __init__(
+        self,
+        *,
+        status: Callable[[], ServiceStatus],
+        clock: Clock,
+        kept: Callable[[], Mapping[str, Any]],
+        keep: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """`kept` gives the record that `keep` was given last, an empty one for none."""
+        self._status = status
+        self._clock = clock
+        self._kept = kept
+        self._keep = keep
+        self._said = ""
+        self._not_before = float("-inf")
+        self.room: GuideRoom | None = None
+        """Where; None while there is no session."""
+
+    async def run(self) -> None:
+        """Follow the programme until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Bring the message up to date, where it is not and may be edited by now."""
+        room, now = self.room, self._clock.monotonic()
+        text = guide_text(self._status())
+        if room is None or text == self._said or now < self._not_before:
+            return
+        self._not_before = now + EDIT_SECONDS
+        try:
+            await self._say(room, text)
+        except SessionUnreachable as trouble:
+            self._not_before = now + max(EDIT_SECONDS, trouble.seconds)
+            log.info("programme guide waits", why=str(trouble))
+        except (SessionEnded, TelegramRefused) as refused:
+            self._not_before = now + _REFUSED_SECONDS
+            log.warning("programme guide cannot be written", why=str(refused))
+        else:
+            self._said = text
+
+    async def _say(self, room: GuideRoom, text: str) -> None:
+        kept = self._kept()
+        if kept.get("chat_id") == room.chat_id and await room.edit(int(kept["message_id"]), text):
+            return
+        message_id = await room.send(text)
+        self._keep({"chat_id": room.chat_id, "message_id": message_id})
+        try:
+            await room.pin(message_id)
+        except TelegramRefused as refused:
+            log.warning("programme guide is not pinned", why=str(refused))

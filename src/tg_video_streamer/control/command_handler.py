@@ -1,0 +1,205 @@
+"""The verbs on the running parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from tg_video_streamer.asrun.history import History
+from tg_video_streamer.automation.director import Director
+from tg_video_streamer.automation.scheduler import Scheduler
+from tg_video_streamer.control.history_sampler import Recorder
+from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
+from tg_video_streamer.control.reporter import Reporter, item_name
+from tg_video_streamer.control.status import ItemStatus, ServiceStatus
+from tg_video_streamer.errors import ControlError, PlaylistError, ScheduleError
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playlist.watch import PlaylistWatcher
+from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.playout.slate import SlateReason
+from tg_video_streamer.schedule.day import ScheduledEntry
+
+_FOUND_ITEMS = 50
+_KEY = re.compile(r"[0-9a-f]{16}")
+
+ParseLine = Callable[[str], Item]
+
+
+class Station:
+    """Implements `control.verbs.Verbs`; every method belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        reporter: Reporter,
+        recorder: Recorder,
+        playout: Playout,
+        director: Director,
+        rotation: Rotation,
+        watcher: PlaylistWatcher,
+        scheduler: Scheduler,
+        playlist: PlaylistFile,
+        parse_line: ParseLine,
+        reload_settings: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`parse_line` reads a queued line; `reload_settings` answers with what has changed, empty for nothing."""
+        self._reporter = reporter
+        self._recorder = recorder
+        self._playout = playout
+        self._director = director
+        self._rotation = rotation
+        self._watcher = watcher
+        self._scheduler = scheduler
+        self._playlist = playlist
+        self._parse_line = parse_line
+        self._reload_settings = reload_settings
+        self._paused = False
+        self._slate = False
+
+    def status(self) -> ServiceStatus:
+        """See Verbs."""
+        wishes = {"pause": self._paused, "slate": self._slate}
+        return self._reporter.status(holds=[name for name, wished in wishes.items() if wished])
+
+    def history(self) -> History:
+        """See Verbs."""
+        return self._recorder.history()
+
+    def skip(self) -> str:
+        """See Verbs."""
+        showing = self._playout.skip()
+        if showing is None:
+            raise ControlError("no item is on air, nothing to skip", remedy="see: tg-video-streamer status")
+        return f"skipped {showing.title or showing.key}"
+
+    def pause(self) -> str:
+        """See Verbs."""
+        self._paused = True
+        self._hold()
+        return "paused: the slate is on, the item waits"
+
+    def resume(self) -> str:
+        """See Verbs."""
+        if not self._paused:
+            raise ControlError("the programme is not paused", remedy="see: tg-video-streamer status")
+        self._paused = False
+        self._hold()
+        return "resumed" if not self._slate else "resumed, but the slate is still on; take it away with: slate off"
+
+    def slate(self, *, on: bool) -> str:
+        """See Verbs."""
+        self._slate = on
+        self._hold()
+        return "the slate is on" if on or self._paused else "the slate is off"
+
+    def jump(self, key: str) -> str:
+        """See Verbs."""
+        item = self._in_rotation(lambda: self._rotation.jump(key))
+        self._director.cut_to(item.key)
+        return f"jumping to {item_name(item)}: it goes on air as soon as it is ready"
+
+    def reload(self) -> str:
+        """See Verbs."""
+        self._watcher.reload()
+        self._scheduler.reload()
+        return "; ".join(filter(None, ("the playlist is read again", self._reload_settings())))
+
+    def queue_list(self) -> tuple[ItemStatus, ...]:
+        """See Verbs."""
+        return tuple(self._reporter.describe(item) for item in self._rotation.queue_list())
+
+    def queue_add(self, line: str) -> str:
+        """See Verbs."""
+        return self._queue(line, place=None)
+
+    def queue_insert(self, line: str) -> str:
+        """See Verbs."""
+        return self._queue(line, place=0)
+
+    def queue_move(self, key: str, *, place: int) -> str:
+        """See Verbs."""
+        item = self._in_rotation(lambda: self._rotation.queue_move(key, place))
+        return f"moved {item_name(item)}"
+
+    def queue_remove(self, key: str) -> str:
+        """See Verbs."""
+        item = self._in_rotation(lambda: self._rotation.queue_remove(key))
+        return f"removed {item_name(item)}"
+
+    def queue_clear(self) -> str:
+        """See Verbs."""
+        count = self._rotation.queue_clear()
+        self._director.renew_next()
+        return f"removed {count} items"
+
+    def search(self, words: str) -> tuple[ItemStatus, ...]:
+        """See Verbs."""
+        wanted = words.casefold().split()
+        if not wanted:
+            return ()
+        ahead = self._rotation.upcoming(None)
+        found = (item for item in ahead if all(word in _searched(item) for word in wanted))
+        return tuple(self._reporter.describe(item) for item in islice(found, _FOUND_ITEMS))
+
+    def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
+        """See Verbs."""
+        try:
+            return self._scheduler.day(day)
+        except ScheduleError as error:
+            raise ControlError(error.what) from error
+
+    def playlist_read(self) -> PlaylistText:
+        """See Verbs."""
+        return self._playlist.read()
+
+    def playlist_check(self, text: str) -> PlaylistCheck:
+        """See Verbs."""
+        return self._playlist.check(text)
+
+    def playlist_save(self, text: str, *, version: str) -> str:
+        """See Verbs."""
+        self._playlist.save(text, version=version)
+        self._watcher.reload()
+        left_out = len(self._playlist.check(text).problems)
+        return "the playlist is saved" + (f"; {left_out} of its lines are left out" if left_out else "")
+
+    def _queue(self, line: str, *, place: int | None) -> str:
+        item = self._in_rotation(lambda: self._queued(line, place))
+        return f"queued {item_name(item)}"
+
+    def _queued(self, line: str, place: int | None) -> Item:
+        item = self._known(line.strip()) or self._parse_line(line)
+        self._rotation.queue_add(item, place=place)
+        return item
+
+    def _known(self, key: str) -> Item | None:
+        """The item that a search has found under this key, so that nobody needs to know where it lies; None: no key."""
+        if not _KEY.fullmatch(key):
+            return None
+        return next((item for item in self._rotation.upcoming(None) if item.key == key), None)
+
+    def _in_rotation(self, change: Callable[[], Item]) -> Item:
+        """Make a change of what comes next, and have that primed."""
+        try:
+            item = change()
+        except PlaylistError as error:
+            raise ControlError(error.what, remedy=error.remedy) from error
+        self._director.renew_next()
+        return item
+
+    def _hold(self) -> None:
+        if self._paused:
+            self._playout.hold(SlateReason.PAUSED)
+        elif self._slate:
+            self._playout.hold(SlateReason.OPERATOR)
+        else:
+            self._playout.release()
+
+
+def _searched(item: Item) -> str:
+    """What the words of a search are looked for in: never the URL, whose parts would come out one letter at a time."""
+    name = Path(item.locator).name if item.kind is LocatorKind.FILE else ""
+    return f"{item_name(item)} {name}".casefold()

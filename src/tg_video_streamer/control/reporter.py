@@ -1,0 +1,222 @@
+"""Puts together what is true now, from the running parts: the one place where a status is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tg_video_streamer.automation.director import Director
+from tg_video_streamer.automation.playlist_sync import Listing
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.control.health import OutputFacts, problems
+from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus, TelegramFacts
+from tg_video_streamer.events import Event, PictureFault, Rung, WentOn
+from tg_video_streamer.ingest.takeover import LiveFacts
+from tg_video_streamer.outputs.handler import OutputHandler
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.quarantine import Quarantine
+from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playout.on_air import OnAir
+from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.playout.slate import SlateReason
+
+_REASONS = {
+    "started": "the programme began with it",
+    "ended": "what was on before has ended",
+    "skipped": "what was on before was skipped",
+    "scheduled": "its time in the schedule had come",
+    "held": "the operator wants the slate",
+    "resumed": "it goes on where it was left",
+    "item_ready": "an item was ready to take over",
+    "filler_ready": "no item is ready; the filler was",
+    "source_stalled": "the source of what was on before has run dry",
+    "source_failed": "the source of what was on before has failed",
+    "off_grid": "what was on before came at a wrong frame rate",
+    "playlist_empty": "there is nothing to play; write something into the playlist",
+    "starting": "the first item is not ready yet",
+    "takeover": "the operator is live",
+    "live_ended": "the live stream has ended",
+    "live_stalled": "the live stream has stalled",
+    "live_failed": "the live stream could not be encoded any more",
+    "stopped": "the service ends",
+}
+"""What the words of cuts mean, for people."""
+_NEXT_ITEMS = 5
+_WARNINGS_SHOWN = 10
+
+
+class Reporter:
+    """Asks the parts; every method belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        clock: Clock,
+        playout: Playout,
+        director: Director,
+        rotation: Rotation,
+        quarantine: Quarantine,
+        listing: Listing,
+        outputs: Sequence[OutputHandler],
+        warnings: Callable[[], Sequence[str]],
+        telegram: Callable[[], TelegramFacts] = TelegramFacts,
+        live: Callable[[], LiveFacts] | None = None,
+    ) -> None:
+        """`warnings`: what other parts found at their start and want to be seen."""
+        self._version = version
+        self._clock = clock
+        self._playout = playout
+        self._director = director
+        self._rotation = rotation
+        self._quarantine = quarantine
+        self._listing = listing
+        self._outputs = outputs
+        self._warnings = warnings
+        self._telegram = telegram
+        self._live = live
+        self._started = clock.monotonic()
+        self._started_wall = clock.wall()
+        self._plays = 0
+        self._faults: dict[str, PictureFault] = {}
+
+    def on_event(self, event: Event) -> None:
+        """Keep what the status tells of the past; subscribe this to the event bus."""
+        if isinstance(event, WentOn):
+            self._plays += event.counts
+            self._faults.clear()
+        elif isinstance(event, PictureFault):
+            self._faults.pop(event.fault, None)
+            if event.active:
+                self._faults[event.fault] = event
+
+    def status(self, *, holds: Sequence[str] = ()) -> ServiceStatus:
+        """The whole state now; `holds`: by what the operator holds the programme."""
+        on_air = self._playout.on_air
+        telegram = self._telegram()
+        outputs = tuple(_output(handler, telegram) for handler in self._outputs)
+        found = problems(
+            channel_state=self._playout.state.state,
+            standstill_seconds=self._playout.standstill_seconds,
+            outputs=[OutputFacts(name=one.name, state=one.state, error=one.error) for one in outputs],
+        )
+        feed = self._director.on_air
+        return ServiceStatus(
+            version=self._version,
+            channel_state=self._playout.state.state,
+            reason=_reason(self._playout.reason, on_air),
+            since_wall=on_air.since_wall if on_air else self._started_wall,
+            rung=on_air.showing.rung if on_air else Rung.SLATE,
+            healthy=not found,
+            problems=found,
+            paused=bool(holds),
+            now=self._now(),
+            position_seconds=self._playout.item_seconds,
+            next_items=tuple(self.describe(item) for item in self._rotation.upcoming(_NEXT_ITEMS)),
+            buffer_seconds=feed.buffer.seconds if feed else 0.0,
+            program_seconds=self._playout.program_seconds,
+            gap_seconds=self._playout.gap_seconds,
+            skew_seconds=self._playout.skew_seconds,
+            streams_played=self._plays,
+            uptime_seconds=self._clock.monotonic() - self._started,
+            outputs=outputs,
+            warnings=self._all_warnings(),
+            session_state=telegram.session_state,
+            degraded=telegram.degraded,
+            degraded_reason=telegram.degraded_reason,
+            degraded_seconds=telegram.degraded_seconds,
+            session_renewals=telegram.session_renewals,
+            viewers=telegram.viewers,
+            holds=tuple(holds),
+            live=_live(self._live()) if self._live is not None else None,
+        )
+
+    def _now(self) -> ItemStatus | None:
+        feed, item = self._director.on_air, self._director.item
+        if feed is None or item is None:
+            return None
+        return ItemStatus(
+            key=item.key,
+            title=feed.title or item_name(item),
+            duration_seconds=feed.duration_seconds,
+            is_live=feed.is_live,
+        )
+
+    def describe(self, item: Item) -> ItemStatus:
+        """An item for people, with what its feed has found out."""
+        for feed in self._director.coming:
+            if feed.item.key != item.key:
+                continue
+            return ItemStatus(
+                key=item.key,
+                title=feed.title or item_name(item),
+                duration_seconds=feed.duration_seconds,
+                is_live=feed.is_live,
+            )
+        return ItemStatus(key=item.key, title=item_name(item))
+
+    def _all_warnings(self) -> tuple[str, ...]:
+        found = list(self._warnings())
+        found += [f"playlist: {problem}" for problem in self._listing.problems]
+        found += [
+            f"item {one.key} rests for {one.seconds_left:.0f} s after {one.failures} failed tries: {one.reason}"
+            for one in self._quarantine.resting()
+        ]
+        found += [f"what is on air is {fault}" for fault in self._faults]
+        if self._live is not None and (problem := self._live().problem):
+            found.append(f"no live takeover: {problem}")
+        if len(found) > _WARNINGS_SHOWN:
+            found[_WARNINGS_SHOWN:] = [f"and {len(found) - _WARNINGS_SHOWN} more, see the log"]
+        return tuple(found)
+
+
+def _reason(word: str, on_air: OnAir | None) -> str:
+    """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on before."""
+    if on_air is not None and on_air.showing.rung is Rung.SLATE:
+        word = on_air.showing.title if on_air.showing.title == SlateReason.PLAYLIST_EMPTY else word
+    return _REASONS.get(word, word.replace("_", " "))
+
+
+def item_name(item: Item) -> str:
+    """A title for people without a URL, which may be signed: the operator's, the file's name or the URL's host."""
+    if item.title:
+        return item.title
+    if item.kind is LocatorKind.FILE:
+        return Path(item.locator).name
+    return urlsplit(item.locator).hostname or item.key
+
+
+def _live(facts: LiveFacts) -> LiveStatus:
+    publisher = facts.publisher
+    status = LiveStatus(
+        state=str(facts.state), since_wall=facts.since_wall, takeovers=facts.takeovers, problem=facts.problem
+    )
+    if publisher is None:
+        return status
+    return replace(
+        status,
+        place=publisher.peer_class,
+        publishes_since_wall=publisher.since_wall,
+        bits_per_second=publisher.bits_per_second,
+        width=publisher.announced.width,
+        height=publisher.announced.height,
+        frames_per_second=publisher.announced.frames_per_second,
+    )
+
+
+def _output(handler: OutputHandler, telegram: TelegramFacts) -> OutputStatus:
+    report = handler.status()
+    return OutputStatus(
+        name=report.name,
+        kind=report.kind,
+        state=str(report.state),
+        since_wall=report.since_wall,
+        bytes_sent=report.bytes_sent,
+        bits_per_second=report.bits_per_second,
+        reconnects=report.reconnects,
+        dropped_packets=report.dropped_packets,
+        error=report.error,
+        proof=telegram.proofs.get(report.name, ""),
+    )

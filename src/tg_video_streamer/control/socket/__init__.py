@@ -1,0 +1,1 @@
+"""The local control socket: its protocol, server, client and address."""

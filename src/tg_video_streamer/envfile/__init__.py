@@ -1,0 +1,1 @@
+"""Reads, writes and watches `.env` files; needs nothing but the standard library."""

@@ -1,0 +1,1 @@
+"""What is drawn on an item's picture: logo, clock and title."""

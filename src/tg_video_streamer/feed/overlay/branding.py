@@ -1,0 +1,170 @@
+"""Turns the settings LOGO, CLOCK and NOW_PLAYING into what items wear: reads and fits the logo, tries the clock.
+
+Whatever cannot be shown is left out with a WARNING, and told in `problems` for as long as that is so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from tg_video_streamer.errors import ChildFailed, ToolMissing
+from tg_video_streamer.feed.overlay.draw import CANNOT_EXIT_CODE, DESIGN
+from tg_video_streamer.feed.overlay.overlay import Logo, Overlay, OverlayFiles
+from tg_video_streamer.ffmpeg.binary import fingerprint
+from tg_video_streamer.ffmpeg.font import roboto
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.overlay import overlay_trial
+from tg_video_streamer.ffmpeg.runner import run
+
+_log = structlog.get_logger(__name__)
+
+_MOST_BYTES = 20_000_000
+_DRAW_SECONDS = 20.0
+_TRIAL_SECONDS = 20.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wishes:
+    """The settings as they are in force."""
+
+    logo: Path | None = None
+    clock: bool = False
+    now_playing: bool = False
+
+
+class CannotDraw(Exception):
+    """Why a logo or a title is not shown, for the operator."""
+
+
+class Branding:
+    """All methods belong to the event loop's thread."""
+
+    def __init__(self, wishes: Wishes, *, house: HouseFormat, ffmpeg: Path) -> None:
+        self._wishes = wishes
+        self._house = house
+        self._ffmpeg = ffmpeg
+        self._lock = asyncio.Lock()
+        self._logo: Logo | None = None
+        self._logo_fingerprint = ""
+        self._clock_font: Path | None = None
+        self._clock_tried = False
+        self._problems: dict[str, str] = {}
+
+    @property
+    def logo_digest(self) -> str:
+        """Of the logo that was found last; empty for none."""
+        return self._logo.digest if self._logo is not None else ""
+
+    @property
+    def problems(self) -> list[str]:
+        """What was asked for and cannot be shown, a line each."""
+        return list(self._problems.values())
+
+    def change(self, wishes: Wishes) -> bool:
+        """Count from the next feed on; whether anything is another."""
+        changed = wishes != self._wishes
+        self._wishes = wishes
+        return changed
+
+    async def chosen(self) -> Overlay:
+        """What an item that begins now wears; a logo that was drawn anew since the last one is read again."""
+        async with self._lock:
+            wishes = self._wishes
+            await self._find_logo(wishes.logo)
+            if not wishes.clock:
+                self._problems.pop("CLOCK", None)
+            elif not self._clock_tried:
+                await self._try_clock()
+            return Overlay(
+                logo=self._logo,
+                clock_font=self._clock_font if wishes.clock else None,
+                caption=wishes.now_playing,
+            )
+
+    async def untitled(self) -> Overlay:
+        """The same for filler, which is no item."""
+        return replace(await self.chosen(), caption=False)
+
+    async def _find_logo(self, path: Path | None) -> None:
+        found = await asyncio.to_thread(fingerprint, path) if path is not None else ""
+        if found == self._logo_fingerprint:
+            return
+        self._logo_fingerprint, self._logo = found, None
+        self._problems.pop("LOGO", None)
+        if path is None:
+            return
+        try:
+            self._logo = await fitted_logo(path, self._house)
+        except CannotDraw as error:
+            self._tell("LOGO", f"{path} is not shown: {error}", remedy="correct the file or LOGO")
+
+    async def _try_clock(self) -> None:
+        self._clock_tried = True
+        try:
+            font = roboto("Medium")
+            with OverlayFiles(Overlay(clock_font=font), None, age_seconds=0.0) as files:
+                assert files.on_top is not None  # noqa: S101 - it has a clock
+                files.set_clock(0.0)
+                done = await run(
+                    overlay_trial(files.on_top, self._house, self._ffmpeg),
+                    timeout_seconds=_TRIAL_SECONDS,
+                    pass_fds=files.on_top.descriptors,
+                )
+        except (ChildFailed, ToolMissing) as error:
+            self._tell("CLOCK", f"no clock is shown: {error}")
+            return
+        if done.returncode == 0:
+            self._clock_font = font
+        else:
+            said = done.stderr_tail.splitlines()
+            self._tell("CLOCK", f"this ffmpeg shows no clock: {said[0] if said else 'it says nothing'}")
+
+    def _tell(self, key: str, what: str, *, remedy: str = "install Debian's ffmpeg, which has drawtext") -> None:
+        self._problems[key] = f"{key}: {what}"
+        _log.warning("left out on the picture", setting=key, why=what, remedy=remedy)
+
+
+async def fitted_logo(path: Path, house: HouseFormat) -> Logo:
+    """The image at `path` as large as logos are. Raises CannotDraw."""
+    try:
+        data = await asyncio.to_thread(_read, path)
+    except OSError as error:
+        raise CannotDraw(error.strerror or str(error)) from error
+    png = await _drawn({"logo": True}, house, data)
+    content = hashlib.blake2b(DESIGN.encode() + data, digest_size=16).hexdigest()
+    return Logo(png=png, digest=content)
+
+
+async def drawn_caption(title: str, house: HouseFormat) -> bytes:
+    """The title as a PNG with transparency. Raises CannotDraw."""
+    return await _drawn({"caption": title}, house, b"")
+
+
+async def _drawn(question: dict[str, object], house: HouseFormat, data: bytes) -> bytes:
+    question = {**question, "width": house.width, "height": house.height}
+    command = (sys.executable, "-I", "-m", "tg_video_streamer.feed.overlay.draw")
+    try:
+        done = await run(command, stdin=json.dumps(question).encode() + b"\n" + data, timeout_seconds=_DRAW_SECONDS)
+    except ChildFailed as error:
+        raise CannotDraw(str(error)) from error
+    if done.returncode == CANNOT_EXIT_CODE:
+        raise CannotDraw(done.stderr_tail)
+    if done.returncode != 0:
+        lines = done.stderr_tail.splitlines()
+        raise CannotDraw(f"drawing it ended with code {done.returncode}: {lines[-1] if lines else 'without a word'}")
+    return done.stdout
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise OSError(0, f"it is larger than {_MOST_BYTES // 1_000_000} MB")
+    return data

@@ -1,0 +1,201 @@
+"""Draws what stands on an item's picture, a logo or a title; run as a child, so that the service opens no foreign image.
+
+`python -m tg_video_streamer.feed.overlay.draw` reads a line of JSON from stdin, and for a logo the image's bytes after it;
+it writes a PNG with transparency to stdout. Exit code 3 with one line on stderr: this image or title cannot be shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tg_video_streamer.ffmpeg.font import roboto
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFont import FreeTypeFont
+
+CANNOT_EXIT_CODE = 3
+DESIGN = "1"
+"""Another one where the same logo comes out in another size or place: kept copies that show it are then made anew."""
+
+_LOGO_PARTS = (0.15, 0.11)
+"""Of the picture's width and height: the box that a logo is fitted into."""
+_LETTERS_PART = 0.042
+_WIDEST_PART = 0.62
+_LARGEST_PIXELS = 50_000_000
+_PLATE = (11, 14, 22, 190)
+_ACCENT = (92, 160, 255, 255)
+_WHITE = (255, 255, 255, 255)
+_FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts")
+_MOST_FONTS = 200
+_MOST_LETTERS = 400
+_JOINERS = "\u200c\u200d"
+_NOWHERE = "\U0010fffd"
+"""No font has it: what is drawn for it is what is drawn for everything that a font has not."""
+
+
+class CannotShow(Exception):
+    """The image is none, or there is no font for the title; the message is for the operator."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frame:
+    """The size of the pictures on which it is to stand."""
+
+    width: int
+    height: int
+
+
+def draw_logo(data: bytes, frame: Frame) -> bytes:
+    """The image in its own shape, without its transparent edges, at the size of all logos. Raises CannotShow."""
+    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    Image.MAX_IMAGE_PIXELS = _LARGEST_PIXELS
+    try:
+        with Image.open(BytesIO(data)) as opened:
+            if opened.width * opened.height > _LARGEST_PIXELS:
+                raise CannotShow(f"it has more than {_LARGEST_PIXELS // 1_000_000} million pixels")
+            logo = ImageOps.exif_transpose(opened).convert("RGBA")
+    except UnidentifiedImageError as error:
+        raise CannotShow("it is no picture that can be read") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise CannotShow(f"it cannot be read: {error}") from error
+    seen = logo.getchannel("A").getbbox()
+    if seen is None:
+        raise CannotShow("all of it is transparent")
+    box = (round(frame.width * _LOGO_PARTS[0]), round(frame.height * _LOGO_PARTS[1]))
+    return _png(ImageOps.contain(logo.crop(seen), box, Image.Resampling.LANCZOS))
+
+
+def draw_caption(text: str, frame: Frame) -> bytes:
+    """The title on a dark plate; what no font has is left out, what is too long ends in an ellipsis. Raises CannotShow."""
+    from PIL import Image, ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    size = round(frame.height * _LETTERS_PART)
+    font, shown = _lettered(one_line(text), size)
+    shown = _shortened(shown, font, frame.width * _WIDEST_PART)
+    left, top, right, bottom = font.getbbox(shown, anchor="ls")
+    ascent, descent = max(-top, size * 0.8), max(bottom, size * 0.25)
+    pad = size * 0.55
+    width, height = round(right - left + 2.6 * pad), round(ascent + descent + 1.2 * pad)
+    plate = Image.new("RGBA", (width + width % 2, height + height % 2), _PLATE)
+    pen = ImageDraw.Draw(plate)
+    pen.rectangle((0, 0, max(2, round(size * 0.12)), plate.height), fill=_ACCENT)
+    pen.text((1.4 * pad - left, 0.6 * pad + ascent), shown, font=font, fill=_WHITE, anchor="ls")
+    return _png(plate)
+
+
+def one_line(text: str) -> str:
+    """`text` in one line, without what has no picture: control characters, marks of direction, half surrogates."""
+    kept = (" " if letter.isspace() else letter for letter in unicodedata.normalize("NFC", text[:_MOST_LETTERS]))
+    seen = "".join(one for one in kept if unicodedata.category(one)[0] != "C" or one in _JOINERS)
+    # Between letters they are spelling; what they join in an emoji may be gone.
+    return " ".join(re.sub(rf"(?<!\w)[{_JOINERS}]+", "", seen).split())
+
+
+def _lettered(line: str, size: int) -> tuple[FreeTypeFont, str]:
+    """The first font that has every letter of `line`, else the one that has most, and what of the line it has."""
+    from PIL import features  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    if _runs_leftwards(line) and not features.check_feature("raqm"):
+        raise CannotShow("it is written from right to left, and FriBiDi is missing; run: sudo apt install libfribidi0")
+    letters = {letter for letter in line if unicodedata.category(letter)[0] in "LMN"}
+    best: tuple[int, FreeTypeFont] | None = None
+    for font in _fonts(size):
+        found = sum(_has(font, letter) for letter in letters)
+        if best is None or found > best[0]:
+            best = (found, font)
+        if found == len(letters):
+            break
+    if best is None or (letters and not best[0]):
+        raise CannotShow("no font has its letters; install one, such as fonts-noto-core or fonts-noto-cjk")
+    font = best[1]
+    shown = one_line("".join(letter for letter in line if letter in _JOINERS or _has(font, letter)))
+    if not shown.strip(f" {_JOINERS}"):
+        raise CannotShow("it holds nothing that a font here has")
+    return font, shown
+
+
+def _runs_leftwards(line: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in line)
+
+
+def _fonts(size: int) -> Iterator[FreeTypeFont]:
+    """Roboto, then the host's own, plain ones first."""
+    from PIL import ImageFont  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    yield ImageFont.truetype(str(roboto("Medium")), size)
+    yield from _host_fonts(size)
+
+
+@cache
+def _host_fonts(size: int) -> tuple[FreeTypeFont, ...]:
+    from PIL import ImageFont  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    files = [path for folder in _FONT_FOLDERS for path in Path(folder).rglob("*.[to]t[fc]")]
+    fonts = []
+    for path in sorted(files, key=_rank)[:_MOST_FONTS]:
+        # A font of bitmaps, or none at all: another one will do.
+        with suppress(OSError):
+            fonts.append(ImageFont.truetype(str(path), size))
+    return tuple(fonts)
+
+
+def _rank(path: Path) -> tuple[bool, bool, str]:
+    """Upright sans of usual weight before all others."""
+    name = path.stem.lower()
+    odd = ("bold", "italic", "oblique", "light", "thin", "black", "condensed", "mono", "serif", "math")
+    return any(word in name for word in odd), "sans" not in name, str(path)
+
+
+@lru_cache(maxsize=10_000)
+def _has(font: FreeTypeFont, letter: str) -> bool:
+    """Whether `font` has it; Pillow does not tell, but draws the same box for all that it has not."""
+    if letter.isspace():
+        return True
+    mask, missing = font.getmask(letter), font.getmask(_NOWHERE)
+    return (mask.size, bytes(mask)) != (missing.size, bytes(missing))
+
+
+def _shortened(line: str, font: FreeTypeFont, width: float) -> str:
+    if font.getlength(line) <= width:
+        return line
+    while line and font.getlength(f"{line}…") > width:
+        line = line[:-1].rstrip()
+    return f"{line}…"
+
+
+def _png(picture: Image) -> bytes:
+    target = BytesIO()
+    picture.save(target, "PNG", compress_level=1)
+    return target.getvalue()
+
+
+def main() -> int:
+    """Draw what stdin asks for."""
+    question: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    frame = Frame(width=question["width"], height=question["height"])
+    try:
+        if "caption" in question:
+            picture = draw_caption(question["caption"], frame)
+        else:
+            picture = draw_logo(sys.stdin.buffer.read(), frame)
+    except CannotShow as error:
+        sys.stderr.write(f"{error}\n")
+        return CANNOT_EXIT_CODE
+    sys.stdout.buffer.write(picture)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

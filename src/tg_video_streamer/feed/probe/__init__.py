@@ -1,0 +1,1 @@
+"""What a source holds: streams, duration and loudness, found by a child process."""

@@ -1,0 +1,264 @@
+"""Opens a source with PyAV and describes its streams; imported by the probe's child process alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import av
+import av.error
+
+from tg_video_streamer.errors import ProbeFailed
+from tg_video_streamer.feed.probe.levelling import find_level, measure_level, measure_whole
+from tg_video_streamer.feed.probe.loudness import measure_loudness
+from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
+from tg_video_streamer.ffmpeg.source import Goal, Measured, Picture, Sound, Source
+from tg_video_streamer.resolve.media import MediaInput
+
+_HIGH_DYNAMIC_RANGE = frozenset({16, 18})
+"""Transfer characteristics PQ and HLG (ITU-T H.273)."""
+_STILL_CONTAINERS = re.compile(r"^image2$|_pipe$")
+_INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg", "hls"})
+_MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
+_RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
+_LOOKED_AT_FRAMES = 6
+_LOOKED_AT_PACKETS = 300
+_SMALL_PROBE = {"probesize": "2000000", "analyzeduration": "3000000"}
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What one input holds."""
+
+    picture: Picture | None
+    sound: Sound | None
+    duration_seconds: float | None
+    container: str
+
+
+def inspect(
+    index: int, source: MediaInput, *, wanted_height: int, measured: Measured, goal: Goal | None = None
+) -> Found:
+    """Describe the input number `index`; with a `goal` its sound is measured whole. Raises ProbeFailed with a reason for people, which never has the URL in it."""
+    options = library_options(is_file=source.is_file, headers=source.headers)
+    try:
+        location = f"file:{source.location}" if source.is_file else source.location
+        with av.open(location, options={**options, **_SMALL_PROBE}, timeout=(15.0, 5.0)) as container:
+            return _describe(container, index, source, wanted_height, measured=measured, goal=goal)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise ProbeFailed(_reason(error)) from error
+
+
+def together(found: list[Found], *, live: bool) -> Source:
+    """One item out of its inputs: the first picture, preferably a moving one, and the first sound."""
+    pictures = sorted((one.picture for one in found if one.picture), key=lambda picture: picture.still)
+    sounds = [one.sound for one in found if one.sound]
+    if not pictures and not sounds:
+        raise ProbeFailed("there is neither picture nor sound in it")
+    durations = [one.duration_seconds for one in found if one.duration_seconds]
+    containers = [one.container for one in found]
+    return Source(
+        picture=pictures[0] if pictures else None,
+        sound=sounds[0] if sounds else None,
+        duration_seconds=None if live or not durations else max(durations),
+        live=live,
+        container=containers[0],
+        inexact_seek=any(name in _INEXACT_CONTAINERS for name in containers),
+    )
+
+
+def _describe(
+    container: Any, index: int, source: MediaInput, wanted_height: int, *, measured: Measured, goal: Goal | None
+) -> Found:
+    name = container.format.name.split(",")[0]
+    duration = container.duration / _MICROSECONDS if container.duration and container.duration > 0 else None
+    if name == "flv" and duration is not None:
+        # There it is the time of the last packet.
+        duration -= max(0, container.start_time or 0) / _MICROSECONDS
+    video = _choose_picture(container, wanted_height) if source.has_video else None
+    audio = _choose_sound(container) if source.has_audio else None
+    first_times, frames = _beginning(container, [stream for stream in (video, audio) if stream is not None], video)
+    # Behind a script of the concat demuxer ffmpeg takes the earliest packet for the beginning, encoder delay included;
+    # else it leaves the delay out.
+    direct = source.is_file or plain_manifest(name, source.headers)
+    start = (container.start_time or 0) / _MICROSECONDS if direct else min(first_times, default=0.0)
+    picture = _picture(container, index, video, frames, start) if video is not None else None
+    sound = _sound(container, index, audio, start) if audio is not None else None
+    if sound is not None:
+        sound = _measured(sound, container, audio, duration, measured, goal)
+    if picture is not None and picture.still and sound is None:
+        duration = None
+    return Found(picture=picture, sound=sound, duration_seconds=duration, container=name)
+
+
+def _choose_picture(container: Any, wanted_height: int) -> Any:
+    """The smallest moving picture that is at least as high as wanted, else the largest, else a cover; or None."""
+    streams = [stream for stream in container.streams.video if _usable(stream) and stream.codec_context.width]
+    moving = [stream for stream in streams if not _is_cover(stream)]
+    enough = [one for one in moving if min(one.codec_context.height, one.codec_context.width) >= wanted_height]
+    if enough:
+        return min(enough, key=lambda stream: stream.codec_context.height)
+    if moving:
+        return max(moving, key=lambda stream: stream.codec_context.height)
+    return streams[0] if streams else None
+
+
+def _choose_sound(container: Any) -> Any:
+    streams = [one for one in container.streams.audio if _usable(one) and one.codec_context.sample_rate]
+    best = container.streams.best("audio")
+    return best if best in streams else streams[0] if streams else None
+
+
+def _usable(stream: Any) -> bool:
+    return stream.codec_context is not None
+
+
+def _beginning(container: Any, streams: list[Any], video: Any) -> tuple[list[float], list[Any]]:
+    """The times of the first packet of each stream, and a few decoded pictures (fewer where they are damaged)."""
+    times: dict[int, float] = {}
+    frames: list[Any] = []
+    if not streams:
+        return [], frames
+    if video is not None:
+        video.thread_type = "SLICE"
+    try:
+        for packet in islice(container.demux(streams), _LOOKED_AT_PACKETS):
+            stream = packet.stream
+            if packet.pts is not None:
+                times.setdefault(
+                    stream.index, float(packet.pts * packet.time_base) - _left_out_seconds(container, packet)
+                )
+            if stream is video or (video is not None and stream.index == video.index):
+                frames.extend(_decoded(packet))
+            if len(times) == len(streams) and (video is None or len(frames) >= _LOOKED_AT_FRAMES):
+                break
+    except av.error.FFmpegError:
+        return list(times.values()), frames
+    return list(times.values()), frames
+
+
+def _left_out_seconds(container: Any, packet: Any) -> float:
+    """The encoder delay in front of a first packet, where the packet that holds it was left out on the way.
+
+    Opened over HTTP by a library, an MP4 begins with its second packet of sound, which then says how many samples to skip;
+    opened by ffmpeg itself, as it will be played, it begins with the first.
+    """
+    if packet.stream.type != "audio" or packet.is_discard or not container.format.name.startswith("mov"):
+        return 0.0
+    for side in packet.iter_sidedata():
+        if side.data_type == "skip_samples":
+            # Samples to skip at the beginning, 32 bits, little-endian (libavcodec/packet.h).
+            return int.from_bytes(bytes(side)[:4], "little") / float(packet.stream.codec_context.sample_rate)
+    return 0.0
+
+
+def _decoded(packet: Any) -> list[Any]:
+    try:
+        return list(packet.decode())
+    except av.error.FFmpegError:
+        return []
+
+
+def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: float) -> Picture:
+    context = stream.codec_context
+    first = frames[0] if frames else None
+    still = (
+        _is_cover(stream) or stream.frames == 1 or bool(_STILL_CONTAINERS.search(container.format.name.split(",")[0]))
+    )
+    begins = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
+    return Picture(
+        input_index=index,
+        stream_index=list(container.streams.video).index(stream),
+        codec=context.name,
+        width=context.width,
+        height=context.height,
+        frame_rate=float(stream.average_rate or stream.guessed_rate or 0),
+        interlaced=any(frame.interlaced_frame for frame in frames),
+        high_dynamic_range=_transfer(first, context) in _HIGH_DYNAMIC_RANGE,
+        matrix=_matrix(first, context),
+        full_range=_full_range(first, context),
+        still=still,
+        rotation=first.rotation if first is not None else 0,
+        sample_aspect=str(stream.sample_aspect_ratio or "1").replace("/", ":"),
+        late_seconds=max(0.0, begins - start),
+        duration_seconds=_stream_seconds(stream),
+        codec_header=bytes(context.extradata or b"").hex(),
+    )
+
+
+def _sound(container: Any, index: int, stream: Any, start: float) -> Sound:
+    context = stream.codec_context
+    begins = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
+    return Sound(
+        input_index=index,
+        stream_index=list(container.streams.audio).index(stream),
+        codec=context.name,
+        channels=context.channels,
+        sample_rate=context.sample_rate,
+        late_seconds=max(0.0, begins - start),
+        duration_seconds=_stream_seconds(stream),
+        codec_header=bytes(context.extradata or b"").hex(),
+    )
+
+
+def _measured(
+    sound: Sound, container: Any, stream: Any, duration: float | None, measured: Measured, goal: Goal | None
+) -> Sound:
+    """`sound` with how loud it is, and where that is asked for, what brings it to its goal."""
+    if measured is Measured.NOT:
+        return sound
+    if goal is None or not duration:
+        return replace(sound, loudness_lufs=measure_loudness(container, stream, duration))
+    loudness = measure_whole(container, stream, goal)
+    if loudness is None:
+        return sound
+    level = find_level(partial(measure_level, container, stream, goal), loudness, goal.loudness_lufs)
+    return replace(sound, loudness_lufs=loudness.lufs, peak_decibels=loudness.peak_decibels, level=level)
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _transfer(frame: Any, context: Any) -> int:
+    return int((frame.color_trc if frame is not None else None) or context.color_trc or 0)
+
+
+def _matrix(frame: Any, context: Any) -> str:
+    """Matrix coefficients (ITU-T H.273); where the source does not say, what players take for its size."""
+    if (context.pix_fmt or "").startswith(_RGB_FORMATS):
+        return "rgb"
+    stated = int((frame.colorspace if frame is not None else None) or context.colorspace or 2)
+    if stated == 2:
+        return "bt709" if max(context.width, context.height) >= 1280 else "bt601"
+    return _MATRICES.get(stated, "bt601")
+
+
+def _full_range(frame: Any, context: Any) -> bool:
+    stated = (frame.color_range if frame is not None else None) or context.color_range
+    return int(stated or 0) == 2 or (context.pix_fmt or "").startswith("yuvj")
+
+
+def _stream_seconds(stream: Any) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    written = re.match(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if written:
+        hours, minutes, seconds = written.groups()
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """PyAV's own message names the location, which may be secret: only the meaning of its number is kept."""
+    if isinstance(error, av.error.InvalidDataError):
+        return "it is no video, sound or picture that can be read"
+    if isinstance(error, av.error.ArgumentError):
+        return "it is no video but a list or a container of a kind that is not opened"
+    if isinstance(error, av.error.FFmpegError):
+        return f"it cannot be opened: {error.strerror}"
+    return f"it cannot be opened: {type(error).__name__}"

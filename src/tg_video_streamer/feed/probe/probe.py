@@ -1,0 +1,104 @@
+"""Says what is in a source, by asking a child (`feed.probe_child`), since that decodes foreign bytes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, replace
+from typing import Any
+
+import structlog
+
+from tg_video_streamer.errors import ChildFailed, ProbeFailed
+from tg_video_streamer.ffmpeg.inputs import proxy_environment
+from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.ffmpeg.source import Goal, Level, Measured, Picture, Sound, Source
+from tg_video_streamer.resolve.media import Media
+
+_log = structlog.get_logger(__name__)
+
+PROBE_SECONDS = 25.0
+"""A probe that takes longer is killed."""
+MEASURE_SECONDS = 3600.0
+"""The same for one that listens to the whole item: a slow site gives no more than the time that it plays."""
+_NICE = 19
+_REMEDY = "check it with ffprobe, or take it off the playlist"
+
+
+async def probe(
+    media: Media,
+    *,
+    wanted_height: int = 1080,
+    measured: Measured = Measured.SAMPLES,
+    goal: Goal | None = None,
+) -> Source:
+    """What its inputs hold together; `wanted_height` chooses among several pictures, `measured`: how far their loudness.
+
+    `goal` belongs to what is measured whole. Raises ProbeFailed.
+    """
+    question = {
+        "inputs": [
+            {
+                "location": one.location,
+                "is_file": one.is_file,
+                "headers": dict(one.headers),
+                "has_video": one.has_video,
+                "has_audio": one.has_audio,
+            }
+            for one in media.inputs
+        ],
+        "live": media.is_live,
+        "wanted_height": wanted_height,
+        "measured": Measured.NOT if media.is_live else measured,
+        "goal": None if goal is None else asdict(goal),
+    }
+    command = (sys.executable, "-m", "tg_video_streamer.feed.probe.probe_child")
+    try:
+        done = await run(
+            command,
+            stdin=json.dumps(question).encode(),
+            timeout_seconds=MEASURE_SECONDS if measured is Measured.WHOLE else PROBE_SECONDS,
+            nice=_NICE if measured is Measured.WHOLE else 0,
+            limit_bytes=1 << 20,
+            environment=proxy_environment(media.proxy),
+        )
+    except ChildFailed as error:
+        raise ProbeFailed(f"the source did not say what it holds: {error.what}", remedy="it is tried again") from error
+    if done.stderr_tail:
+        _log.debug("the probe said", lines=done.stderr_tail.splitlines()[-5:], code=done.returncode)
+    return _answer(done.returncode, done.stdout)
+
+
+def _answer(returncode: int, stdout: bytes) -> Source:
+    try:
+        answer = json.loads(stdout)
+    except ValueError:
+        raise ProbeFailed(f"the probe ended with code {returncode} and no answer", remedy=_REMEDY) from None
+    if "reason" in answer:
+        raise ProbeFailed(str(answer["reason"]), remedy=_REMEDY)
+    picture, sound = answer.pop("picture"), answer.pop("sound")
+    return Source(
+        picture=Picture(**picture) if picture else None,
+        sound=_sound(sound) if sound else None,
+        **answer,
+    )
+
+
+def _sound(answer: dict[str, Any]) -> Sound:
+    level = answer.pop("level")
+    return Sound(**answer, level=Level(**level) if level else None)
+
+
+def carried_over(found: Source, before: Source | None, media: Media) -> Source:
+    """`found` with what is better known from an earlier probe of the same item, or from its resolver."""
+    if before is not None and before.sound is not None and found.sound is not None:
+        # One item has one gain, whatever URL it comes from.
+        known = before.sound
+        sound = replace(
+            found.sound, loudness_lufs=known.loudness_lufs, peak_decibels=known.peak_decibels, level=known.level
+        )
+        found = replace(found, sound=sound)
+    still_alone = found.endless_picture and found.sound is None
+    if found.duration_seconds is None and media.duration_seconds and not media.is_live and not still_alone:
+        found = replace(found, duration_seconds=media.duration_seconds)
+    return found

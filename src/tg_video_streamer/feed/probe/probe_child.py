@@ -1,0 +1,43 @@
+"""The child that looks into a source: `python -m tg_video_streamer.feed.probe.probe_child`, asked by `feed.probe`.
+
+It reads the inputs as JSON from stdin, so that no URL stands on its command line, opens them with PyAV under the same
+limits as ffmpeg gets (`ffmpeg.inputs`), decodes the first frames, and prints either what it found or a reason.
+It begins once an item: what the service needs and this does not, it does not import.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from tg_video_streamer.errors import ProbeFailed
+from tg_video_streamer.feed.probe import inspection
+from tg_video_streamer.ffmpeg.source import Goal, Measured
+from tg_video_streamer.resolve.media import MediaInput
+
+
+def main() -> int:
+    """Question on stdin, answer on stdout; 0 in either case, for a reason is an answer."""
+    question: dict[str, Any] = json.load(sys.stdin)
+    try:
+        found = [
+            inspection.inspect(
+                index,
+                MediaInput(**one),
+                wanted_height=question["wanted_height"],
+                measured=Measured(question["measured"]),
+                goal=Goal(**question["goal"]) if question["goal"] else None,
+            )
+            for index, one in enumerate(question["inputs"])
+        ]
+        answer = asdict(inspection.together(found, live=question["live"]))
+    except ProbeFailed as error:
+        answer = {"reason": error.what}
+    sys.stdout.write(json.dumps(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

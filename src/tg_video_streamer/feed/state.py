@@ -1,0 +1,44 @@
+"""The states of a feed and how they follow one another."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tg_video_streamer.state_machine import Transitions
+
+
+class FeedState(StrEnum):
+    """What a feed is doing.
+
+    resolving ──► probing ──► priming ──► running ──► ended
+        │            │           │           │
+        ├────────────┴───────────┴───────────┴──► retrying ──► resolving
+        └────────────┴───────────┴───────────┴──► failed
+
+    A kept copy is played without probing anything: resolving is followed by priming.
+    Every state but the last two may also end: an expanded list ends while resolving, an empty source while priming,
+    a source with nothing left behind the place where it died while retrying. Retrying may fail for good.
+    """
+
+    RESOLVING = "resolving"
+    PROBING = "probing"
+    PRIMING = "priming"
+    """The child runs; the buffer does not hold enough to go on air."""
+    RUNNING = "running"
+    RETRYING = "retrying"
+    """Waiting before the next try; what the buffer holds goes on being played."""
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+FEED_TRANSITIONS: Transitions[FeedState] = {
+    FeedState.RESOLVING: frozenset(
+        {FeedState.PROBING, FeedState.PRIMING, FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}
+    ),
+    FeedState.PROBING: frozenset({FeedState.PRIMING, FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}),
+    FeedState.PRIMING: frozenset({FeedState.RUNNING, FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}),
+    FeedState.RUNNING: frozenset({FeedState.RETRYING, FeedState.ENDED, FeedState.FAILED}),
+    FeedState.RETRYING: frozenset({FeedState.RESOLVING, FeedState.ENDED, FeedState.FAILED}),
+    FeedState.ENDED: frozenset(),
+    FeedState.FAILED: frozenset(),
+}

@@ -1,0 +1,289 @@
+"""What is measured: counts events as they happen, and reads the rest from the service's status when it is asked.
+
+The names are a contract with dashboards and alerts. A label is a word out of a small set (a rung, a state, a reason) or
+an output's short name; never a title, URL or key, which both cost memory for ever and tell secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tg_video_streamer.control.status import LiveStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.events import (
+    CameOff,
+    Event,
+    EventBus,
+    OutputChanged,
+    PictureFault,
+    Rung,
+    SourceFailed,
+    WentOn,
+)
+from tg_video_streamer.ingest.state import LiveState
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.outputs.state import OutputState
+from tg_video_streamer.playout.state import ChannelState
+from tg_video_streamer.resolve.ytdlp_update import RESULTS
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_OUTPUT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_WORDS_AT_MOST = 64
+"""So many reasons are known to none of us: more of them are a label that is no word but a text."""
+_FAULTS = ("black", "frozen", "silent")
+_PROOFS = ("proven", "unproven", "missing", "unknown")
+
+
+class _Words:
+    """Lets words through as label values, and puts all else under `other`."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def label(self, text: str) -> str:
+        """`text` if it is a word, and not one word too many."""
+        word = text.strip().lower().replace(" ", "_").replace("-", "_")
+        if not _WORD.fullmatch(word) or (word not in self._seen and len(self._seen) >= _WORDS_AT_MOST):
+            return "other"
+        self._seen.add(word)
+        return word
+
+
+class Metrics(Collector):
+    """Counts and gauges of the running service; used in the event loop's thread only."""
+
+    def __init__(
+        self,
+        status: Callable[[], ServiceStatus],
+        folders: Mapping[str, Path] | None = None,
+        library: Library | None = None,
+    ) -> None:
+        """`status` is asked at each scrape, and so is the room on the disks of `folders`, by the name that is shown."""
+        self._status = status
+        self._folders = dict(folders or {})
+        self._library = library
+        self._words = _Words()
+        self._plays = 0
+        self._splices: Counter[str] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._faults: Counter[str] = Counter()
+        self._fault_active: set[str] = set()
+        self._rung: Rung | None = None
+        self._finished_seconds = dict.fromkeys(Rung, 0.0)
+        self._shown_seconds = dict.fromkeys(Rung, 0.0)
+        self._last_error_wall = 0.0
+        self._ytdlp_version = ""
+        self._ytdlp_updates: dict[str, int] = {}
+        self._ytdlp_success_wall = 0.0
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def subscribe(self, bus: EventBus) -> None:
+        """Count what the bus tells from now on."""
+        bus.subscribe(self.on_event)
+
+    def ytdlp(self, *, version: str, counts: Mapping[str, int], last_success: float) -> None:
+        """The yt-dlp that resolves items from now on (empty: none), its updates by result, and when the last went well.
+
+        `last_success` in seconds since 1970: of an update, or of the installation where there was none.
+        """
+        self._ytdlp_version = version
+        self._ytdlp_updates = dict(counts)
+        self._ytdlp_success_wall = last_success
+
+    def on_event(self, event: Event) -> None:
+        """Count one event; returns at once."""
+        match event:
+            case WentOn():
+                self._rung = event.rung
+                self._plays += event.counts
+                self._splices[self._words.label(event.reason)] += 1
+            case CameOff():
+                self._rung = None
+                self._finished_seconds[event.rung] += event.seconds
+            case SourceFailed():
+                self._failures[self._words.label(event.stage), self._words.label(event.reason)] += 1
+                self._last_error_wall = event.wall
+            case OutputChanged():
+                if event.error:
+                    self._last_error_wall = event.wall
+            case PictureFault():
+                self._count_fault(event)
+
+    def _count_fault(self, event: PictureFault) -> None:
+        fault = self._words.label(event.fault)
+        if event.active:
+            self._faults[fault] += fault not in self._fault_active
+            self._fault_active.add(fault)
+        else:
+            self._fault_active.discard(fault)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format 0.0.4."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering must not ask for the status, which may not be there yet."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric with its value now; called by the registry at each scrape."""
+        status = self._status()
+        yield from self._channel(status)
+        yield from self._sources()
+        if status.session_state:
+            yield from _telegram(status)
+        if status.live is not None:
+            yield from _live(status.live)
+        yield from _outputs(status.outputs)
+        yield from _disks(self._folders)
+        if self._library is not None:
+            yield from _kept(self._library)
+
+    def _seconds(self, program_seconds: float) -> dict[Rung, float]:
+        """Seconds on air by rung: finished stretches by their events, and what is over belongs to the one on air."""
+        seconds = dict(self._finished_seconds)
+        if self._rung is not None:
+            seconds[self._rung] += max(0.0, program_seconds - sum(seconds.values()))
+        # The status may be some frames ahead of or behind the events; a counter must not go back for it.
+        self._shown_seconds = {rung: max(self._shown_seconds[rung], value) for rung, value in seconds.items()}
+        return self._shown_seconds
+
+    def _channel(self, status: ServiceStatus) -> Iterator[Metric]:
+        yield _counter("streams_played", "Plays of items; not retries, resumes, filler or slate.", self._plays)
+        yield _gauge(
+            "on_air", "1 while media is leaving and every output that is meant to take it does.", status.healthy
+        )
+        state = GaugeMetricFamily("channel_state", "1 for the state that the channel is in.", labels=["state"])
+        for known in ChannelState:
+            state.add_metric([known], float(known == status.channel_state))
+        yield state
+        on_air = CounterMetricFamily("program_seconds", "Length of the programme, by the rung seen.", labels=["rung"])
+        for rung, seconds in self._seconds(status.program_seconds).items():
+            on_air.add_metric([rung], seconds)
+        yield on_air
+        yield _counter(
+            "program_gap_seconds", "Seconds that the programme was late, for all viewers.", status.gap_seconds
+        )
+        yield _gauge("program_av_skew_seconds", "Largest lip-sync error so far.", status.skew_seconds)
+        yield _gauge("buffer_seconds", "Picture held in advance of the item on air.", status.buffer_seconds)
+        yield _by_label("splices", "Changes of what is on air, by why.", ["reason"], self._splices)
+        yield _gauge(
+            "last_error_timestamp_seconds", "When a source or output last failed; 0: never.", self._last_error_wall
+        )
+
+    def _sources(self) -> Iterator[Metric]:
+        failures = CounterMetricFamily(
+            "source_failures", "Failed tries at items, by where and why.", labels=["stage", "reason"]
+        )
+        for labels, count in self._failures.items():
+            failures.add_metric(labels, count)
+        yield failures
+        faults = {fault: self._faults[fault] for fault in (*_FAULTS, *self._faults)}
+        yield _by_label("picture_faults", "Times that what was on air was no picture or no sound.", ["fault"], faults)
+        now = GaugeMetricFamily("picture_fault", "1 while what is on air is black, frozen or silent.", labels=["fault"])
+        for fault in faults:
+            now.add_metric([fault], float(fault in self._fault_active))
+        yield now
+        if self._ytdlp_version:
+            yield from self._ytdlp()
+
+    def _ytdlp(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily("ytdlp_version_info", "1 for the version of yt-dlp in use.", labels=["version"])
+        info.add_metric([self._ytdlp_version], 1.0)
+        yield info
+        updates = {result: self._ytdlp_updates.get(result, 0) for result in RESULTS}
+        yield _by_label("ytdlp_update", "Updates of yt-dlp on this host, by result.", ["result"], updates)
+        yield _gauge(
+            "ytdlp_update_last_success_timestamp_seconds",
+            "When yt-dlp was last updated, found to be the newest, or installed.",
+            self._ytdlp_success_wall,
+        )
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=float(value))
+
+
+def _counter(name: str, meaning: str, value: float) -> Metric:
+    return CounterMetricFamily(name, meaning, value=float(value))
+
+
+def _by_label(name: str, meaning: str, labels: list[str], values: dict[str, int] | Counter[str]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=labels)
+    for label, value in values.items():
+        family.add_metric([label], value)
+    return family
+
+
+def _telegram(status: ServiceStatus) -> Iterator[Metric]:
+    yield _gauge("session_valid", "1 while there is a Telegram session that works.", status.session_state == "valid")
+    yield _by_label(
+        "session_renewals", "Cycles of getting a session again, by result.", ["result"], status.session_renewals
+    )
+    yield _gauge("degraded", "1 while a Telegram session is needed and there is none.", status.degraded)
+    yield _counter("degraded_seconds", "Length of all degraded spells together.", status.degraded_seconds)
+    viewers = GaugeMetricFamily("viewers", "Who watches in Telegram; without a value where it is not known.", labels=[])
+    if status.viewers is not None:
+        viewers.add_metric([], float(status.viewers))
+    yield viewers
+
+
+def _live(live: LiveStatus) -> Iterator[Metric]:
+    state = GaugeMetricFamily("live_ingest_state", "1 for the state of the way in for live streams.", labels=["state"])
+    for known in LiveState:
+        state.add_metric([known], float(known == live.state))
+    yield state
+    yield _counter("takeovers", "Times that viewers were switched to a live stream.", live.takeovers)
+
+
+def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
+    state = GaugeMetricFamily("output_state", "1 for the state that the output is in.", labels=["output", "state"])
+    sent = CounterMetricFamily("output_bytes", "Bytes that left for the output.", labels=["output"])
+    reconnects = CounterMetricFamily("output_reconnects", "Connections after the first.", labels=["output"])
+    dropped = CounterMetricFamily(
+        "output_dropped_packets", "Packets that the output was too slow for.", labels=["output"]
+    )
+    proof = GaugeMetricFamily(
+        "output_proof", "1 for what is known of the far end of a Telegram output.", labels=["output", "proof"]
+    )
+    for position, output in enumerate(outputs, start=1):
+        # A name that is none (a URL, say) is replaced by its place in OUTPUTS.
+        name = output.name if _OUTPUT_NAME.fullmatch(output.name) else f"output-{position}"
+        for known in OutputState:
+            state.add_metric([name, known], float(known == output.state))
+        sent.add_metric([name], output.bytes_sent)
+        reconnects.add_metric([name], output.reconnects)
+        dropped.add_metric([name], output.dropped_packets)
+        for word in _PROOFS if output.kind == "telegram" else ():
+            proof.add_metric([name, word], float(word == (output.proof or "unknown")))
+    yield from (state, sent, reconnects, dropped, proof)
+
+
+def _disks(folders: Mapping[str, Path]) -> Iterator[Metric]:
+    free = GaugeMetricFamily("disk_free_bytes", "Room that is left for the service's files.", labels=["folder"])
+    size = GaugeMetricFamily("disk_size_bytes", "Size of the disk that holds the folder.", labels=["folder"])
+    for name, folder in folders.items():
+        # A folder that is made later lies on the disk of the nearest one that is there.
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        disk = os.statvfs(there)
+        free.add_metric([name], float(disk.f_bavail * disk.f_frsize))
+        size.add_metric([name], float(disk.f_blocks * disk.f_frsize))
+    yield from (free, size)
+
+
+def _kept(library: Library) -> Iterator[Metric]:
+    yield _gauge("library_bytes", "Size of all kept copies on this host.", library.bytes)
+    yield _gauge("library_items", "How many copies are kept on this host.", library.items)
+    yield _counter("library_hits", "Plays that came from a kept copy.", library.hits)
+    yield _counter("library_misses", "Plays that had to be encoded though a copy could have served.", library.misses)

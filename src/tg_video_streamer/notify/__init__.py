@@ -1,1 +1,0 @@
-"""Tells people of trouble: what is worth a message, how often, and the child process that sends it through Apprise."""

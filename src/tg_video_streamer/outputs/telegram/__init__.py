@@ -1,0 +1,1 @@
+"""The output `telegram`: its two transports, and the watch that proves delivery."""

@@ -1,0 +1,281 @@
+"""One attempt at a video chat: a worker child is fed with FLV and takes part; the event loop signals to Telegram."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, TypeVar
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import (
+    ChildFailed,
+    OutputLost,
+    OutputRejected,
+    SessionUnreachable,
+    StreamerError,
+    TelegramRefused,
+)
+from tg_video_streamer.ffmpeg.child import FedChild
+from tg_video_streamer.media import CodecHeaders, Stamped
+from tg_video_streamer.outputs.adapter import STALL_SECONDS
+from tg_video_streamer.outputs.flv_pipe import FlvPipe
+from tg_video_streamer.outputs.handler import OutputHandler, Publish
+from tg_video_streamer.outputs.timestamps import RTMP_LIMIT_TICKS
+from tg_video_streamer.playout.fanout import Fanout
+from tg_video_streamer.telegram.call.call import CHECK_SECONDS, PASSING, GroupCall
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+HANG_SECONDS = 3.0
+"""A worker that says nothing for so long is killed; it speaks twice a second."""
+_OPEN_SECONDS = 15.0
+_STEP_SECONDS = 0.05
+_LEAVE_SECONDS = 1.0
+_PLAY_OUT_SECONDS = 0.8
+"""Together with leaving it is less than a handler may take to stop."""
+_WORKER = "tg_video_streamer.telegram.call.call_worker"
+_BROKEN_STATES = frozenset({"failed", "timeout", "closed"})
+
+
+def worker_command(width: int, height: int) -> list[str]:
+    """The child's command line; there is nothing secret in it."""
+    return [sys.executable, "-I", "-m", _WORKER, str(width), str(height)]
+
+
+class CallAdapter:
+    """See Adapter."""
+
+    def __init__(
+        self,
+        call: GroupCall,
+        headers: CodecHeaders,
+        *,
+        width: int,
+        height: int,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        cancelled: threading.Event,
+        stall_seconds: float = STALL_SECONDS,
+        hang_seconds: float = HANG_SECONDS,
+        check_seconds: float = CHECK_SECONDS,
+    ) -> None:
+        """`loop` is that of `call`; it must run until the handler was stopped, or the call is not left."""
+        self.limit_ticks: int | None = RTMP_LIMIT_TICKS
+        self._call = call
+        self._size = width, height
+        self._loop = loop
+        self._clock = clock
+        self._cancelled = cancelled
+        self._stall_seconds = stall_seconds
+        self._hang_seconds = hang_seconds
+        self._check_seconds = check_seconds
+        self._flv = FlvPipe(headers, width=width, height=height)
+        self._child: FedChild | None = None
+        self._lines = b""
+        self._join: dict[str, Any] | None = None
+        self._state = ""
+        self._frames = 0
+        self._sent = 0
+        self._spoke_at = self._moved_at = self._checked_at = clock.monotonic()
+        self._check: Future[None] | None = None
+        self._broken = False
+
+    @property
+    def call(self) -> GroupCall:
+        """The signalling, which knows what Telegram says of it."""
+        return self._call
+
+    @property
+    def worker_pid(self) -> int:
+        """The child's process id. Raises OutputLost where there is none."""
+        return self._running.pid
+
+    def open(self) -> None:
+        """See Adapter; waits for as long as joining is not allowed (FLOOD_WAIT)."""
+        self._broken = True
+        while (pause := self._call.pause()) > 0:
+            if self._cancelled.wait(min(pause, 1.0)):
+                raise OutputLost("the video chat was left")
+        deadline = self._clock.monotonic() + _OPEN_SECONDS
+        self._signal(self._call.ready(), deadline)
+        command = worker_command(*self._size)
+        self._child = FedChild(command, clock=self._clock, cancelled=self._cancelled)
+        while self._join is None:
+            self._listen_until(deadline, "the call worker does not start")
+        payload = json.dumps(self._join)
+        answer = self._signal(self._call.join(payload, int(self._join["ssrc"])), deadline)
+        self._write(json.dumps(json.loads(answer)).encode() + b"\n")
+        while self._state != "connected":
+            self._listen_until(deadline, "Telegram's media server does not answer")
+        self._spoke_at = self._moved_at = self._checked_at = self._clock.monotonic()
+        self._broken = False
+
+    def send(self, packets: Sequence[Stamped]) -> None:
+        """See Adapter."""
+        if not self._sent:
+            self._moved_at = self._clock.monotonic()
+        data = self._flv.packed(packets)
+        self._write(data)
+        self._sent += len(data)
+        self.attend()
+        if self._clock.monotonic() - self._moved_at >= self._stall_seconds:
+            self._fail(f"the call worker sent nothing for {self._stall_seconds:g} s")
+
+    def attend(self) -> None:
+        """See Adapter."""
+        self._listen()
+        now = self._clock.monotonic()
+        if now - self._spoke_at >= self._hang_seconds:
+            self._fail(f"the call worker hung for {self._hang_seconds:g} s")
+        if self._call.lost:
+            self._fail(self._call.lost)
+        if self._check is not None and self._check.done():
+            check, self._check = self._check, None
+            self._result(check)
+        if self._check is None and now - self._checked_at >= self._check_seconds:
+            self._checked_at = now
+            self._check = asyncio.run_coroutine_threadsafe(self._call.check(), self._loop)
+
+    def delivering(self) -> bool:
+        """See Adapter: the connection stands, and pictures were handed to it."""
+        return self._state == "connected" and self._frames > 0
+
+    def close(self) -> None:
+        """See Adapter; after the programme's end, what the worker still has is played."""
+        child, self._child = self._child, None
+        in_order = not self._broken and not self._cancelled.is_set()
+        if child is not None and in_order:
+            child.end(_PLAY_OUT_SECONDS)
+        leaving = asyncio.run_coroutine_threadsafe(self._call.leave(), self._loop)
+        if child is not None and not in_order:
+            child.end(0.0)
+        try:
+            leaving.result(_LEAVE_SECONDS)
+        except FutureTimeoutError:
+            # It goes on in the loop, with a deadline of its own.
+            log.warning("video chat not left in time")
+
+    @property
+    def bytes_sent(self) -> int:
+        """See Adapter: what the worker has taken."""
+        return self._sent
+
+    def _signal(self, work: Coroutine[Any, Any, Result], deadline: float) -> Result:
+        """Run `work` in the event loop, with an eye on the worker. Raises OutputError."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            while not future.done():
+                self._listen_until(deadline, "Telegram does not answer")
+        finally:
+            future.cancel()
+        return self._result(future)
+
+    def _result(self, future: Future[Result]) -> Result:
+        try:
+            return future.result(0)
+        except CancelledError:
+            raise OutputLost("the service ends") from None
+        except TelegramRefused as refused:
+            self._broken = True
+            kind = OutputLost if refused.word in PASSING else OutputRejected
+            raise kind(refused.what, remedy=refused.remedy) from refused
+        except SessionUnreachable as trouble:
+            self._broken = True
+            raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
+        except StreamerError as error:
+            self._broken = True
+            raise OutputRejected(error.what, remedy=error.remedy) from error
+
+    def _listen_until(self, deadline: float, what: str) -> None:
+        """Wait a little and listen. Raises OutputLost with `what` after `deadline`."""
+        if self._cancelled.wait(_STEP_SECONDS):
+            raise OutputLost("the video chat was left")
+        self._listen()
+        if self._call.lost:
+            raise OutputLost(self._call.lost)
+        if self._clock.monotonic() >= deadline:
+            raise OutputLost(what)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._running.write(data, stall_seconds=self._stall_seconds)
+        except ChildFailed as error:
+            self._fail(error.what)
+
+    def _listen(self) -> None:
+        if self._child is None:
+            return
+        try:
+            self._lines += self._child.read()
+        except ChildFailed as error:
+            self._fail(error.what)
+        *lines, self._lines = self._lines.split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+
+    def _take(self, fact: dict[str, Any]) -> None:
+        self._spoke_at = self._clock.monotonic()
+        self._join = fact.get("join", self._join)
+        self._state = fact.get("state", self._state)
+        if fact.get("frames", self._frames) != self._frames:
+            self._frames = fact["frames"]
+            self._moved_at = self._spoke_at
+        if self._state in _BROKEN_STATES:
+            self._fail(f"the connection to Telegram's media server is {self._state}")
+
+    def _fail(self, what: str) -> None:
+        self._broken = True
+        raise OutputLost(f"video chat: {what}")
+
+    @property
+    def _running(self) -> FedChild:
+        if self._child is None:
+            raise OutputLost("video chat: not connected")
+        return self._child
+
+
+def call_output(
+    call: GroupCall,
+    *,
+    name: str,
+    width: int,
+    height: int,
+    loop: asyncio.AbstractEventLoop,
+    fanout: Fanout,
+    publish: Publish,
+    clock: Clock,
+    made: Callable[[CallAdapter], None] | None = None,
+    hang_seconds: float = HANG_SECONDS,
+    check_seconds: float = CHECK_SECONDS,
+) -> OutputHandler:
+    """The handler of a video chat, not started; `width` and `height` are those of the house format.
+
+    `loop` is that of `call`, and must go on running until the handler has stopped (so `stop` it from another thread).
+    `made` is called with each attempt's adapter.
+    """
+
+    def make(cancelled: threading.Event) -> CallAdapter:
+        adapter = CallAdapter(
+            call,
+            fanout.headers,
+            width=width,
+            height=height,
+            loop=loop,
+            clock=clock,
+            cancelled=cancelled,
+            hang_seconds=hang_seconds,
+            check_seconds=check_seconds,
+        )
+        if made is not None:
+            made(adapter)
+        return adapter
+
+    return OutputHandler(name=name, kind="call", make_adapter=make, fanout=fanout, publish=publish, clock=clock)

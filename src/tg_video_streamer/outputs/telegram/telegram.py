@@ -1,0 +1,299 @@
+"""The output `telegram`: asks Telegram where to send, sends there, and keeps looking whether it arrives.
+
+Telethon is imported only once an account is there: a channel that waits for its session needs none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import (
+    OutputError,
+    OutputLost,
+    OutputRejected,
+    SessionEnded,
+    SessionError,
+    TelegramRefused,
+)
+from tg_video_streamer.outputs.adapter import Adapter
+from tg_video_streamer.outputs.handler import OutputHandler, Publish
+from tg_video_streamer.outputs.state import OutputState
+from tg_video_streamer.outputs.telegram.adapter import TelegramAdapter
+from tg_video_streamer.outputs.telegram.kept_address import KeptAddress
+from tg_video_streamer.outputs.telegram.session_wait import SessionWait
+from tg_video_streamer.outputs.telegram.transport_plan import Transport, TransportPlan
+from tg_video_streamer.playout.fanout import Fanout
+from tg_video_streamer.rtmp.address import RtmpAddress
+from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
+from tg_video_streamer.telegram.client.state_file import Keystore
+
+if TYPE_CHECKING:
+    from tg_video_streamer.outputs.telegram.call import CallAdapter
+    from tg_video_streamer.telegram.call.call import GroupCall
+    from tg_video_streamer.telegram.client.account import Account
+    from tg_video_streamer.telegram.livestream.livestream import LiveStream, RunningCall
+
+log = structlog.get_logger(__name__)
+
+MakeRtmp = Callable[[RtmpAddress, threading.Event], Adapter]
+MakeCall = Callable[[Chat, threading.Event], "CallAdapter"]
+
+ASK_SECONDS = 10.0
+"""A server that refuses connections is no reason to ask Telegram about it more often than this."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream:
+    """The live stream that is on air, for who looks after it: the account's words about it, and the call."""
+
+    live: LiveStream
+    call: RunningCall
+
+
+class TelegramOutput:
+    """Owns the handler and everything that Telegram tells of it; all but the handler is for the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        reference: ChatReference,
+        plan: TransportPlan,
+        store: Keystore,
+        make_rtmp: MakeRtmp,
+        make_call: MakeCall | None,
+        fanout: Fanout,
+        publish: Publish,
+        clock: Clock,
+        title: Callable[[], str] = str,
+    ) -> None:
+        """`make_call` makes an attempt at the video chat; None where there is none. `title` is what is on air."""
+        self._reference = reference
+        self._plan = plan
+        self._store = store
+        self._kept = KeptAddress(store, reference)
+        self._make_rtmp = make_rtmp
+        self._make_call = make_call
+        self._clock = clock
+        self._title = title
+        self._loop = asyncio.get_running_loop()
+        self._account: Account | None = None
+        self._live: LiveStream | None = None
+        self._adapter: TelegramAdapter | None = None
+        self._asked_at: float | None = None
+        self._ask_again = True
+        self._new_key = False
+        self.stream: Stream | None = None
+        """What is looked after; None while nothing is known of it."""
+        self.call: GroupCall | None = None
+        """Our part in the video chat, where that is the way."""
+        self.transport = Transport.RTMP
+        self.ended = asyncio.Event()
+        """Set by an update that the live stream is over."""
+        self.handler = OutputHandler(
+            name=name, kind="telegram", make_adapter=self._attempt, fanout=fanout, publish=publish, clock=clock
+        )
+        self._session = SessionWait(self.handler.waits)
+
+    # What others tell it
+
+    async def session_came(self, account: Account) -> None:
+        """There is a session: ask it from now on, and go on where the lack of one kept the output off the air."""
+        # Telethon was loaded with the account; our own modules on top of it take no time.
+        livestream = import_module("tg_video_streamer.telegram.livestream.livestream")
+
+        def heard(update: Any) -> None:
+            if self.stream is not None and livestream.ended_call(update) == self.stream.call.id:
+                self.ended.set()
+
+        self._account, self._live = account, None
+        self._ask_again = True
+        # The time without a session says nothing about either way.
+        self._plan.on_air()
+        account.subscribe(heard)
+        self._session.came()
+        if self.handler.status().state is OutputState.SUSPENDED:
+            self.handler.start()
+
+    async def session_went(self, why: str) -> None:
+        """There is no session any longer: stay on air with a kept key, or wait for the next one."""
+        self._session.went()
+        self._account = self._live = self.stream = None
+        if self._kept.address() is None or self.transport is Transport.CALL:
+            await asyncio.to_thread(self.handler.suspend, why)
+
+    def session_awaited(self, why: str) -> None:
+        """A session cannot be had now because of `why`: said of the output where it needs one to begin."""
+        self._session.delayed(why)
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is an account that can be asked now."""
+        return self._account is not None and self._account.online
+
+    @property
+    def account(self) -> Account | None:
+        """The account, for the signalling of a video chat."""
+        return self._account
+
+    def reconnect(self, why: str, *, new_key: bool = False) -> None:
+        """Break the connection, and ask Telegram before the next one; with `new_key` the old key is revoked."""
+        self._ask_again = True
+        self._new_key |= new_key
+        self.stream = None
+        if self._adapter is not None:
+            self._adapter.lose(why)
+
+    async def find_stream(self) -> None:
+        """Find the live stream of a connection that was made without asking; raises TelegramRefused, SessionError.
+
+        Where none runs, what is sent goes nowhere: the connection is broken, and the next one starts a live stream.
+        """
+        account = self._account
+        if account is None:
+            return
+        live = await self._live_of(account)
+        call = await live.running()
+        if call is None or not call.rtmp:
+            self.reconnect("no live stream runs in the chat; it is started")
+        elif account is self._account:
+            self.ended.clear()
+            self.stream = Stream(live=live, call=call)
+
+    async def leave(self) -> None:
+        """Take the account out of the live stream that it looked at; within a second, or not at all."""
+        if self._live is None or not self.asks:
+            return
+        try:
+            async with asyncio.timeout(1.0):
+                await self._live.leave()
+        except (TimeoutError, SessionError) as trouble:
+            log.info("the live stream was not left, Telegram does that itself", why=type(trouble).__name__)
+
+    # One attempt
+
+    def _attempt(self, cancelled: threading.Event) -> Adapter:
+        self._adapter = TelegramAdapter(
+            self._reach, loop=self._loop, cancelled=cancelled, failed=self._failed_in_thread
+        )
+        return self._adapter
+
+    def _failed_in_thread(self, error: OutputError) -> None:
+        self._loop.call_soon_threadsafe(self._failed, error)
+
+    def _failed(self, error: OutputError) -> None:
+        self._plan.failed(self._clock.monotonic())
+        if isinstance(error, OutputRejected):
+            # A key that was revoked elsewhere is refused like this; the server does not say why.
+            self._ask_again = True
+
+    async def _reach(self, cancelled: threading.Event) -> Adapter:
+        """The adapter of the way that is taken; waits for a session where nothing can be done without."""
+        while True:
+            account = self._account
+            if account is None:
+                if (kept := self._kept.address()) is not None:
+                    return self._on(Transport.RTMP, self._make_rtmp(kept, cancelled))
+                await self._session.over()
+                continue
+            way = self._plan.choose(self._clock.monotonic())
+            try:
+                if way is Transport.CALL:
+                    chat = await self._make_room(account)
+                    return self._on(way, self._call_adapter(chat, cancelled))
+                return self._on(way, self._make_rtmp(await self._address(account), cancelled))
+            except TelegramRefused as refused:
+                if self._plan.refused():
+                    log.info("telegram gives no live stream here, the video chat is tried", word=refused.word)
+                    continue
+                raise OutputRejected(refused.what, remedy=refused.remedy) from refused
+            except SessionError as trouble:
+                kept = self._kept.address() if way is Transport.RTMP else None
+                if kept is None:
+                    raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
+                if not isinstance(trouble, SessionEnded):
+                    log.warning("telegram cannot be asked, the kept key is used", why=trouble.what)
+                return self._on(way, self._make_rtmp(kept, cancelled))
+
+    def _on(self, way: Transport, adapter: Adapter) -> Adapter:
+        if way is not self.transport:
+            log.info("telegram output goes another way", transport=str(way))
+            self.stream = None
+        self.transport = way
+        return adapter
+
+    def _call_adapter(self, chat: Chat, cancelled: threading.Event) -> Adapter:
+        if self._make_call is None:
+            raise OutputRejected("the video chat is no way here", remedy="set TELEGRAM_TRANSPORT=rtmp or auto")
+        adapter = self._make_call(chat, cancelled)
+        self.call = adapter.call
+        return adapter
+
+    def went_on_air(self) -> None:
+        """The handler said that media is taken."""
+        self._plan.on_air()
+
+    async def _address(self, account: Account) -> RtmpAddress:
+        """Where to publish now, with a live stream there; raises TelegramRefused, SessionError."""
+        now = self._clock.monotonic()
+        fresh = self._asked_at is not None and now - self._asked_at < ASK_SECONDS
+        if fresh and not self._ask_again and (kept := self._kept.address()) is not None:
+            return kept
+        try:
+            address = await self._ask(account)
+        except TelegramRefused as refused:
+            lookup = import_module("tg_video_streamer.telegram.chat.lookup")
+            if not lookup.is_stale(refused) or self._live is None:
+                raise
+            # A kept chat that Telegram no longer knows by these numbers is looked up again, once.
+            lookup.forget_chat(self._store)
+            self._live = None
+            address = await self._ask(account)
+        self._asked_at, self._ask_again = now, False
+        return address
+
+    async def _ask(self, account: Account) -> RtmpAddress:
+        live = await self._live_of(account)
+        access = await live.access(revoke=self._new_key)
+        if self._new_key:
+            log.warning("live stream has a new key")
+        self._new_key = False
+        call = await self._ensured(live)
+        self._kept.keep(access.url, access.key)
+        self.ended.clear()
+        self.stream = Stream(live=live, call=call)
+        return access.address()
+
+    async def _ensured(self, live: LiveStream) -> RunningCall:
+        """The live stream, started where there is none; an empty video chat of our own makes room for it."""
+        if self._plan.may_change:
+            call = await live.running()
+            if call is not None and not call.rtmp and call.participants <= 1:
+                await live.end(call)
+        return await live.ensure(self._title())
+
+    async def _make_room(self, account: Account) -> Chat:
+        """One call a chat: where the way may change, our own live stream makes room for the video chat; the chat."""
+        live = await self._live_of(account)
+        if self._plan.may_change:
+            call = await live.running()
+            if call is not None and call.rtmp:
+                await live.end(call)
+        return live.chat
+
+    async def _live_of(self, account: Account) -> LiveStream:
+        if self._live is None:
+            lookup = import_module("tg_video_streamer.telegram.chat.lookup")
+            livestream = import_module("tg_video_streamer.telegram.livestream.livestream")
+            chat = await lookup.find_chat(account, self._reference, self._store)
+            made: LiveStream = livestream.LiveStream(account, chat)
+            self._live = made
+        return self._live

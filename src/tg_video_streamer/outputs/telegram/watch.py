@@ -1,0 +1,209 @@
+"""Looks after a live stream while it is on air: proof of its arrival, viewers, title, and its end by an administrator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import SessionError, SessionUnreachable, StreamerError, TelegramRefused
+from tg_video_streamer.events import Event, ProofChanged, Rung, WentOn
+from tg_video_streamer.outputs.state import OutputState
+from tg_video_streamer.outputs.telegram.telegram import Stream, TelegramOutput
+from tg_video_streamer.outputs.telegram.transport_plan import Transport
+from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Look, Proof, ProofState, Remedy, judge
+from tg_video_streamer.telegram.livestream.title import PAUSE_SECONDS, TitlePacer
+
+log = structlog.get_logger(__name__)
+
+_TRYING = frozenset({OutputState.CONNECTING, OutputState.RETRYING})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WatchPace:
+    """How often is looked, and how patiently."""
+
+    look_seconds: float = 5.0
+    grace_seconds: float = GRACE_SECONDS
+    title_seconds: float = PAUSE_SECONDS
+    new_key_seconds: float = 3600.0
+    """A key is revoked at most once in so long: whoever else publishes with it is cut off by that."""
+
+
+class StreamWatch:
+    """Runs in the event loop beside one TelegramOutput."""
+
+    def __init__(
+        self,
+        output: TelegramOutput,
+        *,
+        name: str,
+        clock: Clock,
+        publish: Callable[[ProofChanged], None],
+        pace: WatchPace | None = None,
+    ) -> None:
+        self._output = output
+        self._name = name
+        self._clock = clock
+        self._publish = publish
+        self._pace = pace or WatchPace()
+        self._titles = TitlePacer(pause_seconds=self._pace.title_seconds)
+        self._state = ProofState()
+        self._bytes = 0
+        self._key_at: float | None = None
+        self._titled: Stream | None = None
+        self._trouble = ""
+        self.viewers: int | None = None
+        """Who watches, without the account itself; None where it is not known."""
+
+    @property
+    def proof(self) -> str:
+        """`proven`, `unproven`, `missing`, or empty where nothing leaves or it is too early to tell."""
+        return str(self._state.proof)
+
+    @property
+    def title(self) -> str:
+        """What the live stream is called when it starts."""
+        return self._titles.wanted
+
+    def on_event(self, event: Event) -> None:
+        """Follow the item on air; subscribe this to the event bus."""
+        if isinstance(event, WentOn) and event.rung in {Rung.ITEM, Rung.KEPT}:
+            self._titles.want(event.title)
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self.look()
+            try:
+                async with asyncio.timeout(self._pace.look_seconds):
+                    await self._output.ended.wait()
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """Look once."""
+        report = self._output.handler.status()
+        on_air = report.state is OutputState.ON_AIR
+        leaving = on_air and report.bytes_sent > self._bytes
+        self._bytes = report.bytes_sent
+        if on_air:
+            self._output.went_on_air()
+        if self._output.transport is Transport.CALL:
+            self._output.ended.clear()
+            await self._look_at_call(report.state, leaving=leaving)
+            return
+        if leaving and self._output.stream is None and self._output.asks:
+            await self._find()
+        stream = self._output.stream
+        newest = None
+        if self._output.ended.is_set():
+            self._ended()
+        elif stream is not None and self._output.asks:
+            newest = await self._asked(stream)
+            if self._output.stream is not stream:
+                return
+        else:
+            self.viewers = None
+        self._judge(leaving=leaving, newest=newest)
+
+    async def _look_at_call(self, state: OutputState, *, leaving: bool) -> None:
+        """The video chat's own checks tell whether Telegram's media server has our stream, and mend it; here it is told."""
+        call, proof = self._output.call, Proof.UNKNOWN
+        self.viewers = await self._viewers_of_call()
+        if call is not None and (leaving or (call.proof is Proof.MISSING and state in _TRYING)):
+            proof = call.proof
+        self._turned(replace(ProofState(), proof=proof))
+
+    async def _viewers_of_call(self) -> int | None:
+        call = self._output.call
+        if call is None or not self._output.asks:
+            return None
+        try:
+            return await call.viewers()
+        except (SessionError, TelegramRefused) as trouble:
+            self._told(trouble)
+            return None
+
+    async def _find(self) -> None:
+        try:
+            await self._output.find_stream()
+        except (SessionError, TelegramRefused) as trouble:
+            self._told(trouble)
+
+    async def _asked(self, stream: Stream) -> int | None:
+        """How far the stream has come; None where Telegram gives no answer. Its trouble is told once."""
+        try:
+            call = await stream.live.look(stream.call)
+            if call is None:
+                self._ended()
+                return None
+            self.viewers = stream.live.viewers(call)
+            await self._follow_title(stream)
+            newest = await stream.live.newest_milliseconds(call)
+        except (SessionError, TelegramRefused) as trouble:
+            self._told(trouble)
+            return None
+        self._trouble = ""
+        return newest
+
+    async def _follow_title(self, stream: Stream) -> None:
+        now = self._clock.monotonic()
+        if stream is not self._titled:
+            self._titled = stream
+            self._titles.shown = stream.call.title
+        title = self._titles.due(now)
+        if not title:
+            return
+        try:
+            await stream.live.set_title(stream.call, title)
+        except SessionUnreachable as trouble:
+            self._titles.refused(now, trouble.seconds)
+        except TelegramRefused as refused:
+            # Not to be asked again for every item: the right to do it is missing.
+            self._titles.refused(now, 3600.0)
+            log.warning("live stream keeps its title", why=str(refused))
+        else:
+            self._titles.set(title, now)
+
+    def _ended(self) -> None:
+        self._output.ended.clear()
+        self.viewers = None
+        log.warning("live stream was ended in the chat and is started again")
+        self._output.reconnect("the live stream was ended by an administrator of the chat; it is started again")
+
+    def _judge(self, *, leaving: bool, newest: int | None) -> None:
+        now = self._clock.monotonic()
+        look = Look(at=now, leaving=leaving, newest_milliseconds=newest)
+        self._turned(judge(self._state, look, grace_seconds=self._pace.grace_seconds))
+        self._mend(now)
+
+    def _turned(self, state: ProofState) -> None:
+        """This is what is known now; a change is published."""
+        before, self._state = self._state.proof, state
+        if self._state.proof is not before:
+            self._publish(ProofChanged(wall=self._clock.wall(), output=self._name, proof=str(self._state.proof)))
+            if self._state.proof is Proof.PROVEN:
+                log.info("telegram has the stream", output=self._name)
+
+    def _mend(self, now: float) -> None:
+        """Do what the state asks for."""
+        if self._state.remedy is Remedy.NONE:
+            return
+        rested = self._key_at is None or now - self._key_at >= self._pace.new_key_seconds
+        new_key = self._state.remedy is Remedy.NEW_KEY and rested
+        if new_key:
+            self._key_at = now
+        what = "bytes leave, but Telegram does not see the live stream"
+        log.warning(what, output=self._name, remedy="a new key" if new_key else "a new connection")
+        self._output.reconnect(
+            f"{what}; {'a new key is asked for' if new_key else 'connecting again'}", new_key=new_key
+        )
+
+    def _told(self, trouble: StreamerError) -> None:
+        if str(trouble) != self._trouble:
+            self._trouble = str(trouble)
+            log.warning("telegram cannot be asked about the live stream", why=self._trouble)

@@ -1,0 +1,18 @@
+"""What viewers see at one moment, for whoever tells of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tg_video_streamer.playout.source import Showing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnAir:
+    """One moment of the programme."""
+
+    showing: Showing
+    since_wall: float
+    reason: str
+    own_seconds: float
+    """Position in the showing's own time."""

@@ -1,0 +1,292 @@
+"""The playout: the programme's only clock; publishes every frame when it is due and records what was on air."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import FeedError
+from tg_video_streamer.events import CameOff, EventBus, Rung, SourceFailed, WentOn
+from tg_video_streamer.media import FRAMES_PER_SECOND, Stamped, seconds
+from tg_video_streamer.playout.cue import Beginnings, appointment
+from tg_video_streamer.playout.fanout import Fanout
+from tg_video_streamer.playout.ladder import Cut, Ladder
+from tg_video_streamer.playout.on_air import OnAir
+from tg_video_streamer.playout.segment import Stretch
+from tg_video_streamer.playout.slate import Slate, SlateReason
+from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.state import CHANNEL_TRANSITIONS, STATE_OF_RUNG, ChannelState
+from tg_video_streamer.state_machine import StateMachine
+
+log = structlog.get_logger(__name__)
+
+SLICE_SECONDS = 0.16
+"""Four frames: how often the playout wakes. Measured: its wake-ups cost ten times as much as the packets themselves."""
+LATE_SECONDS = 2.0
+"""A programme that is later than this (the host was frozen) goes on from now instead of rushing after the clock."""
+
+
+class Change(StrEnum):
+    """What the playout tells its listener about a showing."""
+
+    WENT_ON = "went_on"
+    CAME_OFF = "came_off"
+    """For good: a showing that is set aside has not come off."""
+
+
+Listener = Callable[[Change, Showing, str], None]
+
+
+class Playout:
+    """One programme. Commands may come from any thread; they count from the next frame on.
+
+    `play_until` is the whole of it: `start` runs it in a thread by the clock, tests call it with any time they like.
+    """
+
+    def __init__(self, *, slate: Slate, fanout: Fanout, clock: Clock, events: EventBus, listener: Listener) -> None:
+        """`listener` is called from the playout's thread, for every showing but the slate; it must return at once."""
+        self.beginnings: Beginnings = lambda _: None
+        """Set by whoever has items with a time of their own."""
+        self._fanout = fanout
+        self._clock = clock
+        self._events = events
+        self._listener = listener
+        self._ladder = Ladder(slate, cut=self._record, gone=self._gone, failed=self._failed)
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._epoch: float | None = None
+        self._published = clock.monotonic()
+        self._since_wall = clock.wall()
+        self._gap_before = 0.0
+        self.reason = ""
+        """Why viewers see what they see: the word that the last cut was made for."""
+        self.state = StateMachine(CHANNEL_TRANSITIONS, ChannelState.STARTING)
+        self.gap_seconds = 0.0
+        """By how much the programme was late, in all."""
+        self.skew_seconds = 0.0
+        """The largest lip-sync error so far."""
+        self.splices: Counter[str] = Counter()
+        self._frames_before: Counter[Rung] = Counter()
+
+    # Commands
+
+    def offer(self, showing: Showing) -> None:
+        """`showing` is primed: it follows what is on air, or replaces filler and slate at once; a live one replaces all."""
+        with self._lock:
+            self._ladder.offer(showing)
+        self._wake.set()
+
+    def withdraw(self, showing: Showing) -> bool:
+        """Take back an offer; False where it was taken already."""
+        with self._lock:
+            return self._ladder.withdraw(showing)
+
+    def offer_filler(self, showing: Showing) -> None:
+        """`showing` is primed and covers what the items leave open."""
+        with self._lock:
+            self._ladder.filler = showing
+        self._wake.set()
+
+    def skip(self) -> Showing | None:
+        """Leave what is live, or the item that is on air or waits, at the next frame; which one, None for none."""
+        with self._lock:
+            showing = self._ladder.skip()
+        self._wake.set()
+        return showing
+
+    def cut_to(self, showing: Showing) -> None:
+        """Leave the item for `showing` at the next frame, if that is still on offer."""
+        with self._lock:
+            if self._ladder.next is showing:
+                self._ladder.skip_item()
+        self._wake.set()
+
+    def hold(self, reason: SlateReason) -> None:
+        """Show the slate until `release`; the item waits where it is."""
+        with self._lock:
+            self._ladder.held = reason
+        self._wake.set()
+
+    def release(self) -> None:
+        """Go on where `hold` left."""
+        with self._lock:
+            self._ladder.held = None
+        self._wake.set()
+
+    def explain(self, reason: SlateReason) -> None:
+        """What the slate says when it comes up without a hold."""
+        with self._lock:
+            self._ladder.slate_reason = reason
+
+    # What is true now
+
+    @property
+    def held(self) -> SlateReason | None:
+        """Why the operator holds the programme; None where nobody does."""
+        return self._ladder.held
+
+    @property
+    def item(self) -> Showing | None:
+        """The item that is on air or waits behind filler or slate."""
+        with self._lock:
+            return self._ladder.item
+
+    @property
+    def on_air(self) -> OnAir | None:
+        """What viewers see; None before the first frame."""
+        with self._lock:
+            stretch = self._ladder.stretch
+            if stretch is None:
+                return None
+            return OnAir(
+                showing=stretch.showing,
+                since_wall=self._since_wall,
+                reason=self.reason,
+                own_seconds=seconds(stretch.own_ticks),
+            )
+
+    @property
+    def item_seconds(self) -> float:
+        """How far into `item` the programme is; 0 where there is none."""
+        with self._lock:
+            return seconds(self._ladder.item_ticks)
+
+    @property
+    def program_seconds(self) -> float:
+        """Length of the programme so far: while it grows, the programme advances."""
+        with self._lock:
+            return self._ladder.frames / FRAMES_PER_SECOND
+
+    @property
+    def standstill_seconds(self) -> float:
+        """For how long nothing was published; a programme that advances stays below a fifth."""
+        return self._clock.monotonic() - self._published
+
+    def seconds_by_rung(self) -> dict[Rung, float]:
+        """Length of the programme so far on each rung."""
+        with self._lock:
+            frames = Counter(self._frames_before)
+            if (stretch := self._ladder.stretch) is not None:
+                frames[stretch.showing.rung] += stretch.frames
+        return {rung: frames[rung] / FRAMES_PER_SECOND for rung in Rung}
+
+    # The clock
+
+    def start(self) -> None:
+        """Go on air."""
+        self._thread = threading.Thread(target=self._run, name="playout", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the air; what was on it is recorded."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            if self._ladder.stretch is not None:
+                self._came_off(self._ladder.stretch, "stopped")
+            self.state.move(ChannelState.STOPPING)
+
+    def _run(self) -> None:
+        due = self._clock.monotonic()
+        while not self._stopping:
+            now = self._clock.monotonic()
+            self.play_until(now)
+            due = max(due + SLICE_SECONDS, now)
+            self._wake.wait(max(0.0, due - self._clock.monotonic()))
+            self._wake.clear()
+
+    def play_until(self, now: float) -> None:
+        """Publish every frame that is due at `now`, in seconds of the monotonic clock."""
+        out: list[Stamped] = []
+        with self._lock:
+            ladder = self._ladder
+            if self._epoch is None:
+                self._epoch = now
+            late = now - self._epoch - ladder.frames / FRAMES_PER_SECOND
+            if late > LATE_SECONDS:
+                log.warning("programme was late: the process or the host was frozen", seconds=round(late, 2))
+                self._epoch += late
+                self.gap_seconds += late
+            ladder.appointment = appointment(
+                self.beginnings(ladder.next.key) if ladder.next is not None else None,
+                # Asked each time: a clock on the wall is set now and then.
+                wall=self._clock.wall(),
+                programme_seconds=self._clock.monotonic() - self._epoch,
+            )
+            ladder.obey(now, out)
+            due = int((now - self._epoch) * FRAMES_PER_SECOND + 1e-6) + 1
+            while ladder.frames < due:
+                ladder.frame(now, out)
+        if out:
+            self._fanout.publish(out)
+            self._published = now
+
+    # Records
+
+    def _record(self, cut: Cut) -> None:
+        if cut.left is not None:
+            self._came_off(cut.left, cut.reason)
+            if cut.left.showing.rung is not Rung.SLATE and not cut.set_aside:
+                self._listener(Change.CAME_OFF, cut.left.showing, cut.reason)
+        showing = cut.came.showing
+        self._since_wall = self._clock.wall()
+        self._gap_before = self.gap_seconds
+        self.reason = cut.reason
+        self.splices[cut.reason] += 1
+        self.state.move(STATE_OF_RUNG[showing.rung], cut.reason)
+        log.info("on air", rung=str(showing.rung), reason=cut.reason, title=showing.title)
+        self._events.publish(
+            WentOn(
+                wall=self._since_wall,
+                rung=showing.rung,
+                reason=cut.reason,
+                key=showing.key,
+                title=showing.title,
+                counts=showing.counts and not cut.resumed,
+            )
+        )
+        if showing.rung is not Rung.SLATE:
+            self._listener(Change.WENT_ON, showing, cut.reason)
+
+    def _came_off(self, stretch: Stretch, reason: str) -> None:
+        showing = stretch.showing
+        self._frames_before[showing.rung] += stretch.frames
+        self.skew_seconds = max(self.skew_seconds, stretch.skew_seconds)
+        self._events.publish(
+            CameOff(
+                started=self._since_wall,
+                wall=self._clock.wall(),
+                rung=showing.rung,
+                reason=reason,
+                key=showing.key,
+                title=showing.title,
+                seconds=stretch.frames / FRAMES_PER_SECOND,
+                gap_seconds=self.gap_seconds - self._gap_before,
+                skew_seconds=stretch.skew_seconds,
+            )
+        )
+
+    def _gone(self, showing: Showing, reason: str) -> None:
+        self._listener(Change.CAME_OFF, showing, reason)
+
+    def _failed(self, showing: Showing, error: FeedError) -> None:
+        log.error("source left the air", key=showing.key, title=showing.title, error=str(error))
+        self._events.publish(
+            SourceFailed(
+                wall=self._clock.wall(),
+                stage="program",
+                reason=error.reason,
+                detail=str(error),
+                key=showing.key,
+                title=showing.title,
+            )
+        )

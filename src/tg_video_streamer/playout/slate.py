@@ -1,0 +1,273 @@
+"""The slate: a still picture with the reason why nothing else is on, as packets in memory, which cannot fail."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from io import BytesIO
+from pathlib import Path
+from types import MappingProxyType
+
+import structlog
+
+from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, StreamerError
+from tg_video_streamer.ffmpeg.binary import fingerprint
+from tg_video_streamer.ffmpeg.generated import still_command
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
+from tg_video_streamer.playout.slate_image import BAD_IMAGE_EXIT_CODE, CardRequest
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_TEXT = "We\u2019ll be right back"
+_DRAW_SECONDS = 20.0
+_ENCODE_SECONDS = 60.0
+_BACKGROUND_NICE = 10
+_GROUND = (11, 14, 22)
+
+
+class SlateReason(StrEnum):
+    """Why the slate is up; viewers read the sentence, operators see the word."""
+
+    STARTING = "starting"
+    PLAYLIST_EMPTY = "playlist_empty"
+    SOURCE_FAILED = "source_failed"
+    PAUSED = "paused"
+    OPERATOR = "operator"
+    SCHEDULED = "scheduled"
+    STOPPING = "stopping"
+
+
+SENTENCES: Mapping[SlateReason, str] = MappingProxyType(
+    {
+        SlateReason.STARTING: "The programme is about to start.",
+        SlateReason.PLAYLIST_EMPTY: "The next programme is being prepared.",
+        SlateReason.SOURCE_FAILED: "We lost the picture and are getting it back.",
+        SlateReason.PAUSED: "The programme is paused.",
+        SlateReason.OPERATOR: "The programme continues shortly.",
+        SlateReason.SCHEDULED: "The next programme begins in a moment.",
+        SlateReason.STOPPING: "The broadcast is ending. Thank you for watching.",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Still:
+    """One card, encoded: a closed GOP, and what a decoder needs for it."""
+
+    headers: CodecHeaders
+    frames: tuple[Packet, ...]
+    silence: bytes
+
+
+class Slate:
+    """The cards in memory; begins with the general one, `complete` adds one for each reason."""
+
+    def __init__(self, workshop: _Workshop, general: _Still, reasons: Mapping[SlateReason, str]) -> None:
+        self._workshop = workshop
+        self._general = general
+        self._reasons = reasons
+        self._cards: dict[SlateReason, tuple[Packet, ...]] = {}
+
+    @property
+    def headers(self) -> CodecHeaders:
+        """The codec headers that everything on this programme has."""
+        return self._general.headers
+
+    @property
+    def silence(self) -> bytes:
+        """One raw AAC packet of silence, as an encoder gives it in the middle of long silence."""
+        return self._general.silence
+
+    def gop(self, reason: SlateReason) -> tuple[Packet, ...]:
+        """50 frames at ticks 0, 120, … that begin with a keyframe; the general card where `reason` has none (yet).
+
+        May be called from any thread. The sound to them is `silence`.
+        """
+        return self._cards.get(reason, self._general.frames)
+
+    async def complete(self) -> None:
+        """Make the cards of all reasons, one after the other, at low priority; one that fails is logged and left out."""
+        for reason, sentence in self._reasons.items():
+            try:
+                still = await self._workshop.still(sentence, nice=_BACKGROUND_NICE)
+                if still.headers != self.headers:
+                    raise ForeignHeaders(f"the card for {reason} has other codec headers than the general one")
+            except StreamerError as error:
+                log.warning("slate card failed, the general one is shown instead", slate=str(reason), error=str(error))
+            else:
+                self._cards[reason] = still.frames
+        await asyncio.to_thread(self._workshop.forget_old_cards)
+
+
+async def prepare_slate(
+    house: HouseFormat,
+    *,
+    ffmpeg: Path,
+    text: str = "",
+    image: Path | None = None,
+    cache_dir: Path,
+    reasons: Mapping[SlateReason, str] = SENTENCES,
+) -> Slate:
+    """A slate with its general card; call `complete` in a task for the others.
+
+    `text` is the large line (with an image: over it; without either, a default), `image` the operator's picture, which
+    is replaced by the plain card, with a WARNING, where it cannot be used. Encoded cards are kept in `cache_dir`.
+    Raises EncoderFailed where ffmpeg cannot make the house format at all.
+    """
+    workshop = _Workshop(house, ffmpeg=ffmpeg, text=text, image=image, cache_dir=cache_dir)
+    return Slate(workshop, await workshop.still("", nice=0), reasons)
+
+
+async def draw_card(house: HouseFormat, *, text: str, reason: str = "", image: Path | None = None) -> bytes:
+    """A card of the house size as PNG, drawn in a child process; for whoever needs a picture where a source has none.
+
+    Raises EncoderFailed where it cannot be drawn, and ValueError where it is only the image that cannot be used.
+    """
+    request = CardRequest(width=house.width, height=house.height, text=text, reason=reason, image=str(image or ""))
+    command = [sys.executable, "-I", "-m", "tg_video_streamer.playout.slate_image"]
+    done = await run(command, stdin=json.dumps(asdict(request)).encode(), timeout_seconds=_DRAW_SECONDS)
+    if done.returncode == BAD_IMAGE_EXIT_CODE:
+        raise ValueError(done.stderr_tail)
+    if done.returncode != 0:
+        raise EncoderFailed(f"a card could not be drawn (exit code {done.returncode}): {done.stderr_tail}")
+    return done.stdout
+
+
+class _Workshop:
+    """Draws, encodes and keeps cards; each under a name that changes with all that it depends on."""
+
+    def __init__(self, house: HouseFormat, *, ffmpeg: Path, text: str, image: Path | None, cache_dir: Path) -> None:
+        self._house = house
+        self._ffmpeg = ffmpeg
+        self._image = image
+        self._text = text if text or image is not None else DEFAULT_TEXT
+        self._cache_dir = cache_dir
+        self._used: set[Path] = set()
+
+    async def still(self, sentence: str, *, nice: int) -> _Still:
+        """The card that says `sentence`, kept or new."""
+        kept_at = await asyncio.to_thread(self._kept_at, sentence)
+        self._used.add(kept_at)
+        still = await asyncio.to_thread(_load, kept_at)
+        if still is not None:
+            return still
+        matroska = await self._encode(await self._draw(sentence), nice=nice)
+        still = await asyncio.to_thread(_demux, matroska)
+        await asyncio.to_thread(_keep, kept_at, matroska)
+        return still
+
+    def forget_old_cards(self) -> None:
+        """Remove kept cards of other texts, formats and versions."""
+        for path in self._cache_dir.glob("slate-*.card"):
+            if path not in self._used:
+                path.unlink(missing_ok=True)
+
+    async def _draw(self, sentence: str) -> bytes:
+        try:
+            return await draw_card(self._house, text=self._text, reason=sentence, image=self._image)
+        except ValueError as error:
+            remedy = "correct SLATE_IMAGE; the plain card is shown"
+            log.warning("the slate's image cannot be used", image=str(self._image), error=str(error), remedy=remedy)
+        except StreamerError as error:
+            log.warning("the slate's card could not be drawn, trying without the image", error=str(error))
+        self._image = None
+        self._text = self._text or DEFAULT_TEXT
+        try:
+            return await draw_card(self._house, text=self._text, reason=sentence)
+        except StreamerError as error:
+            log.warning("the slate's card could not be drawn, it stays dark", error=str(error))
+        size = (self._house.width, self._house.height)
+        return b"P6 %d %d 255\n" % size + bytes(_GROUND) * (size[0] * size[1])
+
+    async def _encode(self, picture: bytes, *, nice: int) -> bytes:
+        done = await run(
+            still_command(self._house, self._ffmpeg), stdin=picture, timeout_seconds=_ENCODE_SECONDS, nice=nice
+        )
+        if done.returncode != 0:
+            raise EncoderFailed(
+                f"ffmpeg could not encode the slate (exit code {done.returncode}): {done.stderr_tail}",
+                remedy="check FFMPEG_ARGS and the ffmpeg that is installed",
+            )
+        return done.stdout
+
+    def _kept_at(self, sentence: str) -> Path:
+        image = fingerprint(self._image) if self._image is not None else ""
+        design = hashlib.sha256((Path(__file__).parent / "slate_image.py").read_bytes()).hexdigest()
+        facts = [
+            still_command(self._house, self._ffmpeg),
+            fingerprint(self._ffmpeg),
+            self._text,
+            sentence,
+            image,
+            design,
+        ]
+        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        return self._cache_dir / f"slate-{digest[:32]}.card"
+
+
+def _load(kept_at: Path) -> _Still | None:
+    """The kept card; None where there is none that is whole."""
+    try:
+        content = kept_at.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("a kept slate card cannot be read and is made again", path=str(kept_at), error=error.strerror)
+        return None
+    digest, matroska = content[:32], content[32:]
+    if hashlib.sha256(matroska).digest() != digest:
+        log.warning("a kept slate card is damaged and is made again", path=str(kept_at))
+        return None
+    return _demux(matroska)
+
+
+def _keep(kept_at: Path, matroska: bytes) -> None:
+    """Write it beside and rename, so that no half of it is ever read. A full disk costs only the next start's speed."""
+    beside = kept_at.with_suffix(f".{os.getpid()}")
+    try:
+        kept_at.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(hashlib.sha256(matroska).digest() + matroska)
+        beside.replace(kept_at)
+    except OSError as error:
+        log.warning("a slate card cannot be kept for the next start", path=str(kept_at), error=error.strerror)
+        with suppress(OSError):  # the very disk that has just refused: the warning above has said so
+            beside.unlink()
+
+
+def _demux(matroska: bytes) -> _Still:
+    """One GOP and a packet of silence out of what our own ffmpeg wrote. Raises EncoderFailed where it is not that."""
+    import av  # noqa: PLC0415 - 90 ms to import, in a thread of its own and only once needed
+
+    try:
+        with av.open(BytesIO(matroska), mode="r", format="matroska") as container:
+            video, audio = container.streams.video[0], container.streams.audio[0]
+            headers = CodecHeaders(
+                video=bytes(video.codec_context.extradata or b""), audio=bytes(audio.codec_context.extradata or b"")
+            )
+            frames: list[Packet] = []
+            sound: list[bytes] = []
+            for packet in container.demux(video, audio):
+                if packet.size == 0:
+                    continue
+                if packet.stream is audio:
+                    sound.append(bytes(packet))
+                else:
+                    ticks = len(frames) * FRAME_TICKS
+                    key = bool(packet.is_keyframe)
+                    frames.append(Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=key, data=bytes(packet)))
+    except (av.FFmpegError, IndexError) as error:
+        raise EncoderFailed(f"the encoded slate cannot be read: {error}") from error
+    keyframes = [frame.ticks for frame in frames if frame.keyframe]
+    if len(frames) != GOP_FRAMES or keyframes != [0] or len(sound) < 10 or not (headers.video and headers.audio):
+        what = f"{len(frames)} frames, {len(keyframes)} keyframes and {len(sound)} audio packets"
+        raise EncoderFailed(f"the encoded slate is not one GOP with sound: {what}", remedy="check FFMPEG_ARGS")
+    return _Still(headers=headers, frames=tuple(frames), silence=sound[len(sound) // 2])

@@ -1,0 +1,186 @@
+"""Draws the slate's picture; run as a child process, so that the service never imports Pillow nor opens foreign images.
+
+`python -m tg_video_streamer.playout.slate_image` reads a `CardRequest` as JSON on stdin and writes a PNG of exactly that size to
+stdout. Exit code 3 with one line on stderr: the operator's image cannot be used.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from tg_video_streamer.ffmpeg.font import roboto
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont
+
+BAD_IMAGE_EXIT_CODE = 3
+
+_NIGHT = (11, 14, 22)
+# Lighter, but of the same hue: a gradient of hues comes out of the encoder as coloured rings.
+_GLOW = (37, 40, 48)
+_ACCENT = (92, 160, 255)
+_WHITE = (240, 243, 248)
+_GREY = (160, 171, 190)
+_LARGEST_PIXELS = 50_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CardRequest:
+    """What the card shows: a large line, a smaller one below it, perhaps on the operator's own image."""
+
+    width: int
+    height: int
+    text: str
+    """May be empty where there is an image: then the image speaks for itself."""
+    reason: str
+    """May be empty."""
+    image: str
+    """Path of a picture that fills the card, or empty for the plain dark one."""
+
+
+class BadImage(Exception):
+    """The operator's image is missing, no picture, or too large."""
+
+
+def draw(request: CardRequest) -> bytes:
+    """The card as PNG. Raises BadImage."""
+    if request.image:
+        card = _operators_image(request)
+        _draw_on_image(card, request)
+    else:
+        card = _plain_card(request)
+        _draw_centred(card, request)
+    target = BytesIO()
+    card.save(target, "PNG", compress_level=1)
+    return target.getvalue()
+
+
+def _operators_image(request: CardRequest) -> Image:
+    """The image, fitted into the frame and never stretched, on the same dark ground as the plain card."""
+    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    Image.MAX_IMAGE_PIXELS = _LARGEST_PIXELS
+    try:
+        with Image.open(request.image) as opened:
+            if opened.width * opened.height > _LARGEST_PIXELS:
+                raise BadImage(f"it has more than {_LARGEST_PIXELS // 1_000_000} million pixels")
+            upright = ImageOps.exif_transpose(opened).convert("RGBA")
+    except UnidentifiedImageError as error:
+        raise BadImage("it is no picture that can be read") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadImage(getattr(error, "strerror", None) or str(error)) from error
+    fitted = ImageOps.contain(upright, (request.width, request.height), Image.Resampling.LANCZOS)
+    card = Image.new("RGB", (request.width, request.height), _NIGHT)
+    corner = ((request.width - fitted.width) // 2, (request.height - fitted.height) // 2)
+    card.paste(fitted, corner, fitted)
+    return card
+
+
+def _plain_card(request: CardRequest) -> Image:
+    """A dark ground with a faint glow behind the words. No noise against bands: it made the GOP ten times as large."""
+    from PIL import Image  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    size = (request.width, request.height)
+    glow = Image.eval(Image.radial_gradient("L"), lambda level: max(0, 200 - level)).resize(size)
+    return Image.composite(Image.new("RGB", size, _GLOW), Image.new("RGB", size, _NIGHT), glow)
+
+
+def _draw_centred(card: Image, request: CardRequest) -> None:
+    from PIL import ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    pen = ImageDraw.Draw(card)
+    unit = request.height / 100
+    large, title = _fitted(pen, request.text, "Medium", round(9 * unit), request)
+    small, reason = _fitted(pen, request.reason, "Regular", round(4 * unit), request)
+    title_height = _height(pen, title, large)
+    gap = 5 * unit if title and reason else 0.0
+    top = (request.height - title_height - gap - _height(pen, reason, small)) / 2
+    middle = request.width / 2
+    if title:
+        bar = (middle - 5 * unit, top - 5 * unit, middle + 5 * unit, top - 4.4 * unit)
+        pen.rounded_rectangle(bar, radius=0.3 * unit, fill=_ACCENT)
+    pen.multiline_text((middle, top), title, fill=_WHITE, font=large, anchor="ma", align="center")
+    below = (middle, top + title_height + gap)
+    pen.multiline_text(below, reason, fill=_GREY, font=small, anchor="ma", align="center")
+
+
+def _draw_on_image(card: Image, request: CardRequest) -> None:
+    """The words at the lower left, on a shade that leaves the image visible and the words readable on any image."""
+    from PIL import Image, ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    if not (request.text or request.reason):
+        return
+    pen = ImageDraw.Draw(card)
+    unit = request.height / 100
+    large, title = _fitted(pen, request.text, "Medium", round(7 * unit), request)
+    small, reason = _fitted(pen, request.reason, "Regular", round(3.6 * unit), request)
+    title_height = _height(pen, title, large)
+    gap = 2.5 * unit if title and reason else 0.0
+    top = request.height - 7 * unit - title_height - gap - _height(pen, reason, small)
+    shade_top = max(0, round(top - 14 * unit))
+    size = (request.width, request.height - shade_top)
+    shade = Image.linear_gradient("L").resize(size).point(lambda level: min(225, level * 2))
+    card.paste(Image.new("RGB", size, _NIGHT), (0, shade_top), shade)
+    left = 6 * unit
+    pen.multiline_text((left, top), title, fill=_WHITE, font=large)
+    pen.multiline_text((left, top + title_height + gap), reason, fill=_GREY, font=small)
+
+
+def _fitted(pen: ImageDraw, text: str, face: str, size: int, request: CardRequest) -> tuple[FreeTypeFont, str]:
+    """The largest font, up to `size` pixels, in which the wrapped text takes at most half of the card."""
+    limit = (request.width * 0.86, request.height * 0.5)
+    while True:
+        font = _font(face, size)
+        wrapped = "\n".join(_wrapped(pen, line, font, limit[0]) for line in text.splitlines())
+        left, top, right, bottom = pen.multiline_textbbox((0, 0), wrapped, font=font)
+        if size <= 10 or (right - left <= limit[0] and bottom - top <= limit[1]):
+            return font, wrapped
+        size = max(10, round(size * 0.85))
+
+
+def _wrapped(pen: ImageDraw, line: str, font: FreeTypeFont, width: float) -> str:
+    """Broken at spaces, and where a word alone is too long, in the word."""
+    lines: list[str] = []
+    for word in line.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and pen.textlength(longer, font=font) <= width:
+            lines[-1] = longer
+            continue
+        lines.append("")
+        for letter in word:
+            if lines[-1] and pen.textlength(lines[-1] + letter, font=font) > width:
+                lines.append("")
+            lines[-1] += letter
+    return "\n".join(lines)
+
+
+def _height(pen: ImageDraw, text: str, font: FreeTypeFont) -> float:
+    return float(pen.multiline_textbbox((0, 0), text, font=font)[3]) if text else 0.0
+
+
+def _font(face: str, size: int) -> FreeTypeFont:
+    from PIL import ImageFont  # noqa: PLC0415 - only the child process has Pillow loaded
+
+    return ImageFont.truetype(str(roboto(face)), size)
+
+
+def main() -> int:
+    """Draw what stdin asks for."""
+    request = CardRequest(**json.load(sys.stdin))
+    try:
+        picture = draw(request)
+    except BadImage as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_IMAGE_EXIT_CODE
+    sys.stdout.buffer.write(picture)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The channel's state: what a viewer sees, as one word."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tg_video_streamer.events import Rung
+from tg_video_streamer.state_machine import Transitions
+
+
+class ChannelState(StrEnum):
+    """What is on the air.
+
+    starting ──► on_air ◄──► on_filler
+       │          ▲  │          ▲  │
+       │          │  ▼          │  │
+       ├────► on_slate ◄────────┼──┘
+       └────────────────────────┘
+    and from each of them ──► stopping.
+    """
+
+    STARTING = "starting"
+    ON_AIR = "on_air"
+    ON_FILLER = "on_filler"
+    ON_SLATE = "on_slate"
+    STOPPING = "stopping"
+
+
+_ANY = frozenset({ChannelState.ON_AIR, ChannelState.ON_FILLER, ChannelState.ON_SLATE, ChannelState.STOPPING})
+
+CHANNEL_TRANSITIONS: Transitions[ChannelState] = {
+    ChannelState.STARTING: _ANY,
+    ChannelState.ON_AIR: _ANY - {ChannelState.ON_AIR},
+    ChannelState.ON_FILLER: _ANY - {ChannelState.ON_FILLER},
+    ChannelState.ON_SLATE: _ANY - {ChannelState.ON_SLATE},
+    ChannelState.STOPPING: frozenset(),
+}
+
+STATE_OF_RUNG = {
+    Rung.LIVE: ChannelState.ON_AIR,
+    Rung.ITEM: ChannelState.ON_AIR,
+    Rung.KEPT: ChannelState.ON_AIR,
+    Rung.FILLER: ChannelState.ON_FILLER,
+    Rung.SLATE: ChannelState.ON_SLATE,
+}
+"""What the channel is, by the rung that viewers are on."""

@@ -1,0 +1,68 @@
+"""Reads the settings again while the channel is on air, puts in force what can change, and names what needs a restart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from tg_video_streamer.envfile.read import read_env_file
+from tg_video_streamer.errors import ConfigError, ControlError
+from tg_video_streamer.logs import configure_logs
+from tg_video_streamer.settings.settings import KEYS, Check, LoadedSettings, Settings, load_settings, secret_values
+
+log = structlog.get_logger(__name__)
+
+CHANGEABLE = frozenset(
+    {"MEDIA_DIRS", "BUFFER_SECONDS", "YTDLP_PROXY", "YTDLP_COOKIES", "YTDLP_ARGS", "LOG_FORMAT"}
+    | {"WEB_TOKEN", "WEB_VIEWER_TOKEN"}
+    | {"LOGO", "CLOCK", "NOW_PLAYING"}
+)
+"""What counts at once, or from the next item on."""
+ELSEWHERE = frozenset({"API_ID", "API_HASH", "SESSION_STRING", "SESSION_STRING_SPARE", "TELEGRAM_PROXY"})
+"""What the keeper of the session reads again by itself."""
+
+
+class SettingsReload:
+    """The settings that are in force, and the way to newer ones."""
+
+    def __init__(
+        self, loaded: LoadedSettings, apply: Callable[[Settings], None], *, checks: tuple[Check, ...] = ()
+    ) -> None:
+        """`apply` gets settings in which only what is CHANGEABLE differs from those in force."""
+        self._env_file = loaded.env_file
+        self._in_force = loaded.settings
+        self._apply = apply
+        self._checks = checks
+        self._secrets = secret_values(loaded.settings)
+        named = read_env_file(loaded.env_file).values if loaded.env_file is not None else {}
+        # What the file named at the start, systemd has put into the environment too: a line that was taken out since
+        # must not come back from there.
+        self._environment = {key: value for key, value in os.environ.items() if key not in named}
+
+    def reload(self) -> str:
+        """Read them; what has changed, for people. Raises ControlError where they are wrong: the old ones stay."""
+        if self._env_file is None:
+            return ""
+        fresh = self._read(self._environment)
+        changed = {key for key in KEYS if getattr(fresh, key.lower()) != getattr(self._in_force, key.lower())}
+        now, later = sorted(changed & CHANGEABLE), sorted(changed - CHANGEABLE - ELSEWHERE)
+        if now:
+            self._in_force = self._in_force.model_copy(update={key.lower(): getattr(fresh, key.lower()) for key in now})
+            self._secrets |= secret_values(self._in_force)
+            configure_logs(self._in_force.log_format, secrets=self._secrets)
+            self._apply(self._in_force)
+        log.info("settings read again", in_force=now, after_restart=later)
+        words = [f"now in force: {', '.join(now)}"] if now else []
+        words += [f"only after a restart: {', '.join(later)}"] if later else []
+        return "; ".join(words)
+
+    def _read(self, environment: Mapping[str, str]) -> Settings:
+        try:
+            return load_settings(self._env_file, environment, checks=self._checks).settings
+        except ConfigError as error:
+            raise ControlError(
+                f"the settings are wrong and stay as they were: {'; '.join(error.problems)}",
+                remedy="correct them and reload again",
+            ) from error

@@ -1,1 +1,0 @@
-"""Whether the service as a whole does its job: health, watchdog, quarantine of sources."""

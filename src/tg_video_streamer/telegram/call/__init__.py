@@ -1,0 +1,1 @@
+"""Taking part in a video chat: signalling, join budget, and the worker child."""

@@ -1,0 +1,270 @@
+"""The signalling of a video chat: finds or opens the chat's call, joins it, watches that we are in it, and leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from telethon.tl import types
+from telethon.tl.functions.channels import GetFullChannelRequest
+from telethon.tl.functions.messages import GetFullChatRequest
+from telethon.tl.functions.phone import (
+    CheckGroupCallRequest,
+    CreateGroupCallRequest,
+    GetGroupCallRequest,
+    JoinGroupCallRequest,
+    LeaveGroupCallRequest,
+)
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import SessionUnreachable, StreamerError, TelegramRefused
+from tg_video_streamer.state_machine import StateMachine
+from tg_video_streamer.telegram.call.call_budget import JoinBudget
+from tg_video_streamer.telegram.call.call_state import CALL_TRANSITIONS, CallState
+from tg_video_streamer.telegram.client.account import Account
+from tg_video_streamer.telegram.livestream.delivery import Proof
+
+log = structlog.get_logger(__name__)
+
+CHECK_SECONDS = 4.0
+"""How often Telegram wants to be asked whether its media server still has us (phone.checkGroupCall)."""
+_ENDED = frozenset({"GROUPCALL_INVALID", "GROUPCALL_FORBIDDEN"})
+_REMOVED = frozenset({"GROUPCALL_JOIN_MISSING"})
+PASSING = _ENDED | _REMOVED | {"GROUPCALL_ALREADY_STARTED", "GROUPCALL_SSRC_DUPLICATE_MUCH"}
+"""Refusals that a new attempt overcomes."""
+_REMEDIES = {
+    "CHAT_ADMIN_REQUIRED": "make the account an administrator with the right to manage video chats, or open the chat by hand",
+    "JOIN_AS_PEER_INVALID": "only its owner may speak as the channel; join as the account itself",
+    "GROUPCALL_ANONYMOUS_FORBIDDEN": "an anonymous administrator cannot join; join as the channel",
+}
+
+
+class GroupCall:
+    """Our part in one chat's video chat, over all attempts; every coroutine is for the event loop's thread.
+
+    `lost` and `pause` may be read from any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: Callable[[], Account],
+        peer: types.InputPeerChannel | types.InputPeerChat,
+        clock: Clock,
+        as_channel: bool = False,
+        title: str | None = None,
+    ) -> None:
+        """`account` gives the connected one of the moment, or raises SessionError.
+
+        `as_channel`: appear as the channel `peer`, which only its creator may. `title`: of a call that we open.
+        """
+        self._account = account
+        self._peer = peer
+        self._join_as = peer if as_channel else types.InputPeerSelf()
+        self._title = title
+        self._budget = JoinBudget(clock)
+        self._machine = StateMachine(CALL_TRANSITIONS, CallState.OUT, self._changed)
+        self._listening_to: Account | None = None
+        self._call: types.InputGroupCall | None = None
+        self._source = 0
+        self.lost = ""
+        """Why we are no longer in the call; empty while we are, or never were."""
+        self.proof = Proof.UNKNOWN
+        """Whether Telegram's media server has our stream, as it said last."""
+
+    @property
+    def state(self) -> CallState:
+        """Where we stand."""
+        return self._machine.state
+
+    def pause(self) -> float:
+        """Seconds until `join` is allowed; 0 for now."""
+        return self._budget.pause()
+
+    async def ready(self) -> None:
+        """Whether there is an account to join with. Raises SessionError."""
+        self._account()
+
+    async def join(self, payload: str, source: int) -> str:
+        """Join with the payload of a new worker, and its audio source; what Telegram answers to it, as JSON.
+
+        Raises SessionEnded, SessionUnreachable (network, or FLOOD_WAIT, which `pause` then keeps), TelegramRefused.
+        """
+        if (pause := self._budget.pause()) > 0:
+            raise SessionUnreachable("the video chat was joined too often", seconds=pause)
+        self._machine.move(CallState.JOINING)
+        self.lost, self.proof = "", Proof.UNKNOWN
+        try:
+            answer = await self._join(payload, source)
+        except BaseException as error:
+            if isinstance(error, SessionUnreachable):
+                self._budget.flooded(error.seconds)
+            self._machine.move(CallState.REFUSED, str(error))
+            raise
+        self._budget.joined()
+        self._machine.move(CallState.JOINED)
+        return answer
+
+    async def check(self) -> None:
+        """Ask Telegram whether we are still in it, and set `lost` where not. Raises SessionEnded.
+
+        That Telegram cannot be asked says nothing about the call.
+        """
+        call, source = self._call, self._source
+        if self.state is not CallState.JOINED or call is None:
+            return
+        try:
+            present = await self._account().invoke(CheckGroupCallRequest(call=call, sources=[source]))
+        except TelegramRefused as refused:
+            if refused.word not in _ENDED | _REMOVED:
+                raise
+            if source == self._source:
+                self._gone("the video chat was ended" if refused.word in _ENDED else "removed from the video chat")
+        except SessionUnreachable as trouble:
+            log.warning("video chat cannot be checked", why=trouble.what)
+            self.proof = Proof.UNPROVEN
+        else:
+            self._checked(source, seen=source in present)
+
+    def _checked(self, source: int, *, seen: bool) -> None:
+        if source != self._source:
+            return
+        self.proof = Proof.PROVEN if seen else Proof.MISSING
+        if not seen:
+            self._lose("Telegram's media server no longer has our stream")
+
+    async def viewers(self) -> int | None:
+        """Participants without ourselves; None where we are not in the call. Raises SessionError, TelegramRefused."""
+        call = self._call
+        if self.state is not CallState.JOINED or call is None:
+            return None
+        about = await self._account().invoke(GetGroupCallRequest(call=call, limit=1))
+        return max(0, int(about.call.participants_count) - 1)
+
+    async def leave(self) -> None:
+        """Be out of it; whether Telegram could be told is logged."""
+        call, self._call = self._call, None
+        if self.state is CallState.JOINED:
+            self._budget.lost()
+        self._machine.move(CallState.OUT)
+        self.lost = ""
+        if call is None:
+            return
+        try:
+            await self._account().invoke(LeaveGroupCallRequest(call=call, source=self._source), timeout_seconds=3.0)
+        except TelegramRefused as refused:
+            if refused.word not in _ENDED | _REMOVED:
+                log.warning("video chat not left", why=refused.word)
+        except StreamerError as error:
+            log.warning("video chat not left", why=error.what)
+
+    async def _join(self, payload: str, source: int) -> str:
+        account = self._account()
+        self._listen(account)
+        try:
+            call = await self._open_call(account)
+            self._call, self._source = call, source
+            updates = await self._ask_to_join(account, payload)
+        except TelegramRefused as refused:
+            raise TelegramRefused(
+                refused.what, word=refused.word, remedy=_REMEDIES.get(refused.word, refused.remedy)
+            ) from None
+        answer = ""
+        for update in updates.updates:
+            if isinstance(update, types.UpdateGroupCallParticipants):
+                self._warn_if_muted(update)
+            elif isinstance(update, types.UpdateGroupCallConnection) and not update.presentation:
+                answer = update.params.data
+        if not answer:
+            raise SessionUnreachable("Telegram let us into the video chat without saying where to connect")
+        return answer
+
+    async def _ask_to_join(self, account: Account, payload: str) -> Any:
+        """The one request that Telegram counts, so only it counts against the budget."""
+        request = JoinGroupCallRequest(
+            call=self._call,
+            join_as=self._join_as,
+            params=types.DataJSON(payload),
+            muted=False,
+            video_stopped=False,
+        )
+        self._budget.attempt()
+        try:
+            return await account.invoke(request)
+        except BaseException:
+            self._budget.lost()
+            raise
+
+    async def _open_call(self, account: Account) -> types.InputGroupCall:
+        """The chat's call, opened by us where there was none."""
+        if (call := await self._current_call(account)) is None:
+            try:
+                updates = await account.invoke(CreateGroupCallRequest(peer=self._peer, title=self._title))
+            except TelegramRefused as refused:
+                if refused.word != "GROUPCALL_ALREADY_STARTED":
+                    raise
+                call = await self._current_call(account)
+            else:
+                return next(
+                    types.InputGroupCall(update.call.id, update.call.access_hash)
+                    for update in updates.updates
+                    if isinstance(update, types.UpdateGroupCall)
+                )
+        if call is None:
+            raise SessionUnreachable("the chat's call comes and goes")
+        about = await account.invoke(GetGroupCallRequest(call=call, limit=1))
+        if about.call.rtmp_stream:
+            raise TelegramRefused(
+                "the chat has an RTMP live stream, and a chat can have one call only",
+                word="GROUPCALL_RTMP_STREAM",
+                remedy="end the live stream in Telegram, or set TELEGRAM_TRANSPORT=rtmp",
+            )
+        return call
+
+    async def _current_call(self, account: Account) -> types.InputGroupCall | None:
+        if isinstance(self._peer, types.InputPeerChannel):
+            channel = types.InputChannel(self._peer.channel_id, self._peer.access_hash)
+            full = await account.invoke(GetFullChannelRequest(channel))
+        else:
+            full = await account.invoke(GetFullChatRequest(self._peer.chat_id))
+        call: types.InputGroupCall | None = full.full_chat.call
+        return call
+
+    def _listen(self, account: Account) -> None:
+        if self._listening_to is not account:
+            self._listening_to = account
+            account.subscribe(self._on_update)
+
+    def _on_update(self, update: Any) -> None:
+        """Told by Telegram sooner than it is asked."""
+        if self.state is not CallState.JOINED or self._call is None:
+            return
+        ended = isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCallDiscarded)
+        if ended and update.call.id == self._call.id:
+            self._gone("the video chat was ended")
+        elif isinstance(update, types.UpdateGroupCallParticipants) and update.call.id == self._call.id:
+            if any(one.left and one.source == self._source for one in update.participants):
+                self._gone("removed from the video chat")
+            self._warn_if_muted(update)
+
+    def _warn_if_muted(self, update: types.UpdateGroupCallParticipants) -> None:
+        for one in update.participants:
+            if one.source == self._source and one.muted and not one.left and not one.can_self_unmute:
+                log.warning("muted in the video chat: only an administrator can let viewers hear it")
+
+    def _gone(self, why: str) -> None:
+        """Lost, with nothing left to leave."""
+        if self.state is CallState.JOINED:
+            self._call = None
+            self._lose(why)
+
+    def _lose(self, why: str) -> None:
+        if self.state is not CallState.JOINED:
+            return
+        self._budget.lost()
+        self._machine.move(CallState.LOST, why)
+        self.lost = why
+
+    def _changed(self, old: CallState, new: CallState, why: str) -> None:
+        log.info("video chat changed", old=str(old), new=str(new), why=why)

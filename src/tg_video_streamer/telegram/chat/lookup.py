@@ -1,0 +1,109 @@
+"""From a chat reference to the chat, by asking Telegram; what was found once is kept for the account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from telethon.tl import functions, types
+
+from tg_video_streamer.errors import TelegramRefused
+from tg_video_streamer.telegram.chat.dialogs import listed_chats
+from tg_video_streamer.telegram.chat.reference import Chat, ChatReference, ReferenceKind
+from tg_video_streamer.telegram.client.account import Account
+from tg_video_streamer.telegram.client.state_file import Keystore
+
+_RECORD = "chat"
+_STALE = frozenset({"CHANNEL_INVALID", "CHAT_ID_INVALID", "PEER_ID_INVALID"})
+
+
+def is_stale(refused: TelegramRefused) -> bool:
+    """Whether Telegram does not know a kept chat any longer, so that it must be looked up anew."""
+    return refused.word in _STALE
+
+
+def input_peer(chat: Chat) -> Any:
+    """The chat as requests name it."""
+    if chat.small:
+        return types.InputPeerChat(chat.id)
+    return types.InputPeerChannel(chat.id, chat.access_hash)
+
+
+async def find_chat(account: Account, reference: ChatReference, store: Keystore) -> Chat:
+    """The chat, kept or looked up; raises TelegramRefused (its word tells why), SessionError."""
+    kept = store.get(_RECORD)
+    if (kept.get("kind"), kept.get("text"), kept.get("user_id")) == (reference.kind, reference.text, account.user_id):
+        try:
+            return Chat.from_json(kept)
+        except (KeyError, TypeError, ValueError):
+            # Not what was written: it is looked up as if it had not been kept.
+            forget_chat(store)
+    chat = await _look_up(account, reference)
+    record = {"kind": str(reference.kind), "text": reference.text, "user_id": account.user_id}
+    store.put(_RECORD, record | chat.as_json())
+    return chat
+
+
+def forget_chat(store: Keystore) -> None:
+    """Look it up anew next time."""
+    store.put(_RECORD, {})
+
+
+async def _look_up(account: Account, reference: ChatReference) -> Chat:
+    if reference.kind is ReferenceKind.NAME:
+        found = await account.invoke(functions.contacts.ResolveUsernameRequest(reference.text))
+        chats = [chat for chat in found.chats if chat.id == getattr(found.peer, "channel_id", 0)]
+        if not chats:
+            raise _refused("the name in CHAT_ID belongs to a person or bot", "PEER_ID_INVALID")
+        return _chat(chats[0])
+    if reference.kind is ReferenceKind.INVITE:
+        return await _invited(account, reference.text)
+    if reference.kind is ReferenceKind.GROUP:
+        found = await account.invoke(functions.messages.GetChatsRequest([reference.number]))
+        if not found.chats:
+            raise _refused("the account is in no group with the id in CHAT_ID", "CHAT_ID_INVALID")
+        return _chat(found.chats[0])
+    return await _listed(account, reference.number)
+
+
+async def _invited(account: Account, digest: str) -> Chat:
+    """The chat of an invitation, which is accepted where the account is no member yet."""
+    told = await account.invoke(functions.messages.CheckChatInviteRequest(digest))
+    if (chat := getattr(told, "chat", None)) is not None and not isinstance(told, types.ChatInvitePeek):
+        return _chat(chat)
+    try:
+        joined = await account.invoke(functions.messages.ImportChatInviteRequest(digest))
+    except TelegramRefused as refused:
+        if refused.word != "INVITE_REQUEST_SENT":
+            raise
+        what = "the account has asked to join the chat of CHAT_ID"
+        raise TelegramRefused(what, word=refused.word, remedy="let an administrator accept it") from refused
+    return _chat(joined.chats[0])
+
+
+async def _listed(account: Account, channel_id: int) -> Chat:
+    """A channel by its id, for which the account's own list of chats must be read: ids alone are no access."""
+    async for chat in listed_chats(account):
+        if chat.id == channel_id and isinstance(chat, types.Channel | types.ChannelForbidden):
+            return _chat(chat)
+    raise _refused("the account is in no channel or group with the id in CHAT_ID", "CHANNEL_INVALID")
+
+
+def _chat(told: Any) -> Chat:
+    """What Telegram tells of a chat, as ours; raises TelegramRefused where the account may not enter it."""
+    if isinstance(told, types.ChannelForbidden | types.ChatForbidden):
+        what = "the account was removed from the chat of CHAT_ID, or is not let in"
+        raise TelegramRefused(
+            what, word="CHAT_FORBIDDEN", remedy="let an administrator add the account, or correct CHAT_ID"
+        )
+    if isinstance(told, types.ChatEmpty):
+        raise _refused("Telegram knows nothing of the chat of CHAT_ID", "CHAT_ID_INVALID")
+    if isinstance(told, types.Chat) and told.migrated_to is not None:
+        moved = told.migrated_to
+        return Chat(id=moved.channel_id, access_hash=moved.access_hash, small=False, title=told.title)
+    small = isinstance(told, types.Chat)
+    return Chat(id=told.id, access_hash=0 if small else told.access_hash or 0, small=small, title=told.title)
+
+
+def _refused(what: str, word: str) -> TelegramRefused:
+    remedy = "add the account to it, or correct CHAT_ID (https://t.me/… links and @names work too)"
+    return TelegramRefused(what, word=word, remedy=remedy)

@@ -1,0 +1,116 @@
+"""What the account does in its chat besides streaming: answers messages, keeps a pinned one, knows the admins."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from telethon.tl import functions, types
+
+from tg_video_streamer.errors import TelegramRefused
+from tg_video_streamer.telegram.chat.lookup import find_chat, input_peer
+from tg_video_streamer.telegram.chat.messages import ChatMessage, read_message
+from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
+from tg_video_streamer.telegram.client.account import Account
+from tg_video_streamer.telegram.client.state_file import Keystore
+
+_MOST_ADMINS = 200
+_GONE = frozenset({"MESSAGE_ID_INVALID", "MESSAGE_EMPTY", "MESSAGE_EDIT_TIME_EXPIRED", "MESSAGE_AUTHOR_REQUIRED"})
+
+
+class ChatRoom:
+    """One chat and one account; every method may raise SessionError and TelegramRefused."""
+
+    def __init__(self, account: Account, chat: Chat) -> None:
+        self._account = account
+        self._peer = input_peer(chat)
+        self.chat = chat
+
+    @property
+    def own_id(self) -> int:
+        """The account's number."""
+        return self._account.user_id
+
+    @property
+    def chat_id(self) -> int:
+        """The chat's number."""
+        return self.chat.id
+
+    def follow(self, heard: Callable[[ChatMessage], None]) -> None:
+        """Call `heard` with each new message of the chat from now on."""
+
+        def on_update(update: Any) -> None:
+            message = read_message(update, self.chat, self.own_id)
+            if message is not None:
+                heard(message)
+
+        self._account.subscribe(on_update)
+
+    async def admins(self) -> frozenset[int]:
+        """The numbers of all who administer the chat now."""
+        if self.chat.small:
+            full = await self._account.invoke(functions.messages.GetFullChatRequest(self.chat.id))
+            listed = full.full_chat.participants.participants
+            kinds = (types.ChatParticipantAdmin, types.ChatParticipantCreator)
+            return frozenset(one.user_id for one in listed if isinstance(one, kinds))
+        channel = types.InputChannel(self._peer.channel_id, self._peer.access_hash)
+        wanted = types.ChannelParticipantsAdmins()
+        found = await self._account.invoke(
+            functions.channels.GetParticipantsRequest(channel, wanted, offset=0, limit=_MOST_ADMINS, hash=0)
+        )
+        return frozenset(one.user_id for one in found.participants)
+
+    async def user_id(self, name: str) -> int:
+        """The number of the user `@name`; 0 where the name is no user's."""
+        try:
+            found = await self._account.invoke(functions.contacts.ResolveUsernameRequest(name.removeprefix("@")))
+        except TelegramRefused as refused:
+            if refused.word in {"USERNAME_NOT_OCCUPIED", "USERNAME_INVALID"}:
+                return 0
+            raise
+        return int(getattr(found.peer, "user_id", 0))
+
+    async def send(self, text: str, *, reply_to: int | None = None) -> int:
+        """Write `text`, plain and without a preview of links; the number of the message."""
+        to = types.InputReplyToMessage(reply_to) if reply_to is not None else None
+        told = await self._account.invoke(
+            functions.messages.SendMessageRequest(
+                self._peer, text, no_webpage=True, reply_to=to, random_id=secrets.randbits(63)
+            )
+        )
+        return _sent_id(told)
+
+    async def edit(self, message_id: int, text: str) -> bool:
+        """Make a message of ours say `text`; False where it is there no longer."""
+        request = functions.messages.EditMessageRequest(self._peer, message_id, message=text, no_webpage=True)
+        try:
+            await self._account.invoke(request)
+        except TelegramRefused as refused:
+            if refused.word in _GONE:
+                return False
+            if refused.word != "MESSAGE_NOT_MODIFIED":
+                raise
+        return True
+
+    async def pin(self, message_id: int) -> None:
+        """Pin a message without telling everybody."""
+        await self._account.invoke(functions.messages.UpdatePinnedMessageRequest(self._peer, message_id, silent=True))
+
+
+async def enter(account: Account, reference: ChatReference, store: Keystore) -> ChatRoom:
+    """The room of CHAT_ID; raises SessionError and TelegramRefused."""
+    return ChatRoom(account, await find_chat(account, reference, store))
+
+
+def _sent_id(told: Any) -> int:
+    """The number of the message that was sent, which each kind of answer tells in its own place."""
+    if isinstance(told, types.UpdateShortSentMessage):
+        return int(told.id)
+    for update in told.updates:
+        if isinstance(update, types.UpdateMessageID):
+            return int(update.id)
+    for update in told.updates:
+        if isinstance(update, types.UpdateNewMessage | types.UpdateNewChannelMessage):
+            return int(update.message.id)
+    raise TelegramRefused("Telegram did not say which number the message has", word="MESSAGE_ID_UNKNOWN")

@@ -1,0 +1,1 @@
+"""Telethon's client: credentials, connection limits, errors and deadlines."""

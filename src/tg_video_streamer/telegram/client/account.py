@@ -1,0 +1,230 @@
+"""One connected Telegram account: told endings apart, reconnects with restraint, and answers each call in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from telethon import TelegramClient, events
+from telethon.tl.functions.updates import GetStateRequest
+from telethon.tl.functions.users import GetUsersRequest
+from telethon.tl.tlobject import TLRequest
+from telethon.tl.types import InputUserSelf
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import SessionEnded, SessionUnreachable
+from tg_video_streamer.telegram.client.client import make_client, make_session
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.data_centres import OtherCentres
+from tg_video_streamer.telegram.client.deadline import ConnectionBroke, within
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
+
+__all__ = ["Account", "Credentials"]
+
+log = structlog.get_logger(__name__)
+OnUpdate = Callable[[Any], None]
+
+
+class Account:
+    """One connected client; every method is for the event loop's thread.
+
+    Telethon never reconnects by itself here: a lost connection is opened anew by one task, as often as the limiter
+    allows, and what the server then says tells an ended session from a broken line. A request without an answer is sent
+    again when the connection is back, as MTProto asks of clients, or fails with SessionUnreachable at its own timeout.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        clock: Clock,
+        limiter: ConnectionLimiter,
+        ended: Callable[[SessionEnded], None],
+        heartbeat_seconds: float = 30.0,
+    ) -> None:
+        """`ended` is called once if the session ends after `connect`; a session is asked every `heartbeat_seconds`."""
+        self._credentials = credentials
+        self._clock = clock
+        self._limiter = limiter
+        self._ended = ended
+        self._heartbeat_seconds = heartbeat_seconds
+        self._client: TelegramClient | None = None
+        self._centres = OtherCentres(credentials, clock=clock)
+        self._online = asyncio.Event()
+        self._ending: SessionEnded | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._on_update: list[OnUpdate] = []
+        self.user_id = 0
+
+    @property
+    def online(self) -> bool:
+        """Whether the connection stands now."""
+        return self._online.is_set()
+
+    @property
+    def data_centre(self) -> int:
+        """The number of the data centre that the account lives in; 0 before the first connection."""
+        return int(self._client.session.dc_id) if self._client is not None else 0
+
+    def subscribe(self, on_update: OnUpdate) -> None:
+        """Call `on_update` with each raw update (a Telethon TL object) from now on, after reconnections too."""
+        self._on_update.append(on_update)
+        if self._client is not None:
+            self._client.add_event_handler(_as_handler(on_update), events.Raw)
+
+    async def connect(self, *, timeout_seconds: float = 10.0) -> None:
+        """Connect and ask whether the session is valid; raises SessionEnded, SessionUnreachable, ConfigError."""
+        self._session = await make_session(self._credentials)
+        await self._open(timeout_seconds)
+        self._watcher = asyncio.create_task(self._watch(), name="telegram account")
+
+    async def invoke(self, request: TLRequest, *, timeout_seconds: float = 10.0, dc_id: int | None = None) -> Any:
+        """The answer to one request; raises SessionEnded, SessionUnreachable, TelegramRefused.
+
+        `dc_id` asks another data centre than the account's own, with an authorisation that its own one hands out.
+        """
+        deadline = self._clock.monotonic() + timeout_seconds
+        while True:
+            client = await self._connected(deadline - self._clock.monotonic())
+            if dc_id is not None and dc_id != client.session.dc_id:
+                call = self._centres.invoke(client, dc_id, request)
+            else:
+                call = client(request)
+            try:
+                return await within(call, deadline - self._clock.monotonic(), broken=client.disconnected)
+            except ConnectionBroke:
+                # The limiter's pauses keep this from spinning, the deadline ends it.
+                if client is self._client:
+                    self._online.clear()
+            except SessionEnded as ending:
+                self._finish(ending)
+                raise
+
+    async def _connected(self, seconds: float) -> TelegramClient:
+        """The client once it is online; raises SessionEnded, or SessionUnreachable after `seconds`."""
+        try:
+            await asyncio.wait_for(self._online.wait(), max(seconds, 0.0))
+        except TimeoutError:
+            raise SessionUnreachable("Telegram is not connected now") from None
+        if self._ending is not None:
+            raise self._ending
+        if self._client is None:
+            raise SessionUnreachable("the connection to Telegram is closed")
+        return self._client
+
+    async def close(self) -> None:
+        """Disconnect; whoever waits for an answer gets SessionUnreachable."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.cancel()
+            await asyncio.wait({watcher})
+        self._online.clear()
+        await self._centres.close()
+        await self._discard()
+        if watcher is not None and not watcher.cancelled() and (defect := watcher.exception()) is not None:
+            raise defect
+
+    async def _open(self, timeout_seconds: float) -> None:
+        """One attempt within the limiter's rules; raises SessionEnded, SessionUnreachable."""
+        pause = self._limiter.pause()
+        if pause > timeout_seconds:
+            raise SessionUnreachable("too many connections to Telegram in the last minute", seconds=pause)
+        await asyncio.sleep(pause)
+        client = make_client(self._credentials, self._session)
+        self._client = client
+        for on_update in self._on_update:
+            client.add_event_handler(_as_handler(on_update), events.Raw)
+        self._limiter.attempt()
+        try:
+            self.user_id = await within(_greet(client), timeout_seconds)
+        except BaseException:
+            self._limiter.lost()
+            await self._discard()
+            raise
+        self._limiter.connected()
+        self._online.set()
+
+    async def _watch(self) -> None:
+        """Hold the connection until the session ends."""
+        try:
+            while True:
+                why = await self._until_lost()
+                self._online.clear()
+                self._limiter.lost()
+                log.warning("telegram connection lost", why=why)
+                await self._discard()
+                await self._reopen()
+                log.info("telegram connection is back")
+        except SessionEnded as ending:
+            self._finish(ending)
+            await self._discard()
+
+    async def _until_lost(self) -> str:
+        """Wait until the connection breaks, and say why; raises SessionEnded where a heartbeat tells so."""
+        client = self._client
+        assert client is not None, "a connection is watched without a client"  # noqa: S101 - the same
+        broken = client.disconnected
+        while not (await asyncio.wait({broken}, timeout=self._heartbeat_seconds))[0]:
+            try:
+                await within(client(GetStateRequest()), 10.0)
+            except SessionUnreachable as trouble:
+                if trouble.seconds == 0:
+                    broken.cancel()
+                    return trouble.what
+        # What broke it is asked of the server, by connecting again: it knows better than Telethon's background tasks.
+        error = None if broken.cancelled() else broken.exception()
+        return type(error).__name__ if error is not None else "closed"
+
+    async def _reopen(self) -> None:
+        """Attempts until one works; raises SessionEnded."""
+        while True:
+            await asyncio.sleep(self._limiter.pause())
+            try:
+                await self._open(10.0)
+            except SessionUnreachable as trouble:
+                log.warning("telegram cannot be reached", why=trouble.what)
+                await asyncio.sleep(trouble.seconds)
+            else:
+                return
+
+    def _finish(self, ending: SessionEnded) -> None:
+        """Tell once that the session is over, and let nobody wait for it any longer."""
+        if self._ending is not None:
+            return
+        self._ending = ending
+        self._online.set()
+        if self._watcher is not None and self._watcher is not asyncio.current_task():
+            self._watcher.cancel()
+        log.error("telegram session ended", ending=str(ending.ending), why=ending.what)
+        self._ended(ending)
+
+    async def _discard(self) -> None:
+        """Disconnect the present client, if there is one, and everything that Telethon runs for it."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        try:
+            await within(client.disconnect(), 5.0)
+        except SessionUnreachable as trouble:
+            log.warning("telegram connection closed badly", why=trouble.what)
+        # The reason is known by now; read once more, so that nobody complains that it was not.
+        gone = client.disconnected
+        if gone.done() and not gone.cancelled():
+            gone.exception()
+
+
+async def _greet(client: TelegramClient) -> int:
+    """Connect, ask for the state (raw, since get_me() hides a 401), and return the account's id."""
+    await client.connect()
+    await client(GetStateRequest())
+    (user,) = await client(GetUsersRequest([InputUserSelf()]))
+    return int(user.id)
+
+
+def _as_handler(on_update: OnUpdate) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    async def handler(update: Any) -> None:
+        on_update(update)
+
+    return handler

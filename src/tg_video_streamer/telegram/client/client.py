@@ -1,0 +1,105 @@
+"""Telethon's client made from credentials: no file on disk, no sleeping, no reconnecting behind our back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib.util import find_spec
+from typing import Any
+
+from telethon import TelegramClient
+from telethon.crypto import rsa
+from telethon.network import ConnectionTcpFull, ConnectionTcpMTProxyRandomizedIntermediate
+from telethon.sessions import StringSession
+
+from tg_video_streamer.errors import ConfigError, SessionEnding, SessionUnreachable
+from tg_video_streamer.secrets import remember_secret
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.errors import session_ended
+from tg_video_streamer.telegram.client.proxy import ProxyKind, read_proxy
+from tg_video_streamer.telegram.client.session_string import read_session_string, telethon_string
+
+FIRST_DATA_CENTRE = 2
+"""Where a client without a session begins; Telegram sends it on from there."""
+KEY_RETRIES = 3
+"""For who makes a new key: Telethon forgets a key's leading zero byte, so one exchange in 256 fails for nothing."""
+
+_quiet = logging.getLogger("telethon.quiet")
+# Its texts may contain whole requests with codes in them; what matters in them reaches us as errors.
+_quiet.setLevel(logging.CRITICAL + 1)
+
+
+async def make_session(credentials: Credentials) -> StringSession:
+    """The session in memory, pointed at TELEGRAM_SERVER where set; raises SessionEnded (garbage), SessionUnreachable.
+
+    Without a session string it is empty, for a login.
+    """
+    remember_secret(credentials.session, credentials.api_hash)
+    string = telethon_string(read_session_string(credentials.session)) if credentials.session else None
+    session = StringSession(string)
+    if credentials.server:
+        address, port = await _resolved(credentials.server)
+        sent_on = session.dc_id not in {0, FIRST_DATA_CENTRE} and session.server_address == address
+        if not sent_on:  # at login the server itself sent it on to another of its data centres, at a port of its own
+            session.set_dc(session.dc_id or FIRST_DATA_CENTRE, address, port)
+    if credentials.server_key is not None:
+        rsa.add_key(credentials.server_key.read_text(), old=False)
+    return session
+
+
+def make_client(credentials: Credentials, session: StringSession, *, retries: int = 0) -> TelegramClient:
+    """A client that is not connected; raises SessionEnded (wrong_api), ConfigError (proxy).
+
+    `retries` is how often `connect` tries again at once.
+    """
+    if not credentials.api_id or not credentials.api_hash:
+        raise session_ended(SessionEnding.WRONG_API)
+
+    class Client(TelegramClient):  # type: ignore[misc]  # Telethon has no types
+        """Telethon keeps the addresses of the data centres on the class, for ever; this one's class is its own."""
+
+        _config = None
+
+    return Client(
+        session,
+        credentials.api_id,
+        credentials.api_hash,
+        use_ipv6=":" in (session.server_address or ""),
+        request_retries=1,
+        raise_last_call_error=True,
+        connection_retries=retries,
+        retry_delay=0,
+        auto_reconnect=False,
+        flood_sleep_threshold=0,
+        device_model="tg-video-streamer",
+        app_version="1.0",
+        base_logger=_quiet,
+        **_proxy_arguments(credentials.proxy),
+    )
+
+
+def _proxy_arguments(text: str) -> dict[str, Any]:
+    """Telethon's two arguments for the way to the server."""
+    if not text:
+        return {"connection": ConnectionTcpFull}
+    proxy = read_proxy(text)
+    if proxy.kind is ProxyKind.MTPROTO:
+        where = (proxy.host, proxy.port, proxy.secret)
+        return {"connection": ConnectionTcpMTProxyRandomizedIntermediate, "proxy": where}
+    if find_spec("python_socks") is None:
+        # Telethon would go on without the proxy.
+        raise ConfigError(["TELEGRAM_PROXY: SOCKS5 needs the package python-socks, which is not installed"])
+    through = ("socks5", proxy.host, proxy.port, True, proxy.user or None, proxy.password or None)
+    return {"connection": ConnectionTcpFull, "proxy": through}
+
+
+async def _resolved(server: str) -> tuple[str, int]:
+    """IP address and port of `host:port`, since a session string can hold no name."""
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigError(["TELEGRAM_SERVER: write host:port"])
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port))
+    except OSError:
+        raise SessionUnreachable("the host of TELEGRAM_SERVER has no address") from None
+    return str(found[0][4][0]), int(port)

@@ -1,0 +1,82 @@
+"""Connections to other data centres than the account's own, each logged in by an export of the own one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from telethon import TelegramClient
+from telethon.errors import UnauthorizedError
+from telethon.sessions import StringSession
+from telethon.tl.functions.auth import ExportAuthorizationRequest, ImportAuthorizationRequest
+from telethon.tl.functions.help import GetConfigRequest
+from telethon.tl.tlobject import TLRequest
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import SessionUnreachable, TelegramRefused
+from tg_video_streamer.telegram.client.client import KEY_RETRIES, make_client
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
+
+
+class OtherCentres:
+    """One client a data centre, connected when first asked and kept."""
+
+    def __init__(self, credentials: Credentials, *, clock: Clock) -> None:
+        """It has a limiter of its own: trouble of a far centre must not hold back the account's own connection."""
+        self._credentials = credentials
+        self._limiter = ConnectionLimiter(clock)
+        self._clients: dict[int, TelegramClient] = {}
+        self._lock = asyncio.Lock()
+
+    async def invoke(self, own: TelegramClient, dc_id: int, request: TLRequest) -> Any:
+        """Ask data centre `dc_id`; `own` is the account's connected client. Raises what Telethon raises."""
+        client = await self._connected(own, dc_id)
+        try:
+            return await client(request)
+        except UnauthorizedError:
+            # The key of this centre was forgotten; the account's own session is judged by its own centre only.
+            await self._drop(dc_id)
+            raise TelegramRefused("another data centre forgot the account", word="AUTH_KEY_UNREGISTERED") from None
+
+    async def close(self) -> None:
+        """Disconnect from all of them."""
+        for dc_id in list(self._clients):
+            await self._drop(dc_id)
+
+    async def _connected(self, own: TelegramClient, dc_id: int) -> TelegramClient:
+        async with self._lock:
+            client = self._clients.get(dc_id)
+            if client is not None and client.is_connected():
+                return client
+            await self._drop(dc_id)
+            if (pause := self._limiter.pause()) > 0:
+                raise SessionUnreachable("a data centre was tried too often in the last minute", seconds=pause)
+            self._limiter.attempt()
+            try:
+                client = await self._connect(own, dc_id)
+            except BaseException:
+                self._limiter.lost()
+                await self._drop(dc_id)
+                raise
+            self._limiter.connected()
+            return client
+
+    async def _connect(self, own: TelegramClient, dc_id: int) -> TelegramClient:
+        config = await own(GetConfigRequest())
+        options = [one for one in config.dc_options if one.id == dc_id and not (one.cdn or one.media_only or one.ipv6)]
+        if not options:
+            raise TelegramRefused(f"Telegram names no data centre {dc_id}", word="DC_ID_INVALID")
+        session = StringSession()
+        session.set_dc(dc_id, options[0].ip_address, options[0].port)
+        client = make_client(self._credentials, session, retries=KEY_RETRIES)
+        self._clients[dc_id] = client
+        await client.connect()
+        exported = await own(ExportAuthorizationRequest(dc_id))
+        await client(ImportAuthorizationRequest(id=exported.id, bytes=exported.bytes))
+        return client
+
+    async def _drop(self, dc_id: int) -> None:
+        client = self._clients.pop(dc_id, None)
+        if client is not None:
+            await client.disconnect()

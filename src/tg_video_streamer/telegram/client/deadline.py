@@ -1,0 +1,57 @@
+"""A limit around each of Telethon's coroutines, with its errors as the project's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from tg_video_streamer.errors import SessionUnreachable
+from tg_video_streamer.telegram.client.errors import translated
+
+Answer = TypeVar("Answer")
+
+
+class ConnectionBroke(SessionUnreachable):
+    """The line broke before the answer came; nobody knows whether the request was carried out."""
+
+
+async def within(call: Awaitable[Answer], seconds: float, *, broken: asyncio.Future[None] | None = None) -> Answer:
+    """The result of `call`; raises SessionUnreachable after `seconds`, or what `endings` makes of its error.
+
+    It runs as a task of its own, since Telethon cancels what waits when a connection breaks: that must not look like a
+    cancellation of the caller. What had not yet been sent then waits for ever, so `broken` is watched too.
+    """
+    task = asyncio.ensure_future(call)
+    watched: set[asyncio.Future[Any]] = {task} if broken is None else {task, broken}
+    try:
+        await asyncio.wait(watched, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
+        gone = broken is not None and broken.done()
+        if gone and not task.done():
+            # Telethon hands its reason to those who wait just before it reports the end.
+            await asyncio.wait({task}, timeout=0.05)
+        answered = task.done()
+    finally:
+        await _ended(task, broken)
+    if answered and not task.cancelled():
+        if (error := task.exception()) is None:
+            return task.result()
+        told = translated(error)
+        if gone and isinstance(told, SessionUnreachable):
+            raise ConnectionBroke(told.what) from error
+        raise told from error
+    if answered or gone:
+        raise ConnectionBroke("the connection to Telegram broke before the answer came")
+    raise SessionUnreachable(f"Telegram did not answer within {seconds:.0f} s")
+
+
+async def _ended(task: asyncio.Future[Any], broken: asyncio.Future[None] | None) -> None:
+    """Leave nothing behind that runs, or that complains of an error nobody read."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    if broken is None:
+        return
+    if broken.done() and not broken.cancelled():
+        broken.exception()
+    broken.cancel()

@@ -1,0 +1,1 @@
+"""The Telegram session: login, renewal, and the keeper that holds it."""

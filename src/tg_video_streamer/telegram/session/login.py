@@ -1,0 +1,243 @@
+"""Makes a new session of an account: phone, code and password, or a QR code that the phone scans."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from telethon import password
+from telethon.errors import SessionPasswordNeededError
+from telethon.tl import functions, types
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import SessionError, StreamerError, TelegramRefused
+from tg_video_streamer.telegram.client.client import make_session
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.session.login_connection import LoginConnection
+
+SCAN_SECONDS = 600.0
+"""How long QR codes are shown before the login gives up."""
+TRIES = 5
+"""How often a person may mistype; Telegram itself gives up about there."""
+RESEND = "r"
+"""What is typed instead of a code, for another one."""
+
+_WAYS: Final = {
+    "SentCodeTypeApp": "in the Telegram app",
+    "SentCodeTypeSms": "by SMS",
+    "SentCodeTypeSmsWord": "by SMS (a word)",
+    "SentCodeTypeSmsPhrase": "by SMS (a phrase)",
+    "SentCodeTypeCall": "by a phone call",
+    "SentCodeTypeFlashCall": "by a phone call: the code is in its number",
+    "SentCodeTypeMissedCall": "by a missed call: the code is the end of its number",
+    "SentCodeTypeEmailCode": "by e-mail",
+    "SentCodeTypeFragmentSms": "at fragment.com",
+    "SentCodeTypeFirebaseSms": "by SMS",
+}
+
+
+class Prompts(Protocol):
+    """The person at the terminal; a line that is asked for again comes with what was wrong with the last one."""
+
+    async def phone(self, wrong: str) -> str:
+        """The phone number of the account."""
+
+    async def code(self, way: str, wrong: str) -> str:
+        """The code that came by `way`, or RESEND."""
+
+    async def password(self, hint: str, wrong: str) -> str:
+        """The password of the two-step verification, which is not shown."""
+
+    def show(self, url: str) -> None:
+        """Draw `url` as a QR code, in the place of the one before."""
+
+    def tell(self, text: str) -> None:
+        """Say something."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSession:
+    """What a login made."""
+
+    string: str = field(repr=False)
+    """In Telethon's format."""
+    user_id: int
+    name: str
+    data_centre: int
+
+
+@asynccontextmanager
+async def logged_in(
+    credentials: Credentials, prompts: Prompts, *, clock: Clock, qr: bool = False
+) -> AsyncIterator[NewSession]:
+    """Log in and hand out the session to be kept; where the block fails, the session is ended at Telegram too.
+
+    Raises SessionError, TelegramRefused, ConfigError. Nothing of it is ever on a disk.
+    """
+    line = LoginConnection(credentials, await make_session(replace(credentials, session="")), prompts.tell)
+    try:
+        user = await (_by_qr(line, prompts, clock) if qr else _by_phone(line, prompts))
+        try:
+            yield NewSession(
+                string=line.session_string,
+                user_id=int(user.id),
+                name=" ".join(filter(None, (user.first_name, user.last_name))),
+                data_centre=line.data_centre,
+            )
+        except BaseException:
+            await line.log_out()
+            raise
+    finally:
+        await line.close()
+
+
+def _needs_password(error: StreamerError) -> bool:
+    return isinstance(error.__cause__, SessionPasswordNeededError)
+
+
+async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
+    """The user, after phone number, code and perhaps password."""
+    phone, sent = await _code_sent(line, prompts)
+    wrong = ""
+    for _ in range(TRIES):
+        code = await prompts.code(_way(sent), wrong)
+        while code.lower() == RESEND:
+            sent, wrong = await _sent_again(line, phone, sent)
+            code = await prompts.code(_way(sent), wrong)
+        try:
+            answer = await line.ask(functions.auth.SignInRequest(phone, sent.phone_code_hash, code))
+        except TelegramRefused as refused:
+            if refused.word == "PHONE_CODE_EXPIRED":
+                sent, wrong = await _send(line, phone), "that code is no longer valid; a new one is on its way"
+            elif refused.word in {"PHONE_CODE_INVALID", "PHONE_CODE_EMPTY"}:
+                wrong = "that is not the code"
+            else:
+                raise _explained(refused) from refused
+        except SessionError as error:
+            if _needs_password(error):
+                return await _with_password(line, prompts)
+            raise
+        else:
+            return _user(answer)
+    raise SessionError(f"{TRIES} wrong codes", remedy="wait some minutes, then log in again, or use --qr")
+
+
+async def _code_sent(line: LoginConnection, prompts: Prompts) -> tuple[str, Any]:
+    """The phone number, and Telegram's word that a code is on its way to it."""
+    wrong = ""
+    for _ in range(TRIES):
+        phone = re.sub(r"\D", "", await prompts.phone(wrong))
+        if not phone:
+            wrong = "write it with the country's code, such as +44 7700 900123"
+            continue
+        try:
+            return phone, await _send(line, phone)
+        except TelegramRefused as refused:
+            if refused.word != "PHONE_NUMBER_INVALID":
+                raise _explained(refused) from refused
+            wrong = "Telegram knows no such number; write it with the country's code"
+    raise SessionError("no phone number that Telegram knows")
+
+
+async def _send(line: LoginConnection, phone: str) -> Any:
+    """A new code."""
+    known = line.credentials
+    settings = types.CodeSettings()
+    return _checked(await line.begin(functions.auth.SendCodeRequest(phone, known.api_id, known.api_hash, settings)))
+
+
+async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any, str]:
+    """The code by another way where there is one; else the same, and a word about it."""
+    try:
+        return _checked(await line.ask(functions.auth.ResendCodeRequest(phone, sent.phone_code_hash))), ""
+    except TelegramRefused as refused:
+        if refused.word == "PHONE_CODE_EXPIRED":
+            return await _send(line, phone), ""
+        if refused.word == "SEND_CODE_UNAVAILABLE":
+            return sent, "Telegram has no other way to send the code"
+        raise
+
+
+def _checked(sent: Any) -> Any:
+    """A code that is on its way; raises TelegramRefused for Telegram's other answers."""
+    if not isinstance(sent, types.auth.SentCode):
+        what = "Telegram wants something else than a code from this account"
+    elif isinstance(sent.type, types.auth.SentCodeTypeSetUpEmailRequired):
+        what = "Telegram wants an e-mail address for this account first"
+    else:
+        return sent
+    raise TelegramRefused(what, word="SENT_CODE_UNKNOWN", remedy="log in with --qr")
+
+
+def _way(sent: Any) -> str:
+    return _WAYS.get(type(sent.type).__name__, "from Telegram")
+
+
+def _explained(refused: TelegramRefused) -> TelegramRefused:
+    """With a remedy, for the refusals that need one."""
+    remedies = {
+        "PHONE_NUMBER_BANNED": "Telegram banned this number; log in with another account",
+        "PHONE_NUMBER_UNOCCUPIED": "make the account in a Telegram app first",
+        "PHONE_NUMBER_FLOOD": "too many logins of this number; try again tomorrow, or use --qr",
+        "PHONE_PASSWORD_FLOOD": "too many logins of this number; try again tomorrow",
+    }
+    remedy = remedies.get(refused.word, refused.remedy)
+    return TelegramRefused(refused.what, word=refused.word, remedy=remedy)
+
+
+def _user(answer: Any) -> Any:
+    """The user of an authorisation; raises TelegramRefused where the number has no account yet."""
+    if isinstance(answer, types.auth.AuthorizationSignUpRequired):
+        what = "no Telegram account has this number"
+        raise TelegramRefused(what, word="PHONE_NUMBER_UNOCCUPIED", remedy="make the account in a Telegram app first")
+    return answer.user
+
+
+async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
+    """The user, after the password; it goes to Telegram as a proof (SRP) and is kept nowhere."""
+    wrong = ""
+    for _ in range(TRIES):
+        asked = await line.ask(functions.account.GetPasswordRequest())
+        typed = await prompts.password(asked.hint or "", wrong)
+        try:
+            proof = password.compute_check(asked, typed)
+        except ValueError:
+            raise SessionError("Telegram wants a proof of the password that is not known here") from None
+        try:
+            return _user(await line.ask(functions.auth.CheckPasswordRequest(proof)))
+        except TelegramRefused as refused:
+            if refused.word not in {"PASSWORD_HASH_INVALID", "SRP_ID_INVALID"}:
+                raise
+            wrong = "that is not the password"
+    raise SessionError(f"{TRIES} wrong passwords", remedy="wait some minutes, then log in again")
+
+
+async def _by_qr(line: LoginConnection, prompts: Prompts, clock: Clock) -> Any:
+    """The user, after a scan (https://core.telegram.org/api/qr-login)."""
+    known = line.credentials
+    deadline = clock.monotonic() + SCAN_SECONDS
+    while clock.monotonic() < deadline:
+        line.scanned.clear()
+        try:
+            answer = await line.ask(functions.auth.ExportLoginTokenRequest(known.api_id, known.api_hash, []))
+            if isinstance(answer, types.auth.LoginTokenMigrateTo):
+                await line.move_to(answer.dc_id)
+                answer = await line.ask(functions.auth.ImportLoginTokenRequest(answer.token))
+        except SessionError as error:
+            if _needs_password(error):
+                return await _with_password(line, prompts)
+            raise
+        if isinstance(answer, types.auth.LoginTokenSuccess):
+            return _user(answer.authorization)
+        prompts.show(f"tg://login?token={base64.urlsafe_b64encode(answer.token).decode().rstrip('=')}")
+        await line.wait_for_scan(token_seconds(answer.expires.timestamp() - clock.wall()))
+    raise SessionError(f"nobody scanned the code within {SCAN_SECONDS / 60:.0f} minutes", remedy="begin again")
+
+
+def token_seconds(by_our_clock: float) -> float:
+    """How long a QR code is shown; one of the two clocks is wrong where it is not about Telegram's 30 s."""
+    return by_our_clock if 5.0 <= by_our_clock <= 60.0 else 25.0

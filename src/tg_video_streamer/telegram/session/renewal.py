@@ -1,0 +1,203 @@
+"""One cycle of getting a session that works: the settings read again, SESSION_STRING tried, the spare promoted if allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tg_video_streamer.backoff import Backoff
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import (
+    ConfigError,
+    EnvFileUnchanged,
+    SessionAbsent,
+    SessionEnded,
+    SessionError,
+    SessionUnreachable,
+)
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.state_file import Keystore
+
+if TYPE_CHECKING:
+    from tg_video_streamer.telegram.client.account import Account
+
+log = structlog.get_logger(__name__)
+
+TRIES = 3
+PAUSES = Backoff(first=1.0, longest=10.0)
+PROMOTION_SECONDS = 24 * 3600.0
+"""A spare is promoted at most once in so long: what ends two sessions a day is no accident."""
+TOUCH_SECONDS = 24 * 3600.0
+SPARE_COMMAND = "tg-video-streamer session login --spare --write-env"
+_ACCOUNT, _SPARE = "account", "spare"
+
+Ended = Callable[[SessionEnded], None]
+Connect = Callable[[Credentials, Ended], Awaitable["Account"]]
+"""A connected account; raises SessionEnded, SessionUnreachable, ConfigError."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionSettings:
+    """What the settings say of the session now."""
+
+    credentials: Credentials
+    spare: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Renewed:
+    """A session that works."""
+
+    account: Account
+    by_spare: bool
+
+
+class Renewal:
+    """Everything that gets a session without a person; all of it is for the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        read: Callable[[], SessionSettings],
+        write: Callable[[Mapping[str, str | None]], None] | None,
+        connect: Connect,
+        store: Keystore,
+        clock: Clock,
+        tell: Callable[[str, str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`read` and `write` work on the settings file, in a thread; without `write` no spare is promoted.
+
+        `tell` takes a text for people and a word for what it is about.
+        """
+        self._read = read
+        self._write = write
+        self._connect = connect
+        self._store = store
+        self._clock = clock
+        self._tell = tell
+        self._sleep = sleep
+        self._settings: SessionSettings | None = None
+
+    @property
+    def owner_id(self) -> int:
+        """Whose session worked last, as Telegram's number of the user; 0 where none ever did."""
+        return int(self._store.get(_ACCOUNT).get("user_id", 0))
+
+    async def cycle(self, ended: Ended) -> Renewed:
+        """At most three tries with growing pauses; raises the last try's SessionError or ConfigError.
+
+        `ended` is called if the session that was gained ends later.
+        """
+        for number in range(1, TRIES + 1):
+            try:
+                return await self._try(ended)
+            except SessionAbsent:
+                # There is nothing to try.
+                raise
+            except (SessionError, ConfigError) as error:
+                log.info("session try failed", number=number, of=TRIES, why=str(error))
+                if number == TRIES:
+                    raise
+            await self._sleep(PAUSES.pause(number))
+        raise AssertionError("a cycle has a last try")
+
+    async def _try(self, ended: Ended) -> Renewed:
+        settings = await asyncio.to_thread(self._read)
+        self._settings = settings
+        if not settings.credentials.session:
+            raise SessionAbsent("SESSION_STRING is empty")
+        try:
+            account = await self._connect(settings.credentials, ended)
+        except SessionEnded as ending:
+            return await self._promoted(settings, ending, ended)
+        self._store.put(_ACCOUNT, {"user_id": account.user_id})
+        return Renewed(account=account, by_spare=False)
+
+    # The spare takes over
+
+    async def _promoted(self, settings: SessionSettings, ending: SessionEnded, ended: Ended) -> Renewed:
+        """The spare as the session; raises `ending` where that may not or cannot be."""
+        if not settings.spare or settings.spare == settings.credentials.session:
+            raise ending
+        if (why := self._forbidden()) or self._write is None:
+            log.warning("the spare session is not used", why=why or "there is no settings file to write it to")
+            raise ending
+        try:
+            account = await self._connect(replace(settings.credentials, session=settings.spare), ended)
+        except SessionEnded as second:
+            log.warning("the spare session has ended too", why=second.what)
+            raise ending from second
+        if account.user_id != self._store.get(_ACCOUNT).get("user_id"):
+            await account.close()
+            text = f"SESSION_STRING_SPARE belongs to another account and is never used; run: {SPARE_COMMAND}"
+            log.error(text)
+            self._tell(text, "spare")
+            raise ending
+        try:
+            await self._written(settings)
+        except (ConfigError, EnvFileUnchanged) as error:
+            await account.close()
+            raise SessionUnreachable(f"the spare session cannot be written to the settings: {error}") from error
+        return Renewed(account=account, by_spare=True)
+
+    def _forbidden(self) -> str:
+        """Why no spare may be promoted now; empty where it may."""
+        if not self._store.get(_ACCOUNT).get("user_id"):
+            return "the account of SESSION_STRING was never seen, so the spare's cannot be compared with it"
+        promoted = self._store.get(_SPARE).get("promoted_wall")
+        # A clock that was set back makes the difference negative.
+        if isinstance(promoted, int | float) and abs(self._clock.wall() - promoted) < PROMOTION_SECONDS:
+            return "a spare was promoted less than 24 hours ago"
+        return ""
+
+    async def _written(self, settings: SessionSettings) -> None:
+        """Make the spare SESSION_STRING in the file, unless somebody wrote a new one there meanwhile."""
+        write = self._write
+        if write is None or (await asyncio.to_thread(self._read)).credentials.session != settings.credentials.session:
+            raise ConfigError(["SESSION_STRING was changed meanwhile"])
+        # An empty value, and not none: the environment may still hold the old one.
+        await asyncio.to_thread(write, {"SESSION_STRING": settings.spare, "SESSION_STRING_SPARE": ""})
+        self._store.put(_SPARE, {**self._store.get(_SPARE), "promoted_wall": self._clock.wall()})
+        log.warning("the spare session was promoted: it is SESSION_STRING now", remedy=f"run: {SPARE_COMMAND}")
+
+    # The spare is kept alive
+
+    async def touch_spare(self) -> None:
+        """Use the spare for a moment, once a day, so that Telegram does not forget it; what is wrong with it is told."""
+        settings = self._settings
+        if settings is None or not settings.spare:
+            return
+        record = self._store.get(_SPARE)
+        mark = hashlib.sha256(settings.spare.encode()).hexdigest()[:16]
+        now = self._clock.wall()
+        if record.get("mark") == mark and abs(now - float(record.get("touched_wall", 0.0))) < TOUCH_SECONDS:
+            return
+        try:
+            account = await self._connect(replace(settings.credentials, session=settings.spare), _unheard)
+        except SessionUnreachable as trouble:
+            log.info("the spare session could not be tried", why=trouble.what)
+            return
+        except SessionEnded as ending:
+            self._bad_spare(f"the spare session is of no use: {ending.what}; run: {SPARE_COMMAND}")
+        else:
+            same = account.user_id == self._store.get(_ACCOUNT).get("user_id")
+            await account.close()
+            if not same:
+                self._bad_spare(f"SESSION_STRING_SPARE belongs to another account; run: {SPARE_COMMAND}")
+            else:
+                log.info("the spare session works")
+        self._store.put(_SPARE, {**record, "mark": mark, "touched_wall": now})
+
+    def _bad_spare(self, text: str) -> None:
+        log.warning(text)
+        self._tell(text, "spare")
+
+
+def _unheard(_ending: SessionEnded) -> None:
+    """A session that is used for a moment only: its next use tells."""

@@ -1,0 +1,198 @@
+"""Logs in for a person who is not at a terminal: one login at a time, over the same code, kept in the settings file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import ControlError, SessionError, StreamerError
+from tg_video_streamer.secrets import remember_secret
+from tg_video_streamer.state_machine import StateMachine
+from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, TRANSITIONS, DeskState, DeskStep
+
+if TYPE_CHECKING:
+    from tg_video_streamer.telegram.session.login import NewSession
+
+log = structlog.get_logger(__name__)
+
+LOGIN_SECONDS = 600.0
+"""How long a login may take in all, as long as codes to be scanned are shown."""
+
+
+class SessionDesk:
+    """Runs in the event loop as long as the service. All methods but `run` return at once."""
+
+    def __init__(
+        self,
+        *,
+        credentials: Callable[[], Credentials],
+        write: Callable[[Mapping[str, str | None]], None] | None,
+        same_account: Callable[[int], bool],
+        clock: Clock,
+        login_seconds: float = LOGIN_SECONDS,
+    ) -> None:
+        """`credentials` and `write` work on the settings file, in a thread; without `write` there is none to be kept in.
+
+        `same_account` tells whether a user's number is that of the account before, or none is known.
+        """
+        self._credentials = credentials
+        self._write = write
+        self._same_account = same_account
+        self._clock = clock
+        self._login_seconds = login_seconds
+        self._machine = StateMachine(TRANSITIONS, DeskStep.IDLE)
+        self._state = DeskState(step=DeskStep.IDLE)
+        self._wanted: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._answer: asyncio.Future[str] | None = None
+        self._login: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> DeskState:
+        """What the person is shown now."""
+        return self._state
+
+    def begin_qr(self, by: str) -> None:
+        """Begin a login by a QR code; `by` says who wants it, for the log. Raises ControlError."""
+        self._begin("", by)
+
+    def begin_phone(self, phone: str, by: str) -> None:
+        """Begin a login by phone number and code. Raises ControlError."""
+        if not phone.strip():
+            raise ControlError("there is no phone number", remedy="write it with the country's code")
+        self._begin(phone, by)
+
+    def answer(self, step: DeskStep, text: str) -> None:
+        """Answer what `step` asks: the phone number, the code, the password, or `yes` to another account.
+
+        Raises ControlError where the login is not, or no longer, in that step.
+        """
+        answer = self._answer
+        if answer is None or answer.done() or step is not self._state.step:
+            raise ControlError("the login does not wait for that now", remedy="look at the page again")
+        answer.set_result(text.strip())
+
+    def cancel(self) -> None:
+        """Give the login up, unless it is being saved; a session that it has made already is ended at Telegram."""
+        if self._login is not None and self._state.step is not DeskStep.SAVING:
+            self._login.cancel()
+
+    async def run(self) -> None:
+        """Carry out one login after the other, until cancelled."""
+        while True:
+            phone, by = await self._wanted.get()
+            async with asyncio.TaskGroup() as tasks:
+                self._login = tasks.create_task(self._log_in(phone, by), name="login at the desk")
+            self._login = None
+
+    def _begin(self, phone: str, by: str) -> None:
+        if self._write is None:
+            raise ControlError(
+                "the service was started without a settings file, so there is nowhere to keep a session",
+                remedy="start it with --env-file, or set SESSION_STRING in its environment",
+            )
+        if self._state.step not in RESTING:
+            raise ControlError("a login is under way already", remedy="finish or cancel it first")
+        self._move(DeskStep.STARTING)
+        self._wanted.put_nowait((phone, by))
+
+    async def _log_in(self, phone: str, by: str) -> None:
+        log.info("login begun at the desk", by=by, way="phone" if phone else "qr")
+        try:
+            async with asyncio.timeout(self._login_seconds) as limit:
+                account = await self._renewed(phone, limit)
+        except TimeoutError:
+            self._fail(f"the login took longer than {self._login_seconds / 60:.0f} minutes; begin again")
+        except StreamerError as error:
+            self._fail(str(error))
+        except asyncio.CancelledError:
+            self._move(DeskStep.IDLE)
+            log.info("login at the desk cancelled", by=by)
+            raise
+        else:
+            self._move(DeskStep.DONE, account=account, message="the session is kept in the settings file")
+            log.info("login at the desk done", by=by)
+
+    async def _renewed(self, phone: str, limit: asyncio.Timeout) -> str:
+        """Log in and keep the session; whose it is. Raises StreamerError."""
+        login = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.session.login")
+        credentials = await asyncio.to_thread(self._credentials)
+        prompts = _DeskPrompts(self, phone)
+        known = replace(credentials, session="")
+        async with login.logged_in(known, prompts, clock=self._clock, qr=not phone) as made:
+            account = masked_account(made)
+            if not self._same_account(made.user_id):
+                message = "this is another account than before; it may not stream to the chat"
+                if await self.ask(DeskStep.CONFIRM, account=account, message=message) != "yes":
+                    raise SessionError("the login was of another account, and is not kept")
+            # From here on a half would be worse than a delay: a session that is in the file must not be ended.
+            limit.reschedule(None)
+            self._move(DeskStep.SAVING, account=account)
+            remember_secret(made.string)
+            assert self._write is not None, "a login began without a file"  # noqa: S101 - states what `_begin` asks
+            await asyncio.to_thread(self._write, {"SESSION_STRING": made.string})
+        return account
+
+    async def ask(self, step: DeskStep, *, hint: str = "", message: str = "", account: str = "") -> str:
+        """Show `step` and wait for its answer."""
+        assert step in ASKING, "only some steps have an answer"  # noqa: S101 - a defect of ours
+        self._move(step, hint=hint, message=message, account=account)
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            return await self._answer
+        finally:
+            self._answer = None
+
+    def show(self, url: str) -> None:
+        """Show a QR code in the place of the one before."""
+        remember_secret(url)
+        self._move(DeskStep.QR, qr_url=url)
+
+    def _fail(self, why: str) -> None:
+        self._move(DeskStep.FAILED, message=why)
+        log.warning("login at the desk failed", why=why)
+
+    def _move(self, step: DeskStep, **shown: str) -> None:
+        self._machine.move(step)
+        self._state = DeskState(step=step, **shown)
+
+
+class _DeskPrompts:
+    """Implements `login.Prompts`: the person sits at a page."""
+
+    def __init__(self, desk: SessionDesk, phone: str) -> None:
+        self._desk = desk
+        self._phone = phone
+
+    async def phone(self, wrong: str) -> str:
+        """See Prompts; the first number came with the wish to log in."""
+        phone, self._phone = self._phone, ""
+        return phone or await self._desk.ask(DeskStep.PHONE, message=wrong)
+
+    async def code(self, way: str, wrong: str) -> str:
+        """See Prompts."""
+        return await self._desk.ask(DeskStep.CODE, hint=way, message=wrong)
+
+    async def password(self, hint: str, wrong: str) -> str:
+        """See Prompts."""
+        return await self._desk.ask(DeskStep.PASSWORD, hint=hint, message=wrong)
+
+    def show(self, url: str) -> None:
+        """See Prompts."""
+        self._desk.show(url)
+
+    def tell(self, text: str) -> None:
+        """See Prompts."""
+        log.info("login at the desk", told=text)
+
+
+def masked_account(made: NewSession) -> str:
+    """Whose session it is, so that its owner knows it and others do not: `J… D…, number …4321`."""
+    name = " ".join(f"{word[0]}…" for word in made.name.split()) or "no name"
+    return f"{name}, number …{str(made.user_id)[-4:]}"

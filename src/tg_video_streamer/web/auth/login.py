@@ -1,0 +1,97 @@
+"""`/login` and `/logout`: one field for the token, a cookie for who has it, and how to end that."""
+
+from __future__ import annotations
+
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.web.auth.auth import Access
+from tg_video_streamer.web.auth.client_address import own_path
+from tg_video_streamer.web.auth.middleware import refused, wants_json
+from tg_video_streamer.web.auth.visitor import visitor
+from tg_video_streamer.web.json_response import JsonAnswer
+from tg_video_streamer.web.locales.i18n import Words, words_of
+from tg_video_streamer.web.request_body import read_form
+
+_FORM_BYTES = 16 * 1024
+
+
+def login_routes(access: Access) -> list[Route]:
+    """The sign-in page, what it sends, and the sign-out."""
+
+    async def ask(request: Request) -> Response:
+        back = own_path(request.query_params.get("back", "/"))
+        if visitor(request).signed_in:
+            return RedirectResponse(back, status_code=303)
+        return HTMLResponse(_page(request, back))
+
+    async def sign_in(request: Request) -> Response:
+        fields = await read_form(request, limit=_FORM_BYTES)
+        back = own_path(fields.get("back", "/"))
+        try:
+            cookie, session = access.sign_in(request, fields.get("token", ""))
+        except RequestRefused as refusal:
+            if wants_json(request):
+                return refused(request, refusal)
+            headers = {"Retry-After": f"{refusal.seconds:.0f}"} if refusal.seconds else {}
+            return HTMLResponse(_page(request, back, refusal), status_code=refusal.status, headers=headers)
+        answer: Response = RedirectResponse(back, status_code=303)
+        if wants_json(request):
+            answer = JsonAnswer({"ok": True, "result": {"role": session.role, "csrf": session.csrf}})
+        access.set_cookie(answer, cookie)
+        return answer
+
+    async def sign_out(request: Request) -> Response:
+        fields = await read_form(request, limit=_FORM_BYTES)
+        answer = RedirectResponse("/" if access.open_reading else "/login", status_code=303)
+        access.sign_out(request, request.headers.get("x-csrf", fields.get("csrf", "")), answer)
+        return answer
+
+    return [
+        Route("/login", ask),
+        Route("/login", sign_in, methods=["POST"]),
+        Route("/logout", sign_out, methods=["POST"]),
+    ]
+
+
+def _page(request: Request, back: str, refusal: RequestRefused | None = None) -> str:
+    """The document; with what was wrong, it says so where a screen reader hears it first."""
+    words = words_of(request)
+    problem = f'<p class="error" role="alert">{_problem(words, refusal)}</p>' if refusal is not None else ""
+    return f"""<!doctype html>
+<html lang="{words.language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="dark light">
+<title>{words("sign_in")}</title>
+<link rel="icon" href="/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/page.css">
+</head>
+<body>
+<main class="signing-in">
+<form class="card" method="post" action="/login">
+<h1>{words("sign_in")}</h1>
+{problem}
+<input type="hidden" name="back" value="{escape(back)}">
+<p><label for="token">{words("sign_in.token")}</label>
+<input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
+<p><button class="strong">{words("sign_in")}</button></p>
+<p>{words("sign_in.where")} <code>tg-video-streamer token</code></p>
+</form>
+</main>
+</body>
+</html>
+"""
+
+
+def _problem(words: Words, refusal: RequestRefused) -> str:
+    if refusal.status == 401:
+        return words("sign_in.wrong")
+    if refusal.status == 429:
+        return words("sign_in.locked", seconds=f"{refusal.seconds:.0f}")
+    return words("sign_in.refused", what=refusal.what)

@@ -1,0 +1,50 @@
+"""Turns texts of a form or an address into a verb's arguments, by the types in the table of verbs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tg_video_streamer.control.socket.protocol import VERBS, Request, make_request
+from tg_video_streamer.errors import ControlError, RequestRefused
+
+_SWITCH = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
+MOST = 2**31 - 1
+"""The largest whole number that is taken, and its negative the smallest."""
+
+
+def from_texts(name: str, texts: Mapping[str, str]) -> Request:
+    """The request for a verb with its arguments as texts. Raises RequestRefused with 422."""
+    kinds = VERBS[name].arguments
+    return from_values(name, {word: _value(word, text, kinds.get(word, str)) for word, text in texts.items()})
+
+
+def from_values(name: str, values: Mapping[str, Any]) -> Request:
+    """The request for a verb with its arguments as JSON values. Raises RequestRefused with 422."""
+    kinds = VERBS[name].arguments
+    # JSON has one kind of number: 3.0 is a whole one to every schema.
+    values = {
+        word: int(value) if kinds.get(word) is int and type(value) is float and value.is_integer() else value
+        for word, value in values.items()
+    }
+    try:
+        wanted = make_request(name, values)
+    except ControlError as error:
+        raise RequestRefused(error.what, status=422, remedy="see /api/openapi.json for what it takes") from error
+    for word, value in values.items():
+        if isinstance(value, int) and abs(value) > MOST:
+            raise RequestRefused(f"{word} is too large", status=422, remedy=f"send at most {MOST}")
+    return wanted
+
+
+def _value(word: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if (found := _SWITCH.get(text.strip().lower())) is not None:
+            return found
+        raise RequestRefused(f"{word} must be on or off", status=422)
+    if kind is int:
+        if re.fullmatch(r"\s*[+-]?[0-9]{1,10}\s*", text):
+            return int(text)
+        raise RequestRefused(f"{word} must be a whole number", status=422)
+    return text

@@ -1,0 +1,1 @@
+"""The pages' texts, one table a language."""

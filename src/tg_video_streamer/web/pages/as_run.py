@@ -1,0 +1,163 @@
+"""The page of what was aired when: filtered, page by page, and as a table for a spreadsheet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html import escape
+from itertools import islice
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tg_video_streamer.asrun.reader import AiredFilter, AiredRow, aired, as_csv, wall
+from tg_video_streamer.web.auth.visitor import Notice
+from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.pages.figures import span_text, time_tag, title_tag
+from tg_video_streamer.web.pages.layout import Visit, page, visit
+
+ROWS = 50
+_MOST_PAGES = 10_000
+_RUNGS = ("item", "kept", "live", "filler", "slate")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What a visitor wants to see: the days as written, empty for no limit."""
+
+    first_day: str
+    last_day: str
+    words: str
+    rung: str
+    page: int
+
+    def filter(self) -> AiredFilter:
+        """The rows of it; days are those of UTC, as in the log."""
+        begin, end = _day(self.first_day), _day(self.last_day)
+        return AiredFilter(
+            since_wall=begin.timestamp() if begin else float("-inf"),
+            until_wall=(end + timedelta(days=1)).timestamp() if end else float("inf"),
+            words=self.words,
+            rung=self.rung,
+        )
+
+    def query(self, **changes: object) -> str:
+        """The same as an address's query."""
+        fields: Mapping[str, object] = {
+            "from": self.first_day, "to": self.last_day, "words": self.words, "rung": self.rung, **changes,
+        }  # fmt: skip
+        return urlencode({key: value for key, value in fields.items() if value})
+
+
+def routes(room: Room) -> list[Route]:
+    """The page at `/as-run`, and its table at `/as-run.csv`."""
+
+    async def as_run(request: Request) -> Response:
+        visiting, wish = visit(request, room), _wish(request)
+        try:
+            rows = await asyncio.to_thread(_rows, room, wish)
+        except OSError as error:
+            trouble = Notice(ok=False, text=f"the as-run log cannot be read: {error.strerror}")
+            return page(visiting, "as_run", _filter(visiting, wish), notices=(trouble,), status_code=503)
+        return page(visiting, "as_run", _filter(visiting, wish) + _table(visiting, wish, rows))
+
+    async def table(request: Request) -> Response:
+        wish = _wish(request)
+        try:
+            text = await asyncio.to_thread(lambda: as_csv(aired(room.as_run, wish.filter())))
+        except OSError:
+            return Response("the as-run log cannot be read\n", status_code=503, media_type="text/plain")
+        headers = {"Content-Disposition": 'attachment; filename="as-run.csv"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    return [Route("/as-run", as_run), Route("/as-run.csv", table)]
+
+
+def _wish(request: Request) -> Wish:
+    asked = request.query_params
+    number = asked.get("page", "1")
+    days = [text if _day(text) else "" for text in (asked.get("from", ""), asked.get("to", ""))]
+    rung = asked.get("rung", "")
+    return Wish(
+        first_day=days[0],
+        last_day=days[1],
+        words=asked.get("words", "")[:200],
+        rung=rung if rung in _RUNGS else "",
+        page=min(int(number), _MOST_PAGES) if number.isascii() and number.isdigit() and number.strip("0") else 1,
+    )
+
+
+def _day(text: str) -> datetime | None:
+    """The beginning of a day that was written as 2026-03-29; None for anything else."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def _rows(room: Room, wish: Wish) -> list[AiredRow]:
+    """Those of the page, and one more where there is a next one."""
+    begin = (wish.page - 1) * ROWS
+    return list(islice(aired(room.as_run, wish.filter()), begin, begin + ROWS + 1))
+
+
+def _filter(visiting: Visit, wish: Wish) -> str:
+    words = visiting.words
+    options = "".join(
+        f'<option value="{rung}"{" selected" if rung == wish.rung else ""}>{words(f"rung.{rung}") if rung else words("rung.any")}</option>'
+        for rung in ("", *_RUNGS)
+    )
+    return f"""<section class="card" aria-labelledby="filter-heading">
+<h2 id="filter-heading">{words("as_run.filter")}</h2>
+<form class="filter" method="get" action="/as-run">
+<p><label for="from">{words("as_run.from")}</label><input type="date" id="from" name="from" value="{wish.first_day}"></p>
+<p><label for="to">{words("as_run.to")}</label><input type="date" id="to" name="to" value="{wish.last_day}"></p>
+<p class="wide"><label for="words">{words("as_run.words")}</label><input type="search" id="words" name="words" value="{escape(wish.words)}"></p>
+<p><label for="rung">{words("as_run.rung")}</label><select id="rung" name="rung">{options}</select></p>
+<p class="buttons"><button class="strong">{words("as_run.show")}</button> <a class="button" href="/as-run">{words("as_run.all")}</a></p>
+</form>
+</section>"""
+
+
+def _table(visiting: Visit, wish: Wish, rows: list[AiredRow]) -> str:
+    words = visiting.words
+    csv = f'<a class="button" href="/as-run.csv?{escape(wish.query())}" download>{words("as_run.csv")}</a>'
+    if not rows:
+        return f'<section class="card"><p class="empty">{words("as_run.nothing")}</p></section>'
+    heads = "".join(
+        f'<th scope="col">{words(f"as_run.{key}")}</th>'
+        for key in ("start", "length", "title", "what", "why", "missing")
+    )
+    body = "".join(_row(visiting, row) for row in rows[:ROWS])
+    ways = []
+    if wish.page > 1:
+        ways.append(
+            f'<a class="button" rel="prev" href="/as-run?{escape(wish.query(page=wish.page - 1))}">{words("as_run.newer")}</a>'
+        )
+    if len(rows) > ROWS:
+        ways.append(
+            f'<a class="button" rel="next" href="/as-run?{escape(wish.query(page=wish.page + 1))}">{words("as_run.older")}</a>'
+        )
+    return f"""<div class="card">
+<div class="scroll" tabindex="0" role="region" aria-label="{words("page.as_run")}"><table class="aired"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>
+<div class="controls">{"".join(ways)}{csv}</div>
+</div>"""
+
+
+def _row(visiting: Visit, row: AiredRow) -> str:
+    words = visiting.words
+    # What a slate is titled is the reason's word, which stands further on.
+    title = title_tag(row.title) if row.title and row.rung != "slate" else words.state("rung", row.rung)
+    missing = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""
+    return (
+        f"<tr><td>{time_tag(wall(row.start))}</td>"
+        f'<td class="number">{escape(span_text(row.seconds, words))}</td>'
+        f'<td class="name">{title}</td>'
+        f'<td><span class="key rung-{escape(row.rung)}" aria-hidden="true"></span>{words.state("rung", row.rung)}</td>'
+        f"<td>{words.state('ended', row.reason)}</td>"
+        f'<td class="number{"" if missing else " none"}">{missing}</td></tr>'
+    )

@@ -1,0 +1,1 @@
+"""The live picture on the page: fragmented MP4 and HLS."""

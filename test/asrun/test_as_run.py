@@ -1,0 +1,219 @@
+"""The as-run log: a line a stretch, rotated, and neither lost nor torn when the disk is full."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stands.waiting import wait_until
+from tg_video_streamer.asrun.log import AsRunLog, append_rotating, as_run_line
+from tg_video_streamer.events import CameOff, Rung, WentOn
+
+
+def _stretch(number: int = 0, title: str = "Ein Film") -> CameOff:
+    return CameOff(
+        started=1_800_000_000.25 + number,
+        wall=1_800_000_012.5 + number,
+        rung=Rung.ITEM,
+        reason="ended",
+        key=f"{number:016x}",
+        title=title,
+        seconds=12.24,
+        gap_seconds=0.0,
+        skew_seconds=0.0103,
+    )
+
+
+def test_viewers_where_they_are_known(tmp_path: Path) -> None:
+    """The line of a stretch says how many watched at its end, and nothing where nobody knows."""
+    assert "viewers" not in as_run_line(_stretch())
+    log = AsRunLog(tmp_path / "as-run.jsonl", viewers=lambda: 7)
+    log.start()
+    log.on_event(_stretch())
+    log.stop()
+    assert json.loads((tmp_path / "as-run.jsonl").read_text())["viewers"] == 7
+
+
+def _on(number: int = 0, title: str = "Ein Film") -> WentOn:
+    stretch = _stretch(number, title)
+    return WentOn(wall=stretch.started, rung=stretch.rung, reason="started", key=stretch.key, title=title, counts=True)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+_KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from tg_video_streamer.asrun.log import AsRunLog
+from tg_video_streamer.events import Rung, WentOn
+log = AsRunLog(Path(sys.argv[1]))
+log.start()
+log.on_event(WentOn(wall=time.time() - 100, rung=Rung.ITEM, reason="started", key="k", title="Ein Film"))
+opened = Path(sys.argv[1]).with_suffix(".open")
+while not opened.exists():
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_kill_took_off_the_air_gets_its_line_at_the_next_start(tmp_path: Path) -> None:
+    """After kill -9 the next start writes what was on air, from when to when, once; after an orderly end nothing."""
+    path = tmp_path / "as-run.jsonl"
+    subprocess.run([sys.executable, "-c", _KILLED, path], check=False, timeout=30)
+    assert not path.exists()
+    for _ in range(2):
+        log = AsRunLog(path)
+        log.start()
+        log.on_event(_on())
+        log.on_event(_stretch())
+        log.stop()
+    killed, *others = _lines(path)
+    assert (killed["reason"], killed["key"], killed["title"]) == ("killed", "k", "Ein Film")
+    assert 99 < killed["seconds"] < 130
+    assert killed["start"] < killed["end"]
+    assert [line["reason"] for line in others] == ["ended", "ended"]
+
+
+def test_a_line_that_was_written_before_the_kill_is_not_doubled(tmp_path: Path) -> None:
+    """Where the kill comes between the line and the next stretch, the line stands there once."""
+    path = tmp_path / "as-run.jsonl"
+    log = AsRunLog(path)
+    log.start()
+    log.on_event(_on())
+    wait_until(path.with_suffix(".open").exists, what="the stretch is kept")
+    kept = path.with_suffix(".open").read_bytes()
+    log.on_event(_stretch())
+    log.stop()
+    path.with_suffix(".open").write_bytes(kept)
+    again = AsRunLog(path)
+    again.start()
+    again.stop()
+    assert len(_lines(path)) == 1
+
+
+def _keys(path: Path) -> list[str]:
+    return [json.loads(line)["key"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_line_says_what_was_on_air_from_when_to_when() -> None:
+    """Times are UTC in ISO 8601, lengths are seconds, and a title cannot break the line."""
+    line = as_run_line(_stretch(title='a "title"\nin two lines / ü'))
+    assert line.count("\n") == 1
+    assert json.loads(line) == {
+        "start": "2027-01-15T08:00:00.250Z",
+        "end": "2027-01-15T08:00:12.500Z",
+        "seconds": 12.24,
+        "rung": "item",
+        "reason": "ended",
+        "key": "0" * 16,
+        "title": 'a "title"\nin two lines / ü',
+        "gap_seconds": 0.0,
+        "skew_seconds": 0.0103,
+    }
+
+
+def test_every_stretch_is_written_in_order_and_stop_leaves_none_behind(tmp_path: Path) -> None:
+    """What came off air before the end is in the file, private to the service; other events write nothing."""
+    path = tmp_path / "as-run.jsonl"
+    log = AsRunLog(path)
+    log.start()
+    for number in range(100):
+        log.on_event(WentOn(wall=0.0, rung=Rung.ITEM, reason="ended"))
+        log.on_event(_stretch(number))
+    log.stop()
+    assert _keys(path) == [f"{number:016x}" for number in range(100)]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_rotated_by_size_and_keeps_so_many_files(tmp_path: Path) -> None:
+    """No file is larger than the limit, the youngest lines are kept, and the oldest file goes."""
+    path = tmp_path / "as-run.jsonl"
+    line = as_run_line(_stretch()).encode()
+    for number in range(100):
+        append_rotating(path, as_run_line(_stretch(number)).encode(), file_bytes=10 * len(line), files=5)
+    files = [path, *(tmp_path / f"as-run.jsonl.{number}" for number in range(1, 5))]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert all(file.stat().st_size <= 10 * len(line) for file in files)
+    kept = [key for file in reversed(files) for key in _keys(file)]
+    assert kept == [f"{number:016x}" for number in range(50, 100)]
+
+
+def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> None:
+    """After a half-written line the next begins on its own line."""
+    path = tmp_path / "as-run.jsonl"
+    path.write_text('{"start": "2027', encoding="utf-8")
+    append_rotating(path, as_run_line(_stretch(7)).encode(), file_bytes=1000, files=5)
+    assert json.loads(path.read_text(encoding="utf-8").splitlines()[1])["key"] == f"{7:016x}"
+
+
+def _fill(path: Path) -> None:
+    """Write until the disk is full, which raises OSError."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A tmpfs of 64 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_once_and_costs_no_line(small_disk: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """While the disk is full lines wait, whole; when there is room again all of them are written."""
+    path = small_disk / "as-run.jsonl"
+    log = AsRunLog(path, retry_seconds=0.05)
+    log.start()
+    log.on_event(_stretch(0))
+    wait_until(lambda: path.exists() and len(_keys(path)) == 1, what="the first line is written")
+    ballast = small_disk / "ballast"
+    with pytest.raises(OSError, match="No space left"):
+        _fill(ballast)
+    for number in range(1, 101):
+        log.on_event(_stretch(number))
+    output = ""
+
+    def told() -> bool:
+        nonlocal output
+        captured = capfd.readouterr()
+        output += captured.out + captured.err
+        return "No space left on device" in output
+
+    wait_until(told, what="the full disk is told")
+    assert all(line.endswith("}") for line in path.read_text(encoding="utf-8").splitlines())
+    ballast.unlink()
+    wait_until(lambda: len(_keys(path)) == 101, what="all lines are written after there is room again")
+    log.stop()
+    assert _keys(path) == [f"{number:016x}" for number in range(101)]
+    captured = capfd.readouterr()
+    output += captured.out + captured.err
+    assert output.count("cannot be written") == 1
+    assert output.count("is written again") == 1
+
+
+def test_a_disk_that_stays_full_does_not_hold_the_end_up(tmp_path: Path) -> None:
+    """Stopping gives up after one try."""
+    folder = tmp_path / "as-run.jsonl"
+    folder.mkdir()
+    log = AsRunLog(folder, retry_seconds=3600)
+    log.start()
+    log.on_event(_stretch())
+    log.stop(timeout=60)
+    assert log._thread is not None
+    assert not log._thread.is_alive()

@@ -1,0 +1,133 @@
+"""What was on air is remembered rung by rung: joined, cut to a day, across restarts, and read back from the as-run log."""
+
+from __future__ import annotations
+
+import csv
+import io
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stands.small_channel import SmallChannel
+from stands.virtual_time import SetClock
+from tg_video_streamer.asrun.history import BAND_SECONDS, RungSpan
+from tg_video_streamer.asrun.log import AsRunLog, as_run_line
+from tg_video_streamer.asrun.reader import AiredFilter, AiredRow, aired, as_csv, recent_spans
+from tg_video_streamer.control.history_sampler import SAMPLES, Recorder
+from tg_video_streamer.events import CameOff, Rung, WentOn
+
+NOON = 1_750_000_000.0 // 86400 * 86400 + 43200
+
+
+def _off(started: float, wall: float, *, rung: Rung = Rung.ITEM, title: str = "", gap: float = 0.0) -> CameOff:
+    return CameOff(
+        started=started,
+        wall=wall,
+        rung=rung,
+        reason="ended",
+        key="k",
+        title=title,
+        seconds=wall - started,
+        gap_seconds=gap,
+        skew_seconds=0.0,
+    )
+
+
+def _recorder(clock: SetClock) -> Recorder:
+    return Recorder(clock=clock, status=SmallChannel().status)
+
+
+def test_stretches_of_one_rung_are_one_span() -> None:
+    """Items that follow one another are one span, what is on air ends now, and a hole between two stays a hole."""
+    clock = SetClock(NOON)
+    recorder = _recorder(clock)
+    for event in (
+        _off(NOON - 900, NOON - 700),
+        _off(NOON - 600, NOON - 500),
+        _off(NOON - 500, NOON - 400),
+        _off(NOON - 400, NOON - 300, rung=Rung.SLATE),
+        WentOn(wall=NOON - 300, rung=Rung.ITEM, reason="item_ready"),
+    ):
+        recorder.on_event(event)
+    found = [(span.starts_wall - NOON, span.ends_wall - NOON, span.rung) for span in recorder.history().spans]
+    assert found == [(-900, -700, "item"), (-600, -400, "item"), (-400, -300, "slate"), (-300, 0, "item")]
+
+
+@given(st.lists(st.tuples(st.floats(1, 7200), st.sampled_from(Rung)), max_size=60))
+def test_a_day_is_covered_once(stretches: list[tuple[float, Rung]]) -> None:
+    """Whatever was aired without a break is covered without hole or overlap, and nothing older than a day is told."""
+    clock = SetClock(NOON)
+    recorder = _recorder(clock)
+    at = begin = NOON - sum(seconds for seconds, _ in stretches)
+    for seconds, rung in stretches:
+        recorder.on_event(_off(at, at + seconds, rung=rung))
+        at += seconds
+    spans = recorder.history().spans
+    assert all(after.starts_wall == before.ends_wall for before, after in pairwise(spans))
+    told = sum(span.ends_wall - span.starts_wall for span in spans)
+    assert abs(told - min(at - begin, at - (NOON - BAND_SECONDS))) < 0.01
+
+
+def test_the_gap_of_today_is_not_that_of_yesterday() -> None:
+    """Seconds that the programme was late count from midnight on."""
+    clock = SetClock(NOON)
+    recorder = _recorder(clock)
+    recorder.on_event(_off(NOON - 50_000, NOON - 49_000, gap=7.0))
+    recorder.on_event(_off(NOON - 200, NOON - 100, gap=2.5))
+    assert recorder.history().gap_seconds_today == 2.5
+
+
+async def test_what_was_aired_before_a_restart_is_remembered(tmp_path: Path) -> None:
+    """A new run reads the as-run log of the runs before it, and what has happened meanwhile comes behind that."""
+    path = tmp_path / "as-run.jsonl"
+    path.write_text("".join(as_run_line(_off(NOON - at, NOON - at + 100)) for at in (100_000, 500, 400)))
+    clock = SetClock(NOON)
+    recorder = Recorder(clock=clock, status=SmallChannel().status, earlier=lambda: recent_spans(path, NOON))
+    recorder.on_event(_off(NOON - 300, NOON, rung=Rung.FILLER))
+    await recorder.read_earlier()
+    assert recorder.history().spans == (
+        RungSpan(starts_wall=NOON - 500, ends_wall=NOON - 300, rung="item"),
+        RungSpan(starts_wall=NOON - 300, ends_wall=NOON, rung="filler"),
+    )
+
+
+def test_samples_are_bounded() -> None:
+    """The last minutes are kept in figures, never more."""
+    recorder = _recorder(SetClock(NOON))
+    for _ in range(SAMPLES + 7):
+        recorder.sample()
+    assert len(recorder.history().samples) == SAMPLES
+    assert recorder.history().samples[0].bits_per_second == {"preview": 2_500_000, "rtmp-1": 0}
+
+
+def test_the_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    """Rows come newest first, through the older files; filtered by time, words and rung; a torn line costs itself only."""
+    log = AsRunLog(tmp_path / "as-run.jsonl", file_bytes=700)
+    log.start()
+    for at, title in enumerate(("First film", "second FILM", "Слайд", "last one")):
+        log.on_event(_off(NOON + at * 10, NOON + at * 10 + 10, title=title, rung=Rung.SLATE if at == 2 else Rung.ITEM))
+    log.stop()
+    path = tmp_path / "as-run.jsonl"
+    assert path.with_name("as-run.jsonl.1").exists()
+    with path.open("a") as file:
+        file.write('{"start": "20')
+    assert [row.title for row in aired(path, AiredFilter())] == ["last one", "Слайд", "second FILM", "First film"]
+    assert [row.title for row in aired(path, AiredFilter(words="film SECOND"))] == ["second FILM"]
+    assert [row.title for row in aired(path, AiredFilter(rung="slate"))] == ["Слайд"]
+    found = aired(path, AiredFilter(since_wall=NOON + 11, until_wall=NOON + 19))
+    assert [row.title for row in found] == ["second FILM"]
+
+
+@given(st.text())
+def test_any_title_survives_the_table(title: str) -> None:
+    """A title comes out of the CSV as it was, but never as what a spreadsheet takes for a formula."""
+    rows = list(_rows(title))
+    (read,) = csv.DictReader(io.StringIO(as_csv(rows), newline=""))
+    assert read["title"].removeprefix("'") == title.removeprefix("'")
+    assert not read["title"].startswith(("=", "+", "-", "@"))
+
+
+def _rows(title: str) -> list[AiredRow]:
+    return [AiredRow(start="", end="", seconds=1.0, rung="item", reason="ended", key="k", title=title)]

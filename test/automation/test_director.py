@@ -1,0 +1,81 @@
+"""The director in virtual time, with real feeds of sources that fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from stands.feeding import SMALL
+from stands.virtual_time import VirtualLoop, run_for
+from tg_video_streamer.automation.director import Director
+from tg_video_streamer.errors import ResolveError, SourceGone
+from tg_video_streamer.events import EventBus
+from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.quarantine import Quarantine
+from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playout.fanout import Fanout
+from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.playout.slate import Slate
+from tg_video_streamer.resolve.media import Expansion, Media
+
+_HOURS = 6
+
+
+@pytest.mark.parametrize("seconds", [0.0, 9.0])
+@pytest.mark.parametrize("error", [ResolveError("the site answers 500"), SourceGone("it is gone")])
+def test_a_dead_playlist_is_asked_once_an_item_and_minute(
+    slate: Slate, error: ResolveError | SourceGone, seconds: float
+) -> None:
+    """Fifty sources that all fail, from the first second on: no two attempts at one within a minute, and soon few at all."""
+    loop = VirtualLoop()
+    attempts: list[tuple[float, str]] = []
+
+    async def resolve(item: Item) -> Media | Expansion:
+        attempts.append((loop.time(), item.key))
+        await asyncio.sleep(seconds)
+        raise error
+
+    def make_feed(item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
+        return Feed(
+            item,
+            resolve=resolve,
+            house=SMALL,
+            headers=slate.headers,
+            ffmpeg=Path("ffmpeg"),
+            buffer_seconds=15.0,
+            clock=loop,
+            publish=lambda _: None,
+            start_seconds=start_seconds,
+            changed=changed,
+        )
+
+    rotation = Rotation()
+    rotation.replace([make_item(LocatorKind.URL, f"https://example.org/{number}") for number in range(50)])
+    director = Director(
+        rotation=rotation,
+        quarantine=Quarantine(loop),
+        playout=Playout(
+            slate=slate,
+            fanout=Fanout(slate.headers),
+            clock=loop,
+            events=EventBus(loop),
+            listener=lambda *_: None,
+        ),
+        make_feed=make_feed,
+        expanded=lambda *_: None,
+        clock=loop,
+    )
+    began = loop.time()
+    run_for(loop, _HOURS * 3600, director.run())
+
+    by_key: dict[str, list[float]] = {}
+    for when, key in attempts:
+        by_key.setdefault(key, []).append(when)
+    assert len(by_key) == 50
+    assert all(later - earlier >= 60 for times in by_key.values() for earlier, later in pairwise(times))
+    assert sum(when > began + 3600 for when, _ in attempts) <= (_HOURS - 1) * 30 + 1

@@ -1,0 +1,112 @@
+"""The coming items are kept before their turn, while the programme needs no help and there is room."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stands.feeding import SMALL, feed_of, item_of
+from stands.numbered import Plan, make_clip
+from stands.programme import encode_clip
+from tg_video_streamer.automation.preparer import Preparer
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.media import CodecHeaders
+from tg_video_streamer.playlist.item import Item, make_item
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+
+FFMPEG = Path(shutil.which("ffmpeg") or "ffmpeg")
+
+
+@pytest.fixture(scope="module")
+def headers(tmp_path_factory: pytest.TempPathFactory) -> CodecHeaders:
+    """The programme's codec headers."""
+    return encode_clip(tmp_path_factory.mktemp("headers"), SMALL, seconds=1).headers
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
+    """Two clips of a second, and what is none."""
+    folder = tmp_path_factory.mktemp("clips")
+    clips = [make_clip(folder / f"{number}.mp4", Plan(item_id=number, frames=25)) for number in (1, 2)]
+    broken = folder / "broken.mp4"
+    broken.write_text("no video")
+    return [make_item(item_of(one).kind, str(one)) for one in (clips[0], broken, clips[1])]
+
+
+@pytest.fixture
+def library(headers: CodecHeaders, tmp_path: Path) -> Iterator[Library]:
+    """An empty one."""
+    one = Library(tmp_path, max_bytes=10**9, floor_bytes=0, house=SMALL, headers=headers, clock=SystemClock())
+    one.open()
+    yield one
+    one.close()
+
+
+async def _resolve(item: Item) -> Media | Expansion:
+    return Media(inputs=(MediaInput(location=item.locator, is_file=True),), source_id=item.locator, title=item.locator)
+
+
+async def _prepare(library: Library, items: list[Item], headers: CodecHeaders, *, calm: bool = True) -> list[str]:
+    """Let it work until it finds nothing to do; the items whose feeds were made, in their order."""
+    made: list[str] = []
+    idle = asyncio.Event()
+
+    def make_feed(item: Item) -> Feed:
+        made.append(item.key)
+        return feed_of(item, FFMPEG, headers=headers, resolve=_resolve, library=library, unhurried=True)
+
+    made_before = -1
+
+    def is_calm() -> bool:
+        nonlocal made_before
+        # Asked twice with nothing made in between: it has found nothing to do.
+        if made_before == len(made):
+            idle.set()
+        made_before = len(made)
+        return calm
+
+    preparer = Preparer(
+        library,
+        upcoming=lambda count: items[:count],
+        calm=is_calm,
+        make_feed=make_feed,
+        clock=SystemClock(),
+        look_seconds=0.05,
+    )
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(preparer.run())
+        await idle.wait()
+        task.cancel()
+    return made
+
+
+async def test_all_that_can_be_kept_is_kept_in_the_order_of_need(
+    library: Library, items: list[Item], headers: CodecHeaders
+) -> None:
+    """One after the other; what cannot be played is left, and what is kept is not made again."""
+    assert await _prepare(library, items, headers) == [item.key for item in items]
+    assert sorted(copy.item_key for copy in library.copies()) == sorted([items[0].key, items[2].key])
+    assert await _prepare(library, [items[0], items[2]], headers, calm=True) == []
+    assert library.misses == 0
+
+
+async def test_nothing_is_prepared_while_the_programme_needs_the_host(
+    library: Library, items: list[Item], headers: CodecHeaders
+) -> None:
+    """On slate or with a low buffer the processor belongs to what is on air."""
+    assert await _prepare(library, items, headers, calm=False) == []
+
+
+async def test_a_library_that_is_nearly_full_is_left_alone(
+    library: Library, items: list[Item], headers: CodecHeaders
+) -> None:
+    """Preparing would only push out what was kept before."""
+    await _prepare(library, items[:1], headers)
+    library.max_bytes = library.bytes
+    assert await _prepare(library, items[1:], headers) == []

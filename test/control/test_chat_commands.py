@@ -1,0 +1,289 @@
+"""Commands in the chat, against the loopback Telegram: who is obeyed, how often, with which answers; and the pinned guide."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stands.small_channel import SmallChannel
+from stands.telegram_account import connected
+from stands.telegram_dc.server import TelegramStand
+from stands.telegram_dc.world import CHANNEL_NAME, GROUP_ID, SMALL_GROUP_ID, USER_ID, Message, Role
+from stands.virtual_time import AheadClock, SetClock
+from stands.waiting import wait_until
+from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.control.chat.commands import IN_ALL, PER_SENDER, ChatCommands
+from tg_video_streamer.control.chat.guide import EDIT_SECONDS, ChatGuide
+from tg_video_streamer.control.chat.wording import Command, answer_text, link_of, read_command, wish_of
+from tg_video_streamer.control.socket.protocol import VERBS, make_request
+from tg_video_streamer.errors import ControlError
+from tg_video_streamer.resolve.public_addresses import refuse_private
+from tg_video_streamer.telegram.chat.reference import parse_chat_reference
+from tg_video_streamer.telegram.chat.room import ChatRoom, enter
+from tg_video_streamer.telegram.client.state_file import Keystore
+
+ADMIN, STRANGER = 777100, 777200
+OPERATORS = range(777300, 777320)
+
+
+@pytest.fixture(scope="module")
+def telegram() -> Iterator[TelegramStand]:
+    """One for all tests of the module."""
+    with TelegramStand() as stand:
+        yield stand
+
+
+@pytest.fixture
+def stand(telegram: TelegramStand) -> Iterator[TelegramStand]:
+    """A group with an admin and a stranger in it, in which nothing was written."""
+    for chat in telegram.world.chats.values():
+        chat.messages.clear()
+        chat.pinned = 0
+        chat.roles.pop(ADMIN, None)
+    telegram.do(lambda: telegram.chat(GROUP_ID).roles.update({USER_ID: Role.CREATOR, ADMIN: Role.ADMIN}))
+    telegram.do(lambda: telegram.chat(GROUP_ID).roles.update({STRANGER: Role.MEMBER}))
+    telegram.do(telegram.world.requests.clear)
+    yield telegram
+    telegram.do(telegram.world.injected.clear)
+
+
+@dataclass(kw_only=True)
+class _InChat:
+    stand: TelegramStand
+    channel: SmallChannel
+    room: ChatRoom
+    chat_id: int
+    operators: Iterator[int] = field(default_factory=lambda: cycle(OPERATORS))
+
+    async def answered(self, text: str, sender: int | None = ADMIN) -> list[str]:
+        """What is answered to `text`, once a later command of an admin was."""
+        message = await asyncio.to_thread(self.stand.say, text, sender, chat_id=self.chat_id)
+        await self.until_obeyed()
+        return self.stand.answers(message, self.chat_id)
+
+    async def until_obeyed(self) -> None:
+        """Everything that was written so far was seen to: commands are obeyed one after the other."""
+        # Each time another operator, since each may write so often only.
+        last = await asyncio.to_thread(self.stand.say, "/status", next(self.operators), chat_id=self.chat_id)
+        await asyncio.to_thread(wait_until, lambda: self.stand.answers(last, self.chat_id), what="an answer")
+
+
+@asynccontextmanager
+async def _in_chat(
+    stand: TelegramStand,
+    folder: Path,
+    chat: str = str(-1_000_000_000_000 - GROUP_ID),
+    *,
+    chat_id: int = GROUP_ID,
+    **options: Any,
+) -> AsyncIterator[_InChat]:
+    channel = SmallChannel()
+    clock: Clock = options.pop("clock", SystemClock())
+    commands = ChatCommands(
+        verbs=channel,
+        clock=clock,
+        operators=map(str, OPERATORS),
+        reachable=lambda link: refuse_private([link]),
+        **options,
+    )
+    async with connected(stand) as account, asyncio.TaskGroup() as tasks:
+        room = await enter(account, parse_chat_reference(chat), Keystore(folder))
+        room.follow(lambda message: commands.heard(room, message))
+        running = tasks.create_task(commands.run())
+        yield _InChat(stand=stand, channel=channel, room=room, chat_id=chat_id)
+        running.cancel()
+
+
+async def test_who_is_obeyed(stand: TelegramStand, tmp_path: Path) -> None:
+    """Admins, operators, the account itself and unnamed admins are obeyed; strangers and other texts are left alone."""
+    async with _in_chat(stand, tmp_path) as chat:
+        assert await chat.answered("/pause") == ["paused"]
+        assert chat.channel.paused
+        assert await chat.answered("/resume", STRANGER) == []
+        assert chat.channel.paused
+        assert await chat.answered("/resume", None) == ["resumed"]
+        assert await chat.answered("/slate on", OPERATORS[-1]) == ["the slate is on"]
+        assert await chat.answered("/slate off", USER_ID) == ["the slate is off"]
+        assert await chat.answered("/skip@some_bot") == []
+        assert await chat.answered("please /skip") == []
+        assert await chat.answered("/unknown") == []
+        assert await chat.answered("/now", STRANGER) == []
+
+
+async def test_everybody_may_ask_where_that_is_allowed(stand: TelegramStand, tmp_path: Path) -> None:
+    """With CHAT_PUBLIC a stranger is told what is on and what comes next, and changes nothing."""
+    async with _in_chat(stand, tmp_path, public=True) as chat:
+        (now,) = await chat.answered("/now", STRANGER)
+        assert now.startswith("Big Buck Bunny")
+        (coming,) = await chat.answered("/next", STRANGER)
+        assert coming.splitlines()[1].startswith("2. Sintel")
+        assert await chat.answered("/queue", STRANGER) == []
+        assert await chat.answered("/skip", STRANGER) == []
+
+
+async def test_a_dismissed_admin_is_obeyed_for_a_minute_at_most(stand: TelegramStand, tmp_path: Path) -> None:
+    """Who administers is asked again after a minute."""
+    clock = AheadClock()
+    async with _in_chat(stand, tmp_path, clock=clock) as chat:
+        assert await chat.answered("/pause") == ["paused"]
+        stand.do(lambda: stand.chat(GROUP_ID).roles.update({ADMIN: Role.MEMBER}))
+        clock.ahead += 59
+        assert await chat.answered("/resume") == ["resumed"]
+        clock.ahead += 20
+        assert await chat.answered("/pause") == []
+
+
+async def test_links_from_the_chat(stand: TelegramStand, tmp_path: Path) -> None:
+    """A link may not lead into the host's own network, and a path is no link; what is wrong is told in its place."""
+    async with _in_chat(stand, tmp_path) as chat:
+        for link in ("http://127.0.0.1/", "http://[::1]:9090/metrics", "http://localhost/x"):
+            (answer,) = await chat.answered(f"/add {link}")
+            assert "private network" in answer
+            assert link not in answer
+        (answer,) = await chat.answered("/add /etc/passwd")
+        assert "no link" in answer
+        (answer,) = await chat.answered("/add http://1.1.1.1/a|title=x")
+        assert "no link" in answer
+        assert await chat.answered("/add http://1.1.1.1/video") == ["queued http://1.1.1.1/video | public=1"]
+        assert [item.title for item in chat.channel.queue] == ["http://1.1.1.1/video | public=1"]
+
+
+async def test_a_flood_is_not_answered(stand: TelegramStand, tmp_path: Path) -> None:
+    """Of fifty commands of one sender a few are obeyed, and what came while the service was away is left alone."""
+    async with _in_chat(stand, tmp_path, clock=AheadClock()) as chat:
+        old = await asyncio.to_thread(stand.say, "/skip", ADMIN, chat_id=GROUP_ID, age_seconds=120)
+        said: list[Message] = [await asyncio.to_thread(stand.say, "/now", ADMIN, chat_id=GROUP_ID) for _ in range(50)]
+        await chat.until_obeyed()
+        answered = [message for message in said if stand.answers(message, GROUP_ID)]
+        assert answered == said[:PER_SENDER]
+        assert len(answered) < IN_ALL
+        assert not stand.answers(old, GROUP_ID)
+
+
+async def test_telegram_asks_to_wait(stand: TelegramStand, tmp_path: Path) -> None:
+    """After FLOOD_WAIT commands are obeyed, but nothing is written until the time is over; then they are answered again."""
+    async with _in_chat(stand, tmp_path) as chat:
+        stand.flood("messages.sendMessage", 6)
+        await asyncio.to_thread(stand.say, "/pause", ADMIN, chat_id=GROUP_ID)
+        await asyncio.to_thread(wait_until, lambda: chat.channel.paused)
+        await asyncio.to_thread(stand.say, "/resume", ADMIN, chat_id=GROUP_ID)
+        await asyncio.to_thread(wait_until, lambda: not chat.channel.paused)
+        assert len(stand.asked("messages.sendMessage")) == 1
+
+        def written() -> bool:
+            stand.say("/status", next(chat.operators), chat_id=GROUP_ID)
+            return len(stand.asked("messages.sendMessage")) > 1
+
+        await asyncio.to_thread(wait_until, written, what="an answer after the wait", every=1.0)
+
+
+@pytest.mark.parametrize(("name", "chat_id"), [(f"@{CHANNEL_NAME}", None), (str(-SMALL_GROUP_ID), SMALL_GROUP_ID)])
+async def test_other_kinds_of_chats(stand: TelegramStand, tmp_path: Path, name: str, chat_id: int | None) -> None:
+    """A channel's posts, which only admins write, and a small group's messages are obeyed as well."""
+    where = chat_id or stand.chat().id
+    async with _in_chat(stand, tmp_path, name, chat_id=where) as chat:
+        sender = None if chat_id is None else USER_ID
+        message = await asyncio.to_thread(stand.say, "/pause", sender, chat_id=where)
+        await asyncio.to_thread(wait_until, lambda: stand.answers(message, where), what="an answer")
+        assert chat.channel.paused
+
+
+async def test_the_guide_is_one_pinned_message(stand: TelegramStand, tmp_path: Path) -> None:
+    """The guide is pinned once, edited as items change, found after a restart, and written anew where it was deleted."""
+    store, clock, channel = Keystore(tmp_path), SetClock(), SmallChannel()
+    async with connected(stand) as account:
+        room = await enter(account, parse_chat_reference(f"@{CHANNEL_NAME}"), store)
+
+        def made() -> ChatGuide:
+            guide = ChatGuide(
+                status=channel.status,
+                clock=clock,
+                kept=lambda: store.get("guide"),
+                keep=lambda record: store.put("guide", record),
+            )
+            guide.room = room
+            return guide
+
+        guide = made()
+        await guide.look()
+        (message,) = stand.chat().messages.values()
+        assert stand.chat().pinned == message.id
+        assert message.text.startswith("On air: Big Buck Bunny")
+        channel.items.append(channel.items.pop(0))
+        await guide.look()
+        assert message.edits == 0
+        clock.now += EDIT_SECONDS
+        await guide.look()
+        assert message.text.startswith("On air: سلام دنیا")
+        channel.items.append(channel.items.pop(0))
+        await made().look()
+        assert message.text.startswith("On air: Sintel")
+        del stand.chat().messages[message.id]
+        channel.items.append(channel.items.pop(0))
+        await made().look()
+        (again,) = stand.chat().messages.values()
+        assert stand.chat().pinned == again.id != message.id
+
+
+async def test_a_guide_that_may_not_be_pinned(stand: TelegramStand, tmp_path: Path) -> None:
+    """Without the right to pin the guide is kept up to date unpinned."""
+    store, clock, channel = Keystore(tmp_path), SetClock(), SmallChannel()
+    stand.do(lambda: stand.chat(GROUP_ID).roles.update({USER_ID: Role.ADMIN}))
+    async with connected(stand) as account:
+        guide = ChatGuide(
+            status=channel.status,
+            clock=clock,
+            kept=lambda: store.get("guide"),
+            keep=lambda record: store.put("guide", record),
+        )
+        guide.room = await enter(account, parse_chat_reference(str(-1_000_000_000_000 - GROUP_ID)), store)
+        await guide.look()
+        channel.items.append(channel.items.pop(0))
+        clock.now += EDIT_SECONDS
+        await guide.look()
+    (message,) = stand.chat(GROUP_ID).messages.values()
+    assert (message.edits, stand.chat(GROUP_ID).pinned) == (1, 0)
+
+
+@given(st.text())
+def test_any_text_is_a_command_or_none(text: str) -> None:
+    """Whatever is written is a command that the table of verbs takes, or is told what is wrong, or is left alone."""
+    for written in (text, f"/{text}", f"/add {text}", f"/slate {text}"):
+        command = read_command(written)
+        if command is None:
+            continue
+        try:
+            wish = wish_of(command)
+        except ControlError:
+            continue
+        make_request(wish.verb, wish.arguments)
+        assert wish.verb in VERBS
+
+
+@given(st.text())
+def test_a_link_brings_no_options_along(text: str) -> None:
+    """Nothing behind a link becomes an option of the line that is queued."""
+    try:
+        link = link_of(Command(name="add", words=text))
+    except ControlError:
+        return
+    assert "|" not in link
+    assert len(link.split()) == 1
+
+
+def test_an_answer_fits_into_a_message() -> None:
+    """However long titles are, an answer is one that Telegram takes."""
+    channel = SmallChannel()
+    for _ in range(80):
+        channel.queue_add("x" * 300)
+    text = answer_text(Command(name="queue"), VERBS["queue_list"].carry_out(channel))
+    assert len(text) <= 4096

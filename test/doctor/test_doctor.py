@@ -1,0 +1,328 @@
+"""The doctor: every thing that is not well has a line with what to do, and the exit code says whether all is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from stands.called_site import called_site
+from stands.ports import free_port
+from stands.service import COMMAND
+from stands.small_channel import SmallChannel, served
+from stands.telegram_dc.server import TelegramStand
+from stands.telegram_dc.world import API_HASH, PHONE
+from tg_video_streamer.control.status_text import DEGRADED_REMEDY
+from tg_video_streamer.doctor.checkup import findings
+from tg_video_streamer.doctor.finding import Finding, Verdict, problem
+from tg_video_streamer.doctor.host import (
+    clock_finding,
+    disk_findings,
+    ingest_finding,
+    port_finding,
+    service_findings,
+    space_finding,
+)
+from tg_video_streamer.doctor.network import folder_finding, look_at_outputs
+from tg_video_streamer.doctor.programs import speed_finding, ytdlp_finding
+from tg_video_streamer.doctor.session import look_at_session
+from tg_video_streamer.settings.settings import Settings, load_settings
+
+CANARY = "CANARYsecretCANARY"
+YEAR_2026 = 1_780_000_000.0
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Settings for a host on which all is well, with an output that the caller must listen for."""
+    playlist = folder / "playlist.txt"
+    if not playlist.exists():
+        (folder / "clip.mp4").touch()
+        playlist.write_text("clip.mp4\n")
+    return {
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+        "STATE_DIR": str(folder / "state"),
+        "PLAYLIST": str(playlist),
+        "VIDEO_QUALITY": "480p",
+        "WEB_PORT": "0",
+        "PROMETHEUS_PORT": "0",
+        **more,
+    }
+
+
+def settings_of(folder: Path, **more: str) -> Settings:
+    """The same, loaded."""
+    return load_settings(None, environment(folder, **more)).settings
+
+
+def doctor(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """The installed command."""
+    return subprocess.run(
+        [COMMAND, "doctor", *arguments],
+        env=environment(folder, **more),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    """A port of loopback that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def only(found: Sequence[Finding], about: str) -> Finding:
+    """The one finding about a thing."""
+    (one,) = [finding for finding in found if finding.about == about]
+    return one
+
+
+def lines_about(result: subprocess.CompletedProcess[str], about: str) -> list[str]:
+    """The printed lines about a thing."""
+    return [line for line in result.stdout.splitlines() if line[9:].startswith(f"{about}: ")]
+
+
+# The command
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    """With all in order every thing has a line, a test message arrives, and the exit code is 0."""
+    with called_site() as site, listening() as port:
+        result = doctor(
+            tmp_path,
+            OUTPUTS=f"rtmp://127.0.0.1:{port}/live/{CANARY}",
+            NOTIFY_URLS=f"json://127.0.0.1:{site.port}/{CANARY}",
+            HEARTBEAT_URL=f"http://127.0.0.1:{site.port}/{CANARY}",
+        )
+        problems = [line for line in result.stdout.splitlines() if line.startswith("problem")]
+        # Whether this host encodes fast enough is true of the host.
+        assert all(line in lines_about(result, "encoder") for line in problems), result.stdout
+        assert result.returncode == bool(problems)
+        assert result.stderr == ""
+        abouts = [line[9:].partition(":")[0] for line in result.stdout.splitlines()]
+        order = ["settings", "ffmpeg", "encoder", "yt-dlp", "JavaScript", "playlist", "ports", "ports", "STATE_DIR"]
+        assert abouts == [*order, "output rtmp-1", "heartbeat", "clock", "session", "notifications", "service"]
+        assert site.texts == ["this is a test: trouble will be told here"]
+        # The heartbeat says that the channel is on air, so the doctor must not send it.
+        assert [call.method for call in site.calls] == ["POST"]
+    assert CANARY not in result.stdout
+
+
+def test_everything_that_fails_is_told_at_once(tmp_path: Path) -> None:
+    """One run names every fault with a remedy, shows nothing secret, and ends with 1."""
+    (tmp_path / "playlist.txt").write_text("missing.mp4\n")
+    result = doctor(
+        tmp_path,
+        "--no-notify",
+        OUTPUTS=f"rtmp://127.0.0.1:{free_port()}/live/{CANARY} file:{tmp_path}/away/never/x.mkv",
+        FFMPEG_ARGS="-preset nonsense",
+        NOTIFY_URLS=f"json://127.0.0.1:{free_port()}/{CANARY}",
+    )
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "connection refused; check the address" in lines_about(result, "output rtmp-1")[0]
+    assert lines_about(result, "playlist")[0].startswith("problem  playlist: ")
+    assert any(line.startswith("problem") and "nonsense" in line for line in lines_about(result, "encoder"))
+    assert lines_about(result, "notifications") == []
+    assert CANARY not in result.stdout
+
+
+def test_wrong_settings_are_findings(tmp_path: Path) -> None:
+    """Where the settings cannot be used each has its line, and the exit code is 1."""
+    result = doctor(tmp_path, BUFFER_SECONDS="lots", NOTIFY_URLS=CANARY, HEARTBEAT_URL="http://a:b/")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert sorted(line.split(":")[1] for line in result.stdout.splitlines()) == [
+        " BUFFER_SECONDS",
+        " HEARTBEAT_URL",
+        " NOTIFY_URLS",
+    ]
+    assert CANARY not in result.stdout
+
+
+def test_without_any_settings_the_way_in_is_told(tmp_path: Path) -> None:
+    """A newcomer's `doctor` says what to create."""
+    result = subprocess.run(
+        [COMMAND, "doctor"], env={"HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "cp .env.template .env" in result.stdout
+
+
+def test_a_running_service_is_asked(tmp_path: Path) -> None:
+    """The ports that a running service has are no fault, and what it says of itself is told."""
+    state = tmp_path / "state"
+    state.mkdir()
+    with served(state), listening() as port:
+        result = doctor(tmp_path, "--no-notify", WEB_PORT=str(port))
+    assert lines_about(result, "ports")[0].startswith(f"ok       ports: WEB_PORT {port} is in use, and the service")
+    assert lines_about(result, "service") == [
+        "ok       service: version 0.1.0 runs: on air",
+        "warning  service: playlist line 7: no such file",
+    ]
+
+
+# What the page will show as well
+
+
+async def test_findings_are_values_and_the_session_has_its_place(tmp_path: Path) -> None:
+    """The same facts come as values; a look that is handed in stands between clock and service."""
+
+    async def look(_settings: Settings) -> list[Finding]:
+        return [problem("session", "SessionExpired", "run: tg-video-streamer session login")]
+
+    found = await findings(settings_of(tmp_path), warnings=["unknown key X: ignored"], session=look)
+    assert only(found, "settings").verdict is Verdict.WARNING
+    assert only(found, "session").line == ("problem  session: SessionExpired; run: tg-video-streamer session login")
+    assert [one.about for one in found][-3:] == ["clock", "session", "service"]
+
+
+async def test_every_kind_of_output_is_looked_at(tmp_path: Path) -> None:
+    """Hosts are connected to, folders are tried, names are looked up; together they take no longer than the slowest."""
+    with listening() as port:
+        settings = settings_of(
+            tmp_path,
+            OUTPUTS=f"rtmp://127.0.0.1:{port}/a/b srt://127.0.0.1:{port} hls:{tmp_path}/hls file:{tmp_path}/x.mkv",
+        )
+        found = await asyncio.wait_for(look_at_outputs(settings), 30)
+    assert [(one.about, one.verdict) for one in found] == [
+        ("output rtmp-1", Verdict.OK),
+        ("output srt-1", Verdict.OK),
+        ("output hls-1", Verdict.OK),
+        ("output file-1", Verdict.OK),
+    ]
+    settings = settings_of(tmp_path, OUTPUTS="rtmp://a..b/live/key")
+    assert (await look_at_outputs(settings))[0].verdict is Verdict.PROBLEM
+    assert [one.verdict for one in await look_at_outputs(settings_of(tmp_path))] == [Verdict.WARNING]
+
+
+# Single facts
+
+
+def test_a_port_that_is_taken_is_a_warning() -> None:
+    """The service takes the next one, so a taken port is a warning; an address that is none is a problem."""
+    with listening() as port:
+        assert port_finding("WEB_PORT", "127.0.0.1", port, own=False).verdict is Verdict.WARNING
+        assert port_finding("WEB_PORT", "127.0.0.1", port, own=True).verdict is Verdict.OK
+    assert port_finding("WEB_PORT", "127.0.0.1", 0, own=False).verdict is Verdict.OK
+    for host in ("192.0.2.1", "a..b"):
+        wrong = port_finding("WEB_PORT", host, 1, own=False)
+        assert (wrong.verdict, wrong.remedy) == (Verdict.PROBLEM, "correct WEB_HOST")
+
+
+def test_the_address_of_the_live_input_is_looked_at() -> None:
+    """A live stream has no other port to go to: a taken one is a problem, unless the service itself has it."""
+    with listening() as port:
+        taken = ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False)
+        assert (taken.verdict, taken.remedy) == (Verdict.PROBLEM, "stop what uses the port, or correct LIVE_INGEST")
+        assert ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=True).verdict is Verdict.OK
+    assert ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False).verdict is Verdict.OK
+    nowhere = ingest_finding(f"rtmp://192.0.2.1:1935/live/{CANARY}", own=True)
+    assert nowhere.verdict is Verdict.PROBLEM
+    assert CANARY not in f"{taken}{nowhere}"
+
+
+def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
+    """A STATE_DIR that is away or a file is told, and the doctor leaves nothing in one that is well."""
+    assert disk_findings(tmp_path / "away")[0].verdict is Verdict.PROBLEM
+    (tmp_path / "file").touch()
+    assert disk_findings(tmp_path / "file")[0].verdict is Verdict.PROBLEM
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    disk_findings(folder)
+    assert list(folder.iterdir()) == []
+    assert folder_finding("output file-1", tmp_path / "file" / "x.mkv").verdict is Verdict.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "verdict"), [(10**8, Verdict.PROBLEM), (10**9, Verdict.WARNING), (10**10, Verdict.OK)]
+)
+def test_room_on_the_disk(free_bytes: int, verdict: Verdict) -> None:
+    """A full disk is a problem, a nearly full one a warning."""
+    assert space_finding(Path("/x"), free_bytes).verdict is verdict
+
+
+def test_the_speed_of_the_encoder() -> None:
+    """Slower than shown is a problem, hardly faster a warning."""
+    verdicts = [speed_finding(speed, "720p").verdict for speed in (0.9, 1.2, 4.0)]
+    assert verdicts == [Verdict.PROBLEM, Verdict.WARNING, Verdict.OK]
+
+
+@pytest.mark.parametrize(
+    ("version", "pin", "verdict"),
+    [
+        ("2026.05.01", "", Verdict.OK),
+        ("2026.05.01.232815.dev0", "", Verdict.OK),
+        ("2026.01.31", "", Verdict.WARNING),
+        ("2026.01.31", "2026.01.31", Verdict.OK),
+        ("2026.05.01", "2026.01.31", Verdict.WARNING),
+        ("unknown", "", Verdict.WARNING),
+        ("2026.13.77", "", Verdict.WARNING),
+    ],
+)
+def test_the_age_of_ytdlp(version: str, pin: str, verdict: Verdict) -> None:
+    """An old version is a warning with the command, unless the operator wants just that one."""
+    found = ytdlp_finding(version, pin, date(2026, 5, 20))
+    assert found.verdict is verdict
+    assert ("pip install" in found.remedy) is (verdict is Verdict.WARNING)
+
+
+def test_a_clock_that_cannot_be_right() -> None:
+    """A clock before what is installed is a problem; one that went back since the last run is a warning."""
+    assert clock_finding(0.0, 0.0, "2026.5.1").verdict is Verdict.PROBLEM
+    assert clock_finding(YEAR_2026, YEAR_2026 + 7200, "2026.5.1").verdict is Verdict.WARNING
+    assert clock_finding(YEAR_2026, YEAR_2026 - 60, "2026.5.1").verdict is Verdict.OK
+    assert clock_finding(YEAR_2026, 0.0, "1.2").verdict is Verdict.OK
+
+
+def test_a_service_that_is_not_well_is_a_problem() -> None:
+    """Each reason for not being healthy has its line."""
+    status = SmallChannel().status()
+    found = service_findings(replace(status, healthy=False, problems=("output rtmp-1 is retrying",)))
+    assert found[0] == problem("service", "output rtmp-1 is retrying", "see: tg-video-streamer status")
+    degraded = service_findings(replace(status, degraded=True, degraded_reason="it has expired"))
+    assert problem("service", "degraded: it has expired", DEGRADED_REMEDY) in degraded
+
+
+def session_finding(folder: Path, **values: str) -> Finding:
+    """What is said of the session."""
+    (found,) = asyncio.run(look_at_session(settings_of(folder, **values)))
+    return found
+
+
+def test_the_session_is_tried_and_told_masked(tmp_path: Path) -> None:
+    """Whose session it is, with no whole phone number; how it ended, with the remedy; that Telegram is out of reach."""
+    with TelegramStand() as stand:
+        session = stand.session_string()
+        values = stand.settings(session) | {"CHAT_ID": "@testchan"}
+        found = session_finding(tmp_path, **values)
+        assert found.line == "ok       session: works: Test, phone ***11, data centre 2"
+        assert not [one for one in (session, API_HASH, PHONE) if one in found.line]
+        stand.revoke_all(401, "SESSION_REVOKED")
+        found = session_finding(tmp_path, **values)
+        assert (found.verdict, "ended from another device" in found.text) == (Verdict.PROBLEM, True)
+        assert "--write-env" in found.remedy
+        plain = values | {"OUTPUTS": f"file:{tmp_path}/out.mkv"}
+        assert session_finding(tmp_path, **plain).verdict is Verdict.WARNING
+        stand.stop()
+        found = session_finding(tmp_path, **values)
+        assert (found.verdict, "reached" in found.text) == (Verdict.PROBLEM, True)
+        assert "TELEGRAM_PROXY" in found.remedy
+        stand.start()
+
+
+def test_a_session_that_is_missing_or_not_needed(tmp_path: Path) -> None:
+    """Without SESSION_STRING it is a problem for the output telegram, and none for others."""
+    found = session_finding(tmp_path, CHAT_ID="@testchan", API_ID="1", API_HASH="0" * 32)
+    assert (found.verdict, "--write-env" in found.remedy) == (Verdict.PROBLEM, True)
+    assert session_finding(tmp_path).verdict is Verdict.OK

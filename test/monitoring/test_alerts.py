@@ -1,0 +1,454 @@
+"""Notifications as people get them: what is told and when, never twice, never a flood, and nothing secret in them."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from stands.called_site import CalledSite, called_site
+from stands.service import command_line, running
+from stands.virtual_time import AheadClock
+from stands.waiting import wait_until
+from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.errors import ChildFailed
+from tg_video_streamer.events import (
+    DegradedChanged,
+    Event,
+    OutputChanged,
+    Rung,
+    SessionRenewed,
+    UpdateFailed,
+    WentOn,
+)
+from tg_video_streamer.logs import redaction
+from tg_video_streamer.monitoring.alerts.alert_state import SETTLED_SECONDS, Spell
+from tg_video_streamer.monitoring.alerts.evaluator import Judge
+from tg_video_streamer.monitoring.alerts.message import Kind, Message, duration_text, plain
+from tg_video_streamer.monitoring.alerts.notifier import Notifier
+from tg_video_streamer.monitoring.alerts.outbox import Outbox
+from tg_video_streamer.monitoring.alerts.send import notify_problems, send
+
+DAY = 86_400.0
+CANARY = "CANARYsecretCANARY"
+
+
+def slate(title: str = "source_failed") -> WentOn:
+    """The slate comes up; its title is the word for why."""
+    return WentOn(wall=0.0, rung=Rung.SLATE, reason="source_failed", title=title)
+
+
+def item(title: str = "Sintel") -> WentOn:
+    """An item comes on air."""
+    return WentOn(wall=0.0, rung=Rung.ITEM, reason="item_ready", title=title)
+
+
+def output(state: str, error: str = "", name: str = "rtmp-1") -> OutputChanged:
+    """An output changes its state."""
+    return OutputChanged(wall=0.0, output=name, state=state, error=error)
+
+
+def told(judge: Judge, events: Sequence[tuple[float, Event]], until: float) -> list[tuple[float, str]]:
+    """When the judge tells what, of `events` at their times, up to `until`; it is asked as the worker asks it."""
+    said: list[tuple[float, str]] = []
+
+    def ask_until(end: float) -> None:
+        while (due := judge.next_due()) is not None and due <= end:
+            said.extend((due, message.text) for message in judge.due(due))
+
+    for at, event in events:
+        ask_until(at)
+        said.extend((at, message.text) for message in judge.heard(event, at))
+    ask_until(until)
+    return said
+
+
+# What is worth a message
+
+
+def test_a_slate_that_stays_is_told_once_and_its_end_too() -> None:
+    """After NOTIFY_AFTER_SECONDS of slate people are told, and again when the programme is back."""
+    events = [(0.0, item()), (100.0, slate()), (400.0, item("Big Buck Bunny"))]
+    first, second = told(Judge(after_seconds=30), events, until=DAY)
+    assert first[0] == 130
+    assert first[1].startswith("viewers have seen the slate for 30 s")
+    assert "run: tg-video-streamer doctor" in first[1]
+    assert second == (400 + SETTLED_SECONDS, "the programme is back after 5 min of slate: Big Buck Bunny")
+
+
+def test_a_short_slate_and_the_operators_own_are_not_told() -> None:
+    """A slate shorter than the limit is no news, and one that the operator wants never is."""
+    events = [(0.0, item()), (10.0, slate()), (35.0, item()), (100.0, slate("paused")), (9_000.0, slate("operator"))]
+    assert told(Judge(after_seconds=30), [*events, (20_000.0, item())], until=DAY) == []
+
+
+def test_a_pause_that_ends_in_a_failure_is_told_from_there_on() -> None:
+    """The operator's pause does not count as a failure, and what comes after it does."""
+    events = [(0.0, slate("paused")), (1_000.0, slate("source_failed"))]
+    assert [at for at, _ in told(Judge(after_seconds=30), events, until=DAY)] == [1_030]
+
+
+def test_filler_is_no_slate() -> None:
+    """Filler is something to look at: nobody is woken for it."""
+    events = [(0.0, slate()), (5.0, WentOn(wall=0.0, rung=Rung.FILLER, reason="filler_ready", title="jingle"))]
+    assert told(Judge(after_seconds=30), events, until=DAY) == []
+
+
+def test_a_slate_that_comes_and_goes_is_told_once() -> None:
+    """A source that gives a second now and then is one trouble, not many, and none that hides."""
+    events: list[tuple[float, Event]] = []
+    for round_number in range(40):
+        events += [(round_number * 11.0, slate()), (round_number * 11.0 + 10, item())]
+    said = told(Judge(after_seconds=30), events, until=DAY)
+    assert len(said) == 2, said
+    assert said[1][1].startswith("the programme is back after 6 min")
+
+
+def test_an_empty_playlist_has_its_own_words() -> None:
+    """The text names what helps here."""
+    ((_, text),) = told(Judge(after_seconds=30), [(0.0, slate("playlist_empty"))], until=DAY)
+    assert "the playlist has nothing to play" in text
+    assert "run: tg-video-streamer check" in text
+
+
+def test_an_output_that_is_down_is_told_and_so_is_its_return() -> None:
+    """Retries are one trouble; the last error and the command are in the text."""
+    events: list[tuple[float, Event]] = [(0.0, output("connecting")), (1.0, output("on_air"))]
+    for second in range(50, 500, 10):
+        events += [(float(second), output("retrying", "connection refused")), (second + 1.0, output("connecting"))]
+    events.append((600.0, output("on_air")))
+    first, second_told = told(Judge(after_seconds=30), events, until=DAY)
+    assert first[0] == 80
+    assert first[1].startswith("output rtmp-1 has been down for 30 s and is tried again: connection refused; run: ")
+    assert second_told[1] == "output rtmp-1 is back on air after 9 min"
+
+
+def test_a_short_loss_a_stop_and_a_suspension_are_not_told() -> None:
+    """What heals in time, what the operator wants, and what degraded mode tells, is no message about an output."""
+    for state in ("on_air", "stopped", "suspended"):
+        events = [(0.0, output("on_air")), (10.0, output("retrying", "reset")), (20.0, output(state))]
+        assert told(Judge(after_seconds=30), [*events], until=DAY) == [], state
+
+
+def test_outputs_are_judged_apart() -> None:
+    """One output's recovery says nothing about another's."""
+    events = [
+        (0.0, output("retrying", "a", "rtmp-1")),
+        (0.0, output("retrying", "b", "rtmp-2")),
+        (50.0, output("on_air", "", "rtmp-1")),
+    ]
+    said = [text.split(" ")[1] for _, text in told(Judge(after_seconds=30), events, until=DAY)]
+    assert said == ["rtmp-1", "rtmp-2", "rtmp-1"]
+
+
+def test_degraded_and_recovered_are_told_with_the_command() -> None:
+    """A session that ended is told with its ending and the command, and so is the end of degraded mode."""
+    command = "cd /opt/tg_video_streamer/current && python test/auto_session_runner.py --write-env"
+    events: list[tuple[float, Event]] = [
+        (0.0, DegradedChanged(wall=0.0, active=True, ending="SessionExpired", command=command)),
+        (120.0, DegradedChanged(wall=0.0, active=False)),
+    ]
+    first, second = told(Judge(after_seconds=30), events, until=DAY)
+    expected = f"degraded mode for 30 s: SESSION_STRING is invalid (SessionExpired); run: {command}"
+    assert first == (30, expected)
+    assert second[1] == "recovered from degraded mode after 2 min: the Telegram session works again"
+
+
+def test_what_the_spare_heals_wakes_nobody_twice() -> None:
+    """Where the spare takes over within the limit, that alone is told, with how to make a new one."""
+    events: list[tuple[float, Event]] = [
+        (0.0, DegradedChanged(wall=0.0, active=True, ending="SessionRevoked")),
+        (5.0, SessionRenewed(wall=0.0, by_spare=True)),
+        (5.0, DegradedChanged(wall=0.0, active=False)),
+        (900.0, SessionRenewed(wall=0.0, by_spare=False)),
+    ]
+    ((at, text),) = told(Judge(after_seconds=30), events, until=DAY)
+    assert at == 5
+    assert text.endswith("make a new spare: tg-video-streamer session login --spare --write-env")
+
+
+def test_a_failed_update_is_told_at_once() -> None:
+    """An update that failed names the program, why, and the command."""
+    event = UpdateFailed(wall=0.0, program="yt-dlp", detail="no space left", command="scripts/yt-dlp-update.sh")
+    ((at, text),) = told(Judge(after_seconds=30), [(7.0, event)], until=DAY)
+    assert at == 7
+    assert "update of yt-dlp failed" in text
+    assert text.endswith("no space left; run: scripts/yt-dlp-update.sh")
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=60), st.floats(0, 60))
+def test_a_spell_is_told_before_it_is_over_and_each_at_most_once(steps: list[tuple[float, bool]], after: float) -> None:
+    """Whatever comes and goes: a beginning is never told twice in a row, and an end only after a beginning."""
+    spell, now, said = Spell(after_seconds=after), 0.0, ""
+    for pause, bad in steps:
+        now += pause
+        (spell.begin if bad else spell.end)(now)
+        if spell.became_known(now):
+            said += "b"
+        elif spell.settled(now) is not None:
+            said += "e"
+    assert "bb" not in said
+    assert "ee" not in said
+    assert not said.startswith("e")
+
+
+# What leaves, and when
+
+
+def message(text: str, topic: str = "slate", kind: Kind = Kind.WARNING) -> Message:
+    """A message."""
+    return Message(topic=topic, kind=kind, text=text)
+
+
+def test_the_same_words_are_not_repeated_within_a_day() -> None:
+    """A repetition is dropped, another word on the topic is not, and a day later it is told again."""
+    outbox, sent = Outbox(), []
+    for minute in range(24 * 60 + 2):
+        now = minute * 60.0
+        outbox.put(message("yt-dlp is old"), now)
+        if (batch := outbox.take(now + 2)) is not None:
+            sent.append((minute, batch.text))
+    assert sent == [(0, "yt-dlp is old"), (24 * 60, "yt-dlp is old")]
+
+
+def test_a_burst_is_one_message() -> None:
+    """What happens within a second is one message, as grave as the gravest of it."""
+    outbox = Outbox()
+    outbox.put(message("a is well", "a", Kind.SUCCESS), 0.0)
+    outbox.put(message("b is down", "b", Kind.FAILURE), 0.5)
+    assert outbox.take(0.9) is None
+    batch = outbox.take(1.0)
+    assert batch is not None
+    assert (batch.kind, batch.count) == (Kind.FAILURE, 2)
+    assert batch.text == "2 things have happened:\n- a is well\n- b is down"
+
+
+def test_a_flood_is_counted_instead_of_sent() -> None:
+    """An hour of new words every second is some messages of bounded length, which say how much they leave out."""
+    outbox, texts = Outbox(), []
+    for second in range(3600):
+        outbox.put(message(f"thing {second} happened", f"topic {second}"), float(second))
+        outbox.put(message(f"rtmp-1 is down for the {second}th time", "output rtmp-1"), float(second))
+        if (batch := outbox.take(float(second))) is not None:
+            texts.append(batch.text)
+    assert len(texts) <= 8
+    assert all(len(text) < 2000 for text in texts)
+    assert "more before these; see the log" in texts[-1]
+    assert "times)" in texts[-1]
+
+
+@given(st.lists(st.tuples(st.floats(0, 500), st.sampled_from("abcdefgh")), max_size=200))
+def test_two_messages_are_never_closer_than_a_minute(steps: list[tuple[float, str]]) -> None:
+    """Whatever happens, people get at most one message a minute, and what they were not sent yet is not lost."""
+    outbox, now, sent = Outbox(), 0.0, []
+    for number, (pause, topic) in enumerate(steps):
+        now += pause
+        outbox.put(message(f"{topic} {number}", topic), now)
+        if outbox.take(now) is not None:
+            sent.append(now)
+    assert all(later - earlier >= 60 for earlier, later in pairwise(sent))
+    due = outbox.next_due()
+    if steps:
+        last = outbox.take(due) if due is not None else None
+        assert last is not None or sent
+
+
+def test_nothing_that_is_an_address_or_looks_like_a_key_is_in_a_text() -> None:
+    """Addresses and long opaque words are taken out, titles and commands stay."""
+    key = "1BVtsOK4Bu" * 20
+    text = plain(f"output rtmp-1: rtmps://dc4.example/s/{CANARY} said\nno to {key}; run: tg-video-streamer doctor")
+    assert text == "output rtmp-1: (address left out) said no to ***; run: tg-video-streamer doctor"
+    assert plain("Sintel (2010) - 4K") == "Sintel (2010) - 4K"
+    assert len(plain("word " * 1000)) == 600
+
+
+def test_durations_read_as_people_say_them() -> None:
+    """Seconds, minutes, hours, days."""
+    assert [duration_text(seconds) for seconds in (0, 90, 130, 3 * 3600 + 65, 4 * DAY)] == [
+        *("0 s", "90 s", "2 min", "3 h 1 min", "4 days")
+    ]
+
+
+# How it is sent
+
+
+@asynccontextmanager
+async def notifying(
+    site: CalledSite,
+    *,
+    clock: Clock | None = None,
+    scheme: str = "json",
+    after_seconds: float = 0.0,
+    give_up_seconds: float = 100.0,
+) -> AsyncIterator[Notifier]:
+    """A notifier that tells `site`, running for as long as the block lasts."""
+    notifier = Notifier(
+        [f"{scheme}://127.0.0.1:{site.port}/{CANARY}"],
+        after_seconds=after_seconds,
+        clock=clock or SystemClock(),
+        redact=redaction([CANARY]),
+        retry_pauses=(0.02, 0.02),
+        give_up_seconds=give_up_seconds,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(notifier.run())
+        yield notifier
+        task.cancel()
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Wait in a thread, so that the notifier goes on."""
+    await asyncio.to_thread(wait_until, condition, what=what)
+
+
+async def test_a_message_arrives_whole_and_without_the_secret() -> None:
+    """What `notify` was given comes to the far end as its kind, with the host's name and no secret."""
+    with called_site() as site:
+        async with notifying(site) as notifier:
+            # From another thread, as the rooms that call it may.
+            await asyncio.to_thread(notifier.notify, f"key {CANARY} is bad; run: x", topic="session", kind=Kind.FAILURE)
+            await until(lambda: site.calls, "the message")
+        (call,) = site.calls
+    assert call.message["message"] == "key *** is bad; run: x"
+    assert call.message["type"] == "failure"
+    assert call.message["title"].startswith("tg-video-streamer on ")
+
+
+async def test_the_worker_wakes_when_a_trouble_has_lasted() -> None:
+    """No further event is needed for a message about what goes on."""
+    with called_site() as site:
+        async with notifying(site, after_seconds=0.2) as notifier:
+            notifier.on_event(slate())
+            await until(lambda: site.calls, "the message")
+        assert site.texts[0].startswith("viewers have seen the slate for 0 s")
+
+
+async def test_what_nobody_takes_is_given_up_and_hinders_nothing() -> None:
+    """A far end that keeps saying no is asked some times; the log tells it twice, and never the address."""
+    with called_site() as site, capture_logs() as logs:
+        site.status = 500
+        async with notifying(site, give_up_seconds=1.0) as notifier:
+            notifier.notify("it happened", topic="a")
+            await until(lambda: len(logs) >= 2, "it is given up")
+        assert set(site.texts) == {"it happened"}
+    assert [entry["event"] for entry in logs] == ["notification not sent", "notification given up"]
+    assert CANARY not in str(logs)
+
+
+async def test_addresses_that_cannot_be_read_are_not_tried_again() -> None:
+    """Where Apprise knows none of the services one try is enough."""
+    with called_site() as site, capture_logs() as logs:
+        async with notifying(site, scheme="nonsense") as notifier:
+            notifier.notify("it happened", topic="a")
+            await until(lambda: len(logs) >= 2, "it is given up")
+    assert [entry["event"] for entry in logs] == ["notification not sent", "notification given up"]
+
+
+async def test_a_message_that_nobody_took_arrives_later() -> None:
+    """The network that takes the outputs down takes the message too; it arrives when the network is back."""
+    with called_site() as site:
+        site.status = 500
+        async with notifying(site) as notifier:
+            notifier.notify("it happened", topic="a")
+            await until(lambda: site.calls, "the first try")
+            site.status = 200
+            await until(lambda: len(site.calls) >= 2, "the second try")
+        assert set(site.texts) == {"it happened"}
+
+
+async def test_a_late_message_says_how_late() -> None:
+    """What could not be sent at once tells when it was."""
+    with called_site() as site:
+        site.status = 500
+        clock = AheadClock()
+        async with notifying(site, clock=clock, give_up_seconds=10_000.0) as notifier:
+            notifier.notify("it happened", topic="a")
+            await until(lambda: site.calls, "the first try")
+            clock.ahead = 3000.0
+            await until(lambda: "told late" in site.texts[-1], "a later try")
+        assert site.texts[-1] == "it happened\n(told late: this was 50 min ago)"
+
+
+async def test_a_child_that_hangs_is_ended_and_its_address_is_in_no_error() -> None:
+    """A far end that never answers costs a child for a limited time, and nothing of it is told."""
+    with called_site() as site:
+        site.hanging.set()
+        with pytest.raises(ChildFailed) as caught:
+            await send(
+                [f"json://127.0.0.1:{site.port}/{CANARY}?rto=60"],
+                title="t",
+                text="hello",
+                kind=Kind.INFO,
+                deadline_seconds=2.0,
+            )
+    assert CANARY not in str(caught.value)
+
+
+async def test_one_dead_address_does_not_keep_the_others_from_it() -> None:
+    """Every address is tried, and how many took it is known."""
+    with called_site() as site:
+        addresses = ["json://127.0.0.1:9/", f"json://127.0.0.1:{site.port}/", "nonsense://x"]
+        result = await send(addresses, title="t", text="hello", kind=Kind.INFO)
+        assert (result.sent, result.failed, result.unknown) == (1, 1, 1)
+        assert site.texts == ["hello"]
+
+
+def test_apprise_never_loads_into_the_service() -> None:
+    """The module that sends brings no Apprise into the process."""
+    code = (
+        "import sys, tg_video_streamer.app.build, tg_video_streamer.monitoring.alerts.notifier;"
+        "assert 'apprise' not in sys.modules and 'telethon' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_addresses_are_checked_by_their_looks_and_never_repeated() -> None:
+    """A word that is no address is a problem that names its number."""
+    assert notify_problems("") == []
+    assert notify_problems("json://127.0.0.1/a mailto://b:c@d.example") == []
+    (problem,) = notify_problems(f"json://127.0.0.1/a {CANARY}")
+    assert problem.startswith("NOTIFY_URLS: address 2 ")
+    assert CANARY not in problem
+
+
+# The running service
+
+
+def test_a_service_tells_of_a_dead_output_and_shows_nothing_secret(tmp_path: Path) -> None:
+    """An output that nobody listens for reaches people; the address is in no log and on no command line."""
+    with called_site() as site:
+        site.hanging.set()
+        settings = {
+            "PLAYLIST": str(tmp_path / "playlist.txt"),
+            "OUTPUTS": f"rtmp://127.0.0.1:9/live/{CANARY}key",
+            "NOTIFY_URLS": f"json://127.0.0.1:{site.port}/{CANARY}",
+            "NOTIFY_AFTER_SECONDS": "1",
+            "VIDEO_QUALITY": "480p",
+        }
+        (tmp_path / "playlist.txt").write_text("")
+        with running(tmp_path / "service", settings) as service:
+
+            def seen() -> list[str]:
+                assert service.process.poll() is None, service.log
+                # The far end hangs, so the child that talks to it can be looked at.
+                return [word for child in service.children() for word in command_line(child)] if site.calls else []
+
+            words = wait_until(seen, timeout=60, what="a message")
+            assert "tg_video_streamer.monitoring.alerts.send_child" in words
+            assert CANARY not in " ".join(words)
+            status = service.status()
+            assert status["channel_state"] == "on_slate"
+            assert service.stop() == 0
+            assert CANARY not in service.log
+        text = "\n".join(site.texts)
+    assert "has been down for 1 s" in text or "viewers have seen the slate" in text
+    assert CANARY not in text

@@ -1,0 +1,455 @@
+"""The playout in virtual time: no slot is ever missing, whatever the sources do, and the best rung is on air."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tg_video_streamer.events import CameOff, Event, EventBus, Rung, SourceFailed, WentOn
+from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet, Stamped
+from tg_video_streamer.playout.fanout import Fanout, Subscription
+from tg_video_streamer.playout.playout import Change, Playout
+from tg_video_streamer.playout.slate import Slate, SlateReason
+from tg_video_streamer.playout.source import Showing
+
+
+@dataclass
+class VirtualClock:
+    """Time that moves when a test says so."""
+
+    now: float = 1000.0
+    wall_offset: float = 1_700_000_000.0
+
+    def monotonic(self) -> float:
+        """See Clock."""
+        return self.now
+
+    def wall(self) -> float:
+        """See Clock."""
+        return self.now + self.wall_offset
+
+
+def fill(buffer: Buffer, name: str, frames: range, *, frame_ticks: int = FRAME_TICKS) -> None:
+    """Put pictures and their sound into `buffer`, each naming its item and number."""
+    packet = frames.start * FRAME_TICKS // PACKET_TICKS
+    for frame in frames:
+        ticks = frame * frame_ticks
+        key = (frame - frames.start) % GOP_FRAMES == 0
+        buffer.put(Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=key, data=f"{name}{frame}".encode()))
+        while packet * PACKET_TICKS < ticks + FRAME_TICKS:
+            data = f"{name}a{packet}".encode()
+            buffer.put(Packet(kind=Kind.AUDIO, ticks=packet * PACKET_TICKS, keyframe=True, data=data))
+            packet += 1
+
+
+def showing(name: str, frames: int, *, finished: bool = True, rung: Rung = Rung.ITEM, grace: float = 0.0) -> Showing:
+    """A primed item of `frames` pictures."""
+    buffer = Buffer(limit_seconds=3600)
+    fill(buffer, name, range(frames))
+    if finished:
+        buffer.finish()
+    return Showing(source=buffer, rung=rung, key=name, title=name, counts=True, grace=lambda: grace)
+
+
+@dataclass
+class Stage:
+    """A playout without a thread, and all that it published and said."""
+
+    slate: Slate
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    heard: list[tuple[Change, str, str]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    packets: list[Stamped] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        bus = EventBus(self.loop)
+        bus.subscribe(self.events.append)
+        self.fanout = Fanout(self.slate.headers)
+        self.subscription: Subscription = self.fanout.subscribe(limit_seconds=1e6)
+        self.playout = Playout(slate=self.slate, fanout=self.fanout, clock=self.clock, events=bus, listener=self._heard)
+
+    def _heard(self, change: Change, showing: Showing, reason: str) -> None:
+        self.heard.append((change, showing.key, reason))
+
+    def run(self, seconds: float, *, step: float = 0.08) -> None:
+        """Let time pass."""
+        end = self.clock.now + seconds
+        self.playout.play_until(self.clock.now)
+        while self.clock.now < end:
+            self.clock.now = min(end, self.clock.now + step)
+            self.playout.play_until(self.clock.now)
+        self.collect()
+
+    def collect(self) -> None:
+        """Take what was published."""
+        self.packets += self.subscription.take(0)
+        self.loop.run_until_complete(asyncio.sleep(0))
+
+    def video(self) -> list[str]:
+        """What each video slot showed: `a12` is picture 12 of item a, `-` the slate."""
+        pictures = [one for one in self.packets if one.kind is Kind.VIDEO]
+        return [one.data.decode() if len(one.data) < 12 else "-" for one in pictures]
+
+    def check_grids(self) -> None:
+        """Every slot of both grids is there once, in order, and sound never lags or leads by more than a packet."""
+        for kind in Kind:
+            slots = [one.slot for one in self.packets if one.kind is kind]
+            assert slots == list(range(len(slots)))
+        video = sum(one.kind is Kind.VIDEO for one in self.packets)
+        audio = sum(one.kind is Kind.AUDIO for one in self.packets)
+        assert abs(video * FRAME_TICKS - audio * PACKET_TICKS) <= 2 * FRAME_TICKS
+
+    def rungs(self) -> list[tuple[str, str]]:
+        """Rung and reason of each stretch."""
+        return [(str(event.rung), event.reason) for event in self.events if isinstance(event, WentOn)]
+
+
+@pytest.fixture
+def stage(slate: Slate) -> Iterator[Stage]:
+    """A new stage."""
+    made = Stage(slate)
+    yield made
+    made.loop.close()
+
+
+def test_the_slate_is_there_when_nothing_else_is(stage: Stage) -> None:
+    """With no item at all, three seconds of programme are three seconds of slate with silence."""
+    stage.run(3)
+    assert stage.video() == ["-"] * 76
+    assert {one.data for one in stage.packets if one.kind is Kind.AUDIO} == {stage.slate.silence}
+    stage.check_grids()
+
+
+def test_one_item_follows_another_in_the_next_slot(stage: Stage) -> None:
+    """The last picture of an item and the first of the next stand in neighbouring slots."""
+    stage.playout.offer(showing("a", 60))
+    stage.run(1)
+    stage.playout.offer(showing("b", 60))
+    stage.run(3)
+    assert stage.video()[:101] == [f"a{n}" for n in range(60)] + [f"b{n}" for n in range(41)]
+    assert stage.heard == [
+        (Change.WENT_ON, "a", "started"),
+        (Change.CAME_OFF, "a", "ended"),
+        (Change.WENT_ON, "b", "ended"),
+    ]
+    stage.check_grids()
+
+
+def test_skip_cuts_within_two_frames(stage: Stage) -> None:
+    """After `skip` at most two more pictures of the item are published."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stage.playout.offer(showing("b", 500))
+    stage.collect()
+    aired = len(stage.video())
+    stage.playout.skip()
+    stage.run(1)
+    assert stage.video()[aired + 2].startswith("b")
+    assert (Change.CAME_OFF, "a", "skipped") in stage.heard
+    stage.check_grids()
+
+
+def test_a_dry_item_gives_way_to_the_next_one(stage: Stage) -> None:
+    """An item without grace that runs dry is left for the next in the very slot where its picture is missing."""
+    stage.playout.offer(showing("a", 50, finished=False))
+    stage.run(1)
+    stage.playout.offer(showing("b", 50))
+    stage.run(2.5)
+    assert stage.video()[49:51] == ["a49", "b0"]
+    assert (Change.CAME_OFF, "a", "source_stalled") in stage.heard
+    stage.check_grids()
+
+
+def test_a_dry_live_item_comes_back_after_the_slate(stage: Stage) -> None:
+    """A source with grace is waited for behind the slate and goes on at the picture where it ran dry."""
+    live = showing("a", 50, finished=False, grace=60)
+    stage.playout.offer(live)
+    stage.run(1)
+    stage.playout.offer(showing("b", 50))
+    stage.run(4)
+    assert stage.video()[49:51] == ["a49", "-"]
+    assert isinstance(live.source, Buffer)
+    fill(live.source, "a", range(50, 200))
+    stage.run(2)
+    video = stage.video()
+    assert video[video.index("a50") - 1] == "-"
+    assert video.index("a99") - video.index("a50") == 49
+    assert not [change for change in stage.heard if change[0] is Change.CAME_OFF]
+    stage.check_grids()
+
+
+def test_a_live_item_that_stays_away_is_given_up(stage: Stage) -> None:
+    """When its grace is over, the next item takes the place of a live source that did not come back."""
+    stage.playout.offer(showing("a", 25, finished=False, grace=5))
+    stage.run(0.5)
+    stage.playout.offer(showing("b", 250))
+    stage.run(4)
+    assert stage.video()[-1] == "-"
+    stage.run(3)
+    assert stage.video()[-1].startswith("b")
+    assert (Change.CAME_OFF, "a", "source_stalled") in stage.heard
+    stage.check_grids()
+
+
+def test_filler_covers_what_items_leave_open(stage: Stage) -> None:
+    """With a filler at hand viewers see it instead of the slate, until an item is ready."""
+    stage.playout.offer(showing("a", 25))
+    stage.playout.offer_filler(showing("f", 500, rung=Rung.FILLER))
+    stage.run(2)
+    stage.playout.offer(showing("b", 500))
+    stage.run(1)
+    assert stage.rungs() == [("item", "started"), ("filler", "ended"), ("item", "item_ready")]
+    stage.check_grids()
+
+
+def test_pause_keeps_the_item_where_it_is(stage: Stage) -> None:
+    """While held viewers see the slate; after it the item goes on with a keyframe and no picture of it is lost."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1.5)
+    stage.playout.hold(SlateReason.PAUSED)
+    stage.run(3)
+    stage.playout.release()
+    stage.run(6)
+    video = stage.video()
+    first, last = video.index("-"), len(video) - 1 - video[::-1].index("-")
+    before, after = int(video[first - 1][1:]), int(video[last + 1][1:])
+    assert after == before // GOP_FRAMES * GOP_FRAMES
+    assert video[last + 1 :] == [f"a{after + n}" for n in range(len(video) - last - 1)]
+    assert stage.packets[0].keyframe
+    plays = [event for event in stage.events if isinstance(event, WentOn) and event.counts]
+    assert len(plays) == 1
+    stage.check_grids()
+
+
+def test_skip_while_paused_leaves_the_item(stage: Stage) -> None:
+    """An item that waits behind the slate can be skipped; the next one comes after the pause."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stage.playout.hold(SlateReason.PAUSED)
+    stage.run(1)
+    stage.playout.offer(showing("b", 500))
+    stage.playout.skip()
+    stage.run(1)
+    assert stage.video()[-1] == "-"
+    stage.playout.release()
+    stage.run(1)
+    assert stage.video()[-1].startswith("b")
+    assert (Change.CAME_OFF, "a", "skipped") in stage.heard
+    stage.check_grids()
+
+
+def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
+    """A source at 24 fps is not played too fast: within a second the next rung is on, and the failure is told."""
+    buffer = Buffer(limit_seconds=3600)
+    fill(buffer, "a", range(100), frame_ticks=125)
+    stage.playout.offer(Showing(source=buffer, rung=Rung.ITEM, key="a", title="a"))
+    stage.run(2)
+    assert stage.video()[-1] == "-"
+    assert (Change.CAME_OFF, "a", "off_grid") in stage.heard
+    stage.check_grids()
+
+
+def test_a_frozen_host_costs_a_gap_that_is_told_and_no_slot(stage: Stage) -> None:
+    """After 30 s in which the process did not run, the programme goes on in its next slot and the gap is counted."""
+    stage.playout.offer(showing("a", 2000))
+    stage.run(1)
+    stage.clock.now += 30
+    stage.run(1)
+    assert 29 < stage.playout.gap_seconds < 31
+    assert len(stage.video()) < 60
+    stage.check_grids()
+
+
+def test_a_wall_clock_that_is_set_back_changes_nothing(stage: Stage) -> None:
+    """An hour back on the wall clock moves no slot."""
+    stage.playout.offer(showing("a", 2000))
+    stage.run(1)
+    stage.clock.wall_offset -= 3600
+    stage.run(1)
+    assert stage.video() == [f"a{n}" for n in range(51)]
+    assert stage.playout.gap_seconds == 0
+
+
+def test_what_was_aired_is_recorded(stage: Stage) -> None:
+    """Every stretch has a record with its rung, reason and length."""
+    stage.playout.offer(showing("a", 50))
+    stage.run(3)
+    stage.playout.stop()
+    stage.collect()
+    records = [event for event in stage.events if isinstance(event, CameOff)]
+    assert [(one.rung, one.reason) for one in records] == [(Rung.ITEM, "ended"), (Rung.SLATE, "stopped")]
+    assert records[0].seconds == 2.0
+    assert records[0].skew_seconds <= 0.0107
+
+
+def test_an_item_that_is_set_aside_again_at_once_loses_nothing(stage: Stage) -> None:
+    """Set aside a second time while it still shows again what it had shown, it goes on without a hole in its own time."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1.8)
+    for _ in range(3):
+        stage.playout.hold(SlateReason.PAUSED)
+        stage.run(0.5)
+        stage.playout.release()
+        stage.run(0.3)
+    stage.run(4)
+    video = stage.video()
+    last = len(video) - 1 - video[::-1].index("-")
+    assert video[last + 1 :] == [f"a{n}" for n in range(len(video) - last - 1)]
+    assert not [event for event in stage.events if isinstance(event, SourceFailed)]
+    stage.check_grids()
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("offer"), st.integers(1, 200)),
+        st.tuples(st.just("unfinished"), st.integers(0, 100)),
+        st.tuples(st.just("filler"), st.integers(1, 100)),
+        st.tuples(st.just("live"), st.integers(1, 100)),
+        st.tuples(st.just("stalling live"), st.integers(1, 100)),
+        st.tuples(st.sampled_from(["skip", "hold", "release"]), st.just(0)),
+        st.tuples(st.just("run"), st.integers(1, 60)),
+    ),
+    max_size=30,
+)
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ACTIONS)
+def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, int]]) -> None:
+    """Whatever is offered, skipped, held and dry in whatever order, both grids stay whole."""
+    stage = Stage(slate)
+    playout = stage.playout
+    for number, (action, amount) in enumerate(actions):
+        if action == "offer":
+            playout.offer(showing(f"{number}-", amount))
+        elif action == "unfinished":
+            playout.offer(showing(f"{number}-", amount, finished=False, grace=number % 3))
+        elif action == "filler":
+            playout.offer_filler(showing(f"{number}f", amount, rung=Rung.FILLER))
+        elif action.endswith("live"):
+            playout.offer(live(amount, finished=action == "live", name=f"{number}L"))
+        elif action == "run":
+            stage.run(amount / 25)
+        elif action == "hold":
+            playout.hold(SlateReason.PAUSED)
+        elif action == "release":
+            playout.release()
+        else:
+            playout.skip()
+    stage.run(1)
+    stage.check_grids()
+    assert not [event for event in stage.events if isinstance(event, SourceFailed)]
+    stage.loop.close()
+
+
+def live(frames: int, *, finished: bool = True, name: str = "L") -> Showing:
+    """The operator's own stream, primed with `frames` pictures."""
+    made = showing(name, frames, finished=finished, rung=Rung.LIVE)
+    return replace(made, counts=False, outcome=lambda: "live_ended" if finished else "live_stalled")
+
+
+def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: Stage) -> None:
+    """The item's last picture, the live stream from its first to its last, and the item again from its keyframe."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1.5)
+    stage.playout.offer(live(75))
+    stage.run(10)
+    video = stage.video()
+    begin = video.index("L0")
+    before = int(video[begin - 1][1:])
+    assert video[begin : begin + 75] == [f"L{n}" for n in range(75)]
+    after = before // GOP_FRAMES * GOP_FRAMES
+    assert video[begin + 75 :] == [f"a{after + n}" for n in range(len(video) - begin - 75)]
+    assert stage.rungs() == [("item", "started"), ("live", "takeover"), ("item", "live_ended")]
+    assert stage.heard[-2:] == [(Change.CAME_OFF, "L", "live_ended"), (Change.WENT_ON, "a", "live_ended")]
+    assert sum(event.counts for event in stage.events if isinstance(event, WentOn)) == 1
+    assert stage.playout.seconds_by_rung()[Rung.LIVE] == 3.0
+    stage.check_grids()
+
+
+def test_a_live_stream_that_runs_dry_gives_way_in_the_same_slot(stage: Stage) -> None:
+    """Not one slate is seen where it stalls, and it takes over again once it is offered again."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stalling = live(50, finished=False)
+    stage.playout.offer(stalling)
+    stage.run(3)
+    assert isinstance(stalling.source, Buffer)
+    fill(stalling.source, "L", range(100, 200))
+    stage.playout.offer(replace(stalling))
+    stage.run(3)
+    video = stage.video()
+    assert video[video.index("L49") + 1].startswith("a")
+    assert "-" not in video
+    assert video[-1].startswith("L1")
+    assert [reason for _, reason in stage.rungs()] == ["started", "takeover", "live_stalled", "takeover"]
+    stage.check_grids()
+
+
+def test_the_operators_slate_is_above_a_live_stream(stage: Stage) -> None:
+    """A pause covers what is live, and what comes meanwhile waits for its end; the item is still where it was."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stage.playout.offer(live(500, finished=False))
+    stage.run(1)
+    stage.playout.hold(SlateReason.PAUSED)
+    stage.run(1)
+    assert stage.video()[-1] == "-"
+    assert stage.heard[-1] == (Change.CAME_OFF, "L", "held")
+    stage.playout.offer(live(50, name="M"))
+    stage.run(1)
+    assert stage.video()[-1] == "-"
+    stage.playout.release()
+    stage.run(1)
+    assert stage.video()[-1].startswith("M")
+    stage.run(3)
+    assert stage.video()[-1].startswith("a")
+    assert stage.playout.item is not None
+    stage.check_grids()
+
+
+def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
+    """What was set aside goes on; a jump instead changes what follows the live stream, which stays."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stage.playout.offer(live(500))
+    stage.run(1)
+    left = stage.playout.skip()
+    assert left is not None
+    assert left.rung is Rung.LIVE
+    stage.run(1)
+    assert stage.video()[-1].startswith("a")
+    assert (Change.CAME_OFF, "L", "skipped") in stage.heard
+    stage.playout.offer(live(100, name="M"))
+    stage.run(1)
+    following = showing("b", 500)
+    stage.playout.offer(following)
+    stage.playout.cut_to(following)
+    stage.run(1)
+    assert stage.video()[-1].startswith("M")
+    assert (Change.CAME_OFF, "a", "skipped") in stage.heard
+    stage.run(4)
+    assert stage.video()[-1].startswith("b")
+    stage.check_grids()
+
+
+def test_one_live_stream_follows_another_without_the_item(stage: Stage) -> None:
+    """A publisher that comes anew while the end of its last stream is still seen."""
+    stage.playout.offer(showing("a", 500))
+    stage.run(1)
+    stage.playout.offer(live(50))
+    stage.run(1)
+    stage.playout.offer(live(50, name="M"))
+    stage.run(2)
+    video = stage.video()
+    assert video[video.index("L49") + 1] == "M0"
+    stage.run(2)
+    assert stage.video()[-1].startswith("a")
+    stage.check_grids()

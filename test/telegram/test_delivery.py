@@ -1,0 +1,121 @@
+"""The decision whether viewers get the stream, when its title changes, and which way is taken: in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tg_video_streamer.outputs.telegram.transport_plan import PATIENCE_SECONDS, Transport, TransportPlan
+from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Look, Proof, ProofState, Remedy, judge
+from tg_video_streamer.telegram.livestream.title import LONGEST, PAUSE_SECONDS, TitlePacer, fitting
+
+EVERY = 5.0
+
+
+def judged(newest: Sequence[int | None], *, leaving: bool = True) -> list[ProofState]:
+    """The states after looks that come every five seconds."""
+    states = [ProofState()]
+    for number, milliseconds in enumerate(newest):
+        look = Look(at=number * EVERY, leaving=leaving, newest_milliseconds=milliseconds)
+        states.append(judge(states[-1], look))
+    return states[1:]
+
+
+def test_proven_by_advancing() -> None:
+    """One time alone proves nothing; the next, larger one does, and slow channels keep it for a while."""
+    proofs = [state.proof for state in judged([1000, 6000, 6000, 11000])]
+    assert proofs == [Proof.UNKNOWN, Proof.PROVEN, Proof.PROVEN, Proof.PROVEN]
+
+
+@pytest.mark.parametrize("newest", [0, 5000], ids=["empty", "standing"])
+def test_missing_after_the_grace(newest: int) -> None:
+    """No channel, or one that stands still, is missing after the grace: first a new connection, then a new key."""
+    states = judged([newest] * 20)
+    remedies = [(number * EVERY, one.remedy) for number, one in enumerate(states) if one.remedy is not Remedy.NONE]
+    assert [remedy for _, remedy in remedies] == [
+        Remedy.RECONNECT,
+        Remedy.NEW_KEY,
+        Remedy.RECONNECT,
+        Remedy.NEW_KEY,
+    ]
+    assert remedies[0][0] == GRACE_SECONDS
+    assert all(states[int(at / EVERY)].proof is Proof.MISSING for at, _ in remedies)
+
+
+def test_proof_ends_the_row() -> None:
+    """A stream that was seen again begins anew with a connection, not with a key."""
+    states = judged([0] * 6 + [1000, 6000] + [6000] * 6)
+    assert [one.remedy for one in states if one.remedy is not Remedy.NONE] == [Remedy.RECONNECT, Remedy.RECONNECT]
+
+
+def test_cannot_be_asked() -> None:
+    """No answer is unproven, and however long that lasts, nothing is done about it."""
+    assert {(state.proof, state.remedy) for state in judged([None] * 100)} == {(Proof.UNPROVEN, Remedy.NONE)}
+
+
+def test_nothing_leaves() -> None:
+    """Where nothing leaves, nothing can arrive."""
+    assert {(state.proof, state.remedy) for state in judged([0] * 100, leaving=False)} == {(Proof.UNKNOWN, Remedy.NONE)}
+
+
+def test_title_is_paced() -> None:
+    """Titles follow at most every 30 s, the last one counts, and one that is shown already is not set again."""
+    titles = TitlePacer()
+    assert titles.due(0.0) == ""
+    titles.want("first")
+    assert titles.due(0.0) == "first"
+    titles.set("first", 0.0)
+    for number in range(10):
+        titles.want(f"number {number}")
+        assert titles.due(number + 1.0) == ""
+    assert titles.due(PAUSE_SECONDS) == "number 9"
+    titles.refused(PAUSE_SECONDS, 100.0)
+    assert titles.due(PAUSE_SECONDS + 99) == ""
+    assert titles.due(PAUSE_SECONDS + 100) == "number 9"
+    titles.want("first")
+    assert titles.due(1000.0) == ""
+
+
+def test_title_fits() -> None:
+    """One line of at most as many characters as Telegram allows."""
+    assert fitting("a\n b\t c") == "a b c"
+    assert len(fitting("word " * 100)) <= LONGEST
+    assert fitting("x" * LONGEST) == "x" * LONGEST
+
+
+def test_auto_takes_the_call_where_there_is_no_url() -> None:
+    """RTMP is asked for first; refused, the call is taken at once, and RTMP again once the call is refused too."""
+    plan = TransportPlan("auto", call_there=True)
+    assert plan.choose(0.0) is Transport.RTMP
+    assert plan.refused()
+    assert plan.choose(0.0) is Transport.CALL
+    assert not plan.refused()
+    assert plan.choose(0.0) is Transport.RTMP
+
+
+def test_auto_leaves_a_way_that_fails_for_long() -> None:
+    """A way that works, even now and then, is kept; one that fails for two minutes is left for the other, in turns."""
+    plan = TransportPlan("auto", call_there=True)
+    for second in range(300):
+        plan.failed(float(second))
+        if second % 60 == 0:
+            plan.on_air()
+        assert plan.choose(float(second)) is Transport.RTMP
+    plan.on_air()
+    ways = []
+    for second in range(1000, 1000 + int(4 * PATIENCE_SECONDS) + 8):
+        plan.failed(float(second))
+        ways.append(plan.choose(float(second)))
+    changes = [way for way, before in zip(ways[1:], ways, strict=False) if way is not before]
+    assert changes[:3] == [Transport.CALL, Transport.RTMP, Transport.CALL]
+
+
+@pytest.mark.parametrize("setting", ["rtmp", "call"])
+def test_a_fixed_way_is_kept(setting: str) -> None:
+    """What the operator has chosen stays, whatever happens."""
+    plan = TransportPlan(setting, call_there=True)
+    plan.failed(0.0)
+    assert not plan.refused()
+    assert plan.choose(1e9) == setting
+    assert TransportPlan("auto", call_there=False).choose(0.0) is Transport.RTMP

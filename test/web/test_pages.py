@@ -1,0 +1,177 @@
+"""What the pages say: in both languages, true, and escaped; all without a service."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stands.page import example_status
+from tg_video_streamer.asrun.history import BAND_SECONDS, RungSpan, Sample
+from tg_video_streamer.control import reporter as reporting
+from tg_video_streamer.web.locales import i18n as words_module
+from tg_video_streamer.web.locales.i18n import TABLES, Language, Words
+from tg_video_streamer.web.locales.said_in_russian import SAID
+from tg_video_streamer.web.pages.badge import badge
+from tg_video_streamer.web.pages.band import band_tag
+from tg_video_streamer.web.pages.charts import charts_tag
+from tg_video_streamer.web.pages.figures import clock_text, rate_text, span_text
+from tg_video_streamer.web.pages.playlist import changes
+
+EN, RU = Words(language=Language.ENGLISH), Words(language=Language.RUSSIAN)
+PAGES = Path(words_module.__file__).parent
+NOW = 1_790_000_000.0
+
+
+def test_no_word_is_missing_in_any_language() -> None:
+    """Both tables have the same keys with the same places for values, and every key that a page names."""
+    english, russian = TABLES[Language.ENGLISH], TABLES[Language.RUSSIAN]
+    assert english.keys() == russian.keys()
+    for key, text in english.items():
+        assert _places(text) == _places(russian[key]), key
+        assert text.strip()
+        assert russian[key].strip()
+    named = set()
+    for module in [*PAGES.glob("*.py"), PAGES.parent / "access" / "login.py"]:
+        named |= set(re.findall(r"""words(?:\.text)?\(["']([a-z_.]+)["']""", module.read_text()))
+    assert len(named) > 100
+    assert named <= english.keys()
+
+
+def _places(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+def test_russian_is_written_in_russian() -> None:
+    """No line of the Russian table was left in English."""
+    same = {key for key, text in TABLES[Language.RUSSIAN].items() if not re.search("[а-яё]", text, re.IGNORECASE)}  # noqa: RUF001 - Russian letters
+    assert same == set()
+
+
+def test_what_the_service_says_is_told_in_russian() -> None:
+    """Each reason of the service has its sentence, values are carried over, and what is not known stays as it was said."""
+    for sentence in reporting._REASONS.values():
+        assert RU.said(sentence) != sentence
+        assert EN.said(sentence) == sentence.replace("'", "&#x27;")
+    assert RU.said("skipped <b>Harbour</b>") == "пропущено: &lt;b&gt;Harbour&lt;/b&gt;"
+    assert RU.said("something new") == "something new"
+    for pattern in SAID:
+        re.compile(pattern)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "en"),
+        ("ru", "ru"),
+        ("ru-RU,ru;q=0.9,en;q=0.8", "ru"),
+        ("en;q=0.5,ru;q=0.7", "ru"),
+        ("de,fr;q=0.9", "en"),
+        ("de,ru;q=0.1", "ru"),
+        ("ru;q=0", "en"),
+        ("ru;q=nonsense,en", "en"),
+    ],
+)
+def test_the_browser_s_wish_counts(header: str, language: str) -> None:
+    """Accept-Language is read with its weights."""
+    assert words_module._accepted(header) == language
+
+
+@given(st.text())
+def test_any_header_gives_a_language(header: str) -> None:
+    """No Accept-Language, however odd, breaks a page."""
+    assert words_module._accepted(header) in set(Language)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ("On air", "good")),
+        ({"healthy": False}, ("On air, not healthy", "bad")),
+        ({"degraded": True}, ("On air, degraded", "fair")),
+        ({"channel_state": "on_filler"}, ("Filler", "fair")),
+        ({"channel_state": "on_slate"}, ("Slate", "fair")),
+        ({"channel_state": "on_slate", "healthy": False}, ("Slate, not healthy", "bad")),
+        ({"rung": "live"}, ("Live takeover", "live")),
+        ({"rung": "live", "healthy": False}, ("Live takeover, not healthy", "bad")),
+        ({"channel_state": "starting", "healthy": False}, ("Starting", "quiet")),
+        ({"channel_state": "stopping", "healthy": False}, ("Going off", "quiet")),
+    ],
+)
+def test_badge_tells_the_truth(changes: dict[str, object], expected: tuple[str, str]) -> None:
+    """Green and "on air" together only while media really leaves."""
+    status = replace(example_status(), **changes)  # type: ignore[arg-type]
+    assert badge(status, EN) == expected
+    assert badge(status, RU)[1] == expected[1]
+
+
+def test_lengths_and_rates_read_well() -> None:
+    """People read minutes and megabits, not raw numbers."""
+    assert [clock_text(seconds) for seconds in (-1, 0, 59.9, 754, 3723)] == ["0:00", "0:00", "0:59", "12:34", "1:02:03"]
+    spans = [span_text(seconds, EN) for seconds in (5, 65, 120, 7800, 360_000)]
+    assert spans == ["5 s", "1 min 5 s", "2 min", "2 h 10 min", "4 d 4 h"]
+    assert [rate_text(bits, EN) for bits in (0, 949_600, 2_612_000)] == ["0 kbit/s", "950 kbit/s", "2.6 Mbit/s"]
+    assert rate_text(2_612_000, RU) == "2,6 Мбит/с"  # noqa: RUF001 - the same
+
+
+def test_band_hides_no_trouble() -> None:
+    """Ten seconds of slate in a day are a mark on the band and a line of the list, and the day is not called whole."""
+    begin = NOW - BAND_SECONDS
+    spans = [
+        RungSpan(starts_wall=begin, ends_wall=begin + 40_000, rung="item"),
+        RungSpan(starts_wall=begin + 40_000, ends_wall=begin + 40_010, rung="slate"),
+        RungSpan(starts_wall=begin + 40_010, ends_wall=NOW, rung="kept"),
+    ]
+    drawn = band_tag(spans, EN, now_wall=NOW)
+    assert 'class="rung-slate" x="333" width="1"' in drawn
+    assert "On air &gt; 99.9 %, Slate &lt; 0.1 %" in drawn
+    assert "Everything but the programme (1)" in drawn
+    assert "10 s" in drawn
+
+
+def test_band_says_when_nothing_was_on_air() -> None:
+    """What no span covers was off, however it came about."""
+    drawn = band_tag([RungSpan(starts_wall=NOW - 3600, ends_wall=NOW - 1800, rung="item")], EN, now_wall=NOW)
+    assert "Off 97.9 %" in drawn
+    assert "On air 2.1 %" in drawn
+    assert "Off 100 %" in band_tag([], EN, now_wall=NOW)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-90_000, 100), st.floats(0, 5000), st.sampled_from(["item", "kept", "slate", "new"])),
+        max_size=20,
+    )
+)
+def test_any_history_fills_the_band(found: list[tuple[float, float, str]]) -> None:
+    """Spans may overlap, lie outside or be of a rung that nobody knows: the band's cells are always all there."""
+    spans = [RungSpan(starts_wall=NOW + at, ends_wall=NOW + at + length, rung=rung) for at, length, rung in found]
+    drawn = band_tag(spans, EN, now_wall=NOW)
+    assert sum(map(int, re.findall(r'<rect [^>]*width="(\d+)"', drawn))) == 720
+
+
+def test_charts_have_a_line_an_output() -> None:
+    """Each output has its own line and its newest value; a name is text."""
+    samples = [
+        Sample(wall=NOW + 5 * n, buffer_seconds=10 + n, bits_per_second={"rtmp-1": 2e6, "<b>": 1e6}) for n in range(3)
+    ]
+    drawn = charts_tag(samples, EN, now_wall=NOW + 10)
+    assert drawn.count("<polyline") == 3
+    assert "2.0 Mbit/s" in drawn
+    assert "12.0 s" in drawn
+    assert "<b>" not in drawn
+    assert "&lt;b&gt;" in drawn
+    assert "<polyline" in charts_tag([], EN, now_wall=NOW)
+
+
+def test_changes_are_told_line_by_line() -> None:
+    """What goes and what comes, marked, and escaped."""
+    told = "".join(changes("a\nb\nc\n", "a\n<i>\nc\n"))
+    assert "<del>b</del>" in told
+    assert "<ins>&lt;i&gt;</ins>" in told
+    assert list(changes("same\n", "same\n")) == []

@@ -1,0 +1,439 @@
+"""The control room in a real browser, against a service that is on air: every page, every control, both languages."""
+
+from __future__ import annotations
+
+import base64
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import cycle, product
+from pathlib import Path
+
+import pytest
+import segno
+from selenium.common.exceptions import (
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
+
+from stands.browser import browser_missing, chromium, console_errors, video_picture, video_state
+from stands.control_room import (
+    NASTY,
+    TITLES,
+    VIEWER,
+    Channel,
+    barriers,
+    look_like,
+    on_air,
+    save_screenshot,
+    sign_in,
+)
+from stands.telegram_dc.world import CODE, PASSWORD, PHONE, USER_ID
+from stands.waiting import wait_until
+from tg_video_streamer.envfile.read import read_env_file
+
+pytestmark = [
+    pytest.mark.skipif(bool(browser_missing()), reason=f"not installed: {browser_missing()}"),
+    pytest.mark.timeout(300),
+]
+
+PAGES = ("/", "/queue", "/queue?words=night", "/playlist", "/as-run", "/session", "/health", "/schedule?day=2099-01-01")
+SCHEDULE = """
+time_zone = "Europe/Berlin"
+[[show]]
+title = "News at eight"
+at = 2099-01-01T20:00:00Z
+item = "https://127.0.0.1:9/news"
+start = "hard"
+"""
+"""So far away that it changes nothing of the programme."""
+WIDTHS = (390, 1280)
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
+    """One for all tests: each leaves it on air."""
+    with on_air(tmp_path_factory.mktemp("room")) as channel:
+        (channel.service.folder / "schedule.toml").write_text(SCHEDULE)
+        wait_until(lambda: "News at eight" in channel.service.page(PAGES[-1])[1], what="the schedule is in force")
+        yield channel
+
+
+@pytest.fixture(scope="module")
+def operators(channel: Channel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """A browser in which an operator has signed in."""
+    with chromium(tmp_path_factory.mktemp("browser") / "profile") as browser:
+        sign_in(browser, channel)
+        yield browser
+
+
+@pytest.fixture
+def browser(operators: WebDriver) -> WebDriver:
+    """The same as each test expects it: a light desktop, in English."""
+    look_like(operators, width=1280, dark=False)
+    return operators
+
+
+def text_of(browser: WebDriver, element: str) -> str:
+    """What is to be read in the element of that id; empty where it is not there now."""
+    return str(browser.execute_script("return document.getElementById(arguments[0])?.innerText ?? ''", element))
+
+
+def notice(browser: WebDriver) -> str:
+    """What the page tells of the last change."""
+    return text_of(browser, "notices")
+
+
+def press(browser: WebDriver, label: str) -> None:
+    """The button with that label, which must be there and be seen; what holds it may be put in anew meanwhile."""
+    wait_until(partial(_pressed, browser, label), what=f"a button: {label}")
+
+
+def _pressed(browser: WebDriver, label: str) -> bool:
+    with suppress(StaleElementReferenceException):
+        for button in browser.find_elements(By.TAG_NAME, "button"):
+            if button.text == label:
+                button.click()
+                return True
+    return False
+
+
+def strike(browser: WebDriver, selector: str, key: str = Keys.ENTER) -> None:
+    """A key on the one element of that selector, as soon as it takes one."""
+    wait_until(partial(_struck, browser, selector, key), what=f"an element that takes a key: {selector}")
+
+
+def _struck(browser: WebDriver, selector: str, key: str) -> bool:
+    with suppress(StaleElementReferenceException, ElementNotInteractableException, NoSuchElementException):
+        browser.find_element(By.CSS_SELECTOR, selector).send_keys(key)
+        return True
+    return False
+
+
+def told(browser: WebDriver, words: str) -> None:
+    """Wait until the page tells it of the last change."""
+    wait_until(lambda: words in notice(browser), what=words)
+
+
+def test_picture_moves_and_sounds(channel: Channel, browser: WebDriver) -> None:
+    """The picture's time goes on, its pixels change, and a button lets its sound be heard."""
+    browser.get(f"{channel.url}/?lang=en")
+    wait_until(lambda: video_state(browser).time > 0.2, timeout=60, what="a picture that moves")
+    first, state = video_picture(browser), video_state(browser)
+    wait_until(lambda: video_state(browser).time > state.time + 1 and video_picture(browser) != first, what="it moves")
+    press(browser, "Sound on")
+    wait_until(lambda: browser.execute_script("return !document.getElementById('live').muted"), what="sound")
+    wait_until(lambda: video_state(browser).audio_bytes > state.audio_bytes, what="decoded sound")
+    press(browser, "Sound off")
+
+
+def look_at(browser: WebDriver, url: str, *, width: int, dark: bool, language: str, artifacts: Path) -> list[str]:
+    """All that is wrong with one page in one dress; its screenshot is kept."""
+    look_like(browser, width=width, dark=dark)
+    browser.get(f"{url}{'&' if '?' in url else '?'}lang={language}")
+    wait_until(lambda: browser.execute_script("return document.readyState") == "complete", what=url)
+    name = re.sub(r"\W+", "-", url.partition("/")[2].partition("/")[2].partition("/")[2]).strip("-") or "on-air"
+    theme = "dark" if dark else "light"
+    save_screenshot(browser, artifacts / f"control-room-{name}-{width}-{theme}-{language}.png")
+    wrong = [f"{url}: {one}" for one in (*barriers(browser), *console_errors(browser))]
+    if browser.execute_script("return document.documentElement.scrollWidth") > width:
+        wrong.append(f"{url} is wider than {width}")
+    if browser.find_element(By.TAG_NAME, "html").get_attribute("lang") != language:
+        wrong.append(f"{url} is not in {language}")
+    return wrong
+
+
+def test_every_page_is_open_to_everybody(channel: Channel, browser: WebDriver, artifacts: Path) -> None:
+    """No page has a barrier that axe knows, a word in the console, or anything that sticks out to the side."""
+    wrong = []
+    for page, (width, dark, language) in zip(PAGES, cycle([(1280, False, "en"), (390, True, "ru")]), strict=False):
+        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
+    assert wrong == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_every_page_in_every_dress(channel: Channel, browser: WebDriver, artifacts: Path) -> None:
+    """The same at both widths, in both themes and both languages, for operators, viewers and those who sign in."""
+    wrong = []
+    dresses = list(product(WIDTHS, (False, True), ("en", "ru")))
+    for page, (width, dark, language) in product(PAGES, dresses):
+        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
+    browser.delete_all_cookies()
+    for page, (width, dark, language) in product(("/login",), dresses):
+        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
+    sign_in(browser, channel, VIEWER)
+    for page, (width, dark, language) in product(("/", "/queue", "/health"), dresses):
+        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
+    assert "/session" not in browser.page_source
+    browser.delete_all_cookies()
+    sign_in(browser, channel)
+    assert wrong == []
+
+
+def test_titles_are_shown_and_not_obeyed(channel: Channel, browser: WebDriver) -> None:
+    """Markup and script in a title are text in the list of what comes, in the search, and in the queue."""
+    browser.get(f"{channel.url}/queue?words=onerror&lang=en")
+    assert NASTY in browser.find_element(By.ID, "found").text
+    strike(browser, "#found button")
+    wait_until(lambda: NASTY in text_of(browser, "part-queue"), what="it is queued")
+    told(browser, NASTY)
+    assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
+    assert "owned" not in browser.title
+    strike(browser, '[aria-label^="Take out:"]')
+    wait_until(lambda: "Nothing is queued" in text_of(browser, "part-queue"), what="it is out")
+    assert console_errors(browser) == []
+
+
+def test_queue_by_the_keyboard(channel: Channel, browser: WebDriver) -> None:
+    """Search, put in twice, move and take out, all without a mouse; the focus stays where the hands are."""
+    for words in ("night", "market"):
+        browser.get(f"{channel.url}/queue?lang=en")
+        browser.find_element(By.ID, "words").send_keys(words + Keys.ENTER)
+        wait_until(lambda: "Found: 1" in text_of(browser, "found"), what=f"{words} is found")
+        strike(browser, "#found button")
+        wait_until(partial(is_queued, browser, words), what="it is queued")
+    assert queued(channel) == [TITLES[2], TITLES[1]]
+    strike(browser, f'[aria-label="Move down: {TITLES[2]}"]')
+    wait_until(lambda: queued(channel) == [TITLES[1], TITLES[2]], what="moved")
+    wait_until(
+        lambda: text_of(browser, "part-queue").index(TITLES[1]) < text_of(browser, "part-queue").index(TITLES[2])
+    )
+    assert browser.execute_script("return document.getElementById('part-queue').contains(document.activeElement)")
+    line = browser.find_element(By.ID, "line")
+    line.send_keys(f"{channel.service.settings['MEDIA_DIRS']}/by-hand.mp4 | title=By hand" + Keys.ENTER)
+    wait_until(lambda: queued(channel)[-1:] == ["By hand"], what="added")
+    assert line.get_attribute("value") == ""
+    line.send_keys("films/harbour.mp4 | nonsense=1" + Keys.ENTER)
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, '#notices [data-ok="0"]'), what="refused with a reason")
+    press(browser, "Take all out")
+    browser.switch_to.alert.accept()
+    wait_until(lambda: queued(channel) == [], what="all out")
+
+
+def is_queued(browser: WebDriver, words: str) -> bool:
+    """Whether the page's queue has it."""
+    return words in text_of(browser, "part-queue").casefold()
+
+
+def queued(channel: Channel) -> list[str]:
+    """What the service has in its queue."""
+    done = channel.service.command("queue", "list")
+    return re.findall(r"(Harbour at dawn|Night train|Market square|By hand)", done.stdout)
+
+
+def test_the_programme_is_steered(channel: Channel, browser: WebDriver) -> None:
+    """Pause, resume, slate and skip do what they say; the badge and the buttons follow, with no reload."""
+    browser.get(f"{channel.url}/?lang=en")
+    press(browser, "Pause")
+    wait_until(lambda: text_of(browser, "badge") == "Slate", what="the slate in the badge")
+    wait_until(lambda: "Resume" in text_of(browser, "main"), what="a way back")
+    assert channel.service.status()["holds"] == ["pause"]
+    press(browser, "Resume")
+    wait_until(lambda: text_of(browser, "badge") == "On air", what="on air again")
+    press(browser, "Slate on")
+    wait_until(lambda: channel.service.status()["holds"] == ["slate"], what="the slate")
+    wait_until(lambda: "Slate off" in text_of(browser, "main"), what="the way off")
+    press(browser, "Slate off")
+    wait_until(lambda: text_of(browser, "badge") == "On air", what="on air again")
+    before = text_of(browser, "now-title")
+    press(browser, "Skip")
+    wait_until(lambda: text_of(browser, "now-title") not in {"", before}, timeout=40, what="the next item")
+
+
+def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
+    """A bad line is told while it is typed; changes are seen before they are saved; nobody's edit is overwritten."""
+    before, bad = channel.playlist.read_text(), "films/harbour.mp4 | nonsense=1"
+    browser.get(f"{channel.url}/playlist?lang=en")
+    area = browser.find_element(By.ID, "text")
+    area.send_keys(f"{bad}\n")
+    wait_until(lambda: "nonsense" in text_of(browser, "check"), what="what is wrong with it")
+    area.send_keys(
+        Keys.BACK_SPACE * (len(bad) + 1)
+        + f"# mine\n{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=One more\n"
+    )
+    wait_until(lambda: "Entries that will play: 5" in text_of(browser, "check"), what="it is well now")
+    press(browser, "See the changes")
+    wait_until(lambda: browser.find_elements(By.TAG_NAME, "ins"), what="the changes")
+    added = [one.text for one in browser.find_elements(By.TAG_NAME, "ins")]
+    assert added == ["# mine", f"{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=One more"]
+    assert browser.find_elements(By.TAG_NAME, "del") == []
+    channel.playlist.write_text(f"# theirs\n{before}")
+    press(browser, "Save")
+    told(browser, "changed by someone else")
+    assert [one.text for one in browser.find_elements(By.TAG_NAME, "del")] == ["# theirs"]
+    assert channel.playlist.read_text() == f"# theirs\n{before}"
+    press(browser, "Save")
+    told(browser, "the playlist is saved")
+    assert (
+        channel.playlist.read_text()
+        == f"{before}# mine\n{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=One more\n"
+    )
+    wait_until(
+        lambda: "One more" in channel.service.page("/queue?words=one+more")[1], what="it plays without a restart"
+    )
+
+
+def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:
+    """What was aired is found by words and kind, and is a table for a spreadsheet."""
+    wait_until((channel.service.state_dir / "as-run.jsonl").exists, what="a log")
+    channel.service.command("skip")
+    wait_until(lambda: "skipped" in (channel.service.state_dir / "as-run.jsonl").read_text(), what="a line of it")
+    browser.get(f"{channel.url}/as-run?lang=en")
+    assert "skipped" in browser.find_element(By.CSS_SELECTOR, "table.aired").text
+    Select(browser.find_element(By.ID, "rung")).select_by_visible_text("Filler")
+    press(browser, "Show")
+    assert "Nothing was aired that fits." in text_of(browser, "main")
+    status, text = channel.service.page("/as-run.csv?rung=item")
+    assert status == 200
+    assert text.startswith("start,end,seconds,rung,reason,title")
+
+
+def test_silence_is_told(channel: Channel, browser: WebDriver) -> None:
+    """A service that says nothing any more is not called on air: the badge says since when there is no word."""
+    browser.get(f"{channel.url}/queue?lang=en")
+    wait_until(lambda: text_of(browser, "badge") == "On air", timeout=40, what="on air")
+    channel.service.process.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: text_of(browser, "badge").startswith("No word from the service since"), what="the truth")
+        assert "old" in text_of(browser, "live-why")
+    finally:
+        channel.service.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: text_of(browser, "badge") == "On air", timeout=40, what="its word again")
+
+
+def test_health_is_told(channel: Channel, browser: WebDriver) -> None:
+    """Versions come by themselves, the log's end is there without a secret, and the doctor looks when asked."""
+    browser.get(f"{channel.url}/health?lang=en")
+    wait_until(lambda: "…" not in text_of(browser, "part-versions"), timeout=60, what="versions")
+    assert re.search(r"\d{4}\.\d+\.\d+ \(\d+ d\)", text_of(browser, "part-versions"))
+    log = browser.find_element(By.CSS_SELECTOR, "pre.log").text
+    assert "playlist read" in log
+    assert channel.service.settings["SESSION_STRING"] not in browser.page_source
+    press(browser, "Look at everything")
+    wait_until(lambda: "in order" in text_of(browser, "part-health"), timeout=120, what="findings")
+
+
+def test_session_is_renewed_by_a_scan(channel: Channel, browser: WebDriver) -> None:
+    """A session that has ended is in the badge; the code that the page draws is scanned, and the badge is well again."""
+    browser.get(f"{channel.url}/session?lang=en")
+    wait_until(lambda: text_of(browser, "badge") == "On air", timeout=40, what="on air")
+    before = read_env_file(channel.service.env_file).values["SESSION_STRING"]
+    channel.telegram.revoke_all(401, "SESSION_REVOKED")
+    channel.telegram.drop()
+    wait_until(lambda: "degraded" in text_of(browser, "badge"), timeout=60, what="degraded in the badge")
+    press(browser, "By QR code")
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "svg.qr"), what="a code")
+    drawn = wait_until(lambda: drawn_code(browser), what="its drawing")
+    token = channel.telegram.world.login_tokens[-1].token
+    channel.telegram.scan(token)
+    assert drawn in {modules(one.token) for one in channel.telegram.world.login_tokens} | {modules(token)}
+    wait_until(lambda: text_of(browser, "badge") == "On air", timeout=60, what="on air, without a restart")
+    wait_until(lambda: "valid" in text_of(browser, "session-facts"), what="the session's state")
+    after = read_env_file(channel.service.env_file).values["SESSION_STRING"]
+    assert after != before
+    assert after not in browser.page_source
+    assert f"…{str(USER_ID)[-4:]}" in text_of(browser, "session-facts")
+
+
+def drawn_code(browser: WebDriver) -> frozenset[tuple[int, int]]:
+    """The dark modules of the QR code on the page, without its border."""
+    path = browser.execute_script("return document.querySelector('svg.qr path')?.getAttribute('d') ?? ''")
+    return frozenset((int(x) - 4, int(y) - 4) for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", path))
+
+
+def modules(token: bytes) -> frozenset[tuple[int, int]]:
+    """The dark modules of what a phone must be shown for a login token."""
+    url = f"tg://login?token={base64.urlsafe_b64encode(token).decode().rstrip('=')}"
+    matrix = segno.make(url, error="l", micro=False).matrix_iter(border=0)
+    return frozenset((x, y) for y, row in enumerate(matrix) for x, module in enumerate(row) if module)
+
+
+def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
+    """With scripts off every page reads, and forms change things: sign-in, queue, and a session by phone and password."""
+    channel.telegram.user(USER_ID).password = PASSWORD
+    try:
+        with chromium(tmp_path / "profile", scripts=False) as browser:
+            sign_in(browser, channel)
+            browser.get(f"{channel.url}/queue?lang=en")
+            browser.find_element(By.ID, "line").send_keys(
+                f"{channel.service.settings['MEDIA_DIRS']}/by-hand.mp4 | title=By hand" + Keys.ENTER
+            )
+            assert "queued By hand" in browser.find_element(By.ID, "notices").text
+            assert "By hand" in browser.find_element(By.ID, "part-queue").text
+            browser.find_element(By.CSS_SELECTOR, '[aria-label="Take out: By hand"]').click()
+            assert "Nothing is queued" in browser.find_element(By.ID, "part-queue").text
+            upload(browser, channel, tmp_path / "list.txt")
+            browser.get(f"{channel.url}/session")
+            answers = {"phone number": f"+{PHONE}", "code that Telegram": CODE, "password of": PASSWORD}
+            for label, answer in answers.items():
+                field = wait_until(partial(asked, browser, label), timeout=60, what=f"the {label}", every=0.5)
+                assert field is not None
+                field.send_keys(answer + Keys.ENTER)
+            wait_until(lambda: shown(browser, "kept in the settings file"), timeout=60, what="a session", every=0.5)
+    finally:
+        channel.telegram.user(USER_ID).password = None
+
+
+def upload(browser: WebDriver, channel: Channel, file: Path) -> None:
+    """Send the playlist with one more line as a file, and go as far as the comparison, where that line is what comes."""
+    browser.get(f"{channel.url}/playlist")
+    file.write_text(f"{browser.find_element(By.ID, 'text').get_attribute('value')}# from a file\n")
+    browser.find_element(By.CSS_SELECTOR, "input[type=file][required]").send_keys(str(file))
+    browser.find_element(By.CSS_SELECTOR, '[action="/playlist/upload"] button').click()
+    assert browser.find_element(By.ID, "text").get_attribute("value") == file.read_text()
+    browser.find_element(By.CSS_SELECTOR, '[action="/playlist/compare"] button').click()
+    assert [one.text for one in browser.find_elements(By.TAG_NAME, "ins")] == ["# from a file"]
+
+
+def asked(browser: WebDriver, label: str) -> WebElement | None:
+    """The field that asks for it, after another look; None while something else is shown."""
+    browser.get(browser.current_url.partition("?")[0].replace("/begin-phone", ""))
+    found = browser.find_elements(By.ID, "answer")
+    words = browser.find_element(By.CSS_SELECTOR, ".renewal").text
+    return found[0] if found and label in words else None
+
+
+def shown(browser: WebDriver, words: str) -> bool:
+    """Whether the page says it, after another look."""
+    browser.get(browser.current_url)
+    return words in browser.find_element(By.ID, "main").text
+
+
+def test_viewers_only_look(channel: Channel) -> None:
+    """Without the operator's token there is no control on any page, and no way to the playlist, the log or the session."""
+    for path in ("/", "/queue", "/queue?words=night", "/as-run", "/health"):
+        status, text = channel.service.page(path)
+        assert status == 200
+        assert 'action="/do/' not in text
+        assert "/playlist" not in text
+    assert "playlist read" not in channel.service.page("/health")[1]
+    for path in ("/playlist", "/session"):
+        assert channel.service.page(path)[0] == 401
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_edits_survive_a_restart(tmp_path: Path) -> None:
+    """What was queued and what was saved is there after the service was started anew."""
+    with on_air(tmp_path) as channel, chromium(tmp_path / "profile") as browser:
+        sign_in(browser, channel)
+        browser.get(f"{channel.url}/playlist?lang=en")
+        media = channel.service.settings["MEDIA_DIRS"]
+        browser.find_element(By.ID, "text").send_keys(f"{media}/by-hand.mp4 | title=Saved before\n")
+        press(browser, "See the changes")
+        press(browser, "Save")
+        told(browser, "the playlist is saved")
+        assert channel.service.stop() == 0
+        channel.service.start()
+        channel.service.wait_on_air(timeout=60)
+        wait_until(lambda: "Saved before" in channel.service.page("/queue?words=saved")[1], what="the edit")
+        wait_until(lambda: text_of(browser, "badge") == "On air", timeout=60, what="the page that was open")

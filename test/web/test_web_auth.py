@@ -1,0 +1,526 @@
+"""Who may look and who may change: sign-in, cookies, roles, and everything that others try."""
+
+from __future__ import annotations
+
+import hmac
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+from structlog.testing import capture_logs
+
+from stands import secrets
+from stands.page import OPERATOR, TOKENS, VIEWER, Site, access_to, served
+from stands.page_visitor import FORM, PageVisitor
+from stands.programme import Clip, Programme
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS
+from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.web.auth import client_address as hops
+from tg_video_streamer.web.auth import lockout as attempts
+from tg_video_streamer.web.auth import sessions, tokens
+from tg_video_streamer.web.auth.lockout import Attempts
+from tg_video_streamer.web.auth.sessions import Sessions
+from tg_video_streamer.web.auth.tokens import Tokens, keep_token, read_token
+from tg_video_streamer.web.auth.visitor import Role
+from tg_video_streamer.web.exposure import exposure_problems, is_loopback
+
+secrets.never_shown(OPERATOR, VIEWER)
+
+JSON = {"Accept": "application/json"}
+PAGE = {"Accept": "text/html"}
+ARGUMENTS = {"on": "true", "place": "0", "version": "1"}
+"""What verbs are sent here; every other argument is a short text."""
+
+
+class Stopped:
+    """A clock that stands where it was put."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        """See Clock."""
+        return self.now
+
+    def wall(self) -> float:
+        """See Clock."""
+        return 1_700_000_000.0 + self.now
+
+
+@pytest.fixture(scope="module")
+def home(clip: Clip) -> Iterator[Site]:
+    """The application on loopback, beside a programme that stands still."""
+    with served(Programme(clip), body_seconds=0.5) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def abroad(clip: Clip) -> Iterator[Site]:
+    """The application behind a proxy, for names of its own."""
+    with served(Programme(clip), access=partial(access_to, behind_proxy=True), hosts=("tv.example",)) as site:
+        yield site
+
+
+def visitor(site: Site, *, token: str = "", signed_in: str = "") -> PageVisitor:
+    """Somebody new; `signed_in` with a token, or with one shown at each request."""
+    found = PageVisitor(port=site.listener.port, token=token)
+    if signed_in:
+        assert found.sign_in(signed_in).status == 200
+    return found
+
+
+def fields_of(verb: str) -> dict[str, str]:
+    """Arguments that the verb takes."""
+    return {name: ARGUMENTS.get(name, "a") for name in VERBS[verb].arguments}
+
+
+def do(who: PageVisitor, verb: str) -> int:
+    """How the page answers to a verb: 409 and 200 both mean that he may."""
+    return who.post(f"/do/{verb}", fields_of(verb), headers=JSON).status
+
+
+def call(who: PageVisitor, verb: str) -> int:
+    """How the API answers to a verb."""
+    if not VERBS[verb].changes:
+        query = "&".join(f"{name}={value}" for name, value in fields_of(verb).items())
+        return who.ask(f"/api/{verb}?{query}").status
+    kinds = VERBS[verb].arguments
+    values = {
+        name: {"true": True, "0": 0}.get(text, text) if kinds[name] is not str else text
+        for name, text in fields_of(verb).items()
+    }
+    return who.call(f"/api/{verb}", values, headers={"X-CSRF": who.csrf}).status
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_for_those_who_may(home: Site, abroad: Site, verb: str) -> None:
+    """An operator may do all, a viewer is refused all that is for operators, and behind a proxy nobody sees anything."""
+    carried_out = {200, 409, 500}
+    refused_to_viewer = {403} if VERBS[verb].for_operators else carried_out
+    refused_without_token = {401} if VERBS[verb].for_operators else carried_out
+    for ask in (do, call):
+        for site in (home, abroad):
+            for operator in (visitor(site, token=OPERATOR), visitor(site, signed_in=OPERATOR)):
+                assert ask(operator, verb) in carried_out
+            for viewer in (visitor(site, token=VIEWER), visitor(site, signed_in=VIEWER)):
+                assert ask(viewer, verb) in refused_to_viewer
+        assert ask(visitor(home), verb) in refused_without_token
+        assert ask(visitor(abroad), verb) == 401
+
+
+def test_nobody_sees_anything_behind_a_proxy(abroad: Site) -> None:
+    """A person is led to the sign-in page, a program is told 401, and the health check says no more than whether."""
+    nobody = visitor(abroad)
+    answer = nobody.ask("/queue?page=2", headers=PAGE)
+    assert (answer.status, answer.headers["location"]) == (303, "/login?back=/queue%3Fpage%3D2")
+    for path in ("/", "/status.json", "/preview/live.m3u8", "/preview/live.mp4", "/api/status", "/api/openapi.json"):
+        answer = nobody.ask(path)
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert "Harbour" not in answer.text
+    assert nobody.ask("/healthz").text == "ok\n"
+    assert nobody.ask("/login").status == 200
+    assert visitor(abroad, signed_in=VIEWER).ask("/status.json").status == 200
+    assert visitor(abroad, token=VIEWER).ask("/status.json").status == 200
+
+
+def test_health_gives_no_reasons_to_nobody(abroad: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may not look learns that something is wrong, and not what the outputs are called."""
+    monkeypatch.setattr(abroad, "status", replace(abroad.status, healthy=False, problems=("output secret-studio",)))
+    answer = visitor(abroad).ask("/healthz")
+    assert (answer.status, answer.text) == (503, "not healthy\n")
+    assert "secret-studio" in visitor(abroad, token=VIEWER).ask("/healthz").text
+
+
+def test_a_proxy_that_is_not_told_of_opens_nothing(home: Site) -> None:
+    """A page for this host alone, passed on by a forgotten proxy, asks for a token: its visitors are not this host's."""
+    outside = visitor(home)
+    outside.headers = {"X-Forwarded-For": "203.0.113.9"}
+    assert outside.ask("/status.json").status == 401
+    assert visitor(home).ask("/status.json").status == 200
+
+
+def test_the_cookie_is_for_this_site_alone(home: Site, abroad: Site) -> None:
+    """No script reads the cookie, no foreign page sends it, and behind TLS it never leaves it."""
+    at_home = visitor(home, signed_in=OPERATOR).set_cookie
+    behind_tls = visitor(abroad, signed_in=OPERATOR).set_cookie
+    for cookie in (at_home, behind_tls):
+        assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
+    assert "Secure" not in at_home
+    assert "Secure" in behind_tls.split("; ")
+    assert behind_tls.startswith("__Host-")
+    assert str(home.listener.port) in at_home.partition("=")[0]
+
+
+def test_a_person_signs_in_and_out_again(home: Site) -> None:
+    """The form leads back to where one was, a sign-out ends the cookie for good, and the log has both, without the token."""
+    person = visitor(home)
+    page = person.ask("/login?back=/queue", headers=PAGE | {"Accept-Language": "ru-RU,ru;q=0.9"})
+    assert 'name="back" value="/queue"' in page.text
+    assert 'lang="ru"' in page.text
+    with capture_logs() as logs:
+        answer = person.post("/login", {"token": OPERATOR, "back": "/queue"}, headers=PAGE)
+        assert (answer.status, answer.headers["location"]) == (303, "/queue")
+        kept = dict(person.cookies)
+        csrf = visitor(home, signed_in=OPERATOR).csrf
+        assert person.post("/logout", {"csrf": csrf}).status == 403, "somebody else's proof"
+        person.csrf = person.sign_in(OPERATOR).json()["result"]["csrf"]
+        again = dict(person.cookies)
+        assert person.post("/logout").status == 303
+    assert not person.cookies
+    for old in (kept, again):
+        person.cookies = dict(old)
+        assert do(person, "skip") == 401
+    told = [(one["event"], one.get("by", "")) for one in logs]
+    assert ("signed in", "127.0.0.1") in told
+    assert ("signed out", "operator from 127.0.0.1") in told
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:x", "/\n/e"]
+)
+def test_nobody_is_led_elsewhere(home: Site, back: str) -> None:
+    """A link to our sign-in cannot lead on to a foreign page."""
+    answer = visitor(home).post("/login", {"token": OPERATOR, "back": back}, headers=PAGE)
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+
+
+FOREIGN = (
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": None},
+    {"Origin": "http://localhost:1"},
+    {"Origin": "http://localhost.evil.example"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "none"},
+)
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_a_foreign_page_changes_nothing(home: Site, headers: dict[str, str | None]) -> None:
+    """A page of somebody else that posts to us with the operator's cookie is refused, and so is one that signs him in."""
+    operator = visitor(home, signed_in=OPERATOR)
+    assert operator.post("/do/pause", headers=JSON | headers).status == 403
+    assert operator.call("/api/pause", headers=headers | {"X-CSRF": operator.csrf}).status == 403
+    assert operator.post("/logout", headers=headers).status == 403
+    assert visitor(home).post("/login", {"token": OPERATOR}, headers=JSON | headers).status == 403
+    assert not home.channel.paused
+
+
+@pytest.mark.parametrize("csrf", ["", "x", "й", "\udcff"])
+def test_a_form_without_its_proof_changes_nothing(home: Site, csrf: str) -> None:
+    """The cookie alone is not enough, whatever stands where the proof should."""
+    operator = visitor(home, signed_in=OPERATOR)
+    operator.csrf = ""
+    body = b"csrf=" + csrf.encode("utf-8", "surrogateescape")
+    answer = operator.ask("/do/pause", method="POST", body=body, headers=JSON | {"Content-Type": FORM})
+    assert answer.status in {403, 422}
+    assert operator.call("/api/pause", {}).status == 403
+    assert not home.channel.paused
+
+
+def test_a_page_tells_once_what_became_of_a_change(home: Site) -> None:
+    """A form leads back to its page; the service's words wait there for it, and never stand in an address."""
+    operator = visitor(home, signed_in=OPERATOR)
+    answer = operator.post("/do/queue_remove", {"key": "nothing-such", "back": "/queue"}, headers=PAGE)
+    assert (answer.status, answer.headers["location"]) == (303, "/queue")
+    answer = operator.post("/do/queue_add", {"line": "song.mp4", "back": "/queue"}, headers=JSON)
+    assert answer.json() == {"ok": True, "result": "queued song.mp4"}
+    answer = operator.post("/do/slate", {"on": "perhaps"}, headers=JSON)
+    assert answer.status == 422
+    assert answer.json()["error"] == "on must be on or off"
+
+
+@pytest.mark.parametrize("name", ["token", "x"])
+@pytest.mark.parametrize("path", ["/", "/status.json", "/api/status", "/login", "/healthz"])
+def test_a_token_in_an_address_is_refused(home: Site, path: str, name: str) -> None:
+    """Addresses stay in histories and in the logs of proxies: a token there opens nothing, and the log does not have it."""
+    with capture_logs() as logs:
+        answer = visitor(home).ask(f"{path}?{name}={OPERATOR}")
+    assert answer.status == 400
+    assert OPERATOR not in answer.text + str(logs)
+    assert "address" in logs[0]["event"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/preview/../../.env", "/page.css/../../app.py"),
+        *("/api/..%2f..%2fweb-token", "/do/%2e%2e%2fskip", "/static/..%2f..%2f..%2fetc/passwd", "/%00", "//etc/passwd"),
+    ],
+)
+def test_no_path_leads_out(home: Site, path: str) -> None:
+    """No address reads a file beside those that are meant."""
+    for method in ("GET", "POST"):
+        answer = visitor(home, token=OPERATOR).ask(path, method=method)
+        assert answer.status in {404, 405, 400}
+        assert "root:" not in answer.text
+
+
+def test_what_is_too_large_is_not_read(home: Site) -> None:
+    """An upload beyond the limit is refused by its length, before a byte of it; one that hides its length, at the limit."""
+    operator = visitor(home, token=OPERATOR)
+    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=20) as connection:
+        head = f"POST /api/playlist_save HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OPERATOR}\r\n"
+        connection.sendall(f"{head}Content-Length: {MAX_REQUEST_BYTES + 1}\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+    hidden = b"%x\r\n" % (MAX_REQUEST_BYTES + 1) + b"a" * (MAX_REQUEST_BYTES + 1)
+    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=20) as connection:
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + hidden)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+    assert operator.post("/login", {"token": "x" * 20_000}, headers=JSON).status == 413
+    assert operator.ask("/do/skip", method="POST", body=b"{}", headers={"Content-Type": "text/plain"}).status == 415
+
+
+def test_a_body_that_drips_is_ended(home: Site) -> None:
+    """Whoever sends a byte now and then does not hold his place."""
+    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=20) as connection:
+        head = f"POST /api/slate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OPERATOR}\r\n"
+        connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{{".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "tv.example.evil.example", "localhost@evil.example", ""])
+def test_a_foreign_name_is_refused_before_everything(abroad: Site, host: str) -> None:
+    """DNS rebinding: a name that is not ours gets nothing, with a token either."""
+    rebound = visitor(abroad, token=OPERATOR)
+    rebound.host = host or " "
+    assert rebound.post("/do/pause", headers=JSON).status in {400, 421}
+    assert rebound.ask("/status.json").status in {400, 421}
+    known = visitor(abroad, token=OPERATOR)
+    known.host = "TV.example"
+    assert known.ask("/status.json").status == 200
+
+
+def test_brute_force_is_locked_out(clip: Clip) -> None:
+    """After five wrong tokens an address waits, with the right one too; whoever is signed in works on; the log has each."""
+    clock = Stopped()
+    with (
+        served(Programme(clip), access=partial(access_to, clock=clock, behind_proxy=True)) as site,
+        capture_logs() as logs,
+    ):
+        signed_in = visitor(site, signed_in=OPERATOR)
+        guesser = visitor(site)
+        guesser.headers = {"X-Forwarded-For": "198.51.100.7, 203.0.113.66"}
+        answers = [guesser.post("/login", {"token": f"guess number {n}"}, headers=JSON) for n in range(6)]
+        assert [answer.status for answer in answers] == [401] * 5 + [429]
+        assert answers[-1].headers["retry-after"] == "60"
+        assert guesser.sign_in(OPERATOR).status == 429
+        assert PageVisitor(port=guesser.port, token=VIEWER[:-1]).ask("/status.json").status == 401
+        guesser.headers = {"X-Forwarded-For": "192.0.2.99, 203.0.113.66"}
+        assert guesser.sign_in(OPERATOR).status == 429, "only the last hop counts: the rest is what he says himself"
+        other = visitor(site)
+        other.headers = {"X-Forwarded-For": "203.0.113.66, 198.51.100.7"}
+        assert other.sign_in(OPERATOR).status == 200
+        assert do(signed_in, "skip") == 200
+        clock.now += 61
+        assert guesser.sign_in(OPERATOR).status == 200
+    wrong = [one for one in logs if one["event"] == "a wrong token was shown"]
+    assert [one["by"] for one in wrong].count("203.0.113.66") == 5
+    assert "guess number" not in str(logs)
+
+
+def test_a_cookie_ends_with_its_token(clip: Clip) -> None:
+    """When a token is changed, whoever signed in with it is out at once, and the other token's sessions go on."""
+    now = [TOKENS]
+    with served(Programme(clip), access=partial(access_to, tokens=lambda: now[0])) as site:
+        operator, viewer = visitor(site, signed_in=OPERATOR), visitor(site, signed_in=VIEWER)
+        now[0] = Tokens(operator="another-token-of-the-operator", viewer=VIEWER)
+        assert do(operator, "skip") == 401
+        assert do(viewer, "skip") == 403
+
+
+def test_wait_grows_and_is_forgotten() -> None:
+    """Each further wrong token doubles the wait up to an hour; a day of quiet forgets it, as the right token does."""
+    clock = Stopped()
+    guesses = Attempts(clock)
+    waits = []
+    for _ in range(16):
+        waits.append(guesses.failed("192.0.2.1"))
+        clock.now += guesses.wait_seconds("192.0.2.1")
+        assert guesses.wait_seconds("192.0.2.1") == 0
+    assert waits[:4] == [0] * 4
+    assert waits[4:11] == [60, 120, 240, 480, 960, 1920, 3600]
+    assert set(waits[11:]) == {3600}
+    clock.now += attempts.FORGOTTEN_SECONDS + 1
+    assert guesses.failed("192.0.2.1") == 0
+    for _ in range(4):
+        guesses.failed("192.0.2.2")
+    guesses.succeeded("192.0.2.2")
+    assert guesses.failed("192.0.2.2") == 0
+
+
+def test_many_addresses_together_are_locked_out() -> None:
+    """A guesser with a thousand addresses gets sixty tries in ten minutes; who signed in before may sign in again."""
+    clock = Stopped()
+    guesses = Attempts(clock)
+    guesses.succeeded("198.51.100.1")
+    for number in range(attempts.ALL_FAILURES):
+        assert guesses.wait_seconds(f"203.0.113.{number}") == 0
+        guesses.failed(f"203.0.113.{number}")
+        clock.now += 1
+    assert guesses.wait_seconds("192.0.2.200") == pytest.approx(attempts.ALL_SECONDS - attempts.ALL_FAILURES)
+    assert guesses.wait_seconds("198.51.100.1") == 0
+    clock.now += attempts.ALL_SECONDS
+    assert guesses.wait_seconds("192.0.2.200") == 0
+
+
+def test_a_network_of_addresses_is_one_guesser() -> None:
+    """A host may take any IPv6 address of its /64: they count as one."""
+    guesses = Attempts(Stopped())
+    for number in range(attempts.FREE_FAILURES):
+        guesses.failed(f"2001:db8:0:1::{number:x}")
+    assert guesses.wait_seconds("2001:db8:0:1:ffff::1") > 0
+    assert guesses.wait_seconds("2001:db8:0:2::1") == 0
+
+
+def test_sessions_end_by_themselves() -> None:
+    """Unused for twelve hours, or a week old however much used: sign in again; and there is room for so many only."""
+    clock = Stopped()
+    open_ones = Sessions(clock)
+    idle, _ = open_ones.begin(Role.VIEWER, TOKENS)
+    clock.now += sessions.IDLE_SECONDS + 1
+    assert open_ones.find(idle, TOKENS) is None
+    used, session = open_ones.begin(Role.OPERATOR, TOKENS)
+    began = clock.now
+    while clock.now - began + sessions.IDLE_SECONDS <= sessions.LONGEST_SECONDS:
+        clock.now += sessions.IDLE_SECONDS
+        assert open_ones.find(used, TOKENS) is session
+    clock.now += sessions.IDLE_SECONDS
+    assert open_ones.find(used, TOKENS) is None
+    first, _ = open_ones.begin(Role.VIEWER, TOKENS)
+    for _ in range(sessions.MOST_SESSIONS):
+        clock.now += 1
+        last, _ = open_ones.begin(Role.VIEWER, TOKENS)
+    assert open_ones.find(first, TOKENS) is None
+    assert open_ones.find(last, TOKENS) is not None
+
+
+def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every comparison of a token and of a proof goes through the one that takes the same time whatever differs."""
+    compared = []
+
+    def noting(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return one == other
+
+    monkeypatch.setattr(hmac, "compare_digest", noting)
+    assert TOKENS.role_name_of("o") == "nobody"
+    assert TOKENS.role_name_of(OPERATOR) == "operator"
+    assert TOKENS.role_name_of(VIEWER) == "viewer"
+    assert compared == [(32, 32)] * 6, "both tokens each time, as digests of one length"
+    assert Tokens(operator="").role_name_of("") == "nobody"
+
+
+@given(st.text(), st.text())
+def test_any_two_words_are_compared(one: str, other: str) -> None:
+    """No text, however odd, breaks the comparison."""
+    assert tokens.same(one, other) == (one == other)
+
+
+def test_the_token_is_made_once_and_kept(tmp_path: Path) -> None:
+    """The first start makes it for its owner alone; later ones find it, and close a file that was opened to others."""
+    word, made = keep_token(tmp_path)
+    assert made
+    assert len(word) >= 40
+    path = tmp_path / "web-token"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert keep_token(tmp_path) == (word, False)
+    path.chmod(0o644)
+    assert keep_token(tmp_path) == (word, False)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("short\n")
+    again, made = keep_token(tmp_path)
+    assert made
+    assert read_token(tmp_path) == again != word
+    assert [file.name for file in tmp_path.iterdir()] == ["web-token"], "nothing half-made is left"
+
+
+def test_a_link_in_place_of_the_token_is_not_followed(tmp_path: Path) -> None:
+    """Nobody makes the service take a token of his own, or write one elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("a-token-that-somebody-knows\n")
+    folder = tmp_path / "state"
+    folder.mkdir()
+    (folder / "web-token").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic links"):
+        keep_token(folder)
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "behind_proxy", "problems"),
+    [
+        ("127.0.0.1", "", False, 0),
+        ("127.8.8.8", "", False, 0),
+        ("::1", "", False, 0),
+        ("localhost", "", False, 0),
+        ("127.0.0.1", "", True, 0),
+        ("0.0.0.0", "", False, 2),
+        ("0.0.0.0", "t" * 16, False, 1),
+        ("0.0.0.0", "", True, 1),
+        ("0.0.0.0", "t" * 16, True, 0),
+        ("192.0.2.1", "", False, 2),
+        ("::", "", False, 2),
+        ("tv.example", "", False, 2),
+        ("localhost.evil.example", "", False, 2),
+    ],
+)
+def test_others_need_a_token_and_tls(host: str, token: str, behind_proxy: bool, problems: int) -> None:  # noqa: FBT001 - a table's column
+    """The service refuses to start where others could reach the page without a token, or send it in the clear."""
+    found = exposure_problems(host, token=token, viewer_token="", behind_proxy=behind_proxy)
+    assert len(found) == problems
+    assert is_loopback(host) or problems or (token and behind_proxy)
+    assert all(line.startswith("WEB_HOST: ") for line in found)
+
+
+def test_viewers_need_another_token() -> None:
+    """One token for both would make every viewer an operator."""
+    assert exposure_problems("127.0.0.1", token="a" * 16, viewer_token="a" * 16, behind_proxy=False)
+
+
+def request(**headers: str) -> Request:
+    """What a route would get."""
+    raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return Request({"type": "http", "headers": raw, "client": ("192.0.2.50", 5000)})
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9:4711", "203.0.113.9"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9, unknown", "192.0.2.50"),
+        ("", "192.0.2.50"),
+    ],
+)
+def test_the_last_hop_is_believed_behind_a_proxy_alone(forwarded: str, address: str) -> None:
+    """What our proxy put down counts; what the client says, and what comes without a proxy of ours, does not."""
+    assert hops.client_address(request(x_forwarded_for=forwarded), behind_proxy=True) == address
+    assert hops.client_address(request(x_forwarded_for=forwarded), behind_proxy=False) == "192.0.2.50"
+
+
+@given(st.text(st.characters(max_codepoint=255)), st.text(st.characters(max_codepoint=255)))
+def test_any_origin_is_foreign_or_ours(origin: str, host: str) -> None:
+    """No header, however odd, breaks the check, and none but our own name passes it."""
+    if not hops.is_foreign(request(origin=origin, host=host)):
+        assert origin.lower().startswith(("http://", "https://"))
+
+
+def test_a_token_is_not_taken_without_tls() -> None:
+    """Behind a proxy that speaks plain http with browsers, a token would cross the network in the clear: it is refused."""
+    access = access_to(port=1, behind_proxy=True, clock=SystemClock())
+    plain = request(host="tv.example", origin="http://tv.example", x_forwarded_proto="http")
+    with pytest.raises(RequestRefused, match="https"):
+        access.sign_in(plain, OPERATOR)
