@@ -12,7 +12,7 @@ from bench.inputs import numbered_clips
 from bench.report import Table
 
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, seconds
-from tg_video_streamer.playout.timeline import Position, Splice
+from tg_video_streamer.playout.timeline import GridPosition, Splice
 
 
 def measure(folder: Path, *, quick: bool) -> Table:
@@ -43,7 +43,7 @@ def measure(folder: Path, *, quick: bool) -> Table:
 
 def _ours(items: int, frames: int) -> tuple[float, float, int]:
     """Worst skew, length of the programme in seconds, and sound slots that were given twice or never."""
-    position = Position()
+    position = GridPosition()
     worst = 0
     given: list[int] = []
     for item in range(items):

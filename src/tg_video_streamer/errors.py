@@ -23,9 +23,9 @@ StreamerError
 │   └── SessionUnreachable  Telegram cannot be asked now: network, FLOOD_WAIT, trouble on its side
 ├── TelegramRefused       Telegram refused one request; `word` is its own word for it
 ├── LibraryError          the library of kept encodes cannot be used
-│   ├── BeingKept         somebody else is keeping that very item now
-│   └── CopyDamaged       a kept copy is gone or not whole
-│       └── CopyOfLaterVersion  it was written by a later version of this program
+│   ├── AlreadyCaching         somebody else is keeping that very item now
+│   └── CachedEncodeDamaged       a kept copy is gone or not whole
+│       └── CachedEncodeOfLaterVersion  it was written by a later version of this program
 ├── EnvFileUnchanged      the settings file could not be changed, and is as it was
 ├── ChildFailed           a child process did not end in time, or said too much
 ├── ListenFailed          a server of ours has no address to listen at
@@ -193,15 +193,15 @@ class LibraryError(StreamerError):
     """The library of kept encodes cannot be used; the service runs on without it."""
 
 
-class BeingKept(LibraryError):
+class AlreadyCaching(LibraryError):
     """Somebody else is keeping that very item now: a service, `library prepare`, or another line of the same list."""
 
 
-class CopyDamaged(LibraryError):
+class CachedEncodeDamaged(LibraryError):
     """A kept copy is gone, unreadable or not what was written; it is to be dropped and encoded again."""
 
 
-class CopyOfLaterVersion(CopyDamaged):
+class CachedEncodeOfLaterVersion(CachedEncodeDamaged):
     """A kept copy was written by a later version of this program: not to be read, and not to be removed either."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Rung(StrEnum):
+class SourceLevel(StrEnum):
     """The steps of the ladder that a viewer can be on, best first."""
 
     LIVE = "live"
@@ -20,11 +20,11 @@ class Rung(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WentOn:
+class SegmentStarted:
     """A stretch of one rung began; `counts` where it is a new play of an item and not a resume, filler or slate."""
 
     wall: float
-    rung: Rung
+    rung: SourceLevel
     reason: str
     key: str = ""
     title: str = ""
@@ -32,12 +32,12 @@ class WentOn:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CameOff:
+class SegmentEnded:
     """A stretch of one rung ended; `seconds` on air, `gap_seconds` that the programme was late, largest lip-sync error."""
 
     started: float
     wall: float
-    rung: Rung
+    rung: SourceLevel
     reason: str
     key: str
     title: str
@@ -80,7 +80,7 @@ class PictureFault:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ProofChanged:
+class DeliveryChanged:
     """Whether the far end of an output is seen to receive it: `proven`, `unproven`, `missing`, or empty for not known."""
 
     wall: float
@@ -121,12 +121,12 @@ class UpdateFailed:
 
 
 Event = (
-    WentOn
-    | CameOff
+    SegmentStarted
+    | SegmentEnded
     | SourceFailed
     | OutputChanged
     | PictureFault
-    | ProofChanged
+    | DeliveryChanged
     | DegradedChanged
     | SessionRenewed
     | UpdateFailed

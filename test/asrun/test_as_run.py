@@ -13,14 +13,14 @@ import pytest
 
 from stands.waiting import wait_until
 from tg_video_streamer.asrun.log import AsRunLog, append_rotating, as_run_line
-from tg_video_streamer.events import CameOff, Rung, WentOn
+from tg_video_streamer.events import SegmentEnded, SegmentStarted, SourceLevel
 
 
-def _stretch(number: int = 0, title: str = "Ein Film") -> CameOff:
-    return CameOff(
+def _stretch(number: int = 0, title: str = "Ein Film") -> SegmentEnded:
+    return SegmentEnded(
         started=1_800_000_000.25 + number,
         wall=1_800_000_012.5 + number,
-        rung=Rung.ITEM,
+        rung=SourceLevel.ITEM,
         reason="ended",
         key=f"{number:016x}",
         title=title,
@@ -40,9 +40,11 @@ def test_viewers_where_they_are_known(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "as-run.jsonl").read_text())["viewers"] == 7
 
 
-def _on(number: int = 0, title: str = "Ein Film") -> WentOn:
+def _on(number: int = 0, title: str = "Ein Film") -> SegmentStarted:
     stretch = _stretch(number, title)
-    return WentOn(wall=stretch.started, rung=stretch.rung, reason="started", key=stretch.key, title=title, counts=True)
+    return SegmentStarted(
+        wall=stretch.started, rung=stretch.rung, reason="started", key=stretch.key, title=title, counts=True
+    )
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -53,10 +55,10 @@ _KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 from tg_video_streamer.asrun.log import AsRunLog
-from tg_video_streamer.events import Rung, WentOn
+from tg_video_streamer.events import SourceLevel, SegmentStarted
 log = AsRunLog(Path(sys.argv[1]))
 log.start()
-log.on_event(WentOn(wall=time.time() - 100, rung=Rung.ITEM, reason="started", key="k", title="Ein Film"))
+log.on_event(SegmentStarted(wall=time.time() - 100, rung=SourceLevel.ITEM, reason="started", key="k", title="Ein Film"))
 opened = Path(sys.argv[1]).with_suffix(".open")
 while not opened.exists():
     time.sleep(0.01)
@@ -126,7 +128,7 @@ def test_every_stretch_is_written_in_order_and_stop_leaves_none_behind(tmp_path:
     log = AsRunLog(path)
     log.start()
     for number in range(100):
-        log.on_event(WentOn(wall=0.0, rung=Rung.ITEM, reason="ended"))
+        log.on_event(SegmentStarted(wall=0.0, rung=SourceLevel.ITEM, reason="ended"))
         log.on_event(_stretch(number))
     log.stop()
     assert _keys(path) == [f"{number:016x}" for number in range(100)]

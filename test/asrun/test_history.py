@@ -12,17 +12,19 @@ from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
 from stands.virtual_time import SetClock
-from tg_video_streamer.asrun.history import BAND_SECONDS, RungSpan
+from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
 from tg_video_streamer.asrun.log import AsRunLog, as_run_line
-from tg_video_streamer.asrun.reader import AiredFilter, AiredRow, aired, as_csv, recent_spans
-from tg_video_streamer.control.history_sampler import SAMPLES, Recorder
-from tg_video_streamer.events import CameOff, Rung, WentOn
+from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, recent_spans
+from tg_video_streamer.control.history_sampler import SAMPLES, HistorySampler
+from tg_video_streamer.events import SegmentEnded, SegmentStarted, SourceLevel
 
 NOON = 1_750_000_000.0 // 86400 * 86400 + 43200
 
 
-def _off(started: float, wall: float, *, rung: Rung = Rung.ITEM, title: str = "", gap: float = 0.0) -> CameOff:
-    return CameOff(
+def _off(
+    started: float, wall: float, *, rung: SourceLevel = SourceLevel.ITEM, title: str = "", gap: float = 0.0
+) -> SegmentEnded:
+    return SegmentEnded(
         started=started,
         wall=wall,
         rung=rung,
@@ -35,8 +37,8 @@ def _off(started: float, wall: float, *, rung: Rung = Rung.ITEM, title: str = ""
     )
 
 
-def _recorder(clock: SetClock) -> Recorder:
-    return Recorder(clock=clock, status=SmallChannel().status)
+def _recorder(clock: SetClock) -> HistorySampler:
+    return HistorySampler(clock=clock, status=SmallChannel().status)
 
 
 def test_stretches_of_one_rung_are_one_span() -> None:
@@ -47,16 +49,16 @@ def test_stretches_of_one_rung_are_one_span() -> None:
         _off(NOON - 900, NOON - 700),
         _off(NOON - 600, NOON - 500),
         _off(NOON - 500, NOON - 400),
-        _off(NOON - 400, NOON - 300, rung=Rung.SLATE),
-        WentOn(wall=NOON - 300, rung=Rung.ITEM, reason="item_ready"),
+        _off(NOON - 400, NOON - 300, rung=SourceLevel.SLATE),
+        SegmentStarted(wall=NOON - 300, rung=SourceLevel.ITEM, reason="item_ready"),
     ):
         recorder.on_event(event)
     found = [(span.starts_wall - NOON, span.ends_wall - NOON, span.rung) for span in recorder.history().spans]
     assert found == [(-900, -700, "item"), (-600, -400, "item"), (-400, -300, "slate"), (-300, 0, "item")]
 
 
-@given(st.lists(st.tuples(st.floats(1, 7200), st.sampled_from(Rung)), max_size=60))
-def test_a_day_is_covered_once(stretches: list[tuple[float, Rung]]) -> None:
+@given(st.lists(st.tuples(st.floats(1, 7200), st.sampled_from(SourceLevel)), max_size=60))
+def test_a_day_is_covered_once(stretches: list[tuple[float, SourceLevel]]) -> None:
     """Whatever was aired without a break is covered without hole or overlap, and nothing older than a day is told."""
     clock = SetClock(NOON)
     recorder = _recorder(clock)
@@ -84,12 +86,12 @@ async def test_what_was_aired_before_a_restart_is_remembered(tmp_path: Path) -> 
     path = tmp_path / "as-run.jsonl"
     path.write_text("".join(as_run_line(_off(NOON - at, NOON - at + 100)) for at in (100_000, 500, 400)))
     clock = SetClock(NOON)
-    recorder = Recorder(clock=clock, status=SmallChannel().status, earlier=lambda: recent_spans(path, NOON))
-    recorder.on_event(_off(NOON - 300, NOON, rung=Rung.FILLER))
+    recorder = HistorySampler(clock=clock, status=SmallChannel().status, earlier=lambda: recent_spans(path, NOON))
+    recorder.on_event(_off(NOON - 300, NOON, rung=SourceLevel.FILLER))
     await recorder.read_earlier()
     assert recorder.history().spans == (
-        RungSpan(starts_wall=NOON - 500, ends_wall=NOON - 300, rung="item"),
-        RungSpan(starts_wall=NOON - 300, ends_wall=NOON, rung="filler"),
+        LevelSpan(starts_wall=NOON - 500, ends_wall=NOON - 300, rung="item"),
+        LevelSpan(starts_wall=NOON - 300, ends_wall=NOON, rung="filler"),
     )
 
 
@@ -107,16 +109,23 @@ def test_the_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     log = AsRunLog(tmp_path / "as-run.jsonl", file_bytes=700)
     log.start()
     for at, title in enumerate(("First film", "second FILM", "Слайд", "last one")):
-        log.on_event(_off(NOON + at * 10, NOON + at * 10 + 10, title=title, rung=Rung.SLATE if at == 2 else Rung.ITEM))
+        log.on_event(
+            _off(
+                NOON + at * 10,
+                NOON + at * 10 + 10,
+                title=title,
+                rung=SourceLevel.SLATE if at == 2 else SourceLevel.ITEM,
+            )
+        )
     log.stop()
     path = tmp_path / "as-run.jsonl"
     assert path.with_name("as-run.jsonl.1").exists()
     with path.open("a") as file:
         file.write('{"start": "20')
-    assert [row.title for row in aired(path, AiredFilter())] == ["last one", "Слайд", "second FILM", "First film"]
-    assert [row.title for row in aired(path, AiredFilter(words="film SECOND"))] == ["second FILM"]
-    assert [row.title for row in aired(path, AiredFilter(rung="slate"))] == ["Слайд"]
-    found = aired(path, AiredFilter(since_wall=NOON + 11, until_wall=NOON + 19))
+    assert [row.title for row in aired(path, AsRunFilter())] == ["last one", "Слайд", "second FILM", "First film"]
+    assert [row.title for row in aired(path, AsRunFilter(words="film SECOND"))] == ["second FILM"]
+    assert [row.title for row in aired(path, AsRunFilter(rung="slate"))] == ["Слайд"]
+    found = aired(path, AsRunFilter(since_wall=NOON + 11, until_wall=NOON + 19))
     assert [row.title for row in found] == ["second FILM"]
 
 
@@ -129,5 +138,5 @@ def test_any_title_survives_the_table(title: str) -> None:
     assert not read["title"].startswith(("=", "+", "-", "@"))
 
 
-def _rows(title: str) -> list[AiredRow]:
-    return [AiredRow(start="", end="", seconds=1.0, rung="item", reason="ended", key="k", title=title)]
+def _rows(title: str) -> list[AsRunEntry]:
+    return [AsRunEntry(start="", end="", seconds=1.0, rung="item", reason="ended", key="k", title=title)]

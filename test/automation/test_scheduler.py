@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stands.scheduled import LIVE, Scheduled, packets
-from tg_video_streamer.events import Rung
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.playout.slate import Slate, SlateReason
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FRAME = 0.04
@@ -255,7 +255,7 @@ def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
         for packet in packets("live", 0, 750):
             buffer.put(packet)
         buffer.finish()
-        programme.parts.playout.offer(Showing(source=buffer, rung=Rung.LIVE, key="live", title="live"))
+        programme.parts.playout.offer(AirSource(source=buffer, rung=SourceLevel.LIVE, key="live", title="live"))
         await asyncio.sleep(20)
         late.append(programme.parts.scheduler.warnings())
 

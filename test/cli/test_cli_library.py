@@ -23,7 +23,7 @@ from stands.service import COMMAND, running
 from stands.site import Site
 from stands.virtual_time import SetClock
 from stands.waiting import wait_until
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 
 FRAMES = {"one": 50, "two": 75}
 
@@ -100,7 +100,7 @@ def pictures(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def keep(operator: Operator, *titles: str) -> list[Copy]:
+def keep(operator: Operator, *titles: str) -> list[CachedEncode]:
     """Copies of made-up packets with these titles, kept and played in this order, a minute apart."""
     clock = SetClock(1_700_000_000.0)
     library = kept.library(operator.library, clock=clock)

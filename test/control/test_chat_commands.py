@@ -29,7 +29,7 @@ from tg_video_streamer.errors import ControlError
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
 from tg_video_streamer.telegram.chat.room import ChatRoom, enter
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 
 ADMIN, STRANGER = 777100, 777200
 OPERATORS = range(777300, 777320)
@@ -96,7 +96,7 @@ async def _in_chat(
         **options,
     )
     async with connected(stand) as account, asyncio.TaskGroup() as tasks:
-        room = await enter(account, parse_chat_reference(chat), Keystore(folder))
+        room = await enter(account, parse_chat_reference(chat), TelegramState(folder))
         room.follow(lambda message: commands.heard(room, message))
         running = tasks.create_task(commands.run())
         yield _InChat(stand=stand, channel=channel, room=room, chat_id=chat_id)
@@ -199,7 +199,7 @@ async def test_other_kinds_of_chats(stand: TelegramStand, tmp_path: Path, name: 
 
 async def test_the_guide_is_one_pinned_message(stand: TelegramStand, tmp_path: Path) -> None:
     """The guide is pinned once, edited as items change, found after a restart, and written anew where it was deleted."""
-    store, clock, channel = Keystore(tmp_path), SetClock(), SmallChannel()
+    store, clock, channel = TelegramState(tmp_path), SetClock(), SmallChannel()
     async with connected(stand) as account:
         room = await enter(account, parse_chat_reference(f"@{CHANNEL_NAME}"), store)
 
@@ -236,7 +236,7 @@ async def test_the_guide_is_one_pinned_message(stand: TelegramStand, tmp_path: P
 
 async def test_a_guide_that_may_not_be_pinned(stand: TelegramStand, tmp_path: Path) -> None:
     """Without the right to pin the guide is kept up to date unpinned."""
-    store, clock, channel = Keystore(tmp_path), SetClock(), SmallChannel()
+    store, clock, channel = TelegramState(tmp_path), SetClock(), SmallChannel()
     stand.do(lambda: stand.chat(GROUP_ID).roles.update({USER_ID: Role.ADMIN}))
     async with connected(stand) as account:
         guide = ChatGuide(

@@ -17,7 +17,7 @@ from tg_video_streamer.errors import ResolveError, SourceGone, StreamerError
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.cache import FRESH_SECONDS
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
@@ -91,7 +91,7 @@ class Channel:
         return await play(self.feed(start_seconds=start_seconds))
 
     @property
-    def copy(self) -> Copy:
+    def copy(self) -> CachedEncode:
         """The one copy that is kept."""
         (copy,) = self.library.copies()
         return copy

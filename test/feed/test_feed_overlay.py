@@ -19,7 +19,7 @@ from stands.numbered import Plan, make_clip
 from stands.recording import luma_of
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.feed.overlay.branding import Branding, Wishes
+from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.feed.overlay.overlay import Overlay
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.library.library import Library
@@ -59,7 +59,7 @@ class Pictures:
 @pytest.fixture(scope="module")
 def plain(clip: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path_factory: pytest.TempPathFactory) -> Pictures:
     """The clip with nothing on it."""
-    played = asyncio.run(_played(clip, ffmpeg, headers, Wishes()))
+    played = asyncio.run(_played(clip, ffmpeg, headers, OverlaySettings()))
     return _pictures(tmp_path_factory.mktemp("plain"), played, headers)
 
 
@@ -82,7 +82,9 @@ def _logo(path: Path, colour: tuple[int, int, int]) -> Path:
     return path
 
 
-async def _played(clip: Path, ffmpeg: Path, headers: CodecHeaders, wishes: Wishes, *, begin: float = 0.0) -> Played:
+async def _played(
+    clip: Path, ffmpeg: Path, headers: CodecHeaders, wishes: OverlaySettings, *, begin: float = 0.0
+) -> Played:
     branding = Branding(wishes, house=SMALL, ffmpeg=ffmpeg)
     clock = AirClock(begin)
     feed = feed_of(
@@ -116,7 +118,7 @@ async def test_viewers_see_what_was_asked_for(
     each_ffmpeg: Path, clip: Path, plain: Pictures, logo: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
     """Logo all the time in its colours, title faded in and out, minute changed on its frame; the rest stays as it is."""
-    wishes = Wishes(logo=logo, clock=True, now_playing=True)
+    wishes = OverlaySettings(logo=logo, clock=True, now_playing=True)
     played = await _played(clip, each_ffmpeg, headers, wishes, begin=EIGHT_SECONDS_BEFORE_A_MINUTE)
     worn = _pictures(tmp_path, played, headers)
     assert len(plain.luma) == len(worn.luma) == FRAMES
@@ -139,7 +141,7 @@ async def test_only_the_rest_of_a_title_is_shown_after_a_break(
     ffmpeg: Path, clip: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
     """A source that broke off and goes on does not show its title anew, and a clock goes on to the minute."""
-    branding = Branding(Wishes(now_playing=True), house=SMALL, ffmpeg=ffmpeg)
+    branding = Branding(OverlaySettings(now_playing=True), house=SMALL, ffmpeg=ffmpeg)
     feed = feed_of(item_of(clip, title="A title"), ffmpeg, headers=headers, overlay=branding.chosen, buffer_seconds=2.0)
     killed: list[int] = []
 
@@ -170,7 +172,7 @@ async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, 
     """It is left out with the reason; as soon as the file is right, the next item shows it, and the reason is gone."""
     bad, whole = tmp_path / "logo.png", logo.read_bytes()  # noqa: ASYNC240 - nothing else runs
     bad.write_bytes(whole[:60])
-    branding = Branding(Wishes(logo=bad, clock=True), house=SMALL, ffmpeg=ffmpeg)
+    branding = Branding(OverlaySettings(logo=bad, clock=True), house=SMALL, ffmpeg=ffmpeg)
     shown = await branding.chosen()
     assert (shown.logo, shown.clock_font is None) == (None, False)
     assert [line.partition(":")[0] for line in branding.problems] == ["LOGO"]
@@ -178,11 +180,11 @@ async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, 
     first = await branding.chosen()
     assert first.logo is not None
     assert branding.problems == []
-    elsewhere = Branding(Wishes(logo=logo), house=SMALL, ffmpeg=ffmpeg)
+    elsewhere = Branding(OverlaySettings(logo=logo), house=SMALL, ffmpeg=ffmpeg)
     assert (await elsewhere.chosen()).logo_digest == first.logo_digest, "by content, not by path"
     _logo(bad, (1, 2, 3))
     assert (await branding.chosen()).logo_digest not in {"", first.logo_digest}
-    assert branding.change(Wishes(logo=tmp_path / "away.png"))
+    assert branding.change(OverlaySettings(logo=tmp_path / "away.png"))
     assert (await branding.chosen()).logo is None
     assert "No such file" in branding.problems[0]
 
@@ -192,7 +194,7 @@ async def test_an_ffmpeg_that_draws_no_words_shows_no_clock(tmp_path: Path) -> N
     poor = tmp_path / "ffmpeg"
     poor.write_text("#!/bin/sh\necho \"No such filter: 'drawtext'\" >&2\nexit 8\n")
     poor.chmod(0o755)
-    branding = Branding(Wishes(clock=True), house=SMALL, ffmpeg=poor)
+    branding = Branding(OverlaySettings(clock=True), house=SMALL, ffmpeg=poor)
     assert await branding.chosen() == Overlay()
     assert branding.problems == ["CLOCK: this ffmpeg shows no clock: No such filter: 'drawtext'"]
 
@@ -213,7 +215,7 @@ async def test_a_copy_is_of_one_logo(
 
     copies = []
     for path in (logo, blue, logo):
-        overlay = Branding(Wishes(logo=path), house=SMALL, ffmpeg=ffmpeg).chosen
+        overlay = Branding(OverlaySettings(logo=path), house=SMALL, ffmpeg=ffmpeg).chosen
         feed = feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, overlay=overlay)
         await play(feed)
         copies.append(feed.copy is not None)

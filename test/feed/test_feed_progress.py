@@ -8,17 +8,17 @@ from hypothesis import strategies as some
 
 from stands.feeding import item_of
 from tg_video_streamer.errors import EncoderFailed
-from tg_video_streamer.feed.attempt_bounds import Outcome
+from tg_video_streamer.feed.attempt_bounds import AttemptResult
 from tg_video_streamer.feed.progress import LIVE_TRIES, TRIES, Progress, Step
 
 
-def outcome(frames: int, *, broken: bool = False, lost: bool = False) -> Outcome:
+def outcome(frames: int, *, broken: bool = False, lost: bool = False) -> AttemptResult:
     """How a try ended."""
     error = EncoderFailed("it broke") if broken else None
-    return Outcome(frames=frames, sound_end_ticks=None, error=error, lost=lost)
+    return AttemptResult(frames=frames, sound_end_ticks=None, error=error, lost=lost)
 
 
-def follow(progress: Progress, ended: Outcome, *, live: bool = False, is_file: bool = True) -> Step:
+def follow(progress: Progress, ended: AttemptResult, *, live: bool = False, is_file: bool = True) -> Step:
     """Count the try and ask what follows, for an item of 60 s."""
     progress.add(ended)
     return progress.after_outcome(ended, live=live, is_file=is_file, expected_seconds=None if live else 60.0)

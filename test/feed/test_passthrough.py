@@ -21,7 +21,7 @@ from tg_video_streamer.feed.passthrough import HouseRules, may_take_over
 from tg_video_streamer.feed.prepare import Made, prepare
 from tg_video_streamer.ffmpeg.encode import audio_arguments, group_bytes_limit, video_arguments
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item
@@ -204,7 +204,7 @@ def keyframes_of(path: Path) -> set[bytes]:
 HOUSE = house_format(Quality.P480)
 HEADERS = CodecHeaders(video=b"video", audio=b"audio")
 PICTURE = Picture(input_index=0, stream_index=0, codec="h264", width=854, height=480, codec_header=HEADERS.video.hex())
-SOUND = Sound(
+SOUND = AudioTrack(
     input_index=0,
     stream_index=0,
     codec="aac",
@@ -213,7 +213,7 @@ SOUND = Sound(
     loudness_lufs=-16.4,
     codec_header=HEADERS.audio.hex(),
 )
-SOURCE = Source(picture=PICTURE, sound=SOUND, duration_seconds=60.0)
+SOURCE = SourceFacts(picture=PICTURE, sound=SOUND, duration_seconds=60.0)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ SOURCE = Source(picture=PICTURE, sound=SOUND, duration_seconds=60.0)
     ],
 )
 def test_only_what_encoding_would_not_change_is_taken_over(
-    source: Source,
+    source: SourceFacts,
     changes: dict[str, float],
     taken: bool,  # noqa: FBT001 - a parameter
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stands.feeding import item_of
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import ResolveError, StreamerError
-from tg_video_streamer.feed.url_refresh import MARGIN_SECONDS, Renewal
+from tg_video_streamer.feed.url_refresh import MARGIN_SECONDS, UrlRefresh
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media
 
@@ -25,9 +25,9 @@ class Answers:
             raise ResolveError("it cannot be found now")
         return Media(inputs=(), title=str(self.asked), expires_wall=SystemClock().wall() + self.lives.pop(0))
 
-    def renewal(self) -> Renewal:
+    def renewal(self) -> UrlRefresh:
         """A renewal that asks this resolver."""
-        return Renewal(
+        return UrlRefresh(
             item_of("https://host/"),
             resolve=self.resolve,
             clock=SystemClock(),
@@ -35,7 +35,7 @@ class Answers:
         )
 
 
-async def taken(renewal: Renewal) -> Media:
+async def taken(renewal: UrlRefresh) -> Media:
     """The next answer, which is no list here."""
     found = await renewal.take()
     assert isinstance(found, Media)

@@ -8,22 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tg_video_streamer.ffmpeg.command import feed_command
-from tg_video_streamer.ffmpeg.filters import Stretch, filter_graph
+from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graph
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.ffmpeg.overlay import CLOCK_BYTES, OnTop, clock_words
-from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.ffmpeg.overlay import CLOCK_BYTES, OverlayInput, clock_words
+from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
 
 HOUSE = house_format(Quality.P720)
 PICTURE = Picture(input_index=0, stream_index=0, codec="h264", width=1280, height=720, frame_rate=25.0)
-SOUND = Sound(input_index=0, stream_index=0, codec="aac", channels=2, sample_rate=48000)
+SOUND = AudioTrack(input_index=0, stream_index=0, codec="aac", channels=2, sample_rate=48000)
 FONT = Path("/fonts/a: 'font' [x], y;z.ttf")
-ALL = OnTop(logo=7, caption=8, clock=9, font=FONT)
+ALL = OverlayInput(logo=7, caption=8, clock=9, font=FONT)
 
 
-def _command(on_top: OnTop | None, *, sound: Sound | None = SOUND) -> list[str]:
-    source = Source(picture=PICTURE, sound=sound, duration_seconds=60.0)
+def _command(on_top: OverlayInput | None, *, sound: AudioTrack | None = SOUND) -> list[str]:
+    source = SourceFacts(picture=PICTURE, sound=sound, duration_seconds=60.0)
     return feed_command(
-        Path("ffmpeg"), [["-i", "file:a"]], source=source, house=HOUSE, stretch=Stretch(), on_top=on_top
+        Path("ffmpeg"), [["-i", "file:a"]], source=source, house=HOUSE, stretch=ItemRange(), on_top=on_top
     )
 
 
@@ -47,7 +47,7 @@ def test_each_input_is_counted_where_it_stands() -> None:
 
 def test_black_and_frozen_pictures_are_seen_below_a_clock_that_moves() -> None:
     """The detectors look at the item's own picture."""
-    graph = filter_graph(Source(picture=PICTURE, sound=None, duration_seconds=9.0), HOUSE, Stretch(), on_top=ALL)
+    graph = filter_graph(SourceFacts(picture=PICTURE, sound=None, duration_seconds=9.0), HOUSE, ItemRange(), on_top=ALL)
     watched = next(chain for chain in graph.split(";") if "freezedetect" in chain)
     assert watched.startswith("[watched]")
     split = next(at for at, chain in enumerate(graph.split(";")) if "split[seen][watched]" in chain)
@@ -58,7 +58,7 @@ def test_black_and_frozen_pictures_are_seen_below_a_clock_that_moves() -> None:
 @given(age=st.floats(min_value=0, max_value=9, allow_nan=False))
 def test_a_title_ends_when_it_would_have_ended(age: float) -> None:
     """A stretch that begins amid it shows the rest of it."""
-    graph = " ".join(_command(OnTop(caption=8, caption_age_seconds=age)))
+    graph = " ".join(_command(OverlayInput(caption=8, caption_age_seconds=age)))
     repeated = int(graph.partition("loop=")[2].partition(":")[0])
     assert abs(repeated + 1 + round(age * 25) - 225) <= 1
 

@@ -19,9 +19,9 @@ from stands import kept
 from stands.ffmpegs import both_ffmpegs
 from stands.programme import Clip
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.errors import CopyDamaged, CopyOfLaterVersion
+from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVersion
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.key import copy_key
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.sidecar import dump_sidecar, load_sidecar
@@ -133,30 +133,30 @@ def test_any_changed_byte_is_noticed(tmp_path: Path) -> None:
         with path.open("r+b", buffering=0) as file:
             for at, bits in itertools.product(range(len(good)), (0x01, 0x20, 0xFF)):
                 os.pwrite(file.fileno(), bytes([good[at] ^ bits]), at)
-                with pytest.raises(CopyDamaged):
+                with pytest.raises(CachedEncodeDamaged):
                     kept.read_all(copy)
                 os.pwrite(file.fileno(), good[at : at + 1], at)
     assert kept.read_all(copy) == list(kept.packets(frames=60, frame_bytes=4))
 
 
-def _cut(copy: Copy) -> None:
+def _cut(copy: CachedEncode) -> None:
     os.truncate(copy.path, copy.bytes - 1)
 
 
-def _grow(copy: Copy) -> None:
+def _grow(copy: CachedEncode) -> None:
     with copy.path.open("ab") as file:
         file.write(b"more")
 
 
-def _lose_sidecar(copy: Copy) -> None:
+def _lose_sidecar(copy: CachedEncode) -> None:
     copy.path.with_suffix(".json").unlink()
 
 
-def _lose_packets(copy: Copy) -> None:
+def _lose_packets(copy: CachedEncode) -> None:
     copy.path.unlink()
 
 
-def _swap_sidecars(copy: Copy) -> None:
+def _swap_sidecars(copy: CachedEncode) -> None:
     other = replace(load_sidecar(copy.path.with_suffix(".json").read_bytes()).record, key="0" * 32)
     sidecar = replace(load_sidecar(copy.path.with_suffix(".json").read_bytes()), record=other)
     copy.path.with_suffix(".json").write_bytes(dump_sidecar(sidecar))
@@ -164,15 +164,15 @@ def _swap_sidecars(copy: Copy) -> None:
 
 @pytest.mark.parametrize("harm", [_cut, _grow, _lose_sidecar, _lose_packets, _swap_sidecars])
 def test_a_copy_that_lost_a_part_is_not_opened_and_is_dropped_by_verify(
-    tmp_path: Path, harm: Callable[[Copy], None]
+    tmp_path: Path, harm: Callable[[CachedEncode], None]
 ) -> None:
     """Cut short, grown, without its sidecar or packets, with another's sidecar: damaged; the others stay."""
     library = kept.library(tmp_path)
     copy, other = kept.keep(library, kept.item("one")), kept.keep(library, kept.item("two"))
     harm(copy)
-    with pytest.raises(CopyDamaged):
+    with pytest.raises(CachedEncodeDamaged):
         copy.open()
-    seen: list[Copy] = []
+    seen: list[CachedEncode] = []
     verified = library.verify(progress=seen.append)
     assert (verified.whole, verified.bytes, verified.damaged) == (1, other.bytes, (copy,))
     assert seen == [copy, other]
@@ -187,16 +187,16 @@ def test_a_copy_that_is_cut_while_it_is_read_is_noticed(tmp_path: Path) -> None:
     with copy.open() as reader:
         os.truncate(copy.path, reader.gops[1].offset + 10)
         assert reader.read(0)
-        with pytest.raises(CopyDamaged):
+        with pytest.raises(CachedEncodeDamaged):
             reader.read(1)
-        with pytest.raises(CopyDamaged):
+        with pytest.raises(CachedEncodeDamaged):
             reader.read(2)
 
 
 def test_a_sidecar_of_a_later_version_is_told_apart() -> None:
     """What this version cannot read because it is newer is not called damaged."""
     body = b'"version":2,"anything":{}}'
-    with pytest.raises(CopyOfLaterVersion):
+    with pytest.raises(CachedEncodeOfLaterVersion):
         load_sidecar(b'{"crc32":"%08x",' % zlib.crc32(body) + body)
 
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from stands import keeping_child, kept
 from stands.virtual_time import SetClock
 from stands.waiting import wait_until
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.pruning import shortage
 
 _READER = """
@@ -33,7 +33,7 @@ assert writer.commit() is not None
 """
 
 
-def _names(copies: list[Copy] | tuple[Copy, ...]) -> list[str]:
+def _names(copies: list[CachedEncode] | tuple[CachedEncode, ...]) -> list[str]:
     return [copy.title for copy in copies]
 
 

@@ -25,14 +25,14 @@ from tg_video_streamer.events import (
     DegradedChanged,
     Event,
     OutputChanged,
-    Rung,
+    SegmentStarted,
     SessionRenewed,
+    SourceLevel,
     UpdateFailed,
-    WentOn,
 )
 from tg_video_streamer.logs import redaction
-from tg_video_streamer.monitoring.alerts.alert_state import SETTLED_SECONDS, Spell
-from tg_video_streamer.monitoring.alerts.evaluator import Judge
+from tg_video_streamer.monitoring.alerts.alert_state import SETTLED_SECONDS, AlertState
+from tg_video_streamer.monitoring.alerts.evaluator import AlertEvaluator
 from tg_video_streamer.monitoring.alerts.message import Kind, Message, duration_text, plain
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.monitoring.alerts.outbox import Outbox
@@ -42,14 +42,14 @@ DAY = 86_400.0
 CANARY = "CANARYsecretCANARY"
 
 
-def slate(title: str = "source_failed") -> WentOn:
+def slate(title: str = "source_failed") -> SegmentStarted:
     """The slate comes up; its title is the word for why."""
-    return WentOn(wall=0.0, rung=Rung.SLATE, reason="source_failed", title=title)
+    return SegmentStarted(wall=0.0, rung=SourceLevel.SLATE, reason="source_failed", title=title)
 
 
-def item(title: str = "Sintel") -> WentOn:
+def item(title: str = "Sintel") -> SegmentStarted:
     """An item comes on air."""
-    return WentOn(wall=0.0, rung=Rung.ITEM, reason="item_ready", title=title)
+    return SegmentStarted(wall=0.0, rung=SourceLevel.ITEM, reason="item_ready", title=title)
 
 
 def output(state: str, error: str = "", name: str = "rtmp-1") -> OutputChanged:
@@ -57,7 +57,7 @@ def output(state: str, error: str = "", name: str = "rtmp-1") -> OutputChanged:
     return OutputChanged(wall=0.0, output=name, state=state, error=error)
 
 
-def told(judge: Judge, events: Sequence[tuple[float, Event]], until: float) -> list[tuple[float, str]]:
+def told(judge: AlertEvaluator, events: Sequence[tuple[float, Event]], until: float) -> list[tuple[float, str]]:
     """When the judge tells what, of `events` at their times, up to `until`; it is asked as the worker asks it."""
     said: list[tuple[float, str]] = []
 
@@ -78,7 +78,7 @@ def told(judge: Judge, events: Sequence[tuple[float, Event]], until: float) -> l
 def test_a_slate_that_stays_is_told_once_and_its_end_too() -> None:
     """After NOTIFY_AFTER_SECONDS of slate people are told, and again when the programme is back."""
     events = [(0.0, item()), (100.0, slate()), (400.0, item("Big Buck Bunny"))]
-    first, second = told(Judge(after_seconds=30), events, until=DAY)
+    first, second = told(AlertEvaluator(after_seconds=30), events, until=DAY)
     assert first[0] == 130
     assert first[1].startswith("viewers have seen the slate for 30 s")
     assert "run: tg-video-streamer doctor" in first[1]
@@ -88,19 +88,22 @@ def test_a_slate_that_stays_is_told_once_and_its_end_too() -> None:
 def test_a_short_slate_and_the_operators_own_are_not_told() -> None:
     """A slate shorter than the limit is no news, and one that the operator wants never is."""
     events = [(0.0, item()), (10.0, slate()), (35.0, item()), (100.0, slate("paused")), (9_000.0, slate("operator"))]
-    assert told(Judge(after_seconds=30), [*events, (20_000.0, item())], until=DAY) == []
+    assert told(AlertEvaluator(after_seconds=30), [*events, (20_000.0, item())], until=DAY) == []
 
 
 def test_a_pause_that_ends_in_a_failure_is_told_from_there_on() -> None:
     """The operator's pause does not count as a failure, and what comes after it does."""
     events = [(0.0, slate("paused")), (1_000.0, slate("source_failed"))]
-    assert [at for at, _ in told(Judge(after_seconds=30), events, until=DAY)] == [1_030]
+    assert [at for at, _ in told(AlertEvaluator(after_seconds=30), events, until=DAY)] == [1_030]
 
 
 def test_filler_is_no_slate() -> None:
     """Filler is something to look at: nobody is woken for it."""
-    events = [(0.0, slate()), (5.0, WentOn(wall=0.0, rung=Rung.FILLER, reason="filler_ready", title="jingle"))]
-    assert told(Judge(after_seconds=30), events, until=DAY) == []
+    events = [
+        (0.0, slate()),
+        (5.0, SegmentStarted(wall=0.0, rung=SourceLevel.FILLER, reason="filler_ready", title="jingle")),
+    ]
+    assert told(AlertEvaluator(after_seconds=30), events, until=DAY) == []
 
 
 def test_a_slate_that_comes_and_goes_is_told_once() -> None:
@@ -108,14 +111,14 @@ def test_a_slate_that_comes_and_goes_is_told_once() -> None:
     events: list[tuple[float, Event]] = []
     for round_number in range(40):
         events += [(round_number * 11.0, slate()), (round_number * 11.0 + 10, item())]
-    said = told(Judge(after_seconds=30), events, until=DAY)
+    said = told(AlertEvaluator(after_seconds=30), events, until=DAY)
     assert len(said) == 2, said
     assert said[1][1].startswith("the programme is back after 6 min")
 
 
 def test_an_empty_playlist_has_its_own_words() -> None:
     """The text names what helps here."""
-    ((_, text),) = told(Judge(after_seconds=30), [(0.0, slate("playlist_empty"))], until=DAY)
+    ((_, text),) = told(AlertEvaluator(after_seconds=30), [(0.0, slate("playlist_empty"))], until=DAY)
     assert "the playlist has nothing to play" in text
     assert "run: tg-video-streamer check" in text
 
@@ -126,7 +129,7 @@ def test_an_output_that_is_down_is_told_and_so_is_its_return() -> None:
     for second in range(50, 500, 10):
         events += [(float(second), output("retrying", "connection refused")), (second + 1.0, output("connecting"))]
     events.append((600.0, output("on_air")))
-    first, second_told = told(Judge(after_seconds=30), events, until=DAY)
+    first, second_told = told(AlertEvaluator(after_seconds=30), events, until=DAY)
     assert first[0] == 80
     assert first[1].startswith("output rtmp-1 has been down for 30 s and is tried again: connection refused; run: ")
     assert second_told[1] == "output rtmp-1 is back on air after 9 min"
@@ -136,7 +139,7 @@ def test_a_short_loss_a_stop_and_a_suspension_are_not_told() -> None:
     """What heals in time, what the operator wants, and what degraded mode tells, is no message about an output."""
     for state in ("on_air", "stopped", "suspended"):
         events = [(0.0, output("on_air")), (10.0, output("retrying", "reset")), (20.0, output(state))]
-        assert told(Judge(after_seconds=30), [*events], until=DAY) == [], state
+        assert told(AlertEvaluator(after_seconds=30), [*events], until=DAY) == [], state
 
 
 def test_outputs_are_judged_apart() -> None:
@@ -146,7 +149,7 @@ def test_outputs_are_judged_apart() -> None:
         (0.0, output("retrying", "b", "rtmp-2")),
         (50.0, output("on_air", "", "rtmp-1")),
     ]
-    said = [text.split(" ")[1] for _, text in told(Judge(after_seconds=30), events, until=DAY)]
+    said = [text.split(" ")[1] for _, text in told(AlertEvaluator(after_seconds=30), events, until=DAY)]
     assert said == ["rtmp-1", "rtmp-2", "rtmp-1"]
 
 
@@ -157,7 +160,7 @@ def test_degraded_and_recovered_are_told_with_the_command() -> None:
         (0.0, DegradedChanged(wall=0.0, active=True, ending="SessionExpired", command=command)),
         (120.0, DegradedChanged(wall=0.0, active=False)),
     ]
-    first, second = told(Judge(after_seconds=30), events, until=DAY)
+    first, second = told(AlertEvaluator(after_seconds=30), events, until=DAY)
     expected = f"degraded mode for 30 s: SESSION_STRING is invalid (SessionExpired); run: {command}"
     assert first == (30, expected)
     assert second[1] == "recovered from degraded mode after 2 min: the Telegram session works again"
@@ -171,7 +174,7 @@ def test_what_the_spare_heals_wakes_nobody_twice() -> None:
         (5.0, DegradedChanged(wall=0.0, active=False)),
         (900.0, SessionRenewed(wall=0.0, by_spare=False)),
     ]
-    ((at, text),) = told(Judge(after_seconds=30), events, until=DAY)
+    ((at, text),) = told(AlertEvaluator(after_seconds=30), events, until=DAY)
     assert at == 5
     assert text.endswith("make a new spare: tg-video-streamer session login --spare --write-env")
 
@@ -179,7 +182,7 @@ def test_what_the_spare_heals_wakes_nobody_twice() -> None:
 def test_a_failed_update_is_told_at_once() -> None:
     """An update that failed names the program, why, and the command."""
     event = UpdateFailed(wall=0.0, program="yt-dlp", detail="no space left", command="scripts/yt-dlp-update.sh")
-    ((at, text),) = told(Judge(after_seconds=30), [(7.0, event)], until=DAY)
+    ((at, text),) = told(AlertEvaluator(after_seconds=30), [(7.0, event)], until=DAY)
     assert at == 7
     assert "update of yt-dlp failed" in text
     assert text.endswith("no space left; run: scripts/yt-dlp-update.sh")
@@ -188,7 +191,7 @@ def test_a_failed_update_is_told_at_once() -> None:
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=60), st.floats(0, 60))
 def test_a_spell_is_told_before_it_is_over_and_each_at_most_once(steps: list[tuple[float, bool]], after: float) -> None:
     """Whatever comes and goes: a beginning is never told twice in a row, and an end only after a beginning."""
-    spell, now, said = Spell(after_seconds=after), 0.0, ""
+    spell, now, said = AlertState(after_seconds=after), 0.0, ""
     for pause, bad in steps:
         now += pause
         (spell.begin if bad else spell.end)(now)

@@ -20,7 +20,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stands.waiting import wait_until
 from tg_video_streamer.control.status import OutputStatus, ServiceStatus
-from tg_video_streamer.events import CameOff, EventBus, OutputChanged, PictureFault, Rung, SourceFailed, WentOn
+from tg_video_streamer.events import (
+    EventBus,
+    OutputChanged,
+    PictureFault,
+    SegmentEnded,
+    SegmentStarted,
+    SourceFailed,
+    SourceLevel,
+)
 from tg_video_streamer.monitoring.metrics import Metrics
 from tg_video_streamer.monitoring.metrics_server import MetricsServer
 
@@ -59,12 +67,12 @@ STATUS = ServiceStatus(
 PRIVATE_TEXT = "A Title: CANARY https://host/CANARY?sig=1"
 
 
-def _went_on(rung: Rung = Rung.ITEM, reason: str = "ended", *, counts: bool = True) -> WentOn:
-    return WentOn(wall=0.0, rung=rung, reason=reason, key="CANARYkey", title=PRIVATE_TEXT, counts=counts)
+def _went_on(rung: SourceLevel = SourceLevel.ITEM, reason: str = "ended", *, counts: bool = True) -> SegmentStarted:
+    return SegmentStarted(wall=0.0, rung=rung, reason=reason, key="CANARYkey", title=PRIVATE_TEXT, counts=counts)
 
 
-def _came_off(seconds: float, rung: Rung = Rung.ITEM) -> CameOff:
-    return CameOff(
+def _came_off(seconds: float, rung: SourceLevel = SourceLevel.ITEM) -> SegmentEnded:
+    return SegmentEnded(
         started=0.0,
         wall=seconds,
         rung=rung,
@@ -148,9 +156,9 @@ def test_plays_are_counted_and_not_resumes_filler_or_slate(service: _Service) ->
     """One more as an item starts on air; a splice is counted each time."""
     for event in (
         _went_on(reason="started"),
-        _went_on(Rung.SLATE, "input_stalled", counts=False),
+        _went_on(SourceLevel.SLATE, "input_stalled", counts=False),
         _went_on(reason="resumed", counts=False),
-        _went_on(Rung.FILLER, "ended", counts=False),
+        _went_on(SourceLevel.FILLER, "ended", counts=False),
         _went_on(),
     ):
         service.metrics.on_event(event)
@@ -167,7 +175,7 @@ def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _
     def scrape(program_seconds: float) -> dict[str, float]:
         service.status = replace(service.status, program_seconds=program_seconds)
         samples = service.samples()
-        seen.append({rung: _value(samples, "program_seconds_total", rung=rung) for rung in Rung})
+        seen.append({rung: _value(samples, "program_seconds_total", rung=rung) for rung in SourceLevel})
         return {rung: seconds for rung, seconds in seen[-1].items() if seconds}
 
     service.metrics.on_event(_went_on())
@@ -175,11 +183,11 @@ def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _
     assert scrape(99.0) == {"item": 99.0}
     service.metrics.on_event(_came_off(100.0))
     assert scrape(100.0) == {"item": 100.0}
-    service.metrics.on_event(_went_on(Rung.SLATE, counts=False))
+    service.metrics.on_event(_went_on(SourceLevel.SLATE, counts=False))
     assert scrape(99.9) == {"item": 100.0}
     assert scrape(130.0) == {"item": 100.0, "slate": 30.0}
     for before, after in pairwise(seen):
-        assert all(after[rung] >= before[rung] for rung in Rung)
+        assert all(after[rung] >= before[rung] for rung in SourceLevel)
 
 
 def test_gauges_are_read_from_the_status_at_the_scrape(service: _Service) -> None:

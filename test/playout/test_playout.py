@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tg_video_streamer.events import CameOff, Event, EventBus, Rung, SourceFailed, WentOn
+from tg_video_streamer.events import Event, EventBus, SegmentEnded, SegmentStarted, SourceFailed, SourceLevel
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet, Stamped
 from tg_video_streamer.playout.fanout import Fanout, Subscription
 from tg_video_streamer.playout.playout import Change, Playout
 from tg_video_streamer.playout.slate import Slate, SlateReason
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 
 
 @dataclass
@@ -48,13 +48,15 @@ def fill(buffer: Buffer, name: str, frames: range, *, frame_ticks: int = FRAME_T
             packet += 1
 
 
-def showing(name: str, frames: int, *, finished: bool = True, rung: Rung = Rung.ITEM, grace: float = 0.0) -> Showing:
+def showing(
+    name: str, frames: int, *, finished: bool = True, rung: SourceLevel = SourceLevel.ITEM, grace: float = 0.0
+) -> AirSource:
     """A primed item of `frames` pictures."""
     buffer = Buffer(limit_seconds=3600)
     fill(buffer, name, range(frames))
     if finished:
         buffer.finish()
-    return Showing(source=buffer, rung=rung, key=name, title=name, counts=True, grace=lambda: grace)
+    return AirSource(source=buffer, rung=rung, key=name, title=name, counts=True, grace=lambda: grace)
 
 
 @dataclass
@@ -75,7 +77,7 @@ class Stage:
         self.subscription: Subscription = self.fanout.subscribe(limit_seconds=1e6)
         self.playout = Playout(slate=self.slate, fanout=self.fanout, clock=self.clock, events=bus, listener=self._heard)
 
-    def _heard(self, change: Change, showing: Showing, reason: str) -> None:
+    def _heard(self, change: Change, showing: AirSource, reason: str) -> None:
         self.heard.append((change, showing.key, reason))
 
     def run(self, seconds: float, *, step: float = 0.08) -> None:
@@ -107,8 +109,8 @@ class Stage:
         assert abs(video * FRAME_TICKS - audio * PACKET_TICKS) <= 2 * FRAME_TICKS
 
     def rungs(self) -> list[tuple[str, str]]:
-        """Rung and reason of each stretch."""
-        return [(str(event.rung), event.reason) for event in self.events if isinstance(event, WentOn)]
+        """SourceLevel and reason of each stretch."""
+        return [(str(event.rung), event.reason) for event in self.events if isinstance(event, SegmentStarted)]
 
 
 @pytest.fixture
@@ -201,7 +203,7 @@ def test_a_live_item_that_stays_away_is_given_up(stage: Stage) -> None:
 def test_filler_covers_what_items_leave_open(stage: Stage) -> None:
     """With a filler at hand viewers see it instead of the slate, until an item is ready."""
     stage.playout.offer(showing("a", 25))
-    stage.playout.offer_filler(showing("f", 500, rung=Rung.FILLER))
+    stage.playout.offer_filler(showing("f", 500, rung=SourceLevel.FILLER))
     stage.run(2)
     stage.playout.offer(showing("b", 500))
     stage.run(1)
@@ -223,7 +225,7 @@ def test_pause_keeps_the_item_where_it_is(stage: Stage) -> None:
     assert after == before // GOP_FRAMES * GOP_FRAMES
     assert video[last + 1 :] == [f"a{after + n}" for n in range(len(video) - last - 1)]
     assert stage.packets[0].keyframe
-    plays = [event for event in stage.events if isinstance(event, WentOn) and event.counts]
+    plays = [event for event in stage.events if isinstance(event, SegmentStarted) and event.counts]
     assert len(plays) == 1
     stage.check_grids()
 
@@ -249,7 +251,7 @@ def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
     """A source at 24 fps is not played too fast: within a second the next rung is on, and the failure is told."""
     buffer = Buffer(limit_seconds=3600)
     fill(buffer, "a", range(100), frame_ticks=125)
-    stage.playout.offer(Showing(source=buffer, rung=Rung.ITEM, key="a", title="a"))
+    stage.playout.offer(AirSource(source=buffer, rung=SourceLevel.ITEM, key="a", title="a"))
     stage.run(2)
     assert stage.video()[-1] == "-"
     assert (Change.CAME_OFF, "a", "off_grid") in stage.heard
@@ -283,8 +285,8 @@ def test_what_was_aired_is_recorded(stage: Stage) -> None:
     stage.run(3)
     stage.playout.stop()
     stage.collect()
-    records = [event for event in stage.events if isinstance(event, CameOff)]
-    assert [(one.rung, one.reason) for one in records] == [(Rung.ITEM, "ended"), (Rung.SLATE, "stopped")]
+    records = [event for event in stage.events if isinstance(event, SegmentEnded)]
+    assert [(one.rung, one.reason) for one in records] == [(SourceLevel.ITEM, "ended"), (SourceLevel.SLATE, "stopped")]
     assert records[0].seconds == 2.0
     assert records[0].skew_seconds <= 0.0107
 
@@ -332,7 +334,7 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
         elif action == "unfinished":
             playout.offer(showing(f"{number}-", amount, finished=False, grace=number % 3))
         elif action == "filler":
-            playout.offer_filler(showing(f"{number}f", amount, rung=Rung.FILLER))
+            playout.offer_filler(showing(f"{number}f", amount, rung=SourceLevel.FILLER))
         elif action.endswith("live"):
             playout.offer(live(amount, finished=action == "live", name=f"{number}L"))
         elif action == "run":
@@ -349,9 +351,9 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
     stage.loop.close()
 
 
-def live(frames: int, *, finished: bool = True, name: str = "L") -> Showing:
+def live(frames: int, *, finished: bool = True, name: str = "L") -> AirSource:
     """The operator's own stream, primed with `frames` pictures."""
-    made = showing(name, frames, finished=finished, rung=Rung.LIVE)
+    made = showing(name, frames, finished=finished, rung=SourceLevel.LIVE)
     return replace(made, counts=False, outcome=lambda: "live_ended" if finished else "live_stalled")
 
 
@@ -369,8 +371,8 @@ def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: S
     assert video[begin + 75 :] == [f"a{after + n}" for n in range(len(video) - begin - 75)]
     assert stage.rungs() == [("item", "started"), ("live", "takeover"), ("item", "live_ended")]
     assert stage.heard[-2:] == [(Change.CAME_OFF, "L", "live_ended"), (Change.WENT_ON, "a", "live_ended")]
-    assert sum(event.counts for event in stage.events if isinstance(event, WentOn)) == 1
-    assert stage.playout.seconds_by_rung()[Rung.LIVE] == 3.0
+    assert sum(event.counts for event in stage.events if isinstance(event, SegmentStarted)) == 1
+    assert stage.playout.seconds_by_rung()[SourceLevel.LIVE] == 3.0
     stage.check_grids()
 
 
@@ -423,7 +425,7 @@ def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
     stage.run(1)
     left = stage.playout.skip()
     assert left is not None
-    assert left.rung is Rung.LIVE
+    assert left.rung is SourceLevel.LIVE
     stage.run(1)
     assert stage.video()[-1].startswith("a")
     assert (Change.CAME_OFF, "L", "skipped") in stage.heard

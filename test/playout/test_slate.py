@@ -21,13 +21,13 @@ from stands.ffmpegs import both_ffmpegs
 from tg_video_streamer.errors import EncoderFailed
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.command import feed_command
-from tg_video_streamer.ffmpeg.filters import Stretch
+from tg_video_streamer.ffmpeg.filters import ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
 from tg_video_streamer.ffmpeg.runner import guarded_command, run
-from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Packet
 from tg_video_streamer.playout.slate import SENTENCES, Slate, SlateReason, prepare_slate
-from tg_video_streamer.playout.slate_image import CardRequest, draw
+from tg_video_streamer.playout.slate_image import SlateImageRequest, draw
 
 HOUSE = house_format(Quality.P480)
 
@@ -122,13 +122,13 @@ def test_the_slate_can_be_spliced_with_a_feed(given: tuple[str, ...], ffmpeg: Pa
     """The slate's codec headers are byte for byte those of a feed, whatever the operator's encoder options."""
     house = house_format(Quality.P480, encoder_arguments=given)
     slate = prepare(tmp_path, ffmpeg=ffmpeg, house=house)
-    source = Source(
+    source = SourceFacts(
         picture=Picture(input_index=0, stream_index=0, codec="rawvideo", width=320, height=240),
-        sound=Sound(input_index=1, stream_index=0, codec="pcm_s16le", channels=1, sample_rate=44100),
+        sound=AudioTrack(input_index=1, stream_index=0, codec="pcm_s16le", channels=1, sample_rate=44100),
         duration_seconds=1.0,
     )
     inputs = [("-f", "lavfi", "-i", "testsrc=size=320x240:rate=30:duration=1"), ("-f", "lavfi", "-i", "sine=d=1")]
-    command = feed_command(ffmpeg, inputs, source=source, house=house, stretch=Stretch())
+    command = feed_command(ffmpeg, inputs, source=source, house=house, stretch=ItemRange())
     fed = asyncio.run(run(command, timeout_seconds=60))
     with av.open(BytesIO(fed.stdout), mode="r", format="matroska") as container:
         video, audio = (container.streams.video[0].codec_context, container.streams.audio[0].codec_context)
@@ -228,7 +228,7 @@ def test_a_bad_image_gives_the_plain_card(kind: str, tmp_path: Path) -> None:
 )
 def test_any_text_fits(text: str) -> None:
     """Words never leave the card: its edge stays dark."""
-    request = CardRequest(width=854, height=480, text=text, reason="A reason", image="")
+    request = SlateImageRequest(width=854, height=480, text=text, reason="A reason", image="")
     png = draw(request)
     picture = np.asarray(Image.open(BytesIO(png)).convert("L"))
     assert picture.shape == (480, 854)
@@ -239,7 +239,7 @@ def test_any_text_fits(text: str) -> None:
 
 def test_cyrillic_has_letters() -> None:
     """Cyrillic words are not drawn as empty boxes: different letters look different."""
-    cards = {draw(CardRequest(width=854, height=480, text=letter, reason="", image="")) for letter in "ЖШЩФЯ"}
+    cards = {draw(SlateImageRequest(width=854, height=480, text=letter, reason="", image="")) for letter in "ЖШЩФЯ"}
     assert len(cards) == 5
 
 

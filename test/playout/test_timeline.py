@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tg_video_streamer.errors import OffGrid
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND
-from tg_video_streamer.playout.timeline import Position, Splice
+from tg_video_streamer.playout.timeline import GridPosition, Splice
 
 DAY_FRAMES = 86_400 * 25
 
@@ -16,8 +16,8 @@ items = st.lists(st.tuples(st.integers(1, 400), st.integers(-150, 150), st.integ
 
 
 def play(
-    start: Position, frames: int, offset_ticks: int, surplus: int
-) -> tuple[list[int], list[int], list[int], Position]:
+    start: GridPosition, frames: int, offset_ticks: int, surplus: int
+) -> tuple[list[int], list[int], list[int], GridPosition]:
     """One item: `frames` pictures, sound `offset_ticks` off and `surplus` packets longer than the picture."""
     splice = Splice(start)
     video = [splice.video(n * FRAME_TICKS) for n in range(frames)]
@@ -40,7 +40,7 @@ def play(
 @given(items)
 def test_neither_grid_ever_has_a_hole_or_an_overlap(sequence: list[tuple[int, int, int]]) -> None:
     """Whatever the lengths and offsets of the items, every slot is taken once, in order, and lip sync never adds up."""
-    position = Position()
+    position = GridPosition()
     video: list[int] = []
     audio: list[int] = []
     for frames, offset, surplus in sequence:
@@ -55,7 +55,7 @@ def test_neither_grid_ever_has_a_hole_or_an_overlap(sequence: list[tuple[int, in
 
 def test_a_thousand_items_end_where_arithmetic_says() -> None:
     """After 1,000 items of awkward lengths the sound is still within half a packet of the picture."""
-    position = Position()
+    position = GridPosition()
     for number in range(1000):
         *_, skews, position = play(position, 50 + number % 7, (number * 37) % 121 - 60, number % 5 - 2)
         assert all(abs(skew) <= PACKET_TICKS // 2 for skew in skews)
@@ -70,7 +70,7 @@ def test_a_thousand_items_end_where_arithmetic_says() -> None:
 )
 def test_slots_stay_exact_in_a_stream_of_months(start_seconds: int) -> None:
     """Around every number that wraps in some container the slots are the integers that they should be."""
-    start = Position(video=start_seconds * 25, audio=round(start_seconds * TICKS_PER_SECOND / PACKET_TICKS))
+    start = GridPosition(video=start_seconds * 25, audio=round(start_seconds * TICKS_PER_SECOND / PACKET_TICKS))
     video, audio, skews, end = play(start, 100, 0, 0)
     assert video == list(range(start.video, start.video + 100))
     assert audio == list(range(start.audio, start.audio + len(audio)))
@@ -81,7 +81,7 @@ def test_slots_stay_exact_in_a_stream_of_months(start_seconds: int) -> None:
 
 def test_two_days_of_splices_drift_by_nothing() -> None:
     """48 h of 8 s items whose sound is 3 ms long each time: the distance at the end is that of one item, not of all."""
-    position = Position()
+    position = GridPosition()
     for _ in range(2 * 86_400 // 8):
         splice = Splice(position)
         for n in (0, 199):
@@ -95,7 +95,7 @@ def test_two_days_of_splices_drift_by_nothing() -> None:
 
 def test_a_feed_at_another_frame_rate_is_refused() -> None:
     """Frames that come every 1/24 s are noticed within two seconds instead of being played 4 % too fast."""
-    splice = Splice(Position())
+    splice = Splice(GridPosition())
     for n in range(13):
         splice.video(n * TICKS_PER_SECOND // 24)
     with pytest.raises(OffGrid, match="frame 13 of the item"):
@@ -105,7 +105,7 @@ def test_a_feed_at_another_frame_rate_is_refused() -> None:
 def test_an_item_that_goes_on_amid_its_own_time_keeps_lip_sync() -> None:
     """A stretch that joins at an item's 61st second places its sound by the item's own time."""
     base = 61 * TICKS_PER_SECOND
-    splice = Splice(Position(video=10, audio=19), base_ticks=base)
+    splice = Splice(GridPosition(video=10, audio=19), base_ticks=base)
     assert splice.video(base) == 10
     assert splice.audio(base - PACKET_TICKS).slot is None
     assert splice.audio(base).slot == 19
@@ -113,7 +113,7 @@ def test_an_item_that_goes_on_amid_its_own_time_keeps_lip_sync() -> None:
 
 def test_a_hole_in_the_sound_is_filled_and_an_overlap_dropped() -> None:
     """Sound that pauses amid an item gets silence packets for just that long; sound that repeats itself is dropped."""
-    splice = Splice(Position())
+    splice = Splice(GridPosition())
     splice.video(0)
     assert splice.audio(0).slot == 0
     later = splice.audio(11 * PACKET_TICKS)

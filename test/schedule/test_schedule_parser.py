@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tg_video_streamer.errors import ScheduleError
 from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.schedule.load import Source, load, missing
+from tg_video_streamer.schedule.load import ScheduleSource, load, missing
 from tg_video_streamer.schedule.parser import parse
 from tg_video_streamer.schedule.schedule import Schedule
 
@@ -179,7 +179,7 @@ def _read_or_told(text: str) -> None:
 
 def test_the_file_on_the_disk(tmp_path: Path) -> None:
     """No file is an empty schedule; one that is no text, or names what is not there, is told."""
-    source = Source(path=tmp_path / "schedule.toml")
+    source = ScheduleSource(path=tmp_path / "schedule.toml")
     assert load(source).empty
     source.path.write_bytes(b'time_zone = "UTC"\n\xff')
     with pytest.raises(ScheduleError, match="line 2: has bytes that are not UTF-8"):

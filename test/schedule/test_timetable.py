@@ -15,7 +15,7 @@ from tg_video_streamer.errors import ScheduleError
 from tg_video_streamer.playlist.item import LocatorKind, make_item
 from tg_video_streamer.schedule.day import EntryKind, day_view, read_day
 from tg_video_streamer.schedule.local_time import instant_of
-from tg_video_streamer.schedule.schedule import EVERY_DAY, Part, Schedule, Show, StationId
+from tg_video_streamer.schedule.schedule import EVERY_DAY, Daypart, Schedule, Show, StationId
 from tg_video_streamer.schedule.timetable import Timetable
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -26,9 +26,9 @@ DAYS = st.sampled_from([date(2026, 3, 8), date(2026, 3, 29), date(2026, 10, 25),
 TIMES = st.times().map(lambda at: at.replace(microsecond=0))
 
 
-def part(title: str, begins: time, ends: time, *, days: frozenset[int] = EVERY_DAY, zone: ZoneInfo = BERLIN) -> Part:
+def part(title: str, begins: time, ends: time, *, days: frozenset[int] = EVERY_DAY, zone: ZoneInfo = BERLIN) -> Daypart:
     """A part whose list has its name."""
-    return Part(title=title, days=days, begins=begins, ends=ends, zone=zone, playlist=Path(f"/srv/{title}.txt"))
+    return Daypart(title=title, days=days, begins=begins, ends=ends, zone=zone, playlist=Path(f"/srv/{title}.txt"))
 
 
 def show(at: time, *, zone: ZoneInfo = BERLIN, hard: bool = True) -> Show:
@@ -130,7 +130,7 @@ def test_a_day_as_people_see_it() -> None:
         (EntryKind.SHOW, "news", "03:00:00+02:00", ""),
         (EntryKind.SHOW, "news", "20:00:00+02:00", ""),
         (EntryKind.PART, "night", "22:00:00+02:00", "00:00:00+02:00"),
-        (EntryKind.STATION_ID, "Station id", "00:00:00+01:00", "00:00:00+02:00"),
+        (EntryKind.STATION_ID, "CommandHandler id", "00:00:00+01:00", "00:00:00+02:00"),
     ]
     assert [one.hard for one in entries if one.kind is EntryKind.SHOW] == [True, False]
     for wrong in ("2026-02-30", "tomorrow", "2026-3-1", ""):

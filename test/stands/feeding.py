@@ -15,7 +15,7 @@ from stands.recording import Recording, read_recording
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.feed.overlay.overlay import Chosen, no_overlay
+from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay
 from tg_video_streamer.feed.url_refresh import Resolve
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
 from tg_video_streamer.library.library import Library
@@ -81,7 +81,7 @@ def feed_of(
     library: Library | None = None,
     clock: Clock | None = None,
     unhurried: bool = False,
-    overlay: Chosen = no_overlay,
+    overlay: ChooseOverlay = no_overlay,
 ) -> Feed:
     """A feed with the usual surroundings."""
     heard: list[Event] = [] if events is None else events

@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 from stands import kept
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.pruning import free_bytes
-from tg_video_streamer.library.writer import CopyWriter
+from tg_video_streamer.library.writer import CacheWriter
 
 MEGABYTE = 1_000_000
 
@@ -146,7 +146,7 @@ def floor_while_keeping(folder: Path) -> None:
     assert "room" in library.problem
 
 
-def _write(library: Library, name: str, size: int) -> CopyWriter:
+def _write(library: Library, name: str, size: int) -> CacheWriter:
     """A writer that was given so many bytes; whether it has failed is for the caller to see."""
     writer = library.begin(kept.item(name), name, name)
     assert writer is not None, library.problem

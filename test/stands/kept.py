@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.files import media_path, sidecar_path
 from tg_video_streamer.library.key import copy_key
 from tg_video_streamer.library.library import Library
@@ -60,7 +60,7 @@ def packets(*, frames: int = 120, frame_bytes: int = 200, seed: int = 0) -> Iter
         yield Packet(kind=Kind.VIDEO, ticks=frame * FRAME_TICKS, keyframe=keyframe, data=dice.randbytes(frame_bytes))
 
 
-def keep(kept: Library, one: Item, source: Iterable[Packet] | None = None) -> Copy:
+def keep(kept: Library, one: Item, source: Iterable[Packet] | None = None) -> CachedEncode:
     """Keep an item whole."""
     writer = kept.begin(one, one.locator, one.title)
     assert writer is not None, kept.problem or "it is kept already"
@@ -71,7 +71,7 @@ def keep(kept: Library, one: Item, source: Iterable[Packet] | None = None) -> Co
     return copy
 
 
-def read_all(copy: Copy) -> list[Packet]:
+def read_all(copy: CachedEncode) -> list[Packet]:
     """Everything, GOP by GOP."""
     with copy.open() as reader:
         return [packet for gop in range(len(reader.gops)) for packet in reader.read(gop)]

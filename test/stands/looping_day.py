@@ -24,7 +24,7 @@ from stands.virtual_time import SetClock
 from tg_video_streamer.app.malloc import share_one_arena
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.automation.director import Director
-from tg_video_streamer.events import Event, EventBus, Rung, SourceFailed, WentOn
+from tg_video_streamer.events import Event, EventBus, SegmentStarted, SourceFailed, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import Kind, Stamped
@@ -34,7 +34,7 @@ from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.playout.playout import SLICE_SECONDS, Change, Playout
 from tg_video_streamer.playout.slate import Slate, prepare_slate
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -100,7 +100,7 @@ class Day:
 
     def heard(self, event: Event) -> None:
         """Count."""
-        self.plays += isinstance(event, WentOn)
+        self.plays += isinstance(event, SegmentStarted)
         self.failures += isinstance(event, SourceFailed)
 
     async def play(self, items: list[Item], hours: float) -> dict[str, float]:
@@ -129,7 +129,7 @@ class Day:
             clock=self.clock,
         )
 
-        def told(change: Change, showing: Showing, reason: str) -> None:
+        def told(change: Change, showing: AirSource, reason: str) -> None:
             loop.call_soon(director.heard, change, showing, reason)
 
         as_run.start()
@@ -143,7 +143,7 @@ class Day:
             "plays": self.plays,
             "failures": self.failures,
             "asked": self.asked,
-            "slate_seconds": sum(playout.seconds_by_rung().values()) - playout.seconds_by_rung()[Rung.ITEM],
+            "slate_seconds": sum(playout.seconds_by_rung().values()) - playout.seconds_by_rung()[SourceLevel.ITEM],
             "gap_seconds": playout.gap_seconds,
             "skew_seconds": playout.skew_seconds,
             "slot_faults": self.viewer.faults,

@@ -15,12 +15,12 @@ import psutil
 from stands.programme import Programme
 from stands.small_channel import SmallChannel
 from tg_video_streamer.clock import Clock, SystemClock
-from tg_video_streamer.control.commands import Verbs
+from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.web.app import build_web_app
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.tokens import Tokens
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.preview.preview import Preview
 from tg_video_streamer.web.server import Listener, listen, serve
 
@@ -77,17 +77,17 @@ class Told(SmallChannel):
         self.status = tell  # type: ignore[method-assign]
 
     def reload(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         return "the playlist is read again"
 
 
 def room_of(
-    programme: Programme, verbs: Verbs, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0
-) -> Room:
+    programme: Programme, verbs: Commands, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0
+) -> WebContext:
     """What pages read of a programme."""
     house = programme.clip.house
     preview = Preview(programme.fanout, width=house.width, height=house.height, grace_seconds=grace_seconds)
-    return Room(verbs=verbs, preview=preview, clock=SystemClock(), as_run=as_run)
+    return WebContext(verbs=verbs, preview=preview, clock=SystemClock(), as_run=as_run)
 
 
 def access_to(

@@ -21,7 +21,7 @@ from stands.virtual_time import VirtualLoop, run_for
 from tg_video_streamer.app.feeds import FeedParts
 from tg_video_streamer.app.playout import ProgrammeParts
 from tg_video_streamer.app.startup import Prepared
-from tg_video_streamer.automation.filler import FillerKeeper
+from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.events import Event, EventBus
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
@@ -129,10 +129,10 @@ class _ScriptedFeeds:
         """Nothing is ever looked for."""
         raise AssertionError(item)
 
-    def filler(self, playout: Playout) -> FillerKeeper | None:
+    def filler(self, playout: Playout) -> FillerPlayer | None:
         """See FeedParts."""
         folder = self._owner.folder / "filler"
-        return FillerKeeper(folder, playout=playout, make_feed=self.feed) if folder.is_dir() else None
+        return FillerPlayer(folder, playout=playout, make_feed=self.feed) if folder.is_dir() else None
 
 
 class Scheduled:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.asrun.history import History, RungSpan
+from tg_video_streamer.asrun.history import History, LevelSpan
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.control.socket.server import CLIENT_SECONDS, MAX_CLIENTS, serve
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class SmallChannel:
-    """Implements control.verbs.Verbs over a list of titles."""
+    """Implements control.verbs.Commands over a list of titles."""
 
     def __init__(self) -> None:
         self.items = [ItemStatus(key=f"{n:016x}", title=title, duration_seconds=600) for n, title in enumerate(TITLES)]
@@ -41,7 +41,7 @@ class SmallChannel:
         self.began = time.time()
 
     def status(self) -> ServiceStatus:
-        """See Verbs."""
+        """See Commands."""
         held = self.paused or self.on_slate
         return ServiceStatus(
             version="0.1.0",
@@ -88,25 +88,25 @@ class SmallChannel:
         )
 
     def skip(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         left = self.items[0]
         self.items = [*self.items[1:], left]
         return f"left {left.title}"
 
     def pause(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         self.paused = True
         return "paused"
 
     def resume(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         if not self.paused:
             raise ControlError("nothing is paused", remedy="use skip to go on to the next item")
         self.paused = False
         return "resumed"
 
     def slate(self, *, on: bool) -> str:
-        """See Verbs."""
+        """See Commands."""
         self.on_slate = on
         return f"the slate is {'on' if on else 'off'}"
 
@@ -115,21 +115,21 @@ class SmallChannel:
         raise ZeroDivisionError("a defect")
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
-        """See Verbs."""
+        """See Commands."""
         return tuple(self.queue)
 
     def queue_add(self, line: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         self.queue.append(ItemStatus(key=f"{len(self.queue) + 100:016x}", title=line))
         return f"queued {line}"
 
     def queue_insert(self, line: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         self.queue.insert(0, ItemStatus(key=f"{len(self.queue) + 100:016x}", title=line))
         return f"queued {line}"
 
     def queue_move(self, key: str, *, place: int) -> str:
-        """See Verbs."""
+        """See Commands."""
         item = next((item for item in self.queue if item.key == key), None)
         if item is None:
             raise ControlError(f"{key} is not in the queue", remedy="see: tg-video-streamer queue list")
@@ -138,7 +138,7 @@ class SmallChannel:
         return f"moved {key}"
 
     def queue_remove(self, key: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         kept = [item for item in self.queue if item.key != key]
         if len(kept) == len(self.queue):
             raise ControlError(f"{key} is not in the queue", remedy="see: tg-video-streamer queue list")
@@ -146,39 +146,39 @@ class SmallChannel:
         return f"removed {key}"
 
     def queue_clear(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         self.queue = []
         return "the queue is empty"
 
     def history(self) -> History:
-        """See Verbs."""
-        span = RungSpan(starts_wall=self.began, ends_wall=time.time(), rung="item")
+        """See Commands."""
+        span = LevelSpan(starts_wall=self.began, ends_wall=time.time(), rung="item")
         return History(spans=(span,), samples=(), gap_seconds_today=0.0)
 
     def jump(self, key: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         self.items.sort(key=lambda item: item.key != key)
         return f"jumping to {key}"
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
-        """See Verbs."""
+        """See Commands."""
         return tuple(item for item in self.items if words.casefold() in item.title.casefold())
 
     def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
-        """See Verbs."""
+        """See Commands."""
         begins = f"{day or '2026-03-28'}T00:00:00+01:00"
         return (ScheduledEntry(kind=EntryKind.PART, title="Playlist", starts_wall=0.0, starts=begins),)
 
     def playlist_read(self) -> PlaylistText:
-        """See Verbs."""
+        """See Commands."""
         return PlaylistText(text=self.playlist, version="1")
 
     def playlist_check(self, text: str) -> PlaylistCheck:
-        """See Verbs."""
+        """See Commands."""
         return PlaylistCheck(items=len(text.splitlines()), problems=())
 
     def playlist_save(self, text: str, *, version: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         if version != "1":
             raise ControlError("the playlist was changed by someone else", remedy="read it again")
         self.playlist = text

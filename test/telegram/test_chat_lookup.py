@@ -13,7 +13,7 @@ from tg_video_streamer.errors import TelegramRefused
 from tg_video_streamer.telegram.chat.list_chats import streamable_chats
 from tg_video_streamer.telegram.chat.lookup import find_chat
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 
 
 async def test_found_on_a_later_page_and_kept(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ async def test_found_on_a_later_page_and_kept(tmp_path: Path) -> None:
                 if chat.small:
                     continue
                 reference = parse_chat_reference(f"-100{chat.id:010}")
-                store = Keystore(tmp_path / str(chat.id))
+                store = TelegramState(tmp_path / str(chat.id))
                 (tmp_path / str(chat.id)).mkdir()
                 found = await find_chat(account, reference, store)
                 assert (found.id, found.access_hash, found.small) == (chat.id, chat.access_hash, False)
@@ -44,7 +44,7 @@ async def test_no_such_chat(tmp_path: Path) -> None:
         stand.do(lambda: setattr(stand.world, "dialogs_at_most", 1))
         async with connected(stand) as account:
             with pytest.raises(TelegramRefused) as refused:
-                await find_chat(account, parse_chat_reference("-1009999999999"), Keystore(tmp_path))
+                await find_chat(account, parse_chat_reference("-1009999999999"), TelegramState(tmp_path))
     assert "no channel or group" in refused.value.what
     assert "correct CHAT_ID" in refused.value.remedy
 
@@ -54,4 +54,4 @@ async def test_found_by_name_and_link(tmp_path: Path) -> None:
     with TelegramStand() as stand:
         async with connected(stand) as account:
             for text in ("@testchan", "https://t.me/testchan"):
-                assert (await find_chat(account, parse_chat_reference(text), Keystore(tmp_path))).id == CHANNEL_ID
+                assert (await find_chat(account, parse_chat_reference(text), TelegramState(tmp_path))).id == CHANNEL_ID

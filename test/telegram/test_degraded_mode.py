@@ -30,7 +30,7 @@ from tg_video_streamer.errors import SessionAbsent, SessionEnded, SessionEnding,
 from tg_video_streamer.events import DegradedChanged, Event, SessionRenewed
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.session.keeper import SessionKeeper, SessionUsers, ending_name
 from tg_video_streamer.telegram.session.renewal import Renewal, SessionSettings
 from tg_video_streamer.telegram.session.state import TRANSITIONS, SessionState
@@ -88,7 +88,7 @@ class Months:
             read=self._read,
             write=self._write,
             connect=cast("Any", self._connect),
-            store=Keystore(self.folder),
+            store=TelegramState(self.folder),
             clock=self,
             tell=lambda text, _topic: self.told.append(text),
             sleep=self._sleep,

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from tg_video_streamer.outputs.telegram.transport_plan import PATIENCE_SECONDS, Transport, TransportPlan
-from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Look, Proof, ProofState, Remedy, judge
+from tg_video_streamer.outputs.telegram.transport_plan import PATIENCE_SECONDS, TelegramTransport, TransportPlan
+from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Delivery, DeliveryState, Look, Remedy, judge
 from tg_video_streamer.telegram.livestream.title import LONGEST, PAUSE_SECONDS, TitlePacer, fitting
 
 EVERY = 5.0
 
 
-def judged(newest: Sequence[int | None], *, leaving: bool = True) -> list[ProofState]:
+def judged(newest: Sequence[int | None], *, leaving: bool = True) -> list[DeliveryState]:
     """The states after looks that come every five seconds."""
-    states = [ProofState()]
+    states = [DeliveryState()]
     for number, milliseconds in enumerate(newest):
         look = Look(at=number * EVERY, leaving=leaving, newest_milliseconds=milliseconds)
         states.append(judge(states[-1], look))
@@ -25,7 +25,7 @@ def judged(newest: Sequence[int | None], *, leaving: bool = True) -> list[ProofS
 def test_proven_by_advancing() -> None:
     """One time alone proves nothing; the next, larger one does, and slow channels keep it for a while."""
     proofs = [state.proof for state in judged([1000, 6000, 6000, 11000])]
-    assert proofs == [Proof.UNKNOWN, Proof.PROVEN, Proof.PROVEN, Proof.PROVEN]
+    assert proofs == [Delivery.UNKNOWN, Delivery.PROVEN, Delivery.PROVEN, Delivery.PROVEN]
 
 
 @pytest.mark.parametrize("newest", [0, 5000], ids=["empty", "standing"])
@@ -40,7 +40,7 @@ def test_missing_after_the_grace(newest: int) -> None:
         Remedy.NEW_KEY,
     ]
     assert remedies[0][0] == GRACE_SECONDS
-    assert all(states[int(at / EVERY)].proof is Proof.MISSING for at, _ in remedies)
+    assert all(states[int(at / EVERY)].proof is Delivery.MISSING for at, _ in remedies)
 
 
 def test_proof_ends_the_row() -> None:
@@ -51,12 +51,14 @@ def test_proof_ends_the_row() -> None:
 
 def test_cannot_be_asked() -> None:
     """No answer is unproven, and however long that lasts, nothing is done about it."""
-    assert {(state.proof, state.remedy) for state in judged([None] * 100)} == {(Proof.UNPROVEN, Remedy.NONE)}
+    assert {(state.proof, state.remedy) for state in judged([None] * 100)} == {(Delivery.UNPROVEN, Remedy.NONE)}
 
 
 def test_nothing_leaves() -> None:
     """Where nothing leaves, nothing can arrive."""
-    assert {(state.proof, state.remedy) for state in judged([0] * 100, leaving=False)} == {(Proof.UNKNOWN, Remedy.NONE)}
+    assert {(state.proof, state.remedy) for state in judged([0] * 100, leaving=False)} == {
+        (Delivery.UNKNOWN, Remedy.NONE)
+    }
 
 
 def test_title_is_paced() -> None:
@@ -87,11 +89,11 @@ def test_title_fits() -> None:
 def test_auto_takes_the_call_where_there_is_no_url() -> None:
     """RTMP is asked for first; refused, the call is taken at once, and RTMP again once the call is refused too."""
     plan = TransportPlan("auto", call_there=True)
-    assert plan.choose(0.0) is Transport.RTMP
+    assert plan.choose(0.0) is TelegramTransport.RTMP
     assert plan.refused()
-    assert plan.choose(0.0) is Transport.CALL
+    assert plan.choose(0.0) is TelegramTransport.CALL
     assert not plan.refused()
-    assert plan.choose(0.0) is Transport.RTMP
+    assert plan.choose(0.0) is TelegramTransport.RTMP
 
 
 def test_auto_leaves_a_way_that_fails_for_long() -> None:
@@ -101,14 +103,14 @@ def test_auto_leaves_a_way_that_fails_for_long() -> None:
         plan.failed(float(second))
         if second % 60 == 0:
             plan.on_air()
-        assert plan.choose(float(second)) is Transport.RTMP
+        assert plan.choose(float(second)) is TelegramTransport.RTMP
     plan.on_air()
     ways = []
     for second in range(1000, 1000 + int(4 * PATIENCE_SECONDS) + 8):
         plan.failed(float(second))
         ways.append(plan.choose(float(second)))
     changes = [way for way, before in zip(ways[1:], ways, strict=False) if way is not before]
-    assert changes[:3] == [Transport.CALL, Transport.RTMP, Transport.CALL]
+    assert changes[:3] == [TelegramTransport.CALL, TelegramTransport.RTMP, TelegramTransport.CALL]
 
 
 @pytest.mark.parametrize("setting", ["rtmp", "call"])
@@ -118,4 +120,4 @@ def test_a_fixed_way_is_kept(setting: str) -> None:
     plan.failed(0.0)
     assert not plan.refused()
     assert plan.choose(1e9) == setting
-    assert TransportPlan("auto", call_there=False).choose(0.0) is Transport.RTMP
+    assert TransportPlan("auto", call_there=False).choose(0.0) is TelegramTransport.RTMP

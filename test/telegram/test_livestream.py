@@ -16,7 +16,7 @@ from stands.programme import Clip
 from stands.received import arrived, difference, pictures
 from stands.telegram_dc.server import StreamState
 from stands.telegram_dc.world import CHANNEL_ID, Call, Role
-from tg_video_streamer.events import ProofChanged, Rung, WentOn
+from tg_video_streamer.events import DeliveryChanged, SegmentStarted, SourceLevel
 from tg_video_streamer.outputs.state import OutputState
 
 
@@ -54,7 +54,7 @@ def test_on_air_and_proven(channel: LiveChannel) -> None:
     names = [name.lower() for name, _ in channel.stand.world.requests]
     assert names.index("phone.getgroupcallstreamrtmpurl") < names.index("phone.creategroupcall")
     assert call_of(channel).rtmp_stream
-    assert [event.proof for event in channel.events if isinstance(event, ProofChanged)] == ["proven"]
+    assert [event.proof for event in channel.events if isinstance(event, DeliveryChanged)] == ["proven"]
     kept = channel.folder / "state" / "telegram.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert KEY in kept.read_text()
@@ -75,12 +75,14 @@ def test_title_follows_and_viewers_are_counted(channel: LiveChannel) -> None:
     channel.start()
     channel.until_on_air()
     for title in ("First", "Second", "A very long title " * 8):
-        channel.bus.publish(WentOn(wall=time.time(), rung=Rung.ITEM, reason="ended", title=title))
+        channel.bus.publish(SegmentStarted(wall=time.time(), rung=SourceLevel.ITEM, reason="ended", title=title))
     channel.until(lambda: str(call_of(channel).title).startswith("A very long"), "the title")
     assert len(str(call_of(channel).title)) <= 64
     assert [one.title for one in channel.stand.asked("phone.editGroupCallTitle")] == [call_of(channel).title]
-    channel.bus.publish(WentOn(wall=time.time(), rung=Rung.SLATE, reason="source_failed", title="playlist_empty"))
-    channel.bus.publish(WentOn(wall=time.time(), rung=Rung.ITEM, reason="ended", title="Next"))
+    channel.bus.publish(
+        SegmentStarted(wall=time.time(), rung=SourceLevel.SLATE, reason="source_failed", title="playlist_empty")
+    )
+    channel.bus.publish(SegmentStarted(wall=time.time(), rung=SourceLevel.ITEM, reason="ended", title="Next"))
     channel.until(lambda: call_of(channel).title == "Next", "the next title")
     channel.until(lambda: channel.parts.facts().viewers == 7, "the viewers")
 
@@ -134,7 +136,7 @@ def test_bytes_leave_and_nothing_arrives(channel: LiveChannel) -> None:
     stream(channel, StreamState.ADVANCING)
     channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
     assert channel.key != KEY
-    told = [event.proof for event in channel.events if isinstance(event, ProofChanged)]
+    told = [event.proof for event in channel.events if isinstance(event, DeliveryChanged)]
     assert told.count("missing") == 2
     assert told[-1] == "proven"
 
@@ -234,7 +236,7 @@ def test_call_proof_is_what_telegram_says(channel: LiveChannel) -> None:
         channel.stand.do(lambda: setattr(call_of(channel).participants[0], "source", 1))
         channel.until(lambda: "no longer has our stream" in channel.error, "told")
         channel.until(lambda: channel.parts.watch.proof == "proven" and channel.state is OutputState.ON_AIR, "again")
-        told = [event.proof for event in channel.events if isinstance(event, ProofChanged)]
+        told = [event.proof for event in channel.events if isinstance(event, DeliveryChanged)]
         assert told[0] == told[-1] == "proven"
         assert "missing" in told
         channel.stand.flood("phone.checkGroupCall", 2)

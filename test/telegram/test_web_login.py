@@ -18,8 +18,8 @@ from tg_video_streamer.envfile.read import read_env_file
 from tg_video_streamer.envfile.write import update_env
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.telegram.client.session_string import read_session_string
-from tg_video_streamer.telegram.session.web_login import SessionDesk
-from tg_video_streamer.telegram.session.web_login_state import TRANSITIONS, DeskStep
+from tg_video_streamer.telegram.session.web_login import WebLogin
+from tg_video_streamer.telegram.session.web_login_state import TRANSITIONS, WebLoginStep
 
 BY = "operator from a test"
 
@@ -53,8 +53,8 @@ def env_file(tmp_path: Path) -> Path:
 @asynccontextmanager
 async def _desk(
     stand: TelegramStand, env_file: Path | None, *, owner: int = 0, seconds: float = 60.0
-) -> AsyncIterator[SessionDesk]:
-    desk = SessionDesk(
+) -> AsyncIterator[WebLogin]:
+    desk = WebLogin(
         credentials=lambda: credentials(stand, "old"),
         write=None if env_file is None else lambda changes: update_env(env_file, changes),
         same_account=lambda user_id: owner in {0, user_id},
@@ -67,7 +67,7 @@ async def _desk(
         running.cancel()
 
 
-async def _until(desk: SessionDesk, step: DeskStep, message: str = "") -> None:
+async def _until(desk: WebLogin, step: WebLoginStep, message: str = "") -> None:
     await asyncio.to_thread(
         wait_until, lambda: desk.state.step is step and message in desk.state.message, what=f"{step} {message}"
     )
@@ -90,9 +90,9 @@ async def test_a_scanned_code_becomes_the_session(stand: TelegramStand, env_file
     """The scan of the code that is shown ends with the session in the settings file, the rest of it untouched."""
     async with _desk(stand, env_file, owner=USER_ID) as desk:
         desk.begin_qr(BY)
-        await _until(desk, DeskStep.QR)
+        await _until(desk, WebLoginStep.QR)
         await asyncio.to_thread(stand.scan, desk.state.qr_url)
-        await _until(desk, DeskStep.DONE)
+        await _until(desk, WebLoginStep.DONE)
         assert f"…{str(USER_ID)[-4:]}" in desk.state.account
         assert desk.state.qr_url == ""
     assert read_session_string(_session(env_file)).key in {key.key for key in stand.world.keys.values()}
@@ -104,19 +104,19 @@ async def test_phone_code_and_password(stand: TelegramStand, env_file: Path) -> 
     stand.user(USER_ID).password = PASSWORD
     async with _desk(stand, env_file) as desk:
         desk.begin_phone("no number", BY)
-        await _until(desk, DeskStep.PHONE, "country")
-        desk.answer(DeskStep.PHONE, PHONE)
-        await _until(desk, DeskStep.CODE)
-        desk.answer(DeskStep.CODE, "00000")
-        await _until(desk, DeskStep.CODE, "not the code")
+        await _until(desk, WebLoginStep.PHONE, "country")
+        desk.answer(WebLoginStep.PHONE, PHONE)
+        await _until(desk, WebLoginStep.CODE)
+        desk.answer(WebLoginStep.CODE, "00000")
+        await _until(desk, WebLoginStep.CODE, "not the code")
         with pytest.raises(ControlError, match="does not wait"):
-            desk.answer(DeskStep.PASSWORD, PASSWORD)
-        desk.answer(DeskStep.CODE, CODE)
-        await _until(desk, DeskStep.PASSWORD)
-        desk.answer(DeskStep.PASSWORD, "wrong")
-        await _until(desk, DeskStep.PASSWORD, "not the password")
-        desk.answer(DeskStep.PASSWORD, PASSWORD)
-        await _until(desk, DeskStep.DONE)
+            desk.answer(WebLoginStep.PASSWORD, PASSWORD)
+        desk.answer(WebLoginStep.CODE, CODE)
+        await _until(desk, WebLoginStep.PASSWORD)
+        desk.answer(WebLoginStep.PASSWORD, "wrong")
+        await _until(desk, WebLoginStep.PASSWORD, "not the password")
+        desk.answer(WebLoginStep.PASSWORD, PASSWORD)
+        await _until(desk, WebLoginStep.DONE)
     assert _session(env_file) != "old"
 
 
@@ -127,11 +127,11 @@ async def test_another_account_is_kept_only_where_that_is_wanted(
     """Another account than before has to be confirmed; without that its session is ended and nothing is written."""
     async with _desk(stand, env_file, owner=USER_ID) as desk:
         desk.begin_qr(BY)
-        await _until(desk, DeskStep.QR)
+        await _until(desk, WebLoginStep.QR)
         await asyncio.to_thread(stand.scan, desk.state.qr_url, SECOND_USER_ID)
-        await _until(desk, DeskStep.CONFIRM)
-        desk.answer(DeskStep.CONFIRM, wanted)
-        await _until(desk, DeskStep.DONE if wanted == "yes" else DeskStep.FAILED)
+        await _until(desk, WebLoginStep.CONFIRM)
+        desk.answer(WebLoginStep.CONFIRM, wanted)
+        await _until(desk, WebLoginStep.DONE if wanted == "yes" else WebLoginStep.FAILED)
     assert (_session(env_file) != "old") is (wanted == "yes")
     assert _logged_in(stand) == ([SECOND_USER_ID] if wanted == "yes" else [])
 
@@ -142,12 +142,12 @@ async def test_a_login_that_is_given_up_leaves_nothing(stand: TelegramStand, env
         desk.begin_qr(BY)
         with pytest.raises(ControlError, match="under way"):
             desk.begin_qr(BY)
-        await _until(desk, DeskStep.QR)
+        await _until(desk, WebLoginStep.QR)
         desk.cancel()
-        await _until(desk, DeskStep.IDLE)
+        await _until(desk, WebLoginStep.IDLE)
     async with _desk(stand, env_file, seconds=0.7) as desk:
         desk.begin_qr(BY)
-        await _until(desk, DeskStep.FAILED, "took longer")
+        await _until(desk, WebLoginStep.FAILED, "took longer")
     assert _text(env_file) == "# mine\nSESSION_STRING=old\n"
     assert _logged_in(stand) == []
 
@@ -158,9 +158,9 @@ async def test_a_file_that_cannot_be_written_ends_the_new_session(stand: Telegra
     folder.write_text("")
     async with _desk(stand, folder / ".env") as desk:
         desk.begin_qr(BY)
-        await _until(desk, DeskStep.QR)
+        await _until(desk, WebLoginStep.QR)
         await asyncio.to_thread(stand.scan, desk.state.qr_url)
-        await _until(desk, DeskStep.FAILED, "cannot be written")
+        await _until(desk, WebLoginStep.FAILED, "cannot be written")
     assert _logged_in(stand) == []
 
 
@@ -169,7 +169,7 @@ async def test_without_a_settings_file_no_login_begins(stand: TelegramStand) -> 
     async with _desk(stand, None) as desk:
         with pytest.raises(ControlError, match="without a settings file"):
             desk.begin_phone(PHONE, BY)
-        assert desk.state.step is DeskStep.IDLE
+        assert desk.state.step is WebLoginStep.IDLE
 
 
 async def test_neither_code_nor_session_is_logged(
@@ -178,11 +178,11 @@ async def test_neither_code_nor_session_is_logged(
     """The log says who began a login and how it ended, and none of its secrets."""
     async with _desk(stand, env_file) as desk:
         desk.begin_qr(BY)
-        await _until(desk, DeskStep.QR)
+        await _until(desk, WebLoginStep.QR)
         url = desk.state.qr_url
         assert url not in repr(desk.state)
         await asyncio.to_thread(stand.scan, url)
-        await _until(desk, DeskStep.DONE)
+        await _until(desk, WebLoginStep.DONE)
     said = "".join(capsys.readouterr())
     assert BY in said
     assert "done" in said
@@ -193,11 +193,11 @@ async def test_neither_code_nor_session_is_logged(
 def test_every_step_can_be_reached_and_left() -> None:
     """The table leads from rest to every step of the diagram, and from each one back to where a login can begin."""
 
-    def reached(start: DeskStep) -> set[DeskStep]:
+    def reached(start: WebLoginStep) -> set[WebLoginStep]:
         found, new = {start}, {start}
         while new := {after for step in new for after in TRANSITIONS[step]} - found:
             found |= new
         return found
 
-    assert all(reached(step) >= set(DeskStep) - {DeskStep.IDLE} for step in DeskStep)
-    assert DeskStep.IDLE in reached(DeskStep.STARTING)
+    assert all(reached(step) >= set(WebLoginStep) - {WebLoginStep.IDLE} for step in WebLoginStep)
+    assert WebLoginStep.IDLE in reached(WebLoginStep.STARTING)

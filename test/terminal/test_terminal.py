@@ -25,7 +25,7 @@ from rich.console import Console
 from stands.service import COMMAND
 from stands.small_channel import PREVIEW, SmallChannel, served
 from stands.waiting import wait_until
-from tg_video_streamer.asrun.history import BAND_SECONDS, History, RungSpan
+from tg_video_streamer.asrun.history import BAND_SECONDS, History, LevelSpan
 from tg_video_streamer.control.socket.client import ask
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, ServiceStatus
 from tg_video_streamer.terminal.band import band
@@ -64,8 +64,8 @@ def test_the_last_day_is_a_band_in_which_no_slate_is_lost() -> None:
     """Each cell shows the lowest rung of its time, however short that was; where nothing was on air, a dot."""
     now = 1_000_000.0
 
-    def span(starts_hours: float, ends_hours: float, rung: str) -> RungSpan:
-        return RungSpan(starts_wall=now - starts_hours * 3600, ends_wall=now - ends_hours * 3600, rung=rung)
+    def span(starts_hours: float, ends_hours: float, rung: str) -> LevelSpan:
+        return LevelSpan(starts_wall=now - starts_hours * 3600, ends_wall=now - ends_hours * 3600, rung=rung)
 
     spans = (span(30, 12, "item"), span(12, 11.99, "slate"), span(11.99, 6, "item"), span(3, 2, "filler"))
     history = History(spans=spans, samples=(), gap_seconds_today=1.25)

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stands.page import example_status
-from tg_video_streamer.asrun.history import BAND_SECONDS, RungSpan, Sample
+from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan, Sample
 from tg_video_streamer.control import reporter as reporting
 from tg_video_streamer.web.locales import i18n as words_module
-from tg_video_streamer.web.locales.i18n import TABLES, Language, Words
+from tg_video_streamer.web.locales.i18n import TABLES, Language, Translator
 from tg_video_streamer.web.locales.said_in_russian import SAID
 from tg_video_streamer.web.pages.badge import badge
 from tg_video_streamer.web.pages.band import band_tag
@@ -23,7 +23,7 @@ from tg_video_streamer.web.pages.charts import charts_tag
 from tg_video_streamer.web.pages.figures import clock_text, rate_text, span_text
 from tg_video_streamer.web.pages.playlist import changes
 
-EN, RU = Words(language=Language.ENGLISH), Words(language=Language.RUSSIAN)
+EN, RU = Translator(language=Language.ENGLISH), Translator(language=Language.RUSSIAN)
 PAGES = Path(words_module.__file__).parent
 NOW = 1_790_000_000.0
 
@@ -123,9 +123,9 @@ def test_band_hides_no_trouble() -> None:
     """Ten seconds of slate in a day are a mark on the band and a line of the list, and the day is not called whole."""
     begin = NOW - BAND_SECONDS
     spans = [
-        RungSpan(starts_wall=begin, ends_wall=begin + 40_000, rung="item"),
-        RungSpan(starts_wall=begin + 40_000, ends_wall=begin + 40_010, rung="slate"),
-        RungSpan(starts_wall=begin + 40_010, ends_wall=NOW, rung="kept"),
+        LevelSpan(starts_wall=begin, ends_wall=begin + 40_000, rung="item"),
+        LevelSpan(starts_wall=begin + 40_000, ends_wall=begin + 40_010, rung="slate"),
+        LevelSpan(starts_wall=begin + 40_010, ends_wall=NOW, rung="kept"),
     ]
     drawn = band_tag(spans, EN, now_wall=NOW)
     assert 'class="rung-slate" x="333" width="1"' in drawn
@@ -136,7 +136,7 @@ def test_band_hides_no_trouble() -> None:
 
 def test_band_says_when_nothing_was_on_air() -> None:
     """What no span covers was off, however it came about."""
-    drawn = band_tag([RungSpan(starts_wall=NOW - 3600, ends_wall=NOW - 1800, rung="item")], EN, now_wall=NOW)
+    drawn = band_tag([LevelSpan(starts_wall=NOW - 3600, ends_wall=NOW - 1800, rung="item")], EN, now_wall=NOW)
     assert "Off 97.9 %" in drawn
     assert "On air 2.1 %" in drawn
     assert "Off 100 %" in band_tag([], EN, now_wall=NOW)
@@ -150,7 +150,7 @@ def test_band_says_when_nothing_was_on_air() -> None:
 )
 def test_any_history_fills_the_band(found: list[tuple[float, float, str]]) -> None:
     """Spans may overlap, lie outside or be of a rung that nobody knows: the band's cells are always all there."""
-    spans = [RungSpan(starts_wall=NOW + at, ends_wall=NOW + at + length, rung=rung) for at, length, rung in found]
+    spans = [LevelSpan(starts_wall=NOW + at, ends_wall=NOW + at + length, rung=rung) for at, length, rung in found]
     drawn = band_tag(spans, EN, now_wall=NOW)
     assert sum(map(int, re.findall(r'<rect [^>]*width="(\d+)"', drawn))) == 720
 

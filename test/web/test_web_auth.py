@@ -26,7 +26,7 @@ from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.web.auth import client_address as hops
 from tg_video_streamer.web.auth import lockout as attempts
 from tg_video_streamer.web.auth import sessions, tokens
-from tg_video_streamer.web.auth.lockout import Attempts
+from tg_video_streamer.web.auth.lockout import Lockout
 from tg_video_streamer.web.auth.sessions import Sessions
 from tg_video_streamer.web.auth.tokens import Tokens, keep_token, read_token
 from tg_video_streamer.web.auth.visitor import Role
@@ -341,7 +341,7 @@ def test_a_cookie_ends_with_its_token(clip: Clip) -> None:
 def test_wait_grows_and_is_forgotten() -> None:
     """Each further wrong token doubles the wait up to an hour; a day of quiet forgets it, as the right token does."""
     clock = Stopped()
-    guesses = Attempts(clock)
+    guesses = Lockout(clock)
     waits = []
     for _ in range(16):
         waits.append(guesses.failed("192.0.2.1"))
@@ -361,7 +361,7 @@ def test_wait_grows_and_is_forgotten() -> None:
 def test_many_addresses_together_are_locked_out() -> None:
     """A guesser with a thousand addresses gets sixty tries in ten minutes; who signed in before may sign in again."""
     clock = Stopped()
-    guesses = Attempts(clock)
+    guesses = Lockout(clock)
     guesses.succeeded("198.51.100.1")
     for number in range(attempts.ALL_FAILURES):
         assert guesses.wait_seconds(f"203.0.113.{number}") == 0
@@ -375,7 +375,7 @@ def test_many_addresses_together_are_locked_out() -> None:
 
 def test_a_network_of_addresses_is_one_guesser() -> None:
     """A host may take any IPv6 address of its /64: they count as one."""
-    guesses = Attempts(Stopped())
+    guesses = Lockout(Stopped())
     for number in range(attempts.FREE_FAILURES):
         guesses.failed(f"2001:db8:0:1::{number:x}")
     assert guesses.wait_seconds("2001:db8:0:1:ffff::1") > 0

@@ -23,7 +23,7 @@ from stands.small_channel import SmallChannel
 from tg_video_streamer.control.status import ItemStatus
 from tg_video_streamer.errors import ListenFailed
 from tg_video_streamer.web.app import build_web_app
-from tg_video_streamer.web.security_headers import Guard, host_name
+from tg_video_streamer.web.security_headers import SecurityHeaders, host_name
 from tg_video_streamer.web.server import listen, serve
 
 NASTY = "</title><script>document.title='owned'</script>\"'&<img src=x onerror=alert(1)> \u202egnp.exe 🎬"
@@ -113,11 +113,11 @@ def test_configured_names_are_known() -> None:
     async def nothing(_scope: object, _receive: object, _send: object) -> None:
         """Stands behind the guard."""
 
-    named = Guard(nothing, hosts=["tv.example", "192.0.2.7"])
+    named = SecurityHeaders(nothing, hosts=["tv.example", "192.0.2.7"])
     assert named.knows("TV.example:8080")
     assert named.knows("192.0.2.7")
     assert not named.knows("192.0.2.8")
-    everywhere = Guard(nothing, hosts=["0.0.0.0"])
+    everywhere = SecurityHeaders(nothing, hosts=["0.0.0.0"])
     assert everywhere.knows("192.0.2.8:8080")
     assert everywhere.knows("[2001:db8::1]:8080")
     assert not everywhere.knows("evil.example")

@@ -14,7 +14,7 @@ from tg_video_streamer.app.service import Parts
 from tg_video_streamer.app.setting_checks import CHECKS
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.app.telegram import TelegramParts, TelegramSurroundings, telegram_parts
-from tg_video_streamer.app.ytdlp import YtdlpKeeper
+from tg_video_streamer.app.ytdlp import YtdlpUpdates
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.socket.claim import ClaimedFolder
@@ -48,7 +48,7 @@ class _Assembly:
         self.clock = SystemClock()
         self.events = EventBus(self.loop)
         self.fanout = Fanout(prepared.slate.headers)
-        self.ytdlp = YtdlpKeeper(settings, clock=self.clock, publish=self.events.publish)
+        self.ytdlp = YtdlpUpdates(settings, clock=self.clock, publish=self.events.publish)
         self.programme = ProgrammeParts(
             settings,
             prepared,

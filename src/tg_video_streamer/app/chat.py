@@ -13,7 +13,7 @@ from tg_video_streamer.app.telegram import TelegramParts
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.chat.commands import ChatCommands
 from tg_video_streamer.control.chat.guide import ChatGuide
-from tg_video_streamer.control.commands import Verbs
+from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.settings.settings import Settings
@@ -77,7 +77,7 @@ class ChatParts:
         return room
 
 
-def chat_parts(settings: Settings, telegram: TelegramParts | None, verbs: Verbs, clock: Clock) -> ChatParts | None:
+def chat_parts(settings: Settings, telegram: TelegramParts | None, verbs: Commands, clock: Clock) -> ChatParts | None:
     """The parts, not started; None where the settings ask for none, or there is no Telegram output."""
     if telegram is None or not (settings.chat_commands or settings.chat_guide):
         return None

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tg_video_streamer.asrun.reader import recent_spans
 from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.playlist_sync import Listing
+from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.automation.scheduler import Scheduler
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.command_handler import Station
-from tg_video_streamer.control.history_sampler import Recorder
+from tg_video_streamer.control.command_handler import CommandHandler
+from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistFile
 from tg_video_streamer.control.reporter import Reporter
 from tg_video_streamer.control.status import TelegramFacts
@@ -33,8 +33,8 @@ class ControlParts:
     """Made, but not subscribed to the event bus."""
 
     reporter: Reporter
-    recorder: Recorder
-    station: Station
+    recorder: HistorySampler
+    station: CommandHandler
 
 
 def control_parts(
@@ -44,7 +44,7 @@ def control_parts(
     director: Director,
     rotation: Rotation,
     quarantine: Quarantine,
-    listing: Listing,
+    listing: PlaylistSync,
     watcher: PlaylistWatcher,
     scheduler: Scheduler,
     allowed: Callable[[], AllowedFolders],
@@ -56,7 +56,7 @@ def control_parts(
     reload_settings: Callable[[], str],
     live: Callable[[], LiveFacts] | None,
 ) -> ControlParts:
-    """The control room of these parts; what is queued may lie in the `allowed` folders; `warnings` and `reload_settings` as Reporter and Station take them."""
+    """The control room of these parts; what is queued may lie in the `allowed` folders; `warnings` and `reload_settings` as Reporter and CommandHandler take them."""
     began = clock.wall()
     reporter = Reporter(
         version=installed_version("tg-video-streamer"),
@@ -71,8 +71,8 @@ def control_parts(
         telegram=telegram,
         live=live,
     )
-    recorder = Recorder(clock=clock, status=reporter.status, earlier=lambda: recent_spans(as_run, began))
-    station = Station(
+    recorder = HistorySampler(clock=clock, status=reporter.status, earlier=lambda: recent_spans(as_run, began))
+    station = CommandHandler(
         reporter=reporter,
         recorder=recorder,
         playout=playout,

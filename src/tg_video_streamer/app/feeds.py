@@ -8,12 +8,12 @@ from functools import partial
 import structlog
 
 from tg_video_streamer.app.startup import Prepared
-from tg_video_streamer.automation.filler import FillerKeeper
+from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.feed.overlay.branding import Branding, Wishes
-from tg_video_streamer.feed.overlay.overlay import Chosen
+from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
+from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.url_refresh import Resolve
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.folders import AllowedFolders
@@ -75,14 +75,14 @@ class FeedParts:
         """A feed that nobody watches: what it meets is nobody's trouble yet."""
         return self._made(self.resolve, item, unhurried=True)
 
-    def filler(self, playout: Playout) -> FillerKeeper | None:
+    def filler(self, playout: Playout) -> FillerPlayer | None:
         """Who plays the clips of FILLER_DIR; None where there is none."""
         folder = self._settings.filler_dir
         if folder is None:
             return None
         folders = AllowedFolders.of([folder])
         resolve = self._watching(self._resolver_for(lambda: folders).resolve)
-        return FillerKeeper(
+        return FillerPlayer(
             folder, playout=playout, make_feed=partial(self._made, resolve, overlay=self.branding.untitled)
         )
 
@@ -109,7 +109,7 @@ class FeedParts:
         start_seconds: float = 0.0,
         changed: Callable[[], None] = lambda: None,
         unhurried: bool = False,
-        overlay: Chosen | None = None,
+        overlay: ChooseOverlay | None = None,
     ) -> Feed:
         return Feed(
             item,
@@ -150,8 +150,8 @@ def _tell_burned_in(settings: Settings) -> None:
         _log.warning("nothing is kept: what is burned into the picture changes from play to play", settings=keys)
 
 
-def _wishes(settings: Settings) -> Wishes:
-    return Wishes(logo=settings.logo, clock=settings.clock, now_playing=settings.now_playing)
+def _wishes(settings: Settings) -> OverlaySettings:
+    return OverlaySettings(logo=settings.logo, clock=settings.clock, now_playing=settings.now_playing)
 
 
 def library_of(settings: Settings, prepared: Prepared, clock: Clock) -> Library | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.feed.overlay.overlay import Chosen
+from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.encoder import EncoderParts
 from tg_video_streamer.ingest.listener import Listener
@@ -28,7 +28,7 @@ class LiveParts:
 
 
 def live_parts(
-    settings: Settings, prepared: Prepared, *, playout: Playout, overlay: Chosen, clock: Clock
+    settings: Settings, prepared: Prepared, *, playout: Playout, overlay: ChooseOverlay, clock: Clock
 ) -> LiveParts | None:
     """The parts for LIVE_INGEST; None where it is not set. `overlay`: what its picture wears."""
     text = settings.live_ingest.get_secret_value()

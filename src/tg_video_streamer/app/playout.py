@@ -9,16 +9,16 @@ from collections.abc import Callable
 from tg_video_streamer.app.feeds import FeedParts
 from tg_video_streamer.app.live import live_parts
 from tg_video_streamer.app.startup import Prepared
-from tg_video_streamer.automation.dayparts import PartLists
+from tg_video_streamer.automation.dayparts import Dayparts
 from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.playlist_sync import Listing
-from tg_video_streamer.automation.playout_bridge import Hearing
-from tg_video_streamer.automation.position_saver import PlaceKeeper
+from tg_video_streamer.automation.playlist_sync import PlaylistSync
+from tg_video_streamer.automation.playout_bridge import PlayoutBridge
+from tg_video_streamer.automation.position_saver import PositionSaver
 from tg_video_streamer.automation.preparer import Preparer
 from tg_video_streamer.automation.scheduler import Scheduler
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
-from tg_video_streamer.events import EventBus, Rung
+from tg_video_streamer.events import EventBus, SourceLevel
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.list_memory import ListMemory
@@ -31,7 +31,7 @@ from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.resolve.media import Expansion
-from tg_video_streamer.schedule.load import Source
+from tg_video_streamer.schedule.load import ScheduleSource
 from tg_video_streamer.settings.settings import Settings
 
 
@@ -60,14 +60,14 @@ class ProgrammeParts:
         self.quarantine = Quarantine(clock)
         self.watcher = PlaylistWatcher(prepared.playlist, media_folders=settings.media_dirs)
         self.feeds = feeds(self.allowed)
-        hearing = Hearing(loop)
+        hearing = PlayoutBridge(loop)
         self.playout = Playout(slate=prepared.slate, fanout=fanout, clock=clock, events=events, listener=hearing.listen)
         self.filler = self.feeds.filler(self.playout)
         self._memory = ListMemory.loaded(settings.state_dir)
         self.live = live_parts(
             settings, prepared, playout=self.playout, overlay=self.feeds.branding.untitled, clock=clock
         )
-        self.listing = Listing(
+        self.listing = PlaylistSync(
             watcher=self.watcher,
             rotation=self.rotation,
             quarantine=self.quarantine,
@@ -102,9 +102,9 @@ class ProgrammeParts:
         if self.feeds.change(settings):
             self.director.renew_next(anew=True)
 
-    def place(self) -> PlaceKeeper:
+    def place(self) -> PositionSaver:
         """Who saves where the programme is."""
-        return PlaceKeeper(self._store, self.rotation, lambda: self.playout.item_seconds)
+        return PositionSaver(self._store, self.rotation, lambda: self.playout.item_seconds)
 
     def preparer(self) -> Preparer | None:
         """Who prepares the coming items; None where nothing is kept."""
@@ -122,7 +122,7 @@ class ProgrammeParts:
     def _calm(self) -> bool:
         """The item on air is well ahead of its viewers, and what is encoded now can be kept."""
         feed, seen = self.director.on_air, self.playout.on_air
-        if not self.feeds.keeping or feed is None or seen is None or seen.showing.rung is not Rung.ITEM:
+        if not self.feeds.keeping or feed is None or seen is None or seen.showing.rung is not SourceLevel.ITEM:
             return False
         return feed.buffer.finished or feed.buffer.seconds >= self._settings.buffer_seconds / 2
 
@@ -140,7 +140,7 @@ class ProgrammeParts:
         """In the demo, whose clips take the playlist's place, nothing is scheduled."""
         settings, prepared = self._settings, self._prepared
         demo = prepared.playlist != settings.playlist
-        lists = PartLists(
+        lists = Dayparts(
             playlist=prepared.playlist,
             media_folders=lambda: self.watcher.media_folders,
             places=settings.state_dir / "places",
@@ -148,7 +148,7 @@ class ProgrammeParts:
             listing=self.listing,
         )
         scheduler = Scheduler(
-            None if demo else Source(path=settings.schedule, media_folders=settings.media_dirs),
+            None if demo else ScheduleSource(path=settings.schedule, media_folders=settings.media_dirs),
             record_file=settings.state_dir / "schedule.json",
             left_seconds=self._store.age_seconds(self._clock.wall()),
             lists=lists,

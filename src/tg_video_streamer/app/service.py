@@ -12,14 +12,14 @@ from tg_video_streamer.app.telegram import (
 )
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.filler import FillerKeeper
-from tg_video_streamer.automation.playlist_sync import Listing
-from tg_video_streamer.automation.position_saver import PlaceKeeper
+from tg_video_streamer.automation.filler import FillerPlayer
+from tg_video_streamer.automation.playlist_sync import PlaylistSync
+from tg_video_streamer.automation.position_saver import PositionSaver
 from tg_video_streamer.automation.preparer import Preparer
 from tg_video_streamer.automation.scheduler import Scheduler
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.control.command_handler import Station
-from tg_video_streamer.control.history_sampler import Recorder
+from tg_video_streamer.control.command_handler import CommandHandler
+from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library.library import Library
@@ -41,10 +41,10 @@ class Parts:
     playout: Playout
     fanout: Fanout
     director: Director
-    listing: Listing
+    listing: PlaylistSync
     scheduler: Scheduler
-    place: PlaceKeeper
-    filler: FillerKeeper | None
+    place: PositionSaver
+    filler: FillerPlayer | None
     library: Library | None
     """None where nothing is to be kept, and so the next."""
     preparer: Preparer | None
@@ -53,10 +53,10 @@ class Parts:
     """None where OUTPUTS has no `telegram`."""
     live: LiveParts | None
     """None where no live stream may come in."""
-    station: Station
+    station: CommandHandler
     chat: ChatParts | None
     """None where nothing is wanted of the chat."""
-    recorder: Recorder
+    recorder: HistorySampler
     as_run: AsRunLog
     metrics: MetricsServer
     notifier: Notifier

@@ -20,10 +20,10 @@ from tg_video_streamer.settings.settings import LoadedSettings, Settings, load_s
 from tg_video_streamer.settings.targets import telegram_credentials
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.session.keeper import SessionUsers
 from tg_video_streamer.telegram.session.renewal import Renewal, SessionSettings
-from tg_video_streamer.telegram.session.web_login import SessionDesk
+from tg_video_streamer.telegram.session.web_login import WebLogin
 
 if TYPE_CHECKING:
     from tg_video_streamer.telegram.client.account import Account
@@ -97,7 +97,7 @@ def _writer(loaded: LoadedSettings) -> Callable[[Mapping[str, str | None]], None
 def session_renewal(
     loaded: LoadedSettings,
     file: SettingsWatch,
-    store: Keystore,
+    store: TelegramState,
     clock: Clock,
     *,
     tell: Callable[..., None],
@@ -114,9 +114,9 @@ def session_renewal(
     )
 
 
-def session_desk(loaded: LoadedSettings, renewal: Renewal, clock: Clock) -> SessionDesk:
+def session_desk(loaded: LoadedSettings, renewal: Renewal, clock: Clock) -> WebLogin:
     """Where a person at a page logs in."""
-    return SessionDesk(
+    return WebLogin(
         credentials=lambda: telegram_credentials(_settings_now(loaded)),
         write=_writer(loaded),
         same_account=lambda user_id: renewal.owner_id in {0, user_id},

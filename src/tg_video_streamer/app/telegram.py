@@ -35,10 +35,10 @@ from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.settings.settings import LoadedSettings, Settings
 from tg_video_streamer.settings.targets import output_targets
 from tg_video_streamer.telegram.chat.reference import Chat, parse_chat_reference
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.session.keeper import CYCLE_SECONDS, SessionKeeper
 from tg_video_streamer.telegram.session.renewal_command import renewal_command
-from tg_video_streamer.telegram.session.web_login import SessionDesk
+from tg_video_streamer.telegram.session.web_login import WebLogin
 
 if TYPE_CHECKING:
     from tg_video_streamer.outputs.telegram.call import CallAdapter
@@ -82,11 +82,11 @@ class TelegramParts:
     """The output, who looks after it, and who keeps its session."""
 
     accounts: Accounts
-    store: Keystore
+    store: TelegramState
     output: TelegramOutput
     watch: StreamWatch
     keeper: SessionKeeper
-    desk: SessionDesk
+    desk: WebLogin
     name: str
 
     async def run(self) -> None:
@@ -125,7 +125,7 @@ def telegram_parts(
 ) -> TelegramParts:
     """The parts, not started; to be called in the event loop's thread. Raises ConfigError for a bad CHAT_ID."""
     settings, clock, events = loaded.settings, around.clock, around.events
-    store = Keystore(settings.state_dir)
+    store = TelegramState(settings.state_dir)
     output = TelegramOutput(
         name=target.name,
         reference=parse_chat_reference(settings.chat_id),

@@ -21,7 +21,7 @@ from tg_video_streamer.web.app import build_web_app
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.tokens import FILE_NAME, Tokens, keep_token
 from tg_video_streamer.web.checkup import Checkup
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.exposure import is_loopback
 from tg_video_streamer.web.preview.preview import Preview
 
@@ -57,9 +57,9 @@ def web(parts: Parts) -> Web:
     return Web(parts=parts, listener=listener, access=access)
 
 
-def _room(parts: Parts) -> Room:
+def _room(parts: Parts) -> WebContext:
     versions = Versions(clock=parts.clock)
-    return Room(
+    return WebContext(
         verbs=parts.station,
         preview=Preview(parts.fanout, width=parts.house.width, height=parts.house.height, clock=parts.clock),
         clock=parts.clock,

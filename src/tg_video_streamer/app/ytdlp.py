@@ -13,7 +13,7 @@ from tg_video_streamer.resolve.ytdlp_update import UpdateRecord, UpdateWatch, in
 from tg_video_streamer.settings.settings import Settings
 
 
-class YtdlpKeeper:
+class YtdlpUpdates:
     """Joins the requests and the record of updates with metrics and events."""
 
     def __init__(

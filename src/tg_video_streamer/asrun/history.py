@@ -10,7 +10,7 @@ BAND_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RungSpan:
+class LevelSpan:
     """From when to when viewers were on one rung, in seconds since 1970; what is between two spans was not on air."""
 
     starts_wall: float
@@ -33,7 +33,7 @@ class Sample:
 class History:
     """Spans and samples, oldest first; `gap_seconds_today` counts from midnight in UTC."""
 
-    spans: tuple[RungSpan, ...]
+    spans: tuple[LevelSpan, ...]
     samples: tuple[Sample, ...]
     gap_seconds_today: float
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.asrun.open_entry import KEPT_SECONDS, OpenStretch, is_written, iso
-from tg_video_streamer.events import CameOff, Event, EventBus, WentOn
+from tg_video_streamer.asrun.open_entry import KEPT_SECONDS, OpenEntry, is_written, iso
+from tg_video_streamer.events import Event, EventBus, SegmentEnded, SegmentStarted
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +20,7 @@ _WAITING_AT_MOST = 10_000
 """Lines held while the disk takes none: about 3 MB, and days of half-minute items."""
 
 
-def as_run_line(event: CameOff, viewers: int | None = None) -> str:
+def as_run_line(event: SegmentEnded, viewers: int | None = None) -> str:
     """One stretch as a JSON line: times in UTC by ISO 8601, lengths in seconds, viewers at its end where known."""
     record: dict[str, str | float] = {
         "start": iso(event.started),
@@ -61,8 +61,8 @@ class AsRunLog:
         self._files = files
         self._retry_seconds = retry_seconds
         self._waiting: deque[str] = deque()
-        self._open = OpenStretch(path.with_suffix(".open"))
-        self._on_air: WentOn | None = None
+        self._open = OpenEntry(path.with_suffix(".open"))
+        self._on_air: SegmentStarted | None = None
         self._changed = threading.Condition()
         self._stopping = False
         self._failing = False
@@ -75,11 +75,11 @@ class AsRunLog:
 
     def on_event(self, event: Event) -> None:
         """Take what goes on and comes off, and ignore all others; returns at once, from any thread."""
-        if not isinstance(event, CameOff | WentOn):
+        if not isinstance(event, SegmentEnded | SegmentStarted):
             return
         with self._changed:
-            self._on_air = event if isinstance(event, WentOn) else None
-            if isinstance(event, WentOn):
+            self._on_air = event if isinstance(event, SegmentStarted) else None
+            if isinstance(event, SegmentStarted):
                 self._changed.notify()
                 return
             if len(self._waiting) >= _WAITING_AT_MOST:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.events import CameOff, Rung, WentOn
+from tg_video_streamer.events import SegmentEnded, SegmentStarted, SourceLevel
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ class _Stretch:
     title: str
 
 
-class OpenStretch:
+class OpenEntry:
     """One file: what is on air, and by its time of change until when it certainly was. Used by one thread."""
 
     def __init__(self, path: Path) -> None:
@@ -35,15 +35,15 @@ class OpenStretch:
         self._kept: _Stretch | None = None
         self._failing = False
 
-    def left(self) -> CameOff | None:
+    def left(self) -> SegmentEnded | None:
         """What was on air when an earlier run of the service was killed; its gap and skew are not known and 0."""
         try:
             until = self._path.stat().st_mtime
             one = _Stretch(**json.loads(self._path.read_bytes()))
-            return CameOff(
+            return SegmentEnded(
                 started=float(one.started),
                 wall=max(until, one.started),
-                rung=Rung(one.rung),
+                rung=SourceLevel(one.rung),
                 reason="killed",
                 key=str(one.key),
                 title=str(one.title),
@@ -57,7 +57,7 @@ class OpenStretch:
             log.warning("what was on air at the last end is not known", why=type(error).__name__)
             return None
 
-    def keep(self, event: WentOn | None) -> None:
+    def keep(self, event: SegmentStarted | None) -> None:
         """`event` is on air still; None: nothing is. A disk that takes nothing costs this line only, and is told once."""
         wanted = None
         if event is not None:
@@ -80,7 +80,7 @@ class OpenStretch:
             self._failing = True
 
 
-def is_written(path: Path, stretch: CameOff) -> bool:
+def is_written(path: Path, stretch: SegmentEnded) -> bool:
     """Whether the as-run log at `path` has a line for `stretch` already: the kill came right behind it."""
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tg_video_streamer.asrun.history import BAND_SECONDS, RungSpan
+from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
 
 _FILES = 5
 _CSV_COLUMNS = ("start", "end", "seconds", "rung", "reason", "title", "key", "gap_seconds", "skew_seconds", "viewers")
@@ -19,7 +19,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AiredRow:
+class AsRunEntry:
     """One stretch as the log has it: times in UTC by ISO 8601, lengths in seconds; viewers at its end where known."""
 
     start: str
@@ -35,7 +35,7 @@ class AiredRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AiredFilter:
+class AsRunFilter:
     """Which rows: times in seconds since 1970, `words` all to be found in the title, `rung` empty for every one."""
 
     since_wall: float = float("-inf")
@@ -43,7 +43,7 @@ class AiredFilter:
     words: str = ""
     rung: str = ""
 
-    def takes(self, row: AiredRow) -> bool:
+    def takes(self, row: AsRunEntry) -> bool:
         """Whether the row passes; one that only touches the time counts as inside."""
         title = row.title.casefold()
         return (
@@ -54,7 +54,7 @@ class AiredFilter:
         )
 
 
-def aired(path: Path, wanted: AiredFilter) -> Iterator[AiredRow]:
+def aired(path: Path, wanted: AsRunFilter) -> Iterator[AsRunEntry]:
     """The rows of the log at `path` and its older siblings, newest first; a line that is torn is passed over.
 
     Reads files: call it in a thread. Raises OSError where a file that is there cannot be read.
@@ -75,19 +75,19 @@ def aired(path: Path, wanted: AiredFilter) -> Iterator[AiredRow]:
                 yield row
 
 
-def recent_spans(path: Path, now: float) -> list[RungSpan]:
+def recent_spans(path: Path, now: float) -> list[LevelSpan]:
     """The last day as spans, oldest first; an empty list where there is no log to read."""
     try:
-        rows = list(aired(path, AiredFilter(since_wall=now - BAND_SECONDS)))
+        rows = list(aired(path, AsRunFilter(since_wall=now - BAND_SECONDS)))
     except OSError:
         return []
     return [
-        RungSpan(starts_wall=wall(row.start), ends_wall=wall(row.end), rung=row.rung, gap_seconds=row.gap_seconds)
+        LevelSpan(starts_wall=wall(row.start), ends_wall=wall(row.end), rung=row.rung, gap_seconds=row.gap_seconds)
         for row in reversed(rows)
     ]
 
 
-def as_csv(rows: Iterable[AiredRow]) -> str:
+def as_csv(rows: Iterable[AsRunEntry]) -> str:
     """A table by RFC 4180 with its header; a text that a spreadsheet would take for a formula gets a quote before it."""
     out = io.StringIO()
     writer = csv.writer(out)
@@ -108,16 +108,16 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _row(line: str) -> AiredRow | None:
+def _row(line: str) -> AsRunEntry | None:
     """None for what is no row: a torn line, or one of a later version."""
     try:
         fields = json.loads(line)
-        row = AiredRow(**{name: fields[name] for name in AiredRow.__dataclass_fields__ if name in fields})
+        row = AsRunEntry(**{name: fields[name] for name in AsRunEntry.__dataclass_fields__ if name in fields})
         wall(row.start), wall(row.end)
     except (ValueError, TypeError, KeyError):
         return None
     return row if _typed(row, ("key", "title", "rung", "reason")) else None
 
 
-def _typed(row: AiredRow, names: Sequence[str]) -> bool:
+def _typed(row: AsRunEntry, names: Sequence[str]) -> bool:
     return all(isinstance(getattr(row, name), str) for name in names)

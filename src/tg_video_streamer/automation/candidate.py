@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from tg_video_streamer.events import Rung
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.item import Item
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 
 LIVE_GRACE_SECONDS = 60.0
 """How long viewers see filler or slate before a live source that broke off is given up for the next item."""
@@ -27,7 +27,7 @@ class FeedMaker(Protocol):
 
 
 @dataclass(kw_only=True, eq=False)
-class Act:
+class Candidate:
     """Made by the director, in the event loop's thread."""
 
     item: Item
@@ -39,7 +39,7 @@ class Act:
     """Monotonic seconds."""
     late: bool = False
     """Another item went on air before it, since it was not ready in its turn."""
-    showing: Showing | None = None
+    showing: AirSource | None = None
     """Set once it was offered."""
 
     @property
@@ -52,12 +52,12 @@ class Act:
         """It will never go on air."""
         return self.feed.state is FeedState.FAILED or (self.over and not self.feed.primed)
 
-    def show(self) -> Showing:
+    def show(self) -> AirSource:
         """What the playout needs; the same one each time."""
         if self.showing is None:
-            self.showing = Showing(
+            self.showing = AirSource(
                 source=self.feed.buffer,
-                rung=Rung.ITEM,
+                rung=SourceLevel.ITEM,
                 key=self.item.key,
                 title=self.feed.title,
                 counts=not self.resumes,

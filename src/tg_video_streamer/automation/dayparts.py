@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.automation.playlist_sync import Listing
+from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.playlist.parser import Playlist
 from tg_video_streamer.playlist.position import PositionStore
@@ -29,7 +29,7 @@ class _Read:
     place: Position | None
 
 
-class PartLists:
+class Dayparts:
     """All methods belong to the event loop's thread. A list is known by its path; the playlist itself by an empty name."""
 
     def __init__(
@@ -39,7 +39,7 @@ class PartLists:
         media_folders: Callable[[], tuple[Path, ...]],
         places: Path,
         rotation: Rotation,
-        listing: Listing,
+        listing: PlaylistSync,
     ) -> None:
         """`places`: the folder with the places of the lists that do not play now."""
         self.playlist = playlist

@@ -12,8 +12,8 @@ from itertools import cycle, islice
 
 import structlog
 
-from tg_video_streamer.automation.candidate import Act, FeedMaker
-from tg_video_streamer.automation.eta import due_seconds
+from tg_video_streamer.automation.candidate import Candidate, FeedMaker
+from tg_video_streamer.automation.eta import eta_seconds
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import PlaylistError, SourceGone, StreamerError
 from tg_video_streamer.feed.handler import Feed
@@ -23,7 +23,7 @@ from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.playout import Change, Playout
 from tg_video_streamer.playout.slate import SlateReason
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 from tg_video_streamer.resolve.media import Expansion
 
 log = structlog.get_logger(__name__)
@@ -69,9 +69,9 @@ class Director:
         self._clock = clock
         self._recalled = recalled
         self._woken = asyncio.Event()
-        self._coming: list[Act] = []
-        self._offered: Act | None = None
-        self._on_air: Act | None = None
+        self._coming: list[Candidate] = []
+        self._offered: Candidate | None = None
+        self._on_air: Candidate | None = None
         self._cut_to = ""
         self.first_item = asyncio.Event()
         """Set once something may go on air, or it is known that nothing can for now."""
@@ -101,7 +101,7 @@ class Director:
         """Something has changed: look at everything again, soon."""
         self._woken.set()
 
-    def heard(self, change: Change, showing: Showing, reason: str) -> None:
+    def heard(self, change: Change, showing: AirSource, reason: str) -> None:
         """The playout's word on a showing, brought into this thread by whoever connects the two."""
         self._went_on(showing) if change is Change.WENT_ON else self._came_off(showing, reason)
         self.wake()
@@ -141,7 +141,7 @@ class Director:
         waits = [wait for act in self._coming if (wait := self._expiry(act)) is not None]
         return min((*waits, *([] if pause is None else [pause])), default=None)
 
-    def _settle(self, act: Act) -> None:
+    def _settle(self, act: Candidate) -> None:
         """Take out an act that turned out to be a list, or that came to nothing."""
         if act.feed.expansion is not None:
             self._drop(act)
@@ -179,7 +179,7 @@ class Director:
         self._begin(tasks, item)
         return SLOW_SECONDS
 
-    def _may_take(self, act: Act) -> float:
+    def _may_take(self, act: Candidate) -> float:
         """Seconds for which a coming item needs no stand-in; one that has failed needs it now."""
         if act.feed.last_error is not None:
             return 0.0
@@ -193,10 +193,10 @@ class Director:
     def _begin(self, tasks: asyncio.TaskGroup, item: Item) -> None:
         start_seconds = self._rotation.resume_seconds(item) if not self._coming else 0.0
         feed = self._make_feed(item, start_seconds=start_seconds, changed=self.wake)
-        feed.air_time.due = lambda: due_seconds(feed, self.coming, self.on_air, self._playout.item_seconds)
+        feed.air_time.due = lambda: eta_seconds(feed, self.coming, self.on_air, self._playout.item_seconds)
         task = tasks.create_task(feed.run(), name=f"feed {item.key}")
         began = self._clock.monotonic()
-        self._coming.append(Act(item=item, feed=feed, task=task, resumes=start_seconds > 0, began=began))
+        self._coming.append(Candidate(item=item, feed=feed, task=task, resumes=start_seconds > 0, began=began))
 
     def _wanted(self, count: int) -> list[Item]:
         """The next `count` items that may be tried, or fewer; a list that loops comes round again."""
@@ -241,7 +241,7 @@ class Director:
         if act is not None and act.showing is not None and act.item.key == self._cut_to:
             self._playout.cut_to(act.showing)
 
-    def _expiry(self, act: Act) -> float | None:
+    def _expiry(self, act: Candidate) -> float | None:
         """Prime `act` anew where its URLs are about to end; seconds until then, None where they do not."""
         expires = act.feed.expires_wall
         if expires is None or act.over:
@@ -263,7 +263,7 @@ class Director:
         # What was primed behind the list would go on air before its items.
         self.renew_next()
 
-    def _drop(self, act: Act) -> bool:
+    def _drop(self, act: Candidate) -> bool:
         """Give up a coming item; False where it is on air already."""
         if act is self._offered:
             if act.showing is not None and not self._playout.withdraw(act.showing):
@@ -275,7 +275,7 @@ class Director:
 
     # What happened on air
 
-    def _went_on(self, showing: Showing) -> None:
+    def _went_on(self, showing: AirSource) -> None:
         act = self._offered
         if act is None or act.showing is not showing:
             return
@@ -290,7 +290,7 @@ class Director:
         self._quarantine.succeeded(act.item.key)
         self._playout.explain(SlateReason.SOURCE_FAILED)
 
-    def _came_off(self, showing: Showing, reason: str) -> None:
+    def _came_off(self, showing: AirSource, reason: str) -> None:
         act = self._on_air
         if act is None or act.showing is not showing:
             return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tg_video_streamer.feed.handler import Feed
 
 
-def due_seconds(feed: Feed, coming: Sequence[Feed], on_air: Feed | None, item_seconds: float) -> float | None:
+def eta_seconds(feed: Feed, coming: Sequence[Feed], on_air: Feed | None, item_seconds: float) -> float | None:
     """Seconds until the first frame of `feed`, one of those that are `coming` in their order; None where nobody knows.
 
     `item_seconds`: how far into its item `on_air` is. With nothing on air the first that is primed goes on at once.

@@ -10,13 +10,13 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.automation.candidate import FeedMaker
-from tg_video_streamer.events import Rung
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.folders import media_files
 from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
 from tg_video_streamer.playout.playout import Change, Playout
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 
 log = structlog.get_logger(__name__)
 
@@ -28,10 +28,10 @@ RETRY_SECONDS = 60.0
 class _Clip:
     feed: Feed
     task: asyncio.Task[None]
-    showing: Showing | None = None
+    showing: AirSource | None = None
 
 
-class FillerKeeper:
+class FillerPlayer:
     """Owns the filler's feeds. All methods belong to the event loop's thread."""
 
     def __init__(self, folder: Path, *, playout: Playout, make_feed: FeedMaker) -> None:
@@ -44,7 +44,7 @@ class FillerKeeper:
         self._on_air: _Clip | None = None
         self._woken = asyncio.Event()
 
-    def heard(self, change: Change, showing: Showing) -> None:
+    def heard(self, change: Change, showing: AirSource) -> None:
         """The playout's word on a filler."""
         if change is Change.WENT_ON and self._primed is not None and self._primed.showing is showing:
             self._on_air, self._primed = self._primed, None
@@ -79,8 +79,8 @@ class FillerKeeper:
             self._primed = None
             return RETRY_SECONDS
         if clip.showing is None and clip.feed.primed:
-            clip.showing = Showing(
-                source=clip.feed.buffer, rung=Rung.FILLER, key=clip.feed.item.key, title=clip.feed.title
+            clip.showing = AirSource(
+                source=clip.feed.buffer, rung=SourceLevel.FILLER, key=clip.feed.item.key, title=clip.feed.title
             )
             self._playout.offer_filler(clip.showing)
         return None

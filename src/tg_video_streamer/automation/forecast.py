@@ -15,7 +15,7 @@ LEAD_SECONDS = 45.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outlook:
+class Forecast:
     """One moment."""
 
     wall: float
@@ -42,13 +42,13 @@ class Outlook:
         return self.next_ready and (self.next_seconds is None or self.next_wall + self.next_seconds > wall)
 
 
-def look_out(*, director: Director, playout: Playout, rotation: Rotation, clock: Clock) -> Outlook:
+def look_out(*, director: Director, playout: Playout, rotation: Rotation, clock: Clock) -> Forecast:
     """The outlook now."""
     following = next((feed for feed in director.coming if feed.primed), None)
     length = following.duration_seconds if following is not None else None
     if following is not None and length is not None:
         length = max(0.0, length - rotation.resume_seconds(following.item))
-    return Outlook(
+    return Forecast(
         wall=clock.wall(), left_seconds=_left(director, playout), next_ready=following is not None, next_seconds=length
     )
 

@@ -28,7 +28,7 @@ _KEEP_LOOK_SECONDS = 2.0
 _PROBLEMS_LOGGED = 20
 
 
-class Listing:
+class PlaylistSync:
     """What there is to play, as far as it is known now. All methods belong to the event loop's thread."""
 
     def __init__(

@@ -18,7 +18,7 @@ SAVE_SECONDS = 1.0
 """How far back a kill can throw the programme, at most, beside what an output had not sent yet."""
 
 
-class PlaceKeeper:
+class PositionSaver:
     """Writes the rotation's position whenever it has moved; a disk that takes nothing costs the place, not the programme."""
 
     def __init__(self, store: PositionStore, rotation: Rotation, item_seconds: Callable[[], float]) -> None:

@@ -10,23 +10,23 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.automation.dayparts import PartLists
+from tg_video_streamer.automation.dayparts import Dayparts
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.forecast import LEAD_SECONDS, look_out
-from tg_video_streamer.automation.shows import LATE_SECONDS, ShowKeeper
-from tg_video_streamer.automation.station_ids import StationIdKeeper
+from tg_video_streamer.automation.shows import LATE_SECONDS, ShowScheduler
+from tg_video_streamer.automation.station_ids import StationIdScheduler
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ScheduleError
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import Fingerprint
-from tg_video_streamer.playout.cue import Beginning
+from tg_video_streamer.playout.cue import CueTime
 from tg_video_streamer.playout.playout import Change, Playout
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 from tg_video_streamer.resolve.media import Expansion
 from tg_video_streamer.schedule.day import ScheduledEntry, day_view, read_day, today
-from tg_video_streamer.schedule.load import Source, folders_of, load
+from tg_video_streamer.schedule.load import ScheduleSource, folders_of, load
 from tg_video_streamer.schedule.record import ScheduleRecord
 from tg_video_streamer.schedule.schedule import Schedule
 from tg_video_streamer.schedule.timetable import Timetable
@@ -45,11 +45,11 @@ class Scheduler:
 
     def __init__(
         self,
-        source: Source | None,
+        source: ScheduleSource | None,
         *,
         record_file: Path,
         left_seconds: float,
-        lists: PartLists,
+        lists: Dayparts,
         rotation: Rotation,
         director: Director,
         playout: Playout,
@@ -65,8 +65,8 @@ class Scheduler:
         self._clock = clock
         self._record = ScheduleRecord.read(record_file)
         self._saved = self._record.facts()
-        self._shows = ShowKeeper(rotation=rotation, director=director, record=self._record)
-        self._station_ids = StationIdKeeper(rotation=rotation, director=director, record=self._record)
+        self._shows = ShowScheduler(rotation=rotation, director=director, record=self._record)
+        self._station_ids = StationIdScheduler(rotation=rotation, director=director, record=self._record)
         self._seen: Fingerprint = None
         self._taken: Fingerprint = None
         self._looked = 0.0
@@ -79,7 +79,7 @@ class Scheduler:
         self.allowed = AllowedFolders.of(())
         """Where what is scheduled may lie."""
 
-    def beginning(self, key: str) -> Beginning | None:
+    def beginning(self, key: str) -> CueTime | None:
         """When the item is to begin that the schedule has queued; callable from any thread."""
         return self._shows.beginning(key)
 
@@ -107,7 +107,7 @@ class Scheduler:
         self._forced = True
         self._woken.set()
 
-    def heard(self, change: Change, showing: Showing, reason: str) -> None:
+    def heard(self, change: Change, showing: AirSource, reason: str) -> None:
         """The playout's word on an item, before the director hears it."""
         wall = self._clock.wall()
         self._station_ids.heard(change, showing, wall)
@@ -169,7 +169,7 @@ class Scheduler:
         part = self.timetable.part_at(datetime.fromtimestamp(wall, UTC))
         await self._lists.turn_to(part.playlist if part is not None else None, wall)
 
-    async def _look(self, source: Source) -> None:
+    async def _look(self, source: ScheduleSource) -> None:
         """Take the file where it has changed and been left alone since."""
         now = self._clock.monotonic()
         if now - self._looked < LOOK_SECONDS and not self._forced:
@@ -181,7 +181,7 @@ class Scheduler:
             self._forced = False
             await self._take(source)
 
-    async def _take(self, source: Source) -> None:
+    async def _take(self, source: ScheduleSource) -> None:
         """Read the file; where it is wrong, the schedule before it stays in force."""
         self._taken = self._seen
         try:

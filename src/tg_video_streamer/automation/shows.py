@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 import structlog
 
 from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.forecast import LEAD_SECONDS, Outlook
-from tg_video_streamer.events import Rung
+from tg_video_streamer.automation.forecast import LEAD_SECONDS, Forecast
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.media import seconds
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playout.cue import Beginning
+from tg_video_streamer.playout.cue import CueTime
 from tg_video_streamer.playout.playout import Change
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 from tg_video_streamer.resolve.media import Expansion
 from tg_video_streamer.schedule.record import ScheduleRecord
 from tg_video_streamer.schedule.timetable import Occurrence, Timetable
@@ -50,7 +50,7 @@ class _Waiting:
         return self.occurrence.show.hard
 
 
-class ShowKeeper:
+class ShowScheduler:
     """All methods belong to the event loop's thread, but for `beginning`."""
 
     def __init__(self, *, rotation: Rotation, director: Director, record: ScheduleRecord) -> None:
@@ -59,11 +59,11 @@ class ShowKeeper:
         self._director = director
         self._record = record
         self._waiting: list[_Waiting] = []
-        self._beginnings: dict[str, Beginning] = {}
+        self._beginnings: dict[str, CueTime] = {}
         self._cut: tuple[Item, float] | None = None
         self._hard_on_air = ""
 
-    def beginning(self, key: str) -> Beginning | None:
+    def beginning(self, key: str) -> CueTime | None:
         """When the show with that item is to begin; callable from any thread."""
         return self._beginnings.get(key)
 
@@ -83,7 +83,7 @@ class ShowKeeper:
         for one in [one for one in self._waiting if one.occurrence.name not in names]:
             self._leave(one, "it is no longer in the schedule")
 
-    def look(self, timetable: Timetable, outlook: Outlook) -> None:
+    def look(self, timetable: Timetable, outlook: Forecast) -> None:
         """Queue what is due, and give up what is too late."""
         for one in list(self._waiting):
             self._look_at(one, outlook.wall)
@@ -99,9 +99,9 @@ class ShowKeeper:
                 one.key = expansion.children[0].key
         self._note_beginnings()
 
-    def heard(self, change: Change, showing: Showing, reason: str, wall: float) -> None:
+    def heard(self, change: Change, showing: AirSource, reason: str, wall: float) -> None:
         """The playout's word, before the director hears it."""
-        if showing.rung in {Rung.FILLER, Rung.SLATE}:
+        if showing.rung in {SourceLevel.FILLER, SourceLevel.SLATE}:
             return
         if change is Change.CAME_OFF:
             self._cut = self._what_was_cut(showing) if reason == "scheduled" else None
@@ -124,7 +124,7 @@ class ShowKeeper:
         cut, self._cut = self._cut, None
         self._put_in_order(cut)
 
-    def _what_was_cut(self, showing: Showing) -> tuple[Item, float] | None:
+    def _what_was_cut(self, showing: AirSource) -> tuple[Item, float] | None:
         """What is to go on after the show, and where; None where nothing is."""
         item, feed = self._director.item, self._director.on_air
         if item is None or feed is None or showing.key != item.key or item.key == self._hard_on_air:
@@ -185,7 +185,7 @@ class ShowKeeper:
 
     def _note_beginnings(self) -> None:
         # Replaced as a whole: the playout reads it from its own thread.
-        self._beginnings = {one.key: Beginning(wall=one.wall, cuts=one.hard) for one in self._waiting}
+        self._beginnings = {one.key: CueTime(wall=one.wall, cuts=one.hard) for one in self._waiting}
 
 
 def _around(timetable: Timetable, wall: float) -> tuple[Occurrence, ...]:
@@ -194,7 +194,7 @@ def _around(timetable: Timetable, wall: float) -> tuple[Occurrence, ...]:
     return timetable.shows(datetime.fromtimestamp(wall - LATE_SECONDS, UTC), datetime.fromtimestamp(wall + ahead, UTC))
 
 
-def _due(one: Occurrence, outlook: Outlook, timetable: Timetable) -> bool:
+def _due(one: Occurrence, outlook: Forecast, timetable: Timetable) -> bool:
     """Whether it is to be the next thing on air."""
     wall = one.begins.timestamp()
     if not one.show.hard:

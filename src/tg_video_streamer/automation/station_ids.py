@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.forecast import LEAD_SECONDS, Outlook
-from tg_video_streamer.events import Rung
+from tg_video_streamer.automation.forecast import LEAD_SECONDS, Forecast
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.playout import Change
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 from tg_video_streamer.schedule.record import ScheduleRecord
 from tg_video_streamer.schedule.schedule import StationId
 
 
-class StationIdKeeper:
+class StationIdScheduler:
     """All methods belong to the event loop's thread."""
 
     def __init__(self, *, rotation: Rotation, director: Director, record: ScheduleRecord) -> None:
@@ -23,7 +23,7 @@ class StationIdKeeper:
         self._waiting = ""
         self._since_wall = 0.0
 
-    def look(self, station_id: StationId | None, outlook: Outlook, *, room: bool) -> None:
+    def look(self, station_id: StationId | None, outlook: Forecast, *, room: bool) -> None:
         """Queue the next one where it is due; `room`: nothing else of the schedule waits or is about to."""
         self._give_up(station_id, outlook.wall)
         if station_id is None:
@@ -40,9 +40,9 @@ class StationIdKeeper:
             self._rotation.interpose(item)
             self._director.renew_next()
 
-    def heard(self, change: Change, showing: Showing, wall: float) -> None:
+    def heard(self, change: Change, showing: AirSource, wall: float) -> None:
         """The playout's word, before the director hears it."""
-        if change is Change.WENT_ON and showing.rung is Rung.ITEM and showing.key == self._waiting:
+        if change is Change.WENT_ON and showing.rung is SourceLevel.ITEM and showing.key == self._waiting:
             self._count(wall)
 
     def _give_up(self, station_id: StationId | None, wall: float) -> None:

@@ -13,7 +13,7 @@ from tg_video_streamer.control.status_text import clock_text, printable, size_te
 from tg_video_streamer.errors import LibraryError, PlaylistError, StreamerError
 from tg_video_streamer.feed.prepare import Made, Preparation, UnhurriedFeed, prepare
 from tg_video_streamer.feed.url_refresh import Resolve
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import Redaction
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -120,7 +120,7 @@ class Walk:
             return True
         return found is not None
 
-    async def _kept(self, item: Item) -> Copy | Expansion | None:
+    async def _kept(self, item: Item) -> CachedEncode | Expansion | None:
         """The copy of `item`; None where it is to be encoded. A file is looked at, the web is not asked."""
         if item.kind is LocatorKind.FILE:
             found = await self._resolve(item)

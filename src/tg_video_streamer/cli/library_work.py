@@ -22,7 +22,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.status_text import clock_text, printable, size_text
 from tg_video_streamer.errors import LibraryError
 from tg_video_streamer.ffmpeg.house import house_format
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import Redaction, configure_logs, redaction
 from tg_video_streamer.media import CodecHeaders
@@ -124,7 +124,7 @@ def verify(env_file: Path | None) -> int:
         return _told(library) or (1 if found.damaged else 0)
 
 
-def title_of(copy: Copy) -> str:
+def title_of(copy: CachedEncode) -> str:
     """What a copy is called."""
     return printable(copy.title) or copy.item_key
 
@@ -176,7 +176,7 @@ def _told(library: Library) -> int:
     return 1 if library.problem else 0
 
 
-def _row(copy: Copy) -> str:
+def _row(copy: CachedEncode) -> str:
     played = _minute(copy.played_wall) if copy.plays else "never"
     length, size = clock_text(copy.seconds), size_text(copy.bytes)
     return f"{_minute(copy.created_wall)}  {played:<16}  {copy.plays:>5}  {length:>8}  {size:>8}  {title_of(copy)}"
@@ -187,7 +187,7 @@ def _minute(wall: float) -> str:
     return datetime.fromtimestamp(wall).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _fields(copy: Copy) -> dict[str, str | float | int | None]:
+def _fields(copy: CachedEncode) -> dict[str, str | float | int | None]:
     return {
         "key": copy.key,
         "item_key": copy.item_key,

@@ -63,12 +63,12 @@ def _entries(env_file: Path | None, day: str) -> tuple[ScheduledEntry, ...]:
 def _from_file(env_file: Path | None, day: str) -> tuple[ScheduledEntry, ...]:
     from tg_video_streamer.clock import SystemClock  # noqa: PLC0415 - only where no service answers
     from tg_video_streamer.schedule.day import day_view, read_day, today  # noqa: PLC0415 - the same
-    from tg_video_streamer.schedule.load import Source  # noqa: PLC0415 - the same
+    from tg_video_streamer.schedule.load import ScheduleSource  # noqa: PLC0415 - the same
     from tg_video_streamer.schedule.load import load as load_schedule  # noqa: PLC0415 - the same
     from tg_video_streamer.schedule.timetable import Timetable  # noqa: PLC0415 - the same
 
     settings = load(env_file, demo=False).settings
-    timetable = Timetable(load_schedule(Source(path=settings.schedule, media_folders=settings.media_dirs)))
+    timetable = Timetable(load_schedule(ScheduleSource(path=settings.schedule, media_folders=settings.media_dirs)))
     wanted = read_day(day) if day else today(timetable, SystemClock().wall())
     return day_view(timetable, wanted, playlist=settings.playlist.name)
 

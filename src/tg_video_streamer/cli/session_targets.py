@@ -16,7 +16,7 @@ LOGIN_LOCK_SECONDS = 300.0
 """A deployment may build a whole environment while it holds the lock; a person who does not want to wait presses Ctrl-C."""
 
 
-class Place(Protocol):
+class SessionTarget(Protocol):
     """Where a session is kept."""
 
     name: str
@@ -51,7 +51,7 @@ class OnServer:
         await update_remote_env(self._server, changes, wait_seconds=LOGIN_LOCK_SECONDS, tell=self._terminal.tell)
 
 
-async def keep(places: list[Place], changes: dict[str, str], terminal: Terminal) -> StreamerError | None:
+async def keep(places: list[SessionTarget], changes: dict[str, str], terminal: Terminal) -> StreamerError | None:
     """Write it to every place; the failure of one of two, while that of all is raised, so that the session is ended."""
     failures = []
     for place in places:

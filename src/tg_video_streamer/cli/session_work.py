@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tg_video_streamer.cli.locate import settings_file
 from tg_video_streamer.cli.prompt import Terminal
-from tg_video_streamer.cli.session_targets import InFile, OnServer, Place, keep
+from tg_video_streamer.cli.session_targets import InFile, OnServer, SessionTarget, keep
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.envfile.read import EnvFile, read_env_file
@@ -98,7 +98,7 @@ async def log_in(
 ) -> tuple[str, list[str]]:
     """Log in, keep the session where it is wanted; the string, and what is said of it where it was kept."""
     terminal = Terminal()
-    places: list[Place] = [OnServer(server, terminal)] if server is not None else []
+    places: list[SessionTarget] = [OnServer(server, terminal)] if server is not None else []
     places += [InFile(settings.path, terminal)] if write else []
     for place in places:  # before the person has any trouble
         await place.write({})

@@ -10,7 +10,7 @@ from pathlib import Path
 from tg_video_streamer.asrun.history import History
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.scheduler import Scheduler
-from tg_video_streamer.control.history_sampler import Recorder
+from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
 from tg_video_streamer.control.reporter import Reporter, item_name
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
@@ -28,14 +28,14 @@ _KEY = re.compile(r"[0-9a-f]{16}")
 ParseLine = Callable[[str], Item]
 
 
-class Station:
-    """Implements `control.verbs.Verbs`; every method belongs to the event loop's thread."""
+class CommandHandler:
+    """Implements `control.verbs.Commands`; every method belongs to the event loop's thread."""
 
     def __init__(
         self,
         *,
         reporter: Reporter,
-        recorder: Recorder,
+        recorder: HistorySampler,
         playout: Playout,
         director: Director,
         rotation: Rotation,
@@ -60,29 +60,29 @@ class Station:
         self._slate = False
 
     def status(self) -> ServiceStatus:
-        """See Verbs."""
+        """See Commands."""
         wishes = {"pause": self._paused, "slate": self._slate}
         return self._reporter.status(holds=[name for name, wished in wishes.items() if wished])
 
     def history(self) -> History:
-        """See Verbs."""
+        """See Commands."""
         return self._recorder.history()
 
     def skip(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         showing = self._playout.skip()
         if showing is None:
             raise ControlError("no item is on air, nothing to skip", remedy="see: tg-video-streamer status")
         return f"skipped {showing.title or showing.key}"
 
     def pause(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         self._paused = True
         self._hold()
         return "paused: the slate is on, the item waits"
 
     def resume(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         if not self._paused:
             raise ControlError("the programme is not paused", remedy="see: tg-video-streamer status")
         self._paused = False
@@ -90,53 +90,53 @@ class Station:
         return "resumed" if not self._slate else "resumed, but the slate is still on; take it away with: slate off"
 
     def slate(self, *, on: bool) -> str:
-        """See Verbs."""
+        """See Commands."""
         self._slate = on
         self._hold()
         return "the slate is on" if on or self._paused else "the slate is off"
 
     def jump(self, key: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         item = self._in_rotation(lambda: self._rotation.jump(key))
         self._director.cut_to(item.key)
         return f"jumping to {item_name(item)}: it goes on air as soon as it is ready"
 
     def reload(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         self._watcher.reload()
         self._scheduler.reload()
         return "; ".join(filter(None, ("the playlist is read again", self._reload_settings())))
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
-        """See Verbs."""
+        """See Commands."""
         return tuple(self._reporter.describe(item) for item in self._rotation.queue_list())
 
     def queue_add(self, line: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         return self._queue(line, place=None)
 
     def queue_insert(self, line: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         return self._queue(line, place=0)
 
     def queue_move(self, key: str, *, place: int) -> str:
-        """See Verbs."""
+        """See Commands."""
         item = self._in_rotation(lambda: self._rotation.queue_move(key, place))
         return f"moved {item_name(item)}"
 
     def queue_remove(self, key: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         item = self._in_rotation(lambda: self._rotation.queue_remove(key))
         return f"removed {item_name(item)}"
 
     def queue_clear(self) -> str:
-        """See Verbs."""
+        """See Commands."""
         count = self._rotation.queue_clear()
         self._director.renew_next()
         return f"removed {count} items"
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
-        """See Verbs."""
+        """See Commands."""
         wanted = words.casefold().split()
         if not wanted:
             return ()
@@ -145,22 +145,22 @@ class Station:
         return tuple(self._reporter.describe(item) for item in islice(found, _FOUND_ITEMS))
 
     def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
-        """See Verbs."""
+        """See Commands."""
         try:
             return self._scheduler.day(day)
         except ScheduleError as error:
             raise ControlError(error.what) from error
 
     def playlist_read(self) -> PlaylistText:
-        """See Verbs."""
+        """See Commands."""
         return self._playlist.read()
 
     def playlist_check(self, text: str) -> PlaylistCheck:
-        """See Verbs."""
+        """See Commands."""
         return self._playlist.check(text)
 
     def playlist_save(self, text: str, *, version: str) -> str:
-        """See Verbs."""
+        """See Commands."""
         self._playlist.save(text, version=version)
         self._watcher.reload()
         left_out = len(self._playlist.check(text).problems)

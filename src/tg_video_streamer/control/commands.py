@@ -10,7 +10,7 @@ from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.schedule.day import ScheduledEntry
 
 
-class Verbs(Protocol):
+class Commands(Protocol):
     """Every method runs in the event loop's thread, returns soon, and raises ControlError with a remedy."""
 
     def status(self) -> ServiceStatus:

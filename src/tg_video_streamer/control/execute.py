@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from tg_video_streamer.control.commands import Verbs
+from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.control.socket import protocol
 from tg_video_streamer.errors import ControlError, StreamerError
 
@@ -18,7 +18,7 @@ _SHOWN = frozenset({"on", "key", "place"})
 """The arguments that the audit line repeats: a line of the playlist may hold a signed URL."""
 
 
-class Way(StrEnum):
+class Origin(StrEnum):
     """How somebody reaches the service."""
 
     SOCKET = "socket"
@@ -28,15 +28,15 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Actor:
+class Caller:
     """Who wants something, for the audit line: never a token or a session."""
 
-    way: Way
+    way: Origin
     name: str
     """Such as `uid 1000`, `operator from 127.0.0.1`, or an account's number in Telegram."""
 
 
-def act(verbs: Verbs, request: protocol.Request, actor: Actor) -> Any:
+def act(verbs: Commands, request: protocol.Request, actor: Caller) -> Any:
     """What the service answers, as a JSON value; each change and each refusal of one leaves an audit line.
 
     Raises ControlError, in the verb's own words, and for anything unforeseen in words that say where to look.

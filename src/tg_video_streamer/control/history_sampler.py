@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from tg_video_streamer.asrun.history import BAND_SECONDS, History, RungSpan, Sample
+from tg_video_streamer.asrun.history import BAND_SECONDS, History, LevelSpan, Sample
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.events import CameOff, Event, WentOn
+from tg_video_streamer.events import Event, SegmentEnded, SegmentStarted
 
 SAMPLE_SECONDS = 5.0
 SAMPLES = 120
@@ -19,28 +19,28 @@ _JOINED_SECONDS = 1.0
 """Stretches of one rung that are no further apart are one span: the times are those of a clock that may be set."""
 
 
-class Recorder:
+class HistorySampler:
     """Keeps the history of the running service. All methods belong to the event loop's thread."""
 
     def __init__(
-        self, *, clock: Clock, status: Callable[[], ServiceStatus], earlier: Callable[[], Sequence[RungSpan]] = tuple
+        self, *, clock: Clock, status: Callable[[], ServiceStatus], earlier: Callable[[], Sequence[LevelSpan]] = tuple
     ) -> None:
         """`earlier` reads, in a thread, what earlier runs of the service aired, oldest first."""
         self._clock = clock
         self._status = status
         self._earlier = earlier
-        self._spans: deque[RungSpan] = deque()
+        self._spans: deque[LevelSpan] = deque()
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
-        self._on_air: WentOn | None = None
+        self._on_air: SegmentStarted | None = None
 
     def on_event(self, event: Event) -> None:
         """Keep what goes on and comes off; subscribe this to the event bus."""
-        if isinstance(event, WentOn):
+        if isinstance(event, SegmentStarted):
             self._on_air = event
-        elif isinstance(event, CameOff):
+        elif isinstance(event, SegmentEnded):
             self._on_air = None
             self._append(
-                RungSpan(
+                LevelSpan(
                     starts_wall=event.started,
                     ends_wall=event.wall,
                     rung=str(event.rung),
@@ -79,7 +79,7 @@ class Recorder:
         begin = now - BAND_SECONDS
         spans = list(self._spans)
         if self._on_air is not None:
-            current = RungSpan(starts_wall=min(self._on_air.wall, now), ends_wall=now, rung=str(self._on_air.rung))
+            current = LevelSpan(starts_wall=min(self._on_air.wall, now), ends_wall=now, rung=str(self._on_air.rung))
             spans = [*spans[:-1], *_joined(spans[-1], current)] if spans else [current]
         midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
         return History(
@@ -88,7 +88,7 @@ class Recorder:
             gap_seconds_today=round(sum(span.gap_seconds for span in spans if span.ends_wall > midnight), 3),
         )
 
-    def _append(self, span: RungSpan) -> None:
+    def _append(self, span: LevelSpan) -> None:
         if self._spans:
             last = self._spans.pop()
             self._spans.extend(_joined(last, span))
@@ -98,14 +98,14 @@ class Recorder:
             self._spans.popleft()
 
 
-def _joined(first: RungSpan, second: RungSpan) -> tuple[RungSpan, ...]:
+def _joined(first: LevelSpan, second: LevelSpan) -> tuple[LevelSpan, ...]:
     """Two spans as one, where they are of one rung, close together and on one day."""
     apart = abs(second.starts_wall - first.ends_wall) > _JOINED_SECONDS
     other_day = first.starts_wall // 86400 != second.ends_wall // 86400
     if first.rung != second.rung or apart or other_day:
         return first, second
     return (
-        RungSpan(
+        LevelSpan(
             starts_wall=first.starts_wall,
             ends_wall=second.ends_wall,
             rung=first.rung,
@@ -114,8 +114,8 @@ def _joined(first: RungSpan, second: RungSpan) -> tuple[RungSpan, ...]:
     )
 
 
-def _within(span: RungSpan, begin: float) -> RungSpan:
-    return RungSpan(
+def _within(span: LevelSpan, begin: float) -> LevelSpan:
+    return LevelSpan(
         starts_wall=max(span.starts_wall, begin),
         ends_wall=span.ends_wall,
         rung=span.rung,

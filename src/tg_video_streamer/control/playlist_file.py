@@ -66,7 +66,7 @@ class PlaylistFile:
         return PlaylistText(text=text, version=_version(data))
 
     def check(self, text: str) -> PlaylistCheck:
-        """See Verbs.playlist_check."""
+        """See Commands.playlist_check."""
         if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
             return PlaylistCheck(items=0, problems=(PlaylistProblem(line=0, what=_too_long()),))
         found = parse(text, base=str(self._path.parent), allowed=self._allowed())

@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.playlist_sync import Listing
+from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.health import OutputFacts, problems
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus, TelegramFacts
-from tg_video_streamer.events import Event, PictureFault, Rung, WentOn
+from tg_video_streamer.events import Event, PictureFault, SegmentStarted, SourceLevel
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -59,7 +59,7 @@ class Reporter:
         director: Director,
         rotation: Rotation,
         quarantine: Quarantine,
-        listing: Listing,
+        listing: PlaylistSync,
         outputs: Sequence[OutputHandler],
         warnings: Callable[[], Sequence[str]],
         telegram: Callable[[], TelegramFacts] = TelegramFacts,
@@ -84,7 +84,7 @@ class Reporter:
 
     def on_event(self, event: Event) -> None:
         """Keep what the status tells of the past; subscribe this to the event bus."""
-        if isinstance(event, WentOn):
+        if isinstance(event, SegmentStarted):
             self._plays += event.counts
             self._faults.clear()
         elif isinstance(event, PictureFault):
@@ -108,7 +108,7 @@ class Reporter:
             channel_state=self._playout.state.state,
             reason=_reason(self._playout.reason, on_air),
             since_wall=on_air.since_wall if on_air else self._started_wall,
-            rung=on_air.showing.rung if on_air else Rung.SLATE,
+            rung=on_air.showing.rung if on_air else SourceLevel.SLATE,
             healthy=not found,
             problems=found,
             paused=bool(holds),
@@ -174,7 +174,7 @@ class Reporter:
 
 def _reason(word: str, on_air: OnAir | None) -> str:
     """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on before."""
-    if on_air is not None and on_air.showing.rung is Rung.SLATE:
+    if on_air is not None and on_air.showing.rung is SourceLevel.SLATE:
         word = on_air.showing.title if on_air.showing.title == SlateReason.PLAYLIST_EMPTY else word
     return _REASONS.get(word, word.replace("_", " "))
 

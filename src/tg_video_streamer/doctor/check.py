@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from tg_video_streamer.errors import ScheduleError, StreamerError, ToolMissing
-from tg_video_streamer.feed.overlay.branding import Branding, Wishes
+from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments
 from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
-from tg_video_streamer.schedule.load import Source, missing
+from tg_video_streamer.schedule.load import ScheduleSource, missing
 from tg_video_streamer.schedule.load import load as load_schedule
 from tg_video_streamer.settings.settings import Settings
 
@@ -36,7 +36,7 @@ async def encoder_problems(settings: Settings) -> list[str]:
 async def branding_problems(settings: Settings) -> list[str]:
     """One line for each of LOGO and CLOCK that would be left out; a logo that is not there is told with the settings."""
     logo = settings.logo if settings.logo is not None and settings.logo.exists() else None
-    wishes = Wishes(logo=logo, clock=settings.clock)
+    wishes = OverlaySettings(logo=logo, clock=settings.clock)
     try:
         house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
         branding = Branding(wishes, house=house, ffmpeg=find_ffmpeg())
@@ -57,7 +57,7 @@ def playlist_problems(settings: Settings) -> list[str]:
 
 def schedule_problems(settings: Settings) -> list[str]:
     """One line for everything that is wrong in the schedule, or that it names and that is not there."""
-    source = Source(path=settings.schedule, media_folders=settings.media_dirs)
+    source = ScheduleSource(path=settings.schedule, media_folders=settings.media_dirs)
     try:
         found = missing(load_schedule(source), source)
     except ScheduleError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.feed.attempt_bounds import Place
+from tg_video_streamer.feed.attempt_bounds import StartPoint
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.media import FRAMES_PER_SECOND, seconds
 
@@ -28,13 +28,13 @@ class AirTime:
         self._clock = clock
         self._begin_seconds: float | None = None
 
-    def begin(self, place: Place) -> float:
+    def begin(self, place: StartPoint) -> float:
         """The item's own time at which the feed began: that of the first `place` that anybody names here."""
         if self._begin_seconds is None:
             self._begin_seconds = place.item_seconds
         return self._begin_seconds
 
-    def of(self, place: Place) -> float | None:
+    def of(self, place: StartPoint) -> float | None:
         """Wall-clock time at which the frame at `place` is, or would have been, on air; None where nobody knows.
 
         While the programme is paused it is as if it went on now.

@@ -11,22 +11,22 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled
-from tg_video_streamer.feed.attempt_bounds import Outcome, Place
+from tg_video_streamer.feed.attempt_bounds import AttemptResult, StartPoint
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.child_inputs import child_inputs, trims_lead
-from tg_video_streamer.feed.child_stderr import Complaints
+from tg_video_streamer.feed.child_stderr import ChildStderr
 from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.pipes import Pipes
 from tg_video_streamer.feed.reader import Reader
 from tg_video_streamer.ffmpeg.command import copy_command, feed_command
-from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, Stretch
+from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.inputs import (
     proxy_environment,
 )
-from tg_video_streamer.ffmpeg.overlay import OnTop
+from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
-from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
 from tg_video_streamer.resolve.media import Media
 
@@ -44,7 +44,7 @@ _AIM_EARLY_SECONDS = 12.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
+class FeedContext:
     """What all tries of a feed have in common."""
 
     house: HouseFormat
@@ -58,19 +58,19 @@ class Setting:
 
 
 async def attempt(
-    setting: Setting,
+    setting: FeedContext,
     media: Media,
-    source: Source,
-    place: Place,
+    source: SourceFacts,
+    place: StartPoint,
     *,
     end_seconds: float | None,
     volume: float,
-    on_top: OnTop | None = None,
+    on_top: OverlayInput | None = None,
     taken_over: bool = False,
     on_line: Callable[[str], bool],
     keep: Callable[[Packet], None],
     progressed: Callable[[], None],
-) -> Outcome:
+) -> AttemptResult:
     """Play one stretch into the buffer; `taken_over`: as it is, without encoding it. `on_line` gets each line of stderr and says whether it is dealt with.
 
     `keep` gets each packet that was put, in the reader's thread. `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
@@ -100,23 +100,23 @@ async def attempt(
 
 
 async def read_child(
-    setting: Setting,
+    setting: FeedContext,
     command: Sequence[str | Path],
-    source: Source,
-    place: Place,
+    source: SourceFacts,
+    place: StartPoint,
     pipes: Pipes,
     *,
-    on_top: OnTop | None = None,
+    on_top: OverlayInput | None = None,
     rules: HouseRules | None = None,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], bool],
     keep: Callable[[Packet], None],
     progressed: Callable[[], None],
-) -> Outcome:
+) -> AttemptResult:
     """Run `command` with `pipes` and read what it writes, which `rules` judge, into the buffer; the rest as in `attempt`."""
     finished = asyncio.Event()
     reader = _reader(setting, source, place, pipes.output, keep, finished, rules)
-    complaints = Complaints(on_line)
+    complaints = ChildStderr(on_line)
     try:
         start = Child.start(
             command,
@@ -142,13 +142,13 @@ async def read_child(
     if lines:
         _log.debug("ffmpeg said", lines=lines[-5:], code=code)
     lost = complaints.speak_of_loss
-    return Outcome(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=lost)
+    return AttemptResult(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=lost)
 
 
 def _reader(
-    setting: Setting,
-    source: Source,
-    place: Place,
+    setting: FeedContext,
+    source: SourceFacts,
+    place: StartPoint,
     descriptor: int,
     keep: Callable[[Packet], None],
     finished: asyncio.Event,
@@ -169,7 +169,7 @@ def _reader(
     )
 
 
-def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: float) -> Stretch:
+def stretch_of(source: SourceFacts, place: StartPoint, end_seconds: float | None, volume: float) -> ItemRange:
     """The part of the source from `place` on, as the filters need to know it."""
     begin = place.source_seconds
     aim_early = min(_AIM_EARLY_SECONDS, begin) if source.inexact_seek else 0.0
@@ -182,7 +182,7 @@ def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: 
     moving = None if source.endless_picture else source.picture
     picture_whole = moving.duration_seconds or (whole if source.sound is None else None) if moving else None
     sound_whole = source.sound.duration_seconds if source.sound is not None else None
-    return Stretch(
+    return ItemRange(
         seek_seconds=begin - aim_early,
         trim_seconds=aim_early + lead,
         length_seconds=None if end_seconds is None else max(0.04, end_seconds - begin),
@@ -193,11 +193,11 @@ def stretch_of(source: Source, place: Place, end_seconds: float | None, volume: 
 
 
 def _command(
-    setting: Setting,
+    setting: FeedContext,
     inputs: Sequence[Sequence[str]],
-    source: Source,
-    stretch: Stretch,
-    on_top: OnTop | None,
+    source: SourceFacts,
+    stretch: ItemRange,
+    on_top: OverlayInput | None,
     *,
     taken_over: bool,
 ) -> list[str]:

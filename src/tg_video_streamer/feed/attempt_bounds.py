@@ -9,7 +9,7 @@ from tg_video_streamer.media import FRAME_TICKS, seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class StartPoint:
     """Where a stretch begins: at `frames` of the item, whose frame 0 is `item_start_seconds` into the source."""
 
     item_start_seconds: float
@@ -32,7 +32,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class AttemptResult:
     """How a try ended. `error` None: the child came to the end of what it could read."""
 
     frames: int

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import BeingKept, LibraryError, ResolveError, SourceGone, StreamerError, ToolMissing
-from tg_video_streamer.feed.overlay.overlay import Chosen, no_overlay
+from tg_video_streamer.errors import AlreadyCaching, LibraryError, ResolveError, SourceGone, StreamerError, ToolMissing
+from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay
 from tg_video_streamer.feed.url_refresh import Resolve
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library, Remembered
 from tg_video_streamer.library.sidecar import FaultSpan
-from tg_video_streamer.library.writer import CopyWriter
+from tg_video_streamer.library.writer import CacheWriter
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Media
@@ -25,7 +25,7 @@ FRESH_SECONDS = 6 * 3600.0
 """A source whose copy plays is asked again after so long whether it is still there."""
 
 
-class Keeping:
+class FeedCache:
     """The library as one item sees it; with `library` None there is none, and nothing is ever found or kept."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Keeping:
         clock: Clock,
         failed: Callable[[str, StreamerError], None],
         must_keep: bool = False,
-        overlay: Chosen = no_overlay,
+        overlay: ChooseOverlay = no_overlay,
     ) -> None:
         """`must_keep`: to encode it without keeping it would be for nothing. `failed` hears with ("resolve", error) of a source that did not answer while its copy plays."""
         self._item = item
@@ -47,13 +47,13 @@ class Keeping:
         self._failed = failed
         self._must_keep = must_keep
         self._overlay = overlay
-        self._writer: CopyWriter | None = None
+        self._writer: CacheWriter | None = None
         self._remembered: Remembered | None = None
         self._useless = False
         self.made = False
         """The item was encoded to its end, and is kept."""
 
-    async def find(self, ask: Callable[[], Awaitable[Media | None]], *, begun: bool) -> Media | Copy | None:
+    async def find(self, ask: Callable[[], Awaitable[Media | None]], *, begun: bool) -> Media | CachedEncode | None:
         """The copy of the item, if that may be played, else where its source is now, by `ask`; None where it is a list.
 
         What has `begun` goes on as it was. Raises what `ask` raises.
@@ -72,7 +72,7 @@ class Keeping:
             return copy
         return media and (await self._of(media) or media)
 
-    async def _instead(self, error: ResolveError) -> Copy | None:
+    async def _instead(self, error: ResolveError) -> CachedEncode | None:
         """What plays in place of a source that cannot be found; one that is gone plays on only where that is wished."""
         if self._library is None or isinstance(error, ToolMissing):
             return None
@@ -85,7 +85,7 @@ class Keeping:
             _log.warning("the source cannot be found: its kept copy plays", key=self._item.key, reason=error.reason)
         return copy
 
-    async def _of(self, media: Media) -> Copy | None:
+    async def _of(self, media: Media) -> CachedEncode | None:
         """The source has answered with `media`: the copy of just that."""
         if self._library is None or media.is_live or not media.source_id:
             return None
@@ -109,13 +109,13 @@ class Keeping:
         if isinstance(found, Media):
             await asyncio.to_thread(self._answered, found)
 
-    async def useless(self, copy: Copy, why: str) -> None:
+    async def useless(self, copy: CachedEncode, why: str) -> None:
         """`copy` could not be played to its end."""
         self._useless = True
         if self._library is not None:
             await asyncio.to_thread(self._library.drop, copy, why)
 
-    async def played(self, copy: Copy) -> None:
+    async def played(self, copy: CachedEncode) -> None:
         """`copy` is being played."""
         if self._library is not None:
             await asyncio.to_thread(self._library.played, copy)
@@ -137,7 +137,7 @@ class Keeping:
                 self._library.missed()
         if self._must_keep and self._writer is None:
             if self._library is not None and self._library.being_kept(self._item, media.source_id, logo=logo):
-                raise BeingKept("it is being kept already, by another line of the list or another process")
+                raise AlreadyCaching("it is being kept already, by another line of the list or another process")
             raise LibraryError("it cannot be kept now: there is no room")
 
     def add(self, packet: Packet) -> None:
@@ -157,7 +157,7 @@ class Keeping:
         if writer is not None:
             writer.abandon()
 
-    async def _known(self) -> Copy | None:
+    async def _known(self) -> CachedEncode | None:
         if self._library is None:
             return None
         logo = (await self._overlay()).logo_digest

@@ -8,22 +8,22 @@ from collections.abc import Callable
 
 import structlog
 
-from tg_video_streamer.errors import CopyDamaged, FeedError
-from tg_video_streamer.feed.attempt_bounds import Outcome
+from tg_video_streamer.errors import CachedEncodeDamaged, FeedError
+from tg_video_streamer.feed.attempt_bounds import AttemptResult
 from tg_video_streamer.feed.buffer import Buffer, BufferClosed
 from tg_video_streamer.feed.picture_faults import FaultWatch
-from tg_video_streamer.library.cached_encode import Copy, CopyReader
+from tg_video_streamer.library.cached_encode import CachedEncode, CachedEncodeReader
 from tg_video_streamer.media import FRAMES_PER_SECOND, PACKET_TICKS, Kind, Packet
 
 _log = structlog.get_logger(__name__)
 
 
-class Replay:
+class CachedPlayback:
     """One pass through a copy, from the group of pictures that begins next to `frame`."""
 
     def __init__(
         self,
-        copy: Copy,
+        copy: CachedEncode,
         buffer: Buffer,
         *,
         frame: int,
@@ -43,7 +43,7 @@ class Replay:
         self.sound_end_ticks: int | None = None
         self.first_frame = 0
         """Where it began: the keyframe next to the frame that was asked for."""
-        self.error: CopyDamaged | FeedError | None = None
+        self.error: CachedEncodeDamaged | FeedError | None = None
         """Why it stopped before the end of the copy."""
 
     def start(self) -> None:
@@ -58,7 +58,7 @@ class Replay:
         try:
             with self._copy.open() as reader:
                 self._read(reader)
-        except CopyDamaged as error:
+        except CachedEncodeDamaged as error:
             self.error = error
         except BufferClosed:
             self.error = None
@@ -68,7 +68,7 @@ class Replay:
         finally:
             self._finished()
 
-    def _read(self, reader: CopyReader) -> None:
+    def _read(self, reader: CachedEncodeReader) -> None:
         first = _nearest(reader, self._frame)
         self.first_frame = reader.gops[first].first_frame
         begins = self.first_frame / FRAMES_PER_SECOND
@@ -86,7 +86,7 @@ class Replay:
             self.sound_end_ticks = sound[-1] + PACKET_TICKS
 
 
-def _nearest(reader: CopyReader, frame: int) -> int:
+def _nearest(reader: CachedEncodeReader, frame: int) -> int:
     """The group whose beginning is nearest to `frame`: a place that was saved is a moment old already."""
     gop = reader.gop_at(frame)
     there = reader.gops[gop]
@@ -95,15 +95,15 @@ def _nearest(reader: CopyReader, frame: int) -> int:
 
 
 async def replay(
-    copy: Copy, buffer: Buffer, *, frame: int, watch: FaultWatch, progressed: Callable[[], None]
-) -> tuple[int, Outcome]:
+    copy: CachedEncode, buffer: Buffer, *, frame: int, watch: FaultWatch, progressed: Callable[[], None]
+) -> tuple[int, AttemptResult]:
     """Play `copy` to its end; the frame at which it began, and how it ended. An error means that the copy is of no use.
 
     `watch` is told what is known to be wrong with it; `progressed` is called after each group of pictures. Cancelling closes the buffer.
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    reader = Replay(
+    reader = CachedPlayback(
         copy,
         buffer,
         frame=frame,
@@ -121,9 +121,9 @@ async def replay(
             await asyncio.shield(asyncio.ensure_future(ended.wait()))
         reader.join()
     error = reader.error
-    if isinstance(error, CopyDamaged):
+    if isinstance(error, CachedEncodeDamaged):
         error = FeedError(error.what, remedy="it is encoded again")
-    outcome = Outcome(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=False)
+    outcome = AttemptResult(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=False)
     return reader.first_frame, outcome
 
 

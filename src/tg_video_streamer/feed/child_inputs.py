@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from tg_video_streamer.errors import ProbeFailed
-from tg_video_streamer.ffmpeg.filters import Stretch
+from tg_video_streamer.ffmpeg.filters import ItemRange
 from tg_video_streamer.ffmpeg.inputs import (
     file_input,
     manifest_input,
@@ -15,21 +15,21 @@ from tg_video_streamer.ffmpeg.inputs import (
     script_input,
     url_script,
 )
-from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.resolve.media import MediaInput
 
 Scripts = list[tuple[int, int] | None]
 
 
-def trims_lead(source: Source) -> bool:
+def trims_lead(source: SourceFacts) -> bool:
     """Whether what comes before the first frame is decoded and thrown away, since it cannot be sought behind."""
     return source.inexact_seek and not source.live
 
 
 def child_inputs(
     inputs: Sequence[MediaInput],
-    source: Source,
-    stretch: Stretch,
+    source: SourceFacts,
+    stretch: ItemRange,
     scripts: Scripts,
     *,
     stall_seconds: float,

@@ -14,7 +14,7 @@ _SIGNS_OF_LOSS = re.compile(
 _LINES = 20
 
 
-class Complaints:
+class ChildStderr:
     """The last lines of stderr that nobody else deals with."""
 
     def __init__(self, on_line: Callable[[str], bool]) -> None:

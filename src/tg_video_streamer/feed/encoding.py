@@ -11,17 +11,17 @@ import structlog
 
 from tg_video_streamer.errors import NotHouseFormat, StreamerError
 from tg_video_streamer.feed.air_time import AirTime
-from tg_video_streamer.feed.attempt import Setting, attempt
-from tg_video_streamer.feed.attempt_bounds import Outcome, Place
+from tg_video_streamer.feed.attempt import FeedContext, attempt
+from tg_video_streamer.feed.attempt_bounds import AttemptResult, StartPoint
 from tg_video_streamer.feed.overlay.branding import CannotDraw, drawn_caption
-from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, Chosen, OverlayFiles
+from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, ChooseOverlay, OverlayFiles
 from tg_video_streamer.feed.passthrough import may_take_over
 from tg_video_streamer.feed.picture_faults import Fault, FaultWatch
 from tg_video_streamer.feed.probe.probe import carried_over, probe
-from tg_video_streamer.feed.url_refresh import Renewal
+from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
-from tg_video_streamer.ffmpeg.source import Goal, Measured, Source
+from tg_video_streamer.ffmpeg.source import Goal, Measured, SourceFacts
 from tg_video_streamer.library.sidecar import FaultSpan
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import Item
@@ -36,10 +36,10 @@ class Encoding:
     def __init__(
         self,
         item: Item,
-        setting: Setting,
-        renewal: Renewal,
+        setting: FeedContext,
+        renewal: UrlRefresh,
         *,
-        overlay: Chosen,
+        overlay: ChooseOverlay,
         air_time: AirTime,
     ) -> None:
         self._item = item
@@ -53,10 +53,10 @@ class Encoding:
         self.watch = FaultWatch()
         """What is known to be wrong with its picture or sound."""
         self._refused = False
-        self.source: Source | None = None
+        self.source: SourceFacts | None = None
         """What the probe found."""
 
-    async def takes_over(self, place: Place) -> bool:
+    async def takes_over(self, place: StartPoint) -> bool:
         """Whether what was probed is played from `place` on without encoding it."""
         setting = self._setting
         if self.source is None or setting.headers is None or self._refused or place.frames or place.skipped_seconds:
@@ -65,7 +65,7 @@ class Encoding:
             return False
         return may_take_over(self._item, self.source, setting.house, setting.headers)
 
-    async def probed(self, media: Media) -> Source:
+    async def probed(self, media: Media) -> SourceFacts:
         """What `media` holds; asked only where it is not known. Raises ProbeFailed."""
         before = self.source
         if before is not None and self._known_inputs == media.inputs:
@@ -93,8 +93,8 @@ class Encoding:
         )
 
     async def played(
-        self, media: Media, place: Place, *, keep: Callable[[Packet], None], progressed: Callable[[], None]
-    ) -> Outcome:
+        self, media: Media, place: StartPoint, *, keep: Callable[[Packet], None], progressed: Callable[[], None]
+    ) -> AttemptResult:
         """One try from `place` on, into the buffer, each packet to `keep` too; `probed` comes before. Raises FeedError.
 
         An outcome with NotHouseFormat: it was tried without encoding it, and from now on it is encoded.
@@ -136,7 +136,7 @@ class Encoding:
             raise failure
         return self._learnt(outcome, media, taken_over=taken_over)
 
-    def _learnt(self, outcome: Outcome, media: Media, *, taken_over: bool) -> Outcome:
+    def _learnt(self, outcome: AttemptResult, media: Media, *, taken_over: bool) -> AttemptResult:
         """Whatever went wrong without the encoder, it is tried with it: what that meets is told as always."""
         # What has given frames need not be asked again.
         self._known_inputs = media.inputs if (outcome.frames or taken_over) and not media.is_live else None
@@ -153,7 +153,7 @@ class Encoding:
         """All that was found wrong with an item that ended at `end_seconds`."""
         return self.watch.spans(end_seconds)
 
-    async def _worn(self, media: Media, place: Place) -> OverlayFiles:
+    async def _worn(self, media: Media, place: StartPoint) -> OverlayFiles:
         """What this try wears; open from now on. The clock already tells the time of the first frame."""
         overlay = await self._overlay()
         if overlay.caption and not self._caption_asked:

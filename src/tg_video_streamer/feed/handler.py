@@ -13,19 +13,19 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import NotHouseFormat, ProbeFailed, StreamerError
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.air_time import AirTime
-from tg_video_streamer.feed.attempt import STALL_SECONDS, Setting
-from tg_video_streamer.feed.attempt_bounds import Outcome
+from tg_video_streamer.feed.attempt import STALL_SECONDS, FeedContext
+from tg_video_streamer.feed.attempt_bounds import AttemptResult
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.feed.cache import Keeping
+from tg_video_streamer.feed.cache import FeedCache
 from tg_video_streamer.feed.cached_playback import replay
 from tg_video_streamer.feed.encoding import Encoding
-from tg_video_streamer.feed.overlay.overlay import Chosen, no_overlay, once
+from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay, once
 from tg_video_streamer.feed.progress import FOR_GOOD, Progress, Step, item_duration
 from tg_video_streamer.feed.reports import Reports
 from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedState
-from tg_video_streamer.feed.url_refresh import Renewal, Resolve
+from tg_video_streamer.feed.url_refresh import Resolve, UrlRefresh
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
 from tg_video_streamer.playlist.item import Item
@@ -62,25 +62,25 @@ class Feed:
         stall_seconds: float = STALL_SECONDS,
         changed: Callable[[], None] = lambda: None,
         unhurried: bool = False,
-        overlay: Chosen = no_overlay,
+        overlay: ChooseOverlay = no_overlay,
     ) -> None:
         """`start_seconds` counts from the item's own beginning (its `start=`). `overlay` is asked once.
 
         `headers` are the programme's: a child that gives others is refused; None takes what comes. `publish` gets
         events (`EventBus.publish`). With a `library` a kept copy plays in place of the source, and one is made while the
-        source is played for the first time. `unhurried` as in Setting. `changed` hears of state and `primed`, in the loop.
+        source is played for the first time. `unhurried` as in FeedContext. `changed` hears of state and `primed`, in the loop.
         """
         self.item = item
         self.expansion: Expansion | None = None
         """Set where the item turned out to be a list; `run` has ended then."""
         self.media: Media | None = None
-        self.copy: Copy | None = None
+        self.copy: CachedEncode | None = None
         """What is played in place of the source; None where it is the source."""
         self.last_error: StreamerError | None = None
         self.retry_pauses = RETRY_PAUSES
-        self._renewal = Renewal(item, resolve=resolve, clock=clock, failed=self._failed)
+        self._renewal = UrlRefresh(item, resolve=resolve, clock=clock, failed=self._failed)
         worn = once(overlay)
-        self._keeping = Keeping(
+        self._keeping = FeedCache(
             item, library, resolve=resolve, clock=clock, failed=self._failed, must_keep=unhurried, overlay=worn
         )
         self._reports = Reports(item, publish, clock, unheard=unhurried)
@@ -94,7 +94,7 @@ class Feed:
         self._progress = Progress(start_seconds=start_seconds)
         self.buffer = Buffer(limit_seconds=self._waiting_seconds)
         self.air_time = AirTime(self.buffer, clock)
-        self._setting = Setting(
+        self._setting = FeedContext(
             house=house,
             headers=headers,
             ffmpeg=ffmpeg,
@@ -177,7 +177,7 @@ class Feed:
             found = await self._keeping.find(self._current_media, begun=self.buffer.frames_put > 0)
             if found is None:
                 return self._after(Step.END)
-            if isinstance(found, Copy):
+            if isinstance(found, CachedEncode):
                 return await self._play_copy(found)
             stage = "probe"
             self._move(FeedState.PROBING)
@@ -189,7 +189,7 @@ class Feed:
             return self._after_error(stage, error)
         return await self._after_outcome(outcome)
 
-    async def _play_copy(self, copy: Copy) -> float | None:
+    async def _play_copy(self, copy: CachedEncode) -> float | None:
         self.copy = copy
         self._move(FeedState.PRIMING)
         await self._keeping.played(copy)
@@ -218,7 +218,7 @@ class Feed:
             self.buffer.sliding = not self._on_air
         return found
 
-    async def _play_source(self, media: Media) -> Outcome:
+    async def _play_source(self, media: Media) -> AttemptResult:
         place = self._progress.place(self.item, live=media.is_live)
         self._put_before = self.buffer.frames_put
         if not place.frames:
@@ -232,7 +232,7 @@ class Feed:
         for_good = isinstance(error, FOR_GOOD) or (isinstance(error, ProbeFailed) and self._is_file)
         return self._after(Step.GIVE_UP if for_good else self._progress.after_failure(live=self.is_live))
 
-    async def _after_outcome(self, outcome: Outcome) -> float | None:
+    async def _after_outcome(self, outcome: AttemptResult) -> float | None:
         if isinstance(outcome.error, NotHouseFormat):
             return 0.0
         if outcome.error is not None:

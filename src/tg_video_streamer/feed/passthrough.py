@@ -12,7 +12,7 @@ from tg_video_streamer.errors import NotHouseFormat
 from tg_video_streamer.ffmpeg.encode import group_bytes_limit
 from tg_video_streamer.ffmpeg.filters import PEAK_DECIBELS
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.media import GOP_FRAMES, PACKET_TICKS, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item
 
@@ -25,7 +25,7 @@ _SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER = 1, 5, 6, 9, 12
 _ALLOWED = frozenset({_SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER})
 
 
-def may_take_over(item: Item, source: Source, house: HouseFormat, headers: CodecHeaders) -> bool:
+def may_take_over(item: Item, source: SourceFacts, house: HouseFormat, headers: CodecHeaders) -> bool:
     """Whether an item, played from its beginning, may be tried without encoding it; pure."""
     picture, sound = source.picture, source.sound
     if picture is None or sound is None or source.live or source.endless_picture:
@@ -38,7 +38,7 @@ def may_take_over(item: Item, source: Source, house: HouseFormat, headers: Codec
     return plain and same and upright and loud and low and _as_long(source)
 
 
-def _as_long(source: Source) -> bool:
+def _as_long(source: SourceFacts) -> bool:
     """Sound without a picture, and a picture without sound, is filled up by encoding."""
     lengths = [one.duration_seconds for one in (source.picture, source.sound) if one is not None]
     known = [length for length in lengths if length is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from tg_video_streamer.errors import BeingKept, StreamerError
+from tg_video_streamer.errors import AlreadyCaching, StreamerError
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.media import seconds
 from tg_video_streamer.playlist.item import Item
@@ -87,4 +87,4 @@ def _made(feed: Feed) -> Made:
         return Made.LIST
     if feed.kept:
         return Made.KEPT
-    return Made.ELSEWHERE if isinstance(feed.last_error, BeingKept) else Made.FAILED
+    return Made.ELSEWHERE if isinstance(feed.last_error, AlreadyCaching) else Made.FAILED

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from tg_video_streamer.errors import ForeignHeaders, OffGrid, SourceGone, ToolMissing
-from tg_video_streamer.feed.attempt_bounds import Outcome, Place
+from tg_video_streamer.feed.attempt_bounds import AttemptResult, StartPoint
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS
-from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.media import FRAMES_PER_SECOND
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media
@@ -35,7 +35,7 @@ class Step(Enum):
     GIVE_UP = auto()
 
 
-def item_duration(item: Item, source: Source | None, media: Media | None) -> float | None:
+def item_duration(item: Item, source: SourceFacts | None, media: Media | None) -> float | None:
     """Seconds from an item's own beginning to its end, as far as probe and resolver know; None where neither does."""
     whole = source.duration_seconds if source is not None else None
     if whole is None and media is not None:
@@ -74,9 +74,9 @@ class Progress:
         """Whether it has given a frame."""
         return self.frames > round(self.start_seconds * FRAMES_PER_SECOND)
 
-    def place(self, item: Item, *, live: bool) -> Place:
+    def place(self, item: Item, *, live: bool) -> StartPoint:
         """Where the next try begins. A live source is joined where it is now."""
-        return Place(
+        return StartPoint(
             item_start_seconds=item.start_seconds,
             frames=self.frames,
             skipped_seconds=self.skipped_seconds,
@@ -89,7 +89,7 @@ class Progress:
         self.start_seconds = frame / FRAMES_PER_SECOND
         self.frames = frame
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: AttemptResult) -> None:
         """Count what a try has brought."""
         self.frames += outcome.frames
         self.sound_end_ticks = outcome.sound_end_ticks
@@ -109,7 +109,9 @@ class Progress:
             tries = 1
         return Step.GIVE_UP if self.failures >= tries else Step.TRY_AGAIN
 
-    def after_outcome(self, outcome: Outcome, *, live: bool, is_file: bool, expected_seconds: float | None) -> Step:
+    def after_outcome(
+        self, outcome: AttemptResult, *, live: bool, is_file: bool, expected_seconds: float | None
+    ) -> Step:
         """After a try whose frames were added."""
         if live:
             # A broadcast that is over says so with a clean end; one that broke off does not.
@@ -136,13 +138,13 @@ class Progress:
         self.failures += 1
         return Step.TRY_AGAIN
 
-    def _can_skip(self, outcome: Outcome, left: float | None, *, is_file: bool) -> bool:
+    def _can_skip(self, outcome: AttemptResult, left: float | None, *, is_file: bool) -> bool:
         """Only what is damaged is left out; a source that cannot be reached is waited for."""
         if not is_file and (outcome.lost or not self._played):
             return False
         return self._skips < len(_SKIPS_SECONDS) and left is not None and left > _SKIPS_SECONDS[self._skips]
 
-    def _again_or_end(self, outcome: Outcome, *, is_file: bool) -> Step:
+    def _again_or_end(self, outcome: AttemptResult, *, is_file: bool) -> Step:
         step = self.after_failure(live=False, was_read=is_file)
         if outcome.frames == 0 and is_file and self._played:
             # A truncated file: everything that is there was played.

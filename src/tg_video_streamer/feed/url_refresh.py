@@ -17,7 +17,7 @@ MARGIN_SECONDS = 60.0
 """How long before its end an answer is replaced."""
 
 
-class Renewal:
+class UrlRefresh:
     """The resolver's answers for one item."""
 
     def __init__(

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tg_video_streamer.ffmpeg.encode import copy_arguments, house_arguments, hurried_arguments
-from tg_video_streamer.ffmpeg.filters import Stretch, filter_graph
+from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graph
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.overlay import OnTop, overlay_inputs
-from tg_video_streamer.ffmpeg.source import Source
+from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_inputs
+from tg_video_streamer.ffmpeg.source import SourceFacts
 
 
 def feed_command(
     ffmpeg: Path,
     inputs: Sequence[Sequence[str]],
     *,
-    source: Source,
+    source: SourceFacts,
     house: HouseFormat,
-    stretch: Stretch,
-    on_top: OnTop | None = None,
+    stretch: ItemRange,
+    on_top: OverlayInput | None = None,
     hurried: bool = False,
 ) -> list[str]:
     """`inputs`: for each input of the item, in order, what `ffmpeg.inputs` made of it. `on_top`: what its picture wears.
@@ -45,7 +45,7 @@ def feed_command(
     ]
 
 
-def copy_command(ffmpeg: Path, inputs: Sequence[Sequence[str]], *, source: Source) -> list[str]:
+def copy_command(ffmpeg: Path, inputs: Sequence[Sequence[str]], *, source: SourceFacts) -> list[str]:
     """The same for a source that is in the house format already: its packets as they are. It has a picture and sound."""
     assert source.picture is not None and source.sound is not None  # noqa: S101, PT018 - only such are taken over
     picture, sound = source.picture, source.sound

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.overlay import OnTop, overlay_chains
-from tg_video_streamer.ffmpeg.source import Level, Picture, Sound, Source
+from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_chains
+from tg_video_streamer.ffmpeg.source import AudioTrack, Level, Picture, SourceFacts
 from tg_video_streamer.media import FRAMES_PER_SECOND
 
 STILL_SECONDS = 10.0
@@ -31,7 +31,7 @@ PEAK_DECIBELS = -1.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stretch:
+class ItemRange:
     """Which part of the source is to come out, and how."""
 
     seek_seconds: float = 0.0
@@ -47,7 +47,12 @@ class Stretch:
 
 
 def filter_graph(
-    source: Source, house: HouseFormat, stretch: Stretch, *, on_top: OnTop | None = None, first_input: int = 0
+    source: SourceFacts,
+    house: HouseFormat,
+    stretch: ItemRange,
+    *,
+    on_top: OverlayInput | None = None,
+    first_input: int = 0,
 ) -> str:
     """The value of -filter_complex. `on_top` stands on the picture, its inputs being numbered from `first_input` on."""
     sound = _sound_chains(source.sound, house, stretch)
@@ -69,7 +74,7 @@ def frame(house: HouseFormat) -> str:
     return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{_COLOURS}"
 
 
-def _picture_chains(source: Source, house: HouseFormat, stretch: Stretch, out: str) -> tuple[str, ...]:
+def _picture_chains(source: SourceFacts, house: HouseFormat, stretch: ItemRange, out: str) -> tuple[str, ...]:
     picture = source.picture
     if picture is None:
         return (f"color=c={CARD_COLOUR}:s={house.width}x{house.height}:r={FRAMES_PER_SECOND},{frame(house)}{out}",)
@@ -125,7 +130,7 @@ def _colours(picture: Picture) -> str:
     return f":in_color_matrix={picture.matrix}:in_range={'pc' if picture.full_range else 'tv'}{target}"
 
 
-def _hold(stretch: Stretch) -> str:
+def _hold(stretch: ItemRange) -> str:
     """The last frame stays while the sound goes on."""
     picture, sound = stretch.picture_left_seconds, stretch.sound_left_seconds
     if picture is None or sound is None or sound - picture < 0.5:
@@ -133,7 +138,7 @@ def _hold(stretch: Stretch) -> str:
     return f"tpad=stop_mode=clone:stop_duration={sound - picture:.3f},"
 
 
-def _sound_chains(sound: Sound | None, house: HouseFormat, stretch: Stretch) -> tuple[str, ...]:
+def _sound_chains(sound: AudioTrack | None, house: HouseFormat, stretch: ItemRange) -> tuple[str, ...]:
     if sound is None:
         return ()
     pad = f"[{sound.input_index}:a:{sound.stream_index}]"
@@ -155,7 +160,7 @@ def _sound_chains(sound: Sound | None, house: HouseFormat, stretch: Stretch) -> 
     return (f"{pad}{','.join(steps)}[a]",)
 
 
-def _loudness(sound: Sound, house: HouseFormat, volume: float) -> list[str]:
+def _loudness(sound: AudioTrack, house: HouseFormat, volume: float) -> list[str]:
     factor = [f"volume={volume:.4f}"] if volume != 1.0 else []
     if sound.level is not None:
         return level_filters(sound.level)

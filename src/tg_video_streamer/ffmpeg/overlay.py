@@ -29,7 +29,7 @@ _COLOURS = "scale=out_color_matrix=bt709:out_range=tv,format=yuva420p"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OnTop:
+class OverlayInput:
     """The descriptors that a child inherits, each None where there is no such thing."""
 
     logo: int | None = None
@@ -49,7 +49,7 @@ class OnTop:
         return tuple(one for one in (self.logo, self.caption, self.clock) if one is not None)
 
 
-def overlay_inputs(on_top: OnTop) -> list[str]:
+def overlay_inputs(on_top: OverlayInput) -> list[str]:
     """Input options and `-i` of each picture, in the order in which `overlay_chains` counts them."""
     words = []
     for descriptor in (on_top.logo, on_top.caption):
@@ -58,7 +58,9 @@ def overlay_inputs(on_top: OnTop) -> list[str]:
     return words
 
 
-def overlay_chains(on_top: OnTop, house: HouseFormat, *, first_input: int, below: str, above: str) -> tuple[str, ...]:
+def overlay_chains(
+    on_top: OverlayInput, house: HouseFormat, *, first_input: int, below: str, above: str
+) -> tuple[str, ...]:
     """Filter chains from the label `below`, a picture of the house format whose first frame stands at 0, to `above`.
 
     `first_input`: the number of the first of `overlay_inputs` among the inputs of the command line.
@@ -77,7 +79,7 @@ def overlay_chains(on_top: OnTop, house: HouseFormat, *, first_input: int, below
     return tuple(chains)
 
 
-def overlay_trial(on_top: OnTop, house: HouseFormat, ffmpeg: Path) -> list[str]:
+def overlay_trial(on_top: OverlayInput, house: HouseFormat, ffmpeg: Path) -> list[str]:
     """A command line that ends with 0 where `ffmpeg` can do all of it."""
     picture = f"color=size={house.width}x{house.height}:rate={FRAMES_PER_SECOND}:duration=0.04"
     chains = overlay_chains(on_top, house, first_input=1, below="[0:v]", above="[v]")
@@ -111,7 +113,7 @@ def _caption(age_seconds: float) -> str:
     )
 
 
-def _clock(on_top: OnTop, house: HouseFormat) -> str:
+def _clock(on_top: OverlayInput, house: HouseFormat) -> str:
     if on_top.clock is None or on_top.font is None:
         return ""
     size, margin = round(house.height * _CLOCK_PART), _margin(house)

@@ -70,7 +70,7 @@ class Level:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sound:
+class AudioTrack:
     """The stream that the sound comes from."""
 
     input_index: int
@@ -93,11 +93,11 @@ class Sound:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class SourceFacts:
     """Everything that a command line needs to know of an item."""
 
     picture: Picture | None
-    sound: Sound | None
+    sound: AudioTrack | None
     duration_seconds: float | None
     """None for a live source, and where nobody knows."""
     live: bool = False

@@ -10,7 +10,7 @@ import structlog
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.ingest.encoder import LiveEncoder
-from tg_video_streamer.ingest.media import Announced, Part, announced, part_of
+from tg_video_streamer.ingest.media import Announced, MediaPart, announced, part_of
 from tg_video_streamer.rtmp.chunks import Message, MessageKind
 from tg_video_streamer.rtmp.flv import AUDIO, FILE_HEADER, SILENT_FILE_HEADER, VIDEO, file_tag
 
@@ -41,7 +41,7 @@ class Arrival:
         self._clock = clock
         self._start = start
         self._encoder: LiveEncoder | None = None
-        self._headers: dict[Part, bytes] = {}
+        self._headers: dict[MediaPart, bytes] = {}
         self._base = 0
         self._last: int | None = None
         self._failures = 0
@@ -62,12 +62,12 @@ class Arrival:
             self.announced = announced(message.payload) or self.announced
             return False
         part = part_of(message)
-        if part is Part.NOTHING:
+        if part is MediaPart.NOTHING:
             return False
         self._count(len(message.payload))
         if self.ignored:
             return True
-        if part in {Part.PICTURE_HEADER, Part.SOUND_HEADER}:
+        if part in {MediaPart.PICTURE_HEADER, MediaPart.SOUND_HEADER}:
             if self._headers.get(part) != message.payload:
                 self._headers[part] = message.payload
                 self._end_run()
@@ -76,7 +76,7 @@ class Arrival:
             log.info("the times of the live stream jump: it begins anew with its next keyframe")
             self._end_run()
         self._last = message.milliseconds
-        if part is Part.KEYFRAME:
+        if part is MediaPart.KEYFRAME:
             self._begin_run(message.milliseconds)
         self._write(message)
         return True
@@ -105,7 +105,7 @@ class Arrival:
 
     def _begin_run(self, milliseconds: int) -> None:
         """Start an encoder at a keyframe where there is none, unless the last ones failed just now."""
-        picture, sound = self._headers.get(Part.PICTURE_HEADER), self._headers.get(Part.SOUND_HEADER)
+        picture, sound = self._headers.get(MediaPart.PICTURE_HEADER), self._headers.get(MediaPart.SOUND_HEADER)
         now = self._clock.monotonic()
         if self._encoder is not None and self._encoder.over:
             self._failures += 1

@@ -10,23 +10,23 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
-from tg_video_streamer.events import Rung
-from tg_video_streamer.feed.attempt import Setting, read_child
-from tg_video_streamer.feed.attempt_bounds import Place
+from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.feed.attempt import FeedContext, read_child
+from tg_video_streamer.feed.attempt_bounds import StartPoint
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.feed.overlay.overlay import Chosen, OverlayFiles, no_overlay
+from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, OverlayFiles, no_overlay
 from tg_video_streamer.feed.picture_faults import FaultWatch
 from tg_video_streamer.feed.pipes import Pipes
 from tg_video_streamer.ffmpeg.command import feed_command
-from tg_video_streamer.ffmpeg.filters import Stretch
+from tg_video_streamer.ffmpeg.filters import ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.inputs import live_input
-from tg_video_streamer.ffmpeg.overlay import OnTop
-from tg_video_streamer.ffmpeg.source import Picture, Sound, Source
+from tg_video_streamer.ffmpeg.overlay import OverlayInput
+from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
 from tg_video_streamer.ingest.media import Announced
 from tg_video_streamer.ingest.pipe import ChildPipe
 from tg_video_streamer.media import CodecHeaders, Packet
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class EncoderParts:
     """The programme's."""
     ffmpeg: Path
     clock: Clock
-    overlay: Chosen = no_overlay
+    overlay: ChooseOverlay = no_overlay
     """What the picture wears; a title it has none."""
 
 
@@ -92,7 +92,7 @@ class LiveSource:
 class LiveEncoder:
     """Belongs to the event loop; `run` lasts until all that was written has come out, or the child has failed."""
 
-    def __init__(self, parts: EncoderParts, source: Source, *, offer: Callable[[Showing], None]) -> None:
+    def __init__(self, parts: EncoderParts, source: SourceFacts, *, offer: Callable[[AirSource], None]) -> None:
         """`offer` gets a showing each time there is enough to go on air; after it came off again, it is a new one."""
         self._parts = parts
         self._source = source
@@ -107,7 +107,7 @@ class LiveEncoder:
         """Why the child failed."""
         self.over = False
         """`run` has ended: what is held is all there will be."""
-        self.showing: Showing | None = None
+        self.showing: AirSource | None = None
         """What was offered, or is on air."""
 
     def write(self, data: bytes) -> None:
@@ -140,7 +140,7 @@ class LiveEncoder:
     async def run(self) -> None:
         """Encode until the end of what is written; `error` says how it failed. Cancelling kills the child."""
         parts = self._parts
-        setting = Setting(
+        setting = FeedContext(
             house=parts.house,
             headers=parts.headers,
             ffmpeg=parts.ffmpeg,
@@ -159,7 +159,7 @@ class LiveEncoder:
                     setting,
                     self._command(files.on_top),
                     self._source,
-                    Place(item_start_seconds=0.0),
+                    StartPoint(item_start_seconds=0.0),
                     pipes,
                     on_top=files.on_top,
                     on_line=FaultWatch().take,
@@ -176,14 +176,14 @@ class LiveEncoder:
             self._buffer.finish()
             self.over = True
 
-    def _command(self, on_top: OnTop | None) -> list[str]:
+    def _command(self, on_top: OverlayInput | None) -> list[str]:
         parts = self._parts
         return feed_command(
             parts.ffmpeg,
             [live_input()],
             source=self._source,
             house=parts.house,
-            stretch=Stretch(),
+            stretch=ItemRange(),
             on_top=on_top,
             hurried=True,
         )
@@ -194,7 +194,7 @@ class LiveEncoder:
         if self.showing is not None or self.finishing or not buffer.drop_to_keyframe() or buffer.seconds < lead:
             return
         source = LiveSource(buffer, limit_seconds=lead + SPARE_SECONDS)
-        self.showing = Showing(source=source, rung=Rung.LIVE, title=TITLE, outcome=self._outcome)
+        self.showing = AirSource(source=source, rung=SourceLevel.LIVE, title=TITLE, outcome=self._outcome)
         self._offer(self.showing)
 
     def _outcome(self) -> str:
@@ -203,7 +203,7 @@ class LiveEncoder:
         return "live_ended" if self.over or self.finishing else "live_stalled"
 
 
-def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> Source:
+def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> SourceFacts:
     """What the filters need to know of a stream of which only a little is announced; its pictures say the rest."""
     picture = Picture(
         input_index=0,
@@ -217,7 +217,7 @@ def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> Source:
         matrix="auto",
     )
     # As loud as it comes, but limited: to measure its loudness would hold it back by three seconds.
-    heard = Sound(
+    heard = AudioTrack(
         input_index=0,
         stream_index=0,
         codec="aac",
@@ -225,4 +225,6 @@ def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> Source:
         sample_rate=48000,
         loudness_lufs=house.loudness_lufs,
     )
-    return Source(picture=picture, sound=heard if sound else None, duration_seconds=None, live=True, container="flv")
+    return SourceFacts(
+        picture=picture, sound=heard if sound else None, duration_seconds=None, live=True, container="flv"
+    )

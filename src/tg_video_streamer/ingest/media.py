@@ -24,7 +24,7 @@ _CODECS = {b"hvc1": "HEVC", b"av01": "AV1", b"vp09": "VP9", b"vvc1": "VVC"}
 _REMEDY = "set the encoder to H.264 (x264, NVENC H.264 …) with AAC sound"
 
 
-class Part(StrEnum):
+class MediaPart(StrEnum):
     """What one message is good for."""
 
     PICTURE_HEADER = "picture_header"
@@ -44,40 +44,40 @@ class Announced:
     frames_per_second: float = 0.0
 
 
-def part_of(message: Message) -> Part:
+def part_of(message: Message) -> MediaPart:
     """What `message` is. Raises PublisherRefused for a codec that is not taken."""
     payload = message.payload
     if len(payload) < 2:
-        return Part.NOTHING
+        return MediaPart.NOTHING
     if message.kind == MessageKind.VIDEO:
         return _picture(payload)
     if message.kind == MessageKind.AUDIO:
         return _sound(payload)
-    return Part.NOTHING
+    return MediaPart.NOTHING
 
 
-def _picture(payload: bytes) -> Part:
+def _picture(payload: bytes) -> MediaPart:
     if payload[0] & _ENHANCED_PICTURE:
         codec = _CODECS.get(payload[1:5], "a codec of Enhanced RTMP")
         raise PublisherRefused(f"the live stream's picture is {codec}, which is not taken", why="codec", remedy=_REMEDY)
     frame, codec_number = payload[0] >> 4, payload[0] & 0x0F
     if frame == _COMMAND_FRAME:
-        return Part.NOTHING
+        return MediaPart.NOTHING
     if codec_number != _AVC:
         raise PublisherRefused("the live stream's picture is not H.264", why="codec", remedy=_REMEDY)
     if payload[1] == 0:
-        return Part.PICTURE_HEADER
+        return MediaPart.PICTURE_HEADER
     if payload[1] != 1:
-        return Part.NOTHING
-    return Part.KEYFRAME if frame == _KEYFRAME else Part.PICTURE
+        return MediaPart.NOTHING
+    return MediaPart.KEYFRAME if frame == _KEYFRAME else MediaPart.PICTURE
 
 
-def _sound(payload: bytes) -> Part:
+def _sound(payload: bytes) -> MediaPart:
     codec = payload[0] >> 4
     if codec != _AAC:
         what = "a codec of Enhanced RTMP" if codec == _ENHANCED_SOUND else "not AAC"
         raise PublisherRefused(f"the live stream's sound is {what}, which is not taken", why="codec", remedy=_REMEDY)
-    return Part.SOUND_HEADER if payload[1] == 0 else Part.SOUND
+    return MediaPart.SOUND_HEADER if payload[1] == 0 else MediaPart.SOUND
 
 
 def announced(payload: bytes) -> Announced | None:

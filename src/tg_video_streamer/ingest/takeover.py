@@ -15,7 +15,7 @@ from tg_video_streamer.ingest.encoder import EncoderParts, LiveEncoder, source_o
 from tg_video_streamer.ingest.media import Announced
 from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
 from tg_video_streamer.playout.playout import Change
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 from tg_video_streamer.state_machine import StateMachine
 
 log = structlog.get_logger(__name__)
@@ -43,8 +43,8 @@ class Takeover:
         parts: EncoderParts,
         *,
         key: str,
-        offer: Callable[[Showing], None],
-        withdraw: Callable[[Showing], bool],
+        offer: Callable[[AirSource], None],
+        withdraw: Callable[[AirSource], bool],
     ) -> None:
         """`key` is what a publisher must show; `offer` and `withdraw` are the playout's."""
         self._parts = parts
@@ -109,7 +109,7 @@ class Takeover:
         log.info("the live stream has ended", reason=reason)
         self._settle()
 
-    def heard(self, change: Change, showing: Showing, reason: str) -> None:
+    def heard(self, change: Change, showing: AirSource, reason: str) -> None:
         """The playout's word on a live stream, brought into this thread by whoever connects the two."""
         encoder = next((one for one in self._encoders if one.showing is showing), None)
         if change is Change.WENT_ON:

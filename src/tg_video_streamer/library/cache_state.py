@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from tg_video_streamer.library import pruning
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.index import Index
 from tg_video_streamer.library.pruning import Pruned
 from tg_video_streamer.library.sidecar import Record
@@ -32,7 +32,7 @@ class Trouble:
     """The next item would have the same fate, so people are told."""
 
 
-class Shelf:
+class CacheState:
     """Thread-safe; nothing here raises. What is wrong is told in the log once, until it works again, and is in `problem`."""
 
     def __init__(self, folder: Path, *, max_bytes: int, floor_bytes: int) -> None:
@@ -121,7 +121,7 @@ class Shelf:
             return Trouble(what="it is larger than what may be removed for it", of_disk=False)
         return self._room(size)
 
-    def put(self, record: Record) -> Copy | None:
+    def put(self, record: Record) -> CachedEncode | None:
         """The copy is whole and in its place: list it; None where it cannot be listed now, and is found at the next start."""
         copy = self._try("writing", lambda: self.index.add(record), None)
         if copy is not None and self._disk_problem:
@@ -187,7 +187,7 @@ class Shelf:
                 self._folder, self._copies(), needed=needed, wanted=self._wanted, unlist=self._unlist
             )
 
-    def _copies(self) -> list[Copy]:
+    def _copies(self) -> list[CachedEncode]:
         return self.ask(self.index.copies, [])
 
     def _unlist(self, key: str) -> None:

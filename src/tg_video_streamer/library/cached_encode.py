@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tg_video_streamer.errors import CopyDamaged
+from tg_video_streamer.errors import CachedEncodeDamaged
 from tg_video_streamer.library import locks
 from tg_video_streamer.library.files import read_sidecar
 from tg_video_streamer.library.sidecar import Gop, Sidecar
@@ -31,7 +31,7 @@ _KEYFRAME = flv.KEYFRAME_HEAD[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Copy:
+class CachedEncode:
     """A finished encode of one item, as the index knows it."""
 
     key: str
@@ -52,26 +52,26 @@ class Copy:
         """How long it plays."""
         return self.frames / FRAMES_PER_SECOND
 
-    def open(self) -> CopyReader:
-        """Lock it against pruning and read its table; raises CopyDamaged where it is gone or not whole."""
-        return CopyReader(self)
+    def open(self) -> CachedEncodeReader:
+        """Lock it against pruning and read its table; raises CachedEncodeDamaged where it is gone or not whole."""
+        return CachedEncodeReader(self)
 
 
-class CopyReader:
+class CachedEncodeReader:
     """A copy that is open, and so is not pruned by anybody; close it. Not thread-safe."""
 
-    def __init__(self, copy: Copy) -> None:
-        """Raises CopyDamaged."""
+    def __init__(self, copy: CachedEncode) -> None:
+        """Raises CachedEncodeDamaged."""
         self._name = copy.path.name
         try:
             self._descriptor = os.open(copy.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise CopyDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
+            raise CachedEncodeDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
         try:
             sidecar = self._check(copy)
         except OSError as error:
             self.close()
-            raise CopyDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
+            raise CachedEncodeDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
         except BaseException:
             self.close()
             raise
@@ -88,14 +88,14 @@ class CopyReader:
         return max(0, bisect_right(self._firsts, frame) - 1)
 
     def read(self, gop: int) -> list[Packet]:
-        """The packets of one GOP in the order in which they were kept; raises CopyDamaged."""
+        """The packets of one GOP in the order in which they were kept; raises CachedEncodeDamaged."""
         entry = self.gops[gop]
         try:
             data = os.pread(self._descriptor, entry.length, entry.offset)
         except OSError as error:
-            raise CopyDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
+            raise CachedEncodeDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
         if len(data) != entry.length or zlib.crc32(data) != entry.crc32:
-            raise CopyDamaged(f"the kept copy {self._name} is damaged in its GOP {gop}")
+            raise CachedEncodeDamaged(f"the kept copy {self._name} is damaged in its GOP {gop}")
         return _packets(data, entry.first_frame)
 
     def close(self) -> None:
@@ -112,16 +112,16 @@ class CopyReader:
     ) -> None:
         self.close()
 
-    def _check(self, copy: Copy) -> Sidecar:
+    def _check(self, copy: CachedEncode) -> Sidecar:
         if not locks.lock_shared(self._descriptor) or not locks.is_linked(self._descriptor):
-            raise CopyDamaged(f"the kept copy {self._name} is being removed")
+            raise CachedEncodeDamaged(f"the kept copy {self._name} is being removed")
         sidecar = read_sidecar(copy.path.parent, copy.key)
         size = os.fstat(self._descriptor).st_size
         if size != sidecar.record.bytes:
-            raise CopyDamaged(f"the kept copy {self._name} has {size} bytes instead of {sidecar.record.bytes}")
+            raise CachedEncodeDamaged(f"the kept copy {self._name} has {size} bytes instead of {sidecar.record.bytes}")
         head = os.pread(self._descriptor, sidecar.head_bytes, 0)
         if zlib.crc32(head) != sidecar.head_crc32:
-            raise CopyDamaged(f"the kept copy {self._name} is damaged in its head")
+            raise CachedEncodeDamaged(f"the kept copy {self._name} is damaged in its head")
         return sidecar
 
 

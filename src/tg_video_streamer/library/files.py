@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.errors import CopyDamaged, CopyOfLaterVersion
+from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVersion
 from tg_video_streamer.library import locks
 from tg_video_streamer.library.sidecar import Record, Sidecar, load_sidecar
 
@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
+class FolderListing:
     """What lies in the folder at one moment."""
 
     media: frozenset[str]
@@ -52,19 +52,19 @@ def sidecar_path(folder: Path, key: str) -> Path:
 
 
 def read_sidecar(folder: Path, key: str) -> Sidecar:
-    """The sidecar of the copy `key`; raises CopyDamaged where there is none that is whole."""
+    """The sidecar of the copy `key`; raises CachedEncodeDamaged where there is none that is whole."""
     path = sidecar_path(folder, key)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CopyDamaged(f"the sidecar {path.name} of a kept copy cannot be read: {error.strerror}") from error
+        raise CachedEncodeDamaged(f"the sidecar {path.name} of a kept copy cannot be read: {error.strerror}") from error
     sidecar = load_sidecar(content)
     if sidecar.record.key != key:
-        raise CopyDamaged(f"the sidecar {path.name} belongs to another copy")
+        raise CachedEncodeDamaged(f"the sidecar {path.name} belongs to another copy")
     return sidecar
 
 
-def list_folder(folder: Path) -> Listing:
+def list_folder(folder: Path) -> FolderListing:
     """Raises OSError."""
     found: dict[str, set[str]] = {"flv": set(), "json": set()}
     parts = []
@@ -76,7 +76,7 @@ def list_folder(folder: Path) -> Listing:
                 parts.append(entry.name)
             else:
                 found[name[2]].add(name[1])
-    return Listing(media=frozenset(found["flv"]), sidecars=frozenset(found["json"]), parts=tuple(parts))
+    return FolderListing(media=frozenset(found["flv"]), sidecars=frozenset(found["json"]), parts=tuple(parts))
 
 
 def records(folder: Path, keys: frozenset[str]) -> Iterator[Record]:
@@ -84,9 +84,9 @@ def records(folder: Path, keys: frozenset[str]) -> Iterator[Record]:
     for key in sorted(keys):
         try:
             record = _record(folder, key)
-        except CopyOfLaterVersion as error:
+        except CachedEncodeOfLaterVersion as error:
             _log.info("a kept copy is left alone", copy=key, why=error.what)
-        except (CopyDamaged, FileNotFoundError) as error:
+        except (CachedEncodeDamaged, FileNotFoundError) as error:
             _log.warning("a kept copy is damaged and removed", copy=key, why=str(error))
             with contextlib.suppress(OSError):  # on a read-only disk it stays, and is not listed
                 remove(folder, key)
@@ -95,11 +95,11 @@ def records(folder: Path, keys: frozenset[str]) -> Iterator[Record]:
 
 
 def _record(folder: Path, key: str) -> Record:
-    """Raises CopyDamaged, and OSError where there are no packets."""
+    """Raises CachedEncodeDamaged, and OSError where there are no packets."""
     record = read_sidecar(folder, key).record
     size = media_path(folder, key).stat().st_size
     if size != record.bytes:
-        raise CopyDamaged(f"a kept copy has {size} bytes instead of {record.bytes}")
+        raise CachedEncodeDamaged(f"a kept copy has {size} bytes instead of {record.bytes}")
     return record
 
 
@@ -107,7 +107,7 @@ def is_whole(folder: Path, key: str) -> bool:
     """Whether the copy is there, as far as can be told without reading its packets."""
     try:
         _record(folder, key)
-    except (CopyDamaged, OSError):
+    except (CachedEncodeDamaged, OSError):
         return False
     return True
 

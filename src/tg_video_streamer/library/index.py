@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from tg_video_streamer.library import files, locks
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.index_file import IndexFile
 from tg_video_streamer.library.sidecar import Record
 
@@ -45,7 +45,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class IndexedSource:
     """What an item's source last answered."""
 
     source_id: str
@@ -91,12 +91,12 @@ class Index:
         """Why it is only in memory, to be lost at the end; empty where it is on the disk."""
         return self._file.in_memory
 
-    def find(self, key: str) -> Copy | None:
+    def find(self, key: str) -> CachedEncode | None:
         """The copy with this key."""
         rows = self._rows(f"SELECT {_COPY} FROM copies WHERE key = ?", (key,))  # noqa: S608 - see _COPY
         return rows[0] if rows else None
 
-    def copies(self) -> list[Copy]:
+    def copies(self) -> list[CachedEncode]:
         """All of them, the least recently played first."""
         return self._rows(f"SELECT {_COPY} FROM copies ORDER BY turn", ())  # noqa: S608 - see _COPY
 
@@ -108,7 +108,7 @@ class Index:
         """How many copies there are."""
         return int(self._run(lambda db: db.execute("SELECT COUNT(*) FROM copies").fetchone()[0]))
 
-    def add(self, record: Record) -> Copy:
+    def add(self, record: Record) -> CachedEncode:
         """List a copy; the one that is listed already stays as it is."""
         self._run(lambda db: _add(db, [record]))
         copy = self.find(record.key)
@@ -129,7 +129,7 @@ class Index:
             )
         )
 
-    def source(self, item_key: str) -> Source | None:
+    def source(self, item_key: str) -> IndexedSource | None:
         """What the source of this item last answered."""
         row = self._run(
             lambda db: db.execute(
@@ -140,11 +140,11 @@ class Index:
         if row is None:
             return None
         source_id, title, duration, checked, gone = row
-        return Source(
+        return IndexedSource(
             source_id=source_id, title=title, duration_seconds=duration, checked_wall=checked, gone_reason=gone
         )
 
-    def answered(self, item_key: str, source: Source) -> None:
+    def answered(self, item_key: str, source: IndexedSource) -> None:
         """The source answered."""
         row = _source_row(item_key, source.source_id, source.title, source.duration_seconds, source.checked_wall)
         self._run(lambda db: db.execute(_ANSWERED + _REPLACE, row))
@@ -154,14 +154,14 @@ class Index:
         update = "UPDATE sources SET gone_reason = CAST(? AS TEXT), checked_wall = ? WHERE item_key = ?"
         self._run(lambda db: db.execute(update, (_raw(reason), checked_wall, item_key)))
 
-    def _rows(self, query: str, values: tuple[str, ...]) -> list[Copy]:
+    def _rows(self, query: str, values: tuple[str, ...]) -> list[CachedEncode]:
         return self._run(lambda db: [self._copy(row) for row in db.execute(query, values)])
 
-    def _copy(self, row: tuple[Any, ...]) -> Copy:
+    def _copy(self, row: tuple[Any, ...]) -> CachedEncode:
         key, item_key, source_id, title, duration, frames, size, created, played, plays = row
         if not isinstance(key, str) or not isinstance(frames, int) or not isinstance(size, int):
             raise sqlite3.DatabaseError("a row that was never written")
-        return Copy(
+        return CachedEncode(
             key=key,
             item_key=item_key,
             source_id=source_id,

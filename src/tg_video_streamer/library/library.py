@@ -17,15 +17,15 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import LibraryError
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library import files, locks
-from tg_video_streamer.library.cache_state import Shelf, Trouble
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cache_state import CacheState, Trouble
+from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.folder_check import network_file_system
-from tg_video_streamer.library.index import Source
+from tg_video_streamer.library.index import IndexedSource
 from tg_video_streamer.library.key import copy_key
 from tg_video_streamer.library.pruning import Pruned
 from tg_video_streamer.library.sidecar import Record
 from tg_video_streamer.library.verifying import Verified, verify
-from tg_video_streamer.library.writer import CopyWriter
+from tg_video_streamer.library.writer import CacheWriter
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 
@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 class Remembered:
     """A copy of an item, found without asking its source."""
 
-    copy: Copy
+    copy: CachedEncode
     title: str
     duration_seconds: float | None
     checked_wall: float
@@ -78,7 +78,7 @@ class Library:
         self._headers = headers
         self._clock = clock
         self.keep_removed = keep_removed
-        self._shelf = Shelf(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
+        self._shelf = CacheState(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
         self._lock = threading.Lock()
         self._refused = "it is not open"
 
@@ -102,7 +102,7 @@ class Library:
         """Why nothing is kept or found now; empty where all is well."""
         return self._refused or self._shelf.problem
 
-    def copy_of(self, item: Item, source_id: str, *, logo: str = "") -> Copy | None:
+    def copy_of(self, item: Item, source_id: str, *, logo: str = "") -> CachedEncode | None:
         """The copy of what the source is now. `logo`, here and below: a digest of the logo that it shows, or nothing."""
         return self._find(self._key(item, source_id, logo))
 
@@ -122,7 +122,7 @@ class Library:
 
     def answered(self, item: Item, source_id: str, *, title: str, duration_seconds: float | None) -> None:
         """The source answered now; if it was gone, it is back."""
-        source = Source(
+        source = IndexedSource(
             source_id=source_id,
             title=title,
             duration_seconds=duration_seconds,
@@ -139,7 +139,7 @@ class Library:
         """Whether it may stand in for its source: in an outage, and else only where the operator keeps what is removed."""
         return self.keep_removed or not remembered.gone_reason
 
-    def begin(self, item: Item, source_id: str, title: str, *, logo: str = "") -> CopyWriter | None:
+    def begin(self, item: Item, source_id: str, title: str, *, logo: str = "") -> CacheWriter | None:
         """Start to keep an item; None where it is kept or being kept already, or nothing can be kept now."""
         key = self._key(item, source_id, logo)
         if not self._on or self._is_listed(key):
@@ -166,7 +166,7 @@ class Library:
                 if files.is_being_written(self.folder, key):
                     self._shelf.ended(key)
                     return None
-                return CopyWriter(self.folder, record, house=self._house, headers=self._headers, shelf=self._shelf)
+                return CacheWriter(self.folder, record, house=self._house, headers=self._headers, shelf=self._shelf)
         except OSError as error:
             self._shelf.ended(key, Trouble(what=f"no file can be made: {error.strerror}", of_disk=True))
             return None
@@ -179,7 +179,7 @@ class Library:
         except OSError:
             return False
 
-    def played(self, copy: Copy) -> None:
+    def played(self, copy: CachedEncode) -> None:
         """It is being played: the last to be pruned."""
         with self._lock:
             self.hits += 1
@@ -190,7 +190,7 @@ class Library:
         with self._lock:
             self.misses += 1
 
-    def drop(self, copy: Copy, why: str) -> None:
+    def drop(self, copy: CachedEncode, why: str) -> None:
         """Remove a copy that is not whole, whoever reads it."""
         _log.warning("a kept copy is dropped", key=copy.item_key, title=copy.title, why=why)
         self._shelf.write(lambda: self._shelf.index.remove(copy.key))
@@ -204,11 +204,11 @@ class Library:
         """Remove the least recently played until both limits are kept; never what is open, nor the keys `wanted` (next)."""
         return self._shelf.prune(wanted)
 
-    def verify(self, *, progress: Callable[[Copy], None] | None = None) -> Verified:
+    def verify(self, *, progress: Callable[[CachedEncode], None] | None = None) -> Verified:
         """Read every copy whole and drop those that are damaged; `progress` is told of each when it was read."""
         return verify(self.copies(), listed=self._is_listed, drop=self.drop, progress=progress)
 
-    def copies(self) -> list[Copy]:
+    def copies(self) -> list[CachedEncode]:
         """All copies, the least recently played first."""
         return self._shelf.ask(self._shelf.index.copies, [])
 
@@ -225,7 +225,7 @@ class Library:
     def _key(self, item: Item, source_id: str, logo: str) -> str:
         return copy_key(item=item, source_id=source_id, house=self._house, headers=self._headers, logo=logo)
 
-    def _find(self, key: str) -> Copy | None:
+    def _find(self, key: str) -> CachedEncode | None:
         return self._shelf.ask(lambda: self._shelf.index.find(key), None)
 
     def _is_listed(self, key: str) -> bool:

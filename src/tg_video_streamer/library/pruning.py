@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.library import files, locks
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.library.cached_encode import CachedEncode
 
 _PATIENCE_SECONDS = 2.0
 
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 class Pruned:
     """What was removed, and what should have been removed too but is on air, next, or held by another channel."""
 
-    copies: tuple[Copy, ...] = ()
+    copies: tuple[CachedEncode, ...] = ()
     bytes: int = 0
     short_bytes: int = 0
 
@@ -38,13 +38,13 @@ def shortage(*, kept: int, coming: int, free: int, max_bytes: int, floor_bytes: 
 
 
 def remove_oldest(
-    folder: Path, copies: Iterable[Copy], *, needed: int, wanted: Collection[str], unlist: Callable[[str], None]
+    folder: Path, copies: Iterable[CachedEncode], *, needed: int, wanted: Collection[str], unlist: Callable[[str], None]
 ) -> Pruned:
     """Remove copies in the order given until `needed` bytes are free. Raises OSError, and what `unlist` raises.
 
     What was removed is added up and not measured: file systems may take their time to give it free.
     """
-    removed: list[Copy] = []
+    removed: list[CachedEncode] = []
     freed = 0
     for copy in copies:
         if freed >= needed:

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from tg_video_streamer.errors import CopyDamaged, CopyOfLaterVersion
+from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVersion
 
 VERSION = 1
 """Of the form of both files; part of every key, so that two versions never fight over one."""
@@ -92,19 +92,19 @@ def dump_sidecar(sidecar: Sidecar) -> bytes:
 
 
 def load_sidecar(content: bytes) -> Sidecar:
-    """What `dump_sidecar` made; raises CopyDamaged for anything else."""
+    """What `dump_sidecar` made; raises CachedEncodeDamaged for anything else."""
     beginning = _BEGINNING.match(content)
     if beginning is None or zlib.crc32(content[beginning.end() :]) != int(beginning[1], 16):
-        raise CopyDamaged("the sidecar of a kept copy is damaged")
+        raise CachedEncodeDamaged("the sidecar of a kept copy is damaged")
     try:
         return _sidecar(json.loads(content))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CopyDamaged("the sidecar of a kept copy is not what was written") from error
+        raise CachedEncodeDamaged("the sidecar of a kept copy is not what was written") from error
 
 
 def _sidecar(value: dict[str, Any]) -> Sidecar:
     if value["version"] > VERSION:
-        raise CopyOfLaterVersion("a kept copy was written by a later version of this program")
+        raise CachedEncodeOfLaterVersion("a kept copy was written by a later version of this program")
     frames = int(value["frames"])
     rows = value["gops"]
     ends = [row[0] for row in rows[1:]] + [frames]

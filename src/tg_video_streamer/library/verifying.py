@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tg_video_streamer.errors import CopyDamaged
-from tg_video_streamer.library.cached_encode import Copy
+from tg_video_streamer.errors import CachedEncodeDamaged
+from tg_video_streamer.library.cached_encode import CachedEncode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,16 +17,16 @@ class Verified:
     """How many copies are what was written."""
     bytes: int
     """Of those."""
-    damaged: tuple[Copy, ...] = ()
+    damaged: tuple[CachedEncode, ...] = ()
     """They were dropped."""
 
 
 def verify(
-    copies: Iterable[Copy],
+    copies: Iterable[CachedEncode],
     *,
     listed: Callable[[str], bool],
-    drop: Callable[[Copy, str], None],
-    progress: Callable[[Copy], None] | None,
+    drop: Callable[[CachedEncode, str], None],
+    progress: Callable[[CachedEncode], None] | None,
 ) -> Verified:
     """Read each GOP of each copy; what another channel prunes meanwhile is neither whole nor damaged."""
     whole = size = 0
@@ -36,7 +36,7 @@ def verify(
             with copy.open() as reader:
                 for gop in range(len(reader.gops)):
                     reader.read(gop)
-        except CopyDamaged as error:
+        except CachedEncodeDamaged as error:
             if listed(copy.key):
                 damaged.append(copy)
                 drop(copy, str(error))

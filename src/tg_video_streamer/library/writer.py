@@ -13,11 +13,11 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.errors import CopyDamaged
+from tg_video_streamer.errors import CachedEncodeDamaged
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library import locks
-from tg_video_streamer.library.cache_state import Shelf, Trouble
-from tg_video_streamer.library.cached_encode import ZERO_MILLISECONDS, Copy
+from tg_video_streamer.library.cache_state import CacheState, Trouble
+from tg_video_streamer.library.cached_encode import ZERO_MILLISECONDS, CachedEncode
 from tg_video_streamer.library.files import (
     PART,
     SIDECAR_PART,
@@ -41,14 +41,14 @@ _PATIENCE_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
 
 
-class CopyWriter:
+class CacheWriter:
     """Takes the packets of one item from its first frame on; nothing is kept but by `commit`.
 
     One thread adds; another may commit or abandon once the adding has ended.
     """
 
     def __init__(
-        self, folder: Path, record: Record, *, house: HouseFormat, headers: CodecHeaders, shelf: Shelf
+        self, folder: Path, record: Record, *, house: HouseFormat, headers: CodecHeaders, shelf: CacheState
     ) -> None:
         """`record`: what is known before; raises OSError where no file can be made."""
         self._folder = folder
@@ -87,7 +87,7 @@ class CopyWriter:
             if trouble is not None:
                 self._fail(trouble)
 
-    def commit(self, *, faults: Sequence[FaultSpan] = ()) -> Copy | None:
+    def commit(self, *, faults: Sequence[FaultSpan] = ()) -> CachedEncode | None:
         """Put the copy in its place, whole and synced, and list it; None where it cannot be. Blocks; never raises.
 
         `faults`: what was found wrong with it.
@@ -181,7 +181,7 @@ class CopyWriter:
         self._head_bytes, self._head_crc32 = self._written, self._gop_crc32
         self._gop_offset, self._gop_crc32 = self._written, 0
 
-    def _commit(self, faults: tuple[FaultSpan, ...]) -> Copy | None:
+    def _commit(self, faults: tuple[FaultSpan, ...]) -> CachedEncode | None:
         self._end_gop()
         if (trouble := self._shelf.room_to_keep(self._written)) is not None:
             self._fail(trouble)
@@ -239,7 +239,7 @@ def _as_kept(folder: Path, record: Record) -> Record:
     """The record of the copy that stands there now: ours, or what another process kept in the meantime."""
     try:
         return read_sidecar(folder, record.key).record
-    except CopyDamaged:
+    except CachedEncodeDamaged:
         return record
 
 

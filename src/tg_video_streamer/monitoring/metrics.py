@@ -18,14 +18,14 @@ from prometheus_client.registry import Collector
 
 from tg_video_streamer.control.status import LiveStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.events import (
-    CameOff,
     Event,
     EventBus,
     OutputChanged,
     PictureFault,
-    Rung,
+    SegmentEnded,
+    SegmentStarted,
     SourceFailed,
-    WentOn,
+    SourceLevel,
 )
 from tg_video_streamer.ingest.state import LiveState
 from tg_video_streamer.library.library import Library
@@ -77,9 +77,9 @@ class Metrics(Collector):
         self._failures: Counter[tuple[str, str]] = Counter()
         self._faults: Counter[str] = Counter()
         self._fault_active: set[str] = set()
-        self._rung: Rung | None = None
-        self._finished_seconds = dict.fromkeys(Rung, 0.0)
-        self._shown_seconds = dict.fromkeys(Rung, 0.0)
+        self._rung: SourceLevel | None = None
+        self._finished_seconds = dict.fromkeys(SourceLevel, 0.0)
+        self._shown_seconds = dict.fromkeys(SourceLevel, 0.0)
         self._last_error_wall = 0.0
         self._ytdlp_version = ""
         self._ytdlp_updates: dict[str, int] = {}
@@ -104,11 +104,11 @@ class Metrics(Collector):
     def on_event(self, event: Event) -> None:
         """Count one event; returns at once."""
         match event:
-            case WentOn():
+            case SegmentStarted():
                 self._rung = event.rung
                 self._plays += event.counts
                 self._splices[self._words.label(event.reason)] += 1
-            case CameOff():
+            case SegmentEnded():
                 self._rung = None
                 self._finished_seconds[event.rung] += event.seconds
             case SourceFailed():
@@ -150,7 +150,7 @@ class Metrics(Collector):
         if self._library is not None:
             yield from _kept(self._library)
 
-    def _seconds(self, program_seconds: float) -> dict[Rung, float]:
+    def _seconds(self, program_seconds: float) -> dict[SourceLevel, float]:
         """Seconds on air by rung: finished stretches by their events, and what is over belongs to the one on air."""
         seconds = dict(self._finished_seconds)
         if self._rung is not None:

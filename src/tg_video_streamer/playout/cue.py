@@ -9,7 +9,7 @@ from tg_video_streamer.media import FRAMES_PER_SECOND
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Beginning:
+class CueTime:
     """Not before `wall`, in seconds since 1970; where it `cuts`, at that frame, whatever is on air."""
 
     wall: float
@@ -17,19 +17,19 @@ class Beginning:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Appointment:
+class Cue:
     """The same in frames since the programme began."""
 
     frame: int
     cuts: bool
 
 
-Beginnings = Callable[[str], Beginning | None]
+Beginnings = Callable[[str], CueTime | None]
 """By an item's key; None: in its turn. Asked in the playout's thread."""
 
 
-def appointment(begins: Beginning | None, *, wall: float, programme_seconds: float) -> Appointment | None:
+def appointment(begins: CueTime | None, *, wall: float, programme_seconds: float) -> Cue | None:
     """The frame that is nearest to the time; `wall` and `programme_seconds` are the same moment on both clocks."""
     if begins is None:
         return None
-    return Appointment(frame=round((programme_seconds + begins.wall - wall) * FRAMES_PER_SECOND), cuts=begins.cuts)
+    return Cue(frame=round((programme_seconds + begins.wall - wall) * FRAMES_PER_SECOND), cuts=begins.cuts)

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tg_video_streamer.errors import FeedError
-from tg_video_streamer.events import Rung
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.media import Packet, Stamped
-from tg_video_streamer.playout.cue import Appointment
-from tg_video_streamer.playout.segment import Stretch
+from tg_video_streamer.playout.cue import Cue
+from tg_video_streamer.playout.segment import Segment
 from tg_video_streamer.playout.slate import Slate, SlateReason
-from tg_video_streamer.playout.source import Showing, SlateSource
-from tg_video_streamer.playout.timeline import Position
+from tg_video_streamer.playout.source import AirSource, SlateSource
+from tg_video_streamer.playout.timeline import GridPosition
 
 REJOIN_SECONDS = 2.0
 """An item that ran dry comes back once it holds this much, lest it runs dry again at once."""
@@ -26,8 +26,8 @@ REJOIN_SECONDS = 2.0
 class Cut:
     """One change on air: what left (None at the very start) and what came."""
 
-    left: Stretch | None
-    came: Stretch
+    left: Segment | None
+    came: Segment
     reason: str
     resumed: bool
     """`came` was on air before and was set aside."""
@@ -37,7 +37,7 @@ class Cut:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Aside:
-    stretch: Stretch
+    stretch: Segment
     since: float
     held: bool
     """It was set aside by a wish, not because it ran dry."""
@@ -51,27 +51,27 @@ class Ladder:
         slate: Slate,
         *,
         cut: Callable[[Cut], None],
-        gone: Callable[[Showing, str], None],
-        failed: Callable[[Showing, FeedError], None],
+        gone: Callable[[AirSource, str], None],
+        failed: Callable[[AirSource, FeedError], None],
     ) -> None:
         """`cut` hears every change, `gone` of a showing that was set aside and will not come back, `failed` of errors."""
         self._slate = slate
         self._cut_heard = cut
         self._gone_heard = gone
         self._failed_heard = failed
-        self._position = Position()
+        self._position = GridPosition()
         self._aside: _Aside | None = None
-        self._skip: Showing | None = None
+        self._skip: AirSource | None = None
         self._slate_shown: SlateReason | None = None
-        self.stretch: Stretch | None = None
+        self.stretch: Segment | None = None
         """What is on air; None before the first frame."""
-        self.live: Showing | None = None
+        self.live: AirSource | None = None
         """Primed: takes over from everything but the operator's slate."""
-        self.next: Showing | None = None
+        self.next: AirSource | None = None
         """Primed: follows the item, or replaces filler and slate at once."""
-        self.appointment: Appointment | None = None
+        self.appointment: Cue | None = None
         """Of `next`; None: in its turn."""
-        self.filler: Showing | None = None
+        self.filler: AirSource | None = None
         """Primed: covers what the items leave open."""
         self.held: SlateReason | None = None
         """The operator's wish for the slate; the item waits."""
@@ -86,7 +86,7 @@ class Ladder:
         return self.stretch.start.video + self.stretch.frames
 
     @property
-    def item(self) -> Showing | None:
+    def item(self) -> AirSource | None:
         """The item that is on air or set aside."""
         if self._aside is not None:
             return self._aside.stretch.showing
@@ -99,14 +99,14 @@ class Ladder:
             return self._aside.stretch.own_ticks
         return self.stretch.own_ticks if self.stretch is not None and self._on_item() else 0
 
-    def offer(self, showing: Showing) -> None:
+    def offer(self, showing: AirSource) -> None:
         """`showing` becomes `live` or `next`, by its rung."""
-        if showing.rung is Rung.LIVE:
+        if showing.rung is SourceLevel.LIVE:
             self.live = showing
         else:
             self.next = showing
 
-    def withdraw(self, showing: Showing) -> bool:
+    def withdraw(self, showing: AirSource) -> bool:
         """Take back what was offered; False where it was taken already."""
         if showing is self.live:
             self.live = None
@@ -116,7 +116,7 @@ class Ladder:
             return False
         return True
 
-    def skip(self) -> Showing | None:
+    def skip(self) -> AirSource | None:
         """Leave what is live, else `item`, at the next frame; which one that is, None where there is none."""
         self._skip = self.stretch.showing if self.stretch is not None and self._on_live() else self.item
         return self._skip
@@ -160,7 +160,7 @@ class Ladder:
                 self._set_aside(now, held=False)
             self._descend(stretch.showing.outcome() if self._on_live() else "source_stalled", out)
 
-    def _leave(self, skipped: Showing, out: list[Stamped]) -> None:
+    def _leave(self, skipped: AirSource, out: list[Stamped]) -> None:
         self._skip = None
         if self._aside is not None and self._aside.stretch.showing is skipped:
             self._forget("skipped")
@@ -186,7 +186,7 @@ class Ladder:
         elif self._slate_shown not in {None, self._why_slate}:
             self._to_slate(self._why_slate, str(self._why_slate), out)
 
-    def _descend(self, reason: str, out: list[Stamped]) -> Stretch:
+    def _descend(self, reason: str, out: list[Stamped]) -> Segment:
         """Cut to the highest rung that is ready."""
         if self.held is not None:
             return self._to_slate(self.held, reason, out)
@@ -219,7 +219,7 @@ class Ladder:
         return self.appointment is not None and self.appointment.cuts and self._due is not None
 
     @property
-    def _due(self) -> Showing | None:
+    def _due(self) -> AirSource | None:
         """`next`, unless its time is still to come."""
         early = self.appointment is not None and self.frames < self.appointment.frame
         return None if early else self.next
@@ -229,34 +229,34 @@ class Ladder:
         waits = self.next is not None and self._due is None and self._aside is None
         return SlateReason.SCHEDULED if waits else self.slate_reason
 
-    def _take_over(self, out: list[Stamped]) -> Stretch:
+    def _take_over(self, out: list[Stamped]) -> Segment:
         assert self.live is not None  # noqa: S101 - the caller has looked
         showing, self.live = self.live, None
         return self._cut(showing, "takeover", out)
 
-    def _resume(self, aside: _Aside, reason: str, out: list[Stamped]) -> Stretch:
+    def _resume(self, aside: _Aside, reason: str, out: list[Stamped]) -> Segment:
         self._aside = None
         return self._cut(aside.stretch.showing, reason, out, aired=aside.stretch.rejoin, resumed=True)
 
-    def _to_slate(self, text: SlateReason, reason: str, out: list[Stamped]) -> Stretch:
+    def _to_slate(self, text: SlateReason, reason: str, out: list[Stamped]) -> Segment:
         source = SlateSource(self._slate.gop(text), self._slate.silence)
-        stretch = self._cut(Showing(source=source, rung=Rung.SLATE, title=str(text)), reason, out)
+        stretch = self._cut(AirSource(source=source, rung=SourceLevel.SLATE, title=str(text)), reason, out)
         self._slate_shown = text
         return stretch
 
     def _cut(
         self,
-        showing: Showing,
+        showing: AirSource,
         reason: str,
         out: list[Stamped],
         *,
         aired: tuple[Packet, ...] = (),
         resumed: bool = False,
-    ) -> Stretch:
+    ) -> Segment:
         left = self.stretch
         if left is not None:
             self._position = left.leave(out)
-        self.stretch = Stretch(showing, self._position, self._slate.silence, aired=aired)
+        self.stretch = Segment(showing, self._position, self._slate.silence, aired=aired)
         self._slate_shown = None
         set_aside = self._aside is not None and self._aside.stretch is left
         self._cut_heard(Cut(left=left, came=self.stretch, reason=reason, resumed=resumed, set_aside=set_aside))
@@ -272,10 +272,10 @@ class Ladder:
             self._gone_heard(showing, reason)
 
     def _on_live(self) -> bool:
-        return self.stretch is not None and self.stretch.showing.rung is Rung.LIVE
+        return self.stretch is not None and self.stretch.showing.rung is SourceLevel.LIVE
 
     def _on_item(self) -> bool:
-        return self.stretch is not None and self.stretch.showing.rung in {Rung.ITEM, Rung.KEPT}
+        return self.stretch is not None and self.stretch.showing.rung in {SourceLevel.ITEM, SourceLevel.KEPT}
 
 
 def _ready(aside: _Aside) -> bool:

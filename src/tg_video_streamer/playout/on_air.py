@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OnAir:
     """One moment of the programme."""
 
-    showing: Showing
+    showing: AirSource
     since_wall: float
     reason: str
     own_seconds: float

@@ -11,15 +11,15 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import FeedError
-from tg_video_streamer.events import CameOff, EventBus, Rung, SourceFailed, WentOn
+from tg_video_streamer.events import EventBus, SegmentEnded, SegmentStarted, SourceFailed, SourceLevel
 from tg_video_streamer.media import FRAMES_PER_SECOND, Stamped, seconds
 from tg_video_streamer.playout.cue import Beginnings, appointment
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.playout.ladder import Cut, Ladder
 from tg_video_streamer.playout.on_air import OnAir
-from tg_video_streamer.playout.segment import Stretch
+from tg_video_streamer.playout.segment import Segment
 from tg_video_streamer.playout.slate import Slate, SlateReason
-from tg_video_streamer.playout.source import Showing
+from tg_video_streamer.playout.source import AirSource
 from tg_video_streamer.playout.state import CHANNEL_TRANSITIONS, STATE_OF_RUNG, ChannelState
 from tg_video_streamer.state_machine import StateMachine
 
@@ -39,7 +39,7 @@ class Change(StrEnum):
     """For good: a showing that is set aside has not come off."""
 
 
-Listener = Callable[[Change, Showing, str], None]
+Listener = Callable[[Change, AirSource, str], None]
 
 
 class Playout:
@@ -73,35 +73,35 @@ class Playout:
         self.skew_seconds = 0.0
         """The largest lip-sync error so far."""
         self.splices: Counter[str] = Counter()
-        self._frames_before: Counter[Rung] = Counter()
+        self._frames_before: Counter[SourceLevel] = Counter()
 
     # Commands
 
-    def offer(self, showing: Showing) -> None:
+    def offer(self, showing: AirSource) -> None:
         """`showing` is primed: it follows what is on air, or replaces filler and slate at once; a live one replaces all."""
         with self._lock:
             self._ladder.offer(showing)
         self._wake.set()
 
-    def withdraw(self, showing: Showing) -> bool:
+    def withdraw(self, showing: AirSource) -> bool:
         """Take back an offer; False where it was taken already."""
         with self._lock:
             return self._ladder.withdraw(showing)
 
-    def offer_filler(self, showing: Showing) -> None:
+    def offer_filler(self, showing: AirSource) -> None:
         """`showing` is primed and covers what the items leave open."""
         with self._lock:
             self._ladder.filler = showing
         self._wake.set()
 
-    def skip(self) -> Showing | None:
+    def skip(self) -> AirSource | None:
         """Leave what is live, or the item that is on air or waits, at the next frame; which one, None for none."""
         with self._lock:
             showing = self._ladder.skip()
         self._wake.set()
         return showing
 
-    def cut_to(self, showing: Showing) -> None:
+    def cut_to(self, showing: AirSource) -> None:
         """Leave the item for `showing` at the next frame, if that is still on offer."""
         with self._lock:
             if self._ladder.next is showing:
@@ -133,7 +133,7 @@ class Playout:
         return self._ladder.held
 
     @property
-    def item(self) -> Showing | None:
+    def item(self) -> AirSource | None:
         """The item that is on air or waits behind filler or slate."""
         with self._lock:
             return self._ladder.item
@@ -169,13 +169,13 @@ class Playout:
         """For how long nothing was published; a programme that advances stays below a fifth."""
         return self._clock.monotonic() - self._published
 
-    def seconds_by_rung(self) -> dict[Rung, float]:
+    def seconds_by_rung(self) -> dict[SourceLevel, float]:
         """Length of the programme so far on each rung."""
         with self._lock:
             frames = Counter(self._frames_before)
             if (stretch := self._ladder.stretch) is not None:
                 frames[stretch.showing.rung] += stretch.frames
-        return {rung: frames[rung] / FRAMES_PER_SECOND for rung in Rung}
+        return {rung: frames[rung] / FRAMES_PER_SECOND for rung in SourceLevel}
 
     # The clock
 
@@ -235,7 +235,7 @@ class Playout:
     def _record(self, cut: Cut) -> None:
         if cut.left is not None:
             self._came_off(cut.left, cut.reason)
-            if cut.left.showing.rung is not Rung.SLATE and not cut.set_aside:
+            if cut.left.showing.rung is not SourceLevel.SLATE and not cut.set_aside:
                 self._listener(Change.CAME_OFF, cut.left.showing, cut.reason)
         showing = cut.came.showing
         self._since_wall = self._clock.wall()
@@ -245,7 +245,7 @@ class Playout:
         self.state.move(STATE_OF_RUNG[showing.rung], cut.reason)
         log.info("on air", rung=str(showing.rung), reason=cut.reason, title=showing.title)
         self._events.publish(
-            WentOn(
+            SegmentStarted(
                 wall=self._since_wall,
                 rung=showing.rung,
                 reason=cut.reason,
@@ -254,15 +254,15 @@ class Playout:
                 counts=showing.counts and not cut.resumed,
             )
         )
-        if showing.rung is not Rung.SLATE:
+        if showing.rung is not SourceLevel.SLATE:
             self._listener(Change.WENT_ON, showing, cut.reason)
 
-    def _came_off(self, stretch: Stretch, reason: str) -> None:
+    def _came_off(self, stretch: Segment, reason: str) -> None:
         showing = stretch.showing
         self._frames_before[showing.rung] += stretch.frames
         self.skew_seconds = max(self.skew_seconds, stretch.skew_seconds)
         self._events.publish(
-            CameOff(
+            SegmentEnded(
                 started=self._since_wall,
                 wall=self._clock.wall(),
                 rung=showing.rung,
@@ -275,10 +275,10 @@ class Playout:
             )
         )
 
-    def _gone(self, showing: Showing, reason: str) -> None:
+    def _gone(self, showing: AirSource, reason: str) -> None:
         self._listener(Change.CAME_OFF, showing, reason)
 
-    def _failed(self, showing: Showing, error: FeedError) -> None:
+    def _failed(self, showing: AirSource, error: FeedError) -> None:
         log.error("source left the air", key=showing.key, title=showing.title, error=str(error))
         self._events.publish(
             SourceFailed(

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from tg_video_streamer.errors import FeedError
 from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, Kind, Packet, Stamped, seconds
-from tg_video_streamer.playout.source import PacketSource, Replay, Showing
-from tg_video_streamer.playout.timeline import Position, Splice
+from tg_video_streamer.playout.source import AirSource, PacketSource, RejoinSource
+from tg_video_streamer.playout.timeline import GridPosition, Splice
 
 _SOUND_AHEAD_TICKS = TICKS_PER_SECOND
 """Sound further ahead of the picture than this belongs to no picture and is dropped."""
 
 
-class Stretch:
+class Segment:
     """Takes packets from a showing's source and gives them their slots."""
 
-    def __init__(self, showing: Showing, start: Position, silence: bytes, *, aired: tuple[Packet, ...] = ()) -> None:
+    def __init__(
+        self, showing: AirSource, start: GridPosition, silence: bytes, *, aired: tuple[Packet, ...] = ()
+    ) -> None:
         """`aired`: packets since the last keyframe of an earlier stretch of the same showing, to join on again."""
         head = showing.source.head()
         source: PacketSource = showing.source
         if aired and (head is None or not (head.keyframe and head.kind is Kind.VIDEO)):
-            source = Replay(aired, source)
+            source = RejoinSource(aired, source)
             head = source.head()
         self.showing = showing
         self.start = start
@@ -45,7 +47,7 @@ class Stretch:
     @property
     def rejoin(self) -> tuple[Packet, ...]:
         """What a later stretch of the same showing joins on: `aired`, and what this one has not yet aired again."""
-        left = self._source.left if isinstance(self._source, Replay) else ()
+        left = self._source.left if isinstance(self._source, RejoinSource) else ()
         return (*self.aired, *left)
 
     def frame(self, out: list[Stamped]) -> bool:
@@ -61,7 +63,7 @@ class Stretch:
             self._sound(packet, out)
         return False
 
-    def leave(self, out: list[Stamped]) -> Position:
+    def leave(self, out: list[Stamped]) -> GridPosition:
         """Fill the sound up to the last picture; where the next stretch joins."""
         if self._splice is None:
             return self.start

@@ -23,7 +23,7 @@ from tg_video_streamer.ffmpeg.generated import still_command
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
-from tg_video_streamer.playout.slate_image import BAD_IMAGE_EXIT_CODE, CardRequest
+from tg_video_streamer.playout.slate_image import BAD_IMAGE_EXIT_CODE, SlateImageRequest
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +132,9 @@ async def draw_card(house: HouseFormat, *, text: str, reason: str = "", image: P
 
     Raises EncoderFailed where it cannot be drawn, and ValueError where it is only the image that cannot be used.
     """
-    request = CardRequest(width=house.width, height=house.height, text=text, reason=reason, image=str(image or ""))
+    request = SlateImageRequest(
+        width=house.width, height=house.height, text=text, reason=reason, image=str(image or "")
+    )
     command = [sys.executable, "-I", "-m", "tg_video_streamer.playout.slate_image"]
     done = await run(command, stdin=json.dumps(asdict(request)).encode(), timeout_seconds=_DRAW_SECONDS)
     if done.returncode == BAD_IMAGE_EXIT_CODE:

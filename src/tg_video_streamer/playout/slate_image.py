@@ -1,6 +1,6 @@
 """Draws the slate's picture; run as a child process, so that the service never imports Pillow nor opens foreign images.
 
-`python -m tg_video_streamer.playout.slate_image` reads a `CardRequest` as JSON on stdin and writes a PNG of exactly that size to
+`python -m tg_video_streamer.playout.slate_image` reads a `SlateImageRequest` as JSON on stdin and writes a PNG of exactly that size to
 stdout. Exit code 3 with one line on stderr: the operator's image cannot be used.
 """
 
@@ -31,7 +31,7 @@ _LARGEST_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CardRequest:
+class SlateImageRequest:
     """What the card shows: a large line, a smaller one below it, perhaps on the operator's own image."""
 
     width: int
@@ -48,7 +48,7 @@ class BadImage(Exception):
     """The operator's image is missing, no picture, or too large."""
 
 
-def draw(request: CardRequest) -> bytes:
+def draw(request: SlateImageRequest) -> bytes:
     """The card as PNG. Raises BadImage."""
     if request.image:
         card = _operators_image(request)
@@ -61,7 +61,7 @@ def draw(request: CardRequest) -> bytes:
     return target.getvalue()
 
 
-def _operators_image(request: CardRequest) -> Image:
+def _operators_image(request: SlateImageRequest) -> Image:
     """The image, fitted into the frame and never stretched, on the same dark ground as the plain card."""
     from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only the child process has Pillow loaded
 
@@ -82,7 +82,7 @@ def _operators_image(request: CardRequest) -> Image:
     return card
 
 
-def _plain_card(request: CardRequest) -> Image:
+def _plain_card(request: SlateImageRequest) -> Image:
     """A dark ground with a faint glow behind the words. No noise against bands: it made the GOP ten times as large."""
     from PIL import Image  # noqa: PLC0415 - only the child process has Pillow loaded
 
@@ -91,7 +91,7 @@ def _plain_card(request: CardRequest) -> Image:
     return Image.composite(Image.new("RGB", size, _GLOW), Image.new("RGB", size, _NIGHT), glow)
 
 
-def _draw_centred(card: Image, request: CardRequest) -> None:
+def _draw_centred(card: Image, request: SlateImageRequest) -> None:
     from PIL import ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
     pen = ImageDraw.Draw(card)
@@ -110,7 +110,7 @@ def _draw_centred(card: Image, request: CardRequest) -> None:
     pen.multiline_text(below, reason, fill=_GREY, font=small, anchor="ma", align="center")
 
 
-def _draw_on_image(card: Image, request: CardRequest) -> None:
+def _draw_on_image(card: Image, request: SlateImageRequest) -> None:
     """The words at the lower left, on a shade that leaves the image visible and the words readable on any image."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
@@ -132,7 +132,7 @@ def _draw_on_image(card: Image, request: CardRequest) -> None:
     pen.multiline_text((left, top + title_height + gap), reason, fill=_GREY, font=small)
 
 
-def _fitted(pen: ImageDraw, text: str, face: str, size: int, request: CardRequest) -> tuple[FreeTypeFont, str]:
+def _fitted(pen: ImageDraw, text: str, face: str, size: int, request: SlateImageRequest) -> tuple[FreeTypeFont, str]:
     """The largest font, up to `size` pixels, in which the wrapped text takes at most half of the card."""
     limit = (request.width * 0.86, request.height * 0.5)
     while True:
@@ -172,7 +172,7 @@ def _font(face: str, size: int) -> FreeTypeFont:
 
 def main() -> int:
     """Draw what stdin asks for."""
-    request = CardRequest(**json.load(sys.stdin))
+    request = SlateImageRequest(**json.load(sys.stdin))
     try:
         picture = draw(request)
     except BadImage as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tg_video_streamer.events import Rung
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
 
 
@@ -34,11 +34,11 @@ class PacketSource(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Showing:
+class AirSource:
     """One thing that may go on air, and what the records say of it."""
 
     source: PacketSource
-    rung: Rung
+    rung: SourceLevel
     key: str = ""
     title: str = ""
     counts: bool = False
@@ -49,7 +49,7 @@ class Showing:
     """Asked when it is drained, or live and dry: `ended`, or a word for what it died of."""
 
 
-class Replay:
+class RejoinSource:
     """A source that first gives back what was already aired since the last keyframe, so that a picture can join."""
 
     def __init__(self, aired: Sequence[Packet], source: PacketSource) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tg_video_streamer.events import Rung
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.state_machine import Transitions
 
 
@@ -37,10 +37,10 @@ CHANNEL_TRANSITIONS: Transitions[ChannelState] = {
 }
 
 STATE_OF_RUNG = {
-    Rung.LIVE: ChannelState.ON_AIR,
-    Rung.ITEM: ChannelState.ON_AIR,
-    Rung.KEPT: ChannelState.ON_AIR,
-    Rung.FILLER: ChannelState.ON_FILLER,
-    Rung.SLATE: ChannelState.ON_SLATE,
+    SourceLevel.LIVE: ChannelState.ON_AIR,
+    SourceLevel.ITEM: ChannelState.ON_AIR,
+    SourceLevel.KEPT: ChannelState.ON_AIR,
+    SourceLevel.FILLER: ChannelState.ON_FILLER,
+    SourceLevel.SLATE: ChannelState.ON_SLATE,
 }
 """What the channel is, by the rung that viewers are on."""

@@ -16,7 +16,7 @@ from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Position:
+class GridPosition:
     """The first free slot of either grid."""
 
     video: int = 0
@@ -37,7 +37,7 @@ _DROP = AudioPlace(silence=range(0), slot=None)
 class Splice:
     """One stretch of an item on the timeline, from the frame where it joins to the frame where it leaves."""
 
-    def __init__(self, start: Position, *, base_ticks: int = 0) -> None:
+    def __init__(self, start: GridPosition, *, base_ticks: int = 0) -> None:
         """`base_ticks` is the item's own time of the first frame of this stretch."""
         self._start = start
         self._base = base_ticks
@@ -83,11 +83,11 @@ class Splice:
         self._audio += missing + 1
         return AudioPlace(silence=silence, slot=self._audio - 1)
 
-    def leave(self) -> tuple[range, Position]:
+    def leave(self) -> tuple[range, GridPosition]:
         """The silence that fills the sound up to the last frame, and where the next item joins.
 
         Sound that reaches past the last frame stays: the next item's first packets make room for it.
         """
         short = self._video * FRAME_TICKS - self._audio * PACKET_TICKS
         missing = max(0, (short + PACKET_TICKS // 2) // PACKET_TICKS)
-        return range(self._audio, self._audio + missing), Position(video=self._video, audio=self._audio + missing)
+        return range(self._audio, self._audio + missing), GridPosition(video=self._video, audio=self._audio + missing)

@@ -19,7 +19,7 @@ LARGEST_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class ScheduleSource:
     """Where the schedule is, and where files may lie beside its own folder."""
 
     path: Path
@@ -30,7 +30,7 @@ class Source:
         return fingerprint(self.path)
 
 
-def load(source: Source) -> Schedule:
+def load(source: ScheduleSource) -> Schedule:
     """The schedule as it is on the disk now; an empty one where there is no file. Blocks for the time of the read.
 
     Raises ScheduleError with a line for each problem.
@@ -53,7 +53,7 @@ def load(source: Source) -> Schedule:
     return parse(text, base=str(real.parent), allowed=allowed_folders(source.path, source.media_folders))
 
 
-def folders_of(schedule: Schedule, source: Source) -> AllowedFolders:
+def folders_of(schedule: Schedule, source: ScheduleSource) -> AllowedFolders:
     """Where the items of a schedule and of its playlists may lie."""
     found = allowed_folders(source.path, source.media_folders).folders
     for part in schedule.parts:
@@ -61,7 +61,7 @@ def folders_of(schedule: Schedule, source: Source) -> AllowedFolders:
     return AllowedFolders.of(found)
 
 
-def missing(schedule: Schedule, source: Source) -> list[str]:
+def missing(schedule: Schedule, source: ScheduleSource) -> list[str]:
     """A line for each file that is not there, and for each playlist that holds nothing to play; for `check`."""
     found = []
     for path in dict.fromkeys(part.playlist for part in schedule.parts):

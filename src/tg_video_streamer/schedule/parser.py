@@ -16,7 +16,7 @@ from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.schedule.local_time import MIDNIGHT, instant_of
-from tg_video_streamer.schedule.schedule import EVERY_DAY, FILL_SECONDS, Part, Schedule, Show, StationId
+from tg_video_streamer.schedule.schedule import EVERY_DAY, FILL_SECONDS, Daypart, Schedule, Show, StationId
 from tg_video_streamer.schedule.schedule import UTC as UTC_ZONE
 from tg_video_streamer.schedule.table import Table
 
@@ -85,7 +85,7 @@ class _Reading:
             values.place = f"{line}{name} {number}{called}: "
         return found
 
-    def _part(self, table: Table) -> Part | None:
+    def _part(self, table: Table) -> Daypart | None:
         title = table.text("title")
         days = self._days(table)
         begins, ends = self._time(table, "from"), self._time(table, "to", may_be_midnight=True)
@@ -98,7 +98,7 @@ class _Reading:
         if begins is None or ends is None or zone is None or not playlist or not days:
             return None
         path = Path(self._base, playlist)
-        return Part(title=title or path.stem, days=days, begins=begins, ends=ends, zone=zone, playlist=path)
+        return Daypart(title=title or path.stem, days=days, begins=begins, ends=ends, zone=zone, playlist=path)
 
     def _show(self, table: Table) -> Show | None:
         title = table.text("title")

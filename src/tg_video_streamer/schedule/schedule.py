@@ -15,7 +15,7 @@ UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class Daypart:
     """A playlist's hours on some days of the week; it begins and ends with the item that is on air then."""
 
     title: str
@@ -58,7 +58,7 @@ class Schedule:
 
     zone: ZoneInfo = UTC
     """In which the day is shown."""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Daypart, ...] = ()
     """Where two overlap, the one that stands first holds."""
     shows: tuple[Show, ...] = ()
     station_id: StationId | None = None

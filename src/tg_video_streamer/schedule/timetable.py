@@ -12,7 +12,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from tg_video_streamer.schedule.local_time import MIDNIGHT, day_after, instant_of
-from tg_video_streamer.schedule.schedule import Part, Schedule, Show
+from tg_video_streamer.schedule.schedule import Daypart, Schedule, Show
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +32,7 @@ class Occurrence:
 class Span:
     """A stretch of time in which one part holds; none: the playlist does."""
 
-    part: Part | None
+    part: Daypart | None
     begins: datetime
     ends: datetime
 
@@ -43,7 +43,7 @@ class Timetable:
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
 
-    def part_at(self, instant: datetime) -> Part | None:
+    def part_at(self, instant: datetime) -> Daypart | None:
         """The part that holds at `instant`, any aware time; None where none does."""
         for part in self.schedule.parts:
             if any(begins <= instant < ends for begins, ends in _occasions(part, instant, instant)):
@@ -79,7 +79,7 @@ class Timetable:
         return instant_of(day, MIDNIGHT, zone), instant_of(day_after(day), MIDNIGHT, zone)
 
 
-def _occasions(part: Part, begins: datetime, ends: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _occasions(part: Daypart, begins: datetime, ends: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Every time of `part` that may touch that time; clocks put forward over all of one leave nothing of it."""
     over_midnight = part.ends <= part.begins
     for day in _days(begins, ends, part.zone):

@@ -15,24 +15,24 @@ from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.web.api.routes import api_routes
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.login import login_routes
-from tg_video_streamer.web.auth.middleware import Gate, refused_by_routing
+from tg_video_streamer.web.auth.middleware import AuthMiddleware, refused_by_routing
 from tg_video_streamer.web.auth.visitor import visitor
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.events import live_pages
 from tg_video_streamer.web.events import routes as event_routes
-from tg_video_streamer.web.json_response import JsonAnswer
+from tg_video_streamer.web.json_response import JsonResponse
 from tg_video_streamer.web.pages.actions import do_routes
 from tg_video_streamer.web.pages.routes import page_routes
 from tg_video_streamer.web.preview.preview import Preview
 from tg_video_streamer.web.request_body import BODY_SECONDS
-from tg_video_streamer.web.security_headers import Guard
+from tg_video_streamer.web.security_headers import SecurityHeaders
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
 _MP4_TYPE = "video/mp4"
 
 
 def build_web_app(
-    room: Room, *, access: Access, hosts: Iterable[str] = (), body_seconds: float = BODY_SECONDS
+    room: WebContext, *, access: Access, hosts: Iterable[str] = (), body_seconds: float = BODY_SECONDS
 ) -> Starlette:
     """The whole web application; `server.serve` runs it and closes its preview and its open pages (`app.state.live`).
 
@@ -51,7 +51,7 @@ def build_web_app(
             *api_routes(room, access),
         ],
         exception_handlers={HTTPException: refused_by_routing},
-        middleware=[Middleware(Guard, hosts=tuple(hosts)), Middleware(Gate, access=access)],
+        middleware=[Middleware(SecurityHeaders, hosts=tuple(hosts)), Middleware(AuthMiddleware, access=access)],
     )
     app.state.preview = room.preview
     app.state.live = live
@@ -62,7 +62,7 @@ def build_web_app(
 
 def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
     async def status_json(_request: Request) -> Response:
-        return JsonAnswer(status().as_json())
+        return JsonResponse(status().as_json())
 
     async def healthz(request: Request) -> Response:
         now = status()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.commands import Verbs
-from tg_video_streamer.telegram.session.web_login import SessionDesk
+from tg_video_streamer.control.commands import Commands
+from tg_video_streamer.telegram.session.web_login import WebLogin
 from tg_video_streamer.web.checkup import Checkup
 from tg_video_streamer.web.preview.preview import Preview
 
@@ -18,10 +18,10 @@ async def nothing() -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
+class WebContext:
     """Made once for a running service; every page gets it. All of it belongs to the event loop's thread."""
 
-    verbs: Verbs
+    verbs: Commands
     preview: Preview
     clock: Clock
     as_run: Path
@@ -35,7 +35,7 @@ class Room:
     """Finds out what is not known of them."""
     has_schedule: Callable[[], bool] = lambda: False
     """Whether there is a schedule to be shown."""
-    desk: SessionDesk | None = None
+    desk: WebLogin | None = None
     """None where no output needs a Telegram session."""
     account: Callable[[], str] = str
     """Whose session it is, masked; empty while that is not known."""

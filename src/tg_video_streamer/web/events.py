@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.history_sampler import SAMPLE_SECONDS
-from tg_video_streamer.web.context import Room
-from tg_video_streamer.web.locales.i18n import Language, Words, language_of
+from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.locales.i18n import Language, Translator, language_of
 from tg_video_streamer.web.pages.live_parts import part_versions
 from tg_video_streamer.web.pages.on_air import drawn_fragments, live_fragments
 
@@ -91,12 +91,12 @@ class LivePages:
         return edition
 
 
-def live_pages(room: Room) -> LivePages:
+def live_pages(room: WebContext) -> LivePages:
     """The open pages of a room."""
     drawn: dict[Language, tuple[float, Mapping[str, str]]] = {}
 
     def fragments(language: Language) -> Mapping[str, str]:
-        words, now = Words(language=language), room.clock.monotonic()
+        words, now = Translator(language=language), room.clock.monotonic()
         if language not in drawn or now - drawn[language][0] >= SAMPLE_SECONDS:
             drawn[language] = (now, drawn_fragments(room, words))
         return {**live_fragments(room, words), **drawn[language][1], **part_versions(room)}

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 
-class JsonAnswer(JSONResponse):
+class JsonResponse(JSONResponse):
     """As starlette's, for any text."""
 
     def render(self, content: Any) -> bytes:

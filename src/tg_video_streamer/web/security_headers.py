@@ -25,7 +25,7 @@ _HEADERS = {
 }
 
 
-class Guard:
+class SecurityHeaders:
     """An ASGI application around another one.
 
     The Host check is against DNS rebinding: a foreign page may point its own name at this machine's address, and would

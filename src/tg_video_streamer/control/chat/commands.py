@@ -10,8 +10,8 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.chat.wording import PUBLIC_COMMANDS, Command, answer_text, link_of, read_command, wish_of
-from tg_video_streamer.control.commands import Verbs
-from tg_video_streamer.control.execute import Actor, Way, act
+from tg_video_streamer.control.commands import Commands
+from tg_video_streamer.control.execute import Caller, Origin, act
 from tg_video_streamer.control.rate_limit import RateLimit
 from tg_video_streamer.control.socket.protocol import make_request
 from tg_video_streamer.errors import (
@@ -54,7 +54,7 @@ class Message(Protocol):
         """When."""
 
 
-class Room(Protocol):
+class ChatRoom(Protocol):
     """As telegram.chat_room has it; every method may raise SessionError and TelegramRefused."""
 
     @property
@@ -77,7 +77,7 @@ class ChatCommands:
     def __init__(
         self,
         *,
-        verbs: Verbs,
+        verbs: Commands,
         clock: Clock,
         operators: Iterable[str] = (),
         public: bool = False,
@@ -92,7 +92,7 @@ class ChatCommands:
         self._operators = tuple(operators)
         self._public = public
         self._reachable = reachable
-        self._waiting: asyncio.Queue[tuple[Room, Message, Command]] = asyncio.Queue(_MOST_WAITING)
+        self._waiting: asyncio.Queue[tuple[ChatRoom, Message, Command]] = asyncio.Queue(_MOST_WAITING)
         self._senders = RateLimit(clock, times=PER_SENDER, seconds=PER_SENDER_SECONDS)
         self._all = RateLimit(clock, times=IN_ALL, seconds=IN_ALL_SECONDS)
         self._admins: frozenset[int] = frozenset()
@@ -100,7 +100,7 @@ class ChatCommands:
         self._silent_until = float("-inf")
         self._blind = False
 
-    def heard(self, room: Room, message: Message) -> None:
+    def heard(self, room: ChatRoom, message: Message) -> None:
         """A message was written; what is no command of ours, too old or too much is left alone."""
         command = read_command(message.text)
         if command is None or self._clock.wall() - message.sent_wall > OLDEST_SECONDS:
@@ -125,7 +125,7 @@ class ChatCommands:
             except (SessionEnded, TelegramRefused) as trouble:
                 log.warning("chat cannot be answered", why=str(trouble))
 
-    async def _obey(self, room: Room, message: Message, command: Command) -> None:
+    async def _obey(self, room: ChatRoom, message: Message, command: Command) -> None:
         if not await self._may(room, message.sender_id, command):
             log.info("command in the chat left alone: not allowed", verb=command.name, by=message.sender_id)
             return
@@ -145,10 +145,10 @@ class ChatCommands:
                 await self._reachable(link_of(command))
             except ResolveError as error:
                 raise ControlError(error.what, remedy=error.remedy) from error
-        actor = Actor(way=Way.CHAT, name=str(message.sender_id or "the chat itself"))
+        actor = Caller(way=Origin.CHAT, name=str(message.sender_id or "the chat itself"))
         return answer_text(command, act(self._verbs, make_request(wish.verb, wish.arguments), actor))
 
-    async def _may(self, room: Room, sender: int, command: Command) -> bool:
+    async def _may(self, room: ChatRoom, sender: int, command: Command) -> bool:
         """Whether `sender` may; whoever is no admin is asked about at most once in ADMINS_SECONDS."""
         if self._public and command.name in PUBLIC_COMMANDS:
             return True
@@ -159,7 +159,7 @@ class ChatCommands:
             self._admins_at = self._clock.monotonic()
         return sender in self._admins
 
-    async def _asked(self, room: Room) -> frozenset[int]:
+    async def _asked(self, room: ChatRoom) -> frozenset[int]:
         """Admins and operators as of now."""
         named = {int(one) for one in self._operators if not one.startswith("@")}
         for name in (one for one in self._operators if one.startswith("@")):

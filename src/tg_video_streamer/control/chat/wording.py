@@ -29,7 +29,7 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
+class ChatRequest:
     """The verb that a command stands for."""
 
     verb: str
@@ -58,15 +58,15 @@ def read_command(text: str) -> Command | None:
     return Command(name=name.lower(), words=words.strip())
 
 
-def wish_of(command: Command) -> Wish:
+def wish_of(command: Command) -> ChatRequest:
     """The verb and its arguments. Raises ControlError where the words are none that the command takes."""
     if command.name == "slate":
         if command.words.lower() not in {"on", "off"}:
             raise ControlError("the slate is on or off", remedy="write /slate on or /slate off")
-        return Wish(verb="slate", arguments={"on": command.words.lower() == "on"})
+        return ChatRequest(verb="slate", arguments={"on": command.words.lower() == "on"})
     if command.name == "add":
-        return Wish(verb="queue_add", arguments={"line": f"{link_of(command)} | public=1"})
-    return Wish(verb=_PLAIN[command.name])
+        return ChatRequest(verb="queue_add", arguments={"line": f"{link_of(command)} | public=1"})
+    return ChatRequest(verb=_PLAIN[command.name])
 
 
 def link_of(command: Command) -> str:

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
-from tg_video_streamer.asrun.history import History, RungSpan, Sample
-from tg_video_streamer.control.commands import Verbs
+from tg_video_streamer.asrun.history import History, LevelSpan, Sample
+from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError
@@ -126,7 +126,7 @@ VERBS: Mapping[str, Verb] = {
         carry_out=lambda verbs, text, version: verbs.playlist_save(text, version=version),
     ),
 }
-_Told = ServiceStatus | ItemStatus | OutputStatus | LiveStatus | History | RungSpan | Sample | ScheduledEntry
+_Told = ServiceStatus | ItemStatus | OutputStatus | LiveStatus | History | LevelSpan | Sample | ScheduledEntry
 _KINDS = {str: "string", bool: "boolean", int: "whole number"}
 """What the arguments' types are called in JSON."""
 
@@ -165,7 +165,7 @@ def make_request(name: Any, fields: Mapping[str, Any]) -> Request:
     return Request(verb=name, arguments=fields)
 
 
-def carry_out(verbs: Verbs, request: Request) -> Any:
+def carry_out(verbs: Commands, request: Request) -> Any:
     """What the service answers, as a JSON value. Raises ControlError as the verb does."""
     return VERBS[request.verb].carry_out(verbs, **request.arguments)
 
@@ -217,7 +217,7 @@ def history_from_json(fields: Any) -> History:
     """The history in a reply; as `status_from_json`."""
     try:
         values = _known(History, fields)
-        values["spans"] = tuple(RungSpan(**_known(RungSpan, span)) for span in values["spans"])
+        values["spans"] = tuple(LevelSpan(**_known(LevelSpan, span)) for span in values["spans"])
         values["samples"] = tuple(Sample(**_known(Sample, sample)) for sample in values["samples"])
         return History(**values)
     except (AttributeError, KeyError, TypeError) as error:

@@ -8,8 +8,8 @@ import struct
 
 import structlog
 
-from tg_video_streamer.control.commands import Verbs
-from tg_video_streamer.control.execute import Actor, Way, act
+from tg_video_streamer.control.commands import Commands
+from tg_video_streamer.control.execute import Caller, Origin, act
 from tg_video_streamer.control.socket import protocol
 from tg_video_streamer.errors import ControlError
 
@@ -25,7 +25,7 @@ READ_BYTES = 64 * 1024
 
 
 async def serve(
-    listener: socket.socket, verbs: Verbs, *, max_clients: int = MAX_CLIENTS, client_seconds: float = CLIENT_SECONDS
+    listener: socket.socket, verbs: Commands, *, max_clients: int = MAX_CLIENTS, client_seconds: float = CLIENT_SECONDS
 ) -> None:
     """Answer until cancelled; `listener` is the non-blocking one of a ClaimedFolder. `verbs` run in this loop's thread."""
     loop = asyncio.get_running_loop()
@@ -46,7 +46,7 @@ async def serve(
             clients.create_task(_serve_client(client, verbs, room, client_seconds))
 
 
-async def _serve_client(client: socket.socket, verbs: Verbs, room: asyncio.Semaphore, client_seconds: float) -> None:
+async def _serve_client(client: socket.socket, verbs: Commands, room: asyncio.Semaphore, client_seconds: float) -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(client_seconds):
@@ -81,7 +81,7 @@ async def _read_line(client: socket.socket) -> bytes | None:
             return bytes(received)
 
 
-def _answer(line: bytes, verbs: Verbs, actor: Actor) -> bytes:
+def _answer(line: bytes, verbs: Commands, actor: Caller) -> bytes:
     if len(line) > protocol.MAX_REQUEST_BYTES:
         return protocol.failure(f"the request is longer than {protocol.MAX_REQUEST_BYTES} bytes")
     try:
@@ -90,7 +90,7 @@ def _answer(line: bytes, verbs: Verbs, actor: Actor) -> bytes:
         return protocol.failure(error.what, error.remedy)
 
 
-def _actor(client: socket.socket) -> Actor:
+def _actor(client: socket.socket) -> Caller:
     """Who is at the other end, as the kernel knows: SO_PEERCRED gives pid, uid and gid (unix(7))."""
     _, user, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return Actor(way=Way.SOCKET, name=f"uid {user}")
+    return Caller(way=Origin.SOCKET, name=f"uid {user}")

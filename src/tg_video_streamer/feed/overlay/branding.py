@@ -31,7 +31,7 @@ _TRIAL_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wishes:
+class OverlaySettings:
     """The settings as they are in force."""
 
     logo: Path | None = None
@@ -46,7 +46,7 @@ class CannotDraw(Exception):
 class Branding:
     """All methods belong to the event loop's thread."""
 
-    def __init__(self, wishes: Wishes, *, house: HouseFormat, ffmpeg: Path) -> None:
+    def __init__(self, wishes: OverlaySettings, *, house: HouseFormat, ffmpeg: Path) -> None:
         self._wishes = wishes
         self._house = house
         self._ffmpeg = ffmpeg
@@ -67,7 +67,7 @@ class Branding:
         """What was asked for and cannot be shown, a line each."""
         return list(self._problems.values())
 
-    def change(self, wishes: Wishes) -> bool:
+    def change(self, wishes: OverlaySettings) -> bool:
         """Count from the next feed on; whether anything is another."""
         changed = wishes != self._wishes
         self._wishes = wishes

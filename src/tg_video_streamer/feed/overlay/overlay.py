@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tg_video_streamer.ffmpeg.overlay import CAPTION_SECONDS, OnTop, clock_words
+from tg_video_streamer.ffmpeg.overlay import CAPTION_SECONDS, OverlayInput, clock_words
 
 _WORTH_WRITING_SECONDS = 0.4
 """By how much the time of a frame must have changed: the place on air is known no better."""
@@ -42,16 +42,16 @@ class Overlay:
 
 
 NO_OVERLAY = Overlay()
-Chosen = Callable[[], Awaitable[Overlay]]
+ChooseOverlay = Callable[[], Awaitable[Overlay]]
 """What an item that begins now is to wear."""
 
 
 async def no_overlay() -> Overlay:
-    """A Chosen for items that wear nothing."""
+    """A ChooseOverlay for items that wear nothing."""
     return NO_OVERLAY
 
 
-def once(chosen: Chosen) -> Chosen:
+def once(chosen: ChooseOverlay) -> ChooseOverlay:
     """The first answer of `chosen`, for ever: what has begun goes on as it was."""
     kept: list[Overlay] = []
 
@@ -73,7 +73,7 @@ class OverlayFiles:
         self._clock = self._file("clock", clock_words(None)) if overlay.clock_font is not None else None
         if age_seconds >= CAPTION_SECONDS:
             caption = None
-        on_top = OnTop(
+        on_top = OverlayInput(
             logo=self._file("logo", overlay.logo.png) if overlay.logo is not None else None,
             caption=self._file("caption", caption) if caption is not None else None,
             caption_age_seconds=age_seconds if caption is not None else 0.0,

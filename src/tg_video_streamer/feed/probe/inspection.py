@@ -15,7 +15,7 @@ from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.feed.probe.levelling import find_level, measure_level, measure_whole
 from tg_video_streamer.feed.probe.loudness import measure_loudness
 from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
-from tg_video_streamer.ffmpeg.source import Goal, Measured, Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Measured, Picture, SourceFacts
 from tg_video_streamer.resolve.media import MediaInput
 
 _HIGH_DYNAMIC_RANGE = frozenset({16, 18})
@@ -35,7 +35,7 @@ class Found:
     """What one input holds."""
 
     picture: Picture | None
-    sound: Sound | None
+    sound: AudioTrack | None
     duration_seconds: float | None
     container: str
 
@@ -53,7 +53,7 @@ def inspect(
         raise ProbeFailed(_reason(error)) from error
 
 
-def together(found: list[Found], *, live: bool) -> Source:
+def together(found: list[Found], *, live: bool) -> SourceFacts:
     """One item out of its inputs: the first picture, preferably a moving one, and the first sound."""
     pictures = sorted((one.picture for one in found if one.picture), key=lambda picture: picture.still)
     sounds = [one.sound for one in found if one.sound]
@@ -61,7 +61,7 @@ def together(found: list[Found], *, live: bool) -> Source:
         raise ProbeFailed("there is neither picture nor sound in it")
     durations = [one.duration_seconds for one in found if one.duration_seconds]
     containers = [one.container for one in found]
-    return Source(
+    return SourceFacts(
         picture=pictures[0] if pictures else None,
         sound=sounds[0] if sounds else None,
         duration_seconds=None if live or not durations else max(durations),
@@ -190,10 +190,10 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
     )
 
 
-def _sound(container: Any, index: int, stream: Any, start: float) -> Sound:
+def _sound(container: Any, index: int, stream: Any, start: float) -> AudioTrack:
     context = stream.codec_context
     begins = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
-    return Sound(
+    return AudioTrack(
         input_index=index,
         stream_index=list(container.streams.audio).index(stream),
         codec=context.name,
@@ -206,8 +206,8 @@ def _sound(container: Any, index: int, stream: Any, start: float) -> Sound:
 
 
 def _measured(
-    sound: Sound, container: Any, stream: Any, duration: float | None, measured: Measured, goal: Goal | None
-) -> Sound:
+    sound: AudioTrack, container: Any, stream: Any, duration: float | None, measured: Measured, goal: Goal | None
+) -> AudioTrack:
     """`sound` with how loud it is, and where that is asked for, what brings it to its goal."""
     if measured is Measured.NOT:
         return sound

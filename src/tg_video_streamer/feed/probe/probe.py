@@ -12,7 +12,7 @@ import structlog
 from tg_video_streamer.errors import ChildFailed, ProbeFailed
 from tg_video_streamer.ffmpeg.inputs import proxy_environment
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.ffmpeg.source import Goal, Level, Measured, Picture, Sound, Source
+from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Level, Measured, Picture, SourceFacts
 from tg_video_streamer.resolve.media import Media
 
 _log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ async def probe(
     wanted_height: int = 1080,
     measured: Measured = Measured.SAMPLES,
     goal: Goal | None = None,
-) -> Source:
+) -> SourceFacts:
     """What its inputs hold together; `wanted_height` chooses among several pictures, `measured`: how far their loudness.
 
     `goal` belongs to what is measured whole. Raises ProbeFailed.
@@ -69,7 +69,7 @@ async def probe(
     return _answer(done.returncode, done.stdout)
 
 
-def _answer(returncode: int, stdout: bytes) -> Source:
+def _answer(returncode: int, stdout: bytes) -> SourceFacts:
     try:
         answer = json.loads(stdout)
     except ValueError:
@@ -77,19 +77,19 @@ def _answer(returncode: int, stdout: bytes) -> Source:
     if "reason" in answer:
         raise ProbeFailed(str(answer["reason"]), remedy=_REMEDY)
     picture, sound = answer.pop("picture"), answer.pop("sound")
-    return Source(
+    return SourceFacts(
         picture=Picture(**picture) if picture else None,
         sound=_sound(sound) if sound else None,
         **answer,
     )
 
 
-def _sound(answer: dict[str, Any]) -> Sound:
+def _sound(answer: dict[str, Any]) -> AudioTrack:
     level = answer.pop("level")
-    return Sound(**answer, level=Level(**level) if level else None)
+    return AudioTrack(**answer, level=Level(**level) if level else None)
 
 
-def carried_over(found: Source, before: Source | None, media: Media) -> Source:
+def carried_over(found: SourceFacts, before: SourceFacts | None, media: Media) -> SourceFacts:
     """`found` with what is better known from an earlier probe of the same item, or from its resolver."""
     if before is not None and before.sound is not None and found.sound is not None:
         # One item has one gain, whatever URL it comes from.

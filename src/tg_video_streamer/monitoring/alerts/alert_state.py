@@ -9,7 +9,7 @@ SETTLED_SECONDS = 5.0
 
 
 @dataclass(kw_only=True, slots=True)
-class Spell:
+class AlertState:
     """A spell of trouble. Only time in trouble counts; all times are seconds of one monotonic clock.
 
     ```

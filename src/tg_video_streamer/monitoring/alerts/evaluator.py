@@ -9,12 +9,12 @@ from tg_video_streamer.events import (
     DegradedChanged,
     Event,
     OutputChanged,
-    Rung,
+    SegmentStarted,
     SessionRenewed,
+    SourceLevel,
     UpdateFailed,
-    WentOn,
 )
-from tg_video_streamer.monitoring.alerts.alert_state import Spell
+from tg_video_streamer.monitoring.alerts.alert_state import AlertState
 from tg_video_streamer.monitoring.alerts.message import Kind, Message, duration_text
 
 RENEW_COMMAND = "python test/auto_session_runner.py --write-env"
@@ -34,7 +34,7 @@ class _Trouble:
 
     topic: str
     kind: Kind
-    spell: Spell
+    spell: AlertState
     bad_text: Callable[[float], str]
     """Given the seconds so far."""
     well_text: Callable[[float], str]
@@ -49,7 +49,7 @@ class _Trouble:
         return [Message(topic=self.topic, kind=Kind.SUCCESS, text=self.well_text(lasted))]
 
 
-class Judge:
+class AlertEvaluator:
     """Hears every event and says what to tell: trouble that lasts, its end, and what happens once and matters.
 
     The slate counts where it is up by a failure and not by a wish or the schedule, an output from when it leaves the air
@@ -71,7 +71,7 @@ class Judge:
     def heard(self, event: Event, now: float) -> list[Message]:
         """What to tell at once because of `event`; what must last first comes from `due`."""
         match event:
-            case WentOn():
+            case SegmentStarted():
                 self._went_on(event, now)
             case OutputChanged():
                 self._output_changed(event, now)
@@ -107,14 +107,14 @@ class Judge:
     def _trouble(
         self, topic: str, kind: Kind, bad_text: Callable[[float], str], well_text: Callable[[float], str]
     ) -> _Trouble:
-        spell = Spell(after_seconds=self._after_seconds)
+        spell = AlertState(after_seconds=self._after_seconds)
         return _Trouble(topic=topic, kind=kind, spell=spell, bad_text=bad_text, well_text=well_text)
 
     # The programme
 
-    def _went_on(self, event: WentOn, now: float) -> None:
+    def _went_on(self, event: SegmentStarted, now: float) -> None:
         self._title = event.title
-        if event.rung is not Rung.SLATE:
+        if event.rung is not SourceLevel.SLATE:
             self._slate.spell.end(now)
         elif event.title in _WISHES:
             # The operator knows; what was told before needs no message that it is over either.

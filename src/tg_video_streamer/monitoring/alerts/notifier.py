@@ -12,7 +12,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.events import Event
-from tg_video_streamer.monitoring.alerts.evaluator import Judge
+from tg_video_streamer.monitoring.alerts.evaluator import AlertEvaluator
 from tg_video_streamer.monitoring.alerts.message import Kind, Message, duration_text
 from tg_video_streamer.monitoring.alerts.outbox import Batch, Outbox
 from tg_video_streamer.monitoring.alerts.send import Sent, send
@@ -46,7 +46,7 @@ class Notifier:
         self._redact = redact
         self._retry_pauses = tuple(retry_pauses)
         self._give_up_seconds = give_up_seconds
-        self._judge = Judge(after_seconds=after_seconds)
+        self._judge = AlertEvaluator(after_seconds=after_seconds)
         self._outbox = Outbox()
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -62,7 +62,7 @@ class Notifier:
             self._loop.call_soon_threadsafe(self._put, [Message(topic=topic, kind=kind, text=text)])
 
     def on_event(self, event: Event) -> None:
-        """Judge one event; subscribe this to the event bus."""
+        """AlertEvaluator one event; subscribe this to the event bus."""
         if self._addresses:
             self._put(self._judge.heard(event, self._clock.monotonic()))
 

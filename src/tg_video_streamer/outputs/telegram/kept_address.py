@@ -6,7 +6,7 @@ from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
 from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.telegram.chat.reference import ChatReference
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 
 _RECORD = "stream"
 
@@ -14,7 +14,7 @@ _RECORD = "stream"
 class KeptAddress:
     """URL and key of one chat; those of another chat do not count."""
 
-    def __init__(self, store: Keystore, reference: ChatReference) -> None:
+    def __init__(self, store: TelegramState, reference: ChatReference) -> None:
         self._store = store
         self._mark = {"kind": str(reference.kind), "text": reference.text}
 

@@ -29,11 +29,11 @@ from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.adapter import TelegramAdapter
 from tg_video_streamer.outputs.telegram.kept_address import KeptAddress
 from tg_video_streamer.outputs.telegram.session_wait import SessionWait
-from tg_video_streamer.outputs.telegram.transport_plan import Transport, TransportPlan
+from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport, TransportPlan
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 
 if TYPE_CHECKING:
     from tg_video_streamer.outputs.telegram.call import CallAdapter
@@ -51,7 +51,7 @@ ASK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stream:
+class FoundStream:
     """The live stream that is on air, for who looks after it: the account's words about it, and the call."""
 
     live: LiveStream
@@ -67,7 +67,7 @@ class TelegramOutput:
         name: str,
         reference: ChatReference,
         plan: TransportPlan,
-        store: Keystore,
+        store: TelegramState,
         make_rtmp: MakeRtmp,
         make_call: MakeCall | None,
         fanout: Fanout,
@@ -91,11 +91,11 @@ class TelegramOutput:
         self._asked_at: float | None = None
         self._ask_again = True
         self._new_key = False
-        self.stream: Stream | None = None
+        self.stream: FoundStream | None = None
         """What is looked after; None while nothing is known of it."""
         self.call: GroupCall | None = None
         """Our part in the video chat, where that is the way."""
-        self.transport = Transport.RTMP
+        self.transport = TelegramTransport.RTMP
         self.ended = asyncio.Event()
         """Set by an update that the live stream is over."""
         self.handler = OutputHandler(
@@ -127,7 +127,7 @@ class TelegramOutput:
         """There is no session any longer: stay on air with a kept key, or wait for the next one."""
         self._session.went()
         self._account = self._live = self.stream = None
-        if self._kept.address() is None or self.transport is Transport.CALL:
+        if self._kept.address() is None or self.transport is TelegramTransport.CALL:
             await asyncio.to_thread(self.handler.suspend, why)
 
     def session_awaited(self, why: str) -> None:
@@ -166,7 +166,7 @@ class TelegramOutput:
             self.reconnect("no live stream runs in the chat; it is started")
         elif account is self._account:
             self.ended.clear()
-            self.stream = Stream(live=live, call=call)
+            self.stream = FoundStream(live=live, call=call)
 
     async def leave(self) -> None:
         """Take the account out of the live stream that it looked at; within a second, or not at all."""
@@ -201,12 +201,12 @@ class TelegramOutput:
             account = self._account
             if account is None:
                 if (kept := self._kept.address()) is not None:
-                    return self._on(Transport.RTMP, self._make_rtmp(kept, cancelled))
+                    return self._on(TelegramTransport.RTMP, self._make_rtmp(kept, cancelled))
                 await self._session.over()
                 continue
             way = self._plan.choose(self._clock.monotonic())
             try:
-                if way is Transport.CALL:
+                if way is TelegramTransport.CALL:
                     chat = await self._make_room(account)
                     return self._on(way, self._call_adapter(chat, cancelled))
                 return self._on(way, self._make_rtmp(await self._address(account), cancelled))
@@ -216,14 +216,14 @@ class TelegramOutput:
                     continue
                 raise OutputRejected(refused.what, remedy=refused.remedy) from refused
             except SessionError as trouble:
-                kept = self._kept.address() if way is Transport.RTMP else None
+                kept = self._kept.address() if way is TelegramTransport.RTMP else None
                 if kept is None:
                     raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
                 if not isinstance(trouble, SessionEnded):
                     log.warning("telegram cannot be asked, the kept key is used", why=trouble.what)
                 return self._on(way, self._make_rtmp(kept, cancelled))
 
-    def _on(self, way: Transport, adapter: Adapter) -> Adapter:
+    def _on(self, way: TelegramTransport, adapter: Adapter) -> Adapter:
         if way is not self.transport:
             log.info("telegram output goes another way", transport=str(way))
             self.stream = None
@@ -269,7 +269,7 @@ class TelegramOutput:
         call = await self._ensured(live)
         self._kept.keep(access.url, access.key)
         self.ended.clear()
-        self.stream = Stream(live=live, call=call)
+        self.stream = FoundStream(live=live, call=call)
         return access.address()
 
     async def _ensured(self, live: LiveStream) -> RunningCall:

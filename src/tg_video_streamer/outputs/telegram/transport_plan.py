@@ -8,7 +8,7 @@ PATIENCE_SECONDS = 120.0
 """A way that has failed for so long is left for the other one."""
 
 
-class Transport(StrEnum):
+class TelegramTransport(StrEnum):
     """A way to Telegram's viewers."""
 
     RTMP = "rtmp"
@@ -27,7 +27,7 @@ class TransportPlan:
     def __init__(self, setting: str, *, call_there: bool, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """`call_there`: whether the call is possible here at all."""
         self._fixed = setting != "auto" or not call_there
-        self._way = Transport.CALL if setting == "call" else Transport.RTMP
+        self._way = TelegramTransport.CALL if setting == "call" else TelegramTransport.RTMP
         self._patience_seconds = patience_seconds
         self._failing_since: float | None = None
 
@@ -36,7 +36,7 @@ class TransportPlan:
         """Whether there are two ways."""
         return not self._fixed
 
-    def choose(self, now: float) -> Transport:
+    def choose(self, now: float) -> TelegramTransport:
         """The way of the next attempt."""
         if self._failing_since is not None and now - self._failing_since >= self._patience_seconds:
             self._change()
@@ -47,7 +47,7 @@ class TransportPlan:
         if self._fixed:
             return False
         self._change()
-        return self._way is Transport.CALL
+        return self._way is TelegramTransport.CALL
 
     def failed(self, now: float) -> None:
         """An attempt did not reach the air."""
@@ -61,4 +61,4 @@ class TransportPlan:
     def _change(self) -> None:
         self._failing_since = None
         if not self._fixed:
-            self._way = Transport.CALL if self._way is Transport.RTMP else Transport.RTMP
+            self._way = TelegramTransport.CALL if self._way is TelegramTransport.RTMP else TelegramTransport.RTMP

@@ -10,11 +10,11 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionError, SessionUnreachable, StreamerError, TelegramRefused
-from tg_video_streamer.events import Event, ProofChanged, Rung, WentOn
+from tg_video_streamer.events import DeliveryChanged, Event, SegmentStarted, SourceLevel
 from tg_video_streamer.outputs.state import OutputState
-from tg_video_streamer.outputs.telegram.telegram import Stream, TelegramOutput
-from tg_video_streamer.outputs.telegram.transport_plan import Transport
-from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Look, Proof, ProofState, Remedy, judge
+from tg_video_streamer.outputs.telegram.telegram import FoundStream, TelegramOutput
+from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport
+from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Delivery, DeliveryState, Look, Remedy, judge
 from tg_video_streamer.telegram.livestream.title import PAUSE_SECONDS, TitlePacer
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class StreamWatch:
         *,
         name: str,
         clock: Clock,
-        publish: Callable[[ProofChanged], None],
+        publish: Callable[[DeliveryChanged], None],
         pace: WatchPace | None = None,
     ) -> None:
         self._output = output
@@ -51,10 +51,10 @@ class StreamWatch:
         self._publish = publish
         self._pace = pace or WatchPace()
         self._titles = TitlePacer(pause_seconds=self._pace.title_seconds)
-        self._state = ProofState()
+        self._state = DeliveryState()
         self._bytes = 0
         self._key_at: float | None = None
-        self._titled: Stream | None = None
+        self._titled: FoundStream | None = None
         self._trouble = ""
         self.viewers: int | None = None
         """Who watches, without the account itself; None where it is not known."""
@@ -71,7 +71,7 @@ class StreamWatch:
 
     def on_event(self, event: Event) -> None:
         """Follow the item on air; subscribe this to the event bus."""
-        if isinstance(event, WentOn) and event.rung in {Rung.ITEM, Rung.KEPT}:
+        if isinstance(event, SegmentStarted) and event.rung in {SourceLevel.ITEM, SourceLevel.KEPT}:
             self._titles.want(event.title)
 
     async def run(self) -> None:
@@ -92,7 +92,7 @@ class StreamWatch:
         self._bytes = report.bytes_sent
         if on_air:
             self._output.went_on_air()
-        if self._output.transport is Transport.CALL:
+        if self._output.transport is TelegramTransport.CALL:
             self._output.ended.clear()
             await self._look_at_call(report.state, leaving=leaving)
             return
@@ -112,11 +112,11 @@ class StreamWatch:
 
     async def _look_at_call(self, state: OutputState, *, leaving: bool) -> None:
         """The video chat's own checks tell whether Telegram's media server has our stream, and mend it; here it is told."""
-        call, proof = self._output.call, Proof.UNKNOWN
+        call, proof = self._output.call, Delivery.UNKNOWN
         self.viewers = await self._viewers_of_call()
-        if call is not None and (leaving or (call.proof is Proof.MISSING and state in _TRYING)):
+        if call is not None and (leaving or (call.proof is Delivery.MISSING and state in _TRYING)):
             proof = call.proof
-        self._turned(replace(ProofState(), proof=proof))
+        self._turned(replace(DeliveryState(), proof=proof))
 
     async def _viewers_of_call(self) -> int | None:
         call = self._output.call
@@ -134,7 +134,7 @@ class StreamWatch:
         except (SessionError, TelegramRefused) as trouble:
             self._told(trouble)
 
-    async def _asked(self, stream: Stream) -> int | None:
+    async def _asked(self, stream: FoundStream) -> int | None:
         """How far the stream has come; None where Telegram gives no answer. Its trouble is told once."""
         try:
             call = await stream.live.look(stream.call)
@@ -150,7 +150,7 @@ class StreamWatch:
         self._trouble = ""
         return newest
 
-    async def _follow_title(self, stream: Stream) -> None:
+    async def _follow_title(self, stream: FoundStream) -> None:
         now = self._clock.monotonic()
         if stream is not self._titled:
             self._titled = stream
@@ -181,12 +181,12 @@ class StreamWatch:
         self._turned(judge(self._state, look, grace_seconds=self._pace.grace_seconds))
         self._mend(now)
 
-    def _turned(self, state: ProofState) -> None:
+    def _turned(self, state: DeliveryState) -> None:
         """This is what is known now; a change is published."""
         before, self._state = self._state.proof, state
         if self._state.proof is not before:
-            self._publish(ProofChanged(wall=self._clock.wall(), output=self._name, proof=str(self._state.proof)))
-            if self._state.proof is Proof.PROVEN:
+            self._publish(DeliveryChanged(wall=self._clock.wall(), output=self._name, proof=str(self._state.proof)))
+            if self._state.proof is Delivery.PROVEN:
                 log.info("telegram has the stream", output=self._name)
 
     def _mend(self, now: float) -> None:

@@ -10,7 +10,7 @@ from tg_video_streamer.errors import TelegramRefused
 from tg_video_streamer.telegram.chat.dialogs import listed_chats
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference, ReferenceKind
 from tg_video_streamer.telegram.client.account import Account
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 
 _RECORD = "chat"
 _STALE = frozenset({"CHANNEL_INVALID", "CHAT_ID_INVALID", "PEER_ID_INVALID"})
@@ -28,7 +28,7 @@ def input_peer(chat: Chat) -> Any:
     return types.InputPeerChannel(chat.id, chat.access_hash)
 
 
-async def find_chat(account: Account, reference: ChatReference, store: Keystore) -> Chat:
+async def find_chat(account: Account, reference: ChatReference, store: TelegramState) -> Chat:
     """The chat, kept or looked up; raises TelegramRefused (its word tells why), SessionError."""
     kept = store.get(_RECORD)
     if (kept.get("kind"), kept.get("text"), kept.get("user_id")) == (reference.kind, reference.text, account.user_id):
@@ -43,7 +43,7 @@ async def find_chat(account: Account, reference: ChatReference, store: Keystore)
     return chat
 
 
-def forget_chat(store: Keystore) -> None:
+def forget_chat(store: TelegramState) -> None:
     """Look it up anew next time."""
     store.put(_RECORD, {})
 

@@ -13,7 +13,7 @@ from tg_video_streamer.telegram.chat.lookup import find_chat, input_peer
 from tg_video_streamer.telegram.chat.messages import ChatMessage, read_message
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
 from tg_video_streamer.telegram.client.account import Account
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 
 _MOST_ADMINS = 200
 _GONE = frozenset({"MESSAGE_ID_INVALID", "MESSAGE_EMPTY", "MESSAGE_EDIT_TIME_EXPIRED", "MESSAGE_AUTHOR_REQUIRED"})
@@ -98,7 +98,7 @@ class ChatRoom:
         await self._account.invoke(functions.messages.UpdatePinnedMessageRequest(self._peer, message_id, silent=True))
 
 
-async def enter(account: Account, reference: ChatReference, store: Keystore) -> ChatRoom:
+async def enter(account: Account, reference: ChatReference, store: TelegramState) -> ChatRoom:
     """The room of CHAT_ID; raises SessionError and TelegramRefused."""
     return ChatRoom(account, await find_chat(account, reference, store))
 

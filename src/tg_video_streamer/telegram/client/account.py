@@ -17,7 +17,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionEnded, SessionUnreachable
 from tg_video_streamer.telegram.client.client import make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.client.data_centres import OtherCentres
+from tg_video_streamer.telegram.client.data_centres import DataCentres
 from tg_video_streamer.telegram.client.deadline import ConnectionBroke, within
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 
@@ -51,7 +51,7 @@ class Account:
         self._ended = ended
         self._heartbeat_seconds = heartbeat_seconds
         self._client: TelegramClient | None = None
-        self._centres = OtherCentres(credentials, clock=clock)
+        self._centres = DataCentres(credentials, clock=clock)
         self._online = asyncio.Event()
         self._ending: SessionEnded | None = None
         self._watcher: asyncio.Task[None] | None = None

@@ -19,7 +19,7 @@ from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 
 
-class OtherCentres:
+class DataCentres:
     """One client a data centre, connected when first asked and kept."""
 
     def __init__(self, credentials: Credentials, *, clock: Clock) -> None:

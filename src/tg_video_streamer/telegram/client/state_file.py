@@ -16,7 +16,7 @@ NAME = "telegram.json"
 _PRIVATE = 0o600
 
 
-class Keystore:
+class TelegramState:
     """Named records of plain JSON values; the file (mode 0600) is replaced whole at each change.
 
     It holds secrets: a live stream's key, and access hashes. A file that cannot be read counts as empty, since all in it

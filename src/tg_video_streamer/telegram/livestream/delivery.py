@@ -9,7 +9,7 @@ GRACE_SECONDS = 20.0
 """So long media may leave before Telegram must have it: a stream's first parts take some seconds to appear."""
 
 
-class Proof(StrEnum):
+class Delivery(StrEnum):
     """What is known of the far end."""
 
     UNKNOWN = ""
@@ -44,10 +44,10 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ProofState:
+class DeliveryState:
     """What the looks so far came to."""
 
-    proof: Proof = Proof.UNKNOWN
+    proof: Delivery = Delivery.UNKNOWN
     newest_milliseconds: int | None = None
     """Of the last look that got an answer; None before the first."""
     advanced_at: float | None = None
@@ -58,7 +58,7 @@ class ProofState:
     """What this look asks for."""
 
 
-def judge(before: ProofState, look: Look, *, grace_seconds: float = GRACE_SECONDS) -> ProofState:
+def judge(before: DeliveryState, look: Look, *, grace_seconds: float = GRACE_SECONDS) -> DeliveryState:
     """The state after one more look.
 
     A stream is proven once it advances from one look to the next. Where that has not happened for `grace_seconds`, the
@@ -66,18 +66,18 @@ def judge(before: ProofState, look: Look, *, grace_seconds: float = GRACE_SECOND
     """
     calm = replace(before, remedy=Remedy.NONE)
     if not look.leaving:
-        return replace(calm, proof=Proof.UNKNOWN, newest_milliseconds=None, advanced_at=None)
+        return replace(calm, proof=Delivery.UNKNOWN, newest_milliseconds=None, advanced_at=None)
     if look.newest_milliseconds is None:
         # A gap in the answers proves nothing against the stream, so its time does not count.
-        return replace(calm, proof=Proof.UNPROVEN, newest_milliseconds=None, advanced_at=None)
+        return replace(calm, proof=Delivery.UNPROVEN, newest_milliseconds=None, advanced_at=None)
     known = before.newest_milliseconds
     seen = replace(calm, newest_milliseconds=look.newest_milliseconds)
     if known is not None and look.newest_milliseconds > known > 0:
-        return replace(seen, proof=Proof.PROVEN, advanced_at=look.at, missing_in_row=0)
+        return replace(seen, proof=Delivery.PROVEN, advanced_at=look.at, missing_in_row=0)
     since = look.at if before.advanced_at is None else before.advanced_at
     if look.at - since < grace_seconds:
-        waiting = before.proof if before.proof is Proof.PROVEN else Proof.UNKNOWN
+        waiting = before.proof if before.proof is Delivery.PROVEN else Delivery.UNKNOWN
         return replace(seen, proof=waiting, advanced_at=since)
     spells = before.missing_in_row + 1
     remedy = Remedy.NEW_KEY if spells % 2 == 0 else Remedy.RECONNECT
-    return replace(seen, proof=Proof.MISSING, advanced_at=look.at, missing_in_row=spells, remedy=remedy)
+    return replace(seen, proof=Delivery.MISSING, advanced_at=look.at, missing_in_row=spells, remedy=remedy)

@@ -21,7 +21,7 @@ from tg_video_streamer.errors import (
     SessionUnreachable,
 )
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.client.state_file import Keystore
+from tg_video_streamer.telegram.client.state_file import TelegramState
 
 if TYPE_CHECKING:
     from tg_video_streamer.telegram.client.account import Account
@@ -66,7 +66,7 @@ class Renewal:
         read: Callable[[], SessionSettings],
         write: Callable[[Mapping[str, str | None]], None] | None,
         connect: Connect,
-        store: Keystore,
+        store: TelegramState,
         clock: Clock,
         tell: Callable[[str, str], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

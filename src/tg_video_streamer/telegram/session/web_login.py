@@ -15,7 +15,7 @@ from tg_video_streamer.errors import ControlError, SessionError, StreamerError
 from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.state_machine import StateMachine
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, TRANSITIONS, DeskState, DeskStep
+from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, TRANSITIONS, WebLoginState, WebLoginStep
 
 if TYPE_CHECKING:
     from tg_video_streamer.telegram.session.login import NewSession
@@ -26,7 +26,7 @@ LOGIN_SECONDS = 600.0
 """How long a login may take in all, as long as codes to be scanned are shown."""
 
 
-class SessionDesk:
+class WebLogin:
     """Runs in the event loop as long as the service. All methods but `run` return at once."""
 
     def __init__(
@@ -47,14 +47,14 @@ class SessionDesk:
         self._same_account = same_account
         self._clock = clock
         self._login_seconds = login_seconds
-        self._machine = StateMachine(TRANSITIONS, DeskStep.IDLE)
-        self._state = DeskState(step=DeskStep.IDLE)
+        self._machine = StateMachine(TRANSITIONS, WebLoginStep.IDLE)
+        self._state = WebLoginState(step=WebLoginStep.IDLE)
         self._wanted: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._answer: asyncio.Future[str] | None = None
         self._login: asyncio.Task[None] | None = None
 
     @property
-    def state(self) -> DeskState:
+    def state(self) -> WebLoginState:
         """What the person is shown now."""
         return self._state
 
@@ -68,7 +68,7 @@ class SessionDesk:
             raise ControlError("there is no phone number", remedy="write it with the country's code")
         self._begin(phone, by)
 
-    def answer(self, step: DeskStep, text: str) -> None:
+    def answer(self, step: WebLoginStep, text: str) -> None:
         """Answer what `step` asks: the phone number, the code, the password, or `yes` to another account.
 
         Raises ControlError where the login is not, or no longer, in that step.
@@ -80,7 +80,7 @@ class SessionDesk:
 
     def cancel(self) -> None:
         """Give the login up, unless it is being saved; a session that it has made already is ended at Telegram."""
-        if self._login is not None and self._state.step is not DeskStep.SAVING:
+        if self._login is not None and self._state.step is not WebLoginStep.SAVING:
             self._login.cancel()
 
     async def run(self) -> None:
@@ -99,7 +99,7 @@ class SessionDesk:
             )
         if self._state.step not in RESTING:
             raise ControlError("a login is under way already", remedy="finish or cancel it first")
-        self._move(DeskStep.STARTING)
+        self._move(WebLoginStep.STARTING)
         self._wanted.put_nowait((phone, by))
 
     async def _log_in(self, phone: str, by: str) -> None:
@@ -112,34 +112,34 @@ class SessionDesk:
         except StreamerError as error:
             self._fail(str(error))
         except asyncio.CancelledError:
-            self._move(DeskStep.IDLE)
+            self._move(WebLoginStep.IDLE)
             log.info("login at the desk cancelled", by=by)
             raise
         else:
-            self._move(DeskStep.DONE, account=account, message="the session is kept in the settings file")
+            self._move(WebLoginStep.DONE, account=account, message="the session is kept in the settings file")
             log.info("login at the desk done", by=by)
 
     async def _renewed(self, phone: str, limit: asyncio.Timeout) -> str:
         """Log in and keep the session; whose it is. Raises StreamerError."""
         login = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.session.login")
         credentials = await asyncio.to_thread(self._credentials)
-        prompts = _DeskPrompts(self, phone)
+        prompts = _WebLoginPrompts(self, phone)
         known = replace(credentials, session="")
         async with login.logged_in(known, prompts, clock=self._clock, qr=not phone) as made:
             account = masked_account(made)
             if not self._same_account(made.user_id):
                 message = "this is another account than before; it may not stream to the chat"
-                if await self.ask(DeskStep.CONFIRM, account=account, message=message) != "yes":
+                if await self.ask(WebLoginStep.CONFIRM, account=account, message=message) != "yes":
                     raise SessionError("the login was of another account, and is not kept")
             # From here on a half would be worse than a delay: a session that is in the file must not be ended.
             limit.reschedule(None)
-            self._move(DeskStep.SAVING, account=account)
+            self._move(WebLoginStep.SAVING, account=account)
             remember_secret(made.string)
             assert self._write is not None, "a login began without a file"  # noqa: S101 - states what `_begin` asks
             await asyncio.to_thread(self._write, {"SESSION_STRING": made.string})
         return account
 
-    async def ask(self, step: DeskStep, *, hint: str = "", message: str = "", account: str = "") -> str:
+    async def ask(self, step: WebLoginStep, *, hint: str = "", message: str = "", account: str = "") -> str:
         """Show `step` and wait for its answer."""
         assert step in ASKING, "only some steps have an answer"  # noqa: S101 - a defect of ours
         self._move(step, hint=hint, message=message, account=account)
@@ -152,36 +152,36 @@ class SessionDesk:
     def show(self, url: str) -> None:
         """Show a QR code in the place of the one before."""
         remember_secret(url)
-        self._move(DeskStep.QR, qr_url=url)
+        self._move(WebLoginStep.QR, qr_url=url)
 
     def _fail(self, why: str) -> None:
-        self._move(DeskStep.FAILED, message=why)
+        self._move(WebLoginStep.FAILED, message=why)
         log.warning("login at the desk failed", why=why)
 
-    def _move(self, step: DeskStep, **shown: str) -> None:
+    def _move(self, step: WebLoginStep, **shown: str) -> None:
         self._machine.move(step)
-        self._state = DeskState(step=step, **shown)
+        self._state = WebLoginState(step=step, **shown)
 
 
-class _DeskPrompts:
+class _WebLoginPrompts:
     """Implements `login.Prompts`: the person sits at a page."""
 
-    def __init__(self, desk: SessionDesk, phone: str) -> None:
+    def __init__(self, desk: WebLogin, phone: str) -> None:
         self._desk = desk
         self._phone = phone
 
     async def phone(self, wrong: str) -> str:
         """See Prompts; the first number came with the wish to log in."""
         phone, self._phone = self._phone, ""
-        return phone or await self._desk.ask(DeskStep.PHONE, message=wrong)
+        return phone or await self._desk.ask(WebLoginStep.PHONE, message=wrong)
 
     async def code(self, way: str, wrong: str) -> str:
         """See Prompts."""
-        return await self._desk.ask(DeskStep.CODE, hint=way, message=wrong)
+        return await self._desk.ask(WebLoginStep.CODE, hint=way, message=wrong)
 
     async def password(self, hint: str, wrong: str) -> str:
         """See Prompts."""
-        return await self._desk.ask(DeskStep.PASSWORD, hint=hint, message=wrong)
+        return await self._desk.ask(WebLoginStep.PASSWORD, hint=hint, message=wrong)
 
     def show(self, url: str) -> None:
         """See Prompts."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from tg_video_streamer.state_machine import Transitions
 
 
-class DeskStep(StrEnum):
+class WebLoginStep(StrEnum):
     """Where a login stands.
 
     ```
@@ -30,32 +30,32 @@ class DeskStep(StrEnum):
     FAILED = "failed"
 
 
-ASKING = frozenset({DeskStep.PHONE, DeskStep.CODE, DeskStep.PASSWORD, DeskStep.CONFIRM})
+ASKING = frozenset({WebLoginStep.PHONE, WebLoginStep.CODE, WebLoginStep.PASSWORD, WebLoginStep.CONFIRM})
 """The steps that wait for a person's answer."""
-RESTING = frozenset({DeskStep.IDLE, DeskStep.DONE, DeskStep.FAILED})
+RESTING = frozenset({WebLoginStep.IDLE, WebLoginStep.DONE, WebLoginStep.FAILED})
 """The steps in which no login runs."""
-_STOPPED = frozenset({DeskStep.FAILED, DeskStep.IDLE})
-_LOGGED_IN = frozenset({DeskStep.CONFIRM, DeskStep.SAVING})
+_STOPPED = frozenset({WebLoginStep.FAILED, WebLoginStep.IDLE})
+_LOGGED_IN = frozenset({WebLoginStep.CONFIRM, WebLoginStep.SAVING})
 
-TRANSITIONS: Transitions[DeskStep] = {
-    DeskStep.IDLE: frozenset({DeskStep.STARTING}),
-    DeskStep.STARTING: frozenset({DeskStep.QR, DeskStep.PHONE, DeskStep.CODE}) | _STOPPED,
-    DeskStep.QR: frozenset({DeskStep.QR, DeskStep.PASSWORD}) | _LOGGED_IN | _STOPPED,
-    DeskStep.PHONE: frozenset({DeskStep.PHONE, DeskStep.CODE}) | _STOPPED,
-    DeskStep.CODE: frozenset({DeskStep.CODE, DeskStep.PASSWORD}) | _LOGGED_IN | _STOPPED,
-    DeskStep.PASSWORD: frozenset({DeskStep.PASSWORD}) | _LOGGED_IN | _STOPPED,
-    DeskStep.CONFIRM: frozenset({DeskStep.SAVING}) | _STOPPED,
-    DeskStep.SAVING: frozenset({DeskStep.DONE}) | _STOPPED,
-    DeskStep.DONE: frozenset({DeskStep.STARTING}),
-    DeskStep.FAILED: frozenset({DeskStep.STARTING}),
+TRANSITIONS: Transitions[WebLoginStep] = {
+    WebLoginStep.IDLE: frozenset({WebLoginStep.STARTING}),
+    WebLoginStep.STARTING: frozenset({WebLoginStep.QR, WebLoginStep.PHONE, WebLoginStep.CODE}) | _STOPPED,
+    WebLoginStep.QR: frozenset({WebLoginStep.QR, WebLoginStep.PASSWORD}) | _LOGGED_IN | _STOPPED,
+    WebLoginStep.PHONE: frozenset({WebLoginStep.PHONE, WebLoginStep.CODE}) | _STOPPED,
+    WebLoginStep.CODE: frozenset({WebLoginStep.CODE, WebLoginStep.PASSWORD}) | _LOGGED_IN | _STOPPED,
+    WebLoginStep.PASSWORD: frozenset({WebLoginStep.PASSWORD}) | _LOGGED_IN | _STOPPED,
+    WebLoginStep.CONFIRM: frozenset({WebLoginStep.SAVING}) | _STOPPED,
+    WebLoginStep.SAVING: frozenset({WebLoginStep.DONE}) | _STOPPED,
+    WebLoginStep.DONE: frozenset({WebLoginStep.STARTING}),
+    WebLoginStep.FAILED: frozenset({WebLoginStep.STARTING}),
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DeskState:
+class WebLoginState:
     """What the person is shown now."""
 
-    step: DeskStep
+    step: WebLoginStep
     qr_url: str = field(default="", repr=False)
     """Whoever scans it gives an account to this service, so it is for operators only; empty but in the step `qr`."""
     hint: str = ""

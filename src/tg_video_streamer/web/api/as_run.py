@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.asrun.reader import AiredFilter, AiredRow, aired, as_csv, wall
+from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, wall
 from tg_video_streamer.errors import RequestRefused
-from tg_video_streamer.events import Rung
-from tg_video_streamer.web.json_response import JsonAnswer
+from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.web.json_response import JsonResponse
 
 CSV_TYPE = "text/csv"
 MOST_ROWS = 10_000
@@ -39,23 +39,23 @@ def as_run_routes(path: Path) -> list[Route]:
             # A lone half of a surrogate pair stays visible instead of breaking the table.
             content = (await asyncio.to_thread(as_csv, rows)).encode("utf-8", "backslashreplace")
             return Response(content, media_type=CSV_TYPE, headers=headers)
-        return JsonAnswer({"ok": True, "result": [asdict(row) for row in rows]}, headers={"Vary": "Accept"})
+        return JsonResponse({"ok": True, "result": [asdict(row) for row in rows]}, headers={"Vary": "Accept"})
 
     return [Route("/api/as-run", answer)]
 
 
-def read_filter(pairs: list[tuple[str, str]]) -> tuple[AiredFilter, int]:
+def read_filter(pairs: list[tuple[str, str]]) -> tuple[AsRunFilter, int]:
     """The filter and how many rows at most. Raises RequestRefused with 422."""
     texts = dict(pairs)
     if len(texts) != len(pairs) or not texts.keys() <= set(NAMES):
         raise RequestRefused("the filter has something that it does not take", status=422, remedy=", ".join(NAMES))
     rung = texts.get("rung", "")
-    if rung and rung not in set(Rung):
-        raise RequestRefused("rung is none that there is", status=422, remedy=f"one of: {', '.join(Rung)}")
+    if rung and rung not in set(SourceLevel):
+        raise RequestRefused("rung is none that there is", status=422, remedy=f"one of: {', '.join(SourceLevel)}")
     limit = texts.get("limit", str(USUAL_ROWS))
     if not (limit.isascii() and limit.isdecimal() and len(limit) < 8 and 1 <= int(limit) <= MOST_ROWS):
         raise RequestRefused(f"limit must be a whole number from 1 to {MOST_ROWS}", status=422)
-    wanted = AiredFilter(
+    wanted = AsRunFilter(
         since_wall=_time(texts, "since", -math.inf),
         until_wall=_time(texts, "until", math.inf),
         words=texts.get("words", ""),
@@ -74,5 +74,5 @@ def _time(texts: Mapping[str, str], name: str, otherwise: float) -> float:
         raise RequestRefused(f"{name} is no time", status=422, remedy=remedy) from error
 
 
-def _rows(path: Path, wanted: AiredFilter, limit: int) -> list[AiredRow]:
+def _rows(path: Path, wanted: AsRunFilter, limit: int) -> list[AsRunEntry]:
     return list(islice(aired(path, wanted), limit))

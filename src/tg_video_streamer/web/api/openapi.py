@@ -9,10 +9,10 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from tg_video_streamer.asrun.reader import AiredRow
-from tg_video_streamer.control.commands import Verbs
+from tg_video_streamer.asrun.reader import AsRunEntry
+from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.control.socket.protocol import VERBS, Verb
-from tg_video_streamer.events import Rung
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.web.api.as_run import CSV_TYPE, MOST_ROWS, USUAL_ROWS
 from tg_video_streamer.web.command_arguments import MOST
 
@@ -40,8 +40,8 @@ _REFUSALS = {
 
 def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, Any]:
     """The whole document; with `open_reading` it says that looking needs no token."""
-    answers = {name: TypeAdapter(get_type_hints(getattr(Verbs, name))["return"]) for name in VERBS}
-    answers["as-run"] = TypeAdapter(tuple[AiredRow, ...])
+    answers = {name: TypeAdapter(get_type_hints(getattr(Commands, name))["return"]) for name in VERBS}
+    answers["as-run"] = TypeAdapter(tuple[AsRunEntry, ...])
     schemas, common = TypeAdapter.json_schemas(
         [(name, "serialization", adapter) for name, adapter in answers.items()],
         ref_template=_WHERE,
@@ -101,7 +101,7 @@ def _as_run(result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
         "since": time,
         "until": time,
         "words": {"type": "string"},
-        "rung": {"type": "string", "enum": ["", *map(str, Rung)]},
+        "rung": {"type": "string", "enum": ["", *map(str, SourceLevel)]},
         "limit": limit,
     }
     content = {"application/json": {"schema": result}, CSV_TYPE: {"schema": {"type": "string"}}}

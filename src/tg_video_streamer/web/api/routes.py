@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.execute import Actor, Way, act
+from tg_video_streamer.control.execute import Caller, Origin, act
 from tg_video_streamer.control.socket import protocol
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS, Verb
 from tg_video_streamer.errors import ControlError, RequestRefused, StreamerError
@@ -19,8 +19,8 @@ from tg_video_streamer.web.api.openapi import openapi_document
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.visitor import visitor
 from tg_video_streamer.web.command_arguments import from_texts, from_values
-from tg_video_streamer.web.context import Room
-from tg_video_streamer.web.json_response import JsonAnswer
+from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.json_response import JsonResponse
 from tg_video_streamer.web.request_body import read_body, require_type
 
 JSON_TYPE = "application/json"
@@ -33,12 +33,12 @@ def methods_of(verb: Verb) -> tuple[str, ...]:
     return ("GET", "POST") if verb.arguments else ("GET",)
 
 
-def api_routes(room: Room, access: Access) -> list[Route]:
+def api_routes(room: WebContext, access: Access) -> list[Route]:
     """A route for each verb, for the as-run log, and for the document of them all."""
 
     @cache
-    def document() -> JsonAnswer:
-        return JsonAnswer(openapi_document(methods_of, open_reading=access.open_reading))
+    def document() -> JsonResponse:
+        return JsonResponse(openapi_document(methods_of, open_reading=access.open_reading))
 
     async def openapi(_request: Request) -> Response:
         return document()
@@ -47,17 +47,17 @@ def api_routes(room: Room, access: Access) -> list[Route]:
     return [*verbs, *as_run_routes(room.as_run), Route("/api/openapi.json", openapi)]
 
 
-def _verb_route(name: str, verb: Verb, room: Room, access: Access) -> Route:
+def _verb_route(name: str, verb: Verb, room: WebContext, access: Access) -> Route:
     async def answer(request: Request) -> Response:
         access.check_role(request, verb)
         if verb.changes:
             access.check_form(request, request.headers.get("x-csrf", ""))
         wanted = await _wanted(name, request)
         try:
-            result = act(room.verbs, wanted, Actor(way=Way.API, name=visitor(request).name))
+            result = act(room.verbs, wanted, Caller(way=Origin.API, name=visitor(request).name))
         except ControlError as error:
             raise RequestRefused(error.what, status=_status_of(error), remedy=error.remedy) from error
-        return JsonAnswer({"ok": True, "result": result})
+        return JsonResponse({"ok": True, "result": result})
 
     return Route(f"/api/{name}", answer, methods=list(methods_of(verb)))
 

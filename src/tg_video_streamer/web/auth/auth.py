@@ -14,7 +14,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.socket.protocol import Verb
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.web.auth import client_address
-from tg_video_streamer.web.auth.lockout import Attempts
+from tg_video_streamer.web.auth.lockout import Lockout
 from tg_video_streamer.web.auth.sessions import LONGEST_SECONDS, Session, Sessions
 from tg_video_streamer.web.auth.tokens import Tokens, same
 from tg_video_streamer.web.auth.visitor import Role, Visitor, visitor
@@ -48,7 +48,7 @@ class Access:
         """Whether pages are shown without a token."""
         self._behind_proxy = behind_proxy
         self._sessions = Sessions(clock)
-        self._attempts = Attempts(clock)
+        self._attempts = Lockout(clock)
         self._warned_of_proxy = False
         # The prefix has browsers refuse such a cookie from another host of the domain, and without TLS.
         self._cookie = f"{'__Host-' if behind_proxy else ''}control-{port}"

@@ -30,7 +30,7 @@ class _Record:
     locked_until: float = 0.0
 
 
-class Attempts:
+class Lockout:
     """Counts wrong tokens; a right one during a lock-out is refused too, or the lock-out would stop nobody."""
 
     def __init__(self, clock: Clock) -> None:

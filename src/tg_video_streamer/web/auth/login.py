@@ -13,8 +13,8 @@ from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.client_address import own_path
 from tg_video_streamer.web.auth.middleware import refused, wants_json
 from tg_video_streamer.web.auth.visitor import visitor
-from tg_video_streamer.web.json_response import JsonAnswer
-from tg_video_streamer.web.locales.i18n import Words, words_of
+from tg_video_streamer.web.json_response import JsonResponse
+from tg_video_streamer.web.locales.i18n import Translator, words_of
 from tg_video_streamer.web.request_body import read_form
 
 _FORM_BYTES = 16 * 1024
@@ -41,7 +41,7 @@ def login_routes(access: Access) -> list[Route]:
             return HTMLResponse(_page(request, back, refusal), status_code=refusal.status, headers=headers)
         answer: Response = RedirectResponse(back, status_code=303)
         if wants_json(request):
-            answer = JsonAnswer({"ok": True, "result": {"role": session.role, "csrf": session.csrf}})
+            answer = JsonResponse({"ok": True, "result": {"role": session.role, "csrf": session.csrf}})
         access.set_cookie(answer, cookie)
         return answer
 
@@ -89,7 +89,7 @@ def _page(request: Request, back: str, refusal: RequestRefused | None = None) ->
 """
 
 
-def _problem(words: Words, refusal: RequestRefused) -> str:
+def _problem(words: Translator, refusal: RequestRefused) -> str:
     if refusal.status == 401:
         return words("sign_in.wrong")
     if refusal.status == 429:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.web.auth.auth import GET_TOKEN, Access
-from tg_video_streamer.web.json_response import JsonAnswer
+from tg_video_streamer.web.json_response import JsonResponse
 
 OPEN_PATHS = frozenset({"/healthz", "/login", "/page.css", "/page.js", "/icon.svg"})
 OPEN_FOLDER = "/static/"
@@ -22,7 +22,7 @@ class _SignInEnded(Exception):
     """Who looks at a page has signed out, or his token is another now, while the page is still being told things."""
 
 
-class Gate:
+class AuthMiddleware:
     """An ASGI application around the routes; `request.state` has `visitor`, `session` and `notices` behind it."""
 
     def __init__(self, app: ASGIApp, *, access: Access) -> None:
@@ -90,7 +90,7 @@ def refused(request: Request, refusal: RequestRefused) -> Response:
         headers["Retry-After"] = f"{refusal.seconds:.0f}"
     if wants_json(request):
         answer = {"ok": False, "error": refusal.what, "remedy": refusal.remedy}
-        return JsonAnswer(answer, status_code=refusal.status, headers=headers)
+        return JsonResponse(answer, status_code=refusal.status, headers=headers)
     if refusal.status == 401 and wants_page(request):
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         where = quote(back) if request.method == "GET" else "/"
@@ -105,5 +105,5 @@ async def refused_by_routing(request: Request, error: Exception) -> Response:
     what = words.get(error.status_code, error.detail)
     if wants_json(request):
         answer = {"ok": False, "error": what, "remedy": "see /api/openapi.json"}
-        return JsonAnswer(answer, status_code=error.status_code, headers=error.headers)
+        return JsonResponse(answer, status_code=error.status_code, headers=error.headers)
     return PlainTextResponse(f"{what}\n", status_code=error.status_code, headers=error.headers)

@@ -242,5 +242,5 @@ ENGLISH: Mapping[str, str] = {
     "schedule.every": "every {minutes} min",
     "schedule.part": "Part of the day",
     "schedule.show_kind": "Show",
-    "schedule.station_id": "Station id",
+    "schedule.station_id": "CommandHandler id",
 }

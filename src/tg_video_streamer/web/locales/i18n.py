@@ -32,7 +32,7 @@ _SENTENCES = [(re.compile(pattern), said) for pattern, said in SAID.items()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Words:
+class Translator:
     """The words of one language; called, it gives them ready for HTML."""
 
     language: Language
@@ -76,9 +76,9 @@ def language_of(request: Request) -> Language:
     return _accepted(request.headers.get("accept-language", ""))
 
 
-def words_of(request: Request) -> Words:
+def words_of(request: Request) -> Translator:
     """The words for who asks."""
-    return Words(language=language_of(request))
+    return Translator(language=language_of(request))
 
 
 def _accepted(header: str) -> Language:

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.commands import Verbs
-from tg_video_streamer.control.execute import Actor, Way, act
+from tg_video_streamer.control.commands import Commands
+from tg_video_streamer.control.execute import Caller, Origin, act
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS
 from tg_video_streamer.errors import ControlError, RequestRefused
 from tg_video_streamer.web.auth.auth import Access
@@ -17,11 +17,11 @@ from tg_video_streamer.web.auth.client_address import own_path
 from tg_video_streamer.web.auth.middleware import wants_json
 from tg_video_streamer.web.auth.visitor import Notice, visitor
 from tg_video_streamer.web.command_arguments import from_texts
-from tg_video_streamer.web.json_response import JsonAnswer
+from tg_video_streamer.web.json_response import JsonResponse
 from tg_video_streamer.web.request_body import read_form
 
 
-def do_routes(verbs: Verbs, access: Access) -> list[Route]:
+def do_routes(verbs: Commands, access: Access) -> list[Route]:
     """One route for all verbs; the fields are the verb's arguments, `csrf`, and `back`."""
 
     async def do(request: Request) -> Response:
@@ -35,7 +35,7 @@ def do_routes(verbs: Verbs, access: Access) -> list[Route]:
         if verb.changes:
             access.check_form(request, request.headers.get("x-csrf", csrf))
         try:
-            answer = act(verbs, from_texts(name, fields), Actor(way=Way.PAGE, name=visitor(request).name))
+            answer = act(verbs, from_texts(name, fields), Caller(way=Origin.PAGE, name=visitor(request).name))
         except (ControlError, RequestRefused) as error:
             return _failed(request, error, back)
         return _done(request, answer, back)
@@ -45,14 +45,14 @@ def do_routes(verbs: Verbs, access: Access) -> list[Route]:
 
 def _done(request: Request, answer: Any, back: str) -> Response:
     if wants_json(request):
-        return JsonAnswer({"ok": True, "result": answer})
+        return JsonResponse({"ok": True, "result": answer})
     return _go(request, Notice(ok=True, text=answer if isinstance(answer, str) else "done"), back)
 
 
 def _failed(request: Request, error: ControlError | RequestRefused, back: str) -> Response:
     if wants_json(request):
         status = error.status if isinstance(error, RequestRefused) else 409
-        return JsonAnswer({"ok": False, "error": error.what, "remedy": error.remedy}, status_code=status)
+        return JsonResponse({"ok": False, "error": error.what, "remedy": error.remedy}, status_code=status)
     return _go(request, Notice(ok=False, text=error.what, remedy=error.remedy), back)
 
 

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.asrun.reader import AiredFilter, AiredRow, aired, as_csv, wall
+from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, wall
 from tg_video_streamer.web.auth.visitor import Notice
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.figures import span_text, time_tag, title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
 
@@ -26,7 +26,7 @@ _RUNGS = ("item", "kept", "live", "filler", "slate")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
+class AsRunQuery:
     """What a visitor wants to see: the days as written, empty for no limit."""
 
     first_day: str
@@ -35,10 +35,10 @@ class Wish:
     rung: str
     page: int
 
-    def filter(self) -> AiredFilter:
+    def filter(self) -> AsRunFilter:
         """The rows of it; days are those of UTC, as in the log."""
         begin, end = _day(self.first_day), _day(self.last_day)
-        return AiredFilter(
+        return AsRunFilter(
             since_wall=begin.timestamp() if begin else float("-inf"),
             until_wall=(end + timedelta(days=1)).timestamp() if end else float("inf"),
             words=self.words,
@@ -53,7 +53,7 @@ class Wish:
         return urlencode({key: value for key, value in fields.items() if value})
 
 
-def routes(room: Room) -> list[Route]:
+def routes(room: WebContext) -> list[Route]:
     """The page at `/as-run`, and its table at `/as-run.csv`."""
 
     async def as_run(request: Request) -> Response:
@@ -77,12 +77,12 @@ def routes(room: Room) -> list[Route]:
     return [Route("/as-run", as_run), Route("/as-run.csv", table)]
 
 
-def _wish(request: Request) -> Wish:
+def _wish(request: Request) -> AsRunQuery:
     asked = request.query_params
     number = asked.get("page", "1")
     days = [text if _day(text) else "" for text in (asked.get("from", ""), asked.get("to", ""))]
     rung = asked.get("rung", "")
-    return Wish(
+    return AsRunQuery(
         first_day=days[0],
         last_day=days[1],
         words=asked.get("words", "")[:200],
@@ -99,13 +99,13 @@ def _day(text: str) -> datetime | None:
         return None
 
 
-def _rows(room: Room, wish: Wish) -> list[AiredRow]:
+def _rows(room: WebContext, wish: AsRunQuery) -> list[AsRunEntry]:
     """Those of the page, and one more where there is a next one."""
     begin = (wish.page - 1) * ROWS
     return list(islice(aired(room.as_run, wish.filter()), begin, begin + ROWS + 1))
 
 
-def _filter(visiting: Visit, wish: Wish) -> str:
+def _filter(visiting: Visit, wish: AsRunQuery) -> str:
     words = visiting.words
     options = "".join(
         f'<option value="{rung}"{" selected" if rung == wish.rung else ""}>{words(f"rung.{rung}") if rung else words("rung.any")}</option>'
@@ -123,7 +123,7 @@ def _filter(visiting: Visit, wish: Wish) -> str:
 </section>"""
 
 
-def _table(visiting: Visit, wish: Wish, rows: list[AiredRow]) -> str:
+def _table(visiting: Visit, wish: AsRunQuery, rows: list[AsRunEntry]) -> str:
     words = visiting.words
     csv = f'<a class="button" href="/as-run.csv?{escape(wish.query())}" download>{words("as_run.csv")}</a>'
     if not rows:
@@ -148,7 +148,7 @@ def _table(visiting: Visit, wish: Wish, rows: list[AiredRow]) -> str:
 </div>"""
 
 
-def _row(visiting: Visit, row: AiredRow) -> str:
+def _row(visiting: Visit, row: AsRunEntry) -> str:
     words = visiting.words
     # What a slate is titled is the reason's word, which stands further on.
     title = title_tag(row.title) if row.title and row.rung != "slate" else words.state("rung", row.rung)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from html import escape
 
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.web.locales.i18n import Words
+from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.figures import span_text, time_tag
 
 _PASSING_STATES = frozenset({"starting", "stopping"})
 _LIVE = "live"
 
 
-def badge(status: ServiceStatus, words: Words) -> tuple[str, str]:
+def badge(status: ServiceStatus, words: Translator) -> tuple[str, str]:
     """Its words, as plain text, and its tone: good, live, fair, bad or quiet."""
     state = _LIVE if status.rung == _LIVE else status.channel_state
     label = words.text(f"badge.{state}") if words.has(f"badge.{state}") else state.replace("_", " ")
@@ -26,13 +26,13 @@ def badge(status: ServiceStatus, words: Words) -> tuple[str, str]:
     return label, tones.get(state, "fair")
 
 
-def badge_tag(status: ServiceStatus, words: Words) -> str:
+def badge_tag(status: ServiceStatus, words: Translator) -> str:
     """The badge as HTML."""
     label, tone = badge(status, words)
     return f'<p id="badge" class="badge" data-tone="{tone}">{escape(label)}</p>'
 
 
-def why_tag(status: ServiceStatus, words: Words, *, now_wall: float) -> str:
+def why_tag(status: ServiceStatus, words: Translator, *, now_wall: float) -> str:
     """Why it is so, for how long and since when."""
     reason = (
         f'<span id="reason">{words.said(status.reason)}</span> <span aria-hidden="true">·</span> '

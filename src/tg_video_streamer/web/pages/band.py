@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
 
-from tg_video_streamer.asrun.history import BAND_SECONDS, RungSpan
-from tg_video_streamer.web.locales.i18n import Words
+from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
+from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.figures import span_text, time_tag
 
 _CELLS = 720
@@ -21,7 +21,7 @@ _SHORTEST_HOLE_SECONDS = 2.0
 """Between two spans of a clock that may be set there is always a little nothing."""
 
 
-def band_tag(spans: Sequence[RungSpan], words: Words, *, now_wall: float) -> str:
+def band_tag(spans: Sequence[LevelSpan], words: Translator, *, now_wall: float) -> str:
     """The band, its hours, its legend with shares, and a list of everything that was not as it should be."""
     whole = list(_without_holes(spans, now_wall))
     shares = _shares(whole)
@@ -44,23 +44,23 @@ def band_tag(spans: Sequence[RungSpan], words: Words, *, now_wall: float) -> str
     )
 
 
-def _without_holes(spans: Sequence[RungSpan], now_wall: float) -> Iterator[RungSpan]:
+def _without_holes(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[LevelSpan]:
     """The spans, oldest first, with `off` wherever nothing was on air."""
     at = now_wall - BAND_SECONDS
     for span in spans:
         if span.starts_wall - at > _SHORTEST_HOLE_SECONDS:
-            yield RungSpan(starts_wall=at, ends_wall=span.starts_wall, rung="off")
+            yield LevelSpan(starts_wall=at, ends_wall=span.starts_wall, rung="off")
         yield span
         at = max(at, span.ends_wall)
     if now_wall - at > _SHORTEST_HOLE_SECONDS:
-        yield RungSpan(starts_wall=at, ends_wall=now_wall, rung="off")
+        yield LevelSpan(starts_wall=at, ends_wall=now_wall, rung="off")
 
 
 def _kind(rung: str) -> str:
     return _KIND_OF_RUNG.get(rung, "off")
 
 
-def _shares(spans: Sequence[RungSpan]) -> Mapping[str, float]:
+def _shares(spans: Sequence[LevelSpan]) -> Mapping[str, float]:
     """The share of the day of each kind that was there, best first; on air always."""
     seconds = dict.fromkeys(_KINDS, 0.0)
     for span in spans:
@@ -69,7 +69,7 @@ def _shares(spans: Sequence[RungSpan]) -> Mapping[str, float]:
     return {kind: part / total for kind, part in seconds.items() if part or kind == "item"}
 
 
-def _percent(share: float, words: Words) -> str:
+def _percent(share: float, words: Translator) -> str:
     """Never 100 % where something is missing, nor 0 % where something was."""
     percent = share * 100
     if 0 < percent < 0.1:
@@ -79,7 +79,7 @@ def _percent(share: float, words: Words) -> str:
     return f"{words.number(percent, 0 if percent in {0.0, 100.0} else 1)} %"
 
 
-def _runs(spans: Sequence[RungSpan], now_wall: float) -> Iterator[tuple[str, int, int]]:
+def _runs(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[tuple[str, int, int]]:
     """Kind, first cell and number of cells of each stretch of one colour."""
     begin = now_wall - BAND_SECONDS
     cells = [0] * _CELLS
@@ -96,7 +96,7 @@ def _runs(spans: Sequence[RungSpan], now_wall: float) -> Iterator[tuple[str, int
         at += count
 
 
-def _troubles(spans: Sequence[RungSpan], words: Words) -> str:
+def _troubles(spans: Sequence[LevelSpan], words: Translator) -> str:
     """The newest stretches of anything but the programme, as a table."""
     found = [span for span in reversed(spans) if _kind(span.rung) not in {"item", "live"}]
     if not found:

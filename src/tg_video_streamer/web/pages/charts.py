@@ -7,7 +7,7 @@ from html import escape
 
 from tg_video_streamer.asrun.history import Sample
 from tg_video_streamer.control.history_sampler import SAMPLE_SECONDS, SAMPLES
-from tg_video_streamer.web.locales.i18n import Words
+from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.figures import rate_text
 
 _WIDTH, _HEIGHT = 600, 100
@@ -19,7 +19,7 @@ Points = Sequence[tuple[float, float]]
 """Wall time and value."""
 
 
-def charts_tag(samples: Sequence[Sample], words: Words, *, now_wall: float) -> str:
+def charts_tag(samples: Sequence[Sample], words: Translator, *, now_wall: float) -> str:
     """One chart for the buffer and one for the outputs, each with its newest value in words."""
     buffer = [(one.wall, one.buffer_seconds) for one in samples]
     names = list(samples[-1].bits_per_second) if samples else []
@@ -47,7 +47,7 @@ def _chart(
     *,
     least: float,
     now_wall: float,
-    words: Words,
+    words: Translator,
 ) -> str:
     top = max([least, *(value for points in lines.values() for _, value in points)]) * 1.1
     drawn = "".join(

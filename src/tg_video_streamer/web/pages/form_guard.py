@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS
 from tg_video_streamer.web.auth.auth import Access
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.layout import Visit, visit
 from tg_video_streamer.web.request_body import read_form
 
@@ -16,7 +16,7 @@ _LIKE = VERBS["playlist_save"]
 """Whoever may have this carried out is an operator."""
 
 
-async def operator(request: Request, room: Room, *, with_file: bool = False) -> tuple[Visit, Mapping[str, str]]:
+async def operator(request: Request, room: WebContext, *, with_file: bool = False) -> tuple[Visit, Mapping[str, str]]:
     """An operator's visit with the form that was sent, `with_file` also one that sends a file. Raises RequestRefused for anybody else, and for a foreign form."""
     visiting = only_operators(request, room)
     form = await read_form(request, limit=MAX_REQUEST_BYTES, with_file=with_file)
@@ -24,7 +24,7 @@ async def operator(request: Request, room: Room, *, with_file: bool = False) -> 
     return visiting, form
 
 
-def only_operators(request: Request, room: Room) -> Visit:
+def only_operators(request: Request, room: WebContext) -> Visit:
     """An operator's visit. Raises RequestRefused for anybody else."""
     _access(request).check_role(request, _LIKE)
     return visit(request, room)

@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tg_video_streamer.web.checkup import Looked
-from tg_video_streamer.web.context import Room
-from tg_video_streamer.web.locales.i18n import Words
+from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.figures import time_tag
 from tg_video_streamer.web.pages.form_guard import operator
 from tg_video_streamer.web.pages.layout import Visit, page, visit
@@ -23,7 +23,7 @@ _LONGEST_LINE = 600
 _ORDER = {"problem": 0, "warning": 1, "ok": 2}
 
 
-def routes(room: Room) -> list[Route]:
+def routes(room: WebContext) -> list[Route]:
     """The page at `/health`, and the wish for a new look."""
 
     async def health(request: Request) -> Response:
@@ -68,7 +68,7 @@ def _findings(visiting: Visit) -> str:
 </section>"""
 
 
-def _finding(one: Looked, words: Words) -> str:
+def _finding(one: Looked, words: Translator) -> str:
     remedy = f'<span class="remedy">{escape(one.remedy)}</span>' if one.remedy else ""
     return (
         f'<li data-verdict="{escape(one.verdict)}"><span class="verdict">{words.state("verdict", one.verdict)}</span>'

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from tg_video_streamer.web.auth.visitor import Notice, Visitor, take_notices, visitor
-from tg_video_streamer.web.context import Room
-from tg_video_streamer.web.locales.i18n import CODES, COOKIE, COOKIE_SECONDS, NAMES, Language, Words, words_of
+from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.locales.i18n import CODES, COOKIE, COOKIE_SECONDS, NAMES, Language, Translator, words_of
 from tg_video_streamer.web.pages.badge import badge, badge_tag, why_tag
 
 _PLACES = (
@@ -31,9 +31,9 @@ class Visit:
     """One who looks at a page: who it is, in which language, and the room."""
 
     request: Request
-    room: Room
+    room: WebContext
     visitor: Visitor
-    words: Words
+    words: Translator
 
     @property
     def may_change(self) -> bool:
@@ -46,7 +46,7 @@ class Visit:
         return f'<input type="hidden" name="csrf" value="{escape(self.visitor.csrf)}">'
 
 
-def visit(request: Request, room: Room) -> Visit:
+def visit(request: Request, room: WebContext) -> Visit:
     """Who asks for a page."""
     return Visit(request=request, room=room, visitor=visitor(request), words=words_of(request))
 
@@ -140,7 +140,7 @@ def _way_in(visit: Visit) -> str:
     return f'<a class="sign-in" href="/login?back={back}">{words("sign_in")}</a>'
 
 
-def _notices(notices: tuple[Notice, ...], words: Words) -> str:
+def _notices(notices: tuple[Notice, ...], words: Translator) -> str:
     return "".join(
         f'<p class="notice" data-ok="{int(one.ok)}">{words.said(one.text)}'
         f"{f' <span>{words.said(one.remedy)}</span>' if one.remedy else ''}</p>"

@@ -6,13 +6,13 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 
 _SALT = secrets.token_bytes(16)
 """So that nothing can be learnt from a version about what it stands for."""
 
 
-def part_versions(room: Room) -> Mapping[str, str]:
+def part_versions(room: WebContext) -> Mapping[str, str]:
     """What open pages compare with the version that they show, by the part's name with an @; and what holds the programme."""
     status = room.verbs.status()
     desk = room.desk.state if room.desk is not None else None

@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.control.status_text import DEGRADED_REMEDY
-from tg_video_streamer.web.context import Room
-from tg_video_streamer.web.locales.i18n import Words
+from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.badge import badge_tag, why_tag
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.charts import charts_tag
@@ -27,7 +27,7 @@ _SOURCES = {
 _PROOFS = frozenset({"proven", "unproven", "missing"})
 
 
-def routes(room: Room) -> list[Route]:
+def routes(room: WebContext) -> list[Route]:
     """The page at `/`."""
 
     async def on_air(request: Request) -> Response:
@@ -42,7 +42,7 @@ def routes(room: Room) -> list[Route]:
     return [Route("/", on_air)]
 
 
-def live_fragments(room: Room, words: Words) -> Mapping[str, str]:
+def live_fragments(room: WebContext, words: Translator) -> Mapping[str, str]:
     """What changes by itself, as HTML by the id of the element that holds it; the badge is on every page."""
     status, now_wall = room.verbs.status(), room.clock.wall()
     history = room.verbs.history()
@@ -59,7 +59,7 @@ def live_fragments(room: Room, words: Words) -> Mapping[str, str]:
     }
 
 
-def drawn_fragments(room: Room, words: Words) -> Mapping[str, str]:
+def drawn_fragments(room: WebContext, words: Translator) -> Mapping[str, str]:
     """The drawings, which take longer to make and change no faster than samples are taken."""
     now_wall, history = room.clock.wall(), room.verbs.history()
     newest = history.samples[-1].wall if history.samples else now_wall
@@ -101,19 +101,19 @@ def _main(visiting: Visit, streams: Sequence[str]) -> str:
 {_card("figures", live, words)}"""
 
 
-def _card(name: str, live: Mapping[str, str], words: Words) -> str:
+def _card(name: str, live: Mapping[str, str], words: Translator) -> str:
     return (
         f'<section class="card {name}" aria-labelledby="{name}-heading"><h2 id="{name}-heading">{words(f"heading.{name}")}</h2>'
         f'<div id="live-{name}">{live[f"live-{name}"]}</div></section>'
     )
 
 
-def _title(status: ServiceStatus, words: Words) -> str:
+def _title(status: ServiceStatus, words: Translator) -> str:
     title = title_tag(status.now.title) if status.now else words("nothing_on")
     return f'<p id="now-title" class="title">{title}</p>'
 
 
-def _place(status: ServiceStatus, words: Words) -> str:
+def _place(status: ServiceStatus, words: Translator) -> str:
     """How far the item is."""
     item = status.now
     if item is None:
@@ -137,13 +137,13 @@ def _place(status: ServiceStatus, words: Words) -> str:
     return f'{progress}<p><span id="position" class="number">{told}</span>{paused}</p>'
 
 
-def _troubles(status: ServiceStatus, words: Words) -> str:
+def _troubles(status: ServiceStatus, words: Translator) -> str:
     """What somebody should mend now."""
     degraded = (status.degraded_reason, DEGRADED_REMEDY) if status.degraded else ()
     return _note("problems", status.problems, words) + _note("degraded", degraded, words)
 
 
-def _note(name: str, lines: Sequence[str], words: Words) -> str:
+def _note(name: str, lines: Sequence[str], words: Translator) -> str:
     if not lines:
         return ""
     items = "".join(f"<li>{words.said(line)}</li>" for line in lines)
@@ -153,11 +153,11 @@ def _note(name: str, lines: Sequence[str], words: Words) -> str:
     )
 
 
-def _next(status: ServiceStatus, words: Words) -> str:
+def _next(status: ServiceStatus, words: Translator) -> str:
     return items_tag(status.next_items, words)
 
 
-def items_tag(items: Sequence[ItemStatus], words: Words) -> str:
+def items_tag(items: Sequence[ItemStatus], words: Translator) -> str:
     """Items in their order, each with its length."""
     if not items:
         return f'<p class="empty">{words("nothing")}</p>'
@@ -167,13 +167,13 @@ def items_tag(items: Sequence[ItemStatus], words: Words) -> str:
     return f'<ol class="items">{rows}</ol>'
 
 
-def _outputs(status: ServiceStatus, words: Words) -> str:
+def _outputs(status: ServiceStatus, words: Translator) -> str:
     if not status.outputs:
         return f'<p class="empty">{words("outputs.none")}</p>'
     return f'<ul class="outputs-list">{"".join(_output(one, words) for one in status.outputs)}</ul>'
 
 
-def _output(output: OutputStatus, words: Words) -> str:
+def _output(output: OutputStatus, words: Translator) -> str:
     facts = [escape(output.kind), rate_text(output.bits_per_second, words)]
     if output.reconnects:
         facts.append(words("output.reconnects", count=output.reconnects))
@@ -190,7 +190,7 @@ def _output(output: OutputStatus, words: Words) -> str:
     )
 
 
-def _figures(status: ServiceStatus, gap_seconds_today: float, words: Words) -> str:
+def _figures(status: ServiceStatus, gap_seconds_today: float, words: Translator) -> str:
     facts = {
         "gap-today": (words("figure.gap_today"), f"{words.number(gap_seconds_today, 2)} {words('unit.second')}"),
         "gap": (words("figure.gap"), f"{words.number(status.gap_seconds, 2)} {words('unit.second')}"),

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.execute import Actor, Way, act
+from tg_video_streamer.control.execute import Caller, Origin, act
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.socket.protocol import make_request
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.web.auth.visitor import Notice
-from tg_video_streamer.web.context import Room
-from tg_video_streamer.web.locales.i18n import Words
+from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.form_guard import only_operators, operator
 from tg_video_streamer.web.pages.layout import Visit, page
 
@@ -25,7 +25,7 @@ _CONTEXT_LINES = 2
 _MOST_CHANGES = 2000
 
 
-def routes(room: Room) -> list[Route]:
+def routes(room: WebContext) -> list[Route]:
     """The editor at `/playlist`, and the steps of a change behind it."""
 
     async def edit(request: Request) -> Response:
@@ -53,7 +53,7 @@ def routes(room: Room) -> list[Route]:
         wanted = _sent(form)
         change = make_request("playlist_save", {"text": wanted.text, "version": wanted.version})
         try:
-            act(room.verbs, change, Actor(way=Way.PAGE, name=visiting.visitor.name))
+            act(room.verbs, change, Caller(way=Origin.PAGE, name=visiting.visitor.name))
         except ControlError as error:
             # Neither the text nor the way on is lost: what is compared now is what the file says by now.
             return await _comparison(visiting, wanted, notices=(_failed(error),), status_code=409)
@@ -145,7 +145,7 @@ def _hidden(visiting: Visit, text: PlaylistText, *, save: bool) -> str:
 </form>"""
 
 
-def _check_tag(checked: PlaylistCheck, words: Words) -> str:
+def _check_tag(checked: PlaylistCheck, words: Translator) -> str:
     problems = "".join(f"<li>{escape(one.what)}</li>" for one in checked.problems)
     tone = "bad" if checked.problems else "good"
     return f'<p data-tone="{tone}">{words("playlist.items", count=checked.items)}</p>' + (

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tg_video_streamer.control.status import ItemStatus
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.controls import button, programme_controls
 from tg_video_streamer.web.pages.figures import clock_text, length_text, title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
@@ -21,7 +21,7 @@ _BACK = "/queue"
 _LONGEST_SEARCH = 200
 
 
-def routes(room: Room) -> list[Route]:
+def routes(room: WebContext) -> list[Route]:
     """The page at `/queue`."""
 
     async def queue(request: Request) -> Response:

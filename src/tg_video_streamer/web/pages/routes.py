@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages import as_run, health, on_air, playlist, queue, schedule, session
 
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
-def page_routes(room: Room) -> list[Route]:
+def page_routes(room: WebContext) -> list[Route]:
     """Every page of the room, styles and scripts."""
     pages = (on_air, queue, playlist, as_run, schedule, session, health)
     return [*(route for one in pages for route in one.routes(room)), *_static_routes()]

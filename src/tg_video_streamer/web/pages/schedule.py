@@ -12,8 +12,8 @@ from starlette.routing import Route
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
 from tg_video_streamer.web.auth.visitor import Notice
-from tg_video_streamer.web.context import Room
-from tg_video_streamer.web.locales.i18n import Words
+from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.figures import title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
 
@@ -24,7 +24,7 @@ _KINDS = {
 }
 
 
-def routes(room: Room) -> list[Route]:
+def routes(room: WebContext) -> list[Route]:
     """The page at `/schedule`; without a schedule it says so."""
 
     async def schedule(request: Request) -> Response:
@@ -41,7 +41,7 @@ def routes(room: Room) -> list[Route]:
     return [Route("/schedule", schedule)]
 
 
-def _today(room: Room) -> date:
+def _today(room: WebContext) -> date:
     return datetime.fromtimestamp(room.clock.wall(), UTC).date()
 
 
@@ -76,7 +76,7 @@ def _table(visiting: Visit, entries: tuple[ScheduledEntry, ...]) -> str:
 </div>"""
 
 
-def _row(entry: ScheduledEntry, words: Words, *, now_wall: float) -> str:
+def _row(entry: ScheduledEntry, words: Translator, *, now_wall: float) -> str:
     """An entry; what holds now is marked."""
     if entry.kind is EntryKind.STATION_ID:
         time = words("schedule.every", minutes=f"{entry.every_minutes:g}")

@@ -11,10 +11,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tg_video_streamer.errors import ControlError
-from tg_video_streamer.telegram.session.web_login import SessionDesk
-from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, DeskStep
+from tg_video_streamer.telegram.session.web_login import WebLogin
+from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, WebLoginStep
 from tg_video_streamer.web.auth.visitor import Notice
-from tg_video_streamer.web.context import Room
+from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.form_guard import only_operators, operator
 from tg_video_streamer.web.pages.layout import Visit, page
 from tg_video_streamer.web.pages.live_parts import part_versions
@@ -22,13 +22,13 @@ from tg_video_streamer.web.pages.live_parts import part_versions
 _BORDER = 4
 _AGAIN_SECONDS = 5
 _KINDS = {
-    DeskStep.PHONE: 'type="tel" autocomplete="off" placeholder="+44 7700 900123"',
-    DeskStep.CODE: 'inputmode="numeric" autocomplete="off"',
-    DeskStep.PASSWORD: 'type="password" autocomplete="off"',
+    WebLoginStep.PHONE: 'type="tel" autocomplete="off" placeholder="+44 7700 900123"',
+    WebLoginStep.CODE: 'inputmode="numeric" autocomplete="off"',
+    WebLoginStep.PASSWORD: 'type="password" autocomplete="off"',
 }
 
 
-def routes(room: Room) -> list[Route]:
+def routes(room: WebContext) -> list[Route]:
     """The page at `/session`, and the steps of a renewal behind it; none where there is no desk."""
     if (desk := room.desk) is None:
         return []
@@ -50,7 +50,7 @@ def routes(room: Room) -> list[Route]:
     return [Route("/session", session, methods=["GET"]), Route("/session/{step}", step, methods=["POST"])]
 
 
-def _take(desk: SessionDesk, step: str, form: Mapping[str, str], *, by: str) -> None:
+def _take(desk: WebLogin, step: str, form: Mapping[str, str], *, by: str) -> None:
     """One step of the person's. Raises ControlError."""
     if step == "begin-qr":
         desk.begin_qr(by)
@@ -59,12 +59,12 @@ def _take(desk: SessionDesk, step: str, form: Mapping[str, str], *, by: str) -> 
     elif step == "cancel":
         desk.cancel()
     elif step in ASKING:
-        desk.answer(DeskStep(step), form.get("answer", ""))
+        desk.answer(WebLoginStep(step), form.get("answer", ""))
     else:
         raise ControlError("there is no such step of a login", remedy="look at the page again")
 
 
-def _main(visiting: Visit, desk: SessionDesk) -> str:
+def _main(visiting: Visit, desk: WebLogin) -> str:
     version = part_versions(visiting.room)["@session"]
     return f"""<div id="part-session" class="column" data-part="@session" data-version="{version}">
 {_state(visiting, desk)}
@@ -72,7 +72,7 @@ def _main(visiting: Visit, desk: SessionDesk) -> str:
 </div>"""
 
 
-def _state(visiting: Visit, desk: SessionDesk) -> str:
+def _state(visiting: Visit, desk: WebLogin) -> str:
     words, status = visiting.words, visiting.room.verbs.status()
     account = escape(desk.state.account or visiting.room.account()) or words("unknown")
     rows = [
@@ -88,22 +88,22 @@ def _state(visiting: Visit, desk: SessionDesk) -> str:
 </section>"""
 
 
-def _renewal(visiting: Visit, desk: SessionDesk) -> str:
+def _renewal(visiting: Visit, desk: WebLogin) -> str:
     words, state = visiting.words, desk.state
-    tone = {DeskStep.DONE: "1", DeskStep.SAVING: "1"}.get(state.step, "0")
+    tone = {WebLoginStep.DONE: "1", WebLoginStep.SAVING: "1"}.get(state.step, "0")
     message = words.said(state.message)
     told = f'<p class="notice" id="desk-message" data-ok="{tone}">{message}</p>' if state.message else ""
     if state.step in RESTING:
         body = f"""<p>{words("session.about")}</p>
 <div class="ways">{_form(visiting, "begin-qr", words("session.by_qr"), strong=True)}
-{_asked(visiting, DeskStep.PHONE, action="begin-phone")}</div>"""
-    elif state.step is DeskStep.QR:
+{_asked(visiting, WebLoginStep.PHONE, action="begin-phone")}</div>"""
+    elif state.step is WebLoginStep.QR:
         body = f"<p>{words('session.scan')}</p>{_qr(state.qr_url, words('session.qr_told'))}"
     elif state.step in ASKING:
         body = _asked(visiting, state.step, hint=state.hint)
     else:
         body = f"<p>{words(f'session.{state.step}')}</p>"
-    if state.step not in RESTING | {DeskStep.SAVING}:
+    if state.step not in RESTING | {WebLoginStep.SAVING}:
         body += _form(visiting, "cancel", words("session.cancel"))
     return f"""<section class="card renewal" aria-labelledby="renew-heading">
 <h2 id="renew-heading">{words("session.renew")}</h2>
@@ -120,10 +120,10 @@ def _form(visiting: Visit, step: str, label: str, *, strong: bool = False, answe
     )
 
 
-def _asked(visiting: Visit, step: DeskStep, *, action: str = "", hint: str = "") -> str:
+def _asked(visiting: Visit, step: WebLoginStep, *, action: str = "", hint: str = "") -> str:
     """A question with one line for the answer; whether another account is wanted, with a button."""
     words = visiting.words
-    if step is DeskStep.CONFIRM:
+    if step is WebLoginStep.CONFIRM:
         return _form(visiting, step, words("session.confirm_go"), strong=True, answer="yes")
     told = f' <span class="number">({words.said(hint)})</span>' if hint else ""
     return f"""<form class="line" method="post" action="/session/{action or step}" data-act>{visiting.csrf}
