@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.measure import Peak, cpu_seconds, memory_bytes
 from bench.report import Table
 
-from stands.programme import Clip, encode_clip
+from stands.program import Clip, encode_clip
 from stands.video_chat import VideoChat
 from stands.waiting import wait_until
 from tg_video_streamer.ffmpeg.house import Quality, house_format

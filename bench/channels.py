@@ -33,7 +33,7 @@ _TOGETHER = 5
 _SPARE_BYTES = 1_500_000_000
 """No step is begun that would leave the machine less memory than this."""
 _CHANNEL_BYTES = 90_000_000
-_LATE = re.compile(r"programme was late.*?seconds=([\d.]+)")
+_LATE = re.compile(r"program was late.*?seconds=([\d.]+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +158,7 @@ def _window(server: NginxRtmp, services: list[Service], seconds: float) -> Load:
 
 
 def _slate_seconds(service: Service) -> float:
-    return _counted(service, 'program_seconds_total{rung="slate"}')
+    return _counted(service, 'program_seconds_total{level="slate"}')
 
 
 def _counted(service: Service, name: str) -> float:
@@ -205,7 +205,7 @@ def _first_broken(load: Load | None) -> str:
     if load is None:
         return "Nothing broke up to there."
     what = [
-        *(["programmes came late"] if load.late_seconds else []),
+        *(["programs came late"] if load.late_seconds else []),
         *(["outputs lost packets"] if load.dropped else []),
         *(["the slate was shown"] if load.on_slate else []),
         *(["frames were missing in the record"] if load.missing_pictures or load.missing_sound else []),

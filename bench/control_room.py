@@ -1,4 +1,4 @@
-"""What the control room costs: the first page, 50 viewers of the status stream, and whether either costs the programme a frame.
+"""What the control room costs: the first page, 50 viewers of the status stream, and whether either costs the program a frame.
 
 Run it with `python bench/control_room.py`, or with `--quick`.
 """
@@ -138,7 +138,7 @@ def measure(folder: Path, *, quick: bool) -> Table:
                 f"{max(0.0, watched - alone):.1f} % of a core",
                 f"{MOST_PERCENT} %",
             ),
-            ("what the programme was late with all of them", f"{gap:.2f} s", "0 s"),
+            ("what the program was late with all of them", f"{gap:.2f} s", "0 s"),
             ("frames missing in the record", str(faults), "0"),
         ),
         notes=(

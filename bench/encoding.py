@@ -59,7 +59,7 @@ def measure(folder: Path, *, quick: bool) -> Table:
                 "the same server."
             ),
             (
-                "Ours has in its figure what ffmpeg has not: the programme's clock, splicing and RTMP; detectors of black, frozen "
+                "Ours has in its figure what ffmpeg has not: the program's clock, splicing and RTMP; detectors of black, frozen "
                 "and silent; loudness (measured once an item, then a gain and a limiter); probing of the next item, one in "
                 f"each window of {seconds:g} s."
             ),

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.report import Table
 
 from stands.nginx_rtmp import NginxRtmp
-from stands.programme import Programme, encode_clip, read_clip
+from stands.program import Program, encode_clip, read_clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.outputs.factory import output_handler
@@ -31,11 +31,11 @@ CLIP_SECONDS = 10
 
 def publish(clip: str, url: str, seconds: float) -> None:
     """Our side, in a process of its own: the packets of `clip` in a loop, through the fan-out, to one output."""
-    with Programme(read_clip(Path(clip), HOUSE)) as programme:
+    with Program(read_clip(Path(clip), HOUSE)) as program:
         (target,) = parse_outputs(url)
         handler = output_handler(
             target,
-            fanout=programme.fanout,
+            fanout=program.fanout,
             publish=lambda _event: None,
             clock=SystemClock(),
             house=HOUSE,

@@ -109,7 +109,7 @@ def measure_server(folder: Path, *, quick: bool) -> Table:
             times = [_returned(server) for _ in range(rounds)]
             gap = service.status()["gap_seconds"]
             service.stop()
-        rows.append(("ours", _said(times), f"goes on by the clock, programme gap {gap:g} s"))
+        rows.append(("ours", _said(times), f"goes on by the clock, program gap {gap:g} s"))
     encoder = ["ffmpeg", "-nostdin", "-v", "quiet", "-re", "-stream_loop", "-1", "-i", str(clip), "-c", "copy"]
     recovering = [
         "-map",
@@ -131,7 +131,7 @@ def measure_server(folder: Path, *, quick: bool) -> Table:
             rows.append((name, *_rival([*encoder, *words, server.url()], server, rounds)))
     return Table(
         question=f"The RTMP server is killed and back after {_DOWN_SECONDS:g} s",
-        columns=("program", "seconds from its return until it is fed", "programme"),
+        columns=("program", "seconds from its return until it is fed", "program"),
         rows=tuple(rows),
         notes=("Target: 2 s. Fed: its new recording has pictures.",),
     )

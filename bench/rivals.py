@@ -37,13 +37,13 @@ settings.frame.audio.samplerate.set(48000)
 settings.frame.video.framerate.set(25)
 settings.frame.video.width.set({house.width})
 settings.frame.video.height.set({house.height})
-programme = mksafe(playlist(mode="normal", loop={str(loop).lower()}, reload_mode="never", "{folder}/list.m3u"))
+program = mksafe(playlist(mode="normal", loop={str(loop).lower()}, reload_mode="never", "{folder}/list.m3u"))
 encoder = %ffmpeg(
   format="flv",
   %audio(codec="aac", b="128k", samplerate=48000, channels=2),
   %video(codec="libx264", preset="veryfast", b="{house.video_kilobits}k", g=50, bf=0, framerate=25)
 )
-output.external(encoder, "ffmpeg -nostdin -v error -f flv -i pipe:0 -c copy -f flv {url}", programme)
+output.external(encoder, "ffmpeg -nostdin -v error -f flv -i pipe:0 -c copy -f flv {url}", program)
 """
     )
     return ["liquidsoap", str(script)]

@@ -200,7 +200,7 @@ def compare(before_text: str, after_text: str) -> None:
     if after["channel_state"] in {"starting", "stopping"}:
         sys.exit(f"the channel is {after['channel_state']}")
     if any("stood still" in problem for problem in after["problems"]):
-        sys.exit("the programme does not advance")
+        sys.exit("the program does not advance")
     if before.get("channel_state") == "on_air" and after["channel_state"] != "on_air":
         sys.exit(f"the channel is {after['channel_state']} ({after['reason']}), and was on air before")
     now = {output["name"]: output["state"] for output in after["outputs"]}

@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from stands.programme import Clip, encode_clip
+from stands.program import Clip, encode_clip
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 
 pytest_plugins = ["stands.secret_check"]

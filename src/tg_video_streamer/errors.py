@@ -11,7 +11,7 @@ StreamerError
 │   ├── ProbeFailed       nothing playable in it
 │   ├── InputStalled      it went silent
 │   ├── EncoderFailed     the ffmpeg child ended with an error
-│   ├── ForeignHeaders    the child's stream has other codec headers than the programme
+│   ├── ForeignHeaders    the child's stream has other codec headers than the program
 │   ├── OffGrid           its pictures are not at the house frame rate
 │   └── NotHouseFormat    what looked like the house format breaks one of its rules: to be encoded
 ├── OutputError           an output takes no media
@@ -111,7 +111,7 @@ class EncoderFailed(FeedError):
 
 
 class ForeignHeaders(FeedError):
-    """The child's stream has codec headers other than the programme's, so it cannot be spliced."""
+    """The child's stream has codec headers other than the program's, so it cannot be spliced."""
 
 
 class OffGrid(FeedError):

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class SourceLevel(StrEnum):
-    """The steps of the ladder that a viewer can be on, best first."""
+    """The steps of the fallback chain that a viewer can be on, best first."""
 
     LIVE = "live"
     """The operator's own stream, in place of the playlist."""
@@ -21,10 +21,10 @@ class SourceLevel(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentStarted:
-    """A stretch of one rung began; `counts` where it is a new play of an item and not a resume, filler or slate."""
+    """A stretch of one level began; `counts` where it is a new play of an item and not a resume, filler or slate."""
 
     wall: float
-    rung: SourceLevel
+    level: SourceLevel
     reason: str
     key: str = ""
     title: str = ""
@@ -33,11 +33,11 @@ class SegmentStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentEnded:
-    """A stretch of one rung ended; `seconds` on air, `gap_seconds` that the programme was late, largest lip-sync error."""
+    """A stretch of one level ended; `seconds` on air, `gap_seconds` that the program was late, largest lip-sync error."""
 
     started: float
     wall: float
-    rung: SourceLevel
+    level: SourceLevel
     reason: str
     key: str
     title: str

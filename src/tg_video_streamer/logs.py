@@ -160,7 +160,7 @@ class _Stdout(logging.StreamHandler[Any]):
         """Not to be changed."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # the name is the library's
-        """A closed pipe or a full disk behind stdout: there is nobody left to tell, and the programme goes on."""
+        """A closed pipe or a full disk behind stdout: there is nobody left to tell, and the program goes on."""
         if not isinstance(sys.exc_info()[1], OSError | ValueError):
             super().handleError(record)
 

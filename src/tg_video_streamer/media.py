@@ -1,4 +1,4 @@
-"""The programme's units: house-format packets, the clock ticks that place them, and the codec headers they share."""
+"""The program's units: house-format packets, the clock ticks that place them, and the codec headers they share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Packet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stamped:
-    """One packet with its place on the programme's timeline: video slot n is n/25 s, audio slot m is m*1024/48000 s."""
+    """One packet with its place on the program's timeline: video slot n is n/25 s, audio slot m is m*1024/48000 s."""
 
     kind: Kind
     slot: int
@@ -50,7 +50,7 @@ class Stamped:
 
     @property
     def ticks(self) -> int:
-        """Programme time in ticks."""
+        """Program time in ticks."""
         return self.slot * (FRAME_TICKS if self.kind is Kind.VIDEO else PACKET_TICKS)
 
 

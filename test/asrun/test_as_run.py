@@ -20,7 +20,7 @@ def _stretch(number: int = 0, title: str = "Ein Film") -> SegmentEnded:
     return SegmentEnded(
         started=1_800_000_000.25 + number,
         wall=1_800_000_012.5 + number,
-        rung=SourceLevel.ITEM,
+        level=SourceLevel.ITEM,
         reason="ended",
         key=f"{number:016x}",
         title=title,
@@ -43,7 +43,7 @@ def test_viewers_where_they_are_known(tmp_path: Path) -> None:
 def _on(number: int = 0, title: str = "Ein Film") -> SegmentStarted:
     stretch = _stretch(number, title)
     return SegmentStarted(
-        wall=stretch.started, rung=stretch.rung, reason="started", key=stretch.key, title=title, counts=True
+        wall=stretch.started, level=stretch.level, reason="started", key=stretch.key, title=title, counts=True
     )
 
 
@@ -58,7 +58,7 @@ from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.events import SourceLevel, SegmentStarted
 log = AsRunLog(Path(sys.argv[1]))
 log.start()
-log.on_event(SegmentStarted(wall=time.time() - 100, rung=SourceLevel.ITEM, reason="started", key="k", title="Ein Film"))
+log.on_event(SegmentStarted(wall=time.time() - 100, level=SourceLevel.ITEM, reason="started", key="k", title="Ein Film"))
 opened = Path(sys.argv[1]).with_suffix(".open")
 while not opened.exists():
     time.sleep(0.01)
@@ -113,7 +113,7 @@ def test_a_line_says_what_was_on_air_from_when_to_when() -> None:
         "start": "2027-01-15T08:00:00.250Z",
         "end": "2027-01-15T08:00:12.500Z",
         "seconds": 12.24,
-        "rung": "item",
+        "level": "item",
         "reason": "ended",
         "key": "0" * 16,
         "title": 'a "title"\nin two lines / ü',
@@ -128,7 +128,7 @@ def test_every_stretch_is_written_in_order_and_stop_leaves_none_behind(tmp_path:
     log = AsRunLog(path)
     log.start()
     for number in range(100):
-        log.on_event(SegmentStarted(wall=0.0, rung=SourceLevel.ITEM, reason="ended"))
+        log.on_event(SegmentStarted(wall=0.0, level=SourceLevel.ITEM, reason="ended"))
         log.on_event(_stretch(number))
     log.stop()
     assert _keys(path) == [f"{number:016x}" for number in range(100)]

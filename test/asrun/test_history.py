@@ -1,4 +1,4 @@
-"""What was on air is remembered rung by rung: joined, cut to a day, across restarts, and read back from the as-run log."""
+"""What was on air is remembered level by level: joined, cut to a day, across restarts, and read back from the as-run log."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NOON = 1_750_000_000.0 // 86400 * 86400 + 43200
 
 
 def _off(
-    started: float, wall: float, *, rung: SourceLevel = SourceLevel.ITEM, title: str = "", gap: float = 0.0
+    started: float, wall: float, *, level: SourceLevel = SourceLevel.ITEM, title: str = "", gap: float = 0.0
 ) -> SegmentEnded:
     return SegmentEnded(
         started=started,
         wall=wall,
-        rung=rung,
+        level=level,
         reason="ended",
         key="k",
         title=title,
@@ -41,7 +41,7 @@ def _recorder(clock: SetClock) -> HistorySampler:
     return HistorySampler(clock=clock, status=SmallChannel().status)
 
 
-def test_stretches_of_one_rung_are_one_span() -> None:
+def test_stretches_of_one_level_are_one_span() -> None:
     """Items that follow one another are one span, what is on air ends now, and a hole between two stays a hole."""
     clock = SetClock(NOON)
     recorder = _recorder(clock)
@@ -49,11 +49,11 @@ def test_stretches_of_one_rung_are_one_span() -> None:
         _off(NOON - 900, NOON - 700),
         _off(NOON - 600, NOON - 500),
         _off(NOON - 500, NOON - 400),
-        _off(NOON - 400, NOON - 300, rung=SourceLevel.SLATE),
-        SegmentStarted(wall=NOON - 300, rung=SourceLevel.ITEM, reason="item_ready"),
+        _off(NOON - 400, NOON - 300, level=SourceLevel.SLATE),
+        SegmentStarted(wall=NOON - 300, level=SourceLevel.ITEM, reason="item_ready"),
     ):
         recorder.on_event(event)
-    found = [(span.starts_wall - NOON, span.ends_wall - NOON, span.rung) for span in recorder.history().spans]
+    found = [(span.starts_wall - NOON, span.ends_wall - NOON, span.level) for span in recorder.history().spans]
     assert found == [(-900, -700, "item"), (-600, -400, "item"), (-400, -300, "slate"), (-300, 0, "item")]
 
 
@@ -63,8 +63,8 @@ def test_a_day_is_covered_once(stretches: list[tuple[float, SourceLevel]]) -> No
     clock = SetClock(NOON)
     recorder = _recorder(clock)
     at = begin = NOON - sum(seconds for seconds, _ in stretches)
-    for seconds, rung in stretches:
-        recorder.on_event(_off(at, at + seconds, rung=rung))
+    for seconds, level in stretches:
+        recorder.on_event(_off(at, at + seconds, level=level))
         at += seconds
     spans = recorder.history().spans
     assert all(after.starts_wall == before.ends_wall for before, after in pairwise(spans))
@@ -73,7 +73,7 @@ def test_a_day_is_covered_once(stretches: list[tuple[float, SourceLevel]]) -> No
 
 
 def test_the_gap_of_today_is_not_that_of_yesterday() -> None:
-    """Seconds that the programme was late count from midnight on."""
+    """Seconds that the program was late count from midnight on."""
     clock = SetClock(NOON)
     recorder = _recorder(clock)
     recorder.on_event(_off(NOON - 50_000, NOON - 49_000, gap=7.0))
@@ -87,11 +87,11 @@ async def test_what_was_aired_before_a_restart_is_remembered(tmp_path: Path) -> 
     path.write_text("".join(as_run_line(_off(NOON - at, NOON - at + 100)) for at in (100_000, 500, 400)))
     clock = SetClock(NOON)
     recorder = HistorySampler(clock=clock, status=SmallChannel().status, earlier=lambda: recent_spans(path, NOON))
-    recorder.on_event(_off(NOON - 300, NOON, rung=SourceLevel.FILLER))
+    recorder.on_event(_off(NOON - 300, NOON, level=SourceLevel.FILLER))
     await recorder.read_earlier()
     assert recorder.history().spans == (
-        LevelSpan(starts_wall=NOON - 500, ends_wall=NOON - 300, rung="item"),
-        LevelSpan(starts_wall=NOON - 300, ends_wall=NOON, rung="filler"),
+        LevelSpan(starts_wall=NOON - 500, ends_wall=NOON - 300, level="item"),
+        LevelSpan(starts_wall=NOON - 300, ends_wall=NOON, level="filler"),
     )
 
 
@@ -105,7 +105,7 @@ def test_samples_are_bounded() -> None:
 
 
 def test_the_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    """Rows come newest first, through the older files; filtered by time, words and rung; a torn line costs itself only."""
+    """Rows come newest first, through the older files; filtered by time, words and level; a torn line costs itself only."""
     log = AsRunLog(tmp_path / "as-run.jsonl", file_bytes=700)
     log.start()
     for at, title in enumerate(("First film", "second FILM", "Слайд", "last one")):
@@ -114,7 +114,7 @@ def test_the_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
                 NOON + at * 10,
                 NOON + at * 10 + 10,
                 title=title,
-                rung=SourceLevel.SLATE if at == 2 else SourceLevel.ITEM,
+                level=SourceLevel.SLATE if at == 2 else SourceLevel.ITEM,
             )
         )
     log.stop()
@@ -124,7 +124,7 @@ def test_the_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         file.write('{"start": "20')
     assert [row.title for row in aired(path, AsRunFilter())] == ["last one", "Слайд", "second FILM", "First film"]
     assert [row.title for row in aired(path, AsRunFilter(words="film SECOND"))] == ["second FILM"]
-    assert [row.title for row in aired(path, AsRunFilter(rung="slate"))] == ["Слайд"]
+    assert [row.title for row in aired(path, AsRunFilter(level="slate"))] == ["Слайд"]
     found = aired(path, AsRunFilter(since_wall=NOON + 11, until_wall=NOON + 19))
     assert [row.title for row in found] == ["second FILM"]
 
@@ -139,4 +139,4 @@ def test_any_title_survives_the_table(title: str) -> None:
 
 
 def _rows(title: str) -> list[AsRunEntry]:
-    return [AsRunEntry(start="", end="", seconds=1.0, rung="item", reason="ended", key="k", title=title)]
+    return [AsRunEntry(start="", end="", seconds=1.0, level="item", reason="ended", key="k", title=title)]

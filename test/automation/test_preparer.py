@@ -1,4 +1,4 @@
-"""The coming items are kept before their turn, while the programme needs no help and there is room."""
+"""The coming items are kept before their turn, while the program needs no help and there is room."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from stands.feeding import SMALL, feed_of, item_of
 from stands.numbered import Plan, make_clip
-from stands.programme import encode_clip
+from stands.program import encode_clip
 from tg_video_streamer.automation.preparer import Preparer
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.handler import Feed
@@ -25,7 +25,7 @@ FFMPEG = Path(shutil.which("ffmpeg") or "ffmpeg")
 
 @pytest.fixture(scope="module")
 def headers(tmp_path_factory: pytest.TempPathFactory) -> CodecHeaders:
-    """The programme's codec headers."""
+    """The program's codec headers."""
     return encode_clip(tmp_path_factory.mktemp("headers"), SMALL, seconds=1).headers
 
 
@@ -96,7 +96,7 @@ async def test_all_that_can_be_kept_is_kept_in_the_order_of_need(
     assert library.misses == 0
 
 
-async def test_nothing_is_prepared_while_the_programme_needs_the_host(
+async def test_nothing_is_prepared_while_the_program_needs_the_host(
     library: Library, items: list[Item], headers: CodecHeaders
 ) -> None:
     """On slate or with a low buffer the processor belongs to what is on air."""

@@ -48,24 +48,24 @@ def test_a_hard_start_is_on_its_second_when_the_clocks_change(
     """Around both changes a show's first picture is within 40 ms of its time, which the hour that is missing does not move."""
     write(tmp_path, show("news", at))
     lead = 66.66
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=lead), lengths={"film": film, "news": 10.0})
-    programme.run(lead + 15)
-    assert programme.names() == ["film", "news", "film"]
-    assert abs(programme.first("news") - begins.timestamp()) <= FRAME / 2 + 0.001
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=lead), lengths={"film": film, "news": 10.0})
+    program.run(lead + 15)
+    assert program.names() == ["film", "news", "film"]
+    assert abs(program.first("news") - begins.timestamp()) <= FRAME / 2 + 0.001
 
 
 def test_what_a_hard_start_cut_goes_on_after_it(tmp_path: Path, slate: Slate) -> None:
     """After the show the film goes on with the picture that was due when it was cut."""
     write(tmp_path, show("news", "2026-03-29T03:10:00"))
     begins = datetime(2026, 3, 29, 3, 10, tzinfo=BERLIN)
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=100), lengths={"film": 200.0, "news": 30.0})
-    programme.run(225)
-    assert programme.names() == ["film", "news", "film"]
-    first, news, again = (wall for _, wall in programme.aired())
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=100), lengths={"film": 200.0, "news": 30.0})
+    program.run(225)
+    assert program.names() == ["film", "news", "film"]
+    first, news, again = (wall for _, wall in program.aired())
     assert again - news == pytest.approx(30, abs=FRAME)
-    assert programme.began_wall == first
-    assert programme.pictures("film")[: 2500 + 10] == sorted(programme.pictures("film")[:2510])
-    numbers = programme.pictures("film")
+    assert program.began_wall == first
+    assert program.pictures("film")[: 2500 + 10] == sorted(program.pictures("film")[:2510])
+    numbers = program.pictures("film")
     cut = round((news - first) * 25)
     assert numbers[cut] - numbers[cut - 1] == 1
 
@@ -75,26 +75,26 @@ def test_filler_follows_what_ends_right_before_a_hard_start(tmp_path: Path, slat
     write(tmp_path, show("news", "2026-05-01T20:00:00"), playlist="clip.mp4 clap.mp4")
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     lengths = {"clip": 70.0, "clap": 70.0, "news": 30.0, "jingle": 25.0}
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=90.5), lengths=lengths)
-    programme.run(100)
-    assert programme.names() == ["clip", "-", "news"]
-    assert abs(programme.first("news") - begins.timestamp()) <= FRAME
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=90.5), lengths=lengths)
+    program.run(100)
+    assert program.names() == ["clip", "-", "news"]
+    assert abs(program.first("news") - begins.timestamp()) <= FRAME
     (tmp_path / "filler").mkdir()
     (tmp_path / "filler" / "jingle.mp4").touch()
     with_filler = tmp_path / "second"
     with_filler.mkdir()
     (tmp_path / "filler").rename(with_filler / "filler")
     write(with_filler, show("news", "2026-05-01T20:00:00"), playlist="clip.mp4 clap.mp4")
-    programme = Scheduled(
+    program = Scheduled(
         with_filler,
         slate,
         at=begins - timedelta(seconds=90.5),
         lengths=lengths,
         environment={"FILLER_DIR": str(with_filler / "filler")},
     )
-    programme.run(100)
-    assert programme.names() == ["clip", "jingle", "news"]
-    assert abs(programme.first("news") - begins.timestamp()) <= FRAME
+    program.run(100)
+    assert program.names() == ["clip", "jingle", "news"]
+    assert abs(program.first("news") - begins.timestamp()) <= FRAME
 
 
 def test_an_item_that_fits_before_a_hard_start_is_played(tmp_path: Path, slate: Slate) -> None:
@@ -102,45 +102,45 @@ def test_an_item_that_fits_before_a_hard_start_is_played(tmp_path: Path, slate: 
     write(tmp_path, "fill_seconds = 300\n" + show("news", "2026-05-01T20:00:00"), playlist="clip.mp4 spot.mp4 film.mp4")
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     lengths = {"clip": 70.0, "spot": 40.0, "film": 1000.0, "news": 30.0}
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=200), lengths=lengths)
-    programme.run(220)
-    assert programme.names() == ["clip", "spot", "-", "news"]
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=200), lengths=lengths)
+    program.run(220)
+    assert program.names() == ["clip", "spot", "-", "news"]
 
 
 def test_a_soft_start_waits_for_the_end_and_never_comes_early(tmp_path: Path, slate: Slate) -> None:
     """A soft show follows the item that is on at its time, and is not brought forward by a skip."""
     write(tmp_path, show("talk", "2026-05-01T20:00:00", start="soft"), playlist="clip.mp4")
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=70), lengths={"clip": 50.0, "talk": 20.0})
-    programme.run(130)
-    walls = [wall - programme.began_wall for _, wall in programme.aired()]
-    assert programme.names() == ["clip", "talk", "clip"]
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=70), lengths={"clip": 50.0, "talk": 20.0})
+    program.run(130)
+    walls = [wall - program.began_wall for _, wall in program.aired()]
+    assert program.names() == ["clip", "talk", "clip"]
     assert walls == pytest.approx([0, 100, 120], abs=1)
     other = tmp_path / "skipped"
     other.mkdir()
     write(other, show("talk", "2026-05-01T20:00:00", start="soft"), playlist="clip.mp4")
-    programme = Scheduled(other, slate, at=begins - timedelta(seconds=90), lengths={"clip": 95.0, "talk": 20.0})
+    program = Scheduled(other, slate, at=begins - timedelta(seconds=90), lengths={"clip": 95.0, "talk": 20.0})
 
     async def skip() -> None:
         await asyncio.sleep(75)
-        programme.parts.playout.skip()
+        program.parts.playout.skip()
 
-    programme.run(110, meanwhile=skip)
-    assert abs(programme.first("talk") - begins.timestamp()) <= 0.2
+    program.run(110, meanwhile=skip)
+    assert abs(program.first("talk") - begins.timestamp()) <= 0.2
 
 
 def test_station_ids_come_between_items(tmp_path: Path, slate: Slate) -> None:
     """Every so many minutes, at the end of the item that is on then, an id plays, the next one in turn."""
     write(tmp_path, '[station_id]\nevery_minutes = 5\nitems = ["one.mp4", "two.mp4"]\n', playlist="clip.mp4")
-    programme = Scheduled(
+    program = Scheduled(
         tmp_path,
         slate,
         at=datetime(2026, 5, 1, 12, 0, tzinfo=UTC),
         lengths={"clip": 70.0, "one": 5.0, "two": 5.0},
     )
-    programme.run(1000)
-    assert programme.names() == ["clip", "one", "clip", "two", "clip"]
-    walls = [wall - programme.began_wall for name, wall in programme.aired() if name != "clip"]
+    program.run(1000)
+    assert program.names() == ["clip", "one", "clip", "two", "clip"]
+    walls = [wall - program.began_wall for name, wall in program.aired() if name != "clip"]
     assert walls == pytest.approx([350, 705], abs=1)
 
 
@@ -151,16 +151,16 @@ def test_parts_have_their_own_lists_and_places(tmp_path: Path, slate: Slate) -> 
     write(tmp_path, part + other, playlist="a.mp4 b.mp4 c.mp4 d.mp4 e.mp4", night="n.mp4 o.mp4 p.mp4 q.mp4")
     begins = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
     lengths = dict.fromkeys("abcdenopq", 100.0)
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=150), lengths=lengths)
-    programme.run(1000)
-    assert programme.names() == ["a", "b", "n", "o", "p", "c", "d", "q", "n", "e"]
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=150), lengths=lengths)
+    program.run(1000)
+    assert program.names() == ["a", "b", "n", "o", "p", "c", "d", "q", "n", "e"]
 
 
 def test_an_edit_counts_at_once_and_a_wrong_one_changes_nothing(tmp_path: Path, slate: Slate) -> None:
     """A show that is written while on air begins at its second; one mistake keeps the schedule as it was, and is told."""
     write(tmp_path, "")
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
-    programme = Scheduled(
+    program = Scheduled(
         tmp_path, slate, at=begins - timedelta(seconds=120), lengths={"film": 7200.0, "news": 20.0, "talk": 20.0}
     )
     problems: list[tuple[str, ...]] = []
@@ -171,11 +171,11 @@ def test_an_edit_counts_at_once_and_a_wrong_one_changes_nothing(tmp_path: Path, 
         await asyncio.sleep(30)
         write(tmp_path, show("news", "2026-05-01T20:00:00") + show("talk", "2026-05-01"))
         await asyncio.sleep(10)
-        problems.append(programme.parts.scheduler.problems)
+        problems.append(program.parts.scheduler.problems)
 
-    programme.run(150, meanwhile=edit)
-    assert programme.names() == ["film", "news", "film"]
-    assert abs(programme.first("news") - begins.timestamp()) <= FRAME
+    program.run(150, meanwhile=edit)
+    assert program.names() == ["film", "news", "film"]
+    assert abs(program.first("news") - begins.timestamp()) <= FRAME
     assert len(problems[0]) == 1
     assert "show 2: at: must be a time" in problems[0][0]
 
@@ -184,7 +184,7 @@ def test_a_show_that_was_taken_out_again_does_not_begin(tmp_path: Path, slate: S
     """Seconds before its time a show may still be taken out of the file, or of the queue by hand."""
     write(tmp_path, show("news", "2026-05-01T20:00:00") + show("talk", "2026-05-01T20:01:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
-    programme = Scheduled(
+    program = Scheduled(
         tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 20.0, "talk": 20.0}
     )
 
@@ -192,10 +192,10 @@ def test_a_show_that_was_taken_out_again_does_not_begin(tmp_path: Path, slate: S
         await asyncio.sleep(50)
         write(tmp_path, show("talk", "2026-05-01T20:01:00"))
         await asyncio.sleep(60)
-        programme.parts.rotation.queue_clear()
+        program.parts.rotation.queue_clear()
 
-    programme.run(150, meanwhile=take_out)
-    assert programme.names() == ["film"]
+    program.run(150, meanwhile=take_out)
+    assert program.names() == ["film"]
 
 
 def test_a_restart_in_a_show_goes_on_in_it_and_begins_it_no_second_time(tmp_path: Path, slate: Slate) -> None:
@@ -203,9 +203,9 @@ def test_a_restart_in_a_show_goes_on_in_it_and_begins_it_no_second_time(tmp_path
     write(tmp_path, show("news", "2026-05-01T20:00:00") + show("talk", "2026-05-01T20:03:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     lengths = {"film": 7200.0, "news": 100.0, "talk": 30.0}
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=100), lengths=lengths)
-    programme.run(150)
-    assert programme.names() == ["film", "news"]
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=100), lengths=lengths)
+    program.run(150)
+    assert program.names() == ["film", "news"]
     again = Scheduled(tmp_path, slate, at=begins + timedelta(seconds=60), lengths=lengths)
     again.run(90)
     assert again.names() == ["news", "film"]
@@ -220,33 +220,33 @@ def test_a_show_whose_source_fails_costs_no_picture(tmp_path: Path, slate: Slate
     """Nothing is cut for a show that cannot be played; when ten minutes have passed it is left out."""
     write(tmp_path, show("news", "2026-05-01T20:00:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 0.0})
-    programme.run(700)
-    assert programme.names() == ["film"]
-    assert not programme.parts.rotation.queue_list()
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 0.0})
+    program.run(700)
+    assert program.names() == ["film"]
+    assert not program.parts.rotation.queue_list()
 
 
 def test_a_pause_holds_a_hard_start_too(tmp_path: Path, slate: Slate) -> None:
     """What the operator holds stays held; the show begins with the end of the pause."""
     write(tmp_path, show("news", "2026-05-01T20:00:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 20.0})
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 20.0})
 
     async def pause() -> None:
         await asyncio.sleep(30)
-        programme.parts.playout.hold(SlateReason.PAUSED)
+        program.parts.playout.hold(SlateReason.PAUSED)
         await asyncio.sleep(60)
-        programme.parts.playout.release()
+        program.parts.playout.release()
 
-    programme.run(150, meanwhile=pause)
-    assert programme.names() == ["film", "-", "news", "film"]
+    program.run(150, meanwhile=pause)
+    assert program.names() == ["film", "-", "news", "film"]
 
 
 def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
     """A show whose time comes during a live takeover begins with the picture after it, and the film after the show."""
     write(tmp_path, show("news", "2026-05-01T20:00:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
-    programme = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 20.0})
+    program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 20.0})
     late: list[list[str]] = []
 
     async def go_live() -> None:
@@ -255,19 +255,19 @@ def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
         for packet in packets("live", 0, 750):
             buffer.put(packet)
         buffer.finish()
-        programme.parts.playout.offer(AirSource(source=buffer, rung=SourceLevel.LIVE, key="live", title="live"))
+        program.parts.playout.offer(AirSource(source=buffer, level=SourceLevel.LIVE, key="live", title="live"))
         await asyncio.sleep(20)
-        late.append(programme.parts.scheduler.warnings())
+        late.append(program.parts.scheduler.warnings())
 
-    programme.run(130, meanwhile=go_live)
-    assert programme.names() == ["film", "live", "news", "film"]
+    program.run(130, meanwhile=go_live)
+    assert program.names() == ["film", "live", "news", "film"]
     assert late == [["schedule: news.mp4 is late: it begins as soon as it can"]]
 
 
 def test_without_a_file_nothing_is_scheduled(tmp_path: Path, slate: Slate) -> None:
     """The playlist plays as it always did."""
     (tmp_path / "playlist.txt").write_text("a.mp4\nb.mp4\n")
-    programme = Scheduled(tmp_path, slate, at=datetime(2026, 5, 1, tzinfo=UTC), lengths={"a": 50.0, "b": 50.0})
-    programme.run(120)
-    assert programme.names() == ["a", "b", "a"]
+    program = Scheduled(tmp_path, slate, at=datetime(2026, 5, 1, tzinfo=UTC), lengths={"a": 50.0, "b": 50.0})
+    program.run(120)
+    assert program.names() == ["a", "b", "a"]
     assert not (tmp_path / "state" / "schedule.json").exists()

@@ -147,7 +147,7 @@ def test_the_health_check_says_what_healthz_says(tmp_path: Path) -> None:
         assert health() == (0, "")
     settings["OUTPUTS"] = f"rtmp://127.0.0.1:{free_port()}/live/none"
     with running(tmp_path / "dead", settings, arguments=("--demo",)) as service:
-        service.wait_for(lambda status: status["channel_state"] == "on_air", timeout=90, what="the programme runs")
+        service.wait_for(lambda status: status["channel_state"] == "on_air", timeout=90, what="the program runs")
         (tmp_path / ".env").write_text(service.env_file.read_text())
         code, said = health()
         assert (code, service.page("/healthz")[0]) == (1, 503)

@@ -1,4 +1,4 @@
-"""What tests of feeds share: both ffmpegs, the programme's headers, and clips that are made once."""
+"""What tests of feeds share: both ffmpegs, the program's headers, and clips that are made once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import imageio_ffmpeg  # type: ignore[import-untyped]  # the wheel ships no type
 import pytest
 
 from stands.feeding import SMALL
-from stands.programme import encode_clip
+from stands.program import encode_clip
 from tg_video_streamer.media import CodecHeaders
 
 WHEEL = Path(imageio_ffmpeg.get_ffmpeg_exe())
@@ -44,5 +44,5 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def headers(tmp_path_factory: pytest.TempPathFactory) -> CodecHeaders:
-    """The programme's codec headers, from an encode that knows nothing of feeds."""
+    """The program's codec headers, from an encode that knows nothing of feeds."""
     return encode_clip(tmp_path_factory.mktemp("headers"), SMALL, seconds=1).headers

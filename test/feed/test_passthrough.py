@@ -185,7 +185,7 @@ _LONG = pytest.mark.long
     ],
 )
 async def test_a_near_miss_is_encoded(stage: Stage, name: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
-    """Other headers, groups, rates, loudness: every picture is made anew, none is missing, and headers stay the programme's."""
+    """Other headers, groups, rates, loudness: every picture is made anew, none is missing, and headers stay the program's."""
     near = stage.encoded(name, *arguments)
     played = await stage.play(near)
     assert abs(len(played.pictures) - FRAMES) <= 2
@@ -247,7 +247,7 @@ def test_only_what_encoding_would_not_change_is_taken_over(
     changes: dict[str, float],
     taken: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    """Whole, with the programme's headers, upright, as long in sound as in picture, and as loud as everything else."""
+    """Whole, with the program's headers, upright, as long in sound as in picture, and as loud as everything else."""
     assert may_take_over(item_of("/film.mkv", **changes), source, HOUSE, HEADERS) is taken
 
 

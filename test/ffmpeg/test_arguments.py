@@ -187,7 +187,7 @@ def test_the_house_format_stays_in_force() -> None:
 
 
 def test_wrong_options_are_a_warning_and_the_safe_profile() -> None:
-    """A mistake in FFMPEG_ARGS never stops the programme."""
+    """A mistake in FFMPEG_ARGS never stops the program."""
     safe = build_ffmpeg_av_args("480p")
     os.environ["FFMPEG_ARGS"] = "-preset veryfast out.mkv"
     try:

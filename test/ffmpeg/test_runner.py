@@ -185,7 +185,7 @@ def test_grace_lets_a_child_finish() -> None:
 
 
 def test_nice_children_are_nice() -> None:
-    """Work that can wait leaves the processor to the programme."""
+    """Work that can wait leaves the processor to the program."""
 
     async def body() -> None:
         done = await run(["nice"], timeout_seconds=20, nice=7)

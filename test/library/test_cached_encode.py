@@ -17,7 +17,7 @@ from hypothesis import strategies as some
 
 from stands import kept
 from stands.ffmpegs import both_ffmpegs
-from stands.programme import Clip
+from stands.program import Clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVersion
 from tg_video_streamer.ffmpeg.house import Quality, house_format

@@ -44,12 +44,12 @@ CANARY = "CANARYsecretCANARY"
 
 def slate(title: str = "source_failed") -> SegmentStarted:
     """The slate comes up; its title is the word for why."""
-    return SegmentStarted(wall=0.0, rung=SourceLevel.SLATE, reason="source_failed", title=title)
+    return SegmentStarted(wall=0.0, level=SourceLevel.SLATE, reason="source_failed", title=title)
 
 
 def item(title: str = "Sintel") -> SegmentStarted:
     """An item comes on air."""
-    return SegmentStarted(wall=0.0, rung=SourceLevel.ITEM, reason="item_ready", title=title)
+    return SegmentStarted(wall=0.0, level=SourceLevel.ITEM, reason="item_ready", title=title)
 
 
 def output(state: str, error: str = "", name: str = "rtmp-1") -> OutputChanged:
@@ -76,13 +76,13 @@ def told(judge: AlertEvaluator, events: Sequence[tuple[float, Event]], until: fl
 
 
 def test_a_slate_that_stays_is_told_once_and_its_end_too() -> None:
-    """After NOTIFY_AFTER_SECONDS of slate people are told, and again when the programme is back."""
+    """After NOTIFY_AFTER_SECONDS of slate people are told, and again when the program is back."""
     events = [(0.0, item()), (100.0, slate()), (400.0, item("Big Buck Bunny"))]
     first, second = told(AlertEvaluator(after_seconds=30), events, until=DAY)
     assert first[0] == 130
     assert first[1].startswith("viewers have seen the slate for 30 s")
     assert "run: tg-video-streamer doctor" in first[1]
-    assert second == (400 + SETTLED_SECONDS, "the programme is back after 5 min of slate: Big Buck Bunny")
+    assert second == (400 + SETTLED_SECONDS, "the program is back after 5 min of slate: Big Buck Bunny")
 
 
 def test_a_short_slate_and_the_operators_own_are_not_told() -> None:
@@ -101,7 +101,7 @@ def test_filler_is_no_slate() -> None:
     """Filler is something to look at: nobody is woken for it."""
     events = [
         (0.0, slate()),
-        (5.0, SegmentStarted(wall=0.0, rung=SourceLevel.FILLER, reason="filler_ready", title="jingle")),
+        (5.0, SegmentStarted(wall=0.0, level=SourceLevel.FILLER, reason="filler_ready", title="jingle")),
     ]
     assert told(AlertEvaluator(after_seconds=30), events, until=DAY) == []
 
@@ -113,7 +113,7 @@ def test_a_slate_that_comes_and_goes_is_told_once() -> None:
         events += [(round_number * 11.0, slate()), (round_number * 11.0 + 10, item())]
     said = told(AlertEvaluator(after_seconds=30), events, until=DAY)
     assert len(said) == 2, said
-    assert said[1][1].startswith("the programme is back after 6 min")
+    assert said[1][1].startswith("the program is back after 6 min")
 
 
 def test_an_empty_playlist_has_its_own_words() -> None:

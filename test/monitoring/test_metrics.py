@@ -49,7 +49,7 @@ STATUS = ServiceStatus(
     channel_state="on_air",
     reason="",
     since_wall=0.0,
-    rung="item",
+    level="item",
     healthy=True,
     problems=(),
     paused=False,
@@ -67,15 +67,15 @@ STATUS = ServiceStatus(
 PRIVATE_TEXT = "A Title: CANARY https://host/CANARY?sig=1"
 
 
-def _went_on(rung: SourceLevel = SourceLevel.ITEM, reason: str = "ended", *, counts: bool = True) -> SegmentStarted:
-    return SegmentStarted(wall=0.0, rung=rung, reason=reason, key="CANARYkey", title=PRIVATE_TEXT, counts=counts)
+def _went_on(level: SourceLevel = SourceLevel.ITEM, reason: str = "ended", *, counts: bool = True) -> SegmentStarted:
+    return SegmentStarted(wall=0.0, level=level, reason=reason, key="CANARYkey", title=PRIVATE_TEXT, counts=counts)
 
 
-def _came_off(seconds: float, rung: SourceLevel = SourceLevel.ITEM) -> SegmentEnded:
+def _came_off(seconds: float, level: SourceLevel = SourceLevel.ITEM) -> SegmentEnded:
     return SegmentEnded(
         started=0.0,
         wall=seconds,
-        rung=rung,
+        level=level,
         reason="ended",
         key="CANARYkey",
         title=PRIVATE_TEXT,
@@ -169,14 +169,14 @@ def test_plays_are_counted_and_not_resumes_filler_or_slate(service: _Service) ->
 
 
 def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _Service) -> None:
-    """The rung on air counts at every scrape, finished stretches stay, and the sum is the programme's length."""
+    """The level on air counts at every scrape, finished stretches stay, and the sum is the program's length."""
     seen = []
 
     def scrape(program_seconds: float) -> dict[str, float]:
         service.status = replace(service.status, program_seconds=program_seconds)
         samples = service.samples()
-        seen.append({rung: _value(samples, "program_seconds_total", rung=rung) for rung in SourceLevel})
-        return {rung: seconds for rung, seconds in seen[-1].items() if seconds}
+        seen.append({level: _value(samples, "program_seconds_total", level=level) for level in SourceLevel})
+        return {level: seconds for level, seconds in seen[-1].items() if seconds}
 
     service.metrics.on_event(_went_on())
     assert scrape(10.0) == {"item": 10.0}
@@ -187,7 +187,7 @@ def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _
     assert scrape(99.9) == {"item": 100.0}
     assert scrape(130.0) == {"item": 100.0, "slate": 30.0}
     for before, after in pairwise(seen):
-        assert all(after[rung] >= before[rung] for rung in SourceLevel)
+        assert all(after[level] >= before[level] for level in SourceLevel)
 
 
 def test_gauges_are_read_from_the_status_at_the_scrape(service: _Service) -> None:

@@ -1,4 +1,4 @@
-"""What systemd is told: read from a real notify socket, in virtual steps of the programme."""
+"""What systemd is told: read from a real notify socket, in virtual steps of the program."""
 
 from __future__ import annotations
 

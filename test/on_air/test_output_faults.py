@@ -1,4 +1,4 @@
-"""Outputs of the running service: each of them may die, freeze or refuse, and the programme and the others go on whole."""
+"""Outputs of the running service: each of them may die, freeze or refuse, and the program and the others go on whole."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Channel:
         """How many frames of the item were on air by now."""
         return float(self.service.status()["position_seconds"]) * 25
 
-    def wait_programme(self, seconds: float) -> None:
-        """Until the programme has gone on for so long."""
+    def wait_program(self, seconds: float) -> None:
+        """Until the program has gone on for so long."""
         goal = self.service.status()["program_seconds"] + seconds
-        what = f"{seconds:g} s of programme"
+        what = f"{seconds:g} s of program"
         self.service.wait_for(lambda status: status["program_seconds"] >= goal, timeout=seconds + 30, what=what)
 
     def record(self, index: int) -> Recording:
@@ -119,12 +119,12 @@ def _check_whole(recording: Recording) -> None:
 def test_a_killed_server_is_fed_again_when_it_returns(
     channel: Channel, record_property: Callable[[str, object], None]
 ) -> None:
-    """A server that was killed and returns gets the programme as it is by then, at once, from a keyframe and time 0."""
-    channel.wait_programme(4)
+    """A server that was killed and returns gets the program as it is by then, at once, from a keyframe and time 0."""
+    channel.wait_program(4)
     killed_at = channel.position_frames()
     channel.server.stop()
     assert "rtmp-1 is retrying" in channel.not_healthy("rtmp-1")
-    channel.wait_programme(3)
+    channel.wait_program(3)
 
     channel.server.start()
     returned, returned_at = time.monotonic(), channel.position_frames()
@@ -132,7 +132,7 @@ def test_a_killed_server_is_fed_again_when_it_returns(
     seconds = time.monotonic() - returned
     fed_at = channel.position_frames()
     channel.service.wait_on_air()
-    channel.wait_programme(3)
+    channel.wait_program(3)
     first, second = channel.record(0), channel.record(1)
 
     record_property("seconds_until_fed_again", round(seconds, 2))
@@ -156,11 +156,11 @@ def test_a_frozen_server_is_noticed_and_fed_again(channel: Channel, seconds: flo
         frozen_at = channel.service.status()["program_seconds"]
         why = channel.not_healthy("rtmp-1")
         noticed_at = channel.service.status()["program_seconds"]
-        channel.wait_programme(max(0, seconds - (noticed_at - frozen_at)))
+        channel.wait_program(max(0, seconds - (noticed_at - frozen_at)))
     finally:
         channel.server.thaw()
     channel.service.wait_on_air(timeout=60)
-    channel.wait_programme(3)
+    channel.wait_program(3)
     again = channel.record(-1)
 
     assert "rtmp-1 is retrying" in why
@@ -172,7 +172,7 @@ def test_a_frozen_server_is_noticed_and_fed_again(channel: Channel, seconds: flo
 
 
 def test_the_other_outputs_never_missed_a_frame(channel: Channel) -> None:
-    """Recording, HLS folder and SRT of a service whose RTMP server died and froze hold every frame of the programme."""
+    """Recording, HLS folder and SRT of a service whose RTMP server died and froze hold every frame of the program."""
     channel.service.wait_on_air()
     status = channel.service.status()
     live = _hls(channel.folder / "hls", channel.folder / "live.m3u8")

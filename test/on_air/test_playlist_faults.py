@@ -53,7 +53,7 @@ def _spoil(playlist: Path) -> None:
     ids=["deleted", "emptied", "binary"],
 )
 def test_a_spoiled_playlist_lets_its_item_end_and_is_waited_for(channel: Channel, media: Path, spoil: object) -> None:
-    """What is on air is aired to its end, then the slate; once the playlist is whole again, so is the programme."""
+    """What is on air is aired to its end, then the slate; once the playlist is whole again, so is the program."""
     assert callable(spoil)
     channel.write(media / "two.mp4", media / "three.mp4")
     channel.wait_now("two")

@@ -46,7 +46,7 @@ def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
         wait_until(lambda: "disconnect" in channel.server.log(), what="the server has closed its record")
         service.start()
         service.wait_on_air()
-        service.wait_for(lambda status: status["program_seconds"] > 3, what="some programme")
+        service.wait_for(lambda status: status["program_seconds"] > 3, what="some program")
         status, metrics = service.status(), channel.metrics()
         assert service.stop() == 0
         before, after = channel.aired(record=0), channel.aired(record=-1)
@@ -275,8 +275,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_full_disk_costs_the_place_and_not_the_programme(media: Path, tmp_path: Path, small_disk: Path) -> None:
-    """With STATE_DIR's disk full the programme goes on; it is said once, and all is written once there is room again."""
+def test_a_full_disk_costs_the_place_and_not_the_program(media: Path, tmp_path: Path, small_disk: Path) -> None:
+    """With STATE_DIR's disk full the program goes on; it is said once, and all is written once there is room again."""
     lines = [media / name for name in ("one.mp4", "two.mp4", "three.mp4")]
     with on_air(tmp_path / "channel", media, lines=lines, STATE_DIR=str(small_disk / "state")) as channel:
         service = channel.service
@@ -286,11 +286,11 @@ def test_a_full_disk_costs_the_place_and_not_the_programme(media: Path, tmp_path
                 file.write(bytes(4096))
         played = service.status()["streams_played"]
         service.wait_for(lambda status: status["streams_played"] >= played + 2, what="two items with a full disk")
-        complaint = "the place in the programme cannot be saved"
+        complaint = "the place in the program cannot be saved"
         wait_until(lambda: complaint in service.log, what="the complaint")
         assert service.status()["healthy"]
         filler.unlink()
-        wait_until(lambda: "the place in the programme is saved again" in service.log, what="it is saved again")
+        wait_until(lambda: "the place in the program is saved again" in service.log, what="it is saved again")
         wait_until(lambda: len(channel.as_run()) >= played + 1, what="the as-run log is complete")
         log = service.log
         assert service.stop() == 0

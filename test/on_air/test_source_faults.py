@@ -67,7 +67,7 @@ def test_a_killed_and_a_frozen_encoder_cost_no_frame(media: Path, tmp_path: Path
     assert status["streams_played"] == 1
     assert re.search(r'source_failures_total\{reason="encoder_failed",stage="feed"\} 1', metrics), metrics
     assert re.search(r'source_failures_total\{reason="input_stalled",stage="feed"\} 1', metrics), metrics
-    assert [line["title"] for line in channel.as_run() if line["rung"] == "item"] == ["long"]
+    assert [line["title"] for line in channel.as_run() if line["level"] == "item"] == ["long"]
 
 
 _BEFORE = ("cut.mp4", "watch", "broken", "list.rss", "vod/index.m3u8", "hang", "loop", "missing.mp4", "dies.mp4")
@@ -144,7 +144,7 @@ def _asked_behind(site: Site, path: str, offset: int) -> bool:
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
-def test_whatever_the_sites_do_the_programme_has_no_hole(evening: Evening) -> None:
+def test_whatever_the_sites_do_the_program_has_no_hole(evening: Evening) -> None:
     """Every packet of the evening stands in its slot, and every frame of what is on air follows the one before it."""
     assert evening.record.faults == []
     assert evening.status["gap_seconds"] == 0

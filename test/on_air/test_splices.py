@@ -49,14 +49,14 @@ def test_splices_of_awkward_items_leave_no_hole(
         assert service.stop() == 0
     records = sorted((server.folder / "records").iterdir())
     aired = [json.loads(line) for line in (service.state_dir / "as-run.jsonl").read_text().splitlines()]
-    items = [line for line in aired if line["rung"] == "item"]
+    items = [line for line in aired if line["level"] == "item"]
     recording = read_recording(records[0])
 
     assert len(records) == 1
     assert len(items) == len(order)
     # A busy machine may begin with the slate while its first item is being primed.
-    waited = aired[0]["rung"] == "slate"
-    assert [line["rung"] for line in aired[waited:]] == ["item"] * len(order) + ["slate"]
+    waited = aired[0]["level"] == "slate"
+    assert [line["level"] for line in aired[waited:]] == ["item"] * len(order) + ["slate"]
     assert (recording.width, recording.height) == (854, 480)
     assert slot_faults(recording) == []
     assert gap_seconds == 0

@@ -50,9 +50,9 @@ def _open_channel(folder: Path, media: Path, port: int) -> Iterator[Channel]:
         yield channel
 
 
-def _wait_rung(channel: Channel, rung: str) -> dict[str, Any]:
+def _wait_level(channel: Channel, level: str) -> dict[str, Any]:
     found: dict[str, Any] = channel.service.wait_for(
-        lambda status: status["rung"] == rung and status, timeout=_PATIENCE_SECONDS, what=f"{rung} is seen"
+        lambda status: status["level"] == level and status, timeout=_PATIENCE_SECONDS, what=f"{level} is seen"
     )
     return found
 
@@ -83,14 +83,14 @@ def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip
             assert "the stream key is wrong" in _refused(stranger)
         since = channel.mark()
         with publishing(clip, _url(port), tmp_path) as operator:
-            status = _wait_rung(channel, "live")
+            status = _wait_level(channel, "live")
             with publishing(clip, _url(port), tmp_path) as second:
                 assert "somebody is live already" in _refused(second)
             mine = [psutil.Process(channel.service.process.pid), *channel.service.children()]
             assert not [one for one in mine if _KEY in " ".join(command_line(one))]
             channel.wait_recorded(channel.mark() + 2)
             operator.end()
-        back = _wait_rung(channel, "item")
+        back = _wait_level(channel, "item")
         channel.wait_recorded(channel.mark() + 3)
         metrics = channel.metrics()
         said = channel.ask("status")
@@ -105,11 +105,11 @@ def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip
     assert (status["live"]["place"], status["live"]["width"], status["live"]["height"]) == ("this host", 426, 240)
     assert (back["reason"], back["gap_seconds"]) == ("the live stream has ended", 0)
     assert back["streams_played"] == 1
-    assert re.search(r'program_seconds_total\{rung="live"\} [1-9]', metrics), metrics
+    assert re.search(r'program_seconds_total\{level="live"\} [1-9]', metrics), metrics
     assert 'live_ingest_state{state="waiting"} 1' in metrics
     assert re.search(r"takeovers_total [1-9]", metrics), metrics
     assert "live input: nobody publishes" in said
-    assert "Live takeover" in [line["title"] for line in channel.as_run() if line["rung"] == "live"]
+    assert "Live takeover" in [line["title"] for line in channel.as_run() if line["level"] == "live"]
 
 
 @pytest.mark.long
@@ -121,32 +121,32 @@ def test_whatever_becomes_of_the_publisher_the_item_goes_on(media: Path, clip: P
         service = channel.service
         since = channel.mark()
         with publishing(clip, _url(port), tmp_path) as operator:
-            _wait_rung(channel, "live")
+            _wait_level(channel, "live")
             operator.freeze()
-            assert _wait_rung(channel, "item")["reason"] == "the live stream has stalled"
+            assert _wait_level(channel, "item")["reason"] == "the live stream has stalled"
             operator.thaw()
-            _wait_rung(channel, "live")
+            _wait_level(channel, "live")
             (child,) = [one for one in service.feeds() if "flv" in command_line(one)]
             child.kill()
-            assert "could not be encoded" in _wait_rung(channel, "item")["reason"]
-            _wait_rung(channel, "live")
+            assert "could not be encoded" in _wait_level(channel, "item")["reason"]
+            _wait_level(channel, "live")
             operator.kill()
-            assert _wait_rung(channel, "item")["reason"] == "the live stream has ended"
+            assert _wait_level(channel, "item")["reason"] == "the live stream has ended"
         with publishing(clip, _url(port), tmp_path) as operator:
-            _wait_rung(channel, "live")
+            _wait_level(channel, "live")
             assert "skipped Live takeover" in channel.ask("skip")
-            status = _wait_rung(channel, "item")
+            status = _wait_level(channel, "item")
             assert status["live"]["state"] == "ignored"
             channel.wait_recorded(channel.mark() + 6)
-            assert service.status()["rung"] == "item"
+            assert service.status()["level"] == "item"
             operator.end()
         with publishing(clip, _url(port), tmp_path):
-            _wait_rung(channel, "live")
+            _wait_level(channel, "live")
             channel.ask("pause")
-            assert _wait_rung(channel, "slate")["live"]["state"] == "arriving"
+            assert _wait_level(channel, "slate")["live"]["state"] == "arriving"
             channel.ask("resume")
-            _wait_rung(channel, "live")
-        _wait_rung(channel, "item")
+            _wait_level(channel, "live")
+        _wait_level(channel, "item")
         channel.wait_recorded(channel.mark() + 3)
         gap = service.status()["gap_seconds"]
         assert service.stop() == 0
@@ -178,9 +178,9 @@ def test_any_shape_and_rate_is_taken(media: Path, tmp_path: Path, name: str) -> 
     with _open_channel(tmp_path / "channel", media, port) as channel:
         since = channel.mark()
         with publishing(clip, _url(port), folder) as operator:
-            _wait_rung(channel, "live")
+            _wait_level(channel, "live")
             wait_until(lambda: operator.process.poll() is not None, what="the clip is over", timeout=_PATIENCE_SECONDS)
-        _wait_rung(channel, "item")
+        _wait_level(channel, "item")
         channel.wait_recorded(channel.mark() + 3)
         assert channel.service.stop() == 0
         record = channel.aired(since)

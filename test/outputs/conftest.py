@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stands.programme import Clip, Programme, encode_clip
+from stands.program import Clip, Program, encode_clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
@@ -28,9 +28,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 
 @pytest.fixture
-def programme(clip: Clip) -> Iterator[Programme]:
+def program(clip: Clip) -> Iterator[Program]:
     """The clip on air in real time."""
-    with Programme(clip) as running:
+    with Program(clip) as running:
         yield running
 
 
@@ -45,14 +45,14 @@ def start(events: list[OutputChanged]) -> Iterator[Start]:
     """Start a handler for a target as the setting OUTPUTS has it; all are stopped at the end."""
     handlers: list[OutputHandler] = []
 
-    def start_one(programme: Programme, text: str, *, ca_file: Path | None = None, **options: Any) -> OutputHandler:
+    def start_one(program: Program, text: str, *, ca_file: Path | None = None, **options: Any) -> OutputHandler:
         (target,) = parse_outputs(text)
         clock = SystemClock()
         maker = adapter_maker(
             target,
-            fanout=programme.fanout,
+            fanout=program.fanout,
             clock=clock,
-            house=programme.clip.house,
+            house=program.clip.house,
             ffmpeg=find_ffmpeg(),
             ca_file=str(ca_file) if ca_file else None,
         )
@@ -60,7 +60,7 @@ def start(events: list[OutputChanged]) -> Iterator[Start]:
             name=target.name,
             kind=str(target.kind),
             make_adapter=options.pop("make_adapter", maker),
-            fanout=programme.fanout,
+            fanout=program.fanout,
             publish=events.append,
             clock=clock,
             **options,

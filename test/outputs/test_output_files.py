@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from stands.browser import browser_missing, chromium, video_state
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
@@ -29,20 +29,20 @@ from tg_video_streamer.outputs.state import OutputState
 Start = Callable[..., OutputHandler]
 
 
-def published(clip: Clip, frames: int) -> Programme:
-    """A programme that has published so much, not running."""
-    programme = Programme(clip)
-    programme.publish(frames)
-    return programme
+def published(clip: Clip, frames: int) -> Program:
+    """A program that has published so much, not running."""
+    program = Program(clip)
+    program.publish(frames)
+    return program
 
 
 @pytest.mark.parametrize("ending", ["mkv", "flv", "mp4", "ts"])
 def test_recording_plays(tmp_path: Path, clip: Clip, ending: str) -> None:
     """Each kind of file holds every picture, named by the time, and is playable before it is closed."""
-    programme = published(clip, 150)
+    program = published(clip, 150)
     adapter = FileAdapter(tmp_path / f"a[1].{ending}", clip.headers, quota_bytes=10**9, clock=SystemClock())
     adapter.open()
-    adapter.send(programme.published)
+    adapter.send(program.published)
     assert adapter.delivering()
     (path,) = tmp_path.iterdir()
     assert re.fullmatch(rf"a\[1\]-\d{{8}}T\d{{6}}Z\.{ending}", path.name)
@@ -51,13 +51,13 @@ def test_recording_plays(tmp_path: Path, clip: Clip, ending: str) -> None:
     adapter.close()
     assert decoded_pictures(path) == 150
     if ending in {"mkv", "flv"}:
-        assert difference(arrived(path), programme.published) is None
+        assert difference(arrived(path), program.published) is None
 
 
 def test_recordings_rotate_and_keep_their_quota(tmp_path: Path, clip: Clip) -> None:
     """A new file begins at the keyframe after each period, none loses a picture; the oldest go when it is too much."""
-    programme = published(clip, 400)
-    size = sum(len(one.data) for one in programme.published)
+    program = published(clip, 400)
+    size = sum(len(one.data) for one in program.published)
     (tmp_path / "a-19700101T000000Z.txt").write_text("another's")
     adapter = FileAdapter(
         tmp_path / "a.mkv",
@@ -67,23 +67,23 @@ def test_recordings_rotate_and_keep_their_quota(tmp_path: Path, clip: Clip) -> N
         rotate_ticks=80 * FRAME_TICKS,
     )
     adapter.open()
-    for start in range(0, len(programme.published), 7):
-        adapter.send(programme.published[start : start + 7])
+    for start in range(0, len(program.published), 7):
+        adapter.send(program.published[start : start + 7])
     adapter.close()
     files = sorted(tmp_path.glob("*.mkv"))
     assert 1 < len(files) < 4
     assert sum(path.stat().st_size for path in files) < size * 0.75
     assert [pictures(arrived(path)) for path in files] == [100] * len(files)
-    assert [difference(arrived(path), programme.published) for path in files] == [None] * len(files)
+    assert [difference(arrived(path), program.published) for path in files] == [None] * len(files)
     assert (tmp_path / "a-19700101T000000Z.txt").exists()
     assert adapter.bytes_sent == size
 
 
-def test_folder_that_cannot_be_made(tmp_path: Path, programme: Programme, start: Start) -> None:
+def test_folder_that_cannot_be_made(tmp_path: Path, program: Program, start: Start) -> None:
     """Where the folder cannot be used the output says so and tries again; once it can, it records."""
     folder = tmp_path / "rec"
     folder.write_text("a file where the folder should be")
-    handler = start(programme, f"file:{folder}/a.mkv")
+    handler = start(program, f"file:{folder}/a.mkv")
     wait_until(lambda: handler.status().error, what="an error")
     folder.unlink()
     wait_until(lambda: handler.status().state is OutputState.ON_AIR, what="on air")
@@ -109,8 +109,8 @@ def small_disk(folder: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("target", ["file:{}/a.mkv", "file:{}/a.mp4", "hls:{}"])
 def test_full_disk(tmp_path: Path, clip: Clip, start: Start, target: str) -> None:
     """A disk without room is a loss that names what to do; with room again the output goes on by itself."""
-    with small_disk(tmp_path / "disk") as disk, Programme(clip, speed=4) as programme:
-        handler = start(programme, target.format(disk))
+    with small_disk(tmp_path / "disk") as disk, Program(clip, speed=4) as program:
+        handler = start(program, target.format(disk))
         error = wait_until(lambda: handler.status().error, timeout=30, what="an error")
         assert "free space" in error
         room = ["mount", "-o", "remount,size=100m", str(disk)]
@@ -150,11 +150,11 @@ def test_hls_rolls(tmp_path: Path, clip: Clip) -> None:
     numbers: list[int] = []
     (tmp_path / "foreign.ts").write_text("another's")
     for _ in range(2):
-        programme = published(clip, 1000)
+        program = published(clip, 1000)
         adapter = HlsAdapter(tmp_path, clip.headers, clock=SystemClock())
         adapter.open()
-        for start in range(0, len(programme.published), 50):
-            adapter.send(programme.published[start : start + 50])
+        for start in range(0, len(program.published), 50):
+            adapter.send(program.published[start : start + 50])
         adapter.close()
         text = (tmp_path / "index.m3u8").read_text()
         listed = [line for line in text.splitlines() if line.startswith("segment-")]
@@ -177,8 +177,8 @@ def test_hls_rolls(tmp_path: Path, clip: Clip) -> None:
 def test_hls_plays_in_a_browser_and_in_ffmpeg(tmp_path: Path, clip: Clip, start: Start) -> None:
     """Chromium shows a moving picture with sound from the folder, and ffmpeg reads it over HTTP without an error."""
     folder = tmp_path / "live"
-    with Programme(clip) as programme, served(folder) as address:
-        handler = start(programme, f"hls:{folder}")
+    with Program(clip) as program, served(folder) as address:
+        handler = start(program, f"hls:{folder}")
         listed = folder / "index.m3u8"
         # Chromium never begins with a live list of fewer than three segments.
         wait_until(lambda: listed.exists() and listed.read_text().count("#EXTINF") >= 3, what="segments")
@@ -194,4 +194,4 @@ def test_hls_plays_in_a_browser_and_in_ffmpeg(tmp_path: Path, clip: Clip, start:
         assert state
         assert (state.width, state.height, state.error) == (854, 480, "")
         handler.stop()
-    assert [one.kind for one in programme.published[:1]] == [Kind.VIDEO]
+    assert [one.kind for one in program.published[:1]] == [Kind.VIDEO]

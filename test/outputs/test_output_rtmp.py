@@ -1,4 +1,4 @@
-"""RTMP outputs on real servers: what is recorded is the programme, and every way of losing a server is survived."""
+"""RTMP outputs on real servers: what is recorded is the program, and every way of losing a server is survived."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import trustme
 
 from stands.nginx_rtmp import NginxRtmp
 from stands.ports import free_port
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.silent_server import SilentServer
 from stands.tls_proxy import Relay
@@ -57,20 +57,20 @@ def wait_fed(server: NginxRtmp, byte_count: int) -> None:
     wait_until(lambda: server.recorded_bytes() >= goal, what=f"{byte_count} bytes more in the record")
 
 
-def check_record(path: Path, programme: Programme, *, least_pictures: int) -> None:
-    """The record is a piece of the programme, each packet once and in its place, and every picture decodes."""
+def check_record(path: Path, program: Program, *, least_pictures: int) -> None:
+    """The record is a piece of the program, each packet once and in its place, and every picture decodes."""
     record = arrived(path)
-    assert difference(record, programme.published) is None
+    assert difference(record, program.published) is None
     assert pictures(record) >= least_pictures
     assert decoded_pictures(path) == pictures(record)
     assert record[0][:2] == (Kind.VIDEO, 0)
 
 
-def test_every_packet_is_recorded_once(server: NginxRtmp, programme: Programme, start: Start) -> None:
-    """A server records the programme packet by packet, longer than it takes to ping and to acknowledge."""
-    handler = start(programme, server.url("k?a=b"))
+def test_every_packet_is_recorded_once(server: NginxRtmp, program: Program, start: Start) -> None:
+    """A server records the program packet by packet, longer than it takes to ping and to acknowledge."""
+    handler = start(program, server.url("k?a=b"))
     # nginx pings after 2 s and drops who has not answered 2 s later.
-    wait_until(lambda: len(programme.published) > 72 * 6, what="six seconds of programme")
+    wait_until(lambda: len(program.published) > 72 * 6, what="six seconds of program")
     status = handler.status()
     assert (status.state, status.error, status.reconnects, status.dropped_packets) == (OutputState.ON_AIR, "", 0, 0)
     assert status.bytes_sent > 100_000
@@ -79,30 +79,30 @@ def test_every_packet_is_recorded_once(server: NginxRtmp, programme: Programme, 
     assert handler.status().state is OutputState.STOPPED
     (record,) = wait_until(server.records, what="a record")
     wait_until(lambda: "deleteStream" in server.log(), what="an orderly goodbye")
-    check_record(record, programme, least_pictures=100)
+    check_record(record, program, least_pictures=100)
 
 
 @pytest.mark.parametrize(("chunk_size", "window"), [(128, 1000), (65536, 10_000_000)])
 def test_servers_chunk_size_and_window(
-    tmp_path: Path, programme: Programme, start: Start, chunk_size: int, window: int
+    tmp_path: Path, program: Program, start: Start, chunk_size: int, window: int
 ) -> None:
     """Servers with the smallest and large chunks and windows are served alike."""
     with NginxRtmp(tmp_path / "nginx", chunk_size=chunk_size, window=window) as server:
-        handler = start(programme, server.url())
+        handler = start(program, server.url())
         wait_on_air(handler)
         wait_fed(server, 100_000)
         handler.stop()
-        check_record(server.records()[0], programme, least_pictures=10)
+        check_record(server.records()[0], program, least_pictures=10)
 
 
-def test_ffmpeg_listens(tmp_path: Path, programme: Programme, start: Start) -> None:
-    """The RTMP server of ffmpeg gets the programme packet by packet."""
+def test_ffmpeg_listens(tmp_path: Path, program: Program, start: Start) -> None:
+    """The RTMP server of ffmpeg gets the program packet by packet."""
     port = free_port()
     url = f"rtmp://127.0.0.1:{port}/live/key"
     command = ["ffmpeg", "-nostdin", "-v", "error", "-listen", "1", "-f", "flv", "-i", url, "-c", "copy"]
     listener = subprocess.Popen([*command, str(tmp_path / "got.mkv")], stderr=subprocess.PIPE)
     try:
-        handler = start(programme, url)
+        handler = start(program, url)
         wait_on_air(handler, 20)
         wait_until(lambda: handler.status().bytes_sent > 300_000, what="300 kB")
         handler.stop()
@@ -110,40 +110,40 @@ def test_ffmpeg_listens(tmp_path: Path, programme: Programme, start: Start) -> N
     finally:
         listener.kill()
         listener.wait()
-    check_record(tmp_path / "got.mkv", programme, least_pictures=10)
+    check_record(tmp_path / "got.mkv", program, least_pictures=10)
 
 
 def test_first_packets_are_the_kept_gop(server: NginxRtmp, clip: Clip, start: Start) -> None:
     """An output that joins in the middle of a GOP begins with its keyframe, at once and at time 0."""
-    programme = Programme(clip, first_frame=1_000_000)
-    programme.publish(130)
-    handler = start(programme, server.url())
+    program = Program(clip, first_frame=1_000_000)
+    program.publish(130)
+    handler = start(program, server.url())
     wait_on_air(handler)
     wait_until(lambda: server.records() and server.recorded_bytes() > 1000, what="a record")
     handler.stop()
     record = arrived(server.records()[0])
     assert pictures(record) == 30
-    assert difference(record, programme.published) is None
+    assert difference(record, program.published) is None
 
 
-def test_rtmps(server: NginxRtmp, programme: Programme, start: Start, tmp_path: Path) -> None:
+def test_rtmps(server: NginxRtmp, program: Program, start: Start, tmp_path: Path) -> None:
     """Through TLS with a certificate of a known authority the same packets arrive."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     with Relay(server.port, tls=context) as proxy:
-        handler = start(programme, f"rtmps://localhost:{proxy.port}/live/key", ca_file=tmp_path / "ca.pem")
+        handler = start(program, f"rtmps://localhost:{proxy.port}/live/key", ca_file=tmp_path / "ca.pem")
         wait_on_air(handler)
         wait_fed(server, 200_000)
         handler.stop()
         wait_until(lambda: "deleteStream" in server.log(), what="an orderly goodbye")
-    check_record(server.records()[0], programme, least_pictures=10)
+    check_record(server.records()[0], program, least_pictures=10)
 
 
 @pytest.mark.parametrize("fault", ["unknown authority", "another name"])
 def test_bad_certificates_are_refused(
-    server: NginxRtmp, programme: Programme, start: Start, tmp_path: Path, fault: str
+    server: NginxRtmp, program: Program, start: Start, tmp_path: Path, fault: str
 ) -> None:
     """A certificate that is self-made or of another host ends the attempt before a byte of the key has left."""
     authority = trustme.CA()
@@ -152,7 +152,7 @@ def test_bad_certificates_are_refused(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("example.org" if fault == "another name" else "localhost").configure_cert(context)
     with Relay(server.port, tls=context) as proxy:
-        handler = start(programme, f"rtmps://localhost:{proxy.port}/live/TheSecret", ca_file=tmp_path / "ca.pem")
+        handler = start(program, f"rtmps://localhost:{proxy.port}/live/TheSecret", ca_file=tmp_path / "ca.pem")
         error = wait_until(lambda: handler.status().error, what="an error")
         handler.stop()
     assert "certificate" in error
@@ -187,12 +187,12 @@ def gate() -> Iterator[int]:
 
 
 def test_wrong_key_waits_longer_and_longer(
-    tmp_path: Path, gate: int, programme: Programme, start: Start, events: list[OutputChanged]
+    tmp_path: Path, gate: int, program: Program, start: Start, events: list[OutputChanged]
 ) -> None:
     """A key that the server refuses is a rejection with growing pauses; the right one goes on air beside it."""
     with NginxRtmp(tmp_path / "nginx", more=f"on_publish http://127.0.0.1:{gate}/;") as server:
-        wrong = start(programme, server.url("WrongSecret"))
-        right = start(programme, server.url("right"))
+        wrong = start(program, server.url("WrongSecret"))
+        right = start(program, server.url("right"))
         wait_on_air(right)
         retries = wait_until(lambda: [one for one in events if one.state == "retrying"][2:], what="three rejections")
         assert not on_air(wrong)
@@ -202,11 +202,11 @@ def test_wrong_key_waits_longer_and_longer(
         assert walls[2] - walls[1] > walls[1] - walls[0] > 0.4
 
 
-def test_name_in_use_goes_on_air_soon_after_it_is_free(server: NginxRtmp, programme: Programme, start: Start) -> None:
+def test_name_in_use_goes_on_air_soon_after_it_is_free(server: NginxRtmp, program: Program, start: Start) -> None:
     """While a session of the same name lives, the server's code is told; soon after it ends, we are on air."""
-    first = start(programme, server.url())
+    first = start(program, server.url())
     wait_on_air(first)
-    second = start(programme, server.url())
+    second = start(program, server.url())
     wait_until(lambda: "BadName" in second.status().error, what="the server's code")
     first.stop()
     free = time.monotonic()
@@ -216,14 +216,14 @@ def test_name_in_use_goes_on_air_soon_after_it_is_free(server: NginxRtmp, progra
     assert second.status().reconnects == 0
 
 
-def test_server_that_returns_is_fed_within_two_seconds(server: NginxRtmp, programme: Programme, start: Start) -> None:
-    """A server that is killed and started again gets the programme as it is then, whole from a keyframe, within 2 s."""
-    handler = start(programme, server.url())
+def test_server_that_returns_is_fed_within_two_seconds(server: NginxRtmp, program: Program, start: Start) -> None:
+    """A server that is killed and started again gets the program as it is then, whole from a keyframe, within 2 s."""
+    handler = start(program, server.url())
     wait_fed(server, 50_000)
     server.stop(signal.SIGKILL)
     wait_until(lambda: handler.status().state is OutputState.RETRYING, what="a loss that was noticed")
-    gone = len(programme.published)
-    wait_until(lambda: len(programme.published) > gone + 72 * 3, what="three seconds without a server")
+    gone = len(program.published)
+    wait_until(lambda: len(program.published) > gone + 72 * 3, what="three seconds without a server")
     before = len(server.records())
     server.start()
     back = time.monotonic()
@@ -236,13 +236,13 @@ def test_server_that_returns_is_fed_within_two_seconds(server: NginxRtmp, progra
     wait_fed(server, 50_000)
     handler.stop()
     wait_until(lambda: "deleteStream" in server.log(), what="an orderly goodbye")
-    check_record(server.records()[-1], programme, least_pictures=10)
+    check_record(server.records()[-1], program, least_pictures=10)
 
 
 def test_frozen_server(server: NginxRtmp, clip: Clip, start: Start, events: list[OutputChanged]) -> None:
     """A stopped server is noticed within ten seconds, long before its kernel is full, and fed again once it goes on."""
-    with Programme(clip, speed=2) as programme:
-        handler = start(programme, server.url())
+    with Program(clip, speed=2) as program:
+        handler = start(program, server.url())
         wait_fed(server, 600_000)
         server.freeze()
         frozen = time.monotonic()
@@ -258,15 +258,15 @@ def test_frozen_server(server: NginxRtmp, clip: Clip, start: Start, events: list
         wait_fed(server, 100_000)
         handler.stop()
         wait_until(lambda: server.log().count("disconnect") >= 2, what="an orderly goodbye")
-        check_record(server.records()[-1], programme, least_pictures=10)
+        check_record(server.records()[-1], program, least_pictures=10)
 
 
 @pytest.mark.parametrize("fault", ["refused", "closes", "silent"])
-def test_servers_that_are_none(programme: Programme, start: Start, events: list[OutputChanged], fault: str) -> None:
+def test_servers_that_are_none(program: Program, start: Start, events: list[OutputChanged], fault: str) -> None:
     """Nobody there, closed at once, or not a word: never on air, tried again within about a second, and stopped at once."""
     with SilentServer(closes=fault == "closes") as silent:
         port = free_port() if fault == "refused" else silent.port
-        handler = start(programme, f"rtmp://127.0.0.1:{port}/live/TheSecret")
+        handler = start(program, f"rtmp://127.0.0.1:{port}/live/TheSecret")
         if fault == "silent":
             wait_until(lambda: silent.accepted, what="a connection")
         else:
@@ -281,23 +281,23 @@ def test_servers_that_are_none(programme: Programme, start: Start, events: list[
     assert "on_air" not in {one.state for one in events}
 
 
-def test_blackhole_is_left_after_five_seconds(programme: Programme, start: Start, events: list[OutputChanged]) -> None:
+def test_blackhole_is_left_after_five_seconds(program: Program, start: Start, events: list[OutputChanged]) -> None:
     """A server that accepts and never answers costs one attempt's deadline, then the next attempt begins."""
     with SilentServer() as silent:
-        start(programme, f"rtmp://127.0.0.1:{silent.port}/live/key")
+        start(program, f"rtmp://127.0.0.1:{silent.port}/live/key")
         wait_until(lambda: silent.accepted >= 2, timeout=15, what="a second attempt")
     assert "no answer" in next(one.error for one in events if one.state == "retrying")
 
 
 def test_slow_output_loses_only_its_own(tmp_path: Path, server: NginxRtmp, clip: Clip, start: Start) -> None:
-    """A link slower than the programme drops up to keyframes and counts it; the output beside it loses nothing."""
+    """A link slower than the program drops up to keyframes and counts it; the output beside it loses nothing."""
     with (
         NginxRtmp(tmp_path / "slow") as far,
         Relay(far.port, bytes_per_second=400_000) as link,
-        Programme(clip, speed=8) as programme,
+        Program(clip, speed=8) as program,
     ):
-        slow = start(programme, f"rtmp://127.0.0.1:{link.port}/live/key")
-        good = start(programme, server.url())
+        slow = start(program, f"rtmp://127.0.0.1:{link.port}/live/key")
+        good = start(program, server.url())
         wait_on_air(good)
         wait_until(lambda: slow.status().dropped_packets > 0, timeout=60, what="losses on the slow link")
         link.bytes_per_second = None
@@ -307,7 +307,7 @@ def test_slow_output_loses_only_its_own(tmp_path: Path, server: NginxRtmp, clip:
         assert good.status().reconnects == 0
         good.stop()
         slow.stop()
-        check_record(server.records()[0], programme, least_pictures=100)
+        check_record(server.records()[0], program, least_pictures=100)
         # What is left of the slow one still decodes without a fault: it was cut at keyframes.
         record = arrived(far.records()[0])
         assert decoded_pictures(far.records()[0]) == pictures(record)
@@ -315,23 +315,23 @@ def test_slow_output_loses_only_its_own(tmp_path: Path, server: NginxRtmp, clip:
         assert times == sorted(set(times))
 
 
-def test_the_programme_ends(server: NginxRtmp, clip: Clip, start: Start) -> None:
-    """When the programme is over the output says stopped; when it only pauses, the output is not called on air."""
-    programme = Programme(clip)
-    programme.publish(60)
-    handler = start(programme, server.url())
+def test_the_program_ends(server: NginxRtmp, clip: Clip, start: Start) -> None:
+    """When the program is over the output says stopped; when it only pauses, the output is not called on air."""
+    program = Program(clip)
+    program.publish(60)
+    handler = start(program, server.url())
     wait_on_air(handler)
     wait_until(lambda: handler.status().state is OutputState.CONNECTING, what="nothing to send")
-    programme.publish(10)
+    program.publish(10)
     wait_on_air(handler)
     assert handler.status().reconnects == 0
-    programme.fanout.close()
+    program.fanout.close()
     wait_until(lambda: handler.status().state is OutputState.STOPPED, what="stopped")
 
 
-def test_suspended_until_started(server: NginxRtmp, programme: Programme, start: Start) -> None:
+def test_suspended_until_started(server: NginxRtmp, program: Program, start: Start) -> None:
     """A suspended output attempts nothing and says why; started again it goes on air."""
-    handler = start(programme, server.url())
+    handler = start(program, server.url())
     wait_on_air(handler)
     handler.suspend("no session")
     assert (handler.status().state, handler.status().error) == (OutputState.SUSPENDED, "no session")
@@ -339,7 +339,7 @@ def test_suspended_until_started(server: NginxRtmp, programme: Programme, start:
     wait_on_air(handler)
 
 
-def test_renewal_loses_nothing(server: NginxRtmp, programme: Programme, start: Start) -> None:
+def test_renewal_loses_nothing(server: NginxRtmp, program: Program, start: Start) -> None:
     """Before its timestamps run out a connection is replaced at a keyframe: together the records have every packet."""
     clock = SystemClock()
     address = parse_rtmp_url(server.url())
@@ -347,7 +347,7 @@ def test_renewal_loses_nothing(server: NginxRtmp, programme: Programme, start: S
     def make(cancelled: threading.Event) -> RtmpAdapter:
         return RtmpAdapter(
             address,
-            programme.clip.headers,
+            program.clip.headers,
             width=854,
             height=480,
             clock=clock,
@@ -355,7 +355,7 @@ def test_renewal_loses_nothing(server: NginxRtmp, programme: Programme, start: S
             limit_ticks=80 * FRAME_TICKS,
         )
 
-    handler = start(programme, server.url(), make_adapter=make)
+    handler = start(program, server.url(), make_adapter=make)
     wait_until(lambda: len(server.records()) >= 2 and on_air(handler), what="a renewed connection")
     wait_fed(server, 50_000)
     handler.stop()
@@ -368,7 +368,7 @@ def test_renewal_loses_nothing(server: NginxRtmp, programme: Programme, start: S
         (kind, time_ + milliseconds(pictures(records[0]) * FRAME_TICKS), data) for kind, time_, data in records[1]
     ]
     got = [data for kind, _, data in joined if kind is Kind.VIDEO]
-    sent = [one.data for one in programme.published if one.kind is Kind.VIDEO]
+    sent = [one.data for one in program.published if one.kind is Kind.VIDEO]
     assert got == sent[: len(got)]
 
 
@@ -401,10 +401,10 @@ def test_far_timestamps(server: NginxRtmp, clip: Clip, limit: int) -> None:
 
 
 def test_the_key_is_on_no_command_line(
-    server: NginxRtmp, programme: Programme, start: Start, capfd: pytest.CaptureFixture[str]
+    server: NginxRtmp, program: Program, start: Start, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """While it publishes, neither `ps` nor the log nor the status shows the key."""
-    handler = start(programme, server.url("SecretOfTheChannel"))
+    handler = start(program, server.url("SecretOfTheChannel"))
     wait_on_air(handler)
     lines = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
     assert not [line for line in lines if "SecretOfTheChannel" in line]

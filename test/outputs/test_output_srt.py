@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from stands.ports import free_port
-from stands.programme import Programme
+from stands.program import Program
 from stands.received import decoded_pictures
 from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
@@ -44,11 +44,11 @@ def wait_recorded(path: Path, byte_count: int) -> None:
 
 
 def test_recorded_whole_and_fed_again(
-    tmp_path: Path, programme: Programme, start: Start, events: list[OutputChanged]
+    tmp_path: Path, program: Program, start: Start, events: list[OutputChanged]
 ) -> None:
-    """With nobody there it retries; a listener gets the programme from a keyframe on without a hole; so does the next."""
+    """With nobody there it retries; a listener gets the program from a keyframe on without a hole; so does the next."""
     port = free_port()
-    handler = start(programme, f"srt://127.0.0.1:{port}?passphrase=TheSecret1234&connect_timeout=500")
+    handler = start(program, f"srt://127.0.0.1:{port}?passphrase=TheSecret1234&connect_timeout=500")
     wait_until(lambda: any(one.state == "retrying" for one in events), what="a refusal")
     assert handler.status().state is not OutputState.ON_AIR
     for number in range(2):

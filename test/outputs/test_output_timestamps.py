@@ -42,7 +42,7 @@ def test_every_connection_counts_from_its_first_picture(first: int, later: int) 
 
 @given(st.integers(0, 10**9), st.integers(1, 30), st.sampled_from([RTMP_LIMIT_TICKS, MPEGTS_LIMIT_TICKS, 6000]))
 def test_renewed_at_the_first_keyframe_past_the_limit(first_gop: int, size: int, limit: int) -> None:
-    """However the programme is sliced, a connection ends before its format does, and the next begins with a keyframe."""
+    """However the program is sliced, a connection ends before its format does, and the next begins with a keyframe."""
     first = first_gop * 50
     # Only the slices around the limit matter; the days before it are left out.
     around = first + limit // FRAME_TICKS

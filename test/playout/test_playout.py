@@ -1,4 +1,4 @@
-"""The playout in virtual time: no slot is ever missing, whatever the sources do, and the best rung is on air."""
+"""The playout in virtual time: no slot is ever missing, whatever the sources do, and the best level is on air."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def fill(buffer: Buffer, name: str, frames: range, *, frame_ticks: int = FRAME_T
 
 
 def showing(
-    name: str, frames: int, *, finished: bool = True, rung: SourceLevel = SourceLevel.ITEM, grace: float = 0.0
+    name: str, frames: int, *, finished: bool = True, level: SourceLevel = SourceLevel.ITEM, grace: float = 0.0
 ) -> AirSource:
     """A primed item of `frames` pictures."""
     buffer = Buffer(limit_seconds=3600)
     fill(buffer, name, range(frames))
     if finished:
         buffer.finish()
-    return AirSource(source=buffer, rung=rung, key=name, title=name, counts=True, grace=lambda: grace)
+    return AirSource(source=buffer, level=level, key=name, title=name, counts=True, grace=lambda: grace)
 
 
 @dataclass
@@ -108,9 +108,9 @@ class Stage:
         audio = sum(one.kind is Kind.AUDIO for one in self.packets)
         assert abs(video * FRAME_TICKS - audio * PACKET_TICKS) <= 2 * FRAME_TICKS
 
-    def rungs(self) -> list[tuple[str, str]]:
+    def levels(self) -> list[tuple[str, str]]:
         """SourceLevel and reason of each stretch."""
-        return [(str(event.rung), event.reason) for event in self.events if isinstance(event, SegmentStarted)]
+        return [(str(event.level), event.reason) for event in self.events if isinstance(event, SegmentStarted)]
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def stage(slate: Slate) -> Iterator[Stage]:
 
 
 def test_the_slate_is_there_when_nothing_else_is(stage: Stage) -> None:
-    """With no item at all, three seconds of programme are three seconds of slate with silence."""
+    """With no item at all, three seconds of program are three seconds of slate with silence."""
     stage.run(3)
     assert stage.video() == ["-"] * 76
     assert {one.data for one in stage.packets if one.kind is Kind.AUDIO} == {stage.slate.silence}
@@ -203,11 +203,11 @@ def test_a_live_item_that_stays_away_is_given_up(stage: Stage) -> None:
 def test_filler_covers_what_items_leave_open(stage: Stage) -> None:
     """With a filler at hand viewers see it instead of the slate, until an item is ready."""
     stage.playout.offer(showing("a", 25))
-    stage.playout.offer_filler(showing("f", 500, rung=SourceLevel.FILLER))
+    stage.playout.offer_filler(showing("f", 500, level=SourceLevel.FILLER))
     stage.run(2)
     stage.playout.offer(showing("b", 500))
     stage.run(1)
-    assert stage.rungs() == [("item", "started"), ("filler", "ended"), ("item", "item_ready")]
+    assert stage.levels() == [("item", "started"), ("filler", "ended"), ("item", "item_ready")]
     stage.check_grids()
 
 
@@ -248,10 +248,10 @@ def test_skip_while_paused_leaves_the_item(stage: Stage) -> None:
 
 
 def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
-    """A source at 24 fps is not played too fast: within a second the next rung is on, and the failure is told."""
+    """A source at 24 fps is not played too fast: within a second the next level is on, and the failure is told."""
     buffer = Buffer(limit_seconds=3600)
     fill(buffer, "a", range(100), frame_ticks=125)
-    stage.playout.offer(AirSource(source=buffer, rung=SourceLevel.ITEM, key="a", title="a"))
+    stage.playout.offer(AirSource(source=buffer, level=SourceLevel.ITEM, key="a", title="a"))
     stage.run(2)
     assert stage.video()[-1] == "-"
     assert (Change.CAME_OFF, "a", "off_grid") in stage.heard
@@ -259,7 +259,7 @@ def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
 
 
 def test_a_frozen_host_costs_a_gap_that_is_told_and_no_slot(stage: Stage) -> None:
-    """After 30 s in which the process did not run, the programme goes on in its next slot and the gap is counted."""
+    """After 30 s in which the process did not run, the program goes on in its next slot and the gap is counted."""
     stage.playout.offer(showing("a", 2000))
     stage.run(1)
     stage.clock.now += 30
@@ -280,13 +280,13 @@ def test_a_wall_clock_that_is_set_back_changes_nothing(stage: Stage) -> None:
 
 
 def test_what_was_aired_is_recorded(stage: Stage) -> None:
-    """Every stretch has a record with its rung, reason and length."""
+    """Every stretch has a record with its level, reason and length."""
     stage.playout.offer(showing("a", 50))
     stage.run(3)
     stage.playout.stop()
     stage.collect()
     records = [event for event in stage.events if isinstance(event, SegmentEnded)]
-    assert [(one.rung, one.reason) for one in records] == [(SourceLevel.ITEM, "ended"), (SourceLevel.SLATE, "stopped")]
+    assert [(one.level, one.reason) for one in records] == [(SourceLevel.ITEM, "ended"), (SourceLevel.SLATE, "stopped")]
     assert records[0].seconds == 2.0
     assert records[0].skew_seconds <= 0.0107
 
@@ -334,7 +334,7 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
         elif action == "unfinished":
             playout.offer(showing(f"{number}-", amount, finished=False, grace=number % 3))
         elif action == "filler":
-            playout.offer_filler(showing(f"{number}f", amount, rung=SourceLevel.FILLER))
+            playout.offer_filler(showing(f"{number}f", amount, level=SourceLevel.FILLER))
         elif action.endswith("live"):
             playout.offer(live(amount, finished=action == "live", name=f"{number}L"))
         elif action == "run":
@@ -353,7 +353,7 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
 
 def live(frames: int, *, finished: bool = True, name: str = "L") -> AirSource:
     """The operator's own stream, primed with `frames` pictures."""
-    made = showing(name, frames, finished=finished, rung=SourceLevel.LIVE)
+    made = showing(name, frames, finished=finished, level=SourceLevel.LIVE)
     return replace(made, counts=False, outcome=lambda: "live_ended" if finished else "live_stalled")
 
 
@@ -369,10 +369,10 @@ def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: S
     assert video[begin : begin + 75] == [f"L{n}" for n in range(75)]
     after = before // GOP_FRAMES * GOP_FRAMES
     assert video[begin + 75 :] == [f"a{after + n}" for n in range(len(video) - begin - 75)]
-    assert stage.rungs() == [("item", "started"), ("live", "takeover"), ("item", "live_ended")]
+    assert stage.levels() == [("item", "started"), ("live", "takeover"), ("item", "live_ended")]
     assert stage.heard[-2:] == [(Change.CAME_OFF, "L", "live_ended"), (Change.WENT_ON, "a", "live_ended")]
     assert sum(event.counts for event in stage.events if isinstance(event, SegmentStarted)) == 1
-    assert stage.playout.seconds_by_rung()[SourceLevel.LIVE] == 3.0
+    assert stage.playout.seconds_by_level()[SourceLevel.LIVE] == 3.0
     stage.check_grids()
 
 
@@ -391,7 +391,7 @@ def test_a_live_stream_that_runs_dry_gives_way_in_the_same_slot(stage: Stage) ->
     assert video[video.index("L49") + 1].startswith("a")
     assert "-" not in video
     assert video[-1].startswith("L1")
-    assert [reason for _, reason in stage.rungs()] == ["started", "takeover", "live_stalled", "takeover"]
+    assert [reason for _, reason in stage.levels()] == ["started", "takeover", "live_stalled", "takeover"]
     stage.check_grids()
 
 
@@ -425,7 +425,7 @@ def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
     stage.run(1)
     left = stage.playout.skip()
     assert left is not None
-    assert left.rung is SourceLevel.LIVE
+    assert left.level is SourceLevel.LIVE
     stage.run(1)
     assert stage.video()[-1].startswith("a")
     assert (Change.CAME_OFF, "L", "skipped") in stage.heard

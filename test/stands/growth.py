@@ -13,7 +13,7 @@ class Held:
     """What a tree of processes holds at one moment."""
 
     hours: float
-    """When, in hours of the programme."""
+    """When, in hours of the program."""
     resident_bytes: int
     descriptors: int
     threads: int

@@ -1,6 +1,6 @@
 """A release on a host with systemd, laid out as the deployment lays it out, without what a deployment does to get there.
 
-The interpreter is the host's own, the packages are this environment's, bound in read-only; the programme's code is
+The interpreter is the host's own, the packages are this environment's, bound in read-only; the program's code is
 copied, so that it lies where it lies on a server and belongs to root there.
 """
 

@@ -1,4 +1,4 @@
-"""The output `telegram` with everything around it on the loopback: Telegram, an RTMP server that knows the key, a programme."""
+"""The output `telegram` with everything around it on the loopback: Telegram, an RTMP server that knows the key, a program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import structlog
 
 from stands import secrets
 from stands.nginx_rtmp import NginxRtmp
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from stands.telegram_dc.server import TelegramStand
 from stands.waiting import wait_until
 from tg_video_streamer.app.telegram import TelegramParts, TelegramSurroundings, telegram_parts
@@ -83,7 +83,7 @@ class LiveChannel:
         judge = stack.enter_context(CurrentKey(lambda: self.stand.chat().rtmp[1]))
         self.nginx = stack.enter_context(NginxRtmp(self.folder / "nginx", more=judge.directive))
         self.hand_out(KEY)
-        self.programme = stack.enter_context(Programme(self.clip))
+        self.program = stack.enter_context(Program(self.clip))
         thread = threading.Thread(target=self.loop.run_forever, name="service loop")
         thread.start()
         stack.callback(self.loop.close)
@@ -141,7 +141,7 @@ class LiveChannel:
         self.bus.subscribe(self.events.append)
         clock = SystemClock()
         around = TelegramSurroundings(
-            fanout=self.programme.fanout,
+            fanout=self.program.fanout,
             house=self.clip.house,
             events=self.bus,
             notifier=Notifier((), after_seconds=0, clock=clock, redact=str),

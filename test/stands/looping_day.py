@@ -104,7 +104,7 @@ class Day:
         self.failures += isinstance(event, SourceFailed)
 
     async def play(self, items: list[Item], hours: float) -> dict[str, float]:
-        """Until the programme is so long; what came of it."""
+        """Until the program is so long; what came of it."""
         loop = asyncio.get_running_loop()
         bus = EventBus(loop)
         as_run = AsRunLog(self.folder / "as-run.jsonl")
@@ -143,7 +143,7 @@ class Day:
             "plays": self.plays,
             "failures": self.failures,
             "asked": self.asked,
-            "slate_seconds": sum(playout.seconds_by_rung().values()) - playout.seconds_by_rung()[SourceLevel.ITEM],
+            "slate_seconds": sum(playout.seconds_by_level().values()) - playout.seconds_by_level()[SourceLevel.ITEM],
             "gap_seconds": playout.gap_seconds,
             "skew_seconds": playout.skew_seconds,
             "slot_faults": self.viewer.faults,
@@ -170,8 +170,8 @@ class Day:
 
 
 def _ready(playout: Playout, director: Director) -> bool:
-    """The programme has what it needs for its next slice; a day in minutes must not outrun the threads that read."""
-    following = playout._ladder.next is not None
+    """The program has what it needs for its next slice; a day in minutes must not outrun the threads that read."""
+    following = playout._fallback.next is not None
     feed = director.on_air
     if feed is None or playout.item is None:
         return following

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from stands.programme import Programme
+from stands.program import Program
 from stands.small_channel import SmallChannel
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.control.commands import Commands
@@ -32,7 +32,7 @@ def example_status() -> ServiceStatus:
         channel_state="on_air",
         reason="item 2 of 3 from the playlist",
         since_wall=time.time() - 754,
-        rung="item",
+        level="item",
         healthy=True,
         problems=(),
         paused=False,
@@ -82,11 +82,11 @@ class Told(SmallChannel):
 
 
 def room_of(
-    programme: Programme, verbs: Commands, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0
+    program: Program, verbs: Commands, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0
 ) -> WebContext:
-    """What pages read of a programme."""
-    house = programme.clip.house
-    preview = Preview(programme.fanout, width=house.width, height=house.height, grace_seconds=grace_seconds)
+    """What pages read of a program."""
+    house = program.clip.house
+    preview = Preview(program.fanout, width=house.width, height=house.height, grace_seconds=grace_seconds)
     return WebContext(verbs=verbs, preview=preview, clock=SystemClock(), as_run=as_run)
 
 
@@ -136,7 +136,7 @@ class Site:
 
 @contextlib.contextmanager
 def served(
-    programme: Programme,
+    program: Program,
     *,
     grace_seconds: float = 10.0,
     unread_seconds: float = 20.0,
@@ -151,7 +151,7 @@ def served(
     """Serve the web application until the end of the block; `access` is called with the port."""
     listener = listen("127.0.0.1", port, unread_seconds=unread_seconds)
     site = Site(listener=listener, status=status or example_status())
-    room = room_of(programme, site.channel, as_run=as_run, grace_seconds=grace_seconds)
+    room = room_of(program, site.channel, as_run=as_run, grace_seconds=grace_seconds)
     app = build_web_app(room, access=access(port=listener.port), hosts=hosts, body_seconds=body_seconds)
     site.preview_running = lambda: app.state.preview.running
     started = threading.Event()

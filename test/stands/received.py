@@ -1,4 +1,4 @@
-"""What arrived at the far end of an output, held against what the programme published."""
+"""What arrived at the far end of an output, held against what the program published."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Arrived = tuple[Kind, int, bytes]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """Where a record leaves the programme: `index` packets were right."""
+    """Where a record leaves the program: `index` packets were right."""
 
     index: int
     wanted: str
@@ -34,9 +34,9 @@ def arrived(path: Path) -> list[Arrived]:
 
 
 def difference(record: list[Arrived], published: list[Stamped]) -> Difference | None:
-    """None where the record is a piece of the programme without a packet missing, doubled or moved in time.
+    """None where the record is a piece of the program without a packet missing, doubled or moved in time.
 
-    It may begin at any keyframe; where none fits, the best one tells where it leaves the programme.
+    It may begin at any keyframe; where none fits, the best one tells where it leaves the program.
     """
     assert record
     starts = [
@@ -44,7 +44,7 @@ def difference(record: list[Arrived], published: list[Stamped]) -> Difference | 
         for index, packet in enumerate(published)
         if packet.kind is Kind.VIDEO and packet.keyframe and packet.data == record[0][2]
     ]
-    assert starts, "the record does not begin with a keyframe of the programme"
+    assert starts, "the record does not begin with a keyframe of the program"
     found = [_compare(record, published, start) for start in starts]
     return None if None in found else max((one for one in found if one is not None), key=lambda one: one.index)
 

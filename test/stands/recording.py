@@ -4,7 +4,7 @@ Use in a test::
 
     recording = read_recording(record)
     assert frame_faults(recording) == []             # nothing missing, doubled or out of order within an item
-    assert slot_faults(recording) == []              # both streams stand on the programme's grids without a hole
+    assert slot_faults(recording) == []              # both streams stand on the program's grids without a hole
     assert max(abs(skew) for skew in skews(recording)) < 0.011 + 0.04
 
 `read_recording` takes anything that PyAV opens: FLV from nginx-rtmp, Matroska, MPEG-TS, HLS. Frames without a valid

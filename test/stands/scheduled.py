@@ -1,8 +1,8 @@
-"""A whole programme with its schedule in virtual time: the real parts, fed by sources of any length that cost nothing.
+"""A whole program with its schedule in virtual time: the real parts, fed by sources of any length that cost nothing.
 
-programme = Scheduled(folder, slate, at=datetime(2026, 3, 29, 0, 50, tzinfo=UTC), lengths={"film": 600})
-programme.run(1200)
-assert programme.aired() == [("film", 0.0), ("news", 600.0)]      # what viewers saw, and from which second on
+program = Scheduled(folder, slate, at=datetime(2026, 3, 29, 0, 50, tzinfo=UTC), lengths={"film": 600})
+program.run(1200)
+assert program.aired() == [("film", 0.0), ("news", 600.0)]      # what viewers saw, and from which second on
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, cast
 from stands.feeding import SMALL
 from stands.virtual_time import VirtualLoop, run_for
 from tg_video_streamer.app.feeds import FeedParts
-from tg_video_streamer.app.playout import ProgrammeParts
+from tg_video_streamer.app.playout import ProgramParts
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.events import Event, EventBus
@@ -160,7 +160,7 @@ class Scheduled:
         settings |= {"SCHEDULE": str(folder / "schedule.toml"), **(environment or {})}
         self._settings = load_settings(None, settings).settings
         self._pictures: list[tuple[str, int]] = []
-        self.parts: ProgrammeParts
+        self.parts: ProgramParts
 
     def run(self, seconds: float, *, meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Be on air for so long; `meanwhile` may change things and sleep."""
@@ -224,7 +224,7 @@ class Scheduled:
             warnings=(),
             background=(),
         )
-        self.parts = ProgrammeParts(
+        self.parts = ProgramParts(
             self._settings,
             prepared,
             feeds=lambda _: cast("FeedParts", _ScriptedFeeds(self)),
@@ -235,7 +235,7 @@ class Scheduled:
         )
 
     def _items(self) -> list[Item]:
-        """Of the list that the programme has turned to: in virtual time nobody follows its file."""
+        """Of the list that the program has turned to: in virtual time nobody follows its file."""
         name = self.parts.rotation.list_name
         path = Path(name) if name else self._settings.playlist
         return list(load(path, self.parts.allowed()).items)

@@ -48,7 +48,7 @@ class SmallChannel:
             channel_state="on_slate" if held else "on_air",
             reason="the operator's wish" if held else "as planned",
             since_wall=self.began,
-            rung="slate" if held else "item",
+            level="slate" if held else "item",
             healthy=True,
             problems=(),
             paused=self.paused,
@@ -152,7 +152,7 @@ class SmallChannel:
 
     def history(self) -> History:
         """See Commands."""
-        span = LevelSpan(starts_wall=self.began, ends_wall=time.time(), rung="item")
+        span = LevelSpan(starts_wall=self.began, ends_wall=time.time(), level="item")
         return History(spans=(span,), samples=(), gap_seconds_today=0.0)
 
     def jump(self, key: str) -> str:

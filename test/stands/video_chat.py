@@ -1,4 +1,4 @@
-"""A video chat with everything around it on the loopback: Telegram, its media server, a programme, and our output."""
+"""A video chat with everything around it on the loopback: Telegram, its media server, a program, and our output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 from telethon.tl import types
 
 from stands.group_call_sfu import SfuProcess
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import API_HASH, API_ID, CHANNEL_ID, Call
 from stands.waiting import wait_until
@@ -26,7 +26,7 @@ from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 
 
 class VideoChat:
-    """A context with a loopback Telegram, its media server, a programme, and the output that takes part."""
+    """A context with a loopback Telegram, its media server, a program, and the output that takes part."""
 
     def __init__(self, clip: Clip, *, chat_id: int = CHANNEL_ID, as_channel: bool = False) -> None:
         self.clip = clip
@@ -42,7 +42,7 @@ class VideoChat:
         self.stand = stack.enter_context(TelegramStand())
         self.sfu = stack.enter_context(SfuProcess())
         self.stand.world.answer_join = self._answer
-        self.programme = stack.enter_context(Programme(self.clip))
+        self.program = stack.enter_context(Program(self.clip))
         thread = threading.Thread(target=self.loop.run_forever)
         thread.start()
         stack.callback(thread.join)
@@ -89,7 +89,7 @@ class VideoChat:
             width=self.clip.house.width,
             height=self.clip.house.height,
             loop=self.loop,
-            fanout=self.programme.fanout,
+            fanout=self.program.fanout,
             publish=self.events.append,
             clock=clock,
             made=keep,

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from stands.call_programme import call_clip
+from stands.call_program import call_clip
 from stands.group_call_sfu import SfuProcess
-from stands.programme import Clip
+from stands.program import Clip
 from stands.telegram_dc.world import CHANNEL_ID, READ_ONLY_ID, Call
 from stands.video_chat import VideoChat
 from stands.virtual_time import SetClock
@@ -165,10 +165,10 @@ def test_telegram_out_of_reach_takes_nothing_off_the_air(chat: VideoChat) -> Non
     assert len(chat.adapters) == len(chat.stand.asked("phone.joinGroupCall")) == 1
 
 
-def test_leaves_when_the_programme_is_over(chat: VideoChat) -> None:
-    """At the end of the programme the output leaves the call by itself."""
-    chat.programme.stop()
-    chat.programme.fanout.finish()
+def test_leaves_when_the_program_is_over(chat: VideoChat) -> None:
+    """At the end of the program the output leaves the call by itself."""
+    chat.program.stop()
+    chat.program.fanout.finish()
     chat.handler.finish(timeout=5)
     assert chat.participants() == []
     assert chat.handler.status().state is OutputState.STOPPED

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stands.call_programme import FLASHES, ITEM_FRAMES, ITEMS, call_clip
+from stands.call_program import FLASHES, ITEM_FRAMES, ITEMS, call_clip
 from stands.group_call_sfu import Picture, Sfu
-from stands.programme import Clip
+from stands.program import Clip
 from stands.recording import luma_of, read_picture
 from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
@@ -186,7 +186,7 @@ def test_lip_sync_after_ten_minutes(fed: Fed) -> None:
     assert max(abs(skew) for skew in skews) < LIP_SYNC_SECONDS
 
 
-def test_ends_when_the_programme_ends(clip: Clip, fed: Fed) -> None:
+def test_ends_when_the_program_ends(clip: Clip, fed: Fed) -> None:
     """At the end of its input the worker plays what it has and ends with code 0; a garbled answer is an error in a line."""
     with Sfu() as sfu:
         fed.join(sfu)

@@ -19,7 +19,7 @@ from stands.flv_record import whole_tags
 from stands.live_channel import KEY, LiveChannel
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import Plan, make_clip
-from stands.programme import Clip
+from stands.program import Clip
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.recording import read_recording, slot_faults
 from stands.service import running
@@ -347,7 +347,7 @@ def test_two_cycles_and_a_new_string(channel: LiveChannel) -> None:
     channel.stop()
     (record,) = channel.nginx.records()
     packets = arrived(record)
-    assert difference(packets, channel.programme.published) is None
+    assert difference(packets, channel.program.published) is None
     assert decoded_pictures(record) == pictures(packets) > 25 * 8
     no_secrets(channel, old, new)
 
@@ -381,7 +381,7 @@ def test_spare_takes_over(channel: LiveChannel) -> None:
     channel.stop()
     (record,) = channel.nginx.records()
     packets = arrived(record)
-    assert difference(packets, channel.programme.published) is None
+    assert difference(packets, channel.program.published) is None
     assert decoded_pictures(record) == pictures(packets) > 25 * 4
     no_secrets(channel, old, spare, second)
 

@@ -12,7 +12,7 @@ import pytest
 
 from stands.group_call_sfu import SfuProcess
 from stands.live_channel import KEY, LiveChannel
-from stands.programme import Clip
+from stands.program import Clip
 from stands.received import arrived, difference, pictures
 from stands.telegram_dc.server import StreamState
 from stands.telegram_dc.world import CHANNEL_ID, Call, Role
@@ -46,7 +46,7 @@ def asked_for_keys(channel: LiveChannel) -> list[bool]:
 
 
 def test_on_air_and_proven(channel: LiveChannel) -> None:
-    """URL before creation, the programme whole at the server, the stream seen at Telegram, key and URL kept privately."""
+    """URL before creation, the program whole at the server, the stream seen at Telegram, key and URL kept privately."""
     stream(channel, StreamState.ADVANCING)
     channel.start()
     channel.until_on_air()
@@ -58,12 +58,12 @@ def test_on_air_and_proven(channel: LiveChannel) -> None:
     kept = channel.folder / "state" / "telegram.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert KEY in kept.read_text()
-    channel.until(lambda: len(channel.programme.published) > 72 * 4, "four seconds of programme")
+    channel.until(lambda: len(channel.program.published) > 72 * 4, "four seconds of program")
     channel.stop()
     assert call_of(channel).participants == []
     (record,) = channel.nginx.records()
     packets = arrived(record)
-    assert difference(packets, channel.programme.published) is None
+    assert difference(packets, channel.program.published) is None
     assert pictures(packets) > 25
     assert KEY not in str(channel.logs)
     assert KEY not in str(channel.events)
@@ -75,14 +75,14 @@ def test_title_follows_and_viewers_are_counted(channel: LiveChannel) -> None:
     channel.start()
     channel.until_on_air()
     for title in ("First", "Second", "A very long title " * 8):
-        channel.bus.publish(SegmentStarted(wall=time.time(), rung=SourceLevel.ITEM, reason="ended", title=title))
+        channel.bus.publish(SegmentStarted(wall=time.time(), level=SourceLevel.ITEM, reason="ended", title=title))
     channel.until(lambda: str(call_of(channel).title).startswith("A very long"), "the title")
     assert len(str(call_of(channel).title)) <= 64
     assert [one.title for one in channel.stand.asked("phone.editGroupCallTitle")] == [call_of(channel).title]
     channel.bus.publish(
-        SegmentStarted(wall=time.time(), rung=SourceLevel.SLATE, reason="source_failed", title="playlist_empty")
+        SegmentStarted(wall=time.time(), level=SourceLevel.SLATE, reason="source_failed", title="playlist_empty")
     )
-    channel.bus.publish(SegmentStarted(wall=time.time(), rung=SourceLevel.ITEM, reason="ended", title="Next"))
+    channel.bus.publish(SegmentStarted(wall=time.time(), level=SourceLevel.ITEM, reason="ended", title="Next"))
     channel.until(lambda: call_of(channel).title == "Next", "the next title")
     channel.until(lambda: channel.parts.facts().viewers == 7, "the viewers")
 

@@ -12,7 +12,7 @@ import pytest
 from stands.live_channel import LiveChannel
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import Plan, make_clip
-from stands.programme import Clip
+from stands.program import Clip
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.service import Service, running
 from stands.telegram_dc.server import StreamState, TelegramStand
@@ -40,11 +40,11 @@ def proven(channel: LiveChannel, what: str) -> None:
 
 
 def whole(channel: LiveChannel) -> None:
-    """There is one record, and a decoder finds each frame of the programme in it."""
+    """There is one record, and a decoder finds each frame of the program in it."""
     channel.stop()
     (record,) = channel.nginx.records()
     packets = arrived(record)
-    assert difference(packets, channel.programme.published) is None
+    assert difference(packets, channel.program.published) is None
     assert decoded_pictures(record) == pictures(packets) > 0
 
 

@@ -61,11 +61,11 @@ def test_a_channel_on_air_in_80_by_24() -> None:
 
 
 def test_the_last_day_is_a_band_in_which_no_slate_is_lost() -> None:
-    """Each cell shows the lowest rung of its time, however short that was; where nothing was on air, a dot."""
+    """Each cell shows the lowest level of its time, however short that was; where nothing was on air, a dot."""
     now = 1_000_000.0
 
-    def span(starts_hours: float, ends_hours: float, rung: str) -> LevelSpan:
-        return LevelSpan(starts_wall=now - starts_hours * 3600, ends_wall=now - ends_hours * 3600, rung=rung)
+    def span(starts_hours: float, ends_hours: float, level: str) -> LevelSpan:
+        return LevelSpan(starts_wall=now - starts_hours * 3600, ends_wall=now - ends_hours * 3600, level=level)
 
     spans = (span(30, 12, "item"), span(12, 11.99, "slate"), span(11.99, 6, "item"), span(3, 2, "filler"))
     history = History(spans=spans, samples=(), gap_seconds_today=1.25)
@@ -108,7 +108,7 @@ def test_a_degraded_channel_is_told_so() -> None:
 def test_a_live_takeover_is_told_so() -> None:
     """Beside the state, in place of the item that waits, and with what comes in."""
     live = LiveStatus(state="on_air", since_wall=0.0, takeovers=1, place="the local network", width=1280, height=720)
-    lines = drawn(replace(SmallChannel().status(), rung="live", live=live, position_seconds=90.0))
+    lines = drawn(replace(SmallChannel().status(), level="live", live=live, position_seconds=90.0))
     assert lines[1] == " ON AIR  for 01:15  LIVE TAKEOVER  as planned"
     assert lines[2] == "Now     live takeover; Big Buck Bunny 🐰 waits at 01:30 of 10:00"
     assert any(line.startswith("Live in on air, from the local network, 1280x720") for line in lines)

@@ -1,4 +1,4 @@
-"""What the tests of the web room share: a programme of real packets."""
+"""What the tests of the web room share: a program of real packets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stands.programme import Clip, Programme, encode_clip
+from stands.program import Clip, Program, encode_clip
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 
 LONG_AFTER_START = 25 * 3600 * 24 * 35
@@ -21,7 +21,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 
 @pytest.fixture
-def programme(clip: Clip) -> Iterator[Programme]:
+def program(clip: Clip) -> Iterator[Program]:
     """On air in real time, five weeks after its start."""
-    with Programme(clip, first_frame=LONG_AFTER_START) as programme:
-        yield programme
+    with Program(clip, first_frame=LONG_AFTER_START) as program:
+        yield program

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from stands import secrets
 from stands.page import OPERATOR, VIEWER, Site, served
 from stands.page_visitor import Answer, PageVisitor
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.web.request_body import read_form
@@ -27,7 +27,7 @@ LINE = "--between"
 @pytest.fixture(scope="module")
 def site(clip: Clip) -> Iterator[Site]:
     """The application on loopback."""
-    with served(Programme(clip)) as running:
+    with served(Program(clip)) as running:
         yield running
 
 

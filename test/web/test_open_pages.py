@@ -10,7 +10,7 @@ import pytest
 from stands import secrets
 from stands.page import OPERATOR, TOKENS, VIEWER, access_to, served
 from stands.page_visitor import PageVisitor
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from tg_video_streamer.web.auth.tokens import Tokens
 
 secrets.never_shown(OPERATOR, VIEWER)
@@ -25,7 +25,7 @@ def ends(stream: HTTPResponse) -> bool:
 def test_a_sign_out_ends_what_is_open(clip: Clip, path: str) -> None:
     """What is still told to a browser that signed out ends by itself; another browser's goes on."""
     behind_proxy = partial(access_to, behind_proxy=True)
-    with Programme(clip) as programme, served(programme, access=behind_proxy) as site:
+    with Program(clip) as program, served(program, access=behind_proxy) as site:
         leaves, stays = (PageVisitor(port=site.listener.port) for _ in range(2))
         assert [one.sign_in(VIEWER).status for one in (leaves, stays)] == [200, 200]
         with leaves.watch(path) as left, stays.watch(path) as stayed:
@@ -40,7 +40,7 @@ def test_a_sign_out_ends_what_is_open(clip: Clip, path: str) -> None:
 def test_a_token_that_changes_ends_what_it_opened(clip: Clip) -> None:
     """A program that listens with a token hears no more once it is another one."""
     now = [TOKENS]
-    with served(Programme(clip), access=partial(access_to, tokens=lambda: now[0])) as site:
+    with served(Program(clip), access=partial(access_to, tokens=lambda: now[0])) as site:
         program = PageVisitor(port=site.listener.port, token=OPERATOR)
         with program.watch("/events") as stream:
             assert stream.read1(100)

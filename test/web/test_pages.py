@@ -97,8 +97,8 @@ def test_any_header_gives_a_language(header: str) -> None:
         ({"channel_state": "on_filler"}, ("Filler", "fair")),
         ({"channel_state": "on_slate"}, ("Slate", "fair")),
         ({"channel_state": "on_slate", "healthy": False}, ("Slate, not healthy", "bad")),
-        ({"rung": "live"}, ("Live takeover", "live")),
-        ({"rung": "live", "healthy": False}, ("Live takeover, not healthy", "bad")),
+        ({"level": "live"}, ("Live takeover", "live")),
+        ({"level": "live", "healthy": False}, ("Live takeover, not healthy", "bad")),
         ({"channel_state": "starting", "healthy": False}, ("Starting", "quiet")),
         ({"channel_state": "stopping", "healthy": False}, ("Going off", "quiet")),
     ],
@@ -123,20 +123,20 @@ def test_band_hides_no_trouble() -> None:
     """Ten seconds of slate in a day are a mark on the band and a line of the list, and the day is not called whole."""
     begin = NOW - BAND_SECONDS
     spans = [
-        LevelSpan(starts_wall=begin, ends_wall=begin + 40_000, rung="item"),
-        LevelSpan(starts_wall=begin + 40_000, ends_wall=begin + 40_010, rung="slate"),
-        LevelSpan(starts_wall=begin + 40_010, ends_wall=NOW, rung="kept"),
+        LevelSpan(starts_wall=begin, ends_wall=begin + 40_000, level="item"),
+        LevelSpan(starts_wall=begin + 40_000, ends_wall=begin + 40_010, level="slate"),
+        LevelSpan(starts_wall=begin + 40_010, ends_wall=NOW, level="kept"),
     ]
     drawn = band_tag(spans, EN, now_wall=NOW)
-    assert 'class="rung-slate" x="333" width="1"' in drawn
+    assert 'class="level-slate" x="333" width="1"' in drawn
     assert "On air &gt; 99.9 %, Slate &lt; 0.1 %" in drawn
-    assert "Everything but the programme (1)" in drawn
+    assert "Everything but the program (1)" in drawn
     assert "10 s" in drawn
 
 
 def test_band_says_when_nothing_was_on_air() -> None:
     """What no span covers was off, however it came about."""
-    drawn = band_tag([LevelSpan(starts_wall=NOW - 3600, ends_wall=NOW - 1800, rung="item")], EN, now_wall=NOW)
+    drawn = band_tag([LevelSpan(starts_wall=NOW - 3600, ends_wall=NOW - 1800, level="item")], EN, now_wall=NOW)
     assert "Off 97.9 %" in drawn
     assert "On air 2.1 %" in drawn
     assert "Off 100 %" in band_tag([], EN, now_wall=NOW)
@@ -149,8 +149,8 @@ def test_band_says_when_nothing_was_on_air() -> None:
     )
 )
 def test_any_history_fills_the_band(found: list[tuple[float, float, str]]) -> None:
-    """Spans may overlap, lie outside or be of a rung that nobody knows: the band's cells are always all there."""
-    spans = [LevelSpan(starts_wall=NOW + at, ends_wall=NOW + at + length, rung=rung) for at, length, rung in found]
+    """Spans may overlap, lie outside or be of a level that nobody knows: the band's cells are always all there."""
+    spans = [LevelSpan(starts_wall=NOW + at, ends_wall=NOW + at + length, level=level) for at, length, level in found]
     drawn = band_tag(spans, EN, now_wall=NOW)
     assert sum(map(int, re.findall(r'<rect [^>]*width="(\d+)"', drawn))) == 720
 

@@ -54,7 +54,7 @@ at = 2099-01-01T20:00:00Z
 item = "https://127.0.0.1:9/news"
 start = "hard"
 """
-"""So far away that it changes nothing of the programme."""
+"""So far away that it changes nothing of the program."""
 WIDTHS = (390, 1280)
 
 
@@ -230,7 +230,7 @@ def queued(channel: Channel) -> list[str]:
     return re.findall(r"(Harbour at dawn|Night train|Market square|By hand)", done.stdout)
 
 
-def test_the_programme_is_steered(channel: Channel, browser: WebDriver) -> None:
+def test_the_program_is_steered(channel: Channel, browser: WebDriver) -> None:
     """Pause, resume, slate and skip do what they say; the badge and the buttons follow, with no reload."""
     browser.get(f"{channel.url}/?lang=en")
     press(browser, "Pause")
@@ -289,12 +289,12 @@ def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:
     wait_until(lambda: "skipped" in (channel.service.state_dir / "as-run.jsonl").read_text(), what="a line of it")
     browser.get(f"{channel.url}/as-run?lang=en")
     assert "skipped" in browser.find_element(By.CSS_SELECTOR, "table.aired").text
-    Select(browser.find_element(By.ID, "rung")).select_by_visible_text("Filler")
+    Select(browser.find_element(By.ID, "level")).select_by_visible_text("Filler")
     press(browser, "Show")
     assert "Nothing was aired that fits." in text_of(browser, "main")
-    status, text = channel.service.page("/as-run.csv?rung=item")
+    status, text = channel.service.page("/as-run.csv?level=item")
     assert status == 200
-    assert text.startswith("start,end,seconds,rung,reason,title")
+    assert text.startswith("start,end,seconds,level,reason,title")
 
 
 def test_silence_is_told(channel: Channel, browser: WebDriver) -> None:

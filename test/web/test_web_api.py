@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import ignored_auth
 
 from stands.page import OPERATOR, Site, served
 from stands.page_visitor import PageVisitor
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from tg_video_streamer.control.socket.protocol import VERBS
 from tg_video_streamer.web.api.routes import methods_of
 
@@ -30,7 +30,7 @@ ROWS = (
         "start": "2026-05-01T20:10:00+00:00",
         "end": "2026-05-01T20:12:00+00:00",
         "title": "source_failed",
-        "rung": "slate",
+        "level": "slate",
     },
     {"start": "2026-05-01T20:12:00+00:00", "end": "2026-05-01T20:20:00+00:00", "title": "=HYPERLINK(\ud83c) harbour"},
 )
@@ -40,9 +40,9 @@ ROWS = (
 def site(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The application on loopback, with an as-run log of three rows."""
     log = tmp_path_factory.mktemp("log") / "as-run.jsonl"
-    common = {"seconds": 600.0, "rung": "item", "reason": "started", "key": "a" * 16}
+    common = {"seconds": 600.0, "level": "item", "reason": "started", "key": "a" * 16}
     log.write_text("".join(json.dumps(common | row) + "\n" for row in ROWS) + '{"torn')
-    with served(Programme(clip), as_run=log) as site:
+    with served(Program(clip), as_run=log) as site:
         yield site
 
 
@@ -118,7 +118,7 @@ def test_the_document_has_every_verb_and_no_secret(site: Site) -> None:
         ("GET", "/api/search?words=a&words=b", None, None, 422),
         ("GET", "/api/as-run?limit=0", None, None, 422),
         ("GET", "/api/as-run?since=yesterday", None, None, 422),
-        ("GET", "/api/as-run?rung=moon", None, None, 422),
+        ("GET", "/api/as-run?level=moon", None, None, 422),
     ],
 )
 def test_errors_are_json(site: Site, method: str, path: str, body: bytes | None, kind: str | None, status: int) -> None:
@@ -131,7 +131,7 @@ def test_errors_are_json(site: Site, method: str, path: str, body: bytes | None,
 
 
 def test_as_run_is_filtered(site: Site) -> None:
-    """A program reads what was aired, newest first, by time, words and rung; and as a table that no spreadsheet obeys."""
+    """A program reads what was aired, newest first, by time, words and level; and as a table that no spreadsheet obeys."""
     reader = PageVisitor(port=site.listener.port)
 
     def titles(query: str) -> list[str]:
@@ -139,14 +139,14 @@ def test_as_run_is_filtered(site: Site) -> None:
         return [row["title"] for row in rows]
 
     assert titles("")[1:] == ["source_failed", "Harbour at dawn"]
-    assert titles("rung=slate") == ["source_failed"]
+    assert titles("level=slate") == ["source_failed"]
     assert titles("words=dawn%20HARBOUR") == ["Harbour at dawn"]
     assert titles("until=2026-05-01T20:05:00Z") == ["Harbour at dawn"]
     assert titles("since=2026-05-01T22:11:00%2B02:00&limit=1") == titles("limit=1")
     table = reader.ask("/api/as-run", headers={"Accept": "text/csv"})
     assert table.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(table.text)))
-    assert [row["rung"] for row in rows] == ["item", "slate", "item"]
+    assert [row["level"] for row in rows] == ["item", "slate", "item"]
     assert rows[0]["title"].startswith("'=HYPERLINK(")
 
 
@@ -162,7 +162,7 @@ def test_text_that_is_no_unicode_is_answered(site: Site) -> None:
 
 def test_who_says_nothing_is_let_go(clip: Clip) -> None:
     """A client that connects and drips a request byte by byte does not hold its place among two hundred."""
-    with served(Programme(clip), asking_seconds=0.4) as site:
+    with served(Program(clip), asking_seconds=0.4) as site:
         with closing(socket.create_connection(("127.0.0.1", site.listener.port), timeout=20)) as silent:
             silent.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
             assert silent.recv(10) == b""

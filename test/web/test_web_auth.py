@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from stands import secrets
 from stands.page import OPERATOR, TOKENS, VIEWER, Site, access_to, served
 from stands.page_visitor import FORM, PageVisitor
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS
 from tg_video_streamer.errors import RequestRefused
@@ -56,15 +56,15 @@ class Stopped:
 
 @pytest.fixture(scope="module")
 def home(clip: Clip) -> Iterator[Site]:
-    """The application on loopback, beside a programme that stands still."""
-    with served(Programme(clip), body_seconds=0.5) as site:
+    """The application on loopback, beside a program that stands still."""
+    with served(Program(clip), body_seconds=0.5) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
 def abroad(clip: Clip) -> Iterator[Site]:
     """The application behind a proxy, for names of its own."""
-    with served(Programme(clip), access=partial(access_to, behind_proxy=True), hosts=("tv.example",)) as site:
+    with served(Program(clip), access=partial(access_to, behind_proxy=True), hosts=("tv.example",)) as site:
         yield site
 
 
@@ -304,7 +304,7 @@ def test_brute_force_is_locked_out(clip: Clip) -> None:
     """After five wrong tokens an address waits, with the right one too; whoever is signed in works on; the log has each."""
     clock = Stopped()
     with (
-        served(Programme(clip), access=partial(access_to, clock=clock, behind_proxy=True)) as site,
+        served(Program(clip), access=partial(access_to, clock=clock, behind_proxy=True)) as site,
         capture_logs() as logs,
     ):
         signed_in = visitor(site, signed_in=OPERATOR)
@@ -331,7 +331,7 @@ def test_brute_force_is_locked_out(clip: Clip) -> None:
 def test_a_cookie_ends_with_its_token(clip: Clip) -> None:
     """When a token is changed, whoever signed in with it is out at once, and the other token's sessions go on."""
     now = [TOKENS]
-    with served(Programme(clip), access=partial(access_to, tokens=lambda: now[0])) as site:
+    with served(Program(clip), access=partial(access_to, tokens=lambda: now[0])) as site:
         operator, viewer = visitor(site, signed_in=OPERATOR), visitor(site, signed_in=VIEWER)
         now[0] = Tokens(operator="another-token-of-the-operator", viewer=VIEWER)
         assert do(operator, "skip") == 401

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from stands.nginx_tls import example, nginx_before
 from stands.page import OPERATOR, access_to, served
 from stands.page_visitor import PageVisitor
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "access.md"
 NAME = "tv.example.org"
@@ -20,8 +20,8 @@ NAME = "tv.example.org"
 def test_a_person_signs_in_over_tls(clip: Clip, tmp_path: Path) -> None:
     """Nothing is seen before, the cookie is for TLS alone, changes work, a live stream flows, and the log has the far address."""
     with (
-        Programme(clip) as programme,
-        served(programme, access=partial(access_to, behind_proxy=True), hosts=(NAME,)) as site,
+        Program(clip) as program,
+        served(program, access=partial(access_to, behind_proxy=True), hosts=(NAME,)) as site,
         nginx_before(site.listener.port, example(DOCUMENT), tmp_path / "nginx", name=NAME) as (port, trusting),
         capture_logs() as logs,
     ):

@@ -1,4 +1,4 @@
-"""Fragments and segments: what players get is the programme, packet for packet, on an unbroken clock."""
+"""Fragments and segments: what players get is the program, packet for packet, on an unbroken clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from tg_video_streamer.media import Kind, Stamped
 from tg_video_streamer.web.preview.fmp4 import init_segment
 from tg_video_streamer.web.preview.fragments import (
@@ -43,10 +43,10 @@ def as_file(clip: Clip, fragments: Sequence[Fragment]) -> bytes:
 
 @pytest.fixture
 def published(clip: Clip) -> list[Stamped]:
-    """Ten seconds of programme, 35 days after its start."""
-    programme = Programme(clip, first_frame=25 * 3600 * 24 * 35)
-    programme.publish(251)
-    return programme.published
+    """Ten seconds of program, 35 days after its start."""
+    program = Program(clip, first_frame=25 * 3600 * 24 * 35)
+    program.publish(251)
+    return program.published
 
 
 @pytest.mark.parametrize("ffmpeg", ["ffmpeg", imageio_ffmpeg.get_ffmpeg_exe()], ids=["host", "wheel"])
@@ -65,7 +65,7 @@ def test_ffmpeg_decodes_every_picture(clip: Clip, published: list[Stamped], tmp_
 
 
 def test_packets_arrive_unchanged_and_in_step(clip: Clip, published: list[Stamped], tmp_path: Path) -> None:
-    """A player gets the programme's own bytes, each picture 40 ms and each sound packet 1024 samples after the last."""
+    """A player gets the program's own bytes, each picture 40 ms and each sound packet 1024 samples after the last."""
     path = tmp_path / "preview.mp4"
     path.write_bytes(as_file(clip, cut(published)))
     with av.open(str(path)) as container:

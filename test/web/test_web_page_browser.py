@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from stands.browser import browser_missing, chromium, console_errors, video_picture, video_state
 from stands.control_room import barriers, save_screenshot
 from stands.page import Site, example_status, served
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from stands.waiting import wait_until
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 
@@ -53,10 +53,10 @@ def browser(tmp_path: Path) -> Iterator[WebDriver]:
 
 @contextmanager
 def still_page(clip: Clip, status: ServiceStatus) -> Iterator[Site]:
-    """The page over a programme of which only the beginning has come: for what needs no moving picture."""
-    programme = Programme(clip)
-    programme.publish(40)
-    with served(programme, status=status) as site:
+    """The page over a program of which only the beginning has come: for what needs no moving picture."""
+    program = Program(clip)
+    program.publish(40)
+    with served(program, status=status) as site:
         yield site
 
 
@@ -78,9 +78,9 @@ def watch(browser: WebDriver, seconds: float) -> None:
     assert later.error == ""
 
 
-def test_picture_moves_from_the_first_moment(programme: Programme, browser: WebDriver, artifacts: Path) -> None:
-    """The first visitor sees and hears the programme, by the stream that starts at once; a screenshot is kept."""
-    with served(programme) as site:
+def test_picture_moves_from_the_first_moment(program: Program, browser: WebDriver, artifacts: Path) -> None:
+    """The first visitor sees and hears the program, by the stream that starts at once; a screenshot is kept."""
+    with served(program) as site:
         browser.get(site.url)
         watch(browser, 3.0)
         assert video_state(browser).source.endswith("/preview/live.mp4")
@@ -90,9 +90,9 @@ def test_picture_moves_from_the_first_moment(programme: Programme, browser: WebD
 
 
 @pytest.mark.long
-def test_native_hls_plays_on(programme: Programme, browser: WebDriver) -> None:
+def test_native_hls_plays_on(program: Program, browser: WebDriver) -> None:
     """The browser's own HLS player plays the segments, over the end of the first list and the next."""
-    with served(programme) as site:
+    with served(program) as site:
         browser.get(site.url + "?preview=hls")
         watch(browser, 8.0)
         assert video_state(browser).source.endswith("/preview/live.m3u8")
@@ -104,14 +104,14 @@ def test_native_hls_plays_on(programme: Programme, browser: WebDriver) -> None:
 
 def test_picture_comes_back_after_the_service_did(clip: Clip, browser: WebDriver) -> None:
     """While the service is away the page says so instead of showing an old truth; when it is back, the picture is."""
-    with Programme(clip) as programme, served(programme) as site:
+    with Program(clip) as program, served(program) as site:
         browser.get(site.url)
         watch(browser, 0.5)
         port = site.listener.port
     wait_until(
         lambda: text_of(browser, "badge").startswith("No word from the service since"), timeout=30, what="the truth"
     )
-    with Programme(clip) as programme, served(programme, port=port, status=replace(example_status(), uptime_seconds=1)):
+    with Program(clip) as program, served(program, port=port, status=replace(example_status(), uptime_seconds=1)):
         wait_until(lambda: text_of(browser, "badge") == "On air", timeout=30, what="the service's return")
         watch(browser, 1.0)
 

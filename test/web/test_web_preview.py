@@ -17,14 +17,14 @@ import av
 import pytest
 
 from stands.page import Site, served
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from stands.waiting import wait_until
 from tg_video_streamer.web.preview.preview import Preview
 
 
-def subscriptions(programme: Programme) -> int:
+def subscriptions(program: Program) -> int:
     """How many open subscriptions the fan-out serves."""
-    return sum(not one.closed for one in programme.fanout._subscriptions)
+    return sum(not one.closed for one in program.fanout._subscriptions)
 
 
 def preview_threads() -> int:
@@ -67,34 +67,34 @@ def silent_client(port: int) -> socket.socket:
     return client
 
 
-def test_nothing_is_done_while_nobody_watches(programme: Programme) -> None:
+def test_nothing_is_done_while_nobody_watches(program: Program) -> None:
     """The first viewer subscribes; some time after the last one there is no subscription and no thread."""
-    with served(programme, grace_seconds=0.5) as site:
+    with served(program, grace_seconds=0.5) as site:
         get(site, "/")
         get(site, "/status.json")
-        assert subscriptions(programme) == 0
+        assert subscriptions(program) == 0
         assert preview_threads() == 0
         assert b"#EXTINF" in get(site, "/preview/live.m3u8")
-        assert subscriptions(programme) == preview_threads() == 1
-        wait_until(lambda: subscriptions(programme) == 0 and preview_threads() == 0, what="the end of the preview")
+        assert subscriptions(program) == preview_threads() == 1
+        wait_until(lambda: subscriptions(program) == 0 and preview_threads() == 0, what="the end of the preview")
         assert not site.preview_running()
         with opened(site, "/preview/live.mp4") as stream:
             assert stream.read(50_000)[4:8] == b"ftyp"
-            assert subscriptions(programme) == 1
+            assert subscriptions(program) == 1
 
 
-def test_many_viewers_share_one_subscription(programme: Programme) -> None:
-    """Ten viewers of both kinds cost the programme what one costs."""
-    with served(programme) as site, ExitStack() as stack:
+def test_many_viewers_share_one_subscription(program: Program) -> None:
+    """Ten viewers of both kinds cost the program what one costs."""
+    with served(program) as site, ExitStack() as stack:
         for _ in range(10):
             assert stack.enter_context(opened(site, "/preview/live.mp4")).read(100_000)
         get(site, "/preview/live.m3u8")
-        assert subscriptions(programme) == preview_threads() == 1
+        assert subscriptions(program) == preview_threads() == 1
 
 
-def test_listed_segments_are_one_unbroken_file(programme: Programme, tmp_path: Path) -> None:
-    """What an HLS player fetches is the programme with no packet missing, doubled or out of step."""
-    with served(programme) as site:
+def test_listed_segments_are_one_unbroken_file(program: Program, tmp_path: Path) -> None:
+    """What an HLS player fetches is the program with no packet missing, doubled or out of step."""
+    with served(program) as site:
         text = get(site, "/preview/live.m3u8").decode()
         names = [line for line in text.splitlines() if not line.startswith("#")]
         path = tmp_path / "hls.mp4"
@@ -111,16 +111,16 @@ def test_listed_segments_are_one_unbroken_file(programme: Programme, tmp_path: P
         )
 
 
-def test_client_that_never_reads_harms_nobody(programme: Programme) -> None:
+def test_client_that_never_reads_harms_nobody(program: Program) -> None:
     """Others get every fragment, the silent one is no viewer, and the kernel ends it."""
-    with served(programme, grace_seconds=1.0, unread_seconds=2.0) as site:
+    with served(program, grace_seconds=1.0, unread_seconds=2.0) as site:
         before = site.connections()
         with silent_client(site.listener.port) as silent:
             wait_until(lambda: site.connections() > before, what="the silent client")
             with opened(site, "/preview/live.mp4") as reader:
                 content = reader.read(700_000)
             assert steps(video_times(content)) == {120}
-            wait_until(lambda: subscriptions(programme) == 0, timeout=30, what="the silent client not being a viewer")
+            wait_until(lambda: subscriptions(program) == 0, timeout=30, what="the silent client not being a viewer")
             wait_until(lambda: site.connections() == 0, timeout=30, what="the silent client's end")
             assert silent.fileno() >= 0
 
@@ -144,15 +144,15 @@ class Viewer:
 
 async def test_slow_viewer_loses_its_own_and_goes_on_without_a_hole(clip: Clip) -> None:
     """One who reads again after a minute is at the newest keyframe, and its picture does not stand for a minute."""
-    programme = Programme(clip)
-    preview = Preview(programme.fanout, width=854, height=480)
+    program = Program(clip)
+    preview = Preview(program.fanout, width=854, height=480)
     try:
         viewer = Viewer(preview.stream())
-        programme.publish(27)
+        program.publish(27)
         await viewer.read(3)
         for _ in range(30):
-            programme.publish(50)
-            await asyncio.to_thread(wait_until, lambda: not programme.fanout._subscriptions[0]._packets)
+            program.publish(50)
+            await asyncio.to_thread(wait_until, lambda: not program.fanout._subscriptions[0]._packets)
         await viewer.read(2)
         times = viewer.times()
         assert times == [120 * index for index in range(len(times))]
@@ -164,25 +164,25 @@ async def test_slow_viewer_loses_its_own_and_goes_on_without_a_hole(clip: Clip) 
 
 async def test_viewers_outlive_a_pause_of_the_preview(clip: Clip) -> None:
     """Whoever comes at the moment when the preview goes to sleep gets a picture all the same."""
-    programme = Programme(clip)
-    preview = Preview(programme.fanout, width=854, height=480, grace_seconds=0.02)
+    program = Program(clip)
+    preview = Preview(program.fanout, width=854, height=480, grace_seconds=0.02)
     try:
         for _ in range(20):
             viewer = Viewer(preview.stream())
             await viewer.read(1)
             pending = asyncio.ensure_future(viewer.read(1))
             while not pending.done():
-                programme.publish(5)
+                program.publish(5)
                 await asyncio.sleep(0.01)
             assert viewer.times()[0] == 0
     finally:
         preview.close()
 
 
-def test_server_ends_within_a_second_while_clients_stream(programme: Programme) -> None:
+def test_server_ends_within_a_second_while_clients_stream(program: Program) -> None:
     """Neither a viewer nor one that never reads holds up the end, and no thread is left behind."""
     with ExitStack() as clients:
-        with served(programme) as site:
+        with served(program) as site:
             clients.enter_context(silent_client(site.listener.port))
             clients.enter_context(opened(site, "/preview/live.mp4")).read(100_000)
             wait_until(lambda: site.connections() >= 2, what="both clients")

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from stands.page import Site, access_to, example_status, room_of, served
-from stands.programme import Clip, Programme
+from stands.program import Clip, Program
 from stands.small_channel import SmallChannel
 from tg_video_streamer.control.status import ItemStatus
 from tg_video_streamer.errors import ListenFailed
@@ -31,8 +31,8 @@ NASTY = "</title><script>document.title='owned'</script>\"'&<img src=x onerror=a
 
 @pytest.fixture
 def site(clip: Clip) -> Iterator[Site]:
-    """The application beside a programme that stands still: what is tested here needs no picture."""
-    with served(Programme(clip)) as site:
+    """The application beside a program that stands still: what is tested here needs no picture."""
+    with served(Program(clip)) as site:
         yield site
 
 
@@ -172,7 +172,7 @@ async def test_signals_are_left_to_the_service(clip: Clip) -> None:
     """While the page is served, Ctrl-C and SIGTERM still reach whoever handled them before."""
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     listener = listen("127.0.0.1", 0)
-    app = build_web_app(room_of(Programme(clip), SmallChannel()), access=access_to(port=listener.port))
+    app = build_web_app(room_of(Program(clip), SmallChannel()), access=access_to(port=listener.port))
     task = asyncio.ensure_future(serve(app, listener))
     _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     writer.close()
@@ -186,7 +186,7 @@ async def test_page_can_be_served_again_after_a_fault(clip: Clip) -> None:
     """A web server that fell over, here for want of file descriptors, is started anew at the same address."""
 
     def app() -> Starlette:
-        return build_web_app(room_of(Programme(clip), SmallChannel()), access=access_to(port=listener.port))
+        return build_web_app(room_of(Program(clip), SmallChannel()), access=access_to(port=listener.port))
 
     listener = listen("127.0.0.1", 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tg_video_streamer.app.chat import chat_parts, chat_problems
 from tg_video_streamer.app.control import ControlParts, control_parts
 from tg_video_streamer.app.feeds import FeedParts
-from tg_video_streamer.app.playout import ProgrammeParts
+from tg_video_streamer.app.playout import ProgramParts
 from tg_video_streamer.app.service import Parts
 from tg_video_streamer.app.setting_checks import CHECKS
 from tg_video_streamer.app.startup import Prepared
@@ -49,7 +49,7 @@ class _Assembly:
         self.events = EventBus(self.loop)
         self.fanout = Fanout(prepared.slate.headers)
         self.ytdlp = YtdlpUpdates(settings, clock=self.clock, publish=self.events.publish)
-        self.programme = ProgrammeParts(
+        self.program = ProgramParts(
             settings,
             prepared,
             feeds=self._feeds,
@@ -114,27 +114,27 @@ class _Assembly:
         ]
         return control_parts(
             clock=self.clock,
-            playout=self.programme.playout,
-            director=self.programme.director,
-            rotation=self.programme.rotation,
-            quarantine=self.programme.quarantine,
-            listing=self.programme.listing,
-            watcher=self.programme.watcher,
-            scheduler=self.programme.scheduler,
-            allowed=self.programme.allowed,
+            playout=self.program.playout,
+            director=self.program.director,
+            rotation=self.program.rotation,
+            quarantine=self.program.quarantine,
+            listing=self.program.listing,
+            watcher=self.program.watcher,
+            scheduler=self.program.scheduler,
+            allowed=self.program.allowed,
             outputs=outputs,
             playlist=self.prepared.playlist,
             as_run=as_run_file(self.settings),
-            warnings=lambda: [*warnings, *more_warnings(), *self.programme.scheduler.warnings()],
+            warnings=lambda: [*warnings, *more_warnings(), *self.program.scheduler.warnings()],
             telegram=telegram.facts if telegram is not None else TelegramFacts,
-            live=self.programme.live.takeover.facts if self.programme.live is not None else None,
+            live=self.program.live.takeover.facts if self.program.live is not None else None,
             reload_settings=SettingsReload(self.loaded, self._changed, checks=CHECKS).reload,
         )
 
     def _changed(self, settings: Settings) -> None:
         """Put other settings in force; what was begun with the old ones goes on with them."""
         self.settings = settings
-        self.programme.change(settings)
+        self.program.change(settings)
 
     def notifier(self) -> Notifier:
         """Who tells people of trouble."""
@@ -151,11 +151,11 @@ def build(
 ) -> Parts:
     """Every part with what it needs; `expired` is called where no Telegram session is left. Raises ConfigError."""
     made = _Assembly(loaded, prepared)
-    settings, programme = loaded.settings, made.programme
+    settings, program = loaded.settings, made.program
     telegram = made.telegram(notifier := made.notifier(), expired)
     outputs = made.outputs(telegram)
-    library = programme.feeds.library
-    control = made.control(outputs, telegram, lambda: [*filter(None, [metrics.warning]), *programme.feeds.problems])
+    library = program.feeds.library
+    control = made.control(outputs, telegram, lambda: [*filter(None, [metrics.warning]), *program.feeds.problems])
     station = control.station
     measured = Metrics(station.status, {"state": settings.state_dir, "library": settings.library_dir}, library)
     metrics = MetricsServer(
@@ -169,18 +169,18 @@ def build(
         made.events.subscribe(part.on_event)
     return Parts(
         clock=made.clock,
-        playout=programme.playout,
+        playout=program.playout,
         fanout=made.fanout,
-        director=programme.director,
-        listing=programme.listing,
-        scheduler=programme.scheduler,
-        place=programme.place(),
-        filler=programme.filler,
+        director=program.director,
+        listing=program.listing,
+        scheduler=program.scheduler,
+        place=program.place(),
+        filler=program.filler,
         library=library,
-        preparer=programme.preparer(),
+        preparer=program.preparer(),
         outputs=outputs,
         telegram=telegram,
-        live=programme.live,
+        live=program.live,
         station=station,
         chat=chat_parts(settings, telegram, station, made.clock),
         recorder=control.recorder,
@@ -188,7 +188,7 @@ def build(
         metrics=metrics,
         notifier=notifier,
         heartbeat=Heartbeat(settings.heartbeat_url.get_secret_value(), status=station.status),
-        ytdlp=made.ytdlp.watch(measured, replaced=programme.listing.try_again),
+        ytdlp=made.ytdlp.watch(measured, replaced=program.listing.try_again),
         settings=settings,
         settings_now=lambda: made.settings,
         house=prepared.house,

@@ -48,7 +48,7 @@ class ChatParts:
             if self.commands is not None:
                 tasks.create_task(self.commands.run(), name="chat commands")
             if self.guide is not None:
-                tasks.create_task(self.guide.run(), name="programme guide")
+                tasks.create_task(self.guide.run(), name="program guide")
             await self._follow(coming)
 
     async def _follow(self, coming: asyncio.Queue[Account | None]) -> None:

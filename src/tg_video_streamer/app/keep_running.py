@@ -1,4 +1,4 @@
-"""Keeps a side service running that must never take the programme off the air: restarts it, and says so."""
+"""Keeps a side service running that must never take the program off the air: restarts it, and says so."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from tg_video_streamer.schedule.load import ScheduleSource
 from tg_video_streamer.settings.settings import Settings
 
 
-class ProgrammeParts:
+class ProgramParts:
     """Made, but not started, in the event loop's thread."""
 
     def __init__(
@@ -103,7 +103,7 @@ class ProgrammeParts:
             self.director.renew_next(anew=True)
 
     def place(self) -> PositionSaver:
-        """Who saves where the programme is."""
+        """Who saves where the program is."""
         return PositionSaver(self._store, self.rotation, lambda: self.playout.item_seconds)
 
     def preparer(self) -> Preparer | None:
@@ -122,7 +122,7 @@ class ProgrammeParts:
     def _calm(self) -> bool:
         """The item on air is well ahead of its viewers, and what is encoded now can be kept."""
         feed, seen = self.director.on_air, self.playout.on_air
-        if not self.feeds.keeping or feed is None or seen is None or seen.showing.rung is not SourceLevel.ITEM:
+        if not self.feeds.keeping or feed is None or seen is None or seen.showing.level is not SourceLevel.ITEM:
             return False
         return feed.buffer.finished or feed.buffer.seconds >= self._settings.buffer_seconds / 2
 

@@ -38,9 +38,9 @@ Result = TypeVar("Result")
 STOP_SECONDS = 2.0
 """How long the end may take before it is forced."""
 LAST_PACKETS_SECONDS = 0.5
-"""How long the outputs together may take to send the end of the programme."""
+"""How long the outputs together may take to send the end of the program."""
 FIRST_ITEM_SECONDS = 1.0
-"""How long the programme waits for its first item before it begins with the slate."""
+"""How long the program waits for its first item before it begins with the slate."""
 
 
 def run_service(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expired: bool = False) -> int:
@@ -158,14 +158,14 @@ async def _run(parts: Parts, stop: asyncio.Event, *, table: bool) -> None:
         await stop.wait()
         log.info("stopping")
         manager.stopping()
-        # The programme first: without its sources it would show the slate for its last moment.
+        # The program first: without its sources it would show the slate for its last moment.
         await asyncio.to_thread(_leave_the_air, parts)
         for task in running:
             task.cancel()
 
 
 def _start_beside(parts: Parts, start: Start) -> None:
-    """What the programme can do without: each begins again where it fails."""
+    """What the program can do without: each begins again where it fails."""
     beside = {
         "scheduler": parts.scheduler.run,
         "metrics": parts.metrics.run,
@@ -210,7 +210,7 @@ def _reload(parts: Parts, manager: ServiceManager) -> None:
 
 
 async def _open(library: Library) -> None:
-    """Nothing is kept where it cannot be opened: its `problem` says so, and the programme needs none."""
+    """Nothing is kept where it cannot be opened: its `problem` says so, and the program needs none."""
     try:
         await asyncio.to_thread(library.open)
     except LibraryError as error:
@@ -229,7 +229,7 @@ async def _prime(parts: Parts, start: Start) -> None:
 
 
 async def _start_web(parts: Parts, start: Start) -> str:
-    """Serve the page; its address. Imported in a thread, once the programme is on air: it takes a quarter of a second."""
+    """Serve the page; its address. Imported in a thread, once the program is on air: it takes a quarter of a second."""
     await asyncio.to_thread(import_module, "tg_video_streamer.app.web")
     from tg_video_streamer.app import web as web_parts  # noqa: PLC0415 - imported above, in a thread
 

@@ -38,7 +38,7 @@ class Prepared:
 async def prepare(settings: Settings, background: asyncio.TaskGroup, *, demo: bool) -> Prepared:
     """Find ffmpeg, try the encoder options, encode the slate; the rest of cards and demo clips goes on in `background`.
 
-    Raises ToolMissing and EncoderFailed where there can be no programme at all.
+    Raises ToolMissing and EncoderFailed where there can be no program at all.
     """
     ffmpeg = find_ffmpeg()
     house, warnings = await _house(settings, ffmpeg)

@@ -26,7 +26,7 @@ def as_run_line(event: SegmentEnded, viewers: int | None = None) -> str:
         "start": iso(event.started),
         "end": iso(event.wall),
         "seconds": round(event.seconds, 3),
-        "rung": str(event.rung),
+        "level": str(event.level),
         "reason": event.reason,
         "key": event.key,
         "title": event.title,
@@ -39,7 +39,7 @@ def as_run_line(event: SegmentEnded, viewers: int | None = None) -> str:
 
 
 class AsRunLog:
-    """Takes events at once and writes them from its own thread: neither a slow nor a full disk holds the programme up.
+    """Takes events at once and writes them from its own thread: neither a slow nor a full disk holds the program up.
 
     A line that the disk does not take is kept and tried again; only more than `_WAITING_AT_MOST` of them lose the oldest.
     What was on air when the service was killed gets its line at the next start, with the reason `killed`.

@@ -22,7 +22,7 @@ KEPT_SECONDS = 1.0
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Stretch:
     started: float
-    rung: str
+    level: str
     key: str
     title: str
 
@@ -43,7 +43,7 @@ class OpenEntry:
             return SegmentEnded(
                 started=float(one.started),
                 wall=max(until, one.started),
-                rung=SourceLevel(one.rung),
+                level=SourceLevel(one.level),
                 reason="killed",
                 key=str(one.key),
                 title=str(one.title),
@@ -61,7 +61,7 @@ class OpenEntry:
         """`event` is on air still; None: nothing is. A disk that takes nothing costs this line only, and is told once."""
         wanted = None
         if event is not None:
-            wanted = _Stretch(started=event.wall, rung=str(event.rung), key=event.key, title=event.title)
+            wanted = _Stretch(started=event.wall, level=str(event.level), key=event.key, title=event.title)
         try:
             if wanted is None:
                 self._path.unlink(missing_ok=True)

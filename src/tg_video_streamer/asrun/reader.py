@@ -14,7 +14,7 @@ from typing import Any
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
 
 _FILES = 5
-_CSV_COLUMNS = ("start", "end", "seconds", "rung", "reason", "title", "key", "gap_seconds", "skew_seconds", "viewers")
+_CSV_COLUMNS = ("start", "end", "seconds", "level", "reason", "title", "key", "gap_seconds", "skew_seconds", "viewers")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -25,7 +25,7 @@ class AsRunEntry:
     start: str
     end: str
     seconds: float
-    rung: str
+    level: str
     reason: str
     key: str
     title: str
@@ -36,12 +36,12 @@ class AsRunEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AsRunFilter:
-    """Which rows: times in seconds since 1970, `words` all to be found in the title, `rung` empty for every one."""
+    """Which rows: times in seconds since 1970, `words` all to be found in the title, `level` empty for every one."""
 
     since_wall: float = float("-inf")
     until_wall: float = float("inf")
     words: str = ""
-    rung: str = ""
+    level: str = ""
 
     def takes(self, row: AsRunEntry) -> bool:
         """Whether the row passes; one that only touches the time counts as inside."""
@@ -49,7 +49,7 @@ class AsRunFilter:
         return (
             wall(row.end) >= self.since_wall
             and wall(row.start) <= self.until_wall
-            and (not self.rung or row.rung == self.rung)
+            and (not self.level or row.level == self.level)
             and all(word in title for word in self.words.casefold().split())
         )
 
@@ -82,7 +82,7 @@ def recent_spans(path: Path, now: float) -> list[LevelSpan]:
     except OSError:
         return []
     return [
-        LevelSpan(starts_wall=wall(row.start), ends_wall=wall(row.end), rung=row.rung, gap_seconds=row.gap_seconds)
+        LevelSpan(starts_wall=wall(row.start), ends_wall=wall(row.end), level=row.level, gap_seconds=row.gap_seconds)
         for row in reversed(rows)
     ]
 
@@ -116,7 +116,7 @@ def _row(line: str) -> AsRunEntry | None:
         wall(row.start), wall(row.end)
     except (ValueError, TypeError, KeyError):
         return None
-    return row if _typed(row, ("key", "title", "rung", "reason")) else None
+    return row if _typed(row, ("key", "title", "level", "reason")) else None
 
 
 def _typed(row: AsRunEntry, names: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""One item on its way through the programme: its feed, the task that runs it, and what the playout is shown of it."""
+"""One item on its way through the program: its feed, the task that runs it, and what the playout is shown of it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Candidate:
         if self.showing is None:
             self.showing = AirSource(
                 source=self.feed.buffer,
-                rung=SourceLevel.ITEM,
+                level=SourceLevel.ITEM,
                 key=self.item.key,
                 title=self.feed.title,
                 counts=not self.resumes,

@@ -1,4 +1,4 @@
-"""Turns the programme to the playlist of the part that holds, each list at its own place, and back."""
+"""Turns the program to the playlist of the part that holds, each list at its own place, and back."""
 
 from __future__ import annotations
 

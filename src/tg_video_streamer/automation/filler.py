@@ -80,7 +80,7 @@ class FillerPlayer:
             return RETRY_SECONDS
         if clip.showing is None and clip.feed.primed:
             clip.showing = AirSource(
-                source=clip.feed.buffer, rung=SourceLevel.FILLER, key=clip.feed.item.key, title=clip.feed.title
+                source=clip.feed.buffer, level=SourceLevel.FILLER, key=clip.feed.item.key, title=clip.feed.title
             )
             self._playout.offer_filler(clip.showing)
         return None

@@ -25,10 +25,10 @@ class PlayoutBridge:
         self._loop.call_soon_threadsafe(self._heard, change, showing, reason)
 
     def _heard(self, change: Change, showing: AirSource, reason: str) -> None:
-        if showing.rung is SourceLevel.LIVE:
+        if showing.level is SourceLevel.LIVE:
             if self.of_live is not None:
                 self.of_live(change, showing, reason)
-        elif showing.rung is not SourceLevel.FILLER:
+        elif showing.level is not SourceLevel.FILLER:
             for hear in self.of_items:
                 hear(change, showing, reason)
         elif self.of_filler is not None:

@@ -1,4 +1,4 @@
-"""Saves where the programme is, so that a restart or a kill goes on there."""
+"""Saves where the program is, so that a restart or a kill goes on there."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tg_video_streamer.playlist.standing import Position
 log = structlog.get_logger(__name__)
 
 SAVE_SECONDS = 1.0
-"""How far back a kill can throw the programme, at most, beside what an output had not sent yet."""
+"""How far back a kill can throw the program, at most, beside what an output had not sent yet."""
 
 
 class PositionSaver:
-    """Writes the rotation's position whenever it has moved; a disk that takes nothing costs the place, not the programme."""
+    """Writes the rotation's position whenever it has moved; a disk that takes nothing costs the place, not the program."""
 
     def __init__(self, store: PositionStore, rotation: Rotation, item_seconds: Callable[[], float]) -> None:
-        """`item_seconds`: how far into the item on air the programme is."""
+        """`item_seconds`: how far into the item on air the program is."""
         self._store = store
         self._rotation = rotation
         self._item_seconds = item_seconds
@@ -56,10 +56,10 @@ class PositionSaver:
 
     def _complain(self, error: OSError) -> None:
         if not self._failing:
-            log.error("the place in the programme cannot be saved; on air goes on", error=error.strerror)
+            log.error("the place in the program cannot be saved; on air goes on", error=error.strerror)
         self._failing = True
 
     def _recovered(self) -> None:
         if self._failing:
-            log.info("the place in the programme is saved again")
+            log.info("the place in the program is saved again")
         self._failing = False

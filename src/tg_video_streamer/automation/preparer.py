@@ -41,7 +41,7 @@ class Preparer:
         logo: Callable[[], str] = str,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        """`upcoming` gives the next items, soonest first; `calm` says whether the programme needs no help.
+        """`upcoming` gives the next items, soonest first; `calm` says whether the program needs no help.
 
         `logo` gives the digest of the logo that they will show.
         """

@@ -1,4 +1,4 @@
-"""Keeps the programme to the schedule: follows its file, and lets parts, shows and station ids do their work each second."""
+"""Keeps the program to the schedule: follows its file, and lets parts, shows and station ids do their work each second."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Scheduler:
         playout: Playout,
         clock: Clock,
     ) -> None:
-        """`source` None: there is no schedule, and none can come. `left_seconds`: since the programme was left."""
+        """`source` None: there is no schedule, and none can come. `left_seconds`: since the program was left."""
         self._source = source
         self._left_seconds = left_seconds
         self._lists = lists
@@ -121,7 +121,7 @@ class Scheduler:
     async def open(self) -> None:
         """Before anything plays: read the file, and choose the list.
 
-        Where the programme was left only LATE_SECONDS ago, what was on air goes on, and the parts have their say after it.
+        Where the program was left only LATE_SECONDS ago, what was on air goes on, and the parts have their say after it.
         """
         if self._source is None:
             return

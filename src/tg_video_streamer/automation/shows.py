@@ -101,7 +101,7 @@ class ShowScheduler:
 
     def heard(self, change: Change, showing: AirSource, reason: str, wall: float) -> None:
         """The playout's word, before the director hears it."""
-        if showing.rung in {SourceLevel.FILLER, SourceLevel.SLATE}:
+        if showing.level in {SourceLevel.FILLER, SourceLevel.SLATE}:
             return
         if change is Change.CAME_OFF:
             self._cut = self._what_was_cut(showing) if reason == "scheduled" else None

@@ -42,7 +42,7 @@ class StationIdScheduler:
 
     def heard(self, change: Change, showing: AirSource, wall: float) -> None:
         """The playout's word, before the director hears it."""
-        if change is Change.WENT_ON and showing.rung is SourceLevel.ITEM and showing.key == self._waiting:
+        if change is Change.WENT_ON and showing.level is SourceLevel.ITEM and showing.key == self._waiting:
             self._count(wall)
 
     def _give_up(self, station_id: StationId | None, wall: float) -> None:

@@ -35,7 +35,7 @@ def prepare_playlist(env_file: Path | None, *, at_once: int) -> int:
     with place(env_file) as here, _alone(here.settings.state_dir) as folder:
         if keys := burned_in(here.settings):
             raise LibraryError(f"nothing is kept with {keys}: the picture changes from play to play")
-        # The programme of a service on the same host comes first.
+        # The program of a service on the same host comes first.
         os.nice(_NICE)
         try:
             return asyncio.run(_interruptible(here, folder, at_once=at_once))
@@ -60,7 +60,7 @@ async def _interruptible(here: Place, folder: Path, *, at_once: int) -> int:
 async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
     async with asyncio.TaskGroup() as background:
         prepared = await prepare_parts(here.settings, background, demo=False)
-        # Its cards are for a programme.
+        # Its cards are for a program.
         prepared.cancel()
     for warning in prepared.warnings:
         typer.echo(f"tg-video-streamer: warning: {printable(warning)}", err=True)

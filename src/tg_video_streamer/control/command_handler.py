@@ -84,7 +84,7 @@ class CommandHandler:
     def resume(self) -> str:
         """See Commands."""
         if not self._paused:
-            raise ControlError("the programme is not paused", remedy="see: tg-video-streamer status")
+            raise ControlError("the program is not paused", remedy="see: tg-video-streamer status")
         self._paused = False
         self._hold()
         return "resumed" if not self._slate else "resumed, but the slate is still on; take it away with: slate off"

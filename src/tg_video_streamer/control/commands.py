@@ -17,7 +17,7 @@ class Commands(Protocol):
         """The whole state now."""
 
     def history(self) -> History:
-        """The last 24 hours rung by rung, and the last minutes in figures."""
+        """The last 24 hours level by level, and the last minutes in figures."""
 
     def skip(self) -> str:
         """Cut to the next item within two frames; says what was left."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 STANDSTILL_SECONDS = 2.0
-"""A programme that made no frame for so long does not advance: it makes one every 40 ms."""
+"""A program that made no frame for so long does not advance: it makes one every 40 ms."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ def problems(*, channel_state: str, standstill_seconds: float, outputs: Iterable
     if channel_state in {"starting", "stopping"}:
         found.append(f"the channel is {channel_state}")
     elif standstill_seconds > STANDSTILL_SECONDS:
-        found.append(f"the programme has stood still for {standstill_seconds:.0f} s")
+        found.append(f"the program has stood still for {standstill_seconds:.0f} s")
     for output in outputs:
         if output.state not in {"on_air", "stopped"}:
             detail = f": {output.error}" if output.error else ""

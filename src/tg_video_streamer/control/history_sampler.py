@@ -16,7 +16,7 @@ SAMPLE_SECONDS = 5.0
 SAMPLES = 120
 """Ten minutes of them."""
 _JOINED_SECONDS = 1.0
-"""Stretches of one rung that are no further apart are one span: the times are those of a clock that may be set."""
+"""Stretches of one level that are no further apart are one span: the times are those of a clock that may be set."""
 
 
 class HistorySampler:
@@ -43,7 +43,7 @@ class HistorySampler:
                 LevelSpan(
                     starts_wall=event.started,
                     ends_wall=event.wall,
-                    rung=str(event.rung),
+                    level=str(event.level),
                     gap_seconds=event.gap_seconds,
                 )
             )
@@ -79,7 +79,7 @@ class HistorySampler:
         begin = now - BAND_SECONDS
         spans = list(self._spans)
         if self._on_air is not None:
-            current = LevelSpan(starts_wall=min(self._on_air.wall, now), ends_wall=now, rung=str(self._on_air.rung))
+            current = LevelSpan(starts_wall=min(self._on_air.wall, now), ends_wall=now, level=str(self._on_air.level))
             spans = [*spans[:-1], *_joined(spans[-1], current)] if spans else [current]
         midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
         return History(
@@ -99,16 +99,16 @@ class HistorySampler:
 
 
 def _joined(first: LevelSpan, second: LevelSpan) -> tuple[LevelSpan, ...]:
-    """Two spans as one, where they are of one rung, close together and on one day."""
+    """Two spans as one, where they are of one level, close together and on one day."""
     apart = abs(second.starts_wall - first.ends_wall) > _JOINED_SECONDS
     other_day = first.starts_wall // 86400 != second.ends_wall // 86400
-    if first.rung != second.rung or apart or other_day:
+    if first.level != second.level or apart or other_day:
         return first, second
     return (
         LevelSpan(
             starts_wall=first.starts_wall,
             ends_wall=second.ends_wall,
-            rung=first.rung,
+            level=first.level,
             gap_seconds=first.gap_seconds + second.gap_seconds,
         ),
     )
@@ -118,6 +118,6 @@ def _within(span: LevelSpan, begin: float) -> LevelSpan:
     return LevelSpan(
         starts_wall=max(span.starts_wall, begin),
         ends_wall=span.ends_wall,
-        rung=span.rung,
+        level=span.level,
         gap_seconds=span.gap_seconds,
     )

@@ -23,7 +23,7 @@ from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.slate import SlateReason
 
 _REASONS = {
-    "started": "the programme began with it",
+    "started": "the program began with it",
     "ended": "what was on before has ended",
     "skipped": "what was on before was skipped",
     "scheduled": "its time in the schedule had come",
@@ -93,7 +93,7 @@ class Reporter:
                 self._faults[event.fault] = event
 
     def status(self, *, holds: Sequence[str] = ()) -> ServiceStatus:
-        """The whole state now; `holds`: by what the operator holds the programme."""
+        """The whole state now; `holds`: by what the operator holds the program."""
         on_air = self._playout.on_air
         telegram = self._telegram()
         outputs = tuple(_output(handler, telegram) for handler in self._outputs)
@@ -108,7 +108,7 @@ class Reporter:
             channel_state=self._playout.state.state,
             reason=_reason(self._playout.reason, on_air),
             since_wall=on_air.since_wall if on_air else self._started_wall,
-            rung=on_air.showing.rung if on_air else SourceLevel.SLATE,
+            level=on_air.showing.level if on_air else SourceLevel.SLATE,
             healthy=not found,
             problems=found,
             paused=bool(holds),
@@ -174,7 +174,7 @@ class Reporter:
 
 def _reason(word: str, on_air: OnAir | None) -> str:
     """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on before."""
-    if on_air is not None and on_air.showing.rung is SourceLevel.SLATE:
+    if on_air is not None and on_air.showing.level is SourceLevel.SLATE:
         word = on_air.showing.title if on_air.showing.title == SlateReason.PLAYLIST_EMPTY else word
     return _REASONS.get(word, word.replace("_", " "))
 

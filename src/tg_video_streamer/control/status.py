@@ -77,9 +77,9 @@ class ServiceStatus:
     reason: str
     """Why the channel is in that state, for people."""
     since_wall: float
-    rung: str
+    level: str
     healthy: bool
-    """Media is leaving: the programme advances and every output that is meant to be on air is."""
+    """Media is leaving: the program advances and every output that is meant to be on air is."""
     problems: tuple[str, ...]
     """Why not healthy, one line each."""
     paused: bool

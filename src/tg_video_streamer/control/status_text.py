@@ -101,12 +101,12 @@ def item_text(item: ItemStatus) -> str:
 def now_text(status: ServiceStatus) -> str:
     """What is on air, in one line."""
     held = "paused: " if status.paused else ""
-    if status.rung == "live":
+    if status.level == "live":
         waits = f"; {title_of(status.now)} waits at {position_text(status)}" if status.now is not None else ""
         return f"live takeover{waits}"
     if status.now is None:
         return f"{held}nothing ({state_text(status.channel_state)}: {printable(status.reason) or 'no reason given'})"
-    on_screen = "" if status.rung == "item" else f" ({state_text(status.rung)} is shown)"
+    on_screen = "" if status.level == "item" else f" ({state_text(status.level)} is shown)"
     return f"{held}{title_of(status.now)}, {position_text(status)}{on_screen}"
 
 

@@ -37,7 +37,7 @@ class AirTime:
     def of(self, place: StartPoint) -> float | None:
         """Wall-clock time at which the frame at `place` is, or would have been, on air; None where nobody knows.
 
-        While the programme is paused it is as if it went on now.
+        While the program is paused it is as if it went on now.
         """
         begin = self.begin(place)
         now, buffer = self._clock.wall(), self._buffer

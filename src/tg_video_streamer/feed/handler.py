@@ -66,7 +66,7 @@ class Feed:
     ) -> None:
         """`start_seconds` counts from the item's own beginning (its `start=`). `overlay` is asked once.
 
-        `headers` are the programme's: a child that gives others is refused; None takes what comes. `publish` gets
+        `headers` are the program's: a child that gives others is refused; None takes what comes. `publish` gets
         events (`EventBus.publish`). With a `library` a kept copy plays in place of the source, and one is made while the
         source is played for the first time. `unhurried` as in FeedContext. `changed` hears of state and `primed`, in the loop.
         """

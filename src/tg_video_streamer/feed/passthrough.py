@@ -1,7 +1,7 @@
 """Which items are in the house format already, and what is asked of each packet of one that is played without being encoded.
 
 An item is taken over only whole, as it is, and where nothing would change by encoding it: its codec headers are the
-programme's byte for byte, and it is as loud as everything else. The rest is seen only while it is read: groups of 50
+program's byte for byte, and it is as loud as everything else. The rest is seen only while it is read: groups of 50
 pictures that begin with an IDR picture, no B-frames, the grid of both streams, the rate of the house. Packets are therefore
 handed on a whole group at a time, so that the encoder takes over at a keyframe where one of them breaks a rule.
 """

@@ -155,7 +155,7 @@ class Reader:
         self.headers = CodecHeaders(video=video, audio=audio)
         if self._wanted is not None and self.headers != self._wanted:
             what = "picture" if video != self._wanted.video else "sound"
-            raise ForeignHeaders(f"the encoder gave the {what} other codec headers than the programme has")
+            raise ForeignHeaders(f"the encoder gave the {what} other codec headers than the program has")
 
     def _take_picture(self, packet: Any, ticks: int) -> None:
         if self._base is None:

@@ -1,4 +1,4 @@
-"""The house format: the one shape that every packet of the programme has, and the numbers that define it."""
+"""The house format: the one shape that every packet of the program has, and the numbers that define it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tries the operator's encoder options before the programme depends on them: one second, the very command line, and a look."""
+"""Tries the operator's encoder options before the program depends on them: one second, the very command line, and a look."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def checked_arguments(
     if problem:
         return (), [await _blame(arguments, house, ffmpeg, deadline_seconds, problem)]
     if took > slow_seconds:
-        what = f"{SETTING}: one second of picture took {took:.1f} s to encode, which is too slow for a live programme"
+        what = f"{SETTING}: one second of picture took {took:.1f} s to encode, which is too slow for a live program"
         return arguments, [f"{what}; choose a faster -preset"]
     if kept_at is not None:
         await asyncio.to_thread(_remember, kept_at)

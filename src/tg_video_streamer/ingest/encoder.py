@@ -47,7 +47,7 @@ class EncoderParts:
 
     house: HouseFormat
     headers: CodecHeaders
-    """The programme's."""
+    """The program's."""
     ffmpeg: Path
     clock: Clock
     overlay: ChooseOverlay = no_overlay
@@ -194,7 +194,7 @@ class LiveEncoder:
         if self.showing is not None or self.finishing or not buffer.drop_to_keyframe() or buffer.seconds < lead:
             return
         source = LiveSource(buffer, limit_seconds=lead + SPARE_SECONDS)
-        self.showing = AirSource(source=source, rung=SourceLevel.LIVE, title=TITLE, outcome=self._outcome)
+        self.showing = AirSource(source=source, level=SourceLevel.LIVE, title=TITLE, outcome=self._outcome)
         self._offer(self.showing)
 
     def _outcome(self) -> str:

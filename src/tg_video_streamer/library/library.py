@@ -1,6 +1,6 @@
 """The library: what is kept of which item, begun, found, counted, pruned and checked; one folder for all channels of a host.
 
-Nothing here stops a programme. Whatever is wrong with the disk or the index is told in the log, once until it works
+Nothing here stops a program. Whatever is wrong with the disk or the index is told in the log, once until it works
 again, and in `problem`; the answer is then that nothing is kept.
 """
 

@@ -131,7 +131,7 @@ class CacheWriter:
 
     def _add_sound(self, packet: Packet) -> Trouble | None:
         milliseconds = (packet.ticks + 1) // 3 + ZERO_MILLISECONDS
-        # What is earlier than a second before the first picture is never heard: the programme has no place for it.
+        # What is earlier than a second before the first picture is never heard: the program has no place for it.
         return self._append(flv.AUDIO, milliseconds, flv.SOUND_HEAD, packet.data) if milliseconds >= 0 else None
 
     def _append(self, kind: int, milliseconds: int, head: bytes, data: bytes) -> Trouble | None:

@@ -1,6 +1,6 @@
 """What is measured: counts events as they happen, and reads the rest from the service's status when it is asked.
 
-The names are a contract with dashboards and alerts. A label is a word out of a small set (a rung, a state, a reason) or
+The names are a contract with dashboards and alerts. A label is a word out of a small set (a level, a state, a reason) or
 an output's short name; never a title, URL or key, which both cost memory for ever and tell secrets.
 """
 
@@ -77,7 +77,7 @@ class Metrics(Collector):
         self._failures: Counter[tuple[str, str]] = Counter()
         self._faults: Counter[str] = Counter()
         self._fault_active: set[str] = set()
-        self._rung: SourceLevel | None = None
+        self._level: SourceLevel | None = None
         self._finished_seconds = dict.fromkeys(SourceLevel, 0.0)
         self._shown_seconds = dict.fromkeys(SourceLevel, 0.0)
         self._last_error_wall = 0.0
@@ -105,12 +105,12 @@ class Metrics(Collector):
         """Count one event; returns at once."""
         match event:
             case SegmentStarted():
-                self._rung = event.rung
+                self._level = event.level
                 self._plays += event.counts
                 self._splices[self._words.label(event.reason)] += 1
             case SegmentEnded():
-                self._rung = None
-                self._finished_seconds[event.rung] += event.seconds
+                self._level = None
+                self._finished_seconds[event.level] += event.seconds
             case SourceFailed():
                 self._failures[self._words.label(event.stage), self._words.label(event.reason)] += 1
                 self._last_error_wall = event.wall
@@ -151,12 +151,12 @@ class Metrics(Collector):
             yield from _kept(self._library)
 
     def _seconds(self, program_seconds: float) -> dict[SourceLevel, float]:
-        """Seconds on air by rung: finished stretches by their events, and what is over belongs to the one on air."""
+        """Seconds on air by level: finished stretches by their events, and what is over belongs to the one on air."""
         seconds = dict(self._finished_seconds)
-        if self._rung is not None:
-            seconds[self._rung] += max(0.0, program_seconds - sum(seconds.values()))
+        if self._level is not None:
+            seconds[self._level] += max(0.0, program_seconds - sum(seconds.values()))
         # The status may be some frames ahead of or behind the events; a counter must not go back for it.
-        self._shown_seconds = {rung: max(self._shown_seconds[rung], value) for rung, value in seconds.items()}
+        self._shown_seconds = {level: max(self._shown_seconds[level], value) for level, value in seconds.items()}
         return self._shown_seconds
 
     def _channel(self, status: ServiceStatus) -> Iterator[Metric]:
@@ -168,13 +168,11 @@ class Metrics(Collector):
         for known in ChannelState:
             state.add_metric([known], float(known == status.channel_state))
         yield state
-        on_air = CounterMetricFamily("program_seconds", "Length of the programme, by the rung seen.", labels=["rung"])
-        for rung, seconds in self._seconds(status.program_seconds).items():
-            on_air.add_metric([rung], seconds)
+        on_air = CounterMetricFamily("program_seconds", "Length of the program, by the level seen.", labels=["level"])
+        for level, seconds in self._seconds(status.program_seconds).items():
+            on_air.add_metric([level], seconds)
         yield on_air
-        yield _counter(
-            "program_gap_seconds", "Seconds that the programme was late, for all viewers.", status.gap_seconds
-        )
+        yield _counter("program_gap_seconds", "Seconds that the program was late, for all viewers.", status.gap_seconds)
         yield _gauge("program_av_skew_seconds", "Largest lip-sync error so far.", status.skew_seconds)
         yield _gauge("buffer_seconds", "Picture held in advance of the item on air.", status.buffer_seconds)
         yield _by_label("splices", "Changes of what is on air, by why.", ["reason"], self._splices)

@@ -1,7 +1,7 @@
 """Tells systemd how the service stands (sd_notify): ready, alive, reloading and stopping, and what is on air.
 
-The watchdog is fed with the programme's own progress and with nothing else. The loop below only looks: where the
-programme has not become longer since the last look, or where the event loop itself hangs, nothing is sent, and systemd
+The watchdog is fed with the program's own progress and with nothing else. The loop below only looks: where the
+program has not become longer since the last look, or where the event loop itself hangs, nothing is sent, and systemd
 restarts the service after WatchdogSec=.
 """
 
@@ -75,12 +75,12 @@ class ServiceManager:
 
 
 class ProgressReport:
-    """Turns the programme's progress into messages: ready with the first, a sign of life with each further one."""
+    """Turns the program's progress into messages: ready with the first, a sign of life with each further one."""
 
     def __init__(
         self, manager: ServiceManager, *, program_seconds: Callable[[], float], status: Callable[[], str]
     ) -> None:
-        """`program_seconds` is the length of the programme so far, counted in frames that were published.
+        """`program_seconds` is the length of the program so far, counted in frames that were published.
 
         `status` is one line on what is on air.
         """

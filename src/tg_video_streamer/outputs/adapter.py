@@ -22,7 +22,7 @@ class Adapter(Protocol):
         """Reach the far end and be accepted by it."""
 
     def send(self, packets: Sequence[Stamped]) -> None:
-        """Hand packets over, in programme order, the first of all a keyframe; blocks while the far end is slow."""
+        """Hand packets over, in program order, the first of all a keyframe; blocks while the far end is slow."""
 
     def attend(self) -> None:
         """Look after the connection: answer the far end, and raise OutputLost where it closed or stalled."""

@@ -1,4 +1,4 @@
-"""The programme as an FLV file that has no end, for children that read it from a pipe; pure."""
+"""The program as an FLV file that has no end, for children that read it from a pipe; pure."""
 
 from __future__ import annotations
 

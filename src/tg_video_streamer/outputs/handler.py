@@ -53,7 +53,7 @@ class OutputHandler:
     """Owns the thread, the state and the last error of one output; an adapter makes each attempt.
 
     Every connection begins with the kept GOP's keyframe. While it is down no packet is kept for it, so that a returned
-    server gets the programme as it is now. What a slow far end does not take is dropped up to the next keyframe.
+    server gets the program as it is now. What a slow far end does not take is dropped up to the next keyframe.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class OutputHandler:
         self._halt(OutputState.STOPPED, "stopped")
 
     def finish(self, timeout: float) -> None:
-        """Wait until it has sent the end of a programme that is over; for `timeout` seconds at most, then `stop`."""
+        """Wait until it has sent the end of a program that is over; for `timeout` seconds at most, then `stop`."""
         if self._thread is not None:
             self._thread.join(timeout)
         self.stop()
@@ -163,7 +163,7 @@ class OutputHandler:
                 self._attempt()
             except SubscriptionClosed:
                 if not self._cancelled.is_set():
-                    self._move(OutputState.STOPPED, "the programme is over")
+                    self._move(OutputState.STOPPED, "the program is over")
                 break
             except OutputError as error:
                 self._failed(error)
@@ -210,7 +210,7 @@ class OutputHandler:
             if self._pending:
                 return
             if now - fed_at >= STALL_SECONDS:
-                self._move(OutputState.CONNECTING, "the programme sends nothing")
+                self._move(OutputState.CONNECTING, "the program sends nothing")
             elif self._machine.state is OutputState.CONNECTING and adapter.delivering():
                 on_air_at = now
                 self._went_on_air()

@@ -1,4 +1,4 @@
-"""One attempt at an RTMP(S) output: messages built straight from the programme's packets, one write a slice."""
+"""One attempt at an RTMP(S) output: messages built straight from the program's packets, one write a slice."""
 
 from __future__ import annotations
 

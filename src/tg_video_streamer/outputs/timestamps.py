@@ -1,4 +1,4 @@
-"""Each connection's own time: the programme's timeline, counted from the first picture that the connection was given; pure."""
+"""Each connection's own time: the program's timeline, counted from the first picture that the connection was given; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When an item is to begin that has a time of its own: by the clock on the wall, and in frames of the programme."""
+"""When an item is to begin that has a time of its own: by the clock on the wall, and in frames of the program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CueTime:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cue:
-    """The same in frames since the programme began."""
+    """The same in frames since the program began."""
 
     frame: int
     cuts: bool
@@ -28,8 +28,8 @@ Beginnings = Callable[[str], CueTime | None]
 """By an item's key; None: in its turn. Asked in the playout's thread."""
 
 
-def appointment(begins: CueTime | None, *, wall: float, programme_seconds: float) -> Cue | None:
-    """The frame that is nearest to the time; `wall` and `programme_seconds` are the same moment on both clocks."""
+def appointment(begins: CueTime | None, *, wall: float, program_seconds: float) -> Cue | None:
+    """The frame that is nearest to the time; `wall` and `program_seconds` are the same moment on both clocks."""
     if begins is None:
         return None
-    return Cue(frame=round((programme_seconds + begins.wall - wall) * FRAMES_PER_SECOND), cuts=begins.cuts)
+    return Cue(frame=round((program_seconds + begins.wall - wall) * FRAMES_PER_SECOND), cuts=begins.cuts)

@@ -1,4 +1,4 @@
-"""From one programme to many outputs: the kept GOP, and a bounded queue for each, so that no output can slow another."""
+"""From one program to many outputs: the kept GOP, and a bounded queue for each, so that no output can slow another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tg_video_streamer.media import GOP_FRAMES, CodecHeaders, Kind, Stamped
 
 
 class SubscriptionClosed(Exception):
-    """The programme or the owner of the subscription has ended it."""
+    """The program or the owner of the subscription has ended it."""
 
 
 class Subscription:
@@ -29,7 +29,7 @@ class Subscription:
         """Packets lost because the output did not take them, since the subscription began."""
 
     def take(self, timeout: float) -> list[Stamped]:
-        """All that waits, in programme order; waits up to `timeout` seconds for it, then an empty list.
+        """All that waits, in program order; waits up to `timeout` seconds for it, then an empty list.
 
         The first packet ever, and the first after a loss, is a video keyframe. Raises SubscriptionClosed.
         """
@@ -86,10 +86,10 @@ class Subscription:
 
 
 class Fanout:
-    """Hands each slice of the programme to every subscription and keeps the current GOP for the next one."""
+    """Hands each slice of the program to every subscription and keeps the current GOP for the next one."""
 
     def __init__(self, headers: CodecHeaders) -> None:
-        """`headers` are the same for the whole life of the programme."""
+        """`headers` are the same for the whole life of the program."""
         self.headers = headers
         self._gop: list[Stamped] = []
         self._subscriptions: list[Subscription] = []
@@ -106,7 +106,7 @@ class Fanout:
         return subscription
 
     def publish(self, packets: Sequence[Stamped]) -> None:
-        """Hand one slice, in programme order, to all; never waits for any of them."""
+        """Hand one slice, in program order, to all; never waits for any of them."""
         with self._lock:
             for packet in packets:
                 if packet.keyframe and packet.kind is Kind.VIDEO:
@@ -117,7 +117,7 @@ class Fanout:
                 one.offer(packets)
 
     def finish(self) -> None:
-        """The programme is over: every subscription ends once it was taken to its end."""
+        """The program is over: every subscription ends once it was taken to its end."""
         with self._lock:
             for one in self._subscriptions:
                 one.finish()

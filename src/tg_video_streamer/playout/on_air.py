@@ -9,7 +9,7 @@ from tg_video_streamer.playout.source import AirSource
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OnAir:
-    """One moment of the programme."""
+    """One moment of the program."""
 
     showing: AirSource
     since_wall: float

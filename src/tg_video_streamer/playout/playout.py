@@ -1,4 +1,4 @@
-"""The playout: the programme's only clock; publishes every frame when it is due and records what was on air."""
+"""The playout: the program's only clock; publishes every frame when it is due and records what was on air."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tg_video_streamer.errors import FeedError
 from tg_video_streamer.events import EventBus, SegmentEnded, SegmentStarted, SourceFailed, SourceLevel
 from tg_video_streamer.media import FRAMES_PER_SECOND, Stamped, seconds
 from tg_video_streamer.playout.cue import Beginnings, appointment
+from tg_video_streamer.playout.fallback import Cut, FallbackChain
 from tg_video_streamer.playout.fanout import Fanout
-from tg_video_streamer.playout.ladder import Cut, Ladder
 from tg_video_streamer.playout.on_air import OnAir
 from tg_video_streamer.playout.segment import Segment
 from tg_video_streamer.playout.slate import Slate, SlateReason
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 SLICE_SECONDS = 0.16
 """Four frames: how often the playout wakes. Measured: its wake-ups cost ten times as much as the packets themselves."""
 LATE_SECONDS = 2.0
-"""A programme that is later than this (the host was frozen) goes on from now instead of rushing after the clock."""
+"""A program that is later than this (the host was frozen) goes on from now instead of rushing after the clock."""
 
 
 class Change(StrEnum):
@@ -43,7 +43,7 @@ Listener = Callable[[Change, AirSource, str], None]
 
 
 class Playout:
-    """One programme. Commands may come from any thread; they count from the next frame on.
+    """One program. Commands may come from any thread; they count from the next frame on.
 
     `play_until` is the whole of it: `start` runs it in a thread by the clock, tests call it with any time they like.
     """
@@ -56,7 +56,7 @@ class Playout:
         self._clock = clock
         self._events = events
         self._listener = listener
-        self._ladder = Ladder(slate, cut=self._record, gone=self._gone, failed=self._failed)
+        self._fallback = FallbackChain(slate, cut=self._record, gone=self._gone, failed=self._failed)
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -69,7 +69,7 @@ class Playout:
         """Why viewers see what they see: the word that the last cut was made for."""
         self.state = StateMachine(CHANNEL_TRANSITIONS, ChannelState.STARTING)
         self.gap_seconds = 0.0
-        """By how much the programme was late, in all."""
+        """By how much the program was late, in all."""
         self.skew_seconds = 0.0
         """The largest lip-sync error so far."""
         self.splices: Counter[str] = Counter()
@@ -80,69 +80,69 @@ class Playout:
     def offer(self, showing: AirSource) -> None:
         """`showing` is primed: it follows what is on air, or replaces filler and slate at once; a live one replaces all."""
         with self._lock:
-            self._ladder.offer(showing)
+            self._fallback.offer(showing)
         self._wake.set()
 
     def withdraw(self, showing: AirSource) -> bool:
         """Take back an offer; False where it was taken already."""
         with self._lock:
-            return self._ladder.withdraw(showing)
+            return self._fallback.withdraw(showing)
 
     def offer_filler(self, showing: AirSource) -> None:
         """`showing` is primed and covers what the items leave open."""
         with self._lock:
-            self._ladder.filler = showing
+            self._fallback.filler = showing
         self._wake.set()
 
     def skip(self) -> AirSource | None:
         """Leave what is live, or the item that is on air or waits, at the next frame; which one, None for none."""
         with self._lock:
-            showing = self._ladder.skip()
+            showing = self._fallback.skip()
         self._wake.set()
         return showing
 
     def cut_to(self, showing: AirSource) -> None:
         """Leave the item for `showing` at the next frame, if that is still on offer."""
         with self._lock:
-            if self._ladder.next is showing:
-                self._ladder.skip_item()
+            if self._fallback.next is showing:
+                self._fallback.skip_item()
         self._wake.set()
 
     def hold(self, reason: SlateReason) -> None:
         """Show the slate until `release`; the item waits where it is."""
         with self._lock:
-            self._ladder.held = reason
+            self._fallback.held = reason
         self._wake.set()
 
     def release(self) -> None:
         """Go on where `hold` left."""
         with self._lock:
-            self._ladder.held = None
+            self._fallback.held = None
         self._wake.set()
 
     def explain(self, reason: SlateReason) -> None:
         """What the slate says when it comes up without a hold."""
         with self._lock:
-            self._ladder.slate_reason = reason
+            self._fallback.slate_reason = reason
 
     # What is true now
 
     @property
     def held(self) -> SlateReason | None:
-        """Why the operator holds the programme; None where nobody does."""
-        return self._ladder.held
+        """Why the operator holds the program; None where nobody does."""
+        return self._fallback.held
 
     @property
     def item(self) -> AirSource | None:
         """The item that is on air or waits behind filler or slate."""
         with self._lock:
-            return self._ladder.item
+            return self._fallback.item
 
     @property
     def on_air(self) -> OnAir | None:
         """What viewers see; None before the first frame."""
         with self._lock:
-            stretch = self._ladder.stretch
+            stretch = self._fallback.stretch
             if stretch is None:
                 return None
             return OnAir(
@@ -154,28 +154,28 @@ class Playout:
 
     @property
     def item_seconds(self) -> float:
-        """How far into `item` the programme is; 0 where there is none."""
+        """How far into `item` the program is; 0 where there is none."""
         with self._lock:
-            return seconds(self._ladder.item_ticks)
+            return seconds(self._fallback.item_ticks)
 
     @property
     def program_seconds(self) -> float:
-        """Length of the programme so far: while it grows, the programme advances."""
+        """Length of the program so far: while it grows, the program advances."""
         with self._lock:
-            return self._ladder.frames / FRAMES_PER_SECOND
+            return self._fallback.frames / FRAMES_PER_SECOND
 
     @property
     def standstill_seconds(self) -> float:
-        """For how long nothing was published; a programme that advances stays below a fifth."""
+        """For how long nothing was published; a program that advances stays below a fifth."""
         return self._clock.monotonic() - self._published
 
-    def seconds_by_rung(self) -> dict[SourceLevel, float]:
-        """Length of the programme so far on each rung."""
+    def seconds_by_level(self) -> dict[SourceLevel, float]:
+        """Length of the program so far on each level."""
         with self._lock:
             frames = Counter(self._frames_before)
-            if (stretch := self._ladder.stretch) is not None:
-                frames[stretch.showing.rung] += stretch.frames
-        return {rung: frames[rung] / FRAMES_PER_SECOND for rung in SourceLevel}
+            if (stretch := self._fallback.stretch) is not None:
+                frames[stretch.showing.level] += stretch.frames
+        return {level: frames[level] / FRAMES_PER_SECOND for level in SourceLevel}
 
     # The clock
 
@@ -191,8 +191,8 @@ class Playout:
         if self._thread is not None:
             self._thread.join()
         with self._lock:
-            if self._ladder.stretch is not None:
-                self._came_off(self._ladder.stretch, "stopped")
+            if self._fallback.stretch is not None:
+                self._came_off(self._fallback.stretch, "stopped")
             self.state.move(ChannelState.STOPPING)
 
     def _run(self) -> None:
@@ -208,24 +208,24 @@ class Playout:
         """Publish every frame that is due at `now`, in seconds of the monotonic clock."""
         out: list[Stamped] = []
         with self._lock:
-            ladder = self._ladder
+            fallback = self._fallback
             if self._epoch is None:
                 self._epoch = now
-            late = now - self._epoch - ladder.frames / FRAMES_PER_SECOND
+            late = now - self._epoch - fallback.frames / FRAMES_PER_SECOND
             if late > LATE_SECONDS:
-                log.warning("programme was late: the process or the host was frozen", seconds=round(late, 2))
+                log.warning("program was late: the process or the host was frozen", seconds=round(late, 2))
                 self._epoch += late
                 self.gap_seconds += late
-            ladder.appointment = appointment(
-                self.beginnings(ladder.next.key) if ladder.next is not None else None,
+            fallback.appointment = appointment(
+                self.beginnings(fallback.next.key) if fallback.next is not None else None,
                 # Asked each time: a clock on the wall is set now and then.
                 wall=self._clock.wall(),
-                programme_seconds=self._clock.monotonic() - self._epoch,
+                program_seconds=self._clock.monotonic() - self._epoch,
             )
-            ladder.obey(now, out)
+            fallback.obey(now, out)
             due = int((now - self._epoch) * FRAMES_PER_SECOND + 1e-6) + 1
-            while ladder.frames < due:
-                ladder.frame(now, out)
+            while fallback.frames < due:
+                fallback.frame(now, out)
         if out:
             self._fanout.publish(out)
             self._published = now
@@ -235,37 +235,37 @@ class Playout:
     def _record(self, cut: Cut) -> None:
         if cut.left is not None:
             self._came_off(cut.left, cut.reason)
-            if cut.left.showing.rung is not SourceLevel.SLATE and not cut.set_aside:
+            if cut.left.showing.level is not SourceLevel.SLATE and not cut.set_aside:
                 self._listener(Change.CAME_OFF, cut.left.showing, cut.reason)
         showing = cut.came.showing
         self._since_wall = self._clock.wall()
         self._gap_before = self.gap_seconds
         self.reason = cut.reason
         self.splices[cut.reason] += 1
-        self.state.move(STATE_OF_RUNG[showing.rung], cut.reason)
-        log.info("on air", rung=str(showing.rung), reason=cut.reason, title=showing.title)
+        self.state.move(STATE_OF_RUNG[showing.level], cut.reason)
+        log.info("on air", level=str(showing.level), reason=cut.reason, title=showing.title)
         self._events.publish(
             SegmentStarted(
                 wall=self._since_wall,
-                rung=showing.rung,
+                level=showing.level,
                 reason=cut.reason,
                 key=showing.key,
                 title=showing.title,
                 counts=showing.counts and not cut.resumed,
             )
         )
-        if showing.rung is not SourceLevel.SLATE:
+        if showing.level is not SourceLevel.SLATE:
             self._listener(Change.WENT_ON, showing, cut.reason)
 
     def _came_off(self, stretch: Segment, reason: str) -> None:
         showing = stretch.showing
-        self._frames_before[showing.rung] += stretch.frames
+        self._frames_before[showing.level] += stretch.frames
         self.skew_seconds = max(self.skew_seconds, stretch.skew_seconds)
         self._events.publish(
             SegmentEnded(
                 started=self._since_wall,
                 wall=self._clock.wall(),
-                rung=showing.rung,
+                level=showing.level,
                 reason=reason,
                 key=showing.key,
                 title=showing.title,

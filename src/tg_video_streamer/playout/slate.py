@@ -48,12 +48,12 @@ class SlateReason(StrEnum):
 
 SENTENCES: Mapping[SlateReason, str] = MappingProxyType(
     {
-        SlateReason.STARTING: "The programme is about to start.",
-        SlateReason.PLAYLIST_EMPTY: "The next programme is being prepared.",
+        SlateReason.STARTING: "The program is about to start.",
+        SlateReason.PLAYLIST_EMPTY: "The next program is being prepared.",
         SlateReason.SOURCE_FAILED: "We lost the picture and are getting it back.",
-        SlateReason.PAUSED: "The programme is paused.",
-        SlateReason.OPERATOR: "The programme continues shortly.",
-        SlateReason.SCHEDULED: "The next programme begins in a moment.",
+        SlateReason.PAUSED: "The program is paused.",
+        SlateReason.OPERATOR: "The program continues shortly.",
+        SlateReason.SCHEDULED: "The next program begins in a moment.",
         SlateReason.STOPPING: "The broadcast is ending. Thank you for watching.",
     }
 )
@@ -79,7 +79,7 @@ class Slate:
 
     @property
     def headers(self) -> CodecHeaders:
-        """The codec headers that everything on this programme has."""
+        """The codec headers that everything on this program has."""
         return self._general.headers
 
     @property

@@ -38,7 +38,7 @@ class AirSource:
     """One thing that may go on air, and what the records say of it."""
 
     source: PacketSource
-    rung: SourceLevel
+    level: SourceLevel
     key: str = ""
     title: str = ""
     counts: bool = False

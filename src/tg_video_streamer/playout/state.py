@@ -43,4 +43,4 @@ STATE_OF_RUNG = {
     SourceLevel.FILLER: ChannelState.ON_FILLER,
     SourceLevel.SLATE: ChannelState.ON_SLATE,
 }
-"""What the channel is, by the rung that viewers are on."""
+"""What the channel is, by the level that viewers are on."""

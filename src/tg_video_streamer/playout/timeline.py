@@ -1,4 +1,4 @@
-"""The programme's two grids, and where the packets of an item stand on them.
+"""The program's two grids, and where the packets of an item stand on them.
 
 Video frame *n* stands at n/25 s, AAC packet *m* at m*1024/48000 s, for ever. An item's packets take consecutive slots,
 so neither grid can have a hole or an overlap, whatever the item's own timestamps are like. Sound is moved to the nearest

@@ -27,7 +27,7 @@ from tg_video_streamer.resolve.public_addresses import refuse_private
 
 DEADLINE_SECONDS = 45.0
 DISK_SECONDS = 15.0
-"""A network disk that hangs must not hold the programme's preparations for ever."""
+"""A network disk that hangs must not hold the program's preparations for ever."""
 MOST_CHILDREN = 2000
 """A list is cut here: longer ones take yt-dlp longer than the deadline."""
 _AT_ONCE = 2

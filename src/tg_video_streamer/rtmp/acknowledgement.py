@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW_BYTES = 65_536
-"""How often we ask to be acknowledged: about once in two seconds at the lowest rate of a programme."""
+"""How often we ask to be acknowledged: about once in two seconds at the lowest rate of a program."""
 _TRUSTED_AFTER = 3
 """So many acknowledgements in a row, each within two windows, show that a server does as it is asked."""
 _SILENT_WINDOWS = 3

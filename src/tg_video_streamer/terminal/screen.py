@@ -104,7 +104,7 @@ def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
         style = "bold black on yellow"
     line = Text(f" {status_text.state_text(status.channel_state).upper()} ", style)
     base = Text.assemble(line, f" for {status_text.clock_text(now_wall - status.since_wall)}")
-    if status.rung == "live":
+    if status.level == "live":
         base.append("  LIVE TAKEOVER", "bold magenta")
     if status.paused:
         base.append("  PAUSED", "bold yellow")
@@ -116,7 +116,7 @@ def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
 
 
 def _now(status: ServiceStatus) -> str:
-    if status.rung == "live":
+    if status.level == "live":
         return status_text.now_text(status)
     return "nothing" if status.now is None else status_text.title_of(status.now)
 

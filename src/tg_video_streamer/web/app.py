@@ -81,7 +81,7 @@ def _preview_routes(preview: Preview) -> list[Route]:
     async def playlist(_request: Request) -> Response:
         text = await preview.playlist()
         if text is None:
-            return _unavailable("the programme gives no picture")
+            return _unavailable("the program gives no picture")
         return Response(text, media_type=_HLS_TYPE)
 
     async def init(_request: Request) -> Response:

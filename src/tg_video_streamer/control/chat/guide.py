@@ -61,7 +61,7 @@ class ChatGuide:
         """Where; None while there is no session."""
 
     async def run(self) -> None:
-        """Follow the programme until cancelled."""
+        """Follow the program until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(LOOK_SECONDS)
@@ -77,10 +77,10 @@ class ChatGuide:
             await self._say(room, text)
         except SessionUnreachable as trouble:
             self._not_before = now + max(EDIT_SECONDS, trouble.seconds)
-            log.info("programme guide waits", why=str(trouble))
+            log.info("program guide waits", why=str(trouble))
         except (SessionEnded, TelegramRefused) as refused:
             self._not_before = now + _REFUSED_SECONDS
-            log.warning("programme guide cannot be written", why=str(refused))
+            log.warning("program guide cannot be written", why=str(refused))
         else:
             self._said = text
 
@@ -93,4 +93,4 @@ class ChatGuide:
         try:
             await room.pin(message_id)
         except TelegramRefused as refused:
-            log.warning("programme guide is not pinned", why=str(refused))
+            log.warning("program guide is not pinned", why=str(refused))

@@ -99,8 +99,8 @@ def answer_text(command: Command, answer: Any) -> str:
 
 
 def guide_text(status: ServiceStatus) -> str:
-    """The pinned programme guide: what is on, and what comes next. No minute in it, so that it changes with the items only."""
-    now = status_text.item_text(status.now) if status.now is not None and status.rung == "item" else "a short break"
+    """The pinned program guide: what is on, and what comes next. No minute in it, so that it changes with the items only."""
+    now = status_text.item_text(status.now) if status.now is not None and status.level == "item" else "a short break"
     coming = next_text(status)
     return _fitting(f"On air: {now}" + (f"\n\nNext:\n{coming}" if coming else ""))
 

@@ -51,7 +51,7 @@ def _as_json(items: tuple[Any, ...]) -> list[dict[str, Any]]:
 VERBS: Mapping[str, Verb] = {
     "status": Verb(summary="The whole state now.", changes=False, carry_out=lambda verbs: verbs.status().as_json()),
     "history": Verb(
-        summary="The last 24 hours rung by rung, and the last minutes in figures.",
+        summary="The last 24 hours level by level, and the last minutes in figures.",
         changes=False,
         carry_out=lambda verbs: verbs.history().as_json(),
     ),

@@ -21,7 +21,7 @@ def measure_loudness(container: Any, stream: Any, duration_seconds: float | None
     """Integrated loudness in LUFS over the whole of a short item, or over samples spread evenly over a long one.
 
     None where it is unknown: a source without an end, without seeking, or of silence. The gate of EBU R128 works across
-    the samples as it does across a whole programme, because they go through one filter.
+    the samples as it does across a whole program, because they go through one filter.
     """
     if not duration_seconds:
         return None

@@ -110,11 +110,11 @@ class AlertEvaluator:
         spell = AlertState(after_seconds=self._after_seconds)
         return _Trouble(topic=topic, kind=kind, spell=spell, bad_text=bad_text, well_text=well_text)
 
-    # The programme
+    # The program
 
     def _went_on(self, event: SegmentStarted, now: float) -> None:
         self._title = event.title
-        if event.rung is not SourceLevel.SLATE:
+        if event.level is not SourceLevel.SLATE:
             self._slate.spell.end(now)
         elif event.title in _WISHES:
             # The operator knows; what was told before needs no message that it is over either.
@@ -128,7 +128,7 @@ class AlertEvaluator:
         return f"viewers have seen the slate for {duration_text(seconds)}: {why}"
 
     def _slate_over_text(self, seconds: float) -> str:
-        return f"the programme is back after {duration_text(seconds)} of slate: {self._title or 'without a title'}"
+        return f"the program is back after {duration_text(seconds)} of slate: {self._title or 'without a title'}"
 
     # Outputs
 

@@ -149,7 +149,7 @@ class CallAdapter:
         return self._state == "connected" and self._frames > 0
 
     def close(self) -> None:
-        """See Adapter; after the programme's end, what the worker still has is played."""
+        """See Adapter; after the program's end, what the worker still has is played."""
         child, self._child = self._child, None
         in_order = not self._broken and not self._cancelled.is_set()
         if child is not None and in_order:

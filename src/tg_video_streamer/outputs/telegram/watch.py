@@ -71,7 +71,7 @@ class StreamWatch:
 
     def on_event(self, event: Event) -> None:
         """Follow the item on air; subscribe this to the event bus."""
-        if isinstance(event, SegmentStarted) and event.rung in {SourceLevel.ITEM, SourceLevel.KEPT}:
+        if isinstance(event, SegmentStarted) and event.level in {SourceLevel.ITEM, SourceLevel.KEPT}:
             self._titles.want(event.title)
 
     async def run(self) -> None:

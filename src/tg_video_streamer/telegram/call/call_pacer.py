@@ -1,9 +1,9 @@
-"""When a picture or a piece of sound is due in the call: the programme's own pace, with a delay that is kept; pure."""
+"""When a picture or a piece of sound is due in the call: the program's own pace, with a delay that is kept; pure."""
 
 from __future__ import annotations
 
 LEAD_SECONDS = 0.4
-"""The programme comes in slices of 160 ms; so many of them are in hand that a busy host need not be waited for."""
+"""The program comes in slices of 160 ms; so many of them are in hand that a busy host need not be waited for."""
 _LATE_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 3.0
 

@@ -2,7 +2,7 @@
 
 It holds ntgcalls, which is native code on the network, so that it can be killed. It says on stdout, in lines of JSON:
 `{"join": …}`, what Telegram must be given to join; `{"state": …}`, each state of the connection; `{"beat": …}` twice a
-second, with what was sent so far. It is told on stdin: one line, Telegram's answer; then the programme as FLV, in real
+second, with what was sent so far. It is told on stdin: one line, Telegram's answer; then the program as FLV, in real
 time. At the end of stdin it plays what it has and ends.
 """
 
@@ -53,7 +53,7 @@ def say(**fact: Any) -> None:
 
 
 class Worker:
-    """One call, from joining it to the end of the programme."""
+    """One call, from joining it to the end of the program."""
 
     def __init__(self, width: int, height: int) -> None:
         self._width, self._height = width, height

@@ -21,7 +21,7 @@ from tg_video_streamer.web.json_response import JsonResponse
 CSV_TYPE = "text/csv"
 MOST_ROWS = 10_000
 USUAL_ROWS = 500
-NAMES = ("since", "until", "words", "rung", "limit")
+NAMES = ("since", "until", "words", "level", "limit")
 """The query's names."""
 
 
@@ -49,9 +49,9 @@ def read_filter(pairs: list[tuple[str, str]]) -> tuple[AsRunFilter, int]:
     texts = dict(pairs)
     if len(texts) != len(pairs) or not texts.keys() <= set(NAMES):
         raise RequestRefused("the filter has something that it does not take", status=422, remedy=", ".join(NAMES))
-    rung = texts.get("rung", "")
-    if rung and rung not in set(SourceLevel):
-        raise RequestRefused("rung is none that there is", status=422, remedy=f"one of: {', '.join(SourceLevel)}")
+    level = texts.get("level", "")
+    if level and level not in set(SourceLevel):
+        raise RequestRefused("level is none that there is", status=422, remedy=f"one of: {', '.join(SourceLevel)}")
     limit = texts.get("limit", str(USUAL_ROWS))
     if not (limit.isascii() and limit.isdecimal() and len(limit) < 8 and 1 <= int(limit) <= MOST_ROWS):
         raise RequestRefused(f"limit must be a whole number from 1 to {MOST_ROWS}", status=422)
@@ -59,7 +59,7 @@ def read_filter(pairs: list[tuple[str, str]]) -> tuple[AsRunFilter, int]:
         since_wall=_time(texts, "since", -math.inf),
         until_wall=_time(texts, "until", math.inf),
         words=texts.get("words", ""),
-        rung=rung,
+        level=level,
     )
     return wanted, int(limit)
 

@@ -101,14 +101,14 @@ def _as_run(result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
         "since": time,
         "until": time,
         "words": {"type": "string"},
-        "rung": {"type": "string", "enum": ["", *map(str, SourceLevel)]},
+        "level": {"type": "string", "enum": ["", *map(str, SourceLevel)]},
         "limit": limit,
     }
     content = {"application/json": {"schema": result}, CSV_TYPE: {"schema": {"type": "string"}}}
     return {
         "operationId": "as_run",
         "summary": "What was on air, newest first: rows that end after `since`, begin before `until`, have all `words` in "
-        "their title, and are of one `rung` (empty: of any).",
+        "their title, and are of one `level` (empty: of any).",
         "tags": ["viewer"],
         "security": _security(for_operators=False, open_reading=open_reading),
         "parameters": [_parameter(name, schema, required=False) for name, schema in names.items()],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAID: Mapping[str, str] = {
-    r"the programme began with it": "с этого начался эфир",
+    r"the program began with it": "с этого начался эфир",
     r"what was on before has ended": "предыдущее закончилось",
     r"what was on before was skipped": "предыдущее пропущено",
     r"its time in the schedule had come": "подошло время по расписанию",
@@ -37,13 +37,13 @@ SAID: Mapping[str, str] = {
     r"the playlist is saved": "плейлист сохранён",
     r"the playlist is read again": "плейлист прочитан заново",
     r"no item is on air, nothing to skip": "в эфире нет передачи, пропускать нечего",
-    r"the programme is not paused": "эфир не на паузе",
+    r"the program is not paused": "эфир не на паузе",
     r"the playlist was changed by someone else since it was read": "плейлист тем временем изменил кто-то другой",
     r"read it again, and make the change in what is there now": "сравните свой текст с тем, что там теперь",
     r"(.*) is queued already": r"уже в очереди: \1",
     r"output (.*) is retrying(?:: (.*))?": r"выход \1 повторяет попытку: \2",
     r"output (.*) is suspended(?:: (.*))?": r"выход \1 приостановлен: \2",
-    r"the programme has stood still for (\d+) s": r"эфир стоит уже \1 с",
+    r"the program has stood still for (\d+) s": r"эфир стоит уже \1 с",
     r"run: (.*)": r"выполните: \1",
     r"the session is kept in the settings file": "сессия записана в настройки",
     r"this is another account than before; it may not stream to the chat": "это другой аккаунт; он может не вести эфир чата",

@@ -32,7 +32,7 @@ class AsRunQuery:
     first_day: str
     last_day: str
     words: str
-    rung: str
+    level: str
     page: int
 
     def filter(self) -> AsRunFilter:
@@ -42,13 +42,13 @@ class AsRunQuery:
             since_wall=begin.timestamp() if begin else float("-inf"),
             until_wall=(end + timedelta(days=1)).timestamp() if end else float("inf"),
             words=self.words,
-            rung=self.rung,
+            level=self.level,
         )
 
     def query(self, **changes: object) -> str:
         """The same as an address's query."""
         fields: Mapping[str, object] = {
-            "from": self.first_day, "to": self.last_day, "words": self.words, "rung": self.rung, **changes,
+            "from": self.first_day, "to": self.last_day, "words": self.words, "level": self.level, **changes,
         }  # fmt: skip
         return urlencode({key: value for key, value in fields.items() if value})
 
@@ -81,12 +81,12 @@ def _wish(request: Request) -> AsRunQuery:
     asked = request.query_params
     number = asked.get("page", "1")
     days = [text if _day(text) else "" for text in (asked.get("from", ""), asked.get("to", ""))]
-    rung = asked.get("rung", "")
+    level = asked.get("level", "")
     return AsRunQuery(
         first_day=days[0],
         last_day=days[1],
         words=asked.get("words", "")[:200],
-        rung=rung if rung in _RUNGS else "",
+        level=level if level in _RUNGS else "",
         page=min(int(number), _MOST_PAGES) if number.isascii() and number.isdigit() and number.strip("0") else 1,
     )
 
@@ -108,8 +108,8 @@ def _rows(room: WebContext, wish: AsRunQuery) -> list[AsRunEntry]:
 def _filter(visiting: Visit, wish: AsRunQuery) -> str:
     words = visiting.words
     options = "".join(
-        f'<option value="{rung}"{" selected" if rung == wish.rung else ""}>{words(f"rung.{rung}") if rung else words("rung.any")}</option>'
-        for rung in ("", *_RUNGS)
+        f'<option value="{level}"{" selected" if level == wish.level else ""}>{words(f"level.{level}") if level else words("level.any")}</option>'
+        for level in ("", *_RUNGS)
     )
     return f"""<section class="card" aria-labelledby="filter-heading">
 <h2 id="filter-heading">{words("as_run.filter")}</h2>
@@ -117,7 +117,7 @@ def _filter(visiting: Visit, wish: AsRunQuery) -> str:
 <p><label for="from">{words("as_run.from")}</label><input type="date" id="from" name="from" value="{wish.first_day}"></p>
 <p><label for="to">{words("as_run.to")}</label><input type="date" id="to" name="to" value="{wish.last_day}"></p>
 <p class="wide"><label for="words">{words("as_run.words")}</label><input type="search" id="words" name="words" value="{escape(wish.words)}"></p>
-<p><label for="rung">{words("as_run.rung")}</label><select id="rung" name="rung">{options}</select></p>
+<p><label for="level">{words("as_run.level")}</label><select id="level" name="level">{options}</select></p>
 <p class="buttons"><button class="strong">{words("as_run.show")}</button> <a class="button" href="/as-run">{words("as_run.all")}</a></p>
 </form>
 </section>"""
@@ -151,13 +151,13 @@ def _table(visiting: Visit, wish: AsRunQuery, rows: list[AsRunEntry]) -> str:
 def _row(visiting: Visit, row: AsRunEntry) -> str:
     words = visiting.words
     # What a slate is titled is the reason's word, which stands further on.
-    title = title_tag(row.title) if row.title and row.rung != "slate" else words.state("rung", row.rung)
+    title = title_tag(row.title) if row.title and row.level != "slate" else words.state("level", row.level)
     missing = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""
     return (
         f"<tr><td>{time_tag(wall(row.start))}</td>"
         f'<td class="number">{escape(span_text(row.seconds, words))}</td>'
         f'<td class="name">{title}</td>'
-        f'<td><span class="key rung-{escape(row.rung)}" aria-hidden="true"></span>{words.state("rung", row.rung)}</td>'
+        f'<td><span class="key level-{escape(row.level)}" aria-hidden="true"></span>{words.state("level", row.level)}</td>'
         f"<td>{words.state('ended', row.reason)}</td>"
         f'<td class="number{"" if missing else " none"}">{missing}</td></tr>'
     )

@@ -14,7 +14,7 @@ _LIVE = "live"
 
 def badge(status: ServiceStatus, words: Translator) -> tuple[str, str]:
     """Its words, as plain text, and its tone: good, live, fair, bad or quiet."""
-    state = _LIVE if status.rung == _LIVE else status.channel_state
+    state = _LIVE if status.level == _LIVE else status.channel_state
     label = words.text(f"badge.{state}") if words.has(f"badge.{state}") else state.replace("_", " ")
     if status.channel_state in _PASSING_STATES:
         return label, "quiet"

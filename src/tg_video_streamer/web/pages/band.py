@@ -27,12 +27,12 @@ def band_tag(spans: Sequence[LevelSpan], words: Translator, *, now_wall: float) 
     shares = _shares(whole)
     told = ", ".join(f"{words(f'band.{kind}')} {_percent(share, words)}" for kind, share in shares.items())
     rectangles = "".join(
-        f'<rect class="rung-{kind}" x="{first}" width="{count}" height="1"/>'
+        f'<rect class="level-{kind}" x="{first}" width="{count}" height="1"/>'
         for kind, first, count in _runs(whole, now_wall)
     )
     hours = "".join(time_tag(now_wall - BAND_SECONDS * part / 4, shown="clock") for part in (4, 3, 2, 1))
     legend = "".join(
-        f'<li><span class="key rung-{kind}" aria-hidden="true"></span>{words(f"band.{kind}")} '
+        f'<li><span class="key level-{kind}" aria-hidden="true"></span>{words(f"band.{kind}")} '
         f'<span class="number">{_percent(share, words)}</span></li>'
         for kind, share in shares.items()
     )
@@ -49,22 +49,22 @@ def _without_holes(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[Leve
     at = now_wall - BAND_SECONDS
     for span in spans:
         if span.starts_wall - at > _SHORTEST_HOLE_SECONDS:
-            yield LevelSpan(starts_wall=at, ends_wall=span.starts_wall, rung="off")
+            yield LevelSpan(starts_wall=at, ends_wall=span.starts_wall, level="off")
         yield span
         at = max(at, span.ends_wall)
     if now_wall - at > _SHORTEST_HOLE_SECONDS:
-        yield LevelSpan(starts_wall=at, ends_wall=now_wall, rung="off")
+        yield LevelSpan(starts_wall=at, ends_wall=now_wall, level="off")
 
 
-def _kind(rung: str) -> str:
-    return _KIND_OF_RUNG.get(rung, "off")
+def _kind(level: str) -> str:
+    return _KIND_OF_RUNG.get(level, "off")
 
 
 def _shares(spans: Sequence[LevelSpan]) -> Mapping[str, float]:
     """The share of the day of each kind that was there, best first; on air always."""
     seconds = dict.fromkeys(_KINDS, 0.0)
     for span in spans:
-        seconds[_kind(span.rung)] += max(0.0, span.ends_wall - span.starts_wall)
+        seconds[_kind(span.level)] += max(0.0, span.ends_wall - span.starts_wall)
     total = sum(seconds.values()) or 1.0
     return {kind: part / total for kind, part in seconds.items() if part or kind == "item"}
 
@@ -86,7 +86,7 @@ def _runs(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[tuple[str, in
     for span in spans:
         first = int((span.starts_wall - begin) / _CELL_SECONDS)
         last = int((span.ends_wall - begin) / _CELL_SECONDS)
-        worst = _KINDS.index(_kind(span.rung))
+        worst = _KINDS.index(_kind(span.level))
         for cell in range(max(0, first), min(_CELLS, last + 1)):
             cells[cell] = max(cells[cell], worst)
     at = 0
@@ -97,12 +97,12 @@ def _runs(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[tuple[str, in
 
 
 def _troubles(spans: Sequence[LevelSpan], words: Translator) -> str:
-    """The newest stretches of anything but the programme, as a table."""
-    found = [span for span in reversed(spans) if _kind(span.rung) not in {"item", "live"}]
+    """The newest stretches of anything but the program, as a table."""
+    found = [span for span in reversed(spans) if _kind(span.level) not in {"item", "live"}]
     if not found:
         return ""
     rows = "".join(
-        f"<tr><td>{time_tag(span.starts_wall)}</td><td>{words(f'band.{_kind(span.rung)}')}</td>"
+        f"<tr><td>{time_tag(span.starts_wall)}</td><td>{words(f'band.{_kind(span.level)}')}</td>"
         f'<td class="number">{escape(span_text(span.ends_wall - span.starts_wall, words))}</td></tr>'
         for span in found[:_LISTED]
     )

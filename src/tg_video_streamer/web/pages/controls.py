@@ -34,7 +34,7 @@ def button(
     )
 
 
-def programme_controls(visit: Visit, *, back: str) -> str:
+def program_controls(visit: Visit, *, back: str) -> str:
     """Skip, pause or resume, slate on or off; nothing for who may only look. Which of a pair is shown, the body's `data-holds` says."""
     if not visit.may_change:
         return ""

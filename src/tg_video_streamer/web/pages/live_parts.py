@@ -13,7 +13,7 @@ _SALT = secrets.token_bytes(16)
 
 
 def part_versions(room: WebContext) -> Mapping[str, str]:
-    """What open pages compare with the version that they show, by the part's name with an @; and what holds the programme."""
+    """What open pages compare with the version that they show, by the part's name with an @; and what holds the program."""
     status = room.verbs.status()
     desk = room.desk.state if room.desk is not None else None
     return {

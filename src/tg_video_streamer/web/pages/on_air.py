@@ -16,7 +16,7 @@ from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.badge import badge_tag, why_tag
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.charts import charts_tag
-from tg_video_streamer.web.pages.controls import programme_controls
+from tg_video_streamer.web.pages.controls import program_controls
 from tg_video_streamer.web.pages.figures import clock_text, length_text, rate_text, span_text, title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
 
@@ -74,7 +74,7 @@ def _main(visiting: Visit, streams: Sequence[str]) -> str:
     words = visiting.words
     live = {**live_fragments(visiting.room, words), **drawn_fragments(visiting.room, words)}
     sources = "".join(_SOURCES[stream] for stream in streams)
-    controls = programme_controls(visiting, back="/")
+    controls = program_controls(visiting, back="/")
     return f"""<div id="live-notes" class="notes">{live["live-notes"]}</div>
 <div class="columns">
 <div class="column">

@@ -1,4 +1,4 @@
-"""The page of what comes next: search, put in, move, take out, and the controls of the programme."""
+"""The page of what comes next: search, put in, move, take out, and the controls of the program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from tg_video_streamer.control.status import ItemStatus
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.controls import button, programme_controls
+from tg_video_streamer.web.pages.controls import button, program_controls
 from tg_video_streamer.web.pages.figures import clock_text, length_text, title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
 from tg_video_streamer.web.pages.live_parts import part_versions
@@ -47,7 +47,7 @@ def _main(visiting: Visit) -> str:
 <section class="card" aria-labelledby="steer-heading" data-part="@queue" data-version="{version}" id="part-now">
 <h2 id="steer-heading">{words("now")}</h2>
 {_now(visiting)}
-{programme_controls(visiting, back=_BACK)}
+{program_controls(visiting, back=_BACK)}
 <h2>{words("heading.next")}</h2>
 {items_tag(visiting.room.verbs.status().next_items, words)}
 </section>

@@ -1,6 +1,6 @@
 """ISO base media boxes (ISO/IEC 14496-12) that carry house-format packets: the init segment, and one `moof` a fragment.
 
-The movie clock of the picture runs at 3000 Hz and that of the sound at 48000 Hz, so that both grids of the programme
+The movie clock of the picture runs at 3000 Hz and that of the sound at 48000 Hz, so that both grids of the program
 are whole numbers of it.
 """
 
@@ -113,7 +113,7 @@ def _track(track: int, handler: bytes, clock: int, media_header: bytes, entry: b
     media = box(
         b"mdia",
         full_box(b"mdhd", 0, 0, struct.pack(">4IHH", 0, 0, clock, 0, _UNDETERMINED_LANGUAGE, 0)),
-        full_box(b"hdlr", 0, 0, struct.pack(">I4s12x", 0, handler), b"programme\0"),
+        full_box(b"hdlr", 0, 0, struct.pack(">I4s12x", 0, handler), b"program\0"),
         box(b"minf", media_header, here, table),
     )
     return box(b"trak", header, media)

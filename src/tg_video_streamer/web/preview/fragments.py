@@ -1,4 +1,4 @@
-"""Cuts the programme's packets into media fragments of half a second, and fragments into HLS segments."""
+"""Cuts the program's packets into media fragments of half a second, and fragments into HLS segments."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ class Fragment:
 
     @property
     def ticks(self) -> int:
-        """Programme time of the first picture."""
+        """Program time of the first picture."""
         return self.video_slot * FRAME_TICKS
 
     @property
     def first_ticks(self) -> int:
-        """Programme time of whatever comes first in it: sound may be a little ahead of the first picture."""
+        """Program time of whatever comes first in it: sound may be a little ahead of the first picture."""
         return min(self.ticks, self.audio_slot * PACKET_TICKS) if self.audio_sizes else self.ticks
 
     @property
     def end_ticks(self) -> int:
-        """Programme time of the end of the last picture."""
+        """Program time of the end of the last picture."""
         return self.ticks + len(self.video_sizes) * FRAME_TICKS
 
     def header(self, base_ticks: int) -> bytes:
-        """The boxes in front of `content`, for a player whose zero is programme time `base_ticks`."""
+        """The boxes in front of `content`, for a player whose zero is program time `base_ticks`."""
         runs = [
             TrackRun(track=VIDEO_TRACK, time=self.ticks - base_ticks, sizes=self.video_sizes, keyframe=self.keyframe)
         ]
@@ -87,7 +87,7 @@ class Segment:
 
 
 class Cutter:
-    """Collects packets until a fragment is full; a keyframe or a hole in the programme always begins a new one."""
+    """Collects packets until a fragment is full; a keyframe or a hole in the program always begins a new one."""
 
     def __init__(self, first_number: int = 0) -> None:
         """The first fragment is `first_number`."""

@@ -1,4 +1,4 @@
-"""The live picture for the page: subscribes to the programme while somebody watches, and costs nothing otherwise."""
+"""The live picture for the page: subscribes to the program while somebody watches, and costs nothing otherwise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tg_video_streamer.web.preview.fragments import FEWEST_LISTED_SEGMENTS, Cutt
 _log = structlog.get_logger(__name__)
 
 _TAKE_SECONDS = 0.25
-"""How often the thread asks whether anybody still watches when the programme gives nothing."""
+"""How often the thread asks whether anybody still watches when the program gives nothing."""
 _FIRST_PLAYLIST_SECONDS = 10.0
 """How long a player waits for its first playlist: that takes three whole segments, and the wait for a keyframe."""
 MOST_STREAMS = 32
@@ -36,7 +36,7 @@ class Preview:
     def __init__(
         self, fanout: Fanout, *, width: int, height: int, grace_seconds: float = 10.0, clock: Clock | None = None
     ) -> None:
-        """`width` and `height`: the programme's picture in pixels."""
+        """`width` and `height`: the program's picture in pixels."""
         self.init_segment = init_segment(fanout.headers, width=width, height=height)
         self._fanout = fanout
         self._grace_seconds = grace_seconds
@@ -54,7 +54,7 @@ class Preview:
 
     @property
     def running(self) -> bool:
-        """Whether it is subscribed to the programme now."""
+        """Whether it is subscribed to the program now."""
         with self._lock:
             return self._subscription is not None
 
@@ -80,7 +80,7 @@ class Preview:
             self._thread.start()
 
     async def playlist(self) -> str | None:
-        """The HLS playlist, as soon as it has segments enough; None where the programme gives none."""
+        """The HLS playlist, as soon as it has segments enough; None where the program gives none."""
         deadline = self._clock.monotonic() + _FIRST_PLAYLIST_SECONDS
         while not self._closed and self._clock.monotonic() < deadline:
             self.touch()
@@ -136,13 +136,13 @@ class Preview:
 
     async def _wait(self, arrived: asyncio.Event) -> None:
         """Until the next fragment, but not longer than the preview goes on without a sign of this viewer."""
-        # Whoever waits for a silent programme is still there: the caller says so again.
+        # Whoever waits for a silent program is still there: the caller says so again.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(1.0, self._grace_seconds / 2)):
                 await arrived.wait()
 
     def _cut(self, subscription: Subscription) -> None:
-        """The thread: packets into fragments until nobody watches or the programme ends."""
+        """The thread: packets into fragments until nobody watches or the program ends."""
         _log.debug("preview starts")
         cutter = Cutter(self._window.next_fragment)
         try:
@@ -151,7 +151,7 @@ class Preview:
                     if (fragment := cutter.push(packet)) is not None:
                         self._publish(fragment)
         except SubscriptionClosed:
-            pass  # the programme has ended, or `close` was called: both mean to stop
+            pass  # the program has ended, or `close` was called: both mean to stop
         finally:
             with self._lock:
                 subscription.close()

@@ -1,4 +1,4 @@
-"""A real slate for the scheduled programme."""
+"""A real slate for the scheduled program."""
 
 from __future__ import annotations
 

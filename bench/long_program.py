@@ -26,7 +26,7 @@ def measure(folder: Path, *, quick: bool) -> Table:
     late, holes = _concat(folder, clip, items)
     return Table(
         question=f"{items:,} items of {frames / 25:g} s one after the other",
-        columns=("program", "worst lip sync by splicing", "programme longer than its pictures", "grid faults of sound"),
+        columns=("program", "worst lip sync by splicing", "program longer than its pictures", "grid faults of sound"),
         rows=(
             ("ours", f"{worst * 1000:.1f} ms", f"{length - items * frames / 25:.3f} s", str(packets)),
             ("ffmpeg concat, `-c copy`", "not measured", f"{late:.3f} s", str(holes)),
@@ -42,7 +42,7 @@ def measure(folder: Path, *, quick: bool) -> Table:
 
 
 def _ours(items: int, frames: int) -> tuple[float, float, int]:
-    """Worst skew, length of the programme in seconds, and sound slots that were given twice or never."""
+    """Worst skew, length of the program in seconds, and sound slots that were given twice or never."""
     position = GridPosition()
     worst = 0
     given: list[int] = []

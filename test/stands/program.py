@@ -1,4 +1,4 @@
-"""A programme to feed outputs from: real house-format packets, looped onto the slots and published in slices from a thread."""
+"""A program to feed outputs from: real house-format packets, looped onto the slots and published in slices from a thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Clip:
     audio: tuple[bytes, ...]
 
     def stamped(self, first_frame: int = 0) -> Iterator[Stamped]:
-        """All packets of an endless repetition in programme order, from picture slot `first_frame` on."""
+        """All packets of an endless repetition in program order, from picture slot `first_frame` on."""
         sound = first_frame * FRAME_TICKS // PACKET_TICKS
         frame = first_frame
         while True:
@@ -73,7 +73,7 @@ def read_clip(path: Path, house: HouseFormat) -> Clip:
         )
 
 
-class Programme:
+class Program:
     """A context in which the clip is published to `fanout` by a thread, paced in real time (times `speed`)."""
 
     def __init__(self, clip: Clip, *, speed: float = 1.0, first_frame: int = 0) -> None:
@@ -84,7 +84,7 @@ class Programme:
         self._packets = clip.stamped(first_frame)
         self._speed = speed
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="programme")
+        self._thread = threading.Thread(target=self._run, name="program")
 
     def __enter__(self) -> Self:
         self._thread.start()

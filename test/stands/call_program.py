@@ -1,11 +1,11 @@
-"""A small numbered programme for video chats: two items on one timeline, with flashes and beeps, in the house's grids."""
+"""A small numbered program for video chats: two items on one timeline, with flashes and beeps, in the house's grids."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from stands.numbered import Plan, make_clip
-from stands.programme import Clip, read_clip
+from stands.program import Clip, read_clip
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality
 
 ITEM_FRAMES = 96
@@ -16,7 +16,7 @@ FLASHES = (20, 60)
 
 
 def call_clip(folder: Path, *, width: int, height: int) -> Clip:
-    """Both items one after the other, as the programme splices them."""
+    """Both items one after the other, as the program splices them."""
     house = HouseFormat(quality=Quality.P480, width=width, height=height, video_kilobits=400)
     clips = []
     for item_id in ITEMS:

@@ -1,7 +1,7 @@
-"""Which rung viewers are on: always the highest that works, down in the very frame where one fails, and up by itself.
+"""Which level viewers are on: always the highest that works, down in the very frame where one fails, and up by itself.
 
 live → item → next item → filler → slate. The slate lies in memory, so a frame is always found. A next item may have an
-appointment: it is no rung before its frame, and may cut what is on there, unless that is live.
+appointment: it is no level before its frame, and may cut what is on there, unless that is live.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Aside:
     """It was set aside by a wish, not because it ran dry."""
 
 
-class Ladder:
+class FallbackChain:
     """The policy; knows no thread and no clock but the `now` (monotonic seconds) that it is given."""
 
     def __init__(
@@ -100,8 +100,8 @@ class Ladder:
         return self.stretch.own_ticks if self.stretch is not None and self._on_item() else 0
 
     def offer(self, showing: AirSource) -> None:
-        """`showing` becomes `live` or `next`, by its rung."""
-        if showing.rung is SourceLevel.LIVE:
+        """`showing` becomes `live` or `next`, by its level."""
+        if showing.level is SourceLevel.LIVE:
             self.live = showing
         else:
             self.next = showing
@@ -187,7 +187,7 @@ class Ladder:
             self._to_slate(self._why_slate, str(self._why_slate), out)
 
     def _descend(self, reason: str, out: list[Stamped]) -> Segment:
-        """Cut to the highest rung that is ready."""
+        """Cut to the highest level that is ready."""
         if self.held is not None:
             return self._to_slate(self.held, reason, out)
         if self.live is not None:
@@ -240,7 +240,7 @@ class Ladder:
 
     def _to_slate(self, text: SlateReason, reason: str, out: list[Stamped]) -> Segment:
         source = SlateSource(self._slate.gop(text), self._slate.silence)
-        stretch = self._cut(AirSource(source=source, rung=SourceLevel.SLATE, title=str(text)), reason, out)
+        stretch = self._cut(AirSource(source=source, level=SourceLevel.SLATE, title=str(text)), reason, out)
         self._slate_shown = text
         return stretch
 
@@ -272,10 +272,10 @@ class Ladder:
             self._gone_heard(showing, reason)
 
     def _on_live(self) -> bool:
-        return self.stretch is not None and self.stretch.showing.rung is SourceLevel.LIVE
+        return self.stretch is not None and self.stretch.showing.level is SourceLevel.LIVE
 
     def _on_item(self) -> bool:
-        return self.stretch is not None and self.stretch.showing.rung in {SourceLevel.ITEM, SourceLevel.KEPT}
+        return self.stretch is not None and self.stretch.showing.level in {SourceLevel.ITEM, SourceLevel.KEPT}
 
 
 def _ready(aside: _Aside) -> bool:
