@@ -218,7 +218,7 @@ async def test_a_copy_is_of_one_logo(
         overlay = Branding(OverlaySettings(logo=path), house=SMALL, ffmpeg=ffmpeg).chosen
         feed = feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, overlay=overlay)
         await play(feed)
-        copies.append(feed.copy is not None)
+        copies.append(feed.plays_cached)
     assert copies == [False, False, True]
     assert library.items == 2
     library.close()

@@ -74,8 +74,8 @@ class Feed:
         self.expansion: Expansion | None = None
         """Set where the item turned out to be a list; `run` has ended then."""
         self.media: Media | None = None
-        self.copy: CachedEncode | None = None
-        """What is played in place of the source; None where it is the source."""
+        self.cached: CachedEncode | None = None
+        """The cached encode that plays in place of the source; None while the source plays."""
         self.last_error: StreamerError | None = None
         self.retry_pauses = RETRY_PAUSES
         self._renewal = UrlRefresh(item, resolve=resolve, clock=clock, failed=self._failed)
@@ -113,7 +113,7 @@ class Feed:
     @property
     def title(self) -> str:
         """The operator's, else the source's own."""
-        found = self.copy or self.media
+        found = self.cached or self.media
         return self.item.title or (found.title if found is not None else "")
 
     @property
@@ -124,18 +124,23 @@ class Feed:
     @property
     def duration_seconds(self) -> float | None:
         """From the item's own beginning to its end; None where nobody knows."""
-        if self.copy is not None:
-            return self.copy.seconds
+        if self.cached is not None:
+            return self.cached.seconds
         return None if self.is_live else item_duration(self.item, self._encoding.source, self.media)
 
     @property
     def expires_wall(self) -> float | None:
         """When the URLs that are in use stop working; None where they do not, or none are in use."""
-        return self.media.expires_wall if self.media and not self.copy else None
+        return self.media.expires_wall if self.media and not self.cached else None
 
     @property
-    def kept(self) -> bool:
-        """It was encoded to its end, and the library has it now."""
+    def plays_cached(self) -> bool:
+        """Whether its packets come from a cached encode, not from its source."""
+        return self.cached is not None
+
+    @property
+    def cache_complete(self) -> bool:
+        """Whether this feed encoded the item to its end into the library."""
         return self._keeping.made
 
     @property
@@ -162,10 +167,10 @@ class Feed:
         finally:
             self._keeping.forget()
             self.buffer.finish()
-        if self.copy is not None:
+        if self.cached is not None:
             await self._keeping.check()
         # The detectors run ahead of the viewer: what they saw at the end is told when it is played.
-        while (self.copy is None or self._encoding.watch.pending) and not (self.buffer.drained or self.buffer.closed):
+        while (self.cached is None or self._encoding.watch.pending) and not (self.buffer.drained or self.buffer.closed):
             await asyncio.sleep(_LOOK_SECONDS)
             self._tell_faults()
         self._tell_faults()
@@ -190,7 +195,7 @@ class Feed:
         return await self._after_outcome(outcome)
 
     async def _play_copy(self, copy: CachedEncode) -> float | None:
-        self.copy = copy
+        self.cached = copy
         self._move(FeedState.PRIMING)
         await self._keeping.played(copy)
         began, outcome = await replay(
@@ -201,7 +206,7 @@ class Feed:
         if outcome.error is None:
             return self._after(Step.END)
         # Its source takes over at the very frame at which the copy is damaged.
-        self.copy = None
+        self.cached = None
         self._failed("feed", outcome.error)
         await self._keeping.useless(copy, str(outcome.error))
         return 0.0

@@ -67,7 +67,7 @@ async def prepare(
     async with asyncio.TaskGroup() as group:
         run = group.create_task(feed.run())
         try:
-            while not run.done() and feed.copy is None and not feed.is_live:
+            while not run.done() and not feed.plays_cached and not feed.is_live:
                 await asyncio.wait((run,), timeout=_LOOK_SECONDS)
                 feed.buffer.drop_all()
                 progressed(seconds(feed.buffer.taken_ticks), feed.duration_seconds)
@@ -79,12 +79,12 @@ async def prepare(
 
 
 def _made(feed: Feed) -> Made:
-    if feed.copy is not None:
+    if feed.plays_cached:
         return Made.THERE
     if feed.is_live:
         return Made.ENDLESS
     if feed.expansion is not None:
         return Made.LIST
-    if feed.kept:
+    if feed.cache_complete:
         return Made.KEPT
     return Made.ELSEWHERE if isinstance(feed.last_error, AlreadyCaching) else Made.FAILED
