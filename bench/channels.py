@@ -135,7 +135,7 @@ def _window(server: NginxRtmp, services: list[Service], seconds: float) -> Load:
     idle = psutil.cpu_times().idle - marks.idle
     memory = sum(map(memory_bytes, pids))
     on_slate = sum(_slate_seconds(service) > before for service, before in zip(services, slates, strict=True))
-    dropped = sum(_counted(service, "output_dropped_packets_total") for service in services)
+    dropped = sum(_counted(service, "tg_video_streamer_output_dropped_packets_total") for service in services)
     late = [
         float(found) for service, at in zip(services, logs, strict=True) for found in _LATE.findall(service.log[at:])
     ]
@@ -158,7 +158,7 @@ def _window(server: NginxRtmp, services: list[Service], seconds: float) -> Load:
 
 
 def _slate_seconds(service: Service) -> float:
-    return _counted(service, 'program_seconds_total{level="slate"}')
+    return _counted(service, 'tg_video_streamer_program_seconds_total{level="slate"}')
 
 
 def _counted(service: Service, name: str) -> float:

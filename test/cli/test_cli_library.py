@@ -384,5 +384,7 @@ def test_beside_a_running_service(operator: Operator, media: Path) -> None:
         service.command("skip")
         service.wait_for(lambda status: (status["now"] or {}).get("title") == "two", what="the prepared one on air")
         assert service.status()["gap_seconds"] == 0
-        (hits,) = [line for line in service.metrics().splitlines() if line.startswith("library_hits_total ")]
+        (hits,) = [
+            line for line in service.metrics().splitlines() if line.startswith("tg_video_streamer_library_hits_total ")
+        ]
         assert float(hits.split()[1]) >= 1

@@ -131,7 +131,7 @@ def test_prometheus_takes_the_rules_as_it_says(on_air: tuple[Walk, str]) -> None
     said = walk.on_host(block("Monitoring"))
     assert "SUCCESS: 1 rule files found" in said
     assert walk.host.fetch("http://127.0.0.1:8080/healthz")[0] == 200
-    assert b"on_air 1.0" in walk.host.fetch("http://127.0.0.1:9090/metrics")[1]
+    assert b"tg_video_streamer_on_air 1.0" in walk.host.fetch("http://127.0.0.1:9090/metrics")[1]
 
 
 def _step(beginning: str) -> str:

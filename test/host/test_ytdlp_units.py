@@ -129,10 +129,12 @@ def test_a_channel_on_air_uses_the_newer_version_from_its_next_item_on(web: Web)
 
     wait_until(lambda: agent(newer) in web.agents("/watch-1"), timeout=90, what="the next item but one is looked up")
     wait_until(
-        lambda: f'ytdlp_version_info{{version="{newer}"}} 1.0' in _metrics(host), timeout=30, what="its version is told"
+        lambda: f'tg_video_streamer_ytdlp_version_info{{version="{newer}"}} 1.0' in _metrics(host),
+        timeout=30,
+        what="its version is told",
     )
-    assert 'ytdlp_update_total{result="updated"} 1.0' in _metrics(host)
-    assert "program_gap_seconds_total 0.0" in _metrics(host)
+    assert 'tg_video_streamer_ytdlp_update_total{result="updated"} 1.0' in _metrics(host)
+    assert "tg_video_streamer_program_gap_seconds_total 0.0" in _metrics(host)
     assert _untouched(host, UNIT, pid)
     host.run("systemctl", "stop", UNIT)
 

@@ -124,21 +124,21 @@ def test_the_names_of_the_contract_are_there_from_the_start(service: _Service) -
     text = service.metrics.text().decode()
     for name, kind in {
         "streams_played_total": "counter",
-        "on_air": "gauge",
-        "channel_state": "gauge",
-        "program_seconds_total": "counter",
-        "program_gap_seconds_total": "counter",
-        "program_av_skew_seconds": "gauge",
-        "buffer_seconds": "gauge",
-        "splices_total": "counter",
-        "source_failures_total": "counter",
-        "output_state": "gauge",
-        "output_bytes_total": "counter",
-        "output_reconnects_total": "counter",
-        "output_dropped_packets_total": "counter",
-        "last_error_timestamp_seconds": "gauge",
-        "picture_fault": "gauge",
-        "picture_faults_total": "counter",
+        "tg_video_streamer_on_air": "gauge",
+        "tg_video_streamer_channel_state": "gauge",
+        "tg_video_streamer_program_seconds_total": "counter",
+        "tg_video_streamer_program_gap_seconds_total": "counter",
+        "tg_video_streamer_program_av_skew_seconds": "gauge",
+        "tg_video_streamer_buffer_seconds": "gauge",
+        "tg_video_streamer_splices_total": "counter",
+        "tg_video_streamer_source_failures_total": "counter",
+        "tg_video_streamer_output_state": "gauge",
+        "tg_video_streamer_output_bytes_total": "counter",
+        "tg_video_streamer_output_reconnects_total": "counter",
+        "tg_video_streamer_output_dropped_packets_total": "counter",
+        "tg_video_streamer_last_error_timestamp_seconds": "gauge",
+        "tg_video_streamer_picture_fault": "gauge",
+        "tg_video_streamer_picture_faults_total": "counter",
         "process_cpu_seconds_total": "counter",
     }.items():
         assert f"# TYPE {name} {kind}\n" in text, name
@@ -147,9 +147,9 @@ def test_the_names_of_the_contract_are_there_from_the_start(service: _Service) -
 def test_what_nothing_sets_is_not_exported(service: _Service) -> None:
     """A metric that is always 0 would look like good news."""
     text = service.metrics.text().decode()
-    assert not re.search(r"(?m)^(session|degraded|viewers|ytdlp)", text)
+    assert not re.search(r"(?m)^tg_video_streamer_(session|degraded|viewers|ytdlp)", text)
     service.metrics.ytdlp(version="2026.01.31", counts={"updated": 3}, last_success=7.0)
-    assert _value(service.samples(), "ytdlp_version_info", version="2026.01.31") == 1
+    assert _value(service.samples(), "tg_video_streamer_ytdlp_version_info", version="2026.01.31") == 1
 
 
 def test_plays_are_counted_and_not_resumes_filler_or_slate(service: _Service) -> None:
@@ -164,8 +164,8 @@ def test_plays_are_counted_and_not_resumes_filler_or_slate(service: _Service) ->
         service.metrics.on_event(event)
     samples = service.samples()
     assert _value(samples, "streams_played_total") == 2
-    assert _value(samples, "splices_total", reason="ended") == 2
-    assert _value(samples, "splices_total", reason="input_stalled") == 1
+    assert _value(samples, "tg_video_streamer_splices_total", reason="ended") == 2
+    assert _value(samples, "tg_video_streamer_splices_total", reason="input_stalled") == 1
 
 
 def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _Service) -> None:
@@ -175,7 +175,9 @@ def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _
     def scrape(program_seconds: float) -> dict[str, float]:
         service.status = replace(service.status, program_seconds=program_seconds)
         samples = service.samples()
-        seen.append({level: _value(samples, "program_seconds_total", level=level) for level in SourceLevel})
+        seen.append(
+            {level: _value(samples, "tg_video_streamer_program_seconds_total", level=level) for level in SourceLevel}
+        )
         return {level: seconds for level, seconds in seen[-1].items() if seconds}
 
     service.metrics.on_event(_went_on())
@@ -193,18 +195,20 @@ def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _
 def test_gauges_are_read_from_the_status_at_the_scrape(service: _Service) -> None:
     """What a scrape finds is what is true then: one state is 1, and `on_air` is the health."""
     samples = service.samples()
-    assert _value(samples, "on_air") == 1
-    assert _value(samples, "buffer_seconds") == 14.96
-    assert _value(samples, "program_gap_seconds_total") == 1.5
-    assert _value(samples, "output_bytes_total", output="rtmp-1") == 12345
-    assert _value(samples, "output_reconnects_total", output="rtmp-1") == 2
-    assert _value(samples, "output_dropped_packets_total", output="rtmp-1") == 7
+    assert _value(samples, "tg_video_streamer_on_air") == 1
+    assert _value(samples, "tg_video_streamer_buffer_seconds") == 14.96
+    assert _value(samples, "tg_video_streamer_program_gap_seconds_total") == 1.5
+    assert _value(samples, "tg_video_streamer_output_bytes_total", output="rtmp-1") == 12345
+    assert _value(samples, "tg_video_streamer_output_reconnects_total", output="rtmp-1") == 2
+    assert _value(samples, "tg_video_streamer_output_dropped_packets_total", output="rtmp-1") == 7
     service.status = replace(
         STATUS, healthy=False, channel_state="on_slate", outputs=(replace(OUTPUT, state="retrying"),)
     )
     samples = service.samples()
-    assert _value(samples, "on_air") == 0
-    states = {labels: value for (name, labels), value in samples.items() if name in {"channel_state", "output_state"}}
+    assert _value(samples, "tg_video_streamer_on_air") == 0
+    states = {
+        labels: value for (name, labels), value in samples.items() if name.endswith(("_channel_state", "_output_state"))
+    }
     assert [dict(labels)["state"] for labels, value in states.items() if value] == ["on_slate", "retrying"]
 
 
@@ -216,14 +220,14 @@ def test_failures_and_picture_faults_are_counted(service: _Service) -> None:
     for active in (True, True):
         service.metrics.on_event(PictureFault(wall=0.0, fault="black", active=active, key="k"))
     samples = service.samples()
-    assert _value(samples, "source_failures_total", stage="resolve", reason="source_gone") == 1
-    assert _value(samples, "last_error_timestamp_seconds") == 2000
+    assert _value(samples, "tg_video_streamer_source_failures_total", stage="resolve", reason="source_gone") == 1
+    assert _value(samples, "tg_video_streamer_last_error_timestamp_seconds") == 2000
     assert (
-        _value(samples, "picture_faults_total", fault="black"),
-        _value(samples, "picture_fault", fault="black"),
+        _value(samples, "tg_video_streamer_picture_faults_total", fault="black"),
+        _value(samples, "tg_video_streamer_picture_fault", fault="black"),
     ) == (1, 1)
     service.metrics.on_event(PictureFault(wall=0.0, fault="black", active=False, key="k"))
-    assert _value(service.samples(), "picture_fault", fault="black") == 0
+    assert _value(service.samples(), "tg_video_streamer_picture_fault", fault="black") == 0
 
 
 def test_no_title_url_or_key_is_ever_in_a_label(service: _Service) -> None:
@@ -238,15 +242,15 @@ def test_no_title_url_or_key_is_ever_in_a_label(service: _Service) -> None:
     assert "CANARY" not in text
     assert "://" not in re.sub(r"# HELP .*", "", text)
     samples = service.samples()
-    assert _value(samples, "splices_total", reason="other") == 1
-    assert _value(samples, "output_bytes_total", output="output-1") == 12345
+    assert _value(samples, "tg_video_streamer_splices_total", reason="other") == 1
+    assert _value(samples, "tg_video_streamer_output_bytes_total", output="output-1") == 12345
 
 
 def test_labels_do_not_grow_without_end(service: _Service) -> None:
     """A thousand different words are no reasons: memory and dashboards are spared."""
     for number in range(1000):
         service.metrics.on_event(_went_on(reason=f"word_{number}"))
-    assert service.metrics.text().count(b"splices_total{") <= 65
+    assert service.metrics.text().count(b"tg_video_streamer_splices_total{") <= 65
 
 
 # Where they are read
@@ -383,6 +387,8 @@ def test_the_room_on_the_disks_is_told(tmp_path: Path) -> None:
     metrics = Metrics(lambda: STATUS, {"state": tmp_path, "library": tmp_path / "made/later"})
     samples = _samples(metrics.text())
     for folder in ("state", "library"):
-        size, free = (_value(samples, f"disk_{what}_bytes", folder=folder) for what in ("size", "free"))
+        size, free = (
+            _value(samples, f"tg_video_streamer_disk_{what}_bytes", folder=folder) for what in ("size", "free")
+        )
         assert size == shutil.disk_usage(tmp_path).total
         assert 0 < free <= size

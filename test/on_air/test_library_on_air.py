@@ -48,7 +48,12 @@ def counted(channel: Channel, name: str) -> float:
 
 def wait_kept(channel: Channel, copies: int) -> None:
     """Until so many copies are kept."""
-    wait_until(lambda: counted(channel, "library_items") == copies, timeout=60, what=f"{copies} kept copies", every=0.1)
+    wait_until(
+        lambda: counted(channel, "tg_video_streamer_library_items") == copies,
+        timeout=60,
+        what=f"{copies} kept copies",
+        every=0.1,
+    )
 
 
 def wait_plays(channel: Channel, plays: int) -> None:
@@ -83,16 +88,20 @@ def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
         # What is primed by now is the last that may have been encoded.
         wait_plays(channel, 4)
         wait_until(lambda: channel.service.children() == [], what="no child any more")
-        misses = counted(channel, "library_misses_total")
+        misses = counted(channel, "tg_video_streamer_library_misses_total")
         for damage in (Path.unlink, lambda path: path.write_bytes(b"no database" * 100)):
             for file in tmp_path.glob("library/index.sqlite*"):
                 damage(file)
             wait_plays(channel, 2)
         assert channel.service.children() == []
-        assert counted(channel, "library_misses_total") == misses
+        assert counted(channel, "tg_video_streamer_library_misses_total") == misses
         damaged = copies(channel)[0]
         damaged.write_bytes(b"\0" * damaged.stat().st_size)
-        wait_until(lambda: counted(channel, "library_misses_total") > misses, timeout=60, what="encoded again")
+        wait_until(
+            lambda: counted(channel, "tg_video_streamer_library_misses_total") > misses,
+            timeout=60,
+            what="encoded again",
+        )
         wait_kept(channel, 3)
         wait_plays(channel, 3)
         channel.wait_recorded(channel.mark() + 2)
@@ -114,7 +123,11 @@ def test_a_copy_that_is_damaged_on_air_costs_no_frame(clips: Path, tmp_path: Pat
     """Where a copy goes bad while it is on air, its source goes on at that frame, and the copy is made again."""
     with keeping(tmp_path, clips, [clips / "medium.mp4", clips / "one.mp4"]) as channel:
         wait_kept(channel, 2)
-        wait_until(lambda: counted(channel, "library_hits_total") >= 2, timeout=60, what="both from their copies")
+        wait_until(
+            lambda: counted(channel, "tg_video_streamer_library_hits_total") >= 2,
+            timeout=60,
+            what="both from their copies",
+        )
         channel.wait_now("one")
         mark = channel.mark()
         channel.wait_now("medium")
@@ -146,7 +159,7 @@ def test_what_one_channel_kept_another_plays_also_while_the_site_is_down(clips: 
             mark = first.mark()
             with keeping(tmp_path / "second", clips, lines, library=shared) as second:
                 wait_plays(second, 4)
-                assert counted(second, "library_misses_total") == 0
+                assert counted(second, "tg_video_streamer_library_misses_total") == 0
                 records = [second.aired(), first.aired(mark)]
     assert [record.faults for record in records] == [[], []]
     assert {one for record in records for one in record.items[1:]} == {1, 2}
@@ -168,7 +181,7 @@ def test_a_list_whose_page_is_down_at_the_start_plays_what_it_last_held(clips: P
             channel.service.start()
             channel.service.wait_on_air(timeout=60)
             wait_plays(channel, 3)
-            assert counted(channel, "library_misses_total") == 0
+            assert counted(channel, "tg_video_streamer_library_misses_total") == 0
             assert channel.service.log.count("a list does not answer: what it last held plays") == 1
             record = channel.aired()
     assert record.faults == []
@@ -267,7 +280,7 @@ def test_kept_live_and_encoding_items_follow_each_other_in_any_order(
                 channel.wait_recorded(channel.mark() + 4)
                 live.end()
             channel.wait_state("on_slate", timeout=60)
-            hits = counted(channel, "library_hits_total")
+            hits = counted(channel, "tg_video_streamer_library_hits_total")
             assert channel.service.status()["gap_seconds"] == 0
             record = channel.aired()
     assert slot_faults(record.recording) == []

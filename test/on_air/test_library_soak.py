@@ -50,7 +50,10 @@ def test_half_an_hour_of_kept_items_leaves_no_trace(tmp_path: Path) -> None:
     assert last_seconds(record) > SECONDS
     assert missing(record) == (0, 0)
     assert (status["gap_seconds"], status["channel_state"]) == (0, "on_air")
-    assert "output_reconnects_total{" not in metrics or " 0.0" in metrics.partition("output_reconnects_total{")[2]
+    assert (
+        "tg_video_streamer_output_reconnects_total{" not in metrics
+        or " 0.0" in metrics.partition("tg_video_streamer_output_reconnects_total{")[2]
+    )
     assert {one.children for one in samples} == {0}
     # A look at the copy on disk, or a question to the page, is open for a moment.
     assert max(one.descriptors for one in samples) - min(one.descriptors for one in samples) <= 4

@@ -65,8 +65,12 @@ def test_a_killed_and_a_frozen_encoder_cost_no_frame(media: Path, tmp_path: Path
     assert stretch.numbers == list(range(stretch.numbers[0], stretch.numbers[0] + stretch.frames))
     assert status["gap_seconds"] == 0
     assert status["streams_played"] == 1
-    assert re.search(r'source_failures_total\{reason="encoder_failed",stage="feed"\} 1', metrics), metrics
-    assert re.search(r'source_failures_total\{reason="input_stalled",stage="feed"\} 1', metrics), metrics
+    assert re.search(r'tg_video_streamer_source_failures_total\{reason="encoder_failed",stage="feed"\} 1', metrics), (
+        metrics
+    )
+    assert re.search(r'tg_video_streamer_source_failures_total\{reason="input_stalled",stage="feed"\} 1', metrics), (
+        metrics
+    )
     assert [line["title"] for line in channel.as_run() if line["level"] == "item"] == ["long"]
 
 
@@ -176,7 +180,9 @@ def test_an_item_that_dies_for_good_gives_way_and_is_told(evening: Evening) -> N
     assert aired.numbers == list(range(len(aired.numbers)))
     assert 25 <= len(aired.numbers) < 200
     assert evening.reasons["dies"] in {"source_stalled", "source_failed"}
-    assert re.search(r'source_failures_total\{reason="resolve_error",stage="resolve"\} [1-9]', evening.metrics)
+    assert re.search(
+        r'tg_video_streamer_source_failures_total\{reason="resolve_error",stage="resolve"\} [1-9]', evening.metrics
+    )
     assert re.search("rests for .*: (source_stalled|source_failed)", evening.warnings), evening.warnings
 
 

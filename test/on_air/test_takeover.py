@@ -105,9 +105,9 @@ def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip
     assert (status["live"]["place"], status["live"]["width"], status["live"]["height"]) == ("this host", 426, 240)
     assert (back["reason"], back["gap_seconds"]) == ("the live stream has ended", 0)
     assert back["streams_played"] == 1
-    assert re.search(r'program_seconds_total\{level="live"\} [1-9]', metrics), metrics
-    assert 'live_ingest_state{state="waiting"} 1' in metrics
-    assert re.search(r"takeovers_total [1-9]", metrics), metrics
+    assert re.search(r'tg_video_streamer_program_seconds_total\{level="live"\} [1-9]', metrics), metrics
+    assert 'tg_video_streamer_live_ingest_state{state="waiting"} 1' in metrics
+    assert re.search(r"tg_video_streamer_takeovers_total [1-9]", metrics), metrics
     assert "live input: nobody publishes" in said
     assert "Live takeover" in [line["title"] for line in channel.as_run() if line["level"] == "live"]
 

@@ -457,8 +457,8 @@ def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
             service.wait_for(
                 lambda status: {one["name"]: one["state"] for one in status["outputs"]} == states, what="suspended"
             )
-            assert re.search(r"(?m)^degraded 1\.0$", service.metrics())
-            assert re.search(r"(?m)^session_valid 0\.0$", service.metrics())
+            assert re.search(r"(?m)^tg_video_streamer_degraded 1\.0$", service.metrics())
+            assert re.search(r"(?m)^tg_video_streamer_session_valid 0\.0$", service.metrics())
             assert WARNING in service.log
             assert "SessionExpired" in service.log
             wait_until(lambda: any("--write-env" in text for text in people.texts), timeout=90, what="people are told")
@@ -470,8 +470,10 @@ def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
                 lambda status: {one["name"]: one["state"] for one in status["outputs"]} == states, what="both on air"
             )
             assert not service.status()["degraded"]
-            assert re.search(r"(?m)^session_valid 1\.0$", service.metrics())
-            assert re.search(r'(?m)^session_renewals_total\{result="session"\} 1\.0$', service.metrics())
+            assert re.search(r"(?m)^tg_video_streamer_session_valid 1\.0$", service.metrics())
+            assert re.search(
+                r'(?m)^tg_video_streamer_session_renewals_total\{result="session"\} 1\.0$', service.metrics()
+            )
             assert service.stop() == 0
             assert not [word for word in (old, new, "telegram-key", "plain-key", API_HASH) if word in service.log]
         (plain,) = [path for path in nginx.records() if path.name.startswith("plain-key")]
@@ -499,7 +501,9 @@ def test_service_tells_of_a_spare_that_took_over(tmp_path: Path, item: Path) -> 
             stand.do(lambda: setattr(key, "revoked", (401, "SESSION_EXPIRED")))
             stand.drop()
             service.wait_for(lambda status: status["session_renewals"] == {"spare": 1}, what="the spare")
-            assert re.search(r'(?m)^session_renewals_total\{result="spare"\} 1\.0$', service.metrics())
+            assert re.search(
+                r'(?m)^tg_video_streamer_session_renewals_total\{result="spare"\} 1\.0$', service.metrics()
+            )
             assert "the spare session was promoted" in service.log
             assert "degraded mode is over" in service.log
             wait_until(lambda: any("spare took its place" in text for text in people.texts), timeout=30, what="told")

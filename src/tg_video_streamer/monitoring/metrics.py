@@ -1,7 +1,7 @@
-"""What is measured: counts events as they happen, and reads the rest from the service's status when it is asked.
+"""Prometheus metrics: counts events as they happen and reads the rest from the status at each scrape.
 
-The names are a contract with dashboards and alerts. A label is a word out of a small set (a level, a state, a reason) or
-an output's short name; never a title, URL or key, which both cost memory for ever and tell secrets.
+The names are a contract with dashboards and alerts. A label value is a word of a small set (a level, a state, a reason) or
+an output's short name; never a title, URL or key, which would grow without end and leak secrets.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ from tg_video_streamer.resolve.ytdlp_update import RESULTS
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+PREFIX = "tg_video_streamer_"
+_BARE_NAMES = frozenset({"streams_played"})
+"""Promised without the prefix."""
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _OUTPUT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _WORDS_AT_MOST = 64
@@ -138,7 +141,9 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every metric with its value now; called by the registry at each scrape."""
-        status = self._status()
+        return map(_prefixed, self._families(self._status()))
+
+    def _families(self, status: ServiceStatus) -> Iterator[Metric]:
         yield from self._channel(status)
         yield from self._sources()
         if status.session_state:
@@ -207,6 +212,13 @@ class Metrics(Collector):
             "When yt-dlp was last updated, found to be the newest, or installed.",
             self._ytdlp_success_wall,
         )
+
+
+def _prefixed(family: Metric) -> Metric:
+    if family.name not in _BARE_NAMES:
+        family.name = PREFIX + family.name
+        family.samples = [sample._replace(name=PREFIX + sample.name) for sample in family.samples]
+    return family
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
