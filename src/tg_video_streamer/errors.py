@@ -1,39 +1,39 @@
-"""Every error of the project, as one tree; each says what happened, where, and what the operator can do.
+"""Every error of the project, as one tree; each says what happened, where, and how to fix it.
 
 StreamerError
 ├── ConfigError           the settings are wrong (exit code 78)
 ├── PlaylistError         a playlist, or a line of it, cannot be read
 ├── ScheduleError         the schedule cannot be read
 ├── ResolveError          a source cannot be found now
-│   ├── SourceGone        it will not come back: removed, private, blocked, unsupported
-│   └── ToolMissing       yt-dlp, its JavaScript runtime or ffmpeg is not there
+│   ├── SourceGone        removed, private, blocked or unsupported: retrying does not help
+│   └── ToolMissing       yt-dlp, its JavaScript runtime or ffmpeg is not installed
 ├── FeedError             a source was found but gives no packets
-│   ├── ProbeFailed       nothing playable in it
-│   ├── InputStalled      it went silent
+│   ├── ProbeFailed       the source has no picture or sound that can be decoded
+│   ├── InputStalled      no data came for longer than the limit
 │   ├── EncoderFailed     the ffmpeg child ended with an error
-│   ├── ForeignHeaders    the child's stream has other codec headers than the program
-│   ├── OffGrid           its pictures are not at the house frame rate
-│   └── NotHouseFormat    what looked like the house format breaks one of its rules: to be encoded
-├── OutputError           an output takes no media
-│   ├── OutputLost        refused, closed, timed out or stalled: worth another try at once
-│   └── OutputRejected    the far end said no (key, name in use): tried again, longer and longer
+│   ├── ForeignHeaders    the child's codec headers differ from the program's
+│   ├── OffGrid           the pictures are not at the house frame rate
+│   └── NotHouseFormat    a passthrough source breaks a rule of the house format: it is encoded
+├── OutputError           an output accepts no media
+│   ├── OutputLost        refused, closed, timed out or stalled: retried at once
+│   └── OutputRejected    the server said no (key, name in use): retried with growing pauses
 ├── SessionError          the Telegram session cannot be used now
 │   ├── SessionAbsent     no SESSION_STRING is set
-│   ├── SessionEnded      it is over: only a new login, or the spare, helps; `ending` says how it ended
-│   └── SessionUnreachable  Telegram cannot be asked now: network, FLOOD_WAIT, trouble on its side
-├── TelegramRefused       Telegram refused one request; `word` is its own word for it
-├── LibraryError          the library of kept encodes cannot be used
-│   ├── AlreadyCaching         somebody else is keeping that very item now
-│   └── CachedEncodeDamaged       a kept copy is gone or not whole
-│       └── CachedEncodeOfLaterVersion  it was written by a later version of this program
-├── EnvFileUnchanged      the settings file could not be changed, and is as it was
-├── ChildFailed           a child process did not end in time, or said too much
-├── ListenFailed          a server of ours has no address to listen at
-├── RequestRefused        a request to the page or the API is not carried out
-├── MalformedMessage      bytes that are not RTMP or AMF came from a network peer
-├── PublisherRefused      somebody who wanted to go live was refused, and told so
+│   ├── SessionEnded      only a new login or the spare helps; `ending` says how it ended
+│   └── SessionUnreachable  Telegram does not answer now: network, FLOOD_WAIT, a fault on its side
+├── TelegramRefused       Telegram refused one request; `word` is its error code
+├── LibraryError          the library of cached encodes cannot be used
+│   ├── AlreadyCaching    another process or playlist line is encoding this item now
+│   └── CachedEncodeDamaged  a cached encode is missing or damaged
+│       └── CachedEncodeOfLaterVersion  a later version of this program wrote it
+├── EnvFileUnchanged      the settings file could not be changed
+├── ChildFailed           a child process did not end in time, or wrote too much
+├── ListenFailed          a server has no address to listen at
+├── RequestRefused        the page or the API refuses a request
+├── MalformedMessage      a network peer sent bytes that are not RTMP or AMF
+├── PublisherRefused      a live publisher was refused
 └── ControlError          a command cannot be carried out
-    └── NoService         no running service to talk to (exit code 3)
+    └── NoService         no service is running (exit code 3)
 """
 
 from __future__ import annotations
@@ -42,10 +42,15 @@ from enum import StrEnum
 
 
 class StreamerError(Exception):
-    """What happened, and what to do about it; `str()` is the one line that the operator reads."""
+    """What happened and how to fix it; `str()` is the one line that the operator reads."""
+
+    reason: str = "streamer_error"
+    """The label of this error in metrics, events and states; each class has its own."""
+    permanent: bool = False
+    """Another attempt would end in the same way."""
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
-        """`what` names the thing and the place; `remedy` is an instruction, empty where nothing can be done."""
+        """`what` names the thing and the place; `remedy` is an instruction, empty where there is none."""
         super().__init__(what)
         self.what = what
         self.remedy = remedy
@@ -53,18 +58,14 @@ class StreamerError(Exception):
     def __str__(self) -> str:
         return f"{self.what}; {self.remedy}" if self.remedy else self.what
 
-    @property
-    def reason(self) -> str:
-        """A word for metric labels and states: the class name in snake case, never a title, URL or key."""
-        name = type(self).__name__
-        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
-
 
 class ConfigError(StreamerError):
     """One or more settings are wrong; `problems` has a line for each."""
 
+    reason = "config_error"
+
     def __init__(self, problems: list[str]) -> None:
-        """`problems`: one line each, beginning with the key that it is about."""
+        """`problems`: one line each, starting with its key."""
         super().__init__("\n".join(problems))
         self.problems = problems
 
@@ -72,70 +73,104 @@ class ConfigError(StreamerError):
 class PlaylistError(StreamerError):
     """A playlist, or a line of it, cannot be read."""
 
+    reason = "playlist_error"
+
 
 class ScheduleError(StreamerError):
-    """The schedule is wrong; `problems` has a line for each thing."""
+    """The schedule is wrong; `problems` has a line for each fault."""
+
+    reason = "schedule_error"
 
     def __init__(self, problems: list[str]) -> None:
-        """`problems`: one line each, beginning with its place in the file."""
+        """`problems`: one line each, starting with its place in the file."""
         super().__init__("\n".join(problems))
         self.problems = problems
 
 
 class ResolveError(StreamerError):
-    """A source cannot be found now; trying again later may help."""
+    """A source cannot be found now; a later attempt may succeed."""
+
+    reason = "resolve_error"
 
 
 class SourceGone(ResolveError):
-    """The source will not come back by itself: removed, private, blocked or of no supported kind."""
+    """The source is removed, private, blocked or of an unsupported kind."""
+
+    reason = "source_gone"
+    permanent = True
 
 
 class ToolMissing(ResolveError):
     """A program that is needed to read the source is not installed."""
 
+    reason = "tool_missing"
+    permanent = True
+
 
 class FeedError(StreamerError):
     """A source was found but gives no packets."""
 
+    reason = "feed_error"
+
 
 class ProbeFailed(FeedError):
-    """Nothing playable was found in the source."""
+    """The source has no picture or sound that can be decoded."""
+
+    reason = "probe_failed"
 
 
 class InputStalled(FeedError):
-    """The source went silent for longer than the limit."""
+    """The source sent nothing for longer than the limit."""
+
+    reason = "input_stalled"
 
 
 class EncoderFailed(FeedError):
     """The ffmpeg child ended with an error; the message has its exit code and its last lines."""
 
+    reason = "encoder_failed"
+
 
 class ForeignHeaders(FeedError):
-    """The child's stream has codec headers other than the program's, so it cannot be spliced."""
+    """The child's codec headers differ from the program's, so its stream cannot be spliced."""
+
+    reason = "foreign_headers"
+    permanent = True
 
 
 class OffGrid(FeedError):
     """The pictures of a feed do not come at the house frame rate."""
 
+    reason = "off_grid"
+    permanent = True
+
 
 class NotHouseFormat(FeedError):
-    """A source that was read without encoding it breaks a rule of the house format: it is to be encoded."""
+    """A source that was read without encoding breaks a rule of the house format: it has to be encoded."""
+
+    reason = "not_house_format"
 
 
 class OutputError(StreamerError):
-    """An output takes no media."""
+    """An output accepts no media."""
+
+    reason = "output_error"
 
 
 class OutputLost(OutputError):
-    """The connection was refused, closed, timed out or stalled: worth another try at once."""
+    """The connection was refused, closed, timed out or stalled; it is retried at once."""
+
+    reason = "output_lost"
 
 
 class OutputRejected(OutputError):
-    """The far end answered no: wrong key, name in use. Tried again with growing pauses."""
+    """The server refused: wrong key, name in use. Retried with growing pauses."""
+
+    reason = "output_rejected"
 
 
 class SessionEnding(StrEnum):
-    """How a Telegram session ends, or why a string is none."""
+    """How a Telegram session ended, or why a string is not a session."""
 
     EXPIRED = "expired"
     REVOKED = "revoked"
@@ -152,90 +187,116 @@ class SessionEnding(StrEnum):
 class SessionError(StreamerError):
     """The Telegram session cannot be used now."""
 
+    reason = "session_error"
+
 
 class SessionAbsent(SessionError):
     """No SESSION_STRING is set."""
 
+    reason = "session_absent"
+
 
 class SessionEnded(SessionError):
-    """The session is over and no waiting brings it back."""
+    """The session is over; waiting does not bring it back. `reason` has the ending in it, such as session_expired."""
+
+    reason = "session_ended"
 
     def __init__(self, what: str, *, ending: SessionEnding, remedy: str = "") -> None:
-        """`ending` says which of the ways it was; `what` never contains the string."""
+        """`what` never contains the string."""
         super().__init__(what, remedy=remedy)
         self.ending = ending
-
-    @property
-    def reason(self) -> str:
-        """The ending in the form of the other reasons, such as session_expired."""
-        return f"session_{self.ending}"
+        self.reason = f"session_{ending}"
 
 
 class SessionUnreachable(SessionError):
-    """Telegram cannot be asked now; the session may be whole. Trying again later helps, after `seconds` where known."""
+    """Telegram does not answer now; the session may be valid. Retry later, after `seconds` where known."""
+
+    reason = "session_unreachable"
 
     def __init__(self, what: str, *, remedy: str = "", seconds: float = 0.0) -> None:
-        """`seconds`: how long to wait before the next try (FLOOD_WAIT, a full limiter); 0 where nobody said."""
+        """`seconds`: how long to wait before the next attempt (FLOOD_WAIT, a full limiter); 0 where unknown."""
         super().__init__(what, remedy=remedy)
         self.seconds = seconds
 
 
 class TelegramRefused(StreamerError):
-    """Telegram refused one request, and the session goes on."""
+    """Telegram refused one request; the session remains valid."""
+
+    reason = "telegram_refused"
 
     def __init__(self, what: str, *, word: str, remedy: str = "") -> None:
-        """`word`: Telegram's own word for it (CHAT_ADMIN_REQUIRED …)."""
+        """`word`: Telegram's error code (CHAT_ADMIN_REQUIRED …)."""
         super().__init__(what, remedy=remedy)
         self.word = word
 
 
 class LibraryError(StreamerError):
-    """The library of kept encodes cannot be used; the service runs on without it."""
+    """The library of cached encodes cannot be used; the service runs without it."""
+
+    reason = "library_error"
 
 
 class AlreadyCaching(LibraryError):
-    """Somebody else is keeping that very item now: a service, `library prepare`, or another line of the same list."""
+    """A service, `library prepare` or another playlist line is encoding this item into the library now."""
+
+    reason = "already_caching"
 
 
 class CachedEncodeDamaged(LibraryError):
-    """A kept copy is gone, unreadable or not what was written; it is to be dropped and encoded again."""
+    """A cached encode is missing, unreadable or altered; it is removed and the item is encoded again."""
+
+    reason = "cache_damaged"
 
 
 class CachedEncodeOfLaterVersion(CachedEncodeDamaged):
-    """A kept copy was written by a later version of this program: not to be read, and not to be removed either."""
+    """A later version of this program wrote the cached encode: it is neither read nor removed."""
+
+    reason = "cache_of_later_version"
 
 
 class EnvFileUnchanged(StreamerError):
-    """The settings file could not be changed: no room, no right, or another writer; it is as it was, and whole."""
+    """The settings file could not be changed (no space, no permission, another writer); it is intact."""
+
+    reason = "env_file_unchanged"
 
 
 class ChildFailed(StreamerError):
-    """A child process did not end within its deadline, or wrote more than it may; it was killed."""
+    """A child process did not end within its deadline, or wrote more than its limit; it was killed."""
+
+    reason = "child_failed"
 
 
 class ListenFailed(StreamerError):
-    """Nothing can listen at the configured address: not this machine's, not allowed, or every port taken."""
+    """The configured address cannot be listened at: not on this machine, not allowed, or every port is in use."""
+
+    reason = "listen_failed"
 
 
 class RequestRefused(StreamerError):
-    """The page or the API does not carry out a request: who asks may not, or what is asked is malformed."""
+    """The page or the API refuses a request: the caller is not allowed, or the request is malformed."""
+
+    reason = "request_refused"
 
     def __init__(self, what: str, *, status: int, remedy: str = "", seconds: float = 0.0) -> None:
-        """`status`: the HTTP status code; `seconds`: after how long another try is worth it, 0 where nobody knows."""
+        """`status`: the HTTP status code; `seconds`: when to try again, 0 where unknown."""
         super().__init__(what, remedy=remedy)
         self.status = status
         self.seconds = seconds
 
 
 class MalformedMessage(StreamerError):
-    """Bytes from a network peer that are not RTMP, or not AMF0; whoever owns the connection says what it means."""
+    """A network peer sent bytes that are not RTMP or AMF0; the owner of the connection decides what follows."""
+
+    reason = "malformed_message"
 
 
 class PublisherRefused(StreamerError):
-    """Somebody who wanted to go live was refused; `what` is for both ends and never has the key in it."""
+    """A live publisher was refused; `what` is for both ends and never contains the key."""
+
+    reason = "publisher_refused"
 
     def __init__(self, what: str, *, why: str, remedy: str = "") -> None:
-        """`why`: a word for it: wrong_key, busy, wrong_app, player, codec."""
+        """`why`: wrong_key, busy, wrong_app, player or codec."""
         super().__init__(what, remedy=remedy)
         self.why = why
 
@@ -243,6 +304,10 @@ class PublisherRefused(StreamerError):
 class ControlError(StreamerError):
     """A command cannot be carried out."""
 
+    reason = "control_error"
+
 
 class NoService(ControlError):
     """No running service answers at the control socket."""
+
+    reason = "no_service"

@@ -20,7 +20,7 @@ from tg_video_streamer.feed.cache import FeedCache
 from tg_video_streamer.feed.cached_playback import replay
 from tg_video_streamer.feed.encoding import Encoding
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay, once
-from tg_video_streamer.feed.progress import FOR_GOOD, Progress, Step, item_duration
+from tg_video_streamer.feed.progress import Progress, Step, item_duration
 from tg_video_streamer.feed.reports import Reports
 from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedState
 from tg_video_streamer.feed.url_refresh import Resolve, UrlRefresh
@@ -234,7 +234,7 @@ class Feed:
 
     def _after_error(self, stage: str, error: StreamerError) -> float | None:
         self._failed(stage, error)
-        for_good = isinstance(error, FOR_GOOD) or (isinstance(error, ProbeFailed) and self._is_file)
+        for_good = error.permanent or (isinstance(error, ProbeFailed) and self._is_file)
         return self._after(Step.GIVE_UP if for_good else self._progress.after_failure(live=self.is_live))
 
     async def _after_outcome(self, outcome: AttemptResult) -> float | None:
@@ -242,7 +242,7 @@ class Feed:
             return 0.0
         if outcome.error is not None:
             self._failed("feed", outcome.error)
-            if isinstance(outcome.error, FOR_GOOD):
+            if outcome.error.permanent:
                 return self._after(Step.GIVE_UP)
         step = self._progress.after_outcome(
             outcome, live=self.is_live, is_file=self._is_file, expected_seconds=self.duration_seconds

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tg_video_streamer.errors import ForeignHeaders, OffGrid, SourceGone, ToolMissing
 from tg_video_streamer.feed.attempt_bounds import AttemptResult, StartPoint
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS
 from tg_video_streamer.ffmpeg.source import SourceFacts
@@ -13,8 +12,6 @@ from tg_video_streamer.media import FRAMES_PER_SECOND
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media
 
-FOR_GOOD = (SourceGone, ToolMissing, ForeignHeaders, OffGrid)
-"""Another try would end the same way."""
 TRIES = 5
 """Failures in a row without a single new frame after which an item is given up."""
 LIVE_TRIES = 8

@@ -15,6 +15,8 @@ Answer = TypeVar("Answer")
 class ConnectionBroke(SessionUnreachable):
     """The line broke before the answer came; nobody knows whether the request was carried out."""
 
+    reason = "connection_broke"
+
 
 async def within(call: Awaitable[Answer], seconds: float, *, broken: asyncio.Future[None] | None = None) -> Answer:
     """The result of `call`; raises SessionUnreachable after `seconds`, or what `endings` makes of its error.
