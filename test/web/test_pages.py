@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
-from string import Formatter
 
 import pytest
 from hypothesis import given
@@ -14,43 +12,16 @@ from hypothesis import strategies as st
 from stands.page import example_status
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan, Sample
 from tg_video_streamer.control import reporter as reporting
-from tg_video_streamer.web.locales import i18n as words_module
-from tg_video_streamer.web.locales.i18n import TABLES, Language, Translator
-from tg_video_streamer.web.locales.said_in_russian import SAID
+from tg_video_streamer.locales.said_in_russian import SAID
+from tg_video_streamer.locales.translator import LANGUAGES, Translator
+from tg_video_streamer.web.language import _accepted
 from tg_video_streamer.web.pages.badge import badge
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.charts import charts_tag
-from tg_video_streamer.web.pages.figures import clock_text, rate_text, span_text
 from tg_video_streamer.web.pages.playlist import changes
 
-EN, RU = Translator(language=Language.ENGLISH), Translator(language=Language.RUSSIAN)
-PAGES = Path(words_module.__file__).parent
+EN, RU = Translator(), Translator(language=LANGUAGES["ru"])
 NOW = 1_790_000_000.0
-
-
-def test_no_word_is_missing_in_any_language() -> None:
-    """Both tables have the same keys with the same places for values, and every key that a page names."""
-    english, russian = TABLES[Language.ENGLISH], TABLES[Language.RUSSIAN]
-    assert english.keys() == russian.keys()
-    for key, text in english.items():
-        assert _places(text) == _places(russian[key]), key
-        assert text.strip()
-        assert russian[key].strip()
-    named = set()
-    for module in [*PAGES.glob("*.py"), PAGES.parent / "access" / "login.py"]:
-        named |= set(re.findall(r"""words(?:\.text)?\(["']([a-z_.]+)["']""", module.read_text()))
-    assert len(named) > 100
-    assert named <= english.keys()
-
-
-def _places(text: str) -> set[str | None]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-
-
-def test_russian_is_written_in_russian() -> None:
-    """No line of the Russian table was left in English."""
-    same = {key for key, text in TABLES[Language.RUSSIAN].items() if not re.search("[а-яё]", text, re.IGNORECASE)}  # noqa: RUF001 - Russian letters
-    assert same == set()
 
 
 def test_what_the_service_says_is_told_in_russian() -> None:
@@ -79,13 +50,13 @@ def test_what_the_service_says_is_told_in_russian() -> None:
 )
 def test_the_browser_s_wish_counts(header: str, language: str) -> None:
     """Accept-Language is read with its weights."""
-    assert words_module._accepted(header) == language
+    assert _accepted(header).code == language
 
 
 @given(st.text())
 def test_any_header_gives_a_language(header: str) -> None:
     """No Accept-Language, however odd, breaks a page."""
-    assert words_module._accepted(header) in set(Language)
+    assert _accepted(header) in LANGUAGES.values()
 
 
 @pytest.mark.parametrize(
@@ -108,15 +79,6 @@ def test_badge_tells_the_truth(changes: dict[str, object], expected: tuple[str, 
     status = replace(example_status(), **changes)  # type: ignore[arg-type]
     assert badge(status, EN) == expected
     assert badge(status, RU)[1] == expected[1]
-
-
-def test_lengths_and_rates_read_well() -> None:
-    """People read minutes and megabits, not raw numbers."""
-    assert [clock_text(seconds) for seconds in (-1, 0, 59.9, 754, 3723)] == ["0:00", "0:00", "0:59", "12:34", "1:02:03"]
-    spans = [span_text(seconds, EN) for seconds in (5, 65, 120, 7800, 360_000)]
-    assert spans == ["5 s", "1 min 5 s", "2 min", "2 h 10 min", "4 d 4 h"]
-    assert [rate_text(bits, EN) for bits in (0, 949_600, 2_612_000)] == ["0 kbit/s", "950 kbit/s", "2.6 Mbit/s"]
-    assert rate_text(2_612_000, RU) == "2,6 Мбит/с"  # noqa: RUF001 - the same
 
 
 def test_band_hides_no_trouble() -> None:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from stands.virtual_time import VirtualLoop, run_whole
+from tg_video_streamer.locales.language import Language
+from tg_video_streamer.locales.translator import LANGUAGES
 from tg_video_streamer.web.events import BEAT_SECONDS, LivePages
-from tg_video_streamer.web.locales.i18n import Language
 
-EN, RU = Language.ENGLISH, Language.RUSSIAN
+EN, RU = LANGUAGES["en"], LANGUAGES["ru"]
 
 
 class Facts:

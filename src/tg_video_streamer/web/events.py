@@ -14,8 +14,10 @@ from starlette.routing import Route
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.history_sampler import SAMPLE_SECONDS
+from tg_video_streamer.locales.language import Language
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.locales.i18n import Language, Translator, language_of
+from tg_video_streamer.web.language import language_of
 from tg_video_streamer.web.pages.live_parts import part_versions
 from tg_video_streamer.web.pages.on_air import drawn_fragments, live_fragments
 

@@ -9,12 +9,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.client_address import own_path
 from tg_video_streamer.web.auth.middleware import refused, wants_json
 from tg_video_streamer.web.auth.visitor import visitor
 from tg_video_streamer.web.json_response import JsonResponse
-from tg_video_streamer.web.locales.i18n import Translator, words_of
+from tg_video_streamer.web.language import words_of
 from tg_video_streamer.web.request_body import read_form
 
 _FORM_BYTES = 16 * 1024

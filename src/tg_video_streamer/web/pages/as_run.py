@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, wall
 from tg_video_streamer.web.auth.visitor import Notice
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.figures import span_text, time_tag, title_tag
+from tg_video_streamer.web.pages.figures import time_tag, title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
 
 ROWS = 50
@@ -155,7 +155,7 @@ def _row(visiting: Visit, row: AsRunEntry) -> str:
     missing = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""
     return (
         f"<tr><td>{time_tag(wall(row.start))}</td>"
-        f'<td class="number">{escape(span_text(row.seconds, words))}</td>'
+        f'<td class="number">{escape(words.span(row.seconds))}</td>'
         f'<td class="name">{title}</td>'
         f'<td><span class="key level-{escape(row.level)}" aria-hidden="true"></span>{words.state("level", row.level)}</td>'
         f"<td>{words.state('ended', row.reason)}</td>"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.web.locales.i18n import Translator
-from tg_video_streamer.web.pages.figures import span_text, time_tag
+from tg_video_streamer.locales.translator import Translator
+from tg_video_streamer.web.pages.figures import time_tag
 
 _PASSING_STATES = frozenset({"starting", "stopping"})
 _LIVE = "live"
@@ -39,5 +39,5 @@ def why_tag(status: ServiceStatus, words: Translator, *, now_wall: float) -> str
         if status.reason
         else ""
     )
-    span = words("since", span=span_text(now_wall - status.since_wall, words))
+    span = words("since", span=words.span(now_wall - status.since_wall))
     return f'{reason}<span id="since">{span} {time_tag(status.since_wall)}</span>'

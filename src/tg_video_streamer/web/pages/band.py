@@ -7,8 +7,8 @@ from html import escape
 from itertools import groupby
 
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
-from tg_video_streamer.web.locales.i18n import Translator
-from tg_video_streamer.web.pages.figures import span_text, time_tag
+from tg_video_streamer.locales.translator import Translator
+from tg_video_streamer.web.pages.figures import time_tag
 
 _CELLS = 720
 """Two minutes each; a cell shows the worst that was in it, so that a short trouble is not painted over."""
@@ -103,7 +103,7 @@ def _troubles(spans: Sequence[LevelSpan], words: Translator) -> str:
         return ""
     rows = "".join(
         f"<tr><td>{time_tag(span.starts_wall)}</td><td>{words(f'band.{_kind(span.level)}')}</td>"
-        f'<td class="number">{escape(span_text(span.ends_wall - span.starts_wall, words))}</td></tr>'
+        f'<td class="number">{escape(words.span(span.ends_wall - span.starts_wall))}</td></tr>'
         for span in found[:_LISTED]
     )
     heads = "".join(f'<th scope="col">{words(key)}</th>' for key in ("band.from", "band.what", "band.length"))

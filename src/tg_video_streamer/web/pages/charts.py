@@ -7,8 +7,7 @@ from html import escape
 
 from tg_video_streamer.asrun.history import Sample
 from tg_video_streamer.control.history_sampler import SAMPLE_SECONDS, SAMPLES
-from tg_video_streamer.web.locales.i18n import Translator
-from tg_video_streamer.web.pages.figures import rate_text
+from tg_video_streamer.locales.translator import Translator
 
 _WIDTH, _HEIGHT = 600, 100
 _SPAN_SECONDS = SAMPLE_SECONDS * (SAMPLES - 1)
@@ -32,7 +31,7 @@ def charts_tag(samples: Sequence[Sample], words: Translator, *, now_wall: float)
         return f"{words.number(value, 1)} {words('unit.second')}"
 
     def rate(value: float) -> str:
-        return rate_text(value, words)
+        return words.rate(value)
 
     drawn = _chart(words("buffer"), {"": buffer}, seconds, least=_LEAST_BUFFER_SECONDS, now_wall=now_wall, words=words)
     if rates:

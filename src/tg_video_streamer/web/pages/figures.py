@@ -1,4 +1,4 @@
-"""Times, lengths and rates as people read them."""
+"""Lengths, moments and titles as HTML."""
 
 from __future__ import annotations
 
@@ -6,34 +6,8 @@ from datetime import UTC, datetime
 from html import escape
 
 from tg_video_streamer.control.status import ItemStatus
-from tg_video_streamer.web.locales.i18n import Translator
-
-_SPANS = (("day", "hour", 86_400, 3_600), ("hour", "minute", 3_600, 60), ("minute", "second", 60, 1))
-
-
-def clock_text(seconds: float) -> str:
-    """Seconds as 0:07, 12:34 or 1:02:03."""
-    minutes, second = divmod(max(0, int(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
-
-
-def span_text(seconds: float, words: Translator) -> str:
-    """A length of time in its two largest units: 45 s, 3 min 5 s, 2 h 10 min, 4 d 3 h; not escaped."""
-    whole = max(0, int(seconds))
-    for large, small, size, part in _SPANS:
-        if whole >= size:
-            rest = whole % size // part
-            most = f"{whole // size} {words.text(f'unit.{large}')}"
-            return f"{most} {rest} {words.text(f'unit.{small}')}" if rest else most
-    return f"{whole} {words.text('unit.second')}"
-
-
-def rate_text(bits_per_second: float, words: Translator) -> str:
-    """A bit rate as 950 kbit/s or 2.6 Mbit/s."""
-    if bits_per_second >= 1_000_000:
-        return f"{words.number(bits_per_second / 1_000_000, 1)} {words('unit.megabit')}"
-    return f"{words.number(bits_per_second / 1000)} {words('unit.kilobit')}"
+from tg_video_streamer.locales.format import clock_text
+from tg_video_streamer.locales.translator import Translator
 
 
 def length_text(item: ItemStatus, words: Translator) -> str:

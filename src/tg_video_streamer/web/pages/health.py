@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.checkup import Looked
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.figures import time_tag
 from tg_video_streamer.web.pages.form_guard import operator
 from tg_video_streamer.web.pages.layout import Visit, page, visit

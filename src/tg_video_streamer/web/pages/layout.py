@@ -9,9 +9,10 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from tg_video_streamer.locales.translator import LANGUAGES, Translator
 from tg_video_streamer.web.auth.visitor import Notice, Visitor, take_notices, visitor
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.locales.i18n import CODES, COOKIE, COOKIE_SECONDS, NAMES, Language, Translator, words_of
+from tg_video_streamer.web.language import COOKIE, COOKIE_SECONDS, words_of
 from tg_video_streamer.web.pages.badge import badge, badge_tag, why_tag
 
 _PLACES = (
@@ -98,8 +99,10 @@ def page(
 
 def _kept(answer: HTMLResponse, visit: Visit) -> HTMLResponse:
     """A language that was wished for in the address counts for later pages too."""
-    if visit.request.query_params.get("lang") in CODES:
-        answer.set_cookie(COOKIE, visit.words.language, max_age=COOKIE_SECONDS, samesite="lax", path="/", httponly=True)
+    if visit.request.query_params.get("lang", "") in LANGUAGES:
+        answer.set_cookie(
+            COOKIE, visit.words.language.code, max_age=COOKIE_SECONDS, samesite="lax", path="/", httponly=True
+        )
     answer.headers["Vary"] = "Accept-Language, Cookie"
     return answer
 
@@ -122,9 +125,9 @@ def _header(visit: Visit, name: str) -> str:
 def _languages(visit: Visit) -> str:
     here = escape(visit.request.url.path)
     links = "".join(
-        f'<a href="{here}?lang={one}" lang="{one}" hreflang="{one}" title="{NAMES[one]}"'
-        f"{' aria-current=true' if one is visit.words.language else ''}>{one.upper()}</a>"
-        for one in Language
+        f'<a href="{here}?lang={one}" lang="{one}" hreflang="{one}" title="{one.name}"'
+        f"{' aria-current=true' if one is visit.words.language else ''}>{one.code.upper()}</a>"
+        for one in LANGUAGES.values()
     )
     return f'<span class="languages">{links}</span>'
 

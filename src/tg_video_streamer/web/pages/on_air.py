@@ -11,13 +11,14 @@ from starlette.routing import Route
 
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.control.status_text import DEGRADED_REMEDY
+from tg_video_streamer.locales.format import clock_text
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.badge import badge_tag, why_tag
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.charts import charts_tag
 from tg_video_streamer.web.pages.controls import program_controls
-from tg_video_streamer.web.pages.figures import clock_text, length_text, rate_text, span_text, title_tag
+from tg_video_streamer.web.pages.figures import length_text, title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
 
 _SOURCES = {
@@ -174,7 +175,7 @@ def _outputs(status: ServiceStatus, words: Translator) -> str:
 
 
 def _output(output: OutputStatus, words: Translator) -> str:
-    facts = [escape(output.kind), rate_text(output.bits_per_second, words)]
+    facts = [escape(output.kind), words.rate(output.bits_per_second)]
     if output.reconnects:
         facts.append(words("output.reconnects", count=output.reconnects))
     if output.dropped_packets:
@@ -197,7 +198,7 @@ def _figures(status: ServiceStatus, gap_seconds_today: float, words: Translator)
         "buffer": (words("buffer"), f"{words.number(status.buffer_seconds, 1)} {words('unit.second')}"),
         "skew": (words("figure.skew"), f"{words.number(status.skew_seconds * 1000, 1)} {words('unit.millisecond')}"),
         "played": (words("figure.played"), str(status.streams_played)),
-        "uptime": (words("figure.uptime"), escape(span_text(status.uptime_seconds, words))),
+        "uptime": (words("figure.uptime"), escape(words.span(status.uptime_seconds))),
     }
     if status.session_state or status.viewers is not None:
         viewers = words("unknown") if status.viewers is None else str(status.viewers)

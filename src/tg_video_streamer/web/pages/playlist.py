@@ -15,9 +15,9 @@ from tg_video_streamer.control.execute import Caller, Origin, act
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.socket.protocol import make_request
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.auth.visitor import Notice
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.form_guard import only_operators, operator
 from tg_video_streamer.web.pages.layout import Visit, page
 

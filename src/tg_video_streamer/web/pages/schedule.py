@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
 from tg_video_streamer.web.auth.visitor import Notice
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.locales.i18n import Translator
 from tg_video_streamer.web.pages.figures import title_tag
 from tg_video_streamer.web.pages.layout import Visit, page, visit
 

@@ -1,0 +1,1 @@
+"""Every text for people: messages as keys with values, and one table a language."""

@@ -1,0 +1,46 @@
+"""A message for people: a key with values, rendered by each reader in their own language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from tg_video_streamer.locales.en import LANGUAGE as ENGLISH
+from tg_video_streamer.locales.format import render
+
+_RAW = "raw"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A text of the tables with its values; `asdict` makes its JSON form."""
+
+    key: str
+    values: Mapping[str, str | int | float | Message] = field(default_factory=dict)
+    text: str = ""
+    """In English, for logs and for programs that read the API; made from key and values where it is not given."""
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            object.__setattr__(self, "text", render(ENGLISH, self.key, self.values))
+
+    @classmethod
+    def of(cls, key: str, /, **values: str | float | Message) -> Self:
+        """The message of `key`. Raises KeyError where no table has the key or a value is missing."""
+        return cls(key=key, values=values)
+
+    @classmethod
+    def raw(cls, text: str) -> Self:
+        """Words of a third party, or a text without a key: the same in every language."""
+        return cls.of(_RAW, text=text)
+
+    @classmethod
+    def from_json(cls, fields: Any) -> Self:
+        """The message that `asdict` made. Raises KeyError, TypeError or AttributeError for anything else."""
+        values = {name: cls.from_json(one) if isinstance(one, dict) else one for name, one in fields["values"].items()}
+        return cls(key=str(fields["key"]), values=values, text=str(fields["text"]))
+
+    def __str__(self) -> str:
+        """The English text."""
+        return self.text

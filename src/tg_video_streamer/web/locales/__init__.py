@@ -1,1 +1,0 @@
-"""The pages' texts, one table a language."""
