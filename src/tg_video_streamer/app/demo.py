@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.errors import EncoderFailed, StreamerError
 from tg_video_streamer.ffmpeg.font import roboto
 from tg_video_streamer.ffmpeg.generated import TestClip, clip_command
@@ -106,10 +107,9 @@ class Demo:
                 beside.unlink(missing_ok=True)
 
     def _write_playlist(self) -> None:
-        beside = self.playlist.with_suffix(".half")
+        lines = "".join(_lines(self._clips[clip], clip) for clip in self._whole())
         try:
-            beside.write_text("".join(_lines(self._clips[clip], clip) for clip in self._whole()))
-            beside.replace(self.playlist)
+            replace_file(self.playlist, lines.encode(), durable=False)
         except OSError as error:
             raise _no_room(self._folder, error) from error
 

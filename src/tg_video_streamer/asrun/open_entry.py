@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.events import SegmentEnded, SegmentStarted, SourceLevel
 
 log = structlog.get_logger(__name__)
@@ -66,9 +67,7 @@ class OpenEntry:
             if wanted is None:
                 self._path.unlink(missing_ok=True)
             elif wanted != self._kept:
-                beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-                beside.write_text(json.dumps(asdict(wanted)))
-                beside.replace(self._path)
+                replace_file(self._path, json.dumps(asdict(wanted)).encode(), durable=False)
             else:
                 os.utime(self._path)
             self._kept = wanted

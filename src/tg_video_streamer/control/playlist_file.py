@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.errors import ControlError, PlaylistError
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.load import missing_files
@@ -121,17 +122,5 @@ def _version(data: bytes) -> str:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """Whoever reads `target`, at any moment, finds it old or new and whole; mode and owner stay where they may."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        beside.replace(target)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    """Write `target` whole, with the mode that it had."""
+    replace_file(target, data, mode=target.stat().st_mode & 0o777 if target.exists() else 0o644)

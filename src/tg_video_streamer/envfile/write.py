@@ -12,16 +12,14 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from tg_video_streamer.atomic_file import PRIVATE, Step, create_file, sync_folder
 from tg_video_streamer.envfile.read import parse_env
 from tg_video_streamer.errors import ConfigError, EnvFileUnchanged
 
 LOCK_SECONDS = 30.0
-PRIVATE = 0o600
-Step = Callable[[str], None]
-"""Called with the name of each system call that changes something, just before it: tests kill the process there."""
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
@@ -149,19 +147,26 @@ def _replace(
         raise EnvFileUnchanged(f"{target.parent} cannot be written", remedy="run this as its owner, or as root")
     if (new == old and stat.S_IMODE(owner.st_mode) == PRIVATE) or (old is None and not new):
         return
-    fresh = _written(target.with_name(f"{target.name}.new"), new, owner, step)
+    as_owner = owner if os.geteuid() == 0 else None
+    fresh = target.with_name(f"{target.name}.new")
+    create_file(fresh, new, owner=as_owner, step=step)
     try:
         if old is not None and new != old:
-            backup = _written(target.with_name(f"{target.name}.bak.new"), old, owner, step)
+            backup = target.with_name(f"{target.name}.bak.new")
+            create_file(backup, old, owner=as_owner, step=step)
             step("rename backup")
             backup.replace(target.with_name(f"{target.name}.bak"))
         step("rename")
         fresh.replace(target)
     except BaseException:
-        _gone(fresh)
+        fresh.unlink(missing_ok=True)
         raise
     step("sync folder")
-    _sync_folder(target.parent, tell)
+    try:
+        sync_folder(target.parent)
+    except OSError as error:
+        # The file is whole either way; without this a loss of power may bring the old one back.
+        tell(f"the settings are written, but a loss of power may undo it ({error.strerror})")
     step("let go")
 
 
@@ -174,44 +179,6 @@ def _content(target: Path) -> bytes | None:
             return file.read()
     except FileNotFoundError:
         return None
-
-
-def _written(path: Path, content: bytes, owner: os.stat_result, step: Step) -> Path:
-    """A private file with `content`, on the disk; what a killed writer left under its name is cleared away."""
-    step(f"unlink {path.name}")
-    _gone(path)
-    step(f"create {path.name}")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - from a descriptor, since the mode counts from the start
-            os.fchmod(descriptor, PRIVATE)  # the umask may have taken bits away
-            if os.geteuid() == 0:
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            step(f"write {path.name}")
-            file.write(content)
-            file.flush()
-            step(f"sync {path.name}")
-            os.fsync(descriptor)
-    except BaseException:
-        _gone(path)
-        raise
-    return path
-
-
-def _gone(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()
-
-
-def _sync_folder(folder: Path, tell: Callable[[str], None]) -> None:
-    """The file is whole either way; without this a loss of power may bring the old one back."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        tell(f"the settings are written, but a loss of power may undo it ({error.strerror})")
-    finally:
-        os.close(descriptor)
 
 
 def changed_text(text: str, changes: Mapping[str, str | None], lines: Mapping[str, str]) -> str:

@@ -152,15 +152,6 @@ def remove_unless_open(folder: Path, key: str) -> bool:
         os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names that were given last a power failure. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _is_held(path: Path) -> bool:
     """Whether a process is still writing it; a sidecar is held by the packets that it belongs to."""
     try:

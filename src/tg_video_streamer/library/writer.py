@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from tg_video_streamer.atomic_file import create_file, sync_folder
 from tg_video_streamer.errors import CachedEncodeDamaged
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library import locks
@@ -25,7 +26,6 @@ from tg_video_streamer.library.files import (
     media_path,
     read_sidecar,
     sidecar_path,
-    sync_folder,
 )
 from tg_video_streamer.library.sidecar import FaultSpan, Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, CodecHeaders, Kind, Packet
@@ -197,7 +197,7 @@ class CacheWriter:
         )
         beside = self._part.with_suffix(SIDECAR_PART)
         try:
-            _write_synced(beside, dump_sidecar(sidecar))
+            create_file(beside, dump_sidecar(sidecar))
             with locks.folder_lock(self._folder, patience_seconds=_PATIENCE_SECONDS) as held:
                 if not held:
                     self._fail(Trouble(what="another process holds the library and does not go on", of_disk=True))
@@ -263,12 +263,3 @@ def _write(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        _write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.monitoring.metrics import CONTENT_TYPE
 
 log = structlog.get_logger(__name__)
@@ -80,7 +81,7 @@ class MetricsServer:
         if text is None:
             return
         try:
-            await asyncio.to_thread(_replace, self._textfile, text)
+            await asyncio.to_thread(replace_file, self._textfile, text, mode=0o644, durable=False)
         except OSError as error:
             if not self._textfile_failed:
                 log.warning("metrics file cannot be written; trying on", error=error.strerror)
@@ -143,9 +144,3 @@ async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
         yield
     finally:
         writer.close()
-
-
-def _replace(path: Path, text: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_bytes(text)
-    fresh.replace(path)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import OutputLost
 from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Stamped, seconds
@@ -160,9 +161,8 @@ class HlsAdapter:
         self._number += 1
 
     def _write_list(self) -> None:
-        list_part = self._folder / f"{PLAYLIST_NAME}.part"
-        list_part.write_text(playlist(list(self._segments)[-_LISTED:]))
-        list_part.replace(self._folder / PLAYLIST_NAME)
+        text = playlist(list(self._segments)[-_LISTED:])
+        replace_file(self._folder / PLAYLIST_NAME, text.encode(), mode=0o644, durable=False)
         while len(self._segments) > _LISTED + _KEPT_UNLISTED:
             self._old.append(self._folder / self._segments.popleft().name)
         while self._old:

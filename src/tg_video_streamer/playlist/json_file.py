@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
 
 
 def write_object(path: Path, value: dict[str, Any], *, synced: bool = True) -> None:
     """Replace `path`, readable by its owner alone; `synced`: outlasts a power failure. Raises OSError, the old file stays."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "w", encoding="utf-8", errors="surrogatepass", opener=_private) as file:
-            json.dump(value, file)
-            if synced:
-                file.flush()
-                os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
-    if not synced:
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    content = json.dumps(value).encode("utf-8", "surrogatepass")
+    replace_file(path, content, durable=synced)
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
@@ -70,7 +52,3 @@ def item_from_json(saved: dict[str, Any]) -> Item:
         volume=float(saved["volume"]),
         public_only=bool(saved.get("public", False)),
     )
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from io import BytesIO
@@ -17,6 +15,7 @@ from types import MappingProxyType
 
 import structlog
 
+from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, StreamerError
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.generated import still_command
@@ -234,15 +233,11 @@ def _load(kept_at: Path) -> _Still | None:
 
 def _keep(kept_at: Path, matroska: bytes) -> None:
     """Write it beside and rename, so that no half of it is ever read. A full disk costs only the next start's speed."""
-    beside = kept_at.with_suffix(f".{os.getpid()}")
     try:
         kept_at.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(hashlib.sha256(matroska).digest() + matroska)
-        beside.replace(kept_at)
+        replace_file(kept_at, hashlib.sha256(matroska).digest() + matroska, durable=False)
     except OSError as error:
         log.warning("a slate card cannot be kept for the next start", path=str(kept_at), error=error.strerror)
-        with suppress(OSError):  # the very disk that has just refused: the warning above has said so
-            beside.unlink()
 
 
 def _demux(matroska: bytes) -> _Still:

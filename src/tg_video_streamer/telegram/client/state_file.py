@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from tg_video_streamer.atomic_file import replace_file
+
 log = structlog.get_logger(__name__)
 
 NAME = "telegram.json"
-_PRIVATE = 0o600
 
 
 class TelegramState:
@@ -56,22 +55,5 @@ class TelegramState:
         return {str(name): record for name, record in kept.items() if isinstance(record, dict)}
 
     def _write(self) -> None:
-        beside = self._path.with_name(f".{NAME}.{os.getpid()}")
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                beside.unlink()
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
-            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - private from its first moment on
-                json.dump({name: record for name, record in self._records.items() if record}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        records = {name: record for name, record in self._records.items() if record}
+        replace_file(self._path, json.dumps(records).encode())

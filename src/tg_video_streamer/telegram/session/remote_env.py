@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from tg_video_streamer import errors
+from tg_video_streamer import atomic_file, errors
 from tg_video_streamer.envfile import read, write
 from tg_video_streamer.errors import EnvFileUnchanged, ToolMissing
 from tg_video_streamer.ffmpeg.runner import PIPE, Child
@@ -27,7 +27,7 @@ DEADLINE_SECONDS = 45.0
 """For all of it but the wait for the lock."""
 
 _PACKAGE = errors.__name__.rpartition(".")[0]
-_MODULES: Final[tuple[ModuleType, ...]] = (errors, read, write)
+_MODULES: Final[tuple[ModuleType, ...]] = (errors, atomic_file, read, write)
 _BEGIN = f"""
 import pathlib, types
 

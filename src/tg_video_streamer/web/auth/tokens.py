@@ -10,6 +10,8 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tg_video_streamer.atomic_file import replace_file
+
 FILE_NAME = "web-token"
 """In STATE_DIR."""
 SHORTEST = 16
@@ -69,18 +71,7 @@ def keep_token(folder: Path) -> tuple[str, bool]:
         path.chmod(0o600, follow_symlinks=False) if path.stat().st_mode & 0o077 else None
         return found, False
     token = fresh_token()
-    beside = folder / f".{FILE_NAME}.{os.getpid()}"
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(f"{token}\n".encode())
-            file.flush()
-            os.fsync(descriptor)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    replace_file(path, f"{token}\n".encode())
     return token, True
 
 
