@@ -81,11 +81,11 @@ class PictureFault:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryChanged:
-    """Whether an output's far end receives it: `confirmed`, `unconfirmed`, `missing`; empty where not known."""
+    """Whether the far end of an output is seen to receive it: `proven`, `unproven`, `missing`, or empty for not known."""
 
     wall: float
     output: str
-    delivery: str
+    proof: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

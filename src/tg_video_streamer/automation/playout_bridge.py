@@ -1,29 +1,35 @@
-"""Brings what the playout reports from its thread into the event loop's, to the subscribers of the source's level."""
+"""Brings the playout's word from its thread into the event loop's, to whoever owns what went on air or came off."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections.abc import Callable
 
 from tg_video_streamer.events import SourceLevel
-from tg_video_streamer.playout.source import PlayoutEvent, PlayoutListener
+from tg_video_streamer.playout.playout import Change, Listener
+from tg_video_streamer.playout.source import AirSource
 
 
 class PlayoutBridge:
-    """`publish` is the playout's listener; the subscribers are called in the event loop's thread."""
+    """`listen` is the playout's listener; those who are to hear are put in before it starts."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._subscribers: defaultdict[SourceLevel, list[PlayoutListener]] = defaultdict(list)
+        self.of_items: tuple[Listener, ...] = ()
+        """In the order in which they hear of items."""
+        self.of_live: Listener | None = None
+        self.of_filler: Callable[[Change, AirSource], None] | None = None
 
-    def subscribe(self, level: SourceLevel, *subscribers: PlayoutListener) -> None:
-        """Call `subscribers`, in this order, with every later event of a source on `level`."""
-        self._subscribers[level].extend(subscribers)
+    def listen(self, change: Change, showing: AirSource, reason: str) -> None:
+        """Callable from any thread."""
+        self._loop.call_soon_threadsafe(self._heard, change, showing, reason)
 
-    def publish(self, event: PlayoutEvent) -> None:
-        """Hand `event` on; callable from any thread, never blocks."""
-        self._loop.call_soon_threadsafe(self._deliver, event)
-
-    def _deliver(self, event: PlayoutEvent) -> None:
-        for subscriber in self._subscribers[event.source.level]:
-            subscriber(event)
+    def _heard(self, change: Change, showing: AirSource, reason: str) -> None:
+        if showing.level is SourceLevel.LIVE:
+            if self.of_live is not None:
+                self.of_live(change, showing, reason)
+        elif showing.level is not SourceLevel.FILLER:
+            for hear in self.of_items:
+                hear(change, showing, reason)
+        elif self.of_filler is not None:
+            self.of_filler(change, showing)

@@ -218,5 +218,5 @@ def _output(handler: OutputHandler, telegram: TelegramFacts) -> OutputStatus:
         reconnects=report.reconnects,
         dropped_packets=report.dropped_packets,
         error=report.error,
-        delivery=telegram.deliveries.get(report.name, ""),
+        proof=telegram.proofs.get(report.name, ""),
     )

@@ -1,4 +1,4 @@
-"""Notices a server that is frozen though its kernel still takes bytes; pure. Why so: docs/decisions, "frozen servers"."""
+"""Notices a server that is frozen though its kernel still takes bytes; pure. Why: docs/decisions/0008-frozen-rtmp-servers.md."""
 
 from __future__ import annotations
 
