@@ -23,8 +23,8 @@ from stands.waiting import wait_until
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.control.chat.commands import IN_ALL, PER_SENDER, ChatCommands
 from tg_video_streamer.control.chat.guide import EDIT_SECONDS, ChatGuide
-from tg_video_streamer.control.chat.wording import Command, answer_text, link_of, read_command, wish_of
-from tg_video_streamer.control.socket.protocol import VERBS, make_request
+from tg_video_streamer.control.chat.wording import ChatCommand, answer_text, link_of, read_command, request_of
+from tg_video_streamer.control.commands import COMMANDS, make_request, run_command
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
@@ -89,7 +89,7 @@ async def _in_chat(
     channel = SmallChannel()
     clock: Clock = options.pop("clock", SystemClock())
     commands = ChatCommands(
-        verbs=channel,
+        commands=channel,
         clock=clock,
         operators=map(str, OPERATORS),
         reachable=lambda link: refuse_private([link]),
@@ -97,7 +97,7 @@ async def _in_chat(
     )
     async with connected(stand) as account, asyncio.TaskGroup() as tasks:
         room = await enter(account, parse_chat_reference(chat), TelegramState(folder))
-        room.follow(lambda message: commands.heard(room, message))
+        room.follow(lambda message: commands.on_message(room, message))
         running = tasks.create_task(commands.run())
         yield _InChat(stand=stand, channel=channel, room=room, chat_id=chat_id)
         running.cancel()
@@ -256,24 +256,23 @@ async def test_a_guide_that_may_not_be_pinned(stand: TelegramStand, tmp_path: Pa
 
 @given(st.text())
 def test_any_text_is_a_command_or_none(text: str) -> None:
-    """Whatever is written is a command that the table of verbs takes, or is told what is wrong, or is left alone."""
+    """Whatever is written is a command that the table of commands has, or is refused, or is ignored."""
     for written in (text, f"/{text}", f"/add {text}", f"/slate {text}"):
         command = read_command(written)
         if command is None:
             continue
         try:
-            wish = wish_of(command)
+            request = request_of(command)
         except ControlError:
             continue
-        make_request(wish.verb, wish.arguments)
-        assert wish.verb in VERBS
+        assert COMMANDS[request.command.name] is request.command
 
 
 @given(st.text())
 def test_a_link_brings_no_options_along(text: str) -> None:
     """Nothing behind a link becomes an option of the line that is queued."""
     try:
-        link = link_of(Command(name="add", words=text))
+        link = link_of(ChatCommand(name="add", words=text))
     except ControlError:
         return
     assert "|" not in link
@@ -285,5 +284,5 @@ def test_an_answer_fits_into_a_message() -> None:
     channel = SmallChannel()
     for _ in range(80):
         channel.queue_add("x" * 300)
-    text = answer_text(Command(name="queue"), VERBS["queue_list"].carry_out(channel))
+    text = answer_text(ChatCommand(name="queue"), run_command(channel, make_request("queue_list", {})))
     assert len(text) <= 4096

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
+from tg_video_streamer.control.commands import COMMANDS
 from tg_video_streamer.control.socket import protocol
 from tg_video_streamer.errors import ControlError
 
@@ -30,12 +31,12 @@ def test_any_bytes_are_a_request_or_an_error(line: bytes) -> None:
 
 
 @settings(deadline=None)
-@given(st.sampled_from(list(protocol.VERBS)), st.dictionaries(st.sampled_from(["on", "line", "key", "x"]), _VALUES))
-def test_a_request_has_exactly_the_arguments_of_its_verb(verb: str, arguments: dict[str, Any]) -> None:
-    """A request is taken only with the arguments, of the types, that its verb has."""
-    wanted = protocol.VERBS[verb].arguments
+@given(st.sampled_from(list(COMMANDS)), st.dictionaries(st.sampled_from(["on", "line", "key", "x"]), _VALUES))
+def test_a_request_has_exactly_the_arguments_of_its_command(command: str, arguments: dict[str, Any]) -> None:
+    """A request is taken only with the arguments, of the types, that its command has."""
+    wanted = COMMANDS[command].arguments
     right = arguments.keys() == wanted.keys() and all(isinstance(arguments[name], wanted[name]) for name in wanted)
-    line = protocol.encode({"verb": verb, **arguments})
+    line = protocol.encode({"command": command, **arguments})
     if right:
         assert protocol.parse_request(line).arguments == arguments
     else:

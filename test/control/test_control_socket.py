@@ -64,7 +64,7 @@ def answer_to(folder: Path, sent: bytes) -> bytes:
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def test_each_verb_is_carried_out(tmp_path: Path) -> None:
+def test_each_command_is_carried_out(tmp_path: Path) -> None:
     """What the operator tells the service, it does, and says so."""
     with served(tmp_path) as channel:
         assert ask(tmp_path, "skip") == "left Big Buck Bunny 🐰"
@@ -89,7 +89,7 @@ def test_a_refusal_keeps_its_words(tmp_path: Path) -> None:
 
 
 def test_a_defect_is_told_and_the_service_goes_on(tmp_path: Path) -> None:
-    """A verb that fails inside the service is an error for its client only."""
+    """A command that fails inside the service is an error for its client only."""
     with served(tmp_path):
         with pytest.raises(ControlError, match="reload failed inside the service; see the service's log"):
             ask(tmp_path, "reload")
@@ -188,10 +188,10 @@ def test_a_path_longer_than_a_socket_address(tmp_path: Path) -> None:
         b"GET / HTTP/1.1\r\n\r\n",
         b"\xff\xfe\x00\n",
         b"[]\n",
-        b'{"verb": "status", "x": 1}\n',
-        b'{"verb": ["skip"]}\n',
-        b'{"verb": "slate", "on": "yes"}\n',
-        b'{"verb": "__class__"}\n',
+        b'{"command": "status", "x": 1}\n',
+        b'{"command": ["skip"]}\n',
+        b'{"command": "slate", "on": "yes"}\n',
+        b'{"command": "__class__"}\n',
         b"[" * 60_000 + b"\n",
     ],
 )
@@ -217,7 +217,7 @@ def test_a_request_without_end_is_cut_off(tmp_path: Path) -> None:
 def test_clients_that_leave_early(tmp_path: Path) -> None:
     """Clients that leave before asking, while asking, or before the answer, disturb nobody."""
     with served(tmp_path):
-        for sent in (b"", b'{"verb": "sta', b'{"verb": "status"}\n'):
+        for sent in (b"", b'{"command": "sta', b'{"command": "status"}\n'):
             with connected(tmp_path) as client:
                 client.sendall(sent)
         assert ask(tmp_path, "pause") == "paused"
@@ -226,7 +226,7 @@ def test_clients_that_leave_early(tmp_path: Path) -> None:
 def test_a_request_that_ends_with_the_connection(tmp_path: Path) -> None:
     """A client may close its side instead of ending the line."""
     with served(tmp_path), connected(tmp_path) as client:
-        client.sendall(b'{"verb": "pause"}')
+        client.sendall(b'{"command": "pause"}')
         client.shutdown(socket.SHUT_WR)
         assert protocol.parse_reply(client.recv(65536)) == "paused"
 

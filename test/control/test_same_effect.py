@@ -1,4 +1,4 @@
-"""Each verb from page, API, command line and chat: the same effect on one real service, and the same line in its log."""
+"""Each command from page, API, command line and chat: the same effect on one real service, and the same line in its log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stands.service import Service, running
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import CHANNEL_ID
 from stands.waiting import wait_until
-from tg_video_streamer.control.socket.protocol import VERBS
+from tg_video_streamer.control.commands import COMMANDS
 
 NAMES = ("one", "two", "three")
 FRAMES = 700
@@ -41,9 +41,13 @@ class Channel:
         """Its playlist file."""
         return self.media / "playlist.txt"
 
-    def call(self, verb: str, **values: Any) -> Any:
+    def call(self, command: str, **values: Any) -> Any:
         """What the API answers; it must work."""
-        answer = self.program.call(f"/api/{verb}", values) if VERBS[verb].changes else self.program.ask(f"/api/{verb}")
+        answer = (
+            self.program.call(f"/api/{command}", values)
+            if COMMANDS[command].changes
+            else self.program.ask(f"/api/{command}")
+        )
         assert answer.status == 200, answer
         return answer.json()["result"]
 
@@ -58,41 +62,41 @@ class Channel:
         return {Path(item["title"]).stem: item["key"] for item in items if item}
 
 
-def by_page(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
+def by_page(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
     """A form of the page."""
     texts = {
         name: ("on" if value else "off") if isinstance(value, bool) else str(value) for name, value in values.items()
     }
-    answer = channel.page.post(f"/do/{verb}", texts, headers={"Accept": "application/json"})
+    answer = channel.page.post(f"/do/{command}", texts, headers={"Accept": "application/json"})
     assert answer.status == 200, answer
     return answer.json()["result"]
 
 
-def by_api(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
+def by_api(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
     """A program's call."""
-    if VERBS[verb].changes or values:
-        answer = channel.program.call(f"/api/{verb}", values)
+    if COMMANDS[command].changes or values:
+        answer = channel.program.call(f"/api/{command}", values)
     else:
-        answer = channel.program.ask(f"/api/{verb}")
+        answer = channel.program.ask(f"/api/{command}")
     assert answer.status == 200, answer
     return answer.json()["result"]
 
 
-def by_command(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
+def by_command(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
     """A command at the shell."""
-    done = channel.service.command(*COMMANDS[verb](values))
+    done = channel.service.command(*SHELL_COMMANDS[command](values))
     assert done.returncode == 0, done
     return done.stdout.rstrip("\n")
 
 
-def by_chat(channel: Channel, verb: str, values: Mapping[str, Any]) -> Any:
+def by_chat(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
     """A command of the chat itself, as its anonymous admins write."""
-    asked = channel.stand.say(CHAT_COMMANDS[verb](values), None)
-    answers = wait_until(lambda: channel.stand.answers(asked, CHANNEL_ID), timeout=60, what=f"an answer to {verb}")
+    asked = channel.stand.say(CHAT_COMMANDS[command](values), None)
+    answers = wait_until(lambda: channel.stand.answers(asked, CHANNEL_ID), timeout=60, what=f"an answer to {command}")
     return answers[0]
 
 
-COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
+SHELL_COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
     "status": lambda _: ("status", "--json"),
     "skip": lambda _: ("skip",),
     "pause": lambda _: ("pause",),
@@ -134,7 +138,7 @@ WAYS: Mapping[str, Callable[[Channel, str, Mapping[str, Any]], Any]] = {
 class Row:
     """A change: what is there before, what is told, and what is seen to follow from it."""
 
-    verb: str
+    command: str
     before: Callable[[Channel], object] = lambda _: None
     values: Callable[[Channel], Mapping[str, Any]] = field(default=lambda _: {})
     follows: Callable[[Channel, Mapping[str, Any], Mapping[str, Any]], object]
@@ -156,60 +160,60 @@ def on_air_now(channel: Channel) -> Any:
 
 
 ROWS = (
-    Row(verb="skip", follows=lambda channel, was, _: on_air_now(channel) not in {False, was["now"]["key"]}),
-    Row(verb="pause", follows=lambda channel, _was, _: channel.service.status()["paused"]),
+    Row(command="skip", follows=lambda channel, was, _: on_air_now(channel) not in {False, was["now"]["key"]}),
+    Row(command="pause", follows=lambda channel, _was, _: channel.service.status()["paused"]),
     Row(
-        verb="resume",
+        command="resume",
         before=lambda channel: channel.call("pause"),
         follows=lambda channel, _was, _: on_air_now(channel) and not channel.service.status()["paused"],
     ),
     Row(
-        verb="slate",
+        command="slate",
         values=lambda _: {"on": True},
         follows=lambda channel, _was, _: channel.service.status()["channel_state"] == "on_slate",
     ),
     Row(
-        verb="slate",
+        command="slate",
         before=lambda channel: channel.call("slate", on=True),
         values=lambda _: {"on": False},
         follows=lambda channel, _was, _: on_air_now(channel),
     ),
     Row(
-        verb="jump",
+        command="jump",
         values=lambda channel: {"key": channel.service.status()["next_items"][1]["key"]},
         follows=lambda channel, _was, values: on_air_now(channel) == values["key"],
     ),
     Row(
-        verb="reload",
+        command="reload",
         follows=lambda channel, _was, _: channel.service.status(),
     ),
     Row(
-        verb="queue_add",
+        command="queue_add",
         before=two_queued,
         values=lambda _: {"line": "three.mp4"},
         follows=lambda channel, _was, _: channel.queue() == ["one", "two", "three"],
     ),
     Row(
-        verb="queue_insert",
+        command="queue_insert",
         before=two_queued,
         values=lambda _: {"line": "three.mp4"},
         follows=lambda channel, _was, _: channel.queue() == ["three", "one", "two"],
     ),
     Row(
-        verb="queue_move",
+        command="queue_move",
         before=two_queued,
         values=lambda channel: {"key": channel.keys()["two"], "place": 0},
         follows=lambda channel, _was, _: channel.queue() == ["two", "one"],
     ),
     Row(
-        verb="queue_remove",
+        command="queue_remove",
         before=two_queued,
         values=lambda channel: {"key": channel.keys()["one"]},
         follows=lambda channel, _was, _: channel.queue() == ["two"],
     ),
-    Row(verb="queue_clear", before=two_queued, follows=lambda channel, _was, _: channel.queue() == []),
+    Row(command="queue_clear", before=two_queued, follows=lambda channel, _was, _: channel.queue() == []),
     Row(
-        verb="playlist_save",
+        command="playlist_save",
         values=lambda channel: {
             "text": channel.playlist.read_text() + "# saved\n",
             "version": channel.call("playlist_read")["version"],
@@ -257,20 +261,20 @@ def at_rest(channel: Channel) -> Mapping[str, Any]:
     return channel.service.wait_for(lambda status: status["channel_state"] == "on_air" and status["now"] and status)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.verb)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.command)
 def test_each_way_has_the_same_effect(channel: Channel, row: Row) -> None:
     """Whether told by page, API or command, the channel does the same, says the same, and the log has who told it."""
     answers = {}
     for way, tell in WAYS.items():
-        if row.verb not in {"socket": COMMANDS, "chat": CHAT_COMMANDS}.get(way, VERBS):
+        if row.command not in {"socket": SHELL_COMMANDS, "chat": CHAT_COMMANDS}.get(way, COMMANDS):
             continue
         was = at_rest(channel)
         row.before(channel)
         values = row.values(channel)
-        answers[way] = tell(channel, row.verb, values)
-        wait_until(partial(row.follows, channel, was, values), what=f"{row.verb} by {way}", timeout=60)
-        told = [line for line in audit(channel) if (line["verb"], line["way"]) == (row.verb, way)]
-        assert told, f"{row.verb} by {way} left no line"
+        answers[way] = tell(channel, row.command, values)
+        wait_until(partial(row.follows, channel, was, values), what=f"{row.command} by {way}", timeout=60)
+        told = [line for line in audit(channel) if (line["command"], line["origin"]) == (row.command, way)]
+        assert told, f"{row.command} by {way} left no line"
         assert told[-1]["answer"] == answers[way]
     # Titles differ with what happens to be on air; what is said of them does not.
     assert len({re.sub("|".join(NAMES), "NAME", answer) for answer in answers.values()}) == 1
@@ -279,7 +283,7 @@ def test_each_way_has_the_same_effect(channel: Channel, row: Row) -> None:
 def audit(channel: Channel) -> list[dict[str, Any]]:
     """The lines of changes in the service's log."""
     lines = [json.loads(line) for line in channel.service.log.splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == "command carried out"]
+    return [line for line in lines if line["event"] == "command executed"]
 
 
 def test_each_way_sees_the_same(channel: Channel) -> None:
@@ -297,18 +301,20 @@ def test_each_way_sees_the_same(channel: Channel) -> None:
     assert [line.split()[0] for line in found["socket"].splitlines()] == [item["key"] for item in found["api"]] != []
     status = {way: tell(channel, "status", {}) for way, tell in at_hand.items()}
     assert status["page"].keys() == status["api"].keys() == json.loads(status["socket"]).keys()
-    for verb, values in (
+    for command, values in (
         ("playlist_read", {}),
         ("schedule", {"day": "2026-05-01"}),
         ("playlist_check", {"text": "one.mp4\nnothing-such.mp4\n"}),
     ):
-        assert by_page(channel, verb, values) == by_api(channel, verb, values)
+        assert by_page(channel, command, values) == by_api(channel, command, values)
     assert by_page(channel, "history", {})["spans"]
-    assert {line["verb"] for line in audit(channel)} <= {name for name, verb in VERBS.items() if verb.changes}
+    assert {line["command"] for line in audit(channel)} <= {
+        name for name, command in COMMANDS.items() if command.changes
+    }
 
 
-def test_no_verb_is_left_out() -> None:
-    """A new verb gets its row here and its words at the shell, or a reason why not; the chat has words for real ones."""
-    assert {row.verb for row in ROWS} == {name for name, verb in VERBS.items() if verb.changes}
-    assert COMMANDS.keys() | NOT_AT_THE_SHELL == VERBS.keys()
-    assert CHAT_COMMANDS.keys() <= VERBS.keys()
+def test_no_command_is_left_out() -> None:
+    """A new command gets its row here and its words at the shell, or a reason why not; the chat has words for real ones."""
+    assert {row.command for row in ROWS} == {name for name, command in COMMANDS.items() if command.changes}
+    assert SHELL_COMMANDS.keys() | NOT_AT_THE_SHELL == COMMANDS.keys()
+    assert CHAT_COMMANDS.keys() <= COMMANDS.keys()

@@ -204,7 +204,7 @@ def test_skip_cuts_at_once_to_what_was_queued(operated: Channel, media: Path) ->
     operated.wait_now("one")
     operated.wait_recorded(operated.mark() + 1)
     left = next(line for line in reversed(operated.as_run()) if line["title"] == "long")
-    cut, asked = _logged(operated, "reason=skipped"), _logged(operated, "command carried out .*verb=skip")
+    cut, asked = _logged(operated, "reason=skipped"), _logged(operated, "command executed .*command=skip")
     aired = operated.aired(since)
 
     assert (cut - asked).total_seconds() <= 2 / 25

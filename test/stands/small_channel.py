@@ -1,4 +1,4 @@
-"""A small channel that obeys the verbs: all that the control socket, its clients and the terminal view need of a service.
+"""A small channel that obeys the commands: all that the control socket, its clients and the terminal view need of a service.
 
 `python -m stands.small_channel FOLDER` serves in a process of its own, with the live view where stdout is a terminal.
 """
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class SmallChannel:
-    """Implements control.verbs.Commands over a list of titles."""
+    """Implements control.commands.Commands over a list of titles."""
 
     def __init__(self) -> None:
         self.items = [ItemStatus(key=f"{n:016x}", title=title, duration_seconds=600) for n, title in enumerate(TITLES)]

@@ -263,7 +263,7 @@ def test_the_view_in_a_real_terminal(tmux: Callable[..., str], tmp_path: Path) -
         ask(tmp_path, "queue_clear", timeout_seconds=20)
     wait_until(lambda: lines()[13].startswith("Preview"), what="the table is at the bottom")
     screen = wait_until(lambda: lines() if lines()[14].startswith(" ON AIR  for ") else [], what="it is drawn")
-    assert "command carried out" in "".join(screen[:13])
+    assert "command executed" in "".join(screen[:13])
     assert screen[13].startswith(f"Preview {PREVIEW}")
     assert screen[15] == "Now     Big Buck Bunny 🐰"
     assert screen[22].startswith("rtmp-1           retrying                0 kB      connection refused")

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import ignored_auth
 from stands.page import OPERATOR, Site, served
 from stands.page_visitor import PageVisitor
 from stands.program import Clip, Program
-from tg_video_streamer.control.socket.protocol import VERBS
+from tg_video_streamer.control.commands import COMMANDS
 from tg_video_streamer.web.api.routes import methods_of
 
 ROWS = (
@@ -74,7 +74,7 @@ def conform(site: Site, *, examples: int) -> int:
 
 def test_the_document_is_true(site: Site) -> None:
     """Whatever schemathesis sends by the document, the answers are those that it promises, and wrong data is refused."""
-    assert conform(site, examples=3) > 2 * len(VERBS)
+    assert conform(site, examples=3) > 2 * len(COMMANDS)
 
 
 @pytest.mark.long
@@ -88,7 +88,7 @@ def test_the_document_has_every_verb_and_no_secret(site: Site) -> None:
     """A program finds each verb there by its method, with what it answers; looking at the document needs no token here."""
     document = PageVisitor(port=site.listener.port).ask("/api/openapi.json").json()
     assert document["openapi"].startswith("3.1.")
-    for name, verb in VERBS.items():
+    for name, verb in COMMANDS.items():
         path = document["paths"][f"/api/{name}"]
         assert {method.upper() for method in path} == set(methods_of(verb))
         for operation in path.values():

@@ -21,7 +21,8 @@ from stands.page import OPERATOR, TOKENS, VIEWER, Site, access_to, served
 from stands.page_visitor import FORM, PageVisitor
 from stands.program import Clip, Program
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS
+from tg_video_streamer.control.commands import COMMANDS
+from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.web.auth import client_address as hops
 from tg_video_streamer.web.auth import lockout as attempts
@@ -78,7 +79,7 @@ def visitor(site: Site, *, token: str = "", signed_in: str = "") -> PageVisitor:
 
 def fields_of(verb: str) -> dict[str, str]:
     """Arguments that the verb takes."""
-    return {name: ARGUMENTS.get(name, "a") for name in VERBS[verb].arguments}
+    return {name: ARGUMENTS.get(name, "a") for name in COMMANDS[verb].arguments}
 
 
 def do(who: PageVisitor, verb: str) -> int:
@@ -88,10 +89,10 @@ def do(who: PageVisitor, verb: str) -> int:
 
 def call(who: PageVisitor, verb: str) -> int:
     """How the API answers to a verb."""
-    if not VERBS[verb].changes:
+    if not COMMANDS[verb].changes:
         query = "&".join(f"{name}={value}" for name, value in fields_of(verb).items())
         return who.ask(f"/api/{verb}?{query}").status
-    kinds = VERBS[verb].arguments
+    kinds = COMMANDS[verb].arguments
     values = {
         name: {"true": True, "0": 0}.get(text, text) if kinds[name] is not str else text
         for name, text in fields_of(verb).items()
@@ -99,12 +100,12 @@ def call(who: PageVisitor, verb: str) -> int:
     return who.call(f"/api/{verb}", values, headers={"X-CSRF": who.csrf}).status
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_is_for_those_who_may(home: Site, abroad: Site, verb: str) -> None:
     """An operator may do all, a viewer is refused all that is for operators, and behind a proxy nobody sees anything."""
     carried_out = {200, 409, 500}
-    refused_to_viewer = {403} if VERBS[verb].for_operators else carried_out
-    refused_without_token = {401} if VERBS[verb].for_operators else carried_out
+    refused_to_viewer = {403} if COMMANDS[verb].for_operators else carried_out
+    refused_without_token = {401} if COMMANDS[verb].for_operators else carried_out
     for ask in (do, call):
         for site in (home, abroad):
             for operator in (visitor(site, token=OPERATOR), visitor(site, signed_in=OPERATOR)):

@@ -73,7 +73,7 @@ class ChatParts:
             return None
         if self.commands is not None:
             commands = self.commands
-            room.follow(lambda message: commands.heard(room, message))
+            room.follow(lambda message: commands.on_message(room, message))
         return room
 
 
@@ -82,7 +82,7 @@ def chat_parts(settings: Settings, telegram: TelegramParts | None, verbs: Comman
     if telegram is None or not (settings.chat_commands or settings.chat_guide):
         return None
     commands = ChatCommands(
-        verbs=verbs,
+        commands=verbs,
         clock=clock,
         operators=settings.operators,
         public=settings.chat_public,

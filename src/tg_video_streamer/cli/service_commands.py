@@ -24,16 +24,16 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-def _ask(env_file: Path | None, verb: str, **arguments: Any) -> Any:
-    return client.ask(state_dir(settings_file(env_file), os.environ), verb, arguments)
+def _ask(env_file: Path | None, command: str, **arguments: Any) -> Any:
+    return client.ask(state_dir(settings_file(env_file), os.environ), command, arguments)
 
 
-def _tell(env_file: Path | None, verb: str, **arguments: Any) -> int:
-    typer.echo(status_text.printable(str(_ask(env_file, verb, **arguments))))
+def _print_answer(env_file: Path | None, command: str, **arguments: Any) -> int:
+    typer.echo(status_text.printable(str(_ask(env_file, command, **arguments))))
     return 0
 
 
-def _tell_items(answer: Any, *, none: str) -> int:
+def _print_items(answer: Any, *, none: str) -> int:
     items = items_from_json(answer)
     rows = [f"{status_text.printable(item.key)}  {status_text.item_text(item)}" for item in items]
     typer.echo("\n".join(rows) if rows else none)
@@ -79,29 +79,29 @@ def next_items(env_file: EnvFileOption = None) -> int:
 
 def skip(env_file: EnvFileOption = None) -> int:
     """Cut to the next item."""
-    return _tell(env_file, "skip")
+    return _print_answer(env_file, "skip")
 
 
 def pause(env_file: EnvFileOption = None) -> int:
     """Hold the item where it is and show the slate."""
-    return _tell(env_file, "pause")
+    return _print_answer(env_file, "pause")
 
 
 def resume(env_file: EnvFileOption = None) -> int:
     """Go on where `pause` left."""
-    return _tell(env_file, "resume")
+    return _print_answer(env_file, "resume")
 
 
 def slate(
     switch: Annotated[Switch, typer.Argument(metavar="on|off", show_default=False)], env_file: EnvFileOption = None
 ) -> int:
     """Show the slate, or take it away; the item waits meanwhile."""
-    return _tell(env_file, "slate", on=switch is Switch.ON)
+    return _print_answer(env_file, "slate", on=switch is Switch.ON)
 
 
 def reload(env_file: EnvFileOption = None) -> int:
     """Read the playlist again at once."""
-    return _tell(env_file, "reload")
+    return _print_answer(env_file, "reload")
 
 
 def jump(
@@ -109,7 +109,7 @@ def jump(
     env_file: EnvFileOption = None,
 ) -> int:
     """Cut to an item of the playlist as soon as it is ready; the list goes on behind it."""
-    return _tell(env_file, "jump", key=key)
+    return _print_answer(env_file, "jump", key=key)
 
 
 def search(
@@ -117,7 +117,9 @@ def search(
     env_file: EnvFileOption = None,
 ) -> int:
     """Find items of queue and playlist by their titles: key and title, a line each."""
-    return _tell_items(_ask(env_file, "search", words=" ".join(words)), none="nothing has all these words in its title")
+    return _print_items(
+        _ask(env_file, "search", words=" ".join(words)), none="nothing has all these words in its title"
+    )
 
 
 def queue_add(
@@ -126,7 +128,7 @@ def queue_add(
 ) -> int:
     """Play something next, after what was queued before it."""
     for line in lines:
-        _tell(env_file, "queue_add", line=_from_here(line))
+        _print_answer(env_file, "queue_add", line=_from_here(line))
     return 0
 
 
@@ -135,12 +137,12 @@ def queue_insert(
     env_file: EnvFileOption = None,
 ) -> int:
     """Play something next, before all that was queued."""
-    return _tell(env_file, "queue_insert", line=_from_here(line))
+    return _print_answer(env_file, "queue_insert", line=_from_here(line))
 
 
 def queue_list(env_file: EnvFileOption = None) -> int:
     """Say what was queued by hand: key and title, a line each."""
-    return _tell_items(_ask(env_file, "queue_list"), none="the queue is empty")
+    return _print_items(_ask(env_file, "queue_list"), none="the queue is empty")
 
 
 def queue_move(
@@ -149,7 +151,7 @@ def queue_move(
     env_file: EnvFileOption = None,
 ) -> int:
     """Give a queued item another place."""
-    return _tell(env_file, "queue_move", key=key, place=place - 1)
+    return _print_answer(env_file, "queue_move", key=key, place=place - 1)
 
 
 def queue_remove(
@@ -157,12 +159,12 @@ def queue_remove(
     env_file: EnvFileOption = None,
 ) -> int:
     """Take a queued item out again."""
-    return _tell(env_file, "queue_remove", key=key)
+    return _print_answer(env_file, "queue_remove", key=key)
 
 
 def queue_clear(env_file: EnvFileOption = None) -> int:
     """Take all queued items out."""
-    return _tell(env_file, "queue_clear")
+    return _print_answer(env_file, "queue_clear")
 
 
 def _from_here(line: str) -> str:

@@ -1,4 +1,4 @@
-"""The verbs on the running parts."""
+"""Executes the commands on the running parts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ParseLine = Callable[[str], Item]
 
 
 class CommandHandler:
-    """Implements `control.verbs.Commands`; every method belongs to the event loop's thread."""
+    """Implements `control.commands.Commands`; every method belongs to the event loop's thread."""
 
     def __init__(
         self,

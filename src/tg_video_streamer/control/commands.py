@@ -1,71 +1,184 @@
-"""What an operator can tell the service to do; implemented once, by the running application."""
+"""The commands of the service: what each does, its arguments, and who may give it."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, Protocol, get_type_hints
 
 from tg_video_streamer.asrun.history import History
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
+from tg_video_streamer.errors import ControlError
 from tg_video_streamer.schedule.day import ScheduledEntry
 
 
 class Commands(Protocol):
-    """Every method runs in the event loop's thread, returns soon, and raises ControlError with a remedy."""
+    """Every method runs in the event loop's thread, returns soon, and raises ControlError with a remedy.
+
+    The first sentence of a method is the command's summary in the API's document.
+    """
 
     def status(self) -> ServiceStatus:
-        """The whole state now."""
+        """Return the whole state."""
 
     def history(self) -> History:
-        """The last 24 hours level by level, and the last minutes in figures."""
+        """Return the last 24 hours by source level, and the figures of the last minutes."""
 
     def skip(self) -> str:
-        """Cut to the next item within two frames; says what was left."""
+        """Cut to the next item.
+
+        Within two frames; the answer names the item that was left.
+        """
 
     def pause(self) -> str:
         """Hold the item where it is and show the slate."""
 
     def resume(self) -> str:
-        """Go on where `pause` left."""
+        """Continue where `pause` stopped."""
 
     def slate(self, *, on: bool) -> str:
-        """Show the slate by the operator's wish, or take it away; like `pause`, the item waits."""
+        """Show or remove the operator's slate; the item waits."""
 
     def jump(self, key: str) -> str:
-        """Cut to an item of the playlist as soon as it is ready; the list goes on behind it."""
+        """Cut to an item of the playlist as soon as it is ready; the playlist continues after it."""
 
     def reload(self) -> str:
-        """Read the playlist again at once, and the settings, of which some count without a restart; says which."""
+        """Read the playlist and the settings again now.
+
+        The answer names the settings that changed and those that need a restart.
+        """
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
-        """Items that were queued by hand, in the order in which they will play."""
+        """Return the queued items in the order in which they will play."""
 
     def queue_add(self, line: str) -> str:
-        """Play a playlist line, or the item of a key, next, after those that were queued before it."""
+        """Queue a playlist line, or the item of a key, after what is queued."""
 
     def queue_insert(self, line: str) -> str:
-        """Play a playlist line, or the item of a key, next, before all that was queued."""
+        """Queue a playlist line, or the item of a key, before what is queued."""
 
     def queue_move(self, key: str, *, place: int) -> str:
-        """Give a queued item another place: 0 is the next to play, and what is beyond the end is the end."""
+        """Move a queued item to another place: 0 is the next to play.
+
+        A place after the end is the end.
+        """
 
     def queue_remove(self, key: str) -> str:
-        """Take a queued item out again."""
+        """Remove an item from the queue."""
 
     def queue_clear(self) -> str:
-        """Take all queued items out."""
+        """Remove all items from the queue."""
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
-        """Items of queue and playlist whose title or file name has all the words, in the order in which they will play."""
+        """Return the items of queue and playlist whose title or file name has all the words, in playing order."""
 
     def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
-        """What the schedule has for `day`, as YYYY-MM-DD, in its own time zone; empty: today. In order of their starts."""
+        """Return one day of the schedule, YYYY-MM-DD in its time zone, or today's where that is empty."""
 
     def playlist_read(self) -> PlaylistText:
-        """The playlist as it is on the disk."""
+        """Return the playlist's text and its version."""
 
     def playlist_check(self, text: str) -> PlaylistCheck:
-        """What `text` would be as the playlist; changes nothing."""
+        """Check a text as the playlist: how many entries will play, and its problems."""
 
     def playlist_save(self, text: str, *, version: str) -> str:
-        """Write the playlist, if it is still the `version` that was read; what is wrong in it is left out when it plays."""
+        """Write the playlist, if it still has the version that was read.
+
+        Lines with problems are left out when it plays.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One entry of the table."""
+
+    name: str
+    summary: str
+    arguments: Mapping[str, type]
+    """All of them required: str, bool or int."""
+    answer: Any
+    """The type that the method returns."""
+    changes: bool
+    """Whether it changes something, which leaves an audit line."""
+    private: bool
+    """Whether its answer may hold what only operators may see, such as a signed URL."""
+
+    @property
+    def for_operators(self) -> bool:
+        """Whether viewers are refused."""
+        return self.changes or self.private
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandRequest:
+    """A command with arguments that are complete and of the right types."""
+
+    command: Command
+    arguments: Mapping[str, Any]
+
+
+def _entry(method: Callable[..., Any], *, changes: bool = True, private: bool = False) -> Command:
+    """The entry of a method of Commands: its name, first sentence and parameters are the command's."""
+    arguments = get_type_hints(method)
+    return Command(
+        name=method.__name__,
+        summary=(inspect.getdoc(method) or "").partition("\n")[0],
+        answer=arguments.pop("return"),
+        arguments=arguments,
+        changes=changes,
+        private=private,
+    )
+
+
+COMMANDS: Mapping[str, Command] = {
+    entry.name: entry
+    for entry in (
+        _entry(Commands.status, changes=False),
+        _entry(Commands.history, changes=False),
+        _entry(Commands.skip),
+        _entry(Commands.pause),
+        _entry(Commands.resume),
+        _entry(Commands.slate),
+        _entry(Commands.jump),
+        _entry(Commands.reload),
+        _entry(Commands.queue_list, changes=False),
+        _entry(Commands.queue_add),
+        _entry(Commands.queue_insert),
+        _entry(Commands.queue_move),
+        _entry(Commands.queue_remove),
+        _entry(Commands.queue_clear),
+        _entry(Commands.search, changes=False),
+        _entry(Commands.schedule, changes=False),
+        _entry(Commands.playlist_read, changes=False, private=True),
+        _entry(Commands.playlist_check, changes=False, private=True),
+        _entry(Commands.playlist_save),
+    )
+}
+_JSON_TYPES = {str: "string", bool: "boolean", int: "whole number"}
+
+
+def make_request(name: Any, arguments: Mapping[str, Any]) -> CommandRequest:
+    """The request for the command `name` with JSON values. Raises ControlError for anything that the table does not have."""
+    command = COMMANDS.get(name) if isinstance(name, str) else None
+    if command is None:
+        raise ControlError("there is no such command", remedy=f"commands: {', '.join(COMMANDS)}")
+    if arguments.keys() != command.arguments.keys():
+        raise ControlError(f"{name} takes {', '.join(command.arguments) or 'no arguments'}")
+    for argument, kind in command.arguments.items():
+        # Not isinstance: True is an int to it.
+        if type(arguments[argument]) is not kind:
+            raise ControlError(f"{argument} of {name} must be a JSON {_JSON_TYPES[kind]}")
+    return CommandRequest(command=command, arguments=arguments)
+
+
+def run_command(commands: Commands, request: CommandRequest) -> Any:
+    """The answer as a JSON value. Raises ControlError as the command does."""
+    return _as_json(getattr(commands, request.command.name)(**request.arguments))
+
+
+def _as_json(answer: Any) -> Any:
+    if isinstance(answer, tuple):
+        return [_as_json(one) for one in answer]
+    return asdict(answer) if is_dataclass(answer) and not isinstance(answer, type) else answer

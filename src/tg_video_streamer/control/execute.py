@@ -1,4 +1,4 @@
-"""Carries out a verb for somebody and leaves a line that says who it was: one way for socket, web, API and chat."""
+"""Executes a command for a caller and writes its audit line: the one path from socket, page, API and chat."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 
 import structlog
 
-from tg_video_streamer.control.commands import Commands
-from tg_video_streamer.control.socket import protocol
+from tg_video_streamer.control.commands import CommandRequest, Commands, run_command
 from tg_video_streamer.errors import ControlError, StreamerError
 
 log = structlog.get_logger(__name__)
 
-_SHOWN = frozenset({"on", "key", "place"})
-"""The arguments that the audit line repeats: a line of the playlist may hold a signed URL."""
+_LOGGED_ARGUMENTS = frozenset({"on", "key", "place"})
+"""Not `line` and `text`: a line of the playlist may hold a signed URL."""
 
 
 class Origin(StrEnum):
-    """How somebody reaches the service."""
+    """Where a command comes from."""
 
     SOCKET = "socket"
     PAGE = "page"
@@ -29,32 +28,36 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """Who wants something, for the audit line: never a token or a session."""
+    """Who gives a command, for the audit line: never a token or a session."""
 
-    way: Origin
+    origin: Origin
     name: str
-    """Such as `uid 1000`, `operator from 127.0.0.1`, or an account's number in Telegram."""
+    """Such as `uid 1000`, `operator from 127.0.0.1`, or the number of a Telegram account."""
 
 
-def act(verbs: Commands, request: protocol.Request, actor: Caller) -> Any:
-    """What the service answers, as a JSON value; each change and each refusal of one leaves an audit line.
+def execute(commands: Commands, request: CommandRequest, caller: Caller) -> Any:
+    """The answer as a JSON value; each change, and each refusal of one, leaves an audit line.
 
-    Raises ControlError, in the verb's own words, and for anything unforeseen in words that say where to look.
+    Raises ControlError: the command's own, or for a defect one that names the log.
     """
-    verb = protocol.VERBS[request.verb]
-    shown = {name: value for name, value in request.arguments.items() if name in _SHOWN}
-    told = {"verb": request.verb, "way": str(actor.way), "by": actor.name, **shown}
+    command = request.command
+    audit = {
+        "command": command.name,
+        "origin": str(caller.origin),
+        "by": caller.name,
+        **{name: value for name, value in request.arguments.items() if name in _LOGGED_ARGUMENTS},
+    }
     try:
-        answer = protocol.carry_out(verbs, request)
+        answer = run_command(commands, request)
     except StreamerError as error:
-        if verb.changes:
-            log.info("command refused", reason=error.what, **told)
+        if command.changes:
+            log.info("command refused", reason=error.what, **audit)
         raise ControlError(error.what, remedy=error.remedy) from error
     except Exception as error:
-        log.exception("command failed", **told)
+        log.exception("command failed", **audit)
         raise ControlError(
-            f"{request.verb} failed inside the service", remedy="see the service's log, and report it"
+            f"{command.name} failed inside the service", remedy="see the service's log, and report it"
         ) from error
-    if verb.changes:
-        log.info("command carried out", answer=answer, **told)
+    if command.changes:
+        log.info("command executed", answer=answer, **audit)
     return answer

@@ -1,4 +1,4 @@
-"""Turns texts of a form or an address into a verb's arguments, by the types in the table of verbs."""
+"""Turns texts of a form or an address into a command's arguments, by the types in the table of commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tg_video_streamer.control.socket.protocol import VERBS, Request, make_request
+from tg_video_streamer.control.commands import COMMANDS, CommandRequest, make_request
 from tg_video_streamer.errors import ControlError, RequestRefused
 
 _SWITCH = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
@@ -14,15 +14,15 @@ MOST = 2**31 - 1
 """The largest whole number that is taken, and its negative the smallest."""
 
 
-def from_texts(name: str, texts: Mapping[str, str]) -> Request:
-    """The request for a verb with its arguments as texts. Raises RequestRefused with 422."""
-    kinds = VERBS[name].arguments
+def from_texts(name: str, texts: Mapping[str, str]) -> CommandRequest:
+    """The request for a command with its arguments as texts. Raises RequestRefused with 422."""
+    kinds = COMMANDS[name].arguments
     return from_values(name, {word: _value(word, text, kinds.get(word, str)) for word, text in texts.items()})
 
 
-def from_values(name: str, values: Mapping[str, Any]) -> Request:
-    """The request for a verb with its arguments as JSON values. Raises RequestRefused with 422."""
-    kinds = VERBS[name].arguments
+def from_values(name: str, values: Mapping[str, Any]) -> CommandRequest:
+    """The request for a command with its arguments as JSON values. Raises RequestRefused with 422."""
+    kinds = COMMANDS[name].arguments
     # JSON has one kind of number: 3.0 is a whole one to every schema.
     values = {
         word: int(value) if kinds.get(word) is int and type(value) is float and value.is_integer() else value

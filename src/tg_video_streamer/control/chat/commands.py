@@ -9,11 +9,17 @@ from typing import Protocol
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.chat.wording import PUBLIC_COMMANDS, Command, answer_text, link_of, read_command, wish_of
+from tg_video_streamer.control.chat.wording import (
+    PUBLIC_COMMANDS,
+    ChatCommand,
+    answer_text,
+    link_of,
+    read_command,
+    request_of,
+)
 from tg_video_streamer.control.commands import Commands
-from tg_video_streamer.control.execute import Caller, Origin, act
+from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.rate_limit import RateLimit
-from tg_video_streamer.control.socket.protocol import make_request
 from tg_video_streamer.errors import (
     ControlError,
     ResolveError,
@@ -34,8 +40,8 @@ IN_ALL, IN_ALL_SECONDS = 20, 60.0
 _MOST_WAITING = 50
 
 
-class Message(Protocol):
-    """As telegram.chat_messages has it."""
+class ChatMessage(Protocol):
+    """As telegram.chat.messages has it."""
 
     @property
     def id(self) -> int:
@@ -55,7 +61,7 @@ class Message(Protocol):
 
 
 class ChatRoom(Protocol):
-    """As telegram.chat_room has it; every method may raise SessionError and TelegramRefused."""
+    """As telegram.chat.room has it; every method may raise SessionError and TelegramRefused."""
 
     @property
     def own_id(self) -> int:
@@ -72,12 +78,12 @@ class ChatRoom(Protocol):
 
 
 class ChatCommands:
-    """All of it is for the event loop's thread; `heard` returns at once, `run` does the work one command at a time."""
+    """All of it is for the event loop's thread; `on_message` returns at once, `run` does the work one command at a time."""
 
     def __init__(
         self,
         *,
-        verbs: Commands,
+        commands: Commands,
         clock: Clock,
         operators: Iterable[str] = (),
         public: bool = False,
@@ -87,12 +93,12 @@ class ChatCommands:
 
         `reachable` raises ResolveError where a link may not be followed for somebody from the chat.
         """
-        self._verbs = verbs
+        self._commands = commands
         self._clock = clock
         self._operators = tuple(operators)
         self._public = public
         self._reachable = reachable
-        self._waiting: asyncio.Queue[tuple[ChatRoom, Message, Command]] = asyncio.Queue(_MOST_WAITING)
+        self._waiting: asyncio.Queue[tuple[ChatRoom, ChatMessage, ChatCommand]] = asyncio.Queue(_MOST_WAITING)
         self._senders = RateLimit(clock, times=PER_SENDER, seconds=PER_SENDER_SECONDS)
         self._all = RateLimit(clock, times=IN_ALL, seconds=IN_ALL_SECONDS)
         self._admins: frozenset[int] = frozenset()
@@ -100,7 +106,7 @@ class ChatCommands:
         self._silent_until = float("-inf")
         self._blind = False
 
-    def heard(self, room: ChatRoom, message: Message) -> None:
+    def on_message(self, room: ChatRoom, message: ChatMessage) -> None:
         """A message was written; what is no command of ours, too old or too much is left alone."""
         command = read_command(message.text)
         if command is None or self._clock.wall() - message.sent_wall > OLDEST_SECONDS:
@@ -125,30 +131,30 @@ class ChatCommands:
             except (SessionEnded, TelegramRefused) as trouble:
                 log.warning("chat cannot be answered", why=str(trouble))
 
-    async def _obey(self, room: ChatRoom, message: Message, command: Command) -> None:
+    async def _obey(self, room: ChatRoom, message: ChatMessage, command: ChatCommand) -> None:
         if not await self._may(room, message.sender_id, command):
-            log.info("command in the chat left alone: not allowed", verb=command.name, by=message.sender_id)
+            log.info("command in the chat left alone: not allowed", command=command.name, by=message.sender_id)
             return
         try:
             answer = await self._answer(message, command)
         except ControlError as error:
             answer = str(error)
         if self._clock.monotonic() < self._silent_until or not self._all.allows():
-            log.info("command in the chat not answered: too many in a minute", verb=command.name)
+            log.info("command in the chat not answered: too many in a minute", command=command.name)
             return
         await room.send(answer, reply_to=message.id)
 
-    async def _answer(self, message: Message, command: Command) -> str:
-        wish = wish_of(command)
+    async def _answer(self, message: ChatMessage, command: ChatCommand) -> str:
+        request = request_of(command)
         if command.name == "add":
             try:
                 await self._reachable(link_of(command))
             except ResolveError as error:
                 raise ControlError(error.what, remedy=error.remedy) from error
-        actor = Caller(way=Origin.CHAT, name=str(message.sender_id or "the chat itself"))
-        return answer_text(command, act(self._verbs, make_request(wish.verb, wish.arguments), actor))
+        caller = Caller(origin=Origin.CHAT, name=str(message.sender_id or "the chat itself"))
+        return answer_text(command, execute(self._commands, request, caller))
 
-    async def _may(self, room: ChatRoom, sender: int, command: Command) -> bool:
+    async def _may(self, room: ChatRoom, sender: int, command: ChatCommand) -> bool:
         """Whether `sender` may; whoever is no admin is asked about at most once in ADMINS_SECONDS."""
         if self._public and command.name in PUBLIC_COMMANDS:
             return True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from tg_video_streamer.control import status_text
+from tg_video_streamer.control.commands import CommandRequest, make_request
 from tg_video_streamer.control.socket.protocol import items_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.errors import ControlError
@@ -21,19 +22,11 @@ _ADD_USAGE = "write /add and a link, such as /add https://example.org/video"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Command:
+class ChatCommand:
     """`/name words`, known to us."""
 
     name: str
     words: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChatRequest:
-    """The verb that a command stands for."""
-
-    verb: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 _PLAIN: Mapping[str, str] = {
@@ -48,28 +41,28 @@ _PLAIN: Mapping[str, str] = {
 COMMANDS = (*_PLAIN, "add", "slate")
 
 
-def read_command(text: str) -> Command | None:
+def read_command(text: str) -> ChatCommand | None:
     """The command that a message is; None for everything else, and for what is meant for a bot (`/now@some_bot`)."""
     if not text.startswith("/"):
         return None
     name, _, words = text[1:].partition(" ")
     if name.lower() not in COMMANDS:
         return None
-    return Command(name=name.lower(), words=words.strip())
+    return ChatCommand(name=name.lower(), words=words.strip())
 
 
-def wish_of(command: Command) -> ChatRequest:
-    """The verb and its arguments. Raises ControlError where the words are none that the command takes."""
+def request_of(command: ChatCommand) -> CommandRequest:
+    """The command of the service that a chat command stands for. Raises ControlError where the words are none that the command takes."""
     if command.name == "slate":
         if command.words.lower() not in {"on", "off"}:
             raise ControlError("the slate is on or off", remedy="write /slate on or /slate off")
-        return ChatRequest(verb="slate", arguments={"on": command.words.lower() == "on"})
+        return make_request("slate", {"on": command.words.lower() == "on"})
     if command.name == "add":
-        return ChatRequest(verb="queue_add", arguments={"line": f"{link_of(command)} | public=1"})
-    return ChatRequest(verb=_PLAIN[command.name])
+        return make_request("queue_add", {"line": f"{link_of(command)} | public=1"})
+    return make_request(_PLAIN[command.name], {})
 
 
-def link_of(command: Command) -> str:
+def link_of(command: ChatCommand) -> str:
     """The http(s) link of `/add`. Raises ControlError for anything else: a path of the host is nobody's business here."""
     link = command.words
     try:
@@ -82,8 +75,8 @@ def link_of(command: Command) -> str:
     return link
 
 
-def answer_text(command: Command, answer: Any) -> str:
-    """What the chat is told, from the verb's answer as JSON values; never a URL that may be signed."""
+def answer_text(command: ChatCommand, answer: Any) -> str:
+    """What the chat is told, from the command's answer as JSON values; never a URL that may be signed."""
     if command.name == "queue":
         items = items_from_json(answer)
         text = "\n".join(f"{number}. {status_text.item_text(item)}" for number, item in enumerate(items, start=1))

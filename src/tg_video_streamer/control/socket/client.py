@@ -18,7 +18,7 @@ READ_BYTES = 256 * 1024
 
 
 def ask(
-    folder: Path, verb: str, arguments: Mapping[str, Any] | None = None, *, timeout_seconds: float = ANSWER_SECONDS
+    folder: Path, command: str, arguments: Mapping[str, Any] | None = None, *, timeout_seconds: float = ANSWER_SECONDS
 ) -> Any:
     """The answer of the service whose STATE_DIR is `folder`, as a JSON value.
 
@@ -26,9 +26,9 @@ def ask(
     or belongs to another user.
     """
     deadline = time.monotonic() + timeout_seconds
-    request = protocol.encode({"verb": verb, **(arguments or {})})
+    request = protocol.encode({"command": command, **(arguments or {})})
     if len(request) > protocol.MAX_REQUEST_BYTES:
-        raise ControlError(f"{verb} is asked with more than {protocol.MAX_REQUEST_BYTES} bytes")
+        raise ControlError(f"{command} is asked with more than {protocol.MAX_REQUEST_BYTES} bytes")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             _connect(connection, folder, timeout_seconds)

@@ -9,7 +9,7 @@ import struct
 import structlog
 
 from tg_video_streamer.control.commands import Commands
-from tg_video_streamer.control.execute import Caller, Origin, act
+from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.socket import protocol
 from tg_video_streamer.errors import ControlError
 
@@ -25,9 +25,13 @@ READ_BYTES = 64 * 1024
 
 
 async def serve(
-    listener: socket.socket, verbs: Commands, *, max_clients: int = MAX_CLIENTS, client_seconds: float = CLIENT_SECONDS
+    listener: socket.socket,
+    commands: Commands,
+    *,
+    max_clients: int = MAX_CLIENTS,
+    client_seconds: float = CLIENT_SECONDS,
 ) -> None:
-    """Answer until cancelled; `listener` is the non-blocking one of a ClaimedFolder. `verbs` run in this loop's thread."""
+    """Answer until cancelled; `listener` is the non-blocking one of a ClaimedFolder. `commands` run in this loop's thread."""
     loop = asyncio.get_running_loop()
     room = asyncio.Semaphore(max_clients)
     async with asyncio.TaskGroup() as clients:
@@ -43,17 +47,19 @@ async def serve(
             except BaseException:
                 room.release()
                 raise
-            clients.create_task(_serve_client(client, verbs, room, client_seconds))
+            clients.create_task(_serve_client(client, commands, room, client_seconds))
 
 
-async def _serve_client(client: socket.socket, verbs: Commands, room: asyncio.Semaphore, client_seconds: float) -> None:
+async def _serve_client(
+    client: socket.socket, commands: Commands, room: asyncio.Semaphore, client_seconds: float
+) -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(client_seconds):
             line = await _read_line(client)
         if line is None:
             return
-        reply = _answer(line, verbs, _actor(client))
+        reply = _answer(line, commands, _caller(client))
         async with asyncio.timeout(client_seconds):
             await loop.sock_sendall(client, reply)
     except TimeoutError:
@@ -81,16 +87,16 @@ async def _read_line(client: socket.socket) -> bytes | None:
             return bytes(received)
 
 
-def _answer(line: bytes, verbs: Commands, actor: Caller) -> bytes:
+def _answer(line: bytes, commands: Commands, caller: Caller) -> bytes:
     if len(line) > protocol.MAX_REQUEST_BYTES:
         return protocol.failure(f"the request is longer than {protocol.MAX_REQUEST_BYTES} bytes")
     try:
-        return protocol.success(act(verbs, protocol.parse_request(line), actor))
+        return protocol.success(execute(commands, protocol.parse_request(line), caller))
     except ControlError as error:
         return protocol.failure(error.what, error.remedy)
 
 
-def _actor(client: socket.socket) -> Caller:
+def _caller(client: socket.socket) -> Caller:
     """Who is at the other end, as the kernel knows: SO_PEERCRED gives pid, uid and gid (unix(7))."""
     _, user, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return Caller(way=Origin.SOCKET, name=f"uid {user}")
+    return Caller(origin=Origin.SOCKET, name=f"uid {user}")

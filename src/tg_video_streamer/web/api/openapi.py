@@ -1,22 +1,21 @@
-"""The OpenAPI 3.1 document of the API, made from the table of verbs and the classes of their answers."""
+"""The OpenAPI 3.1 document of the API, made from the table of commands and the classes of their answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any, get_type_hints
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from tg_video_streamer.asrun.reader import AsRunEntry
-from tg_video_streamer.control.commands import Commands
-from tg_video_streamer.control.socket.protocol import VERBS, Verb
+from tg_video_streamer.control.commands import COMMANDS, Command
 from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.web.api.as_run import CSV_TYPE, MOST_ROWS, USUAL_ROWS
 from tg_video_streamer.web.command_arguments import MOST
 
-Methods = Callable[[Verb], Sequence[str]]
+Methods = Callable[[Command], Sequence[str]]
 
 _WHERE = "#/components/schemas/{model}"
 _ARGUMENTS: dict[type, dict[str, Any]] = {
@@ -32,7 +31,7 @@ _REFUSALS = {
     409: "The channel does not do that now.",
     413: "The body is too large.",
     415: "The body is no JSON.",
-    422: "The arguments are not those of the verb.",
+    422: "The arguments are not those of the command.",
     429: "Too many wrong tokens; Retry-After says for how long none is taken.",
     500: "A defect of the service; its log has more.",
 }
@@ -40,7 +39,7 @@ _REFUSALS = {
 
 def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, Any]:
     """The whole document; with `open_reading` it says that looking needs no token."""
-    answers = {name: TypeAdapter(get_type_hints(getattr(Commands, name))["return"]) for name in VERBS}
+    answers = {name: TypeAdapter(command.answer) for name, command in COMMANDS.items()}
     answers["as-run"] = TypeAdapter(tuple[AsRunEntry, ...])
     schemas, common = TypeAdapter.json_schemas(
         [(name, "serialization", adapter) for name, adapter in answers.items()],
@@ -48,14 +47,16 @@ def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, An
         schema_generator=GenerateJsonSchema,
     )
     results = {name: _success(schemas[name, "serialization"]) for name in answers}
-    paths = {f"/api/{name}": _verb_path(name, methods_of, results[name], open_reading=open_reading) for name in VERBS}
+    paths = {
+        f"/api/{name}": _command_path(name, methods_of, results[name], open_reading=open_reading) for name in COMMANDS
+    }
     paths["/api/as-run"] = {"get": _as_run(results["as-run"], open_reading=open_reading)}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "tg-video-streamer",
             "version": version("tg-video-streamer"),
-            "description": "Sees and steers one channel; the same verbs as the command line, the pages and the chat.",
+            "description": "Sees and steers one channel; the same commands as the command line, the pages and the chat.",
         },
         "paths": paths,
         "components": {
@@ -65,30 +66,30 @@ def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, An
     }
 
 
-def _verb_path(name: str, methods_of: Methods, result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
-    verb = VERBS[name]
+def _command_path(name: str, methods_of: Methods, result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
+    command = COMMANDS[name]
     path = {}
-    for method in methods_of(verb):
+    for method in methods_of(command):
         operation: dict[str, Any] = {
-            "operationId": name if len(methods_of(verb)) == 1 else f"{name}_{method.lower()}",
-            "summary": verb.summary,
-            "tags": ["operator" if verb.for_operators else "viewer"],
-            "security": _security(for_operators=verb.for_operators, open_reading=open_reading),
+            "operationId": name if len(methods_of(command)) == 1 else f"{name}_{method.lower()}",
+            "summary": command.summary,
+            "tags": ["operator" if command.for_operators else "viewer"],
+            "security": _security(for_operators=command.for_operators, open_reading=open_reading),
             "responses": _responses({"application/json": {"schema": result}}, method),
         }
         if method == "GET":
-            operation["parameters"] = [_parameter(word, _ARGUMENTS[kind]) for word, kind in verb.arguments.items()]
-        elif verb.arguments:
-            operation["requestBody"] = _body(verb)
+            operation["parameters"] = [_parameter(word, _ARGUMENTS[kind]) for word, kind in command.arguments.items()]
+        elif command.arguments:
+            operation["requestBody"] = _body(command)
         path[method.lower()] = operation
     return path
 
 
-def _body(verb: Verb) -> dict[str, Any]:
+def _body(command: Command) -> dict[str, Any]:
     schema = {
         "type": "object",
-        "properties": {word: _ARGUMENTS[kind] for word, kind in verb.arguments.items()},
-        "required": list(verb.arguments),
+        "properties": {word: _ARGUMENTS[kind] for word, kind in command.arguments.items()},
+        "required": list(command.arguments),
         "additionalProperties": False,
     }
     return {"required": True, "content": {"application/json": {"schema": schema}}}

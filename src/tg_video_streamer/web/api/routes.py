@@ -1,4 +1,4 @@
-"""`/api/…`: one route a verb, made from the table of verbs; GET looks, POST changes, and every error is JSON."""
+"""`/api/…`: one route a command, made from the table of commands; GET looks, POST changes, and every error is JSON."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.execute import Caller, Origin, act
-from tg_video_streamer.control.socket import protocol
-from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS, Verb
+from tg_video_streamer.control.commands import COMMANDS, Command, CommandRequest
+from tg_video_streamer.control.execute import Caller, Origin, execute
+from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.errors import ControlError, RequestRefused, StreamerError
 from tg_video_streamer.web.api.as_run import as_run_routes
 from tg_video_streamer.web.api.openapi import openapi_document
@@ -26,15 +26,15 @@ from tg_video_streamer.web.request_body import read_body, require_type
 JSON_TYPE = "application/json"
 
 
-def methods_of(verb: Verb) -> tuple[str, ...]:
+def methods_of(command: Command) -> tuple[str, ...]:
     """GET for what changes nothing, POST for what does; and POST for questions that may not fit into an address."""
-    if verb.changes:
+    if command.changes:
         return ("POST",)
-    return ("GET", "POST") if verb.arguments else ("GET",)
+    return ("GET", "POST") if command.arguments else ("GET",)
 
 
 def api_routes(room: WebContext, access: Access) -> list[Route]:
-    """A route for each verb, for the as-run log, and for the document of them all."""
+    """A route for each command, for the as-run log, and for the document of them all."""
 
     @cache
     def document() -> JsonResponse:
@@ -43,27 +43,27 @@ def api_routes(room: WebContext, access: Access) -> list[Route]:
     async def openapi(_request: Request) -> Response:
         return document()
 
-    verbs = [_verb_route(name, verb, room, access) for name, verb in VERBS.items()]
-    return [*verbs, *as_run_routes(room.as_run), Route("/api/openapi.json", openapi)]
+    commands = [_command_route(command, room, access) for command in COMMANDS.values()]
+    return [*commands, *as_run_routes(room.as_run), Route("/api/openapi.json", openapi)]
 
 
-def _verb_route(name: str, verb: Verb, room: WebContext, access: Access) -> Route:
+def _command_route(command: Command, room: WebContext, access: Access) -> Route:
     async def answer(request: Request) -> Response:
-        access.check_role(request, verb)
-        if verb.changes:
+        access.check_role(request, command)
+        if command.changes:
             access.check_form(request, request.headers.get("x-csrf", ""))
-        wanted = await _wanted(name, request)
+        wanted = await _wanted(command.name, request)
         try:
-            result = act(room.verbs, wanted, Caller(way=Origin.API, name=visitor(request).name))
+            result = execute(room.verbs, wanted, Caller(origin=Origin.API, name=visitor(request).name))
         except ControlError as error:
             raise RequestRefused(error.what, status=_status_of(error), remedy=error.remedy) from error
         return JsonResponse({"ok": True, "result": result})
 
-    return Route(f"/api/{name}", answer, methods=list(methods_of(verb)))
+    return Route(f"/api/{command.name}", answer, methods=list(methods_of(command)))
 
 
-async def _wanted(name: str, request: Request) -> protocol.Request:
-    """The verb with its arguments: of the address for GET, of the body for POST."""
+async def _wanted(name: str, request: Request) -> CommandRequest:
+    """The command with its arguments: of the address for GET, of the body for POST."""
     pairs = request.query_params.multi_items()
     if request.method != "POST":
         if len(dict(pairs)) != len(pairs):

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.socket.protocol import Verb
+from tg_video_streamer.control.commands import Command
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.web.auth import client_address
 from tg_video_streamer.web.auth.lockout import Lockout
@@ -121,10 +121,10 @@ class Access:
         log.info("signed out", by=visitor(request).name)
         answer.delete_cookie(self._cookie, secure=self._behind_proxy, httponly=True, samesite="strict")
 
-    def check_role(self, request: Request, verb: Verb) -> None:
+    def check_role(self, request: Request, command: Command) -> None:
         """Raises RequestRefused where who asks may not have `verb` carried out: 401 where a token would help, else 403."""
         asker = visitor(request)
-        if asker.role.may_change or (asker.role.may_look and not verb.for_operators):
+        if asker.role.may_change or (asker.role.may_look and not command.for_operators):
             return
         if asker.signed_in:
             raise RequestRefused("viewers may only look", status=403, remedy="sign in with the operator's token")

@@ -1,4 +1,4 @@
-"""`/do/{verb}`: carries out what a form of a page says, and goes back to the page, which tells what became of it."""
+"""`/do/{command}`: carries out what a form of a page says, and goes back to the page, which tells what became of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.commands import Commands
-from tg_video_streamer.control.execute import Caller, Origin, act
-from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS
+from tg_video_streamer.control.commands import COMMANDS, Commands
+from tg_video_streamer.control.execute import Caller, Origin, execute
+from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.errors import ControlError, RequestRefused
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.client_address import own_path
@@ -22,25 +22,25 @@ from tg_video_streamer.web.request_body import read_form
 
 
 def do_routes(verbs: Commands, access: Access) -> list[Route]:
-    """One route for all verbs; the fields are the verb's arguments, `csrf`, and `back`."""
+    """One route for all commands; the fields are the command's arguments, `csrf`, and `back`."""
 
     async def do(request: Request) -> Response:
-        name = request.path_params["verb"]
-        verb = VERBS.get(name)
-        if verb is None:
-            raise RequestRefused("there is no such verb", status=404, remedy=f"verbs: {', '.join(VERBS)}")
-        access.check_role(request, verb)
+        name = request.path_params["command"]
+        command = COMMANDS.get(name)
+        if command is None:
+            raise RequestRefused("there is no such command", status=404, remedy=f"commands: {', '.join(COMMANDS)}")
+        access.check_role(request, command)
         fields = await read_form(request, limit=MAX_REQUEST_BYTES)
         csrf, back = fields.pop("csrf", ""), own_path(fields.pop("back", "/"))
-        if verb.changes:
+        if command.changes:
             access.check_form(request, request.headers.get("x-csrf", csrf))
         try:
-            answer = act(verbs, from_texts(name, fields), Caller(way=Origin.PAGE, name=visitor(request).name))
+            answer = execute(verbs, from_texts(name, fields), Caller(origin=Origin.PAGE, name=visitor(request).name))
         except (ControlError, RequestRefused) as error:
             return _failed(request, error, back)
         return _done(request, answer, back)
 
-    return [Route("/do/{verb}", do, methods=["POST"])]
+    return [Route("/do/{command}", do, methods=["POST"])]
 
 
 def _done(request: Request, answer: Any, back: str) -> Response:

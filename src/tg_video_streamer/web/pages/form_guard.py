@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 
-from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, VERBS
+from tg_video_streamer.control.commands import COMMANDS
+from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.layout import Visit, visit
 from tg_video_streamer.web.request_body import read_form
 
-_LIKE = VERBS["playlist_save"]
+_LIKE = COMMANDS["playlist_save"]
 """Whoever may have this carried out is an operator."""
 
 

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.execute import Caller, Origin, act
+from tg_video_streamer.control.commands import make_request
+from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
-from tg_video_streamer.control.socket.protocol import make_request
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.auth.visitor import Notice
@@ -53,7 +53,7 @@ def routes(room: WebContext) -> list[Route]:
         wanted = _sent(form)
         change = make_request("playlist_save", {"text": wanted.text, "version": wanted.version})
         try:
-            act(room.verbs, change, Caller(way=Origin.PAGE, name=visiting.visitor.name))
+            execute(room.verbs, change, Caller(origin=Origin.PAGE, name=visiting.visitor.name))
         except ControlError as error:
             # Neither the text nor the way on is lost: what is compared now is what the file says by now.
             return await _comparison(visiting, wanted, notices=(_failed(error),), status_code=409)
