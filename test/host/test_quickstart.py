@@ -31,10 +31,10 @@ pytestmark = pytest.mark.timeout(900)
 WALKED = {
     "1. Make the release (any machine with a checkout)": 1,
     "2. Install it (on the host, as root)": 1,
-    "3. Say what goes where": 1,
+    "3. Set outputs and playlist": 1,
     "4. On air": 1,
     "Log in to Telegram, and renew the session": 1,
-    "The weekly yt-dlp": 1,
+    "The weekly yt-dlp update": 1,
     "Monitoring": 1,
     "Deploys by CI": 2,
 }
