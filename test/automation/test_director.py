@@ -12,12 +12,14 @@ import pytest
 from stands.feeding import SMALL
 from stands.virtual_time import VirtualLoop, run_for
 from tg_video_streamer.automation.director import Director
+from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.errors import ResolveError, SourceGone
 from tg_video_streamer.events import EventBus
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.slate import Slate
@@ -54,11 +56,11 @@ def test_a_dead_playlist_is_asked_once_an_item_and_minute(
             changed=changed,
         )
 
-    rotation = Rotation()
+    rotation, quarantine = Rotation(), Quarantine(loop)
     rotation.replace([make_item(LocatorKind.URL, f"https://example.org/{number}") for number in range(50)])
     director = Director(
         rotation=rotation,
-        quarantine=Quarantine(loop),
+        quarantine=quarantine,
         playout=Playout(
             slate=slate,
             fanout=Fanout(slate.headers),
@@ -67,7 +69,13 @@ def test_a_dead_playlist_is_asked_once_an_item_and_minute(
             listener=lambda *_: None,
         ),
         make_feed=make_feed,
-        expanded=lambda *_: None,
+        lists=PlaylistSync(
+            watcher=PlaylistWatcher(Path("playlist.txt")),
+            rotation=rotation,
+            quarantine=quarantine,
+            resolve=resolve,
+            clock=loop,
+        ),
         clock=loop,
     )
     began = loop.time()

@@ -14,9 +14,9 @@ from tg_video_streamer.events import Event, EventBus, SegmentEnded, SegmentStart
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet, Stamped
 from tg_video_streamer.playout.fanout import Fanout, Subscription
-from tg_video_streamer.playout.playout import Change, Playout
+from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.slate import Slate, SlateReason
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceEnded, SourceStarted
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Stage:
 
     slate: Slate
     clock: VirtualClock = field(default_factory=VirtualClock)
-    heard: list[tuple[Change, str, str]] = field(default_factory=list)
+    reported: list[tuple[type[PlayoutEvent], str, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     packets: list[Stamped] = field(default_factory=list)
 
@@ -75,10 +75,12 @@ class Stage:
         bus.subscribe(self.events.append)
         self.fanout = Fanout(self.slate.headers)
         self.subscription: Subscription = self.fanout.subscribe(limit_seconds=1e6)
-        self.playout = Playout(slate=self.slate, fanout=self.fanout, clock=self.clock, events=bus, listener=self._heard)
+        self.playout = Playout(
+            slate=self.slate, fanout=self.fanout, clock=self.clock, events=bus, listener=self._on_playout_event
+        )
 
-    def _heard(self, change: Change, showing: AirSource, reason: str) -> None:
-        self.heard.append((change, showing.key, reason))
+    def _on_playout_event(self, event: PlayoutEvent) -> None:
+        self.reported.append((type(event), event.source.key, event.reason))
 
     def run(self, seconds: float, *, step: float = 0.08) -> None:
         """Let time pass."""
@@ -136,10 +138,10 @@ def test_one_item_follows_another_in_the_next_slot(stage: Stage) -> None:
     stage.playout.offer(showing("b", 60))
     stage.run(3)
     assert stage.video()[:101] == [f"a{n}" for n in range(60)] + [f"b{n}" for n in range(41)]
-    assert stage.heard == [
-        (Change.WENT_ON, "a", "started"),
-        (Change.CAME_OFF, "a", "ended"),
-        (Change.WENT_ON, "b", "ended"),
+    assert stage.reported == [
+        (SourceStarted, "a", "started"),
+        (SourceEnded, "a", "ended"),
+        (SourceStarted, "b", "ended"),
     ]
     stage.check_grids()
 
@@ -154,7 +156,7 @@ def test_skip_cuts_within_two_frames(stage: Stage) -> None:
     stage.playout.skip()
     stage.run(1)
     assert stage.video()[aired + 2].startswith("b")
-    assert (Change.CAME_OFF, "a", "skipped") in stage.heard
+    assert (SourceEnded, "a", "skipped") in stage.reported
     stage.check_grids()
 
 
@@ -165,7 +167,7 @@ def test_a_dry_item_gives_way_to_the_next_one(stage: Stage) -> None:
     stage.playout.offer(showing("b", 50))
     stage.run(2.5)
     assert stage.video()[49:51] == ["a49", "b0"]
-    assert (Change.CAME_OFF, "a", "source_stalled") in stage.heard
+    assert (SourceEnded, "a", "source_stalled") in stage.reported
     stage.check_grids()
 
 
@@ -183,7 +185,7 @@ def test_a_dry_live_item_comes_back_after_the_slate(stage: Stage) -> None:
     video = stage.video()
     assert video[video.index("a50") - 1] == "-"
     assert video.index("a99") - video.index("a50") == 49
-    assert not [change for change in stage.heard if change[0] is Change.CAME_OFF]
+    assert not [change for change in stage.reported if change[0] is SourceEnded]
     stage.check_grids()
 
 
@@ -196,7 +198,7 @@ def test_a_live_item_that_stays_away_is_given_up(stage: Stage) -> None:
     assert stage.video()[-1] == "-"
     stage.run(3)
     assert stage.video()[-1].startswith("b")
-    assert (Change.CAME_OFF, "a", "source_stalled") in stage.heard
+    assert (SourceEnded, "a", "source_stalled") in stage.reported
     stage.check_grids()
 
 
@@ -243,7 +245,7 @@ def test_skip_while_paused_leaves_the_item(stage: Stage) -> None:
     stage.playout.release()
     stage.run(1)
     assert stage.video()[-1].startswith("b")
-    assert (Change.CAME_OFF, "a", "skipped") in stage.heard
+    assert (SourceEnded, "a", "skipped") in stage.reported
     stage.check_grids()
 
 
@@ -254,7 +256,7 @@ def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
     stage.playout.offer(AirSource(source=buffer, level=SourceLevel.ITEM, key="a", title="a"))
     stage.run(2)
     assert stage.video()[-1] == "-"
-    assert (Change.CAME_OFF, "a", "off_grid") in stage.heard
+    assert (SourceEnded, "a", "off_grid") in stage.reported
     stage.check_grids()
 
 
@@ -370,7 +372,7 @@ def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: S
     after = before // GOP_FRAMES * GOP_FRAMES
     assert video[begin + 75 :] == [f"a{after + n}" for n in range(len(video) - begin - 75)]
     assert stage.levels() == [("item", "started"), ("live", "takeover"), ("item", "live_ended")]
-    assert stage.heard[-2:] == [(Change.CAME_OFF, "L", "live_ended"), (Change.WENT_ON, "a", "live_ended")]
+    assert stage.reported[-2:] == [(SourceEnded, "L", "live_ended"), (SourceStarted, "a", "live_ended")]
     assert sum(event.counts for event in stage.events if isinstance(event, SegmentStarted)) == 1
     assert stage.playout.seconds_by_level()[SourceLevel.LIVE] == 3.0
     stage.check_grids()
@@ -404,7 +406,7 @@ def test_the_operators_slate_is_above_a_live_stream(stage: Stage) -> None:
     stage.playout.hold(SlateReason.PAUSED)
     stage.run(1)
     assert stage.video()[-1] == "-"
-    assert stage.heard[-1] == (Change.CAME_OFF, "L", "held")
+    assert stage.reported[-1] == (SourceEnded, "L", "held")
     stage.playout.offer(live(50, name="M"))
     stage.run(1)
     assert stage.video()[-1] == "-"
@@ -428,7 +430,7 @@ def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
     assert left.level is SourceLevel.LIVE
     stage.run(1)
     assert stage.video()[-1].startswith("a")
-    assert (Change.CAME_OFF, "L", "skipped") in stage.heard
+    assert (SourceEnded, "L", "skipped") in stage.reported
     stage.playout.offer(live(100, name="M"))
     stage.run(1)
     following = showing("b", 500)
@@ -436,7 +438,7 @@ def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
     stage.playout.cut_to(following)
     stage.run(1)
     assert stage.video()[-1].startswith("M")
-    assert (Change.CAME_OFF, "a", "skipped") in stage.heard
+    assert (SourceEnded, "a", "skipped") in stage.reported
     stage.run(4)
     assert stage.video()[-1].startswith("b")
     stage.check_grids()

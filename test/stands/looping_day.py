@@ -24,6 +24,8 @@ from stands.virtual_time import SetClock
 from tg_video_streamer.app.malloc import share_one_arena
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.automation.director import Director
+from tg_video_streamer.automation.playlist_sync import PlaylistSync
+from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.events import Event, EventBus, SegmentStarted, SourceFailed, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.library.library import Library
@@ -31,10 +33,10 @@ from tg_video_streamer.media import Kind, Stamped
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
+from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.playout.fanout import Fanout
-from tg_video_streamer.playout.playout import SLICE_SECONDS, Change, Playout
+from tg_video_streamer.playout.playout import SLICE_SECONDS, Playout
 from tg_video_streamer.playout.slate import Slate, prepare_slate
-from tg_video_streamer.playout.source import AirSource
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -111,27 +113,32 @@ class Day:
         for subscriber in (self.heard, as_run.on_event):
             bus.subscribe(subscriber)
         rotation = Rotation()
+        quarantine = Quarantine(self.clock)
         rotation.replace(items)
         fanout = Fanout(kept.HEADERS)
+        bridge = PlayoutBridge(loop)
         playout = Playout(
             slate=self.slate,
             fanout=fanout,
             clock=self.clock,
             events=bus,
-            listener=lambda change, showing, reason: told(change, showing, reason),  # noqa: PLW0108 - made below
+            listener=bridge.publish,
         )
         director = Director(
             rotation=rotation,
-            quarantine=Quarantine(self.clock),
+            quarantine=quarantine,
             playout=playout,
             make_feed=self.feed,
-            expanded=lambda *_: None,
+            lists=PlaylistSync(
+                watcher=PlaylistWatcher(self.folder / "playlist.txt"),
+                rotation=rotation,
+                quarantine=quarantine,
+                resolve=self.resolve,
+                clock=self.clock,
+            ),
             clock=self.clock,
         )
-
-        def told(change: Change, showing: AirSource, reason: str) -> None:
-            loop.call_soon(director.heard, change, showing, reason)
-
+        bridge.subscribe(SourceLevel.ITEM, director.on_playout_event)
         as_run.start()
         async with asyncio.TaskGroup() as tasks:
             directing = tasks.create_task(director.run())

@@ -17,10 +17,8 @@ from tg_video_streamer.automation.position_saver import PositionSaver
 from tg_video_streamer.automation.preparer import Preparer
 from tg_video_streamer.automation.scheduler import Scheduler
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.events import EventBus, SourceLevel
 from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.list_memory import ListMemory
 from tg_video_streamer.playlist.load import allowed_folders
 from tg_video_streamer.playlist.order import OrderKind
@@ -30,7 +28,6 @@ from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.playout.playout import Playout
-from tg_video_streamer.resolve.media import Expansion
 from tg_video_streamer.schedule.load import ScheduleSource
 from tg_video_streamer.settings.settings import Settings
 
@@ -60,10 +57,9 @@ class ProgramParts:
         self.quarantine = Quarantine(clock)
         self.watcher = PlaylistWatcher(prepared.playlist, media_folders=settings.media_dirs)
         self.feeds = feeds(self.allowed)
-        hearing = PlayoutBridge(loop)
-        self.playout = Playout(slate=prepared.slate, fanout=fanout, clock=clock, events=events, listener=hearing.listen)
+        bridge = PlayoutBridge(loop)
+        self.playout = Playout(slate=prepared.slate, fanout=fanout, clock=clock, events=events, listener=bridge.publish)
         self.filler = self.feeds.filler(self.playout)
-        self._memory = ListMemory.loaded(settings.state_dir)
         self.live = live_parts(
             settings, prepared, playout=self.playout, overlay=self.feeds.branding.untitled, clock=clock
         )
@@ -73,22 +69,24 @@ class ProgramParts:
             quarantine=self.quarantine,
             resolve=self.feeds.resolve,
             clock=clock,
-            changed=lambda: self.director.renew_next(),  # noqa: PLW0108 - the director is made below
-            memory=self._memory,
+            memory=ListMemory.loaded(settings.state_dir),
         )
         self.director = Director(
             rotation=self.rotation,
             quarantine=self.quarantine,
             playout=self.playout,
             make_feed=self.feeds.feed,
-            expanded=self._expanded,
-            recalled=self._recalled,
+            lists=self.listing,
             clock=clock,
         )
         self.scheduler = self._scheduler()
-        hearing.of_items = (self.scheduler.heard, self.director.heard)
-        hearing.of_live = self.live.takeover.heard if self.live is not None else None
-        hearing.of_filler = self.filler.heard if self.filler is not None else None
+        self.listing.on_change(self.director.renew_next)
+        self.listing.on_expansion(self.scheduler.on_expansion)
+        bridge.subscribe(SourceLevel.ITEM, self.scheduler.on_playout_event, self.director.on_playout_event)
+        if self.live is not None:
+            bridge.subscribe(SourceLevel.LIVE, self.live.takeover.on_playout_event)
+        if self.filler is not None:
+            bridge.subscribe(SourceLevel.FILLER, self.filler.on_playout_event)
 
     def allowed(self) -> AllowedFolders:
         """Where items may lie, whichever list they are of."""
@@ -126,16 +124,6 @@ class ProgramParts:
             return False
         return feed.buffer.finished or feed.buffer.seconds >= self._settings.buffer_seconds / 2
 
-    def _expanded(self, item: Item, expansion: Expansion) -> None:
-        self.scheduler.expanded(item, expansion)
-        self.listing.expand(item, expansion)
-
-    def _recalled(self, item: Item, error: StreamerError | None) -> bool:
-        if not self.listing.recall(item, error):
-            return False
-        self.scheduler.expanded(item, Expansion(children=self._memory.recall(item.key), title=item.title))
-        return True
-
     def _scheduler(self) -> Scheduler:
         """In the demo, whose clips take the playlist's place, nothing is scheduled."""
         settings, prepared = self._settings, self._prepared
@@ -147,7 +135,7 @@ class ProgramParts:
             rotation=self.rotation,
             listing=self.listing,
         )
-        scheduler = Scheduler(
+        return Scheduler(
             None if demo else ScheduleSource(path=settings.schedule, media_folders=settings.media_dirs),
             record_file=settings.state_dir / "schedule.json",
             left_seconds=self._store.age_seconds(self._clock.wall()),
@@ -157,5 +145,3 @@ class ProgramParts:
             playout=self.playout,
             clock=self._clock,
         )
-        self.playout.beginnings = scheduler.beginning
-        return scheduler

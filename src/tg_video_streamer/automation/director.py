@@ -6,9 +6,9 @@ One loop reconciles what is with what should be, whenever something changes, or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import cycle, islice
+from typing import Protocol
 
 import structlog
 
@@ -21,9 +21,9 @@ from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playout.playout import Change, Playout
+from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.slate import SlateReason
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.source import PlayoutEvent, SourceEnded, SourceStarted
 from tg_video_streamer.resolve.media import Expansion
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,16 @@ _UNFIT = frozenset({"off_grid", "feed_error", "source_stalled"})
 """Why an item came off for good that had not ended: it rests for a while."""
 
 
+class Lists(Protocol):
+    """What lists on the web and folders hold."""
+
+    def expand(self, item: Item, expansion: Expansion) -> None:
+        """`item` turned out to be a list. Raises PlaylistError where lists are nested too deep."""
+
+    def recall(self, item: Item, error: StreamerError | None) -> bool:
+        """`item` cannot be found; True where it is a list whose last known items play instead."""
+
+
 class Director:
     """Owns the feeds. All methods belong to the event loop's thread; `run` lasts until it is cancelled."""
 
@@ -56,18 +66,16 @@ class Director:
         quarantine: Quarantine,
         playout: Playout,
         make_feed: FeedMaker,
-        expanded: Callable[[Item, Expansion], None],
+        lists: Lists,
         clock: Clock,
-        recalled: Callable[[Item, StreamerError | None], bool] = lambda _item, _error: False,
     ) -> None:
-        """`rotation` may be edited by others, who then call `renew_next`; `expanded` hears of lists, `recalled` of what cannot be found (True: a list that was known)."""
+        """`rotation` may be edited by others, who then call `renew_next`."""
         self._rotation = rotation
         self._quarantine = quarantine
         self._playout = playout
         self._make_feed = make_feed
-        self._expanded = expanded
+        self._lists = lists
         self._clock = clock
-        self._recalled = recalled
         self._woken = asyncio.Event()
         self._coming: list[Candidate] = []
         self._offered: Candidate | None = None
@@ -101,9 +109,9 @@ class Director:
         """Something has changed: look at everything again, soon."""
         self._woken.set()
 
-    def heard(self, change: Change, showing: AirSource, reason: str) -> None:
-        """The playout's word on a showing, brought into this thread by whoever connects the two."""
-        self._went_on(showing) if change is Change.WENT_ON else self._came_off(showing, reason)
+    def on_playout_event(self, event: PlayoutEvent) -> None:
+        """Follow an item that started or ended on air."""
+        self._started(event) if isinstance(event, SourceStarted) else self._ended(event)
         self.wake()
 
     def renew_next(self, *, anew: bool = False) -> None:
@@ -149,7 +157,7 @@ class Director:
         elif act.hopeless and act is not self._offered:
             self._drop(act)
             error = act.feed.last_error
-            if not self._recalled(act.item, error):
+            if not self._lists.recall(act.item, error):
                 reason = error.reason if error is not None else "empty"
                 self._quarantine.failed(act.item.key, reason, gone=isinstance(error, SourceGone))
 
@@ -256,7 +264,7 @@ class Director:
 
     def _expand(self, item: Item, expansion: Expansion) -> None:
         try:
-            self._expanded(item, expansion)
+            self._lists.expand(item, expansion)
         except PlaylistError as error:
             log.warning("list left out", key=item.key, error=str(error))
             self._quarantine.failed(item.key, error.reason)
@@ -275,9 +283,9 @@ class Director:
 
     # What happened on air
 
-    def _went_on(self, showing: AirSource) -> None:
+    def _started(self, event: SourceStarted) -> None:
         act = self._offered
-        if act is None or act.showing is not showing:
+        if act is None or act.showing is not event.source:
             return
         self._offered = None
         self._cut_to = ""
@@ -290,11 +298,11 @@ class Director:
         self._quarantine.succeeded(act.item.key)
         self._playout.explain(SlateReason.SOURCE_FAILED)
 
-    def _came_off(self, showing: AirSource, reason: str) -> None:
+    def _ended(self, event: SourceEnded) -> None:
         act = self._on_air
-        if act is None or act.showing is not showing:
+        if act is None or act.showing is not event.source:
             return
         self._on_air = None
-        if act.feed.state is FeedState.FAILED or reason in _UNFIT:
-            self._quarantine.failed(act.item.key, reason)
+        if act.feed.state is FeedState.FAILED or event.reason in _UNFIT:
+            self._quarantine.failed(act.item.key, event.reason)
         act.stop()

@@ -15,8 +15,8 @@ from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.folders import media_files
 from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
-from tg_video_streamer.playout.playout import Change, Playout
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceStarted
 
 log = structlog.get_logger(__name__)
 
@@ -44,12 +44,13 @@ class FillerPlayer:
         self._on_air: _Clip | None = None
         self._woken = asyncio.Event()
 
-    def heard(self, change: Change, showing: AirSource) -> None:
-        """The playout's word on a filler."""
-        if change is Change.WENT_ON and self._primed is not None and self._primed.showing is showing:
-            self._on_air, self._primed = self._primed, None
-            self._on_air.feed.on_air()
-        elif change is Change.CAME_OFF and self._on_air is not None and self._on_air.showing is showing:
+    def on_playout_event(self, event: PlayoutEvent) -> None:
+        """Follow a clip that started or ended on air."""
+        if isinstance(event, SourceStarted):
+            if self._primed is not None and self._primed.showing is event.source:
+                self._on_air, self._primed = self._primed, None
+                self._on_air.feed.on_air()
+        elif self._on_air is not None and self._on_air.showing is event.source:
             _stop(self._on_air)
             self._on_air = None
         self._woken.set()

@@ -39,10 +39,9 @@ class PlaylistSync:
         quarantine: Quarantine,
         resolve: Resolve,
         clock: Clock,
-        changed: Callable[[], None],
         memory: ListMemory | None = None,
     ) -> None:
-        """`changed` is called after each change of the rotation. With a `memory` lists on the web outlast a restart."""
+        """With a `memory`, what lists on the web hold survives a restart."""
         self._watcher = watcher
         self._rotation = rotation
         self._quarantine = quarantine
@@ -50,7 +49,8 @@ class PlaylistSync:
         self._schedule = RefreshSchedule(clock)
         self._folders = FolderWatcher()
         self._lists: dict[str, Item] = {}
-        self._changed = changed
+        self._on_change: list[Callable[[], None]] = []
+        self._on_expansion: list[Callable[[Item, Expansion], None]] = []
         self._memory = memory
         self._recalled: set[str] = set()
         """Lists that have not answered since the start."""
@@ -67,6 +67,14 @@ class PlaylistSync:
             tasks.create_task(self._refresh())
             if self._memory is not None:
                 tasks.create_task(self._keep(self._memory))
+
+    def on_change(self, subscriber: Callable[[], None]) -> None:
+        """Call `subscriber` after each later change of the rotation."""
+        self._on_change.append(subscriber)
+
+    def on_expansion(self, subscriber: Callable[[Item, Expansion], None]) -> None:
+        """Call `subscriber` with each item that turns out to be a list."""
+        self._on_expansion.append(subscriber)
 
     def turn_to(self, playlist: Path) -> None:
         """The rotation has another list now: follow its file."""
@@ -108,6 +116,12 @@ class PlaylistSync:
         self._follow_known_folders()
         if not expansion.children:
             log.warning("list is empty", key=item.key, title=expansion.title or item.title)
+        for subscriber in self._on_expansion:
+            subscriber(item, expansion)
+
+    def _changed(self) -> None:
+        for subscriber in self._on_change:
+            subscriber()
 
     def try_again(self) -> None:
         """What failed before may work now, as with another yt-dlp: no item rests longer than a minute for it."""

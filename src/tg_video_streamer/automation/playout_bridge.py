@@ -1,35 +1,29 @@
-"""Brings the playout's word from its thread into the event loop's, to whoever owns what went on air or came off."""
+"""Brings what the playout reports from its thread into the event loop's, to the subscribers of the source's level."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import defaultdict
 
 from tg_video_streamer.events import SourceLevel
-from tg_video_streamer.playout.playout import Change, Listener
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.source import PlayoutEvent, PlayoutListener
 
 
 class PlayoutBridge:
-    """`listen` is the playout's listener; those who are to hear are put in before it starts."""
+    """`publish` is the playout's listener; the subscribers are called in the event loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.of_items: tuple[Listener, ...] = ()
-        """In the order in which they hear of items."""
-        self.of_live: Listener | None = None
-        self.of_filler: Callable[[Change, AirSource], None] | None = None
+        self._subscribers: defaultdict[SourceLevel, list[PlayoutListener]] = defaultdict(list)
 
-    def listen(self, change: Change, showing: AirSource, reason: str) -> None:
-        """Callable from any thread."""
-        self._loop.call_soon_threadsafe(self._heard, change, showing, reason)
+    def subscribe(self, level: SourceLevel, *subscribers: PlayoutListener) -> None:
+        """Call `subscribers`, in this order, with every later event of a source on `level`."""
+        self._subscribers[level].extend(subscribers)
 
-    def _heard(self, change: Change, showing: AirSource, reason: str) -> None:
-        if showing.level is SourceLevel.LIVE:
-            if self.of_live is not None:
-                self.of_live(change, showing, reason)
-        elif showing.level is not SourceLevel.FILLER:
-            for hear in self.of_items:
-                hear(change, showing, reason)
-        elif self.of_filler is not None:
-            self.of_filler(change, showing)
+    def publish(self, event: PlayoutEvent) -> None:
+        """Hand `event` on; callable from any thread, never blocks."""
+        self._loop.call_soon_threadsafe(self._deliver, event)
+
+    def _deliver(self, event: PlayoutEvent) -> None:
+        for subscriber in self._subscribers[event.source.level]:
+            subscriber(event)

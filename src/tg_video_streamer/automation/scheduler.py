@@ -21,9 +21,8 @@ from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import Fingerprint
-from tg_video_streamer.playout.cue import CueTime
-from tg_video_streamer.playout.playout import Change, Playout
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.playout.source import PlayoutEvent
 from tg_video_streamer.resolve.media import Expansion
 from tg_video_streamer.schedule.day import ScheduledEntry, day_view, read_day, today
 from tg_video_streamer.schedule.load import ScheduleSource, folders_of, load
@@ -41,7 +40,7 @@ PREPARED_SECONDS = 6 * 3600.0
 
 
 class Scheduler:
-    """All methods belong to the event loop's thread, but for `beginning`; `run` lasts until it is cancelled."""
+    """All methods belong to the event loop's thread; `run` lasts until it is cancelled."""
 
     def __init__(
         self,
@@ -65,7 +64,9 @@ class Scheduler:
         self._clock = clock
         self._record = ScheduleRecord.read(record_file)
         self._saved = self._record.facts()
-        self._shows = ShowScheduler(rotation=rotation, director=director, record=self._record)
+        self._shows = ShowScheduler(
+            rotation=rotation, director=director, record=self._record, set_cues=playout.set_cues
+        )
         self._station_ids = StationIdScheduler(rotation=rotation, director=director, record=self._record)
         self._seen: Fingerprint = None
         self._taken: Fingerprint = None
@@ -78,10 +79,6 @@ class Scheduler:
         """What is wrong with the file as it is now; the schedule before it stays in force."""
         self.allowed = AllowedFolders.of(())
         """Where what is scheduled may lie."""
-
-    def beginning(self, key: str) -> CueTime | None:
-        """When the item is to begin that the schedule has queued; callable from any thread."""
-        return self._shows.beginning(key)
 
     def warnings(self) -> list[str]:
         """What the operator should look at, one line each."""
@@ -107,16 +104,16 @@ class Scheduler:
         self._forced = True
         self._woken.set()
 
-    def heard(self, change: Change, showing: AirSource, reason: str) -> None:
-        """The playout's word on an item, before the director hears it."""
+    def on_playout_event(self, event: PlayoutEvent) -> None:
+        """Follow an item that started or ended on air; called before the director is."""
         wall = self._clock.wall()
-        self._station_ids.heard(change, showing, wall)
-        self._shows.heard(change, showing, reason, wall)
+        self._station_ids.on_playout_event(event, wall)
+        self._shows.on_playout_event(event, wall)
         self._woken.set()
 
-    def expanded(self, item: Item, expansion: Expansion) -> None:
+    def on_expansion(self, item: Item, expansion: Expansion) -> None:
         """An item turned out to be a list."""
-        self._shows.expanded(item, expansion)
+        self._shows.on_expansion(item, expansion)
 
     async def open(self) -> None:
         """Before anything plays: read the file, and choose the list.

@@ -5,6 +5,7 @@ A hard one is primed ahead, cuts at its frame, and what it cut goes on after it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,13 +13,11 @@ import structlog
 
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.forecast import LEAD_SECONDS, Forecast
-from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.media import seconds
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.cue import CueTime
-from tg_video_streamer.playout.playout import Change
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceEnded
 from tg_video_streamer.resolve.media import Expansion
 from tg_video_streamer.schedule.record import ScheduleRecord
 from tg_video_streamer.schedule.timetable import Occurrence, Timetable
@@ -51,21 +50,24 @@ class _Waiting:
 
 
 class ShowScheduler:
-    """All methods belong to the event loop's thread, but for `beginning`."""
+    """All methods belong to the event loop's thread."""
 
-    def __init__(self, *, rotation: Rotation, director: Director, record: ScheduleRecord) -> None:
-        """`record` is changed here, and saved by whoever owns it."""
+    def __init__(
+        self,
+        *,
+        rotation: Rotation,
+        director: Director,
+        record: ScheduleRecord,
+        set_cues: Callable[[Mapping[str, CueTime]], None],
+    ) -> None:
+        """`record` is changed here and saved by its owner; `set_cues` is the playout's."""
         self._rotation = rotation
         self._director = director
         self._record = record
         self._waiting: list[_Waiting] = []
-        self._beginnings: dict[str, CueTime] = {}
+        self._set_cues = set_cues
         self._cut: tuple[Item, float] | None = None
         self._hard_on_air = ""
-
-    def beginning(self, key: str) -> CueTime | None:
-        """When the show with that item is to begin; callable from any thread."""
-        return self._beginnings.get(key)
 
     @property
     def waiting(self) -> tuple[Occurrence, ...]:
@@ -92,21 +94,19 @@ class ShowScheduler:
             self._waiting += [_Waiting(occurrence=one, key=one.show.item.key) for one in fresh]
             self._put_in_order()
 
-    def expanded(self, item: Item, expansion: Expansion) -> None:
-        """An item turned out to be a list: where it is a show, its first one has the appointment."""
+    def on_expansion(self, item: Item, expansion: Expansion) -> None:
+        """An item turned out to be a list: where it is a show, the list's first item takes its cue."""
         for one in self._waiting:
             if one.key == item.key and expansion.children:
                 one.key = expansion.children[0].key
-        self._note_beginnings()
+        self._publish_cues()
 
-    def heard(self, change: Change, showing: AirSource, reason: str, wall: float) -> None:
-        """The playout's word, before the director hears it."""
-        if showing.level in {SourceLevel.FILLER, SourceLevel.SLATE}:
+    def on_playout_event(self, event: PlayoutEvent, wall: float) -> None:
+        """Follow an item that started or ended on air; called before the director is."""
+        if isinstance(event, SourceEnded):
+            self._cut = self._what_was_cut(event.source) if event.reason == "scheduled" else None
             return
-        if change is Change.CAME_OFF:
-            self._cut = self._what_was_cut(showing) if reason == "scheduled" else None
-            return
-        begun = next((one for one in self._waiting if one.key == showing.key), None)
+        begun = next((one for one in self._waiting if one.key == event.source.key), None)
         if begun is None:
             self._hard_on_air = ""
             for one in self._waiting:
@@ -180,12 +180,11 @@ class ShowScheduler:
             self._rotation.interpose(cut[0], seconds=cut[1])
         for one in reversed([one for one in first if one.hard]):
             self._rotation.interpose(queued.get(one.key, one.occurrence.show.item))
-        self._note_beginnings()
+        self._publish_cues()
         self._director.renew_next(anew=cut is not None)
 
-    def _note_beginnings(self) -> None:
-        # Replaced as a whole: the playout reads it from its own thread.
-        self._beginnings = {one.key: CueTime(wall=one.wall, cuts=one.hard) for one in self._waiting}
+    def _publish_cues(self) -> None:
+        self._set_cues({one.key: CueTime(wall=one.wall, cuts=one.hard) for one in self._waiting})
 
 
 def _around(timetable: Timetable, wall: float) -> tuple[Occurrence, ...]:

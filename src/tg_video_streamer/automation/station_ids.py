@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.forecast import LEAD_SECONDS, Forecast
-from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playout.playout import Change
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.source import PlayoutEvent, SourceStarted
 from tg_video_streamer.schedule.record import ScheduleRecord
 from tg_video_streamer.schedule.schedule import StationId
 
@@ -40,9 +38,9 @@ class StationIdScheduler:
             self._rotation.interpose(item)
             self._director.renew_next()
 
-    def heard(self, change: Change, showing: AirSource, wall: float) -> None:
-        """The playout's word, before the director hears it."""
-        if change is Change.WENT_ON and showing.level is SourceLevel.ITEM and showing.key == self._waiting:
+    def on_playout_event(self, event: PlayoutEvent, wall: float) -> None:
+        """Follow an item that started on air; called before the director is."""
+        if isinstance(event, SourceStarted) and event.source.key == self._waiting:
             self._count(wall)
 
     def _give_up(self, station_id: StationId | None, wall: float) -> None:

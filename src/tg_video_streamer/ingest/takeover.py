@@ -14,8 +14,7 @@ from tg_video_streamer.ingest.arrival import Arrival
 from tg_video_streamer.ingest.encoder import EncoderParts, LiveEncoder, source_of
 from tg_video_streamer.ingest.media import Announced
 from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
-from tg_video_streamer.playout.playout import Change
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceStarted
 from tg_video_streamer.state_machine import StateMachine
 
 log = structlog.get_logger(__name__)
@@ -109,19 +108,19 @@ class Takeover:
         log.info("the live stream has ended", reason=reason)
         self._settle()
 
-    def heard(self, change: Change, showing: AirSource, reason: str) -> None:
-        """The playout's word on a live stream, brought into this thread by whoever connects the two."""
-        encoder = next((one for one in self._encoders if one.showing is showing), None)
-        if change is Change.WENT_ON:
+    def on_playout_event(self, event: PlayoutEvent) -> None:
+        """Follow a live stream that started or ended on air."""
+        encoder = next((one for one in self._encoders if one.showing is event.source), None)
+        if isinstance(event, SourceStarted):
             self._on_air = encoder
             self._takeovers += 1
         else:
             if self._on_air is encoder:
                 self._on_air = None
-            if reason == "skipped" and self._arrival is not None:
+            if event.reason == "skipped" and self._arrival is not None:
                 self._arrival.ignore()
             if encoder is not None:
-                self._came_off(encoder, reason)
+                self._came_off(encoder, event.reason)
         self._settle()
 
     def _came_off(self, encoder: LiveEncoder, reason: str) -> None:

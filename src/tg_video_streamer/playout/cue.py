@@ -1,8 +1,7 @@
-"""When an item is to begin that has a time of its own: by the clock on the wall, and in frames of the program."""
+"""When an item with a scheduled time begins: by the wall clock, and in frames of the program."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tg_video_streamer.media import FRAMES_PER_SECOND
@@ -15,6 +14,10 @@ class CueTime:
     wall: float
     cuts: bool
 
+    def cue(self, *, wall: float, program_seconds: float) -> Cue:
+        """The frame that is nearest to the time; `wall` and `program_seconds` are the same moment on both clocks."""
+        return Cue(frame=round((program_seconds + self.wall - wall) * FRAMES_PER_SECOND), cuts=self.cuts)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cue:
@@ -22,14 +25,3 @@ class Cue:
 
     frame: int
     cuts: bool
-
-
-Beginnings = Callable[[str], CueTime | None]
-"""By an item's key; None: in its turn. Asked in the playout's thread."""
-
-
-def appointment(begins: CueTime | None, *, wall: float, program_seconds: float) -> Cue | None:
-    """The frame that is nearest to the time; `wall` and `program_seconds` are the same moment on both clocks."""
-    if begins is None:
-        return None
-    return Cue(frame=round((program_seconds + begins.wall - wall) * FRAMES_PER_SECOND), cuts=begins.cuts)

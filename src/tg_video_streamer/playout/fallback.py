@@ -1,7 +1,7 @@
 """Which level viewers are on: always the highest that works, down in the very frame where one fails, and up by itself.
 
-live → item → next item → filler → slate. The slate lies in memory, so a frame is always found. A next item may have an
-appointment: it is no level before its frame, and may cut what is on there, unless that is live.
+live → item → next item → filler → slate. The slate lies in memory, so a frame is always found. A next item may have a
+cue: it is not available before that frame, and may cut what is on air there, unless that is live.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class FallbackChain:
         """Primed: takes over from everything but the operator's slate."""
         self.next: AirSource | None = None
         """Primed: follows the item, or replaces filler and slate at once."""
-        self.appointment: Cue | None = None
-        """Of `next`; None: in its turn."""
+        self.cue: Cue | None = None
+        """When `next` begins; None: in its turn."""
         self.filler: AirSource | None = None
         """Primed: covers what the items leave open."""
         self.held: SlateReason | None = None
@@ -138,12 +138,12 @@ class FallbackChain:
         elif self.live is not None and not self._on_live():
             self._set_aside(now, held=True)
             self._take_over(out)
-        elif not self._keep_appointment(out) and not self._on_item() and not self._on_live():
+        elif not self._start_on_cue(out) and not self._on_item() and not self._on_live():
             self._climb(now, out)
 
     def frame(self, now: float, out: list[Stamped]) -> None:
         """Append exactly one picture, and the sound that belongs before it."""
-        self._keep_appointment(out)
+        self._start_on_cue(out)
         while True:
             stretch = self.stretch or self._descend("started", out)
             try:
@@ -200,14 +200,14 @@ class FallbackChain:
             elif _ready(aside):
                 return self._resume(aside, reason, out)
         if self._aside is None and (due := self._due) is not None:
-            self.next = self.appointment = None
+            self.next = self.cue = None
             return self._cut(due, reason, out)
         if self.filler is not None:
             showing, self.filler = self.filler, None
             return self._cut(showing, reason, out)
         return self._to_slate(self._why_slate, reason, out)
 
-    def _keep_appointment(self, out: list[Stamped]) -> bool:
+    def _start_on_cue(self, out: list[Stamped]) -> bool:
         """Cut to what is to begin in this frame; what it cuts is over. What is live goes on."""
         if not self._must_begin or self.held is not None or self._on_live():
             return False
@@ -216,12 +216,12 @@ class FallbackChain:
 
     @property
     def _must_begin(self) -> bool:
-        return self.appointment is not None and self.appointment.cuts and self._due is not None
+        return self.cue is not None and self.cue.cuts and self._due is not None
 
     @property
     def _due(self) -> AirSource | None:
         """`next`, unless its time is still to come."""
-        early = self.appointment is not None and self.frames < self.appointment.frame
+        early = self.cue is not None and self.frames < self.cue.frame
         return None if early else self.next
 
     @property

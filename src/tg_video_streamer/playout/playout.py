@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Mapping
 
 import structlog
 
@@ -13,13 +12,13 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import FeedError
 from tg_video_streamer.events import EventBus, SegmentEnded, SegmentStarted, SourceFailed, SourceLevel
 from tg_video_streamer.media import FRAMES_PER_SECOND, Stamped, seconds
-from tg_video_streamer.playout.cue import Beginnings, appointment
+from tg_video_streamer.playout.cue import CueTime
 from tg_video_streamer.playout.fallback import Cut, FallbackChain
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.playout.on_air import OnAir
 from tg_video_streamer.playout.segment import Segment
 from tg_video_streamer.playout.slate import Slate, SlateReason
-from tg_video_streamer.playout.source import AirSource
+from tg_video_streamer.playout.source import AirSource, PlayoutListener, SourceEnded, SourceStarted
 from tg_video_streamer.playout.state import CHANNEL_TRANSITIONS, STATE_OF_RUNG, ChannelState
 from tg_video_streamer.state_machine import StateMachine
 
@@ -31,27 +30,17 @@ LATE_SECONDS = 2.0
 """A program that is later than this (the host was frozen) goes on from now instead of rushing after the clock."""
 
 
-class Change(StrEnum):
-    """What the playout tells its listener about a showing."""
-
-    WENT_ON = "went_on"
-    CAME_OFF = "came_off"
-    """For good: a showing that is set aside has not come off."""
-
-
-Listener = Callable[[Change, AirSource, str], None]
-
-
 class Playout:
     """One program. Commands may come from any thread; they count from the next frame on.
 
     `play_until` is the whole of it: `start` runs it in a thread by the clock, tests call it with any time they like.
     """
 
-    def __init__(self, *, slate: Slate, fanout: Fanout, clock: Clock, events: EventBus, listener: Listener) -> None:
+    def __init__(
+        self, *, slate: Slate, fanout: Fanout, clock: Clock, events: EventBus, listener: PlayoutListener
+    ) -> None:
         """`listener` is called from the playout's thread, for every showing but the slate; it must return at once."""
-        self.beginnings: Beginnings = lambda _: None
-        """Set by whoever has items with a time of their own."""
+        self._cues: Mapping[str, CueTime] = {}
         self._fanout = fanout
         self._clock = clock
         self._events = events
@@ -119,6 +108,11 @@ class Playout:
         with self._lock:
             self._fallback.held = None
         self._wake.set()
+
+    def set_cues(self, cues: Mapping[str, CueTime]) -> None:
+        """When items with a scheduled time begin, by their keys; all others begin in their turn."""
+        with self._lock:
+            self._cues = cues
 
     def explain(self, reason: SlateReason) -> None:
         """What the slate says when it comes up without a hold."""
@@ -216,11 +210,12 @@ class Playout:
                 log.warning("program was late: the process or the host was frozen", seconds=round(late, 2))
                 self._epoch += late
                 self.gap_seconds += late
-            fallback.appointment = appointment(
-                self.beginnings(fallback.next.key) if fallback.next is not None else None,
-                # Asked each time: a clock on the wall is set now and then.
-                wall=self._clock.wall(),
-                program_seconds=self._clock.monotonic() - self._epoch,
+            cue_time = self._cues.get(fallback.next.key) if fallback.next is not None else None
+            # Computed each time: a wall clock is set now and then.
+            fallback.cue = (
+                cue_time.cue(wall=self._clock.wall(), program_seconds=self._clock.monotonic() - self._epoch)
+                if cue_time is not None
+                else None
             )
             fallback.obey(now, out)
             due = int((now - self._epoch) * FRAMES_PER_SECOND + 1e-6) + 1
@@ -236,7 +231,7 @@ class Playout:
         if cut.left is not None:
             self._came_off(cut.left, cut.reason)
             if cut.left.showing.level is not SourceLevel.SLATE and not cut.set_aside:
-                self._listener(Change.CAME_OFF, cut.left.showing, cut.reason)
+                self._listener(SourceEnded(source=cut.left.showing, reason=cut.reason))
         showing = cut.came.showing
         self._since_wall = self._clock.wall()
         self._gap_before = self.gap_seconds
@@ -255,7 +250,7 @@ class Playout:
             )
         )
         if showing.level is not SourceLevel.SLATE:
-            self._listener(Change.WENT_ON, showing, cut.reason)
+            self._listener(SourceStarted(source=showing, reason=cut.reason))
 
     def _came_off(self, stretch: Segment, reason: str) -> None:
         showing = stretch.showing
@@ -276,7 +271,7 @@ class Playout:
         )
 
     def _gone(self, showing: AirSource, reason: str) -> None:
-        self._listener(Change.CAME_OFF, showing, reason)
+        self._listener(SourceEnded(source=showing, reason=reason))
 
     def _failed(self, showing: AirSource, error: FeedError) -> None:
         log.error("source left the air", key=showing.key, title=showing.title, error=str(error))

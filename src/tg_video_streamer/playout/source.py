@@ -49,6 +49,26 @@ class AirSource:
     """Asked when it is drained, or live and dry: `ended`, or a word for what it died of."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceStarted:
+    """`source` is on air, for the first time or again."""
+
+    source: AirSource
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceEnded:
+    """`source` left the air for good; one that is set aside has not ended."""
+
+    source: AirSource
+    reason: str
+
+
+PlayoutEvent = SourceStarted | SourceEnded
+PlayoutListener = Callable[[PlayoutEvent], None]
+
+
 class RejoinSource:
     """A source that first gives back what was already aired since the last keyframe, so that a picture can join."""
 
