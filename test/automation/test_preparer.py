@@ -15,6 +15,7 @@ from stands.program import encode_clip
 from tg_video_streamer.automation.preparer import Preparer
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item, make_item
@@ -59,7 +60,7 @@ async def _prepare(library: Library, items: list[Item], headers: CodecHeaders, *
 
     def make_feed(item: Item) -> Feed:
         made.append(item.key)
-        return feed_of(item, FFMPEG, headers=headers, resolve=_resolve, library=library, unhurried=True)
+        return feed_of(item, FFMPEG, headers=headers, resolve=_resolve, library=library, mode=FeedMode.PREPARING)
 
     made_before = -1
 

@@ -12,6 +12,7 @@ from tg_video_streamer.cli.library_progress import Lines
 from tg_video_streamer.cli.library_walk import Walk
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
@@ -44,7 +45,7 @@ async def test_two_addresses_of_one_video(house_clip: Clip, tmp_path: Path) -> N
             clock=SystemClock(),
             publish=lambda _event: None,
             library=library,
-            unhurried=True,
+            mode=FeedMode.PREPARING,
         )
 
     told = io.StringIO()

@@ -11,8 +11,9 @@ import pytest
 from stands.feeding import SMALL, feed_of, item_of
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.feed.prepare import Made, prepare
+from tg_video_streamer.feed.prepare import PrepareResult, prepare_item
 from tg_video_streamer.feed.probe.levelling import Loudness, find_level
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.source import Level
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders
@@ -42,10 +43,10 @@ async def test_prepared_sound_keeps_to_loudness_and_peak(
     async def resolve(item: Item) -> Media:
         return Media(inputs=(MediaInput(location=item.locator, is_file=True),), source_id="source", title="source")
 
-    def unhurried(item: Item) -> Feed:
-        return feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, unhurried=True)
+    def preparing(item: Item) -> Feed:
+        return feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, mode=FeedMode.PREPARING)
 
-    assert (await prepare(item_of(source), unhurried)).made is Made.KEPT
+    assert (await prepare_item(item_of(source), preparing)).result is PrepareResult.CACHED
     (copy,) = library.copies()
     library.close()
     loudness, peak = measured(copy.path, ffmpeg)

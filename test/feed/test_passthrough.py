@@ -18,7 +18,8 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import NotHouseFormat
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.passthrough import HouseRules, may_take_over
-from tg_video_streamer.feed.prepare import Made, prepare
+from tg_video_streamer.feed.prepare import PrepareResult, prepare_item
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.encode import audio_arguments, group_bytes_limit, video_arguments
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
@@ -47,15 +48,20 @@ class Stage:
         """A file."""
         return Media(inputs=(MediaInput(location=item.locator, is_file=True),), source_id=item.locator, title="seven")
 
-    async def prepare(self, path: Path) -> Made:
+    async def prepare(self, path: Path) -> PrepareResult:
         """Ahead of need."""
 
-        def unhurried(item: Item) -> Feed:
+        def preparing(item: Item) -> Feed:
             return feed_of(
-                item, self.ffmpeg, headers=self.headers, resolve=self.resolve, library=self.library, unhurried=True
+                item,
+                self.ffmpeg,
+                headers=self.headers,
+                resolve=self.resolve,
+                library=self.library,
+                mode=FeedMode.PREPARING,
             )
 
-        return (await prepare(item_of(path), unhurried)).made
+        return (await prepare_item(item_of(path), preparing)).result
 
     async def play(self, path: Path, **changes: object) -> Played:
         """On air, for the first time."""
@@ -103,7 +109,7 @@ def exported(
     )
     library.open()
     stage = Stage(library=library, media=folder, ffmpeg=ffmpeg, headers=headers, exported=clip, packets=())
-    assert asyncio.run(stage.prepare(clip)) is Made.KEPT
+    assert asyncio.run(stage.prepare(clip)) is PrepareResult.CACHED
     (copy,) = library.copies()
     path = folder / "exported.flv"
     path.write_bytes(copy.path.read_bytes())
@@ -135,7 +141,7 @@ async def test_what_a_library_exported_is_taken_over(stage: Stage, tmp_path: Pat
     recording = played.decoded(tmp_path, stage.headers)
     assert recording.numbers(7) == list(range(FRAMES))
     for name in ("again.mp4", "again.mkv"):
-        assert await stage.prepare(stage.made(name, "-c", "copy")) is Made.KEPT
+        assert await stage.prepare(stage.made(name, "-c", "copy")) is PrepareResult.CACHED
         (kept,) = [one for one in stage.library.copies() if one.source_id.endswith(name)]
         assert same(tuple(read_all(kept)), stage.packets)
 

@@ -16,12 +16,12 @@ from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay
-from tg_video_streamer.feed.url_refresh import Resolve
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput, Resolve
 from tg_video_streamer.rtmp import flv
 
 SMALL = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
@@ -80,7 +80,7 @@ def feed_of(
     changed: Callable[[], None] = lambda: None,
     library: Library | None = None,
     clock: Clock | None = None,
-    unhurried: bool = False,
+    mode: FeedMode = FeedMode.ON_AIR,
     overlay: ChooseOverlay = no_overlay,
 ) -> Feed:
     """A feed with the usual surroundings."""
@@ -94,7 +94,7 @@ def feed_of(
         buffer_seconds=buffer_seconds,
         clock=clock or SystemClock(),
         library=library,
-        unhurried=unhurried,
+        mode=mode,
         overlay=overlay,
         publish=heard.append,
         start_seconds=start_seconds,

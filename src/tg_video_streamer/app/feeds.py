@@ -14,12 +14,13 @@ from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
-from tg_video_streamer.feed.url_refresh import Resolve
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
+from tg_video_streamer.resolve.media import Resolve
 from tg_video_streamer.resolve.resolver import Resolver
 from tg_video_streamer.settings.settings import Settings
 
@@ -71,9 +72,9 @@ class FeedParts:
         """The feed of an item of the playlist."""
         return self._made(self.resolve, item, start_seconds=start_seconds, changed=changed)
 
-    def unhurried(self, item: Item) -> Feed:
-        """A feed that nobody watches: what it meets is nobody's trouble yet."""
-        return self._made(self.resolve, item, unhurried=True)
+    def preparing(self, item: Item) -> Feed:
+        """A feed that encodes an item into the library."""
+        return self._made(self.resolve, item, mode=FeedMode.PREPARING)
 
     def filler(self, playout: Playout) -> FillerPlayer | None:
         """Who plays the clips of FILLER_DIR; None where there is none."""
@@ -108,7 +109,7 @@ class FeedParts:
         *,
         start_seconds: float = 0.0,
         changed: Callable[[], None] = lambda: None,
-        unhurried: bool = False,
+        mode: FeedMode = FeedMode.ON_AIR,
         overlay: ChooseOverlay | None = None,
     ) -> Feed:
         return Feed(
@@ -119,12 +120,12 @@ class FeedParts:
             ffmpeg=self._prepared.ffmpeg,
             buffer_seconds=self._settings.buffer_seconds,
             clock=self._clock,
-            publish=(lambda _event: None) if unhurried else self._publish,
+            publish=self._publish,
             library=self.library if self.keeping else None,
             overlay=overlay or self.branding.chosen,
             start_seconds=start_seconds,
             changed=changed,
-            unhurried=unhurried,
+            mode=mode,
         )
 
     def _resolver_for(self, allowed: Callable[[], AllowedFolders]) -> Resolver:

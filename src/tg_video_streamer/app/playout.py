@@ -112,7 +112,7 @@ class ProgramParts:
             self.feeds.library,
             upcoming=lambda count: [*self.scheduler.soon(), *self.rotation.upcoming(count)][:count],
             calm=self._calm,
-            make_feed=self.feeds.unhurried,
+            make_feed=self.feeds.preparing,
             logo=lambda: self.feeds.branding.logo_digest,
             clock=self._clock,
         )

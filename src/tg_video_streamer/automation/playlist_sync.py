@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -18,11 +18,10 @@ from tg_video_streamer.playlist.refresh import RefreshSchedule
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.playlist.watch_folders import FolderWatcher
-from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.media import Expansion, Resolve
 
 log = structlog.get_logger(__name__)
 
-Resolve = Callable[[Item], Awaitable[Media | Expansion]]
 _REFRESH_LOOK_SECONDS = 60.0
 _KEEP_LOOK_SECONDS = 2.0
 _PROBLEMS_LOGGED = 20

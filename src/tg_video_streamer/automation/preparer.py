@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.feed.prepare import Made, Preparation, UnhurriedFeed, prepare
+from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, PreparingFeed, prepare_item
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.item import Item
 
@@ -36,7 +36,7 @@ class Preparer:
         *,
         upcoming: Callable[[int], Sequence[Item]],
         calm: Callable[[], bool],
-        make_feed: UnhurriedFeed,
+        make_feed: PreparingFeed,
         clock: Clock,
         logo: Callable[[], str] = str,
         look_seconds: float = LOOK_SECONDS,
@@ -62,7 +62,7 @@ class Preparer:
             if item is None:
                 await asyncio.sleep(self._look_seconds)
             else:
-                self._learn(item, await prepare(item, self._make_feed))
+                self._learn(item, await prepare_item(item, self._make_feed))
 
     def _next(self) -> Item | None:
         """What to prepare now; None where nothing is left, or has room. Looks into the index."""
@@ -83,10 +83,10 @@ class Preparer:
             self._wanted = wanted
             self._library.prune(wanted=wanted)
 
-    def _learn(self, item: Item, ended: Preparation) -> None:
-        pause = SOON_SECONDS if ended.made is Made.ELSEWHERE else AGAIN_SECONDS
+    def _learn(self, item: Item, ended: PreparedItem) -> None:
+        pause = SOON_SECONDS if ended.result is PrepareResult.BUSY else AGAIN_SECONDS
         self._not_before[item.key] = self._clock.monotonic() + pause
-        if ended.made is Made.KEPT:
+        if ended.result is PrepareResult.CACHED:
             _log.info("item prepared", key=item.key, title=ended.title)
         elif ended.error is not None:
             _log.debug("item not prepared", key=item.key, why=str(ended.error))

@@ -84,7 +84,7 @@ async def _walk(here: Place, parts: FeedParts, library: Library, *, at_once: int
         typer.echo(f"tg-video-streamer: warning: {printable(problem)}", err=True)
     with Terminal.of(here.answer, len(listed.items)) as terminal:
         walk = Walk(
-            parts.resolve, parts.unhurried, library, terminal=terminal, redact=here.redact, logo=worn.logo_digest
+            parts.resolve, parts.preparing, library, terminal=terminal, redact=here.redact, logo=worn.logo_digest
         )
         await walk.through(listed.items, at_once=at_once)
     failures = [*(f"{settings.playlist}: {problem}" for problem in listed.problems), *walk.failures]

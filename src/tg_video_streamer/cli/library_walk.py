@@ -11,14 +11,13 @@ from pathlib import Path
 from tg_video_streamer.cli.library_progress import Terminal
 from tg_video_streamer.control.status_text import clock_text, printable, size_text
 from tg_video_streamer.errors import LibraryError, PlaylistError, StreamerError
-from tg_video_streamer.feed.prepare import Made, Preparation, UnhurriedFeed, prepare
-from tg_video_streamer.feed.url_refresh import Resolve
+from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, PreparingFeed, prepare_item
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.logs import Redaction
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.tree import Tree
-from tg_video_streamer.resolve.media import Expansion
+from tg_video_streamer.resolve.media import Expansion, Resolve
 
 FULL_PART = 0.98
 """From this part of LIBRARY_MAX_GB on nothing more is tried: what is there is of this very playlist, and stays."""
@@ -36,7 +35,7 @@ class Walk:
     def __init__(
         self,
         resolve: Resolve,
-        make_feed: UnhurriedFeed,
+        make_feed: PreparingFeed,
         library: Library,
         *,
         terminal: Terminal,
@@ -53,7 +52,7 @@ class Walk:
         self._tree = Tree()
         self._seen: set[_Name] = set()
         self._wanted: dict[str, int] = {}
-        self._counts: Counter[Made] = Counter()
+        self._counts: Counter[PrepareResult] = Counter()
         self._failed: list[str] = []
         self._left_out = 0
         self._whole = 0
@@ -76,7 +75,8 @@ class Walk:
     def summary(self) -> str:
         """What came of it, in one line."""
         new, there, live, elsewhere = (
-            self._counts[made] for made in (Made.KEPT, Made.THERE, Made.ENDLESS, Made.ELSEWHERE)
+            self._counts[made]
+            for made in (PrepareResult.CACHED, PrepareResult.ALREADY_CACHED, PrepareResult.LIVE, PrepareResult.BUSY)
         )
         words = [f"{new} prepared", f"{there} kept already", *([f"{live} live"] if live else [])]
         words += [f"{elsewhere} being kept by a service"] if elsewhere else []
@@ -114,7 +114,7 @@ class Walk:
                 self._expand(item, found)
             elif found is not None:
                 self._wanted[found.key] = found.bytes
-                self._end(Made.THERE, f"kept already: {self._title(item, found.title)}")
+                self._end(PrepareResult.ALREADY_CACHED, f"kept already: {self._title(item, found.title)}")
         except (StreamerError, PlaylistError) as error:
             self._fail(item, str(error))
             return True
@@ -143,36 +143,38 @@ class Walk:
         bar = f"{item.key} {item.volume}"
         self._terminal.begin(bar, self._title(item))
         try:
-            ended = await prepare(item, self._make_feed, progressed=partial(self._terminal.progress, bar))
+            ended = await prepare_item(item, self._make_feed, progressed=partial(self._terminal.progress, bar))
         finally:
             self._terminal.end(bar)
         await self._learn(item, ended)
 
-    async def _learn(self, item: Item, ended: Preparation) -> None:
+    async def _learn(self, item: Item, ended: PreparedItem) -> None:
         title = self._title(item, ended.title)
-        if ended.made is Made.LIST and ended.expansion is not None:
+        if ended.result is PrepareResult.LIST and ended.expansion is not None:
             try:
                 self._expand(item, ended.expansion)
             except PlaylistError as error:
                 self._fail(item, str(error))
-        elif ended.made is Made.ELSEWHERE:
+        elif ended.result is PrepareResult.BUSY:
             self._learn_elsewhere(item, title)
-        elif ended.made is Made.FAILED:
+        elif ended.result is PrepareResult.FAILED:
             problem = self._library.problem
             self._full = self._full or problem
             why = (
                 problem if problem and isinstance(ended.error, LibraryError) else str(ended.error or problem or _UNKEPT)
             )
             self._fail(item, why, found=ended.title)
-        elif ended.made is Made.ENDLESS:
-            self._end(Made.ENDLESS, f"live, nothing to keep: {title}")
+        elif ended.result is PrepareResult.LIVE:
+            self._end(PrepareResult.LIVE, f"live, nothing to keep: {title}")
         else:
             remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
             size = ""
             if remembered is not None:
                 self._wanted[remembered.copy.key] = remembered.copy.bytes
                 size = f" ({clock_text(remembered.copy.seconds)}, {size_text(remembered.copy.bytes)})"
-            self._end(ended.made, f"{'prepared' if ended.made is Made.KEPT else 'kept already'}: {title}{size}")
+            self._end(
+                ended.result, f"{'prepared' if ended.result is PrepareResult.CACHED else 'kept already'}: {title}{size}"
+            )
 
     def _learn_elsewhere(self, item: Item, title: str) -> None:
         """Somebody else encodes it: looked at again when all else is done, and then left to them."""
@@ -180,7 +182,7 @@ class Walk:
             self._tried_again.add(_name(item))
             self._again.append(item)
         else:
-            self._end(Made.ELSEWHERE, f"left to the service that is keeping it now: {title}")
+            self._end(PrepareResult.BUSY, f"left to the service that is keeping it now: {title}")
 
     def _expand(self, item: Item, found: Expansion) -> None:
         """Raises PlaylistError where lists are nested too deep."""
@@ -190,7 +192,7 @@ class Walk:
             raise PlaylistError("the list is empty")
         self._terminal.say(self._redact(f"list: {self._title(item, found.title)}: {len(found.children)} items"))
 
-    def _end(self, made: Made, line: str) -> None:
+    def _end(self, made: PrepareResult, line: str) -> None:
         self._counts[made] += 1
         self._terminal.say(self._redact(line))
         self._terminal.step(self._whole)

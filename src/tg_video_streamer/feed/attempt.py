@@ -18,6 +18,7 @@ from tg_video_streamer.feed.child_stderr import ChildStderr
 from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.pipes import Pipes
 from tg_video_streamer.feed.reader import Reader
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.command import copy_command, feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -34,8 +35,8 @@ _log = structlog.get_logger(__name__)
 
 STALL_SECONDS = 10.0
 """A child that says nothing for so long, with room in the buffer, is killed."""
-UNHURRIED_NICE = 19
-"""The least that Linux knows."""
+PREPARING_NICE = 19
+"""The lowest priority that Linux has."""
 _EXIT_SECONDS = 5.0
 """How long a child may live after it has closed its output."""
 _CHECK_SECONDS = 0.25
@@ -53,8 +54,7 @@ class FeedContext:
     clock: Clock
     buffer: Buffer
     stall_seconds: float = STALL_SECONDS
-    unhurried: bool = False
-    """It is made for later: all of its sound is measured first, and it stands back behind everything on air."""
+    mode: FeedMode = FeedMode.ON_AIR
 
 
 async def attempt(
@@ -123,7 +123,7 @@ async def read_child(
             stdin=DEVNULL if pipes.child_input is None else pipes.child_input,
             stdout=pipes.child_output,
             pass_fds=[*pipes.inherited, *(on_top.descriptors if on_top is not None else ())],
-            nice=UNHURRIED_NICE if setting.unhurried else 0,
+            nice=PREPARING_NICE if setting.mode is FeedMode.PREPARING else 0,
             environment=environment,
             on_line=complaints.take,
         )

@@ -10,14 +10,14 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import AlreadyCaching, LibraryError, ResolveError, SourceGone, StreamerError, ToolMissing
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay
-from tg_video_streamer.feed.url_refresh import Resolve
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library, Remembered
 from tg_video_streamer.library.sidecar import FaultSpan
 from tg_video_streamer.library.writer import CacheWriter
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.resolve.media import Media
+from tg_video_streamer.resolve.media import Media, Resolve
 
 _log = structlog.get_logger(__name__)
 
@@ -36,21 +36,21 @@ class FeedCache:
         resolve: Resolve,
         clock: Clock,
         failed: Callable[[str, StreamerError], None],
-        must_keep: bool = False,
+        mode: FeedMode,
         overlay: ChooseOverlay = no_overlay,
     ) -> None:
-        """`must_keep`: to encode it without keeping it would be for nothing. `failed` hears with ("resolve", error) of a source that did not answer while its copy plays."""
+        """`failed` is called with ("resolve", error) when a source does not answer while its cached encode plays."""
         self._item = item
         self._library = library
         self._resolve = resolve
         self._clock = clock
         self._failed = failed
-        self._must_keep = must_keep
+        self._must_cache = mode is FeedMode.PREPARING
         self._overlay = overlay
         self._writer: CacheWriter | None = None
         self._remembered: Remembered | None = None
         self._useless = False
-        self.made = False
+        self.complete = False
         """The item was encoded to its end, and is kept."""
 
     async def find(self, ask: Callable[[], Awaitable[Media | None]], *, begun: bool) -> Media | CachedEncode | None:
@@ -133,9 +133,9 @@ class FeedCache:
             self._writer = await asyncio.to_thread(
                 self._library.begin, self._item, media.source_id, media.title, logo=logo
             )
-            if encoded and not self._must_keep:
+            if encoded and not self._must_cache:
                 self._library.missed()
-        if self._must_keep and self._writer is None:
+        if self._must_cache and self._writer is None:
             if self._library is not None and self._library.being_kept(self._item, media.source_id, logo=logo):
                 raise AlreadyCaching("it is being kept already, by another line of the list or another process")
             raise LibraryError("it cannot be kept now: there is no room")
@@ -149,7 +149,7 @@ class FeedCache:
         """It has come to its end with nothing left out; `faults`: what was found wrong with it."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            self.made = await asyncio.shield(asyncio.to_thread(writer.commit, faults=faults)) is not None
+            self.complete = await asyncio.shield(asyncio.to_thread(writer.commit, faults=faults)) is not None
 
     def forget(self) -> None:
         """It is not whole and will not be."""

@@ -18,6 +18,7 @@ from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, ChooseOverlay, Ov
 from tg_video_streamer.feed.passthrough import may_take_over
 from tg_video_streamer.feed.picture_faults import Fault, FaultWatch
 from tg_video_streamer.feed.probe.probe import carried_over, probe
+from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
@@ -73,7 +74,7 @@ class Encoding:
         for one in media.inputs:
             if not one.is_file and (dropped := dropped_headers(one.headers)):
                 _log.warning("request headers cannot be sent", names=dropped, key=self._item.key)
-        first = Measured.WHOLE if self._setting.unhurried else Measured.SAMPLES
+        first = Measured.WHOLE if self._setting.mode is FeedMode.PREPARING else Measured.SAMPLES
         measured = first if before is None else Measured.NOT
         goal = self._goal() if measured is Measured.WHOLE else None
         found = await probe(media, wanted_height=self._setting.house.height, measured=measured, goal=goal)

@@ -11,7 +11,7 @@ import structlog
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import NotHouseFormat, ProbeFailed, StreamerError
-from tg_video_streamer.events import Event
+from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import STALL_SECONDS, FeedContext
 from tg_video_streamer.feed.attempt_bounds import AttemptResult
@@ -21,15 +21,14 @@ from tg_video_streamer.feed.cached_playback import replay
 from tg_video_streamer.feed.encoding import Encoding
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay, once
 from tg_video_streamer.feed.progress import Progress, Step, item_duration
-from tg_video_streamer.feed.reports import Reports
-from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedState
-from tg_video_streamer.feed.url_refresh import Resolve, UrlRefresh
+from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedMode, FeedState
+from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
 from tg_video_streamer.playlist.item import Item
-from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.state_machine import StateMachine
 
 _log = structlog.get_logger(__name__)
@@ -61,14 +60,14 @@ class Feed:
         waiting_seconds: float = WAITING_SECONDS,
         stall_seconds: float = STALL_SECONDS,
         changed: Callable[[], None] = lambda: None,
-        unhurried: bool = False,
+        mode: FeedMode = FeedMode.ON_AIR,
         overlay: ChooseOverlay = no_overlay,
     ) -> None:
         """`start_seconds` counts from the item's own beginning (its `start=`). `overlay` is asked once.
 
         `headers` are the program's: a child that gives others is refused; None takes what comes. `publish` gets
         events (`EventBus.publish`). With a `library` a kept copy plays in place of the source, and one is made while the
-        source is played for the first time. `unhurried` as in FeedContext. `changed` hears of state and `primed`, in the loop.
+        source is played for the first time. `changed` hears of state and `primed`, in the loop.
         """
         self.item = item
         self.expansion: Expansion | None = None
@@ -81,9 +80,10 @@ class Feed:
         self._renewal = UrlRefresh(item, resolve=resolve, clock=clock, failed=self._failed)
         worn = once(overlay)
         self._keeping = FeedCache(
-            item, library, resolve=resolve, clock=clock, failed=self._failed, must_keep=unhurried, overlay=worn
+            item, library, resolve=resolve, clock=clock, failed=self._failed, mode=mode, overlay=worn
         )
-        self._reports = Reports(item, publish, clock, unheard=unhurried)
+        self._publish = publish
+        self._mode = mode
         self._clock = clock
         self._changed = changed
         self._buffer_seconds = buffer_seconds
@@ -101,7 +101,7 @@ class Feed:
             clock=clock,
             buffer=self.buffer,
             stall_seconds=stall_seconds,
-            unhurried=unhurried,
+            mode=mode,
         )
         self._encoding = Encoding(item, self._setting, self._renewal, overlay=worn, air_time=self.air_time)
 
@@ -141,7 +141,7 @@ class Feed:
     @property
     def cache_complete(self) -> bool:
         """Whether this feed encoded the item to its end into the library."""
-        return self._keeping.made
+        return self._keeping.complete
 
     @property
     def primed(self) -> bool:
@@ -282,11 +282,35 @@ class Feed:
         self._tell_faults()
 
     def _tell_faults(self) -> None:
-        self._reports.faults(self._encoding.faults(seconds(self.buffer.taken_ticks)), title=self.title)
+        for fault in self._encoding.faults(seconds(self.buffer.taken_ticks)):
+            _log.info("picture fault", fault=fault.fault, active=fault.active, key=self.item.key)
+            if self._mode is FeedMode.ON_AIR:
+                self._publish(
+                    PictureFault(
+                        wall=self._clock.wall(),
+                        fault=fault.fault,
+                        active=fault.active,
+                        key=self.item.key,
+                        title=self.title,
+                    )
+                )
 
     def _failed(self, stage: str, error: StreamerError) -> None:
         self.last_error = error
-        self._reports.failed(stage, error, title=self.title)
+        on_air = self._mode is FeedMode.ON_AIR
+        warn = _log.warning if on_air else _log.debug
+        warn("source failed", stage=stage, reason=error.reason, error=str(error), key=self.item.key)
+        if on_air:
+            self._publish(
+                SourceFailed(
+                    wall=self._clock.wall(),
+                    stage=stage,
+                    reason=error.reason,
+                    detail=str(error),
+                    key=self.item.key,
+                    title=self.title,
+                )
+            )
 
     @property
     def _is_file(self) -> bool:

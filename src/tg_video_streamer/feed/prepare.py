@@ -1,4 +1,4 @@
-"""Makes the kept copy of an item ahead of need: a feed that nobody watches, at the lowest priority."""
+"""Encodes an item into the library before it is needed, at the lowest priority."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from tg_video_streamer.errors import AlreadyCaching, StreamerError
 from tg_video_streamer.feed.handler import Feed
@@ -14,77 +13,71 @@ from tg_video_streamer.media import seconds
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion
 
-_LOOK_SECONDS = 0.1
-"""At each look the whole buffer is emptied: it limits the speed to 150 times that of the item."""
+_DRAIN_SECONDS = 0.1
+"""How often the whole buffer is emptied: this limits the speed to 150 times real time."""
+
+PreparingFeed = Callable[[Item], Feed]
+"""Makes a feed in the mode PREPARING; it does nothing until its `run`."""
 
 
-class Made(StrEnum):
-    """What came of it."""
+class PrepareResult(StrEnum):
+    """How the preparation of an item ended."""
 
-    KEPT = "kept"
-    """It is in the library now."""
-    THERE = "there"
-    """It was already."""
-    ENDLESS = "endless"
-    """A live stream: there is nothing to keep."""
+    CACHED = "cached"
+    """It was encoded into the library."""
+    ALREADY_CACHED = "already_cached"
+    LIVE = "live"
+    """A live stream: it cannot be cached."""
     LIST = "list"
     """It is a list; its children are to be prepared."""
-    ELSEWHERE = "elsewhere"
-    """Another process is keeping it now, or another line of the list."""
+    BUSY = "busy"
+    """Another process or playlist line is encoding it now."""
     FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Preparation:
-    """How the preparation of one item ended."""
+class PreparedItem:
+    """The result for one item."""
 
-    made: Made
+    result: PrepareResult
     title: str = ""
     error: StreamerError | None = None
-    """Why it failed; None also where it came to nothing without an error, such as a full disk."""
+    """Why it failed; None also where no error was raised, such as on a full disk."""
     expansion: Expansion | None = None
 
 
-class UnhurriedFeed(Protocol):
-    """Makes an unhurried feed of an item, one that keeps what it makes."""
-
-    def __call__(self, item: Item) -> Feed:
-        """The feed; it does nothing until its `run`."""
-
-
-async def prepare(
+async def prepare_item(
     item: Item,
-    make_feed: UnhurriedFeed,
+    make_feed: PreparingFeed,
     *,
     progressed: Callable[[float, float | None], None] = lambda _done, _whole: None,
-) -> Preparation:
-    """Encode `item` into the library. A function of plain data and a way to make a feed: it may run anywhere.
+) -> PreparedItem:
+    """Encode `item` into the library; cancelling leaves no file behind.
 
-    `progressed` gets seconds done and of all, None where nobody knows.
-    Cancelling leaves nothing behind.
+    `progressed` gets the seconds done and the item's duration, None where unknown.
     """
     feed = make_feed(item)
     async with asyncio.TaskGroup() as group:
         run = group.create_task(feed.run())
         try:
             while not run.done() and not feed.plays_cached and not feed.is_live:
-                await asyncio.wait((run,), timeout=_LOOK_SECONDS)
+                await asyncio.wait((run,), timeout=_DRAIN_SECONDS)
                 feed.buffer.drop_all()
                 progressed(seconds(feed.buffer.taken_ticks), feed.duration_seconds)
         finally:
-            # Its reader may wait for room.
+            # The feed's reader may wait for space in the buffer.
             feed.buffer.close()
             run.cancel()
-    return Preparation(made=_made(feed), title=feed.title, error=feed.last_error, expansion=feed.expansion)
+    return PreparedItem(result=_result(feed), title=feed.title, error=feed.last_error, expansion=feed.expansion)
 
 
-def _made(feed: Feed) -> Made:
+def _result(feed: Feed) -> PrepareResult:
     if feed.plays_cached:
-        return Made.THERE
+        return PrepareResult.ALREADY_CACHED
     if feed.is_live:
-        return Made.ENDLESS
+        return PrepareResult.LIVE
     if feed.expansion is not None:
-        return Made.LIST
+        return PrepareResult.LIST
     if feed.cache_complete:
-        return Made.KEPT
-    return Made.ELSEWHERE if isinstance(feed.last_error, AlreadyCaching) else Made.FAILED
+        return PrepareResult.CACHED
+    return PrepareResult.BUSY if isinstance(feed.last_error, AlreadyCaching) else PrepareResult.FAILED

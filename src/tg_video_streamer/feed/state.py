@@ -1,10 +1,19 @@
-"""The states of a feed and how they follow one another."""
+"""The modes and states of a feed, and how the states follow one another."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from tg_video_streamer.state_machine import Transitions
+
+
+class FeedMode(StrEnum):
+    """What a feed is for."""
+
+    ON_AIR = "on_air"
+    """Viewers watch it: it has priority, and its failures and picture faults are events."""
+    PREPARING = "preparing"
+    """It fills the library: measured whole, at the lowest priority, useless without a cache entry, without events."""
 
 
 class FeedState(StrEnum):

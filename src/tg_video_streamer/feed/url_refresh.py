@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.playlist.item import Item
-from tg_video_streamer.resolve.media import Expansion, Media
-
-Resolve = Callable[[Item], Awaitable[Media | Expansion]]
+from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 
 MARGIN_SECONDS = 60.0
 """How long before its end an answer is replaced."""

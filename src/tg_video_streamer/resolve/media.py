@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from tg_video_streamer.playlist.item import Item
@@ -49,3 +49,7 @@ class Expansion:
 
     children: tuple[Item, ...]
     title: str = ""
+
+
+Resolve = Callable[[Item], Awaitable[Media | Expansion]]
+"""Finds where an item is now. Raises ResolveError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +13,10 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ResolveError
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.failure import may_be_outdated
-from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 
 log = structlog.get_logger(__name__)
 
-Resolve = Callable[[Item], Awaitable[Media | Expansion]]
 
 REQUEST_NAME = "yt-dlp-update-requested"
 """In STATE_DIR; a systemd path unit watches it."""
