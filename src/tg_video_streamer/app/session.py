@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.envfile.watch import SettingsWatch
 from tg_video_streamer.envfile.write import update_env
 from tg_video_streamer.errors import SessionEnded
+from tg_video_streamer.file_watch import FileWatch
 from tg_video_streamer.outputs.telegram.telegram import TelegramOutput
 from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.settings.settings import LoadedSettings, Settings, load_settings, secret_values
@@ -80,9 +80,9 @@ class _Connector:
         return account
 
 
-def _read(loaded: LoadedSettings, file: SettingsWatch) -> SessionSettings:
+def _read(loaded: LoadedSettings, file: FileWatch) -> SessionSettings:
     """What the settings say now. Raises ConfigError."""
-    file.read()
+    file.mark_read()
     settings = _settings_now(loaded)
     return SessionSettings(
         credentials=telegram_credentials(settings), spare=settings.session_string_spare.get_secret_value()
@@ -96,7 +96,7 @@ def _writer(loaded: LoadedSettings) -> Callable[[Mapping[str, str | None]], None
 
 def session_renewal(
     loaded: LoadedSettings,
-    file: SettingsWatch,
+    file: FileWatch,
     store: TelegramState,
     clock: Clock,
     *,

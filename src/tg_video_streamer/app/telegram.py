@@ -19,10 +19,10 @@ from tg_video_streamer.app.session import (
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.status import TelegramFacts
-from tg_video_streamer.envfile.watch import SettingsWatch
 from tg_video_streamer.errors import ConfigError, SessionUnreachable
 from tg_video_streamer.events import EventBus
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.file_watch import FileWatch
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.outputs.adapter import Adapter
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
@@ -140,7 +140,7 @@ def telegram_parts(
     )
     watch = StreamWatch(output, name=target.name, clock=clock, publish=events.publish, pace=pace)
     events.subscribe(watch.on_event)
-    file = SettingsWatch(loaded.env_file)
+    file = FileWatch(loaded.env_file)
     renewal = session_renewal(loaded, file, store, clock, tell=around.notifier.notify, pauses=connection_pauses)
     accounts = Accounts()
     keeper = SessionKeeper(

@@ -17,10 +17,10 @@ from tg_video_streamer.automation.shows import LATE_SECONDS, ShowScheduler
 from tg_video_streamer.automation.station_ids import StationIdScheduler
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ScheduleError
+from tg_video_streamer.file_watch import Fingerprint
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playlist.watch import Fingerprint
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.source import PlayoutEvent
 from tg_video_streamer.resolve.media import Expansion

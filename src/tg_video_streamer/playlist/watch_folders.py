@@ -8,13 +8,15 @@ from contextlib import aclosing
 from pathlib import Path
 
 import structlog
-from watchfiles import awatch
 
 from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.file_watch import notices
 from tg_video_streamer.playlist.folders import media_files
 
 POLL_SECONDS = 30.0
 """How late a change is seen at the most where the kernel reports none, as on network disks."""
+_NOTICE_SECONDS = 1.0
+"""How soon a folder that has come or gone is noticed."""
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +44,8 @@ class FolderWatcher:
             self._wake.clear()
             for key in await self._changed():
                 yield key
-            async with aclosing(self._notices()) as notices:
-                async for _ in notices:
+            async with aclosing(self._possible_changes()) as changes:
+                async for _ in changes:
                     for key in await self._changed():
                         yield key
 
@@ -58,7 +60,7 @@ class FolderWatcher:
                 changed.append(key)
         return changed
 
-    async def _notices(self) -> AsyncGenerator[None, None]:
+    async def _possible_changes(self) -> AsyncGenerator[None, None]:
         """Whenever something may have happened below a folder; ends when other folders are to be followed."""
         folders = self._existing()
         if not folders:
@@ -66,17 +68,14 @@ class FolderWatcher:
             return
         loop = asyncio.get_running_loop()
         look_at = loop.time()  # a first look as soon as the watch stands, for what happened before it did
-        try:
-            async with aclosing(_watch(folders, self._wake)) as watch:
-                async for happened in watch:
-                    if happened or loop.time() >= look_at:
-                        look_at = loop.time() + self._poll_seconds
-                        yield
-                    if self._existing() != folders:
-                        return  # one has come or gone: watch others
-        except (OSError, RuntimeError) as error:
-            log.debug("folders are polled", why=str(error))
-            await self._pause()
+        async with aclosing(notices(folders, self._wake, poll_seconds=_NOTICE_SECONDS, recursive=True)) as watch:
+            async for happened in watch:
+                if happened or loop.time() >= look_at:
+                    look_at = loop.time() + self._poll_seconds
+                    yield
+                if self._existing() != folders:
+                    return  # one has come or gone: watch others
+        await self._pause()
 
     def _existing(self) -> list[Path]:
         return [folder for folder in self._folders.values() if folder.is_dir()]
@@ -94,18 +93,3 @@ def _contents(folder: Path) -> tuple[Path, ...]:
         return tuple(media_files(folder))
     except PlaylistError:
         return ()  # gone for now: that it has no files is what the caller compares
-
-
-async def _watch(folders: list[Path], stop: asyncio.Event) -> AsyncGenerator[bool, None]:
-    """Every second whether anything happened."""
-    async for changes in awatch(
-        *folders,
-        watch_filter=None,
-        debounce=1000,
-        step=500,
-        stop_event=stop,
-        rust_timeout=1000,
-        yield_on_timeout=True,
-        recursive=True,
-    ):
-        yield bool(changes)

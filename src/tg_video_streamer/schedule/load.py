@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tg_video_streamer.errors import ScheduleError
+from tg_video_streamer.file_watch import Fingerprint, fingerprint
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.load import allowed_folders
 from tg_video_streamer.playlist.load import load as load_playlist
-from tg_video_streamer.playlist.watch import Fingerprint, fingerprint
 from tg_video_streamer.schedule.parser import parse
 from tg_video_streamer.schedule.schedule import Schedule
 
