@@ -81,11 +81,11 @@ class PictureFault:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryChanged:
-    """Whether the far end of an output is seen to receive it: `proven`, `unproven`, `missing`, or empty for not known."""
+    """Whether an output's far end receives it: `confirmed`, `unconfirmed`, `missing`; empty where not known."""
 
     wall: float
     output: str
-    proof: str
+    delivery: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

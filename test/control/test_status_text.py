@@ -75,10 +75,10 @@ def test_telegram_is_told_as_it_is() -> None:
     """Session, viewers, degraded mode with its remedy, and whether the far end has the stream; nothing without Telegram."""
     status = SmallChannel().status()
     assert "telegram" not in "".join(wording.status_lines(status))
-    output = replace(status.outputs[0], name="telegram-1", kind="telegram", proof="proven")
+    output = replace(status.outputs[0], name="telegram-1", kind="telegram", delivery="confirmed")
     status = replace(status, outputs=(output,), session_state="valid", viewers=1)
     lines = wording.status_lines(status)
-    assert "output telegram-1: on air, 2.5 Mbit/s, 12.3 MB sent, proven: Telegram has it" in lines
+    assert "output telegram-1: on air, 2.5 Mbit/s, 12.3 MB sent, delivery confirmed: Telegram has it" in lines
     assert "telegram: session valid, 1 viewer" in lines
     status = replace(status, session_state="expired", viewers=None, degraded=True, degraded_reason="it has expired")
     first, *others = wording.status_lines(status)

@@ -321,13 +321,13 @@ def test_two_cycles_and_a_new_string(channel: LiveChannel) -> None:
     key_of_new = channel.stand.do(lambda: list(channel.stand.world.keys.values())[-1])
     channel.write_env(old)
     channel.start(cycle_seconds=4.0)
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed")
     channel.stand.revoke_all(401, "SESSION_REVOKED", announce=True)
     channel.stand.do(lambda: setattr(key_of_new, "revoked", None))
     channel.until(lambda: channel.parts.facts().degraded, "degraded")
     channel.until(lambda: channel.parts.facts().session_renewals.get("failed") == 2, "two cycles")
     assert channel.state is OutputState.ON_AIR
-    assert channel.parts.watch.proof == "unproven"
+    assert channel.parts.watch.delivery == "unconfirmed"
     (error,) = channel.told("SessionRevoked")
     assert (error["log_level"], error["reason"] != "") == ("error", True)
     (warning,) = channel.told(WARNING)
@@ -341,7 +341,7 @@ def test_two_cycles_and_a_new_string(channel: LiveChannel) -> None:
     edited = time.monotonic()
     channel.until(lambda: not channel.parts.facts().degraded, "recovered")
     assert time.monotonic() - edited < 3.5, "the change was not noticed before the next cycle"
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven again")
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed again")
     assert len(channel.told("degraded mode is over")) == 1
     assert channel.parts.facts().degraded_seconds > 4
     channel.stop()
@@ -358,13 +358,13 @@ def test_spare_takes_over(channel: LiveChannel) -> None:
     keys = channel.stand.do(lambda: list(channel.stand.world.keys.values())[-3:])
     channel.write_env(old, SESSION_STRING_SPARE=spare)
     channel.start(cycle_seconds=2.0)
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed")
     channel.stand.do(lambda: setattr(keys[0], "revoked", (401, "SESSION_EXPIRED")))
     channel.stand.drop()
     began = time.monotonic()
     channel.until(lambda: SessionRenewed in map(type, channel.events), "renewed")
     assert time.monotonic() - began < 5
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven again")
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed again")
     text = channel.env_file.read_text()
     assert f"SESSION_STRING={spare}\n" in text
     assert "SESSION_STRING_SPARE=\n" in text
@@ -399,7 +399,7 @@ def test_start_with_an_expired_session_and_a_kept_key(channel: LiveChannel) -> N
     channel.start()
     channel.until(lambda: channel.parts.facts().degraded, "degraded")
     channel.until_on_air()
-    channel.until(lambda: channel.parts.watch.proof == "unproven", "unproven")
+    channel.until(lambda: channel.parts.watch.delivery == "unconfirmed", "unconfirmed")
     assert len(channel.stand.asked("phone.getGroupCallStreamRtmpUrl")) == asked
     channel.until(lambda: channel.nginx.recorded_bytes() > before + 100_000, "the server records")
     assert channel.expired >= 1

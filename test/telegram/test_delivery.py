@@ -22,10 +22,10 @@ def judged(newest: Sequence[int | None], *, leaving: bool = True) -> list[Delive
     return states[1:]
 
 
-def test_proven_by_advancing() -> None:
+def test_confirmed_by_advancing() -> None:
     """One time alone proves nothing; the next, larger one does, and slow channels keep it for a while."""
-    proofs = [state.proof for state in judged([1000, 6000, 6000, 11000])]
-    assert proofs == [Delivery.UNKNOWN, Delivery.PROVEN, Delivery.PROVEN, Delivery.PROVEN]
+    deliveries = [state.delivery for state in judged([1000, 6000, 6000, 11000])]
+    assert deliveries == [Delivery.UNKNOWN, Delivery.CONFIRMED, Delivery.CONFIRMED, Delivery.CONFIRMED]
 
 
 @pytest.mark.parametrize("newest", [0, 5000], ids=["empty", "standing"])
@@ -40,23 +40,23 @@ def test_missing_after_the_grace(newest: int) -> None:
         Remedy.NEW_KEY,
     ]
     assert remedies[0][0] == GRACE_SECONDS
-    assert all(states[int(at / EVERY)].proof is Delivery.MISSING for at, _ in remedies)
+    assert all(states[int(at / EVERY)].delivery is Delivery.MISSING for at, _ in remedies)
 
 
-def test_proof_ends_the_row() -> None:
-    """A stream that was seen again begins anew with a connection, not with a key."""
+def test_confirmation_ends_the_row() -> None:
+    """A stream that was seen again starts over with a connection, not with a key."""
     states = judged([0] * 6 + [1000, 6000] + [6000] * 6)
     assert [one.remedy for one in states if one.remedy is not Remedy.NONE] == [Remedy.RECONNECT, Remedy.RECONNECT]
 
 
 def test_cannot_be_asked() -> None:
-    """No answer is unproven, and however long that lasts, nothing is done about it."""
-    assert {(state.proof, state.remedy) for state in judged([None] * 100)} == {(Delivery.UNPROVEN, Remedy.NONE)}
+    """No answer is unconfirmed, and however long that lasts, nothing is done about it."""
+    assert {(state.delivery, state.remedy) for state in judged([None] * 100)} == {(Delivery.UNCONFIRMED, Remedy.NONE)}
 
 
 def test_nothing_leaves() -> None:
     """Where nothing leaves, nothing can arrive."""
-    assert {(state.proof, state.remedy) for state in judged([0] * 100, leaving=False)} == {
+    assert {(state.delivery, state.remedy) for state in judged([0] * 100, leaving=False)} == {
         (Delivery.UNKNOWN, Remedy.NONE)
     }
 

@@ -45,16 +45,16 @@ def asked_for_keys(channel: LiveChannel) -> list[bool]:
     return [bool(one.revoke) for one in channel.stand.asked("phone.getGroupCallStreamRtmpUrl")]
 
 
-def test_on_air_and_proven(channel: LiveChannel) -> None:
+def test_on_air_and_confirmed(channel: LiveChannel) -> None:
     """URL before creation, the program whole at the server, the stream seen at Telegram, key and URL kept privately."""
     stream(channel, StreamState.ADVANCING)
     channel.start()
     channel.until_on_air()
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed")
     names = [name.lower() for name, _ in channel.stand.world.requests]
     assert names.index("phone.getgroupcallstreamrtmpurl") < names.index("phone.creategroupcall")
     assert call_of(channel).rtmp_stream
-    assert [event.proof for event in channel.events if isinstance(event, DeliveryChanged)] == ["proven"]
+    assert [event.delivery for event in channel.events if isinstance(event, DeliveryChanged)] == ["confirmed"]
     kept = channel.folder / "state" / "telegram.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert KEY in kept.read_text()
@@ -126,7 +126,7 @@ def test_key_revoked(channel: LiveChannel) -> None:
 
 
 def test_bytes_leave_and_nothing_arrives(channel: LiveChannel) -> None:
-    """Telegram has no stream although bytes leave: a new connection, then a new key, and the proof once it has one."""
+    """Telegram has no stream although bytes leave: a new connection, then a new key, and confirmed once it has one."""
     channel.start()
     channel.until_on_air()
     channel.until(lambda: channel.state is OutputState.RETRYING, "retrying")
@@ -134,22 +134,22 @@ def test_bytes_leave_and_nothing_arrives(channel: LiveChannel) -> None:
     channel.until(lambda: asked_for_keys(channel)[-1], "a new key")
     assert asked_for_keys(channel) == [False, False, True]
     stream(channel, StreamState.ADVANCING)
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed")
     assert channel.key != KEY
-    told = [event.proof for event in channel.events if isinstance(event, DeliveryChanged)]
+    told = [event.delivery for event in channel.events if isinstance(event, DeliveryChanged)]
     assert told.count("missing") == 2
-    assert told[-1] == "proven"
+    assert told[-1] == "confirmed"
 
 
 def test_stands_still(channel: LiveChannel) -> None:
     """A stream that stopped advancing at Telegram is missing too."""
     stream(channel, StreamState.ADVANCING)
     channel.start()
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed")
     stream(channel, StreamState.STANDING)
     channel.until(lambda: channel.state is OutputState.RETRYING, "retrying")
     stream(channel, StreamState.ADVANCING)
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven again")
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed again")
 
 
 REFUSALS = [
@@ -205,7 +205,7 @@ def test_kept_key_and_no_live_stream(channel: LiveChannel) -> None:
 
 
 def test_auto_takes_the_video_chat(channel: LiveChannel) -> None:
-    """An account that gets no URL takes part in the video chat, alone in it and without an RTMP stream; it is proven."""
+    """An account that gets no URL takes part in the video chat, alone in it and without an RTMP stream; it is confirmed."""
     with SfuProcess() as sfu:
         channel.stand.do(lambda: setattr(channel.stand.world, "answer_join", sfu.answer))
         channel.stand.do(lambda: setattr(channel.stand.world, "rtmp_roles", set()))
@@ -215,7 +215,7 @@ def test_auto_takes_the_video_chat(channel: LiveChannel) -> None:
         channel.until(lambda: sfu.packets() > 100, "media in the call")
         assert not call_of(channel).rtmp_stream
         assert asked_for_keys(channel) == [False]
-        channel.until(lambda: channel.parts.facts().proofs == {"telegram-1": "proven"}, "proven")
+        channel.until(lambda: channel.parts.facts().deliveries == {"telegram-1": "confirmed"}, "confirmed")
         channel.stand.do(lambda: setattr(channel.stand.world, "viewers", 8))
         channel.until(lambda: channel.parts.facts().viewers == 7, "the viewers")
         channel.stop()
@@ -223,26 +223,28 @@ def test_auto_takes_the_video_chat(channel: LiveChannel) -> None:
     assert channel.nginx.records() == []
 
 
-def test_call_proof_is_what_telegram_says(channel: LiveChannel) -> None:
-    """The media server's word proves or refutes the video chat, joined as the channel; no answer leaves it unproven."""
+def test_call_delivery_is_what_telegram_says(channel: LiveChannel) -> None:
+    """The media server confirms or denies the video chat, joined as the channel; no answer leaves it unconfirmed."""
     with SfuProcess() as sfu:
         channel.stand.do(lambda: setattr(channel.stand.world, "answer_join", sfu.answer))
         channel.write_env(channel.stand.session_string(), TELEGRAM_TRANSPORT="call", CALL_JOIN_AS="channel")
         channel.start()
         channel.until_on_air()
-        channel.until(lambda: channel.parts.watch.proof == "proven", "proven")
+        channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed")
         assert [one.peer.channel_id for one in call_of(channel).participants] == [CHANNEL_ID]
         assert channel.parts.facts().viewers == 0
         channel.stand.do(lambda: setattr(call_of(channel).participants[0], "source", 1))
         channel.until(lambda: "no longer has our stream" in channel.error, "told")
-        channel.until(lambda: channel.parts.watch.proof == "proven" and channel.state is OutputState.ON_AIR, "again")
-        told = [event.proof for event in channel.events if isinstance(event, DeliveryChanged)]
-        assert told[0] == told[-1] == "proven"
+        channel.until(
+            lambda: channel.parts.watch.delivery == "confirmed" and channel.state is OutputState.ON_AIR, "again"
+        )
+        told = [event.delivery for event in channel.events if isinstance(event, DeliveryChanged)]
+        assert told[0] == told[-1] == "confirmed"
         assert "missing" in told
         channel.stand.flood("phone.checkGroupCall", 2)
-        channel.until(lambda: channel.parts.watch.proof == "unproven", "unproven")
+        channel.until(lambda: channel.parts.watch.delivery == "unconfirmed", "unconfirmed")
         assert channel.state is OutputState.ON_AIR
-        channel.until(lambda: channel.parts.watch.proof == "proven", "proven once it can be asked")
+        channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed once it can be asked")
 
 
 def test_one_call_a_chat(channel: LiveChannel) -> None:
@@ -270,12 +272,12 @@ def test_out_of_reach(channel: LiveChannel) -> None:
     channel.until(lambda: channel.state is OutputState.RETRYING, "retrying")
     channel.nginx.start()
     channel.until_on_air()
-    channel.until(lambda: channel.parts.watch.proof == "unproven", "unproven")
+    channel.until(lambda: channel.parts.watch.delivery == "unconfirmed", "unconfirmed")
     assert not channel.parts.facts().degraded
     channel.stand.start()
     stream(channel, StreamState.ADVANCING)
     # A minute of refused connections may have used up what the limiter allows in one.
-    channel.until(lambda: channel.parts.watch.proof == "proven", "proven again", timeout=90)
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed again", timeout=90)
 
 
 @pytest.mark.long

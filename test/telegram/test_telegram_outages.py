@@ -34,9 +34,9 @@ def channel(tmp_path: Path, house_clip: Clip) -> Iterator[LiveChannel]:
         yield made
 
 
-def proven(channel: LiveChannel, what: str) -> None:
+def confirmed(channel: LiveChannel, what: str) -> None:
     """Wait until Telegram says that the stream arrives; a minute's connections may have been used up."""
-    channel.until(lambda: channel.parts.watch.proof == "proven", what, timeout=90)
+    channel.until(lambda: channel.parts.watch.delivery == "confirmed", what, timeout=90)
 
 
 def whole(channel: LiveChannel) -> None:
@@ -74,7 +74,7 @@ def test_an_outage_mid_stream(
     """However Telegram's servers fail, the stream goes on whole, the session counts as valid, and it is asked again after."""
     # With the pauses that the service has: the test's own quick ones would use up a minute's connections.
     channel.start(connection_pauses=CONNECTION_PAUSES)
-    proven(channel, "proven")
+    confirmed(channel, "confirmed")
     made = channel.stand.connections_made
     back = outage(channel.stand)
     until = time.monotonic() + seconds
@@ -88,7 +88,7 @@ def test_an_outage_mid_stream(
     channel.until(
         lambda: len(channel.stand.asked("phone.getGroupCallStreamChannels")) > asked + 1, "asked again", timeout=90
     )
-    proven(channel, "proven again")
+    confirmed(channel, "confirmed again")
     # Twenty a minute, and one more data centre that is asked for its channels.
     assert attempts <= 20 * max(1.0, seconds / 60) + 5
     assert channel.told("SessionUnreachable") == []
@@ -97,14 +97,14 @@ def test_an_outage_mid_stream(
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_clock_that_is_an_hour_off(channel: LiveChannel, hours: int) -> None:
-    """A host whose clock is an hour off has its live stream on air, proven, and finds its way back after a hang-up."""
+    """A host whose clock is an hour off has its live stream on air, confirmed, and finds its way back after a hang-up."""
     channel.stand.do(lambda: setattr(channel.stand.world, "clock_offset", hours * 3600.0))
     channel.start()
-    proven(channel, "proven")
+    confirmed(channel, "confirmed")
     channel.stand.drop()
     asked = len(channel.stand.asked("phone.getGroupCallStreamChannels"))
     channel.until(lambda: len(channel.stand.asked("phone.getGroupCallStreamChannels")) > asked + 1, "asked again")
-    proven(channel, "proven again")
+    confirmed(channel, "confirmed again")
     whole(channel)
 
 

@@ -31,7 +31,7 @@ from tg_video_streamer.control.status import ItemStatus, LiveStatus, ServiceStat
 from tg_video_streamer.terminal.band import band
 from tg_video_streamer.terminal.screen import render
 
-TEST_FOLDER = Path(__file__).parent
+TEST_FOLDER = Path(__file__).parents[1]
 
 
 def drawn(status: ServiceStatus, width: int = 80, height: int = 24, history: History | None = None) -> list[str]:
@@ -83,13 +83,13 @@ def test_the_last_day_is_a_band_in_which_no_slate_is_lost() -> None:
 def test_a_degraded_channel_is_told_so() -> None:
     """Degraded mode with its reason and remedy, the session's state, the viewers, and what is known of the far end."""
     status = SmallChannel().status()
-    output = replace(status.outputs[0], name="telegram-1", kind="telegram", proof="unproven")
+    output = replace(status.outputs[0], name="telegram-1", kind="telegram", delivery="unconfirmed")
     status = replace(status, outputs=(output,), session_state="valid", viewers=12)
     lines = drawn(status)
     assert "Session valid, 12 viewers" in lines
-    assert "telegram-1       on air      2.5 Mbit/s  12.3 MB   unproven" in lines
+    assert "telegram-1       on air      2.5 Mbit/s  12.3 MB   delivery unconfirmed" in lines
     assert "DEGRADED" not in " ".join(lines)
-    output = replace(output, state="retrying", proof="missing", error="no stream")
+    output = replace(output, state="retrying", delivery="missing", error="no stream")
     status = replace(
         status,
         outputs=(output,),
@@ -102,7 +102,7 @@ def test_a_degraded_channel_is_told_so() -> None:
     assert "  DEGRADED  " in lines[1]
     assert "Session expired" in lines
     assert "! degraded: it has expired; run: tg-video-streamer session renew --write-env" in lines
-    assert any("refuted no stream" in line for line in lines)
+    assert any("delivery missing no stream" in line for line in lines)
 
 
 def test_a_live_takeover_is_told_so() -> None:

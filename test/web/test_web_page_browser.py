@@ -140,9 +140,9 @@ def test_status_is_fresh_within_seconds(clip: Clip, browser: WebDriver) -> None:
 
 
 def test_telegram_is_told_as_it_is(clip: Clip, browser: WebDriver, artifacts: Path) -> None:
-    """Session, viewers, proof, and degraded mode with its reason and remedy: as the server writes it and kept fresh."""
+    """Session, viewers, delivery, and degraded mode with its reason and remedy: as the server writes it and kept fresh."""
     status = example_status()
-    outputs = (replace(status.outputs[0], name="telegram-1", kind="telegram", proof="proven"), status.outputs[1])
+    outputs = (replace(status.outputs[0], name="telegram-1", kind="telegram", delivery="confirmed"), status.outputs[1])
     status = replace(status, outputs=outputs, session_state="valid", viewers=12)
     with still_page(clip, example_status()) as site:
         browser.get(site.url)
@@ -151,8 +151,8 @@ def test_telegram_is_told_as_it_is(clip: Clip, browser: WebDriver, artifacts: Pa
         site.status = status
         wait_until(lambda: text_of(browser, "viewers") == "12", what="the viewers")
         assert text_of(browser, "session") == "valid"
-        assert "proven: Telegram has it" in text_of(browser, "live-outputs")
-        outputs = (replace(outputs[0], proof="unproven"), outputs[1])
+        assert "delivery confirmed: Telegram has it" in text_of(browser, "live-outputs")
+        outputs = (replace(outputs[0], delivery="unconfirmed"), outputs[1])
         site.status = replace(
             status,
             outputs=outputs,
@@ -165,7 +165,7 @@ def test_telegram_is_told_as_it_is(clip: Clip, browser: WebDriver, artifacts: Pa
         for _ in range(2):
             assert text_of(browser, "viewers") == "unknown"
             assert "it has expired\nrun: tg-video-streamer session renew" in text_of(browser, "degraded-list")
-            assert "unproven: Telegram cannot be asked" in text_of(browser, "live-outputs")
+            assert "delivery unconfirmed: Telegram cannot be asked" in text_of(browser, "live-outputs")
             browser.refresh()
         save_screenshot(browser, artifacts / "page-degraded.png")
         assert console_errors(browser) == []

@@ -109,7 +109,7 @@ class TelegramParts:
             degraded_seconds=self.keeper.degraded_seconds,
             session_renewals=dict(self.keeper.renewals),
             viewers=self.watch.viewers,
-            proofs={self.name: self.watch.proof},
+            deliveries={self.name: self.watch.delivery},
         )
 
 

@@ -218,5 +218,5 @@ def _output(handler: OutputHandler, telegram: TelegramFacts) -> OutputStatus:
         reconnects=report.reconnects,
         dropped_packets=report.dropped_packets,
         error=report.error,
-        proof=telegram.proofs.get(report.name, ""),
+        delivery=telegram.deliveries.get(report.name, ""),
     )

@@ -29,8 +29,8 @@ class OutputStatus:
     reconnects: int
     dropped_packets: int
     error: str = ""
-    proof: str = ""
-    """Of a Telegram output: `proven`, `unproven`, `missing`, or empty where it is not known yet or does not apply."""
+    delivery: str = ""
+    """Of a Telegram output: `confirmed`, `unconfirmed`, `missing`; empty where not known or not applicable."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class TelegramFacts:
     degraded_seconds: float = 0.0
     session_renewals: dict[str, int] = field(default_factory=dict)
     viewers: int | None = None
-    proofs: dict[str, str] = field(default_factory=dict)
+    deliveries: dict[str, str] = field(default_factory=dict)
     """By the output's name."""
 
 

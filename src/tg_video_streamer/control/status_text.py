@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
 
-PROOFS = {
-    "proven": "proven: Telegram has it",
-    "unproven": "unproven: Telegram cannot be asked",
-    "missing": "refuted: Telegram does not have it",
+DELIVERIES = {
+    "confirmed": "delivery confirmed: Telegram has it",
+    "unconfirmed": "delivery unconfirmed: Telegram cannot be asked",
+    "missing": "delivery missing: Telegram does not have it",
 }
 """What is known of the far end of a Telegram output, for people."""
 DEGRADED_REMEDY = "run: tg-video-streamer session renew --write-env"
@@ -116,7 +116,7 @@ def output_text(output: OutputStatus) -> str:
     if output.state == "on_air":
         parts.append(bit_rate_text(output.bits_per_second))
     parts.append(f"{size_text(output.bytes_sent)} sent")
-    parts += [PROOFS[output.proof]] if output.proof in PROOFS else []
+    parts += [DELIVERIES[output.delivery]] if output.delivery in DELIVERIES else []
     return ", ".join([*parts, *output_troubles(output)])
 
 

@@ -43,7 +43,7 @@ _OUTPUT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _WORDS_AT_MOST = 64
 """So many reasons are known to none of us: more of them are a label that is no word but a text."""
 _FAULTS = ("black", "frozen", "silent")
-_PROOFS = ("proven", "unproven", "missing", "unknown")
+_DELIVERIES = ("confirmed", "unconfirmed", "missing", "unknown")
 
 
 class _Words:
@@ -264,8 +264,8 @@ def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
     dropped = CounterMetricFamily(
         "output_dropped_packets", "Packets that the output was too slow for.", labels=["output"]
     )
-    proof = GaugeMetricFamily(
-        "output_proof", "1 for what is known of the far end of a Telegram output.", labels=["output", "proof"]
+    delivery = GaugeMetricFamily(
+        "output_delivery", "1 for what is known of the far end of a Telegram output.", labels=["output", "delivery"]
     )
     for position, output in enumerate(outputs, start=1):
         # A name that is none (a URL, say) is replaced by its place in OUTPUTS.
@@ -275,9 +275,9 @@ def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
         sent.add_metric([name], output.bytes_sent)
         reconnects.add_metric([name], output.reconnects)
         dropped.add_metric([name], output.dropped_packets)
-        for word in _PROOFS if output.kind == "telegram" else ():
-            proof.add_metric([name, word], float(word == (output.proof or "unknown")))
-    yield from (state, sent, reconnects, dropped, proof)
+        for word in _DELIVERIES if output.kind == "telegram" else ():
+            delivery.add_metric([name, word], float(word == (output.delivery or "unknown")))
+    yield from (state, sent, reconnects, dropped, delivery)
 
 
 def _disks(folders: Mapping[str, Path]) -> Iterator[Metric]:

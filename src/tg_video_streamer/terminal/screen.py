@@ -26,7 +26,7 @@ _BADGES = {
     "starting": "bold black on cyan",
     "stopping": "bold black on white",
 }
-_PROOF_STYLES = {"proven": "green", "missing": "bold red"}
+_DELIVERY_STYLES = {"confirmed": "green", "missing": "bold red"}
 _OUTPUT_STYLES = {"on_air": "green", "connecting": "cyan", "retrying": "yellow", "suspended": "magenta"}
 
 
@@ -161,8 +161,9 @@ def _output_line(output: OutputStatus) -> Text:
     text = _columns((status_text.printable(output.name), state, rate, status_text.size_text(output.bytes_sent)))
     line = Text(text)
     line.stylize(_OUTPUT_STYLES.get(output.state, "dim"), _NAME_CELLS + 1, _NAME_CELLS + 1 + len(state))
-    if output.proof in status_text.PROOFS:
-        line.append(" " + status_text.PROOFS[output.proof].partition(":")[0], _PROOF_STYLES.get(output.proof, "dim"))
+    if output.delivery in status_text.DELIVERIES:
+        shown = status_text.DELIVERIES[output.delivery].partition(":")[0]
+        line.append(f" {shown}", _DELIVERY_STYLES.get(output.delivery, "dim"))
     return line.append(" " + ", ".join(status_text.output_troubles(output)), "yellow")
 
 

@@ -1,4 +1,4 @@
-"""Looks after a live stream while it is on air: proof of its arrival, viewers, title, and its end by an administrator."""
+"""Watches a Telegram output while it is on air: delivery, viewers, title, and its end by an administrator."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ class StreamWatch:
         """Who watches, without the account itself; None where it is not known."""
 
     @property
-    def proof(self) -> str:
-        """`proven`, `unproven`, `missing`, or empty where nothing leaves or it is too early to tell."""
-        return str(self._state.proof)
+    def delivery(self) -> str:
+        """`confirmed`, `unconfirmed`, `missing`, or empty where nothing leaves or it is too early to tell."""
+        return str(self._state.delivery)
 
     @property
     def title(self) -> str:
@@ -112,11 +112,11 @@ class StreamWatch:
 
     async def _look_at_call(self, state: OutputState, *, leaving: bool) -> None:
         """The video chat's own checks tell whether Telegram's media server has our stream, and mend it; here it is told."""
-        call, proof = self._output.call, Delivery.UNKNOWN
+        call, delivery = self._output.call, Delivery.UNKNOWN
         self.viewers = await self._viewers_of_call()
-        if call is not None and (leaving or (call.proof is Delivery.MISSING and state in _TRYING)):
-            proof = call.proof
-        self._turned(replace(DeliveryState(), proof=proof))
+        if call is not None and (leaving or (call.delivery is Delivery.MISSING and state in _TRYING)):
+            delivery = call.delivery
+        self._turned(replace(DeliveryState(), delivery=delivery))
 
     async def _viewers_of_call(self) -> int | None:
         call = self._output.call
@@ -183,10 +183,12 @@ class StreamWatch:
 
     def _turned(self, state: DeliveryState) -> None:
         """This is what is known now; a change is published."""
-        before, self._state = self._state.proof, state
-        if self._state.proof is not before:
-            self._publish(DeliveryChanged(wall=self._clock.wall(), output=self._name, proof=str(self._state.proof)))
-            if self._state.proof is Delivery.PROVEN:
+        before, self._state = self._state.delivery, state
+        if self._state.delivery is not before:
+            self._publish(
+                DeliveryChanged(wall=self._clock.wall(), output=self._name, delivery=str(self._state.delivery))
+            )
+            if self._state.delivery is Delivery.CONFIRMED:
                 log.info("telegram has the stream", output=self._name)
 
     def _mend(self, now: float) -> None:

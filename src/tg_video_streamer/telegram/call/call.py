@@ -70,7 +70,7 @@ class GroupCall:
         self._source = 0
         self.lost = ""
         """Why we are no longer in the call; empty while we are, or never were."""
-        self.proof = Delivery.UNKNOWN
+        self.delivery = Delivery.UNKNOWN
         """Whether Telegram's media server has our stream, as it said last."""
 
     @property
@@ -94,7 +94,7 @@ class GroupCall:
         if (pause := self._budget.pause()) > 0:
             raise SessionUnreachable("the video chat was joined too often", seconds=pause)
         self._machine.move(CallState.JOINING)
-        self.lost, self.proof = "", Delivery.UNKNOWN
+        self.lost, self.delivery = "", Delivery.UNKNOWN
         try:
             answer = await self._join(payload, source)
         except BaseException as error:
@@ -123,14 +123,14 @@ class GroupCall:
                 self._gone("the video chat was ended" if refused.word in _ENDED else "removed from the video chat")
         except SessionUnreachable as trouble:
             log.warning("video chat cannot be checked", why=trouble.what)
-            self.proof = Delivery.UNPROVEN
+            self.delivery = Delivery.UNCONFIRMED
         else:
             self._checked(source, seen=source in present)
 
     def _checked(self, source: int, *, seen: bool) -> None:
         if source != self._source:
             return
-        self.proof = Delivery.PROVEN if seen else Delivery.MISSING
+        self.delivery = Delivery.CONFIRMED if seen else Delivery.MISSING
         if not seen:
             self._lose("Telegram's media server no longer has our stream")
 

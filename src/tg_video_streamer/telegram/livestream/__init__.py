@@ -1,1 +1,1 @@
-"""The RTMP live stream of a chat: URL and key, title, and proof of delivery."""
+"""The RTMP live stream of a chat: URL and key, title, and delivery."""

@@ -14,9 +14,9 @@ class Delivery(StrEnum):
 
     UNKNOWN = ""
     """Nothing leaves, or it is too early to tell."""
-    PROVEN = "proven"
+    CONFIRMED = "confirmed"
     """The stream was seen to advance at Telegram."""
-    UNPROVEN = "unproven"
+    UNCONFIRMED = "unconfirmed"
     """It cannot be asked: no session, or no answer."""
     MISSING = "missing"
     """Bytes leave, and Telegram has no stream, or one that stands still."""
@@ -47,7 +47,7 @@ class Look:
 class DeliveryState:
     """What the looks so far came to."""
 
-    proof: Delivery = Delivery.UNKNOWN
+    delivery: Delivery = Delivery.UNKNOWN
     newest_milliseconds: int | None = None
     """Of the last look that got an answer; None before the first."""
     advanced_at: float | None = None
@@ -61,23 +61,23 @@ class DeliveryState:
 def judge(before: DeliveryState, look: Look, *, grace_seconds: float = GRACE_SECONDS) -> DeliveryState:
     """The state after one more look.
 
-    A stream is proven once it advances from one look to the next. Where that has not happened for `grace_seconds`, the
+    A stream is confirmed once it advances from one look to the next. Where that has not happened for `grace_seconds`, the
     first spell asks for a new connection, the second in a row for a new key, and so on in turns.
     """
     calm = replace(before, remedy=Remedy.NONE)
     if not look.leaving:
-        return replace(calm, proof=Delivery.UNKNOWN, newest_milliseconds=None, advanced_at=None)
+        return replace(calm, delivery=Delivery.UNKNOWN, newest_milliseconds=None, advanced_at=None)
     if look.newest_milliseconds is None:
         # A gap in the answers proves nothing against the stream, so its time does not count.
-        return replace(calm, proof=Delivery.UNPROVEN, newest_milliseconds=None, advanced_at=None)
+        return replace(calm, delivery=Delivery.UNCONFIRMED, newest_milliseconds=None, advanced_at=None)
     known = before.newest_milliseconds
     seen = replace(calm, newest_milliseconds=look.newest_milliseconds)
     if known is not None and look.newest_milliseconds > known > 0:
-        return replace(seen, proof=Delivery.PROVEN, advanced_at=look.at, missing_in_row=0)
+        return replace(seen, delivery=Delivery.CONFIRMED, advanced_at=look.at, missing_in_row=0)
     since = look.at if before.advanced_at is None else before.advanced_at
     if look.at - since < grace_seconds:
-        waiting = before.proof if before.proof is Delivery.PROVEN else Delivery.UNKNOWN
-        return replace(seen, proof=waiting, advanced_at=since)
+        waiting = before.delivery if before.delivery is Delivery.CONFIRMED else Delivery.UNKNOWN
+        return replace(seen, delivery=waiting, advanced_at=since)
     spells = before.missing_in_row + 1
     remedy = Remedy.NEW_KEY if spells % 2 == 0 else Remedy.RECONNECT
-    return replace(seen, proof=Delivery.MISSING, advanced_at=look.at, missing_in_row=spells, remedy=remedy)
+    return replace(seen, delivery=Delivery.MISSING, advanced_at=look.at, missing_in_row=spells, remedy=remedy)

@@ -25,7 +25,7 @@ _SOURCES = {
     "hls": '<source src="/preview/live.m3u8" type="application/vnd.apple.mpegurl">',
     "mp4": '<source src="/preview/live.mp4" type="video/mp4">',
 }
-_PROOFS = frozenset({"proven", "unproven", "missing"})
+_DELIVERIES = frozenset({"confirmed", "unconfirmed", "missing"})
 
 
 def routes(room: WebContext) -> list[Route]:
@@ -180,14 +180,16 @@ def _output(output: OutputStatus, words: Translator) -> str:
         facts.append(words("output.reconnects", count=output.reconnects))
     if output.dropped_packets:
         facts.append(words("output.dropped", count=output.dropped_packets))
-    proof = ""
-    if output.proof in _PROOFS:
-        proof = f'<span class="proof" data-proof="{output.proof}">{words(f"proof.{output.proof}")}</span>'
+    delivery = ""
+    if output.delivery in _DELIVERIES:
+        delivery = (
+            f'<span class="delivery" data-delivery="{output.delivery}">{words(f"delivery.{output.delivery}")}</span>'
+        )
     error = f'<span class="error">{words("output.error")} {escape(output.error)}</span>' if output.error else ""
     return (
         f'<li><span class="name">{title_tag(output.name)}</span>'
         f'<span class="state" data-state="{escape(output.state)}">{words.state("output_state", output.state)}</span>'
-        f'<span class="number">{" · ".join(facts)}</span>{proof}{error}</li>'
+        f'<span class="number">{" · ".join(facts)}</span>{delivery}{error}</li>'
     )
 
 
