@@ -92,7 +92,7 @@ async def test_all_that_can_be_kept_is_kept_in_the_order_of_need(
 ) -> None:
     """One after the other; what cannot be played is left, and what is kept is not made again."""
     assert await _prepare(library, items, headers) == [item.key for item in items]
-    assert sorted(copy.item_key for copy in library.copies()) == sorted([items[0].key, items[2].key])
+    assert sorted(copy.item_key for copy in library.encodes()) == sorted([items[0].key, items[2].key])
     assert await _prepare(library, [items[0], items[2]], headers, calm=True) == []
     assert library.misses == 0
 

@@ -17,7 +17,7 @@ import av
 import psutil
 import pytest
 
-from stands import kept
+from stands import cached
 from stands.numbered import Plan, make_clip
 from stands.service import COMMAND, running
 from stands.site import Site
@@ -103,10 +103,10 @@ def pictures(path: Path) -> int:
 def keep(operator: Operator, *titles: str) -> list[CachedEncode]:
     """Copies of made-up packets with these titles, kept and played in this order, a minute apart."""
     clock = SetClock(1_700_000_000.0)
-    library = kept.library(operator.library, clock=clock)
+    library = cached.library(operator.library, clock=clock)
     copies = []
     for title in titles:
-        copy = kept.keep(library, kept.item(title))
+        copy = cached.encode(library, cached.item(title))
         clock.now += 60
         library.played(copy)
         copies.append(copy)

@@ -93,7 +93,7 @@ class Channel:
     @property
     def copy(self) -> CachedEncode:
         """The one copy that is kept."""
-        (copy,) = self.library.copies()
+        (copy,) = self.library.encodes()
         return copy
 
 
@@ -132,7 +132,7 @@ async def test_the_second_play_is_the_first_one_byte_for_byte(channel: Channel, 
 async def test_a_play_that_was_not_whole_is_not_kept(channel: Channel) -> None:
     """Neither an item that was resumed in its middle nor one that was left is kept."""
     await channel.play(start_seconds=2.0)
-    assert channel.library.copies() == []
+    assert channel.library.encodes() == []
     feed = channel.feed()
 
     def leave(frames: int) -> None:
@@ -140,7 +140,7 @@ async def test_a_play_that_was_not_whole_is_not_kept(channel: Channel) -> None:
             feed.buffer.close()
 
     await play(feed, after=leave)
-    assert channel.library.copies() == []
+    assert channel.library.encodes() == []
     assert list(channel.folder.glob("*.part")) == []
 
 
@@ -166,7 +166,7 @@ async def test_a_damaged_copy_is_continued_by_the_source(channel: Channel, tmp_p
     recording = again.decoded(tmp_path, channel.headers)
     assert [look.number for look in recording.looks] == list(range(FRAMES))
     assert channel.source.asked == 2
-    assert channel.library.copies() == []
+    assert channel.library.encodes() == []
     await channel.play()
     assert channel.copy.frames == FRAMES
 
@@ -234,4 +234,4 @@ async def test_other_settings_make_another_copy(channel: Channel) -> None:
     await channel.play()
     channel.item = replace(channel.item, volume=0.5)
     await channel.play()
-    assert len(channel.library.copies()) == 2
+    assert len(channel.library.encodes()) == 2

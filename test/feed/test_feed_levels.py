@@ -47,7 +47,7 @@ async def test_prepared_sound_keeps_to_loudness_and_peak(
         return feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, mode=FeedMode.PREPARING)
 
     assert (await prepare_item(item_of(source), preparing)).result is PrepareResult.CACHED
-    (copy,) = library.copies()
+    (copy,) = library.encodes()
     library.close()
     loudness, peak = measured(copy.path, ffmpeg)
     assert abs(loudness + 16.0) <= 0.5

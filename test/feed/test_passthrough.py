@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 import pytest
 
+from stands.cached import read_all
 from stands.feeding import SMALL, Played, feed_of, item_of, play
-from stands.kept import read_all
 from stands.numbered import Plan, make_clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import NotHouseFormat
@@ -110,7 +110,7 @@ def exported(
     library.open()
     stage = Stage(library=library, media=folder, ffmpeg=ffmpeg, headers=headers, exported=clip, packets=())
     assert asyncio.run(stage.prepare(clip)) is PrepareResult.CACHED
-    (copy,) = library.copies()
+    (copy,) = library.encodes()
     path = folder / "exported.flv"
     path.write_bytes(copy.path.read_bytes())
     yield path, tuple(read_all(copy))
@@ -135,14 +135,14 @@ async def test_what_a_library_exported_is_taken_over(stage: Stage, tmp_path: Pat
     """On air and when prepared it comes out packet by packet as it is, whatever container it lies in, and so it is kept."""
     played = await stage.play(stage.exported)
     assert same(played.packets, stage.packets)
-    (copy,) = stage.library.copies()
+    (copy,) = stage.library.encodes()
     assert same(tuple(read_all(copy)), stage.packets)
     assert stage.library.misses == 0
     recording = played.decoded(tmp_path, stage.headers)
     assert recording.numbers(7) == list(range(FRAMES))
     for name in ("again.mp4", "again.mkv"):
         assert await stage.prepare(stage.made(name, "-c", "copy")) is PrepareResult.CACHED
-        (kept,) = [one for one in stage.library.copies() if one.source_id.endswith(name)]
+        (kept,) = [one for one in stage.library.encodes() if one.source_id.endswith(name)]
         assert same(tuple(read_all(kept)), stage.packets)
 
 
@@ -162,7 +162,7 @@ async def test_where_a_rule_is_broken_the_encoder_goes_on(stage: Stage, tmp_path
     assert [one.ticks for one in played.pictures] == [n * FRAME_TICKS for n in range(len(pictures))]
     numbers = played.decoded(tmp_path, stage.headers).numbers(7)
     assert numbers[:FRAMES] == numbers[-FRAMES:] == list(range(FRAMES))
-    (copy,) = stage.library.copies()
+    (copy,) = stage.library.encodes()
     assert copy.frames == len(pictures)
 
 

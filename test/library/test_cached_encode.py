@@ -15,14 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from stands import kept
+from stands import cached
 from stands.ffmpegs import both_ffmpegs
 from stands.program import Clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVersion
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.library.cached_encode import CachedEncode
-from tg_video_streamer.library.key import copy_key
+from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.sidecar import dump_sidecar, load_sidecar
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, CodecHeaders, Kind, Packet
@@ -48,8 +47,8 @@ def _streams(draw: some.DrawFn) -> list[Packet]:
 @given(stream=_streams())
 def test_any_packets_come_back_in_their_order(tmp_path_factory: pytest.TempPathFactory, stream: list[Packet]) -> None:
     """Whatever the interleave, the length of GOPs and how early the sound, a copy gives back what was put in."""
-    library = kept.library(tmp_path_factory.mktemp("round"))
-    writer = library.begin(kept.item("any"), "any", "any")
+    library = cached.library(tmp_path_factory.mktemp("round"))
+    writer = library.begin(cached.item("any"), "any", "any")
     assert writer is not None
     for packet in stream:
         writer.add(packet)
@@ -58,14 +57,14 @@ def test_any_packets_come_back_in_their_order(tmp_path_factory: pytest.TempPathF
         assert all(packet.kind is Kind.AUDIO for packet in stream)
         assert writer.failed
     else:
-        assert kept.read_all(copy) == stream
+        assert cached.read_all(copy) == stream
         assert copy.frames == sum(packet.kind is Kind.VIDEO for packet in stream)
     library.close()
 
 
 def test_a_gop_is_found_by_its_frames_and_read_alone(tmp_path: Path) -> None:
     """Seeking gives the GOP that holds the frame: the last one, though short, for whatever is behind the end."""
-    copy = kept.keep(kept.library(tmp_path), kept.item("one"), kept.packets(frames=120))
+    copy = cached.encode(cached.library(tmp_path), cached.item("one"), cached.packets(frames=120))
     with copy.open() as reader:
         assert [reader.gop_at(frame) for frame in (0, 49, 50, 99, 100, 119, 120, 10_000)] == [0, 0, 1, 1, 2, 2, 2, 2]
         assert [(gop.first_frame, gop.frames) for gop in reader.gops] == [(0, 50), (50, 50), (100, 20)]
@@ -79,7 +78,7 @@ def test_times_that_milliseconds_cannot_say_are_off_by_a_third_of_one(tmp_path: 
     """Sound on the grid of AAC packets comes back to the nearest millisecond, and sound before the first second not at all."""
     picture = Packet(kind=Kind.VIDEO, ticks=0, keyframe=True, data=b"picture")
     sound = [Packet(kind=Kind.AUDIO, ticks=n * PACKET_TICKS - 3002, keyframe=True, data=b"%d" % n) for n in range(500)]
-    read = kept.read_all(kept.keep(kept.library(tmp_path), kept.item("one"), [picture, *sound]))
+    read = cached.read_all(cached.encode(cached.library(tmp_path), cached.item("one"), [picture, *sound]))
     assert [packet.data for packet in read[1:]] == [packet.data for packet in sound[1:]]
     assert all(abs(packet.ticks - own.ticks) <= 1 for packet, own in zip(read[1:], sound[1:], strict=True))
 
@@ -95,48 +94,48 @@ def test_times_that_milliseconds_cannot_say_are_off_by_a_third_of_one(tmp_path: 
 )
 def test_an_item_that_is_not_whole_is_not_kept(tmp_path: Path, wrong: list[tuple[int, bool]]) -> None:
     """Frames that are not consecutive from the first keyframe on end the keeping, and leave nothing on the disk."""
-    library = kept.library(tmp_path)
-    writer = library.begin(kept.item("one"), "one", "one")
+    library = cached.library(tmp_path)
+    writer = library.begin(cached.item("one"), "one", "one")
     assert writer is not None
     for frame, keyframe in wrong:
         writer.add(Packet(kind=Kind.VIDEO, ticks=frame * FRAME_TICKS, keyframe=keyframe, data=b"data"))
     assert writer.failed
     assert not list(tmp_path.glob("*.part"))
     assert writer.commit() is None
-    assert library.copies() == []
+    assert library.encodes() == []
     assert not library.problem
-    assert library.begin(kept.item("one"), "one", "one") is not None
+    assert library.begin(cached.item("one"), "one", "one") is not None
 
 
 def test_an_abandoned_item_leaves_nothing(tmp_path: Path) -> None:
     """A feed that fails keeps nothing, and the item may be kept by the next try."""
-    library = kept.library(tmp_path)
-    writer = library.begin(kept.item("one"), "one", "one")
+    library = cached.library(tmp_path)
+    writer = library.begin(cached.item("one"), "one", "one")
     assert writer is not None
-    for packet in kept.packets():
+    for packet in cached.packets():
         writer.add(packet)
-    assert library.begin(kept.item("one"), "one", "one") is None, "two writers of one copy"
+    assert library.begin(cached.item("one"), "one", "one") is None, "two writers of one copy"
     writer.abandon()
     writer.abandon()
     assert writer.commit() is None
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(("index", "."))] == []
-    again = library.begin(kept.item("one"), "one", "one")
+    again = library.begin(cached.item("one"), "one", "one")
     assert again is not None
     again.abandon()
 
 
 def test_any_changed_byte_is_noticed(tmp_path: Path) -> None:
     """Each byte of both files, turned over: the copy is damaged, and never gives other packets than were put in."""
-    copy = kept.keep(kept.library(tmp_path), kept.item("one"), kept.packets(frames=60, frame_bytes=4))
+    copy = cached.encode(cached.library(tmp_path), cached.item("one"), cached.packets(frames=60, frame_bytes=4))
     for path in (copy.path, copy.path.with_suffix(".json")):
         good = path.read_bytes()
         with path.open("r+b", buffering=0) as file:
             for at, bits in itertools.product(range(len(good)), (0x01, 0x20, 0xFF)):
                 os.pwrite(file.fileno(), bytes([good[at] ^ bits]), at)
                 with pytest.raises(CachedEncodeDamaged):
-                    kept.read_all(copy)
+                    cached.read_all(copy)
                 os.pwrite(file.fileno(), good[at : at + 1], at)
-    assert kept.read_all(copy) == list(kept.packets(frames=60, frame_bytes=4))
+    assert cached.read_all(copy) == list(cached.packets(frames=60, frame_bytes=4))
 
 
 def _cut(copy: CachedEncode) -> None:
@@ -167,8 +166,8 @@ def test_a_copy_that_lost_a_part_is_not_opened_and_is_dropped_by_verify(
     tmp_path: Path, harm: Callable[[CachedEncode], None]
 ) -> None:
     """Cut short, grown, without its sidecar or packets, with another's sidecar: damaged; the others stay."""
-    library = kept.library(tmp_path)
-    copy, other = kept.keep(library, kept.item("one")), kept.keep(library, kept.item("two"))
+    library = cached.library(tmp_path)
+    copy, other = cached.encode(library, cached.item("one")), cached.encode(library, cached.item("two"))
     harm(copy)
     with pytest.raises(CachedEncodeDamaged):
         copy.open()
@@ -176,14 +175,14 @@ def test_a_copy_that_lost_a_part_is_not_opened_and_is_dropped_by_verify(
     verified = library.verify(progress=seen.append)
     assert (verified.whole, verified.bytes, verified.damaged) == (1, other.bytes, (copy,))
     assert seen == [copy, other]
-    assert library.copies() == [other]
+    assert library.encodes() == [other]
     assert not list(tmp_path.glob(f"{copy.key}*"))
-    kept.keep(library, kept.item("one"))
+    cached.encode(library, cached.item("one"))
 
 
 def test_a_copy_that_is_cut_while_it_is_read_is_noticed(tmp_path: Path) -> None:
     """The file shrinks under an open reader: the GOPs that are left are read, the lost one is damage and no crash."""
-    copy = kept.keep(kept.library(tmp_path), kept.item("one"))
+    copy = cached.encode(cached.library(tmp_path), cached.item("one"))
     with copy.open() as reader:
         os.truncate(copy.path, reader.gops[1].offset + 10)
         assert reader.read(0)
@@ -202,31 +201,31 @@ def test_a_sidecar_of_a_later_version_is_told_apart() -> None:
 
 def test_the_key_changes_with_all_that_decides_what_is_seen() -> None:
     """Source, bounds, volume, house format, operator's arguments, headers and logo each make another copy; a title does not."""
-    item = kept.item("one")
-    base = {"item": item, "source_id": "site one", "house": kept.HOUSE, "headers": kept.HEADERS, "logo": ""}
+    item = cached.item("one")
+    base = {"item": item, "source_id": "site one", "house": cached.HOUSE, "headers": cached.HEADERS, "logo": ""}
     others: list[dict[str, object]] = [
         {"source_id": "site two"},
         {"item": replace(item, start_seconds=1.0)},
         {"item": replace(item, end_seconds=1.0)},
         {"item": replace(item, volume=0.5)},
         {"house": house_format(Quality.P720)},
-        {"house": replace(kept.HOUSE, video_kilobits=1)},
-        {"house": replace(kept.HOUSE, loudness_lufs=-23.0)},
-        {"house": replace(kept.HOUSE, encoder_arguments=("-preset", "fast"))},
-        {"house": replace(kept.HOUSE, encoder_arguments=("-preset fast",))},
-        {"headers": CodecHeaders(video=b"other", audio=kept.HEADERS.audio)},
-        {"headers": CodecHeaders(video=kept.HEADERS.video, audio=b"other")},
+        {"house": replace(cached.HOUSE, video_kilobits=1)},
+        {"house": replace(cached.HOUSE, loudness_lufs=-23.0)},
+        {"house": replace(cached.HOUSE, encoder_arguments=("-preset", "fast"))},
+        {"house": replace(cached.HOUSE, encoder_arguments=("-preset fast",))},
+        {"headers": CodecHeaders(video=b"other", audio=cached.HEADERS.audio)},
+        {"headers": CodecHeaders(video=cached.HEADERS.video, audio=b"other")},
         {"logo": "logo.png"},
         {"source_id": "site \udc80"},
     ]
-    keys = {copy_key(**{**base, **other}) for other in [{}, *others]}  # type: ignore[arg-type]
+    keys = {cache_key(**{**base, **other}) for other in [{}, *others]}  # type: ignore[arg-type]
     assert len(keys) == len(others) + 1
     assert all(len(key) == 32 and int(key, 16) >= 0 for key in keys)
-    same = copy_key(
+    same = cache_key(
         item=replace(item, title="another title", start_seconds=0),
         source_id="site one",
-        house=kept.HOUSE,
-        headers=kept.HEADERS,
+        house=cached.HOUSE,
+        headers=cached.HEADERS,
     )
     assert same in keys
 
@@ -235,7 +234,7 @@ def test_a_copy_is_played_by_any_player(tmp_path: Path, house_clip: Clip) -> Non
     """Both ffmpegs, and ffprobe, read a copy as the video that was kept: every picture, on the grid, without a complaint."""
     library = Library(
         tmp_path,
-        max_bytes=kept.PLENTY,
+        max_bytes=cached.PLENTY,
         floor_bytes=0,
         house=house_clip.house,
         headers=house_clip.headers,
@@ -250,7 +249,7 @@ def test_a_copy_is_played_by_any_player(tmp_path: Path, house_clip: Clip) -> Non
         Packet(kind=Kind.AUDIO, ticks=n * PACKET_TICKS - 63, keyframe=True, data=data)
         for n, data in enumerate(house_clip.audio)
     ]
-    copy = kept.keep(library, kept.item("clip"), sorted([*pictures, *sound], key=lambda packet: packet.ticks))
+    copy = cached.encode(library, cached.item("clip"), sorted([*pictures, *sound], key=lambda packet: packet.ticks))
     for ffmpeg in both_ffmpegs():
         command = [str(ffmpeg), "-nostdin", "-v", "error", "-xerror", "-i", str(copy.path)]
         command += ["-map", "0:v", "-f", "framecrc", "-"]

@@ -1,4 +1,4 @@
-"""The disk fails: full, filling, below the floor, read-only, or gone; the library keeps nothing then, and says so once."""
+"""The disk fails: full, filling, below the floor, read-only, or gone; library caches nothing then, and says so once."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from stands import keeping_on_small_disk, kept
+from stands import cached, library_on_small_disk
 from stands.small_disk import on_small_disk
 
 
 @pytest.mark.parametrize(
     ("what", "size"),
     [
-        (keeping_on_small_disk.full_while_keeping, "8m"),
-        (keeping_on_small_disk.full_at_the_commit, "8m"),
-        (keeping_on_small_disk.full_by_others, "8m"),
-        (keeping_on_small_disk.full_at_the_start, "8m"),
-        (keeping_on_small_disk.read_only, "8m"),
-        (keeping_on_small_disk.read_only_after_a_crash, "8m"),
-        (keeping_on_small_disk.floor_while_keeping, "100m"),
+        (library_on_small_disk.full_while_keeping, "8m"),
+        (library_on_small_disk.full_at_the_commit, "8m"),
+        (library_on_small_disk.full_by_others, "8m"),
+        (library_on_small_disk.full_at_the_start, "8m"),
+        (library_on_small_disk.read_only, "8m"),
+        (library_on_small_disk.read_only_after_a_crash, "8m"),
+        (library_on_small_disk.floor_while_keeping, "100m"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -32,19 +32,19 @@ def test_a_disk_without_room_stops_the_keeping_and_nothing_else(tmp_path: Path, 
 def test_a_folder_that_is_removed_meanwhile_harms_nobody(tmp_path: Path) -> None:
     """Somebody removes the whole folder: what is written is given up, every call answers, and no copy is found."""
     folder = tmp_path / "library"
-    library = kept.library(folder)
-    copy = kept.keep(library, kept.item("one"))
-    writer = library.begin(kept.item("two"), "two", "two")
+    library = cached.library(folder)
+    copy = cached.encode(library, cached.item("one"))
+    writer = library.begin(cached.item("two"), "two", "two")
     assert writer is not None
     with copy.open() as reader:
         shutil.rmtree(folder)
         assert reader.read(0), "it is on air"
-        for packet in kept.packets():
+        for packet in cached.packets():
             writer.add(packet)
         assert writer.commit() is None
-        assert library.copies() == []
-        assert library.copy_of(kept.item("one"), "one") is None
-        assert library.begin(kept.item("three"), "three", "three") is None
+        assert library.encodes() == []
+        assert library.find(cached.item("one"), "one") is None
+        assert library.begin(cached.item("three"), "three", "three") is None
         assert library.problem
         library.played(copy)
         library.drop(copy, "it is gone")
@@ -52,5 +52,5 @@ def test_a_folder_that_is_removed_meanwhile_harms_nobody(tmp_path: Path) -> None
         assert library.verify().whole == 0
     folder.mkdir()
     library.prune()
-    kept.keep(library, kept.item("four"))
+    cached.encode(library, cached.item("four"))
     assert library.problem == ""

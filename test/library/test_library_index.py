@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from structlog.testing import capture_logs
 
-from stands import kept
+from stands import cached
 from stands.virtual_time import SetClock
 from tg_video_streamer.errors import LibraryError
 from tg_video_streamer.library.folder_check import file_system
@@ -22,12 +22,12 @@ from tg_video_streamer.library.library import Library
 
 def test_hits_and_misses_are_counted(tmp_path: Path) -> None:
     """A play from a copy is a hit and one that had to be encoded a miss; what a source is since it was changed is not kept."""
-    library = kept.library(tmp_path)
-    item = kept.item("one")
-    copy = kept.keep(library, item)
-    assert library.copy_of(item, item.locator) == copy
-    assert library.copy_of(item, "what it is since it was changed") is None
-    assert library.copy_of(kept.item("two"), "two") is None
+    library = cached.library(tmp_path)
+    item = cached.item("one")
+    copy = cached.encode(library, item)
+    assert library.find(item, item.locator) == copy
+    assert library.find(item, "what it is since it was changed") is None
+    assert library.find(cached.item("two"), "two") is None
     library.missed()
     library.played(copy)
     library.played(copy)
@@ -40,17 +40,17 @@ def test_everything_is_found_again_by_the_next_start(tmp_path: Path) -> None:
     """Copies, their plays and what sources said last outlive the process; the folder is for its user alone."""
     folder = tmp_path / "state" / "library"
     clock = SetClock(1_700_000_000.0)
-    library = kept.library(folder, clock=clock)
-    one, two = kept.item("one"), kept.item("two")
+    library = cached.library(folder, clock=clock)
+    one, two = cached.item("one"), cached.item("two")
     library.answered(one, one.locator, title="One", duration_seconds=4.8)
-    first, second = kept.keep(library, one), kept.keep(library, two)
+    first, second = cached.encode(library, one), cached.encode(library, two)
     library.played(first)
     library.played(first)
     library.gone(two, "private")
-    before = library.copies()
+    before = library.encodes()
     library.close()
-    again = kept.library(folder, clock=clock)
-    assert again.copies() == before
+    again = cached.library(folder, clock=clock)
+    assert again.encodes() == before
     assert [(copy.key, copy.plays) for copy in before] == [(second.key, 0), (first.key, 2)]
     remembered = again.remembered(one)
     assert remembered is not None
@@ -65,12 +65,12 @@ def test_everything_is_found_again_by_the_next_start(tmp_path: Path) -> None:
 def test_what_is_gone_is_not_played_until_it_is_back(tmp_path: Path) -> None:
     """A removed item has no insurance but where the operator keeps what is removed; an answer brings it back."""
     clock = SetClock(1_700_000_000.0)
-    library, keeping = kept.library(tmp_path, clock=clock), kept.library(tmp_path, clock=clock, keep_removed=True)
-    item = kept.item("one")
+    library, keeping = cached.library(tmp_path, clock=clock), cached.library(tmp_path, clock=clock, keep_removed=True)
+    item = cached.item("one")
     assert library.remembered(item) is None
     library.answered(item, item.locator, title="One", duration_seconds=None)
     assert library.remembered(item) is None, "there is no copy yet"
-    kept.keep(library, item)
+    cached.encode(library, item)
     outage = library.remembered(item)
     assert outage is not None
     assert library.playable(outage)
@@ -96,19 +96,19 @@ def test_what_is_gone_is_not_played_until_it_is_back(tmp_path: Path) -> None:
 def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, source_id: str, title: str) -> None:
     """Names of files may be any bytes: they come back as they were, from the index and from the sidecars."""
     folder = tmp_path_factory.mktemp("names")
-    item = kept.item("one")
+    item = cached.item("one")
     for _ in range(2):
-        library = kept.library(folder)
-        if not library.copies():
+        library = cached.library(folder)
+        if not library.encodes():
             library.answered(item, source_id, title=title, duration_seconds=1.0)
             writer = library.begin(item, source_id, title)
             assert writer is not None
-            for packet in kept.packets(frames=1):
+            for packet in cached.packets(frames=1):
                 writer.add(packet)
             assert writer.commit() is not None
         remembered = library.remembered(item)
         assert remembered is not None
-        assert (remembered.title, remembered.copy.title, remembered.copy.source_id) == (title, title, source_id)
+        assert (remembered.title, remembered.encode.title, remembered.encode.source_id) == (title, title, source_id)
         library.close()
         (folder / "index.sqlite").unlink()
 
@@ -177,13 +177,13 @@ _ALWAYS = [_delete, _delete_all, _garbage, _garbage_inside, _empty, _half, _late
 @pytest.mark.parametrize("harm", [*_ALWAYS, _lost_rows])
 def test_a_lost_or_damaged_index_is_made_anew_at_the_start(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     """Nothing that happens to the index while nobody has it open loses a copy: it comes back from the sidecars, with a warning."""
-    library = kept.library(tmp_path)
-    keys = {kept.keep(library, kept.item(name)).key for name in ("one", "two", "three")}
+    library = cached.library(tmp_path)
+    keys = {cached.encode(library, cached.item(name)).key for name in ("one", "two", "three")}
     library.close()
     harm(tmp_path / "index.sqlite")
     with capture_logs() as logs:
-        library = kept.library(tmp_path)
-        assert {copy.key for copy in library.copies()} == keys
+        library = cached.library(tmp_path)
+        assert {copy.key for copy in library.encodes()} == keys
     assert any(line["log_level"] == "warning" for line in logs) or harm is _lost_rows
     _works(library)
 
@@ -193,69 +193,69 @@ def test_an_index_that_is_lost_or_damaged_while_it_is_open_is_made_anew(
     tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     """Two channels have the index open when it is lost or damaged: both go on, with all copies, and with the same index."""
-    library, neighbour = kept.library(tmp_path), kept.library(tmp_path)
-    keys = {kept.keep(library, kept.item(name)).key for name in ("one", "two", "three")}
+    library, neighbour = cached.library(tmp_path), cached.library(tmp_path)
+    keys = {cached.encode(library, cached.item(name)).key for name in ("one", "two", "three")}
     harm(tmp_path / "index.sqlite")
     for _ in range(2):
         for one in (library, neighbour):
-            assert {copy.key for copy in one.copies()} == keys
+            assert {copy.key for copy in one.encodes()} == keys
     _works(library)
     _works(neighbour)
-    assert library.copies() == neighbour.copies()
+    assert library.encodes() == neighbour.encodes()
 
 
 def _works(library: Library) -> None:
     assert library.problem == ""
-    item = kept.item("four")
+    item = cached.item("four")
     before = library.bytes
-    copy = library.copy_of(item, item.locator) or kept.keep(library, item)
+    copy = library.find(item, item.locator) or cached.encode(library, item)
     library.played(copy)
-    assert library.copies()[-1].key == copy.key
+    assert library.encodes()[-1].key == copy.key
     assert library.bytes in {before, before + copy.bytes}
-    assert kept.read_all(copy) == list(kept.packets())
+    assert cached.read_all(copy) == list(cached.packets())
 
 
 def test_what_others_left_in_the_folder_is_swept_at_the_start(tmp_path: Path) -> None:
     """Unfinished files of killed processes and halves of copies go; files of writers that live, and foreign ones, stay."""
-    library = kept.library(tmp_path)
-    copy, half, other = (kept.keep(library, kept.item(name)) for name in ("one", "two", "three"))
+    library = cached.library(tmp_path)
+    copy, half, other = (cached.encode(library, cached.item(name)) for name in ("one", "two", "three"))
     library.close()
     half.path.unlink()
     other.path.with_suffix(".json").unlink()
     for name in (f"{'0' * 32}.ab.part", f"{'0' * 32}.ab.json-part", f"{'1' * 32}.ab.json-part", "holiday.part"):
         (tmp_path / name).write_bytes(b"left")
-    living = kept.library(tmp_path)
-    writer = living.begin(kept.item("four"), "four", "four")
+    living = cached.library(tmp_path)
+    writer = living.begin(cached.item("four"), "four", "four")
     assert writer is not None
     (held,) = tmp_path.glob(f"{writer.key}.*")
-    library = kept.library(tmp_path)
-    assert library.copies() == [copy]
+    library = cached.library(tmp_path)
+    assert library.encodes() == [copy]
     left = {path.name for path in tmp_path.iterdir()} - {copy.path.name, copy.path.with_suffix(".json").name}
     assert {name for name in left if not name.startswith(("index", "."))} == {"holiday.part", held.name}
-    for packet in kept.packets():
+    for packet in cached.packets():
         writer.add(packet)
     assert writer.commit() is not None
 
 
 def test_a_copy_with_a_damaged_sidecar_is_not_listed_anew(tmp_path: Path) -> None:
     """What a damaged sidecar says is not believed: its copy goes, with a warning, and the others are listed."""
-    library = kept.library(tmp_path)
-    damaged, copy = kept.keep(library, kept.item("one")), kept.keep(library, kept.item("two"))
+    library = cached.library(tmp_path)
+    damaged, copy = cached.encode(library, cached.item("one")), cached.encode(library, cached.item("two"))
     library.close()
     (tmp_path / "index.sqlite").unlink()
     damaged.path.with_suffix(".json").write_bytes(b"{}")
     with capture_logs() as logs:
-        library = kept.library(tmp_path)
-    assert [one.key for one in library.copies()] == [copy.key]
+        library = cached.library(tmp_path)
+    assert [one.key for one in library.encodes()] == [copy.key]
     assert not damaged.path.exists()
-    assert "a kept copy is damaged and removed" in {line["event"] for line in logs}
+    assert "damaged cached encode removed" in {line["event"] for line in logs}
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     """A file in its place: an error that says what to do."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LibraryError, match="LIBRARY_DIR"):
-        kept.library(tmp_path / "file")
+        cached.library(tmp_path / "file")
 
 
 def test_the_file_system_of_a_folder_is_told_by_its_mount() -> None:

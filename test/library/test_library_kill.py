@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stands import keeping_child, kept
+from stands import cached, library_child
 
 
 @pytest.mark.parametrize("kills", [10, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
@@ -19,8 +19,8 @@ def test_a_killed_library_is_whole_at_the_next_start(tmp_path: Path, kills: int)
     dice = random.Random(kills)  # noqa: S311 - moments
     most = 0
     for seed in range(kills):
-        command = [sys.executable, "-m", "stands.keeping_child", str(tmp_path), str(seed)]
-        with subprocess.Popen(command, cwd=keeping_child.TESTS, stdout=subprocess.PIPE, text=True) as child:
+        command = [sys.executable, "-m", "stands.library_child", str(tmp_path), str(seed)]
+        with subprocess.Popen(command, cwd=library_child.TESTS, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             try:
                 assert child.stdout.readline() == "working\n"
@@ -29,13 +29,13 @@ def test_a_killed_library_is_whole_at_the_next_start(tmp_path: Path, kills: int)
                 assert child.poll() is None, "it ended by itself"
             finally:
                 child.kill()
-        most = max(most, kept.check_whole(tmp_path, keeping_child.MAX_BYTES))
+        most = max(most, cached.check_whole(tmp_path, library_child.MAX_BYTES))
     assert most > 3, "hardly anything was ever kept, so nothing is proved"
 
 
 def test_a_library_killed_before_any_of_its_steps_is_whole(tmp_path: Path) -> None:
     """A kill before each single step with a file, from the first of keeping to the last of pruning, leaves whole copies only."""
     command = [sys.executable, "-m", "stands.killed_at_each_step", str(tmp_path)]
-    done = subprocess.run(command, cwd=keeping_child.TESTS, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(command, cwd=library_child.TESTS, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(done.stdout.splitlines()[-1]) > 30, "so many steps there are at least"

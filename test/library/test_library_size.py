@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stands import kept
+from stands import cached
 
 ENTRIES = 10_000
 SECONDS = 1.0
@@ -16,8 +16,8 @@ SECONDS = 1.0
 
 def _start_and_list(folder: Path, entries: int) -> float:
     began = time.perf_counter()
-    library = kept.library(folder)
-    assert len(library.copies()) == entries
+    library = cached.library(folder)
+    assert len(library.encodes()) == entries
     took = time.perf_counter() - began
     assert library.problem == ""
     library.close()
@@ -26,7 +26,7 @@ def _start_and_list(folder: Path, entries: int) -> float:
 
 def test_a_start_does_not_read_what_is_indexed(tmp_path: Path) -> None:
     """A start with an index takes less than half of one that has to read every sidecar."""
-    kept.fill(tmp_path, 1000)
+    cached.fill(tmp_path, 1000)
     anew = _start_and_list(tmp_path, 1000)
     assert min(_start_and_list(tmp_path, 1000) for _ in range(3)) < anew / 2
 
@@ -34,6 +34,6 @@ def test_a_start_does_not_read_what_is_indexed(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_ten_thousand_copies_are_started_and_listed_within_a_second(tmp_path: Path) -> None:
     """The best of three starts with 10,000 copies, their listing included, takes less than a second."""
-    kept.fill(tmp_path, ENTRIES)
+    cached.fill(tmp_path, ENTRIES)
     _start_and_list(tmp_path, ENTRIES)
     assert min(_start_and_list(tmp_path, ENTRIES) for _ in range(3)) < SECONDS

@@ -135,7 +135,7 @@ def test_a_copy_that_is_damaged_on_air_costs_no_frame(clips: Path, tmp_path: Pat
             file.seek(copies(channel)[-1].stat().st_size * 7 // 8)
             file.write(b"damaged" * 100)
         channel.wait_now("one")
-        assert channel.service.log.count("a kept copy is dropped") == 1
+        assert channel.service.log.count("damaged cached encode removed") == 1
         channel.wait_recorded(channel.mark() + 1)
         record = channel.aired(mark)
         wait_kept(channel, 2)
@@ -216,7 +216,7 @@ def test_a_disk_without_room_is_told(clips: Path, tmp_path: Path) -> None:
             wait_plays(channel, 3)
             warnings = channel.service.status()["warnings"]
             assert [warning for warning in warnings if warning.startswith("library: ")]
-            assert channel.service.log.count("the library keeps nothing") == 1
+            assert channel.service.log.count("library caches nothing") == 1
             assert copies(channel) == []
             assert channel.aired().faults == []
     finally:

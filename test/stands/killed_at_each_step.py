@@ -11,7 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from stands import kept
+from stands import cached
 
 _STEPS = frozenset({"open", "os.rename", "os.remove", "os.scandir", "fcntl.flock", "sqlite3.connect"})
 
@@ -28,24 +28,24 @@ def _work(folder: Path, limit: int, last_step: int) -> None:
         if steps == last_step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    library = kept.library(folder, max_bytes=limit)
-    one = kept.keep(library, kept.item("one"))
+    library = cached.library(folder, max_bytes=limit)
+    one = cached.encode(library, cached.item("one"))
     sys.addaudithook(count)
     library.played(one)
-    two = kept.keep(library, kept.item("two"))
-    kept.keep(library, kept.item("three"))
+    two = cached.encode(library, cached.item("two"))
+    cached.encode(library, cached.item("three"))
     library.drop(two, "for a test")
-    writer = library.begin(kept.item("four"), "four", "four")
+    writer = library.begin(cached.item("four"), "four", "four")
     assert writer is not None
     writer.abandon()
     library.prune(wanted={one.key})
     library.close()
-    kept.library(folder, max_bytes=limit // 2).prune()
+    cached.library(folder, max_bytes=limit // 2).prune()
 
 
 def main(folder: Path) -> None:
     """Prints how many steps there were."""
-    limit = 2 * kept.keep(kept.library(folder / "size"), kept.item("size")).bytes
+    limit = 2 * cached.encode(cached.library(folder / "size"), cached.item("size")).bytes
     step = 0
     while True:
         step += 1
@@ -59,7 +59,7 @@ def main(folder: Path) -> None:
                 os._exit(1)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
-        kept.check_whole(place, limit)
+        cached.check_whole(place, limit)
         if os.WIFEXITED(status):
             assert os.WEXITSTATUS(status) == 0, f"failed in step {step}"
             print(step - 1)  # noqa: T201 - that is its output

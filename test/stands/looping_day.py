@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import structlog
 
-from stands import kept
+from stands import cached
 from stands.growth import Held
 from stands.numbered import any_ffmpeg
 from stands.virtual_time import SetClock
@@ -89,8 +89,8 @@ class Day:
         return Feed(
             item,
             resolve=self.resolve,
-            house=kept.HOUSE,
-            headers=kept.HEADERS,
+            house=cached.HOUSE,
+            headers=cached.HEADERS,
             ffmpeg=Path("no-ffmpeg"),
             buffer_seconds=15.0,
             clock=self.clock,
@@ -115,7 +115,7 @@ class Day:
         rotation = Rotation()
         quarantine = Quarantine(self.clock)
         rotation.replace(items)
-        fanout = Fanout(kept.HEADERS)
+        fanout = Fanout(cached.HEADERS)
         bridge = PlayoutBridge(loop)
         playout = Playout(
             slate=self.slate,
@@ -195,12 +195,12 @@ def main(folder: Path, hours: float) -> None:
     share_one_arena()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     clock = SetClock()
-    library = kept.library(folder / "library", clock=clock)
-    items = [kept.item(f"film-{frames}") for frames in FRAMES]
+    library = cached.library(folder / "library", clock=clock)
+    items = [cached.item(f"film-{frames}") for frames in FRAMES]
     for number, (item, frames) in enumerate(zip(items, FRAMES, strict=True)):
         library.answered(item, item.locator, title=item.title, duration_seconds=None)
-        kept.keep(library, item, kept.packets(frames=frames, frame_bytes=_FRAME_BYTES, seed=number))
-    slate = asyncio.run(prepare_slate(kept.HOUSE, ffmpeg=Path(any_ffmpeg()), cache_dir=folder))
+        cached.encode(library, item, cached.packets(frames=frames, frame_bytes=_FRAME_BYTES, seed=number))
+    slate = asyncio.run(prepare_slate(cached.HOUSE, ffmpeg=Path(any_ffmpeg()), cache_dir=folder))
     day = Day(library=library, slate=slate, clock=clock, folder=folder)
     _tell(asyncio.run(day.play(items, hours)))
     library.close()

@@ -78,7 +78,7 @@ class Preparer:
     def _protect_next(self) -> None:
         logo = self._logo()
         found = [self._library.remembered(item, logo=logo) for item in self._upcoming(NEXT_ITEMS)]
-        wanted = frozenset(one.copy.key for one in found if one is not None)
+        wanted = frozenset(one.encode.key for one in found if one is not None)
         if wanted != self._wanted:
             self._wanted = wanted
             self._library.prune(wanted=wanted)

@@ -126,10 +126,10 @@ class Walk:
             found = await self._resolve(item)
             if isinstance(found, Expansion) or found.is_live:
                 return found if isinstance(found, Expansion) else None
-            return await asyncio.to_thread(self._library.copy_of, item, found.source_id, logo=self._logo)
+            return await asyncio.to_thread(self._library.find, item, found.source_id, logo=self._logo)
         remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
         # What would not be played is asked again: its source may be back.
-        return remembered.copy if remembered is not None and self._library.playable(remembered) else None
+        return remembered.encode if remembered is not None and self._library.playable(remembered) else None
 
     async def _encode(self, item: Item) -> None:
         if not self._full and sum(self._wanted.values()) >= FULL_PART * self._library.max_bytes:
@@ -170,8 +170,8 @@ class Walk:
             remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
             size = ""
             if remembered is not None:
-                self._wanted[remembered.copy.key] = remembered.copy.bytes
-                size = f" ({clock_text(remembered.copy.seconds)}, {size_text(remembered.copy.bytes)})"
+                self._wanted[remembered.encode.key] = remembered.encode.bytes
+                size = f" ({clock_text(remembered.encode.seconds)}, {size_text(remembered.encode.bytes)})"
             self._end(
                 ended.result, f"{'prepared' if ended.result is PrepareResult.CACHED else 'kept already'}: {title}{size}"
             )

@@ -73,7 +73,7 @@ def place(env_file: Path | None) -> Iterator[Place]:
 def show(env_file: Path | None, *, as_json: bool) -> int:
     """`library list`."""
     with place(env_file) as here, _opened(here) as library:
-        copies = sorted(library.copies(), key=lambda copy: (copy.plays > 0, copy.played_wall), reverse=True)
+        copies = sorted(library.encodes(), key=lambda copy: (copy.plays > 0, copy.played_wall), reverse=True)
         if as_json:
             text = json.dumps(
                 {
@@ -98,7 +98,7 @@ def prune(env_file: Path | None) -> int:
 
     with place(env_file) as here, _opened(here, floor_bytes=FLOOR_BYTES) as library:
         pruned = library.prune()
-        for copy in pruned.copies:
+        for copy in pruned.encodes:
             here.say(f"removed: {title_of(copy)} ({size_text(copy.bytes)})")
         if pruned.short_bytes:
             floor = f"{size_text(FLOOR_BYTES)} of the disk are to stay free"

@@ -91,7 +91,7 @@ class FeedCache:
             return None
         await asyncio.to_thread(self._answered, media)
         logo = (await self._overlay()).logo_digest
-        return await asyncio.to_thread(self._library.copy_of, self._item, media.source_id, logo=logo)
+        return await asyncio.to_thread(self._library.find, self._item, media.source_id, logo=logo)
 
     async def check(self) -> None:
         """While a copy plays that was not asked for lately: ask its source whether it is still there."""
@@ -136,7 +136,7 @@ class FeedCache:
             if encoded and not self._must_cache:
                 self._library.missed()
         if self._must_cache and self._writer is None:
-            if self._library is not None and self._library.being_kept(self._item, media.source_id, logo=logo):
+            if self._library is not None and self._library.is_caching(self._item, media.source_id, logo=logo):
                 raise AlreadyCaching("it is being kept already, by another line of the list or another process")
             raise LibraryError("it cannot be kept now: there is no room")
 
@@ -165,7 +165,7 @@ class FeedCache:
         if remembered is None or not self._library.playable(remembered):
             return None
         self._remembered = remembered
-        return remembered.copy
+        return remembered.encode
 
     def _answered(self, media: Media) -> None:
         assert self._library is not None  # noqa: S101 - the callers have looked

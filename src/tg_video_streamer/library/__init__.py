@@ -1,1 +1,1 @@
-"""Finished encodes that are kept: played again as packets, with no ffmpeg, and without their source where that is down."""
+"""Cached encodes: finished encodes that play again without ffmpeg, and without their source during an outage."""

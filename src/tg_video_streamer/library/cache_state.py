@@ -1,7 +1,8 @@
-"""What the library and its writers share: the index, the room, who writes what, and what is wrong now."""
+"""State that the library shares with its writers: index, disk space, claimed keys, current problem."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection
@@ -12,31 +13,52 @@ from typing import TypeVar
 
 import structlog
 
-from tg_video_streamer.library import pruning
+from tg_video_streamer.library import files, locks
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.index import Index
-from tg_video_streamer.library.pruning import Pruned
 from tg_video_streamer.library.sidecar import Record
 
 Answer = TypeVar("Answer")
+
+_LOCK_SECONDS = 2.0
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trouble:
-    """Why a copy is not kept."""
+class NotCached:
+    """Why an item is not cached."""
 
     what: str
     of_disk: bool
-    """The next item would have the same fate, so people are told."""
+    """The next item would fail too, so the operator is warned."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pruned:
+    """What one pruning removed; `short_bytes`: what it could not free, being on air, next, or held by another channel."""
+
+    encodes: tuple[CachedEncode, ...] = ()
+    bytes: int = 0
+    short_bytes: int = 0
+
+
+def free_bytes(folder: Path) -> int:
+    """What an ordinary user may still write to the file system. Raises OSError."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+def shortage(*, cached: int, coming: int, free: int, max_bytes: int, floor_bytes: int) -> int:
+    """How many bytes must be removed so that the cached and the coming bytes respect both limits; pure."""
+    return max(0, cached + coming - max_bytes, floor_bytes - free)
 
 
 class CacheState:
-    """Thread-safe; nothing here raises. What is wrong is told in the log once, until it works again, and is in `problem`."""
+    """Thread-safe; no method raises. A failure is logged once until it is over, and is in `problem`."""
 
     def __init__(self, folder: Path, *, max_bytes: int, floor_bytes: int) -> None:
-        """`max_bytes` is for all copies together; `floor_bytes` stay free on the disk."""
+        """`max_bytes`: the limit of all cached encodes together; `floor_bytes`: what stays free on the disk."""
         self.index = Index(folder)
         self._folder = folder
         self._max_bytes = max_bytes
@@ -50,15 +72,15 @@ class CacheState:
 
     @property
     def problem(self) -> str:
-        """Why nothing is kept or found now; empty where all is well."""
+        """Why nothing can be cached or found now; empty if the library works."""
         return next(filter(None, self._index_problems.values()), self._disk_problem)
 
     def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
-        """What the index says; `otherwise` where it cannot be asked now, or was closed."""
+        """The index's answer; `otherwise` while the index is unusable or closed."""
         return self._try("reading", question, otherwise)
 
     def write(self, change: Callable[[], object]) -> None:
-        """Change the index, unless it cannot be changed now, or was closed."""
+        """Change the index; does nothing while it is unusable or closed."""
         self._try("writing", change, None)
 
     def open(self) -> None:
@@ -66,24 +88,24 @@ class CacheState:
         try:
             self.index.open()
         except (sqlite3.Error, OSError) as error:
-            self._tell_index("writing", f"its index cannot be used: {error}")
+            self._report_index("writing", f"its index cannot be used: {error}")
         else:
-            self._tell_place()
+            self._report_place()
 
-    def _try(self, way: str, work: Callable[[], Answer], otherwise: Answer) -> Answer:
+    def _try(self, access: str, work: Callable[[], Answer], otherwise: Answer) -> Answer:
         if self.index.closed:
             return otherwise
         try:
             answer = work()
         except (sqlite3.Error, OSError) as error:
-            self._tell_index(way, f"its index cannot be used: {error}")
+            self._report_index(access, f"its index cannot be used: {error}")
             return otherwise
-        self._tell_index(way, "")
-        self._tell_place()
+        self._report_index(access, "")
+        self._report_place()
         return answer
 
     def claim(self, key: str) -> bool:
-        """Be the only writer of `key` in this process, until `ended`; False where there is one."""
+        """Become the only writer of `key` in this process, until `ended`; False if there is one already."""
         with self._lock:
             if key in self._writing:
                 return False
@@ -91,104 +113,121 @@ class CacheState:
             return True
 
     def is_claimed(self, key: str) -> bool:
-        """Whether somebody in this process writes it now."""
+        """Whether this process is writing `key`."""
         with self._lock:
             return key in self._writing
 
-    def ended(self, key: str, trouble: Trouble | None = None) -> None:
-        """The writer of `key` is done; `trouble`: why it kept nothing, where something went wrong."""
+    def ended(self, key: str, problem: NotCached | None = None) -> None:
+        """The writer of `key` has finished; `problem`: why it failed."""
         with self._lock:
             self._writing.discard(key)
-        if trouble is not None and trouble.of_disk:
-            self.tell_disk(trouble.what)
+        if problem is not None and problem.of_disk:
+            self.report_disk(problem.what)
 
-    def room_to_begin(self) -> Trouble | None:
-        """Make room for something; what is in the way of that."""
+    def space_to_begin(self) -> NotCached | None:
+        """Free space for a new encode; why that is impossible."""
         self._open_again()
         return self._room(0)
 
-    def room_to_write(self, written: int) -> Trouble | None:
-        """Make room on the disk for more of a copy of which `written` bytes are there; what is in the way of that."""
+    def space_to_write(self, written: int) -> NotCached | None:
+        """Free disk space for more of an encode that has `written` bytes; why that is impossible."""
         if written > self._max_bytes:
-            return Trouble(what="it is larger than all copies together may be", of_disk=False)
+            return NotCached(what="it is larger than LIBRARY_MAX_GB", of_disk=False)
         return self._room(0)
 
-    def room_to_keep(self, size: int) -> Trouble | None:
-        """Make room among the copies for one of `size` bytes that is on the disk; what is in the way of that."""
+    def space_to_commit(self, size: int) -> NotCached | None:
+        """Free `size` bytes of the library's limit for a finished encode; why that is impossible."""
         next_up = [self.ask(partial(self.index.find, key), None) for key in self._wanted]
-        wanted = sum(copy.bytes for copy in next_up if copy is not None)
+        wanted = sum(encode.bytes for encode in next_up if encode is not None)
         if size + wanted > self._max_bytes:
-            return Trouble(what="it is larger than what may be removed for it", of_disk=False)
+            return NotCached(what="it is larger than what may be removed for it", of_disk=False)
         return self._room(size)
 
     def put(self, record: Record) -> CachedEncode | None:
-        """The copy is whole and in its place: list it; None where it cannot be listed now, and is found at the next start."""
-        copy = self._try("writing", lambda: self.index.add(record), None)
-        if copy is not None and self._disk_problem:
-            _log.info("the library keeps copies again")
+        """List a finished encode; None if the index is unusable now: the next start finds the encode."""
+        encode = self._try("writing", lambda: self.index.add(record), None)
+        if encode is not None and self._disk_problem:
+            _log.info("library caches again")
             self._disk_problem = ""
-        return copy
+        return encode
 
     def prune(self, wanted: Collection[str]) -> Pruned:
-        """Remove the least recently played until both limits are kept; `wanted` are safe from now on, until the next call."""
+        """Remove the least recently played until both limits are respected; `wanted` stay until the next call."""
         self._wanted = frozenset(wanted)
         self._open_again()
         try:
             return self._make_room(0)
         except OSError as error:
-            self.tell_disk(f"the disk cannot be asked: {error.strerror}")
+            self.report_disk(f"the free disk space is unknown: {error.strerror}")
             return Pruned()
 
-    def tell_disk(self, problem: str) -> None:
-        """Nothing is kept now: told once until something is kept again, however the words change meanwhile."""
+    def report_disk(self, problem: str) -> None:
+        """Warn that nothing can be cached: once, until something is cached again."""
         if not self._disk_problem:
-            _log.warning("the library keeps nothing", why=problem)
+            _log.warning("library caches nothing", why=problem)
         self._disk_problem = problem
 
     def _open_again(self) -> None:
-        """Where the index could not be written to: a connection that was opened on such a disk stays as it is."""
+        """Reopen an index that could not be written to: its connection does not recover."""
         if not self.index.closed and (self._index_problems["place"] or self._index_problems["writing"]):
             self.open()
 
-    def _tell_place(self) -> None:
+    def _report_place(self) -> None:
         why = self.index.in_memory
-        self._tell_index("place", f"its index is only in memory: {why}" if why else "")
+        self._report_index("place", f"its index is only in memory: {why}" if why else "")
 
-    def _tell_index(self, way: str, problem: str) -> None:
-        """Told once for each way: a full disk can still be read, and that must not look as if all were well again."""
-        before, self._index_problems[way] = self._index_problems[way], problem
+    def _report_index(self, access: str, problem: str) -> None:
+        """Log once for each `access`: a full disk can still be read, and that must not end the warning."""
+        before, self._index_problems[access] = self._index_problems[access], problem
         if problem and not before:
-            _log.warning("the library has a problem", why=problem)
+            _log.warning("library has a problem", why=problem)
         elif before and not problem:
-            _log.info("the library's index works again", way=way)
+            _log.info("library index works again", access=access)
 
-    def _room(self, coming: int) -> Trouble | None:
+    def _room(self, coming: int) -> NotCached | None:
         try:
             short = self._make_room(coming).short_bytes
         except OSError as error:
-            return Trouble(what=f"the disk cannot be asked: {error.strerror}", of_disk=True)
+            return NotCached(what=f"the free disk space is unknown: {error.strerror}", of_disk=True)
         if not short:
             return None
-        return Trouble(what="there is too little room, and nothing more that may be removed", of_disk=True)
+        return NotCached(what="too little disk space, and nothing more may be removed", of_disk=True)
 
     def _make_room(self, coming: int) -> Pruned:
         """Raises OSError."""
         with self._pruning:
-            needed = pruning.shortage(
-                kept=self.ask(self.index.total_bytes, 0),
+            needed = shortage(
+                cached=self.ask(self.index.total_bytes, 0),
                 coming=coming,
-                free=pruning.free_bytes(self._folder),
+                free=free_bytes(self._folder),
                 max_bytes=self._max_bytes,
                 floor_bytes=self._floor_bytes,
             )
             if not needed:
                 return Pruned()
-            return pruning.remove_oldest(
-                self._folder, self._copies(), needed=needed, wanted=self._wanted, unlist=self._unlist
-            )
+            return self._remove_oldest(needed)
 
-    def _copies(self) -> list[CachedEncode]:
-        return self.ask(self.index.copies, [])
+    def _remove_oldest(self, needed: int) -> Pruned:
+        """Remove the least recently played until `needed` bytes are free; never one that is open or wanted.
 
-    def _unlist(self, key: str) -> None:
-        self.write(lambda: self.index.remove(key))
+        The sizes are added up, not measured: file systems may free the space later.
+        """
+        removed: list[CachedEncode] = []
+        freed = 0
+        encodes: list[CachedEncode] = self.ask(self.index.encodes, [])
+        for encode in encodes:
+            if freed >= needed:
+                break
+            if encode.key in self._wanted:
+                continue
+            with locks.folder_lock(self._folder, wait_seconds=_LOCK_SECONDS) as held:
+                if not held:
+                    # Another process holds the lock and hangs: each further encode would wait for it again.
+                    break
+                if not files.remove_unless_open(self._folder, encode.key):
+                    continue
+            self.write(partial(self.index.remove, encode.key))
+            _log.info("cached encode pruned", key=encode.item_key, title=encode.title, bytes=encode.bytes)
+            removed.append(encode)
+            freed += encode.bytes
+        return Pruned(encodes=tuple(removed), bytes=freed, short_bytes=max(0, needed - freed))

@@ -1,7 +1,9 @@
-"""One kept copy, and the reader that gives its packets back GOP by GOP, each checked against its checksum."""
+"""One cached encode: its key, and the reader of its packets, which checks each GOP against its checksum."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import struct
 import zlib
@@ -13,14 +15,16 @@ from types import TracebackType
 from typing import Self
 
 from tg_video_streamer.errors import CachedEncodeDamaged
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library import locks
 from tg_video_streamer.library.files import read_sidecar
-from tg_video_streamer.library.sidecar import Gop, Sidecar
-from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, Kind, Packet
+from tg_video_streamer.library.sidecar import VERSION, Gop, Sidecar
+from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, CodecHeaders, Kind, Packet
+from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.rtmp import flv
 
 ZERO_MILLISECONDS = 1000
-"""FLV knows no negative time: everything stands this much later in the file, so that early sound has a place."""
+"""FLV has no negative times: all times in the file are this much later, so that early sound fits in."""
 
 _VIDEO_HEAD = len(flv.KEYFRAME_HEAD)
 _SOUND_HEAD = len(flv.SOUND_HEAD)
@@ -45,7 +49,7 @@ class CachedEncode:
     played_wall: float
     plays: int
     duration_seconds: float | None = None
-    """Of the whole source, where it was told when this was kept."""
+    """Of the whole source, if known when this was encoded."""
 
     @property
     def seconds(self) -> float:
@@ -53,25 +57,51 @@ class CachedEncode:
         return self.frames / FRAMES_PER_SECOND
 
     def open(self) -> CachedEncodeReader:
-        """Lock it against pruning and read its table; raises CachedEncodeDamaged where it is gone or not whole."""
+        """Lock it against pruning and read its table; raises CachedEncodeDamaged."""
         return CachedEncodeReader(self)
 
 
-class CachedEncodeReader:
-    """A copy that is open, and so is not pruned by anybody; close it. Not thread-safe."""
+def cache_key(*, item: Item, source_id: str, house: HouseFormat, headers: CodecHeaders, logo: str = "") -> str:
+    """32 hexadecimal digits, equal for equal content in the same format; pure.
 
-    def __init__(self, copy: CachedEncode) -> None:
+    The version of ffmpeg is not part of it: an upgrade must not void the cache. The headers are, because encodes with
+    other headers cannot be spliced. `logo`: the digest of the logo image on the picture, or empty.
+    """
+    end = item.end_seconds
+    parts: list[str | float | int | None] = [
+        VERSION,
+        source_id,
+        float(item.start_seconds),
+        None if end is None else float(end),
+        float(item.volume),
+        house.quality.value,
+        house.width,
+        house.height,
+        house.video_kilobits,
+        float(house.loudness_lufs),
+        json.dumps(house.encoder_arguments),
+        headers.video.hex(),
+        headers.audio.hex(),
+        logo,
+    ]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
+class CachedEncodeReader:
+    """An open cached encode, which no process prunes; close it. Not thread-safe."""
+
+    def __init__(self, encode: CachedEncode) -> None:
         """Raises CachedEncodeDamaged."""
-        self._name = copy.path.name
+        self._name = encode.path.name
         try:
-            self._descriptor = os.open(copy.path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = os.open(encode.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise CachedEncodeDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
+            raise CachedEncodeDamaged(f"the cached encode {self._name} cannot be read: {error.strerror}") from error
         try:
-            sidecar = self._check(copy)
+            sidecar = self._check(encode)
         except OSError as error:
             self.close()
-            raise CachedEncodeDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
+            raise CachedEncodeDamaged(f"the cached encode {self._name} cannot be read: {error.strerror}") from error
         except BaseException:
             self.close()
             raise
@@ -80,26 +110,26 @@ class CachedEncodeReader:
         self.gops: Sequence[Gop] = sidecar.gops
         """In order, without a gap."""
         self.faults = sidecar.faults
-        """What is wrong with its picture or sound, as found when it was made."""
+        """Faults of its picture and sound, found while it was encoded."""
         self._firsts = [gop.first_frame for gop in sidecar.gops]
 
     def gop_at(self, frame: int) -> int:
-        """Which GOP holds `frame`; the last one for a frame behind the end."""
+        """The GOP that holds `frame`; the last one for a frame after the end."""
         return max(0, bisect_right(self._firsts, frame) - 1)
 
     def read(self, gop: int) -> list[Packet]:
-        """The packets of one GOP in the order in which they were kept; raises CachedEncodeDamaged."""
+        """The packets of one GOP in stream order; raises CachedEncodeDamaged."""
         entry = self.gops[gop]
         try:
             data = os.pread(self._descriptor, entry.length, entry.offset)
         except OSError as error:
-            raise CachedEncodeDamaged(f"the kept copy {self._name} cannot be read: {error.strerror}") from error
+            raise CachedEncodeDamaged(f"the cached encode {self._name} cannot be read: {error.strerror}") from error
         if len(data) != entry.length or zlib.crc32(data) != entry.crc32:
-            raise CachedEncodeDamaged(f"the kept copy {self._name} is damaged in its GOP {gop}")
+            raise CachedEncodeDamaged(f"the cached encode {self._name} is damaged in its GOP {gop}")
         return _packets(data, entry.first_frame)
 
     def close(self) -> None:
-        """Give it free for pruning; closing twice is harmless."""
+        """Allow its pruning; closing twice is harmless."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -112,21 +142,23 @@ class CachedEncodeReader:
     ) -> None:
         self.close()
 
-    def _check(self, copy: CachedEncode) -> Sidecar:
+    def _check(self, encode: CachedEncode) -> Sidecar:
         if not locks.lock_shared(self._descriptor) or not locks.is_linked(self._descriptor):
-            raise CachedEncodeDamaged(f"the kept copy {self._name} is being removed")
-        sidecar = read_sidecar(copy.path.parent, copy.key)
+            raise CachedEncodeDamaged(f"the cached encode {self._name} is being removed")
+        sidecar = read_sidecar(encode.path.parent, encode.key)
         size = os.fstat(self._descriptor).st_size
         if size != sidecar.record.bytes:
-            raise CachedEncodeDamaged(f"the kept copy {self._name} has {size} bytes instead of {sidecar.record.bytes}")
+            raise CachedEncodeDamaged(
+                f"the cached encode {self._name} has {size} bytes instead of {sidecar.record.bytes}"
+            )
         head = os.pread(self._descriptor, sidecar.head_bytes, 0)
         if zlib.crc32(head) != sidecar.head_crc32:
-            raise CachedEncodeDamaged(f"the kept copy {self._name} is damaged in its head")
+            raise CachedEncodeDamaged(f"the cached encode {self._name} is damaged in its head")
         return sidecar
 
 
 def _packets(data: bytes, first_frame: int) -> list[Packet]:
-    """The packets of whole tags; the checksum has vouched for their form."""
+    """The packets of whole tags; the checksum proves that they are well-formed."""
     packets = []
     at = 0
     ticks = first_frame * FRAME_TICKS

@@ -1,4 +1,4 @@
-"""Names in the library's folder, and what is done with them: found, swept, removed, synced."""
+"""The files of the library's folder: names, listing, cleaning, removal."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tg_video_streamer.library import locks
 from tg_video_streamer.library.sidecar import Record, Sidecar, load_sidecar
 
 PART = ".part"
-"""Ends the name of packets that are being written, KEY.RANDOM.part."""
+"""Suffix of packets that are being written: KEY.RANDOM.part."""
 SIDECAR_PART = ".json-part"
-"""Ends the name of their sidecar until they get their place, KEY.RANDOM.json-part."""
+"""Suffix of their sidecar until both are renamed: KEY.RANDOM.json-part."""
 _NAME = re.compile(r"([0-9a-f]{32})\.(flv|json)|[0-9a-f]{32}\.[0-9a-f]+(\.part|\.json-part)")
 
 _log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderListing:
-    """What lies in the folder at one moment."""
+    """The content of the folder at one moment."""
 
     media: frozenset[str]
     """Keys with packets."""
@@ -36,31 +36,33 @@ class FolderListing:
     """Names of unfinished files."""
 
     @property
-    def copies(self) -> frozenset[str]:
+    def complete(self) -> frozenset[str]:
         """Keys with both."""
         return self.media & self.sidecars
 
 
 def media_path(folder: Path, key: str) -> Path:
-    """Where the packets of a copy are."""
+    """The file of the packets."""
     return folder / f"{key}.flv"
 
 
 def sidecar_path(folder: Path, key: str) -> Path:
-    """Where the sidecar of a copy is."""
+    """The file of the sidecar."""
     return folder / f"{key}.json"
 
 
 def read_sidecar(folder: Path, key: str) -> Sidecar:
-    """The sidecar of the copy `key`; raises CachedEncodeDamaged where there is none that is whole."""
+    """The sidecar of `key`; raises CachedEncodeDamaged if it is missing or damaged."""
     path = sidecar_path(folder, key)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CachedEncodeDamaged(f"the sidecar {path.name} of a kept copy cannot be read: {error.strerror}") from error
+        raise CachedEncodeDamaged(
+            f"the sidecar {path.name} of a cached encode cannot be read: {error.strerror}"
+        ) from error
     sidecar = load_sidecar(content)
     if sidecar.record.key != key:
-        raise CachedEncodeDamaged(f"the sidecar {path.name} belongs to another copy")
+        raise CachedEncodeDamaged(f"the sidecar {path.name} belongs to another encode")
     return sidecar
 
 
@@ -80,31 +82,31 @@ def list_folder(folder: Path) -> FolderListing:
 
 
 def records(folder: Path, keys: frozenset[str]) -> Iterator[Record]:
-    """What the sidecars of these copies say; one that is damaged is removed with its packets, a later version's stays."""
+    """The records of these keys; a damaged encode is removed, one of a later version is skipped."""
     for key in sorted(keys):
         try:
             record = _record(folder, key)
         except CachedEncodeOfLaterVersion as error:
-            _log.info("a kept copy is left alone", copy=key, why=error.what)
+            _log.info("cached encode of a later version ignored", cache_key=key, why=error.what)
         except (CachedEncodeDamaged, FileNotFoundError) as error:
-            _log.warning("a kept copy is damaged and removed", copy=key, why=str(error))
-            with contextlib.suppress(OSError):  # on a read-only disk it stays, and is not listed
+            _log.warning("damaged cached encode removed", cache_key=key, why=str(error))
+            with contextlib.suppress(OSError):  # on a read-only disk it stays, unlisted
                 remove(folder, key)
         else:
             yield record
 
 
 def _record(folder: Path, key: str) -> Record:
-    """Raises CachedEncodeDamaged, and OSError where there are no packets."""
+    """Raises CachedEncodeDamaged, and OSError if there are no packets."""
     record = read_sidecar(folder, key).record
     size = media_path(folder, key).stat().st_size
     if size != record.bytes:
-        raise CachedEncodeDamaged(f"a kept copy has {size} bytes instead of {record.bytes}")
+        raise CachedEncodeDamaged(f"it has {size} bytes instead of {record.bytes}")
     return record
 
 
-def is_whole(folder: Path, key: str) -> bool:
-    """Whether the copy is there, as far as can be told without reading its packets."""
+def is_complete(folder: Path, key: str) -> bool:
+    """Whether both files are there and fit together; the packets are not read."""
     try:
         _record(folder, key)
     except (CachedEncodeDamaged, OSError):
@@ -113,31 +115,31 @@ def is_whole(folder: Path, key: str) -> bool:
 
 
 def is_being_written(folder: Path, key: str) -> bool:
-    """Whether a process is keeping a copy with this key now. Raises OSError."""
-    return any(_is_held(folder / name) for name in list_folder(folder).parts if name.startswith(f"{key}."))
+    """Whether a process is writing this key now. Raises OSError."""
+    return any(_is_locked(folder / name) for name in list_folder(folder).parts if name.startswith(f"{key}."))
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left: unfinished files that nobody holds, and halves of copies. Raises OSError.
+    """Remove what a killed process left: unlocked unfinished files, and files without their counterpart. Raises OSError.
 
-    To be called under the lock of the folder: a copy gets and loses its two names under it.
+    Call it under the folder lock, under which both files of an encode are renamed and removed.
     """
     listing = list_folder(folder)
     for name in listing.parts:
-        if not _is_held(folder / name):
+        if not _is_locked(folder / name):
             (folder / name).unlink(missing_ok=True)
     for key in listing.media ^ listing.sidecars:
         remove(folder, key)
 
 
 def remove(folder: Path, key: str) -> None:
-    """Remove both files of a copy, whoever reads it; a reader keeps what it has open. Raises OSError."""
+    """Remove both files, even if they are open: an open reader can read on. Raises OSError."""
     media_path(folder, key).unlink(missing_ok=True)
     sidecar_path(folder, key).unlink(missing_ok=True)
 
 
 def remove_unless_open(folder: Path, key: str) -> bool:
-    """Remove a copy that nobody has open; False where somebody has. Raises OSError."""
+    """Remove both files unless a reader has them open: False then. Raises OSError."""
     try:
         descriptor = os.open(media_path(folder, key), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -152,8 +154,8 @@ def remove_unless_open(folder: Path, key: str) -> bool:
         os.close(descriptor)
 
 
-def _is_held(path: Path) -> bool:
-    """Whether a process is still writing it; a sidecar is held by the packets that it belongs to."""
+def _is_locked(path: Path) -> bool:
+    """Whether a process is still writing it; a sidecar is locked through its packets' file."""
     try:
         descriptor = os.open(path.with_suffix(PART), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Whether a folder can hold a library: locks and SQLite's shared memory work on file systems of this host alone."""
+"""Checks whether a folder can hold a library: locks and SQLite's shared memory need a local file system."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def network_file_system(folder: Path) -> str:
-    """The kind of network file system that `folder` is on, such as nfs4; empty where it is on none."""
+    """The type of the network file system that holds `folder`, such as nfs4; empty for a local one."""
     try:
         mounts = Path("/proc/self/mountinfo").read_bytes()
     except OSError:
-        # Only Linux has it; nothing else is known to run this.
+        # Only Linux has this file.
         return ""
     kind = file_system(folder.resolve(), mounts)
     return kind if kind in _NETWORK else ""
 
 
 def file_system(path: Path, mounts: bytes) -> str:
-    """The kind of file system that holds `path`, by the text of /proc/self/mountinfo (proc(5)); empty where none does."""
+    """The type of the file system that holds `path`, from the text of /proc/self/mountinfo (proc(5)); empty if unknown."""
     parents = {bytes(parent) for parent in (path, *path.parents)}
     best = (-1, "")
     for line in mounts.splitlines():
@@ -62,7 +62,7 @@ def file_system(path: Path, mounts: bytes) -> str:
         if len(fields) < 5 or b"-" not in fields:
             continue
         point = _ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), fields[4])
-        # Of several on one point the last one hides the others.
+        # Of several mounts at one point the last hides the others.
         if point in parents and len(point) >= best[0]:
             best = (len(point), fields[fields.index(b"-") + 1].decode("ascii", "replace"))
     return best[1]

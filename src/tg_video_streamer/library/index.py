@@ -1,8 +1,7 @@
-"""The index of what is kept and of what each source last answered: an SQLite file that all channels of a host share.
+"""The index of cached encodes and of each source's last answer: an SQLite file that all channels of a host share.
 
-It is worth nothing by itself: whatever is wrong with it, it is made anew from the sidecars. WAL mode with
-synchronous=NORMAL survives kill -9 at any moment (sqlite.org/wal.html); only the last rows may be missing after a power
-failure, and `reconcile` finds those again.
+It can always be rebuilt from the sidecars. WAL mode with synchronous=NORMAL survives kill -9 at any moment
+(sqlite.org/wal.html); after a power failure only the last rows may be missing, and `_reconcile` adds those again.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from tg_video_streamer.library.sidecar import Record
 
 Answer = TypeVar("Answer")
 
-_COPY = "key, item_key, source_id, title, duration_seconds, frames, bytes, created_wall, played_wall, plays"
-_ADD_COPY = f"""
-    INSERT INTO copies ({_COPY}, turn)
+_COLUMNS = "key, item_key, source_id, title, duration_seconds, frames, bytes, created_wall, played_wall, plays"
+_ADD_ROW = f"""
+    INSERT INTO copies ({_COLUMNS}, turn)
     VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, 0, (SELECT IFNULL(MAX(turn), 0) + 1 FROM copies))
     ON CONFLICT (key) DO NOTHING
-"""  # noqa: S608 - the names of our own columns
+"""  # noqa: S608 - only constant column names
 _ANSWERED = """
     INSERT INTO sources (item_key, source_id, title, duration_seconds, checked_wall, gone_reason)
     VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, '') ON CONFLICT (item_key) DO
@@ -39,89 +38,89 @@ _REPLACE = """
     duration_seconds = excluded.duration_seconds, checked_wall = excluded.checked_wall, gone_reason = ''
 """
 
-_PATIENCE_SECONDS = 5.0
+_LOCK_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexedSource:
-    """What an item's source last answered."""
+    """The last answer of an item's source."""
 
     source_id: str
     title: str
     duration_seconds: float | None
     checked_wall: float
     gone_reason: str
-    """Why it will not come back, by its own word; empty where it is not gone."""
+    """Why it is gone; empty if it is not."""
 
 
 class Index:
-    """Thread-safe. Every method may raise sqlite3.Error or OSError: the index cannot be used now, say for a full disk.
+    """Thread-safe. Every method may raise sqlite3.Error or OSError: the index is unusable now, as on a full disk.
 
-    A damaged, lost or foreign file is no such case: it is moved aside and made anew, with a WARNING.
+    A damaged, lost or foreign file raises nothing: it is moved aside and rebuilt, with a WARNING.
     """
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: where the copies lie."""
+        """`folder`: the folder of the cached encodes."""
         self._folder = folder
         self._file = IndexFile(folder / "index.sqlite")
         self._lock = threading.Lock()
         self._closed = True
 
     def open(self) -> None:
-        """Open or make it, and make it agree with what lies in the folder."""
+        """Open or create it, and reconcile it with the folder."""
         with self._lock:
             self._closed = False
             self._open()
 
     def close(self) -> None:
-        """Give it up; after that every method raises sqlite3.ProgrammingError."""
+        """Close it; after that every method raises sqlite3.ProgrammingError."""
         with self._lock:
             self._closed = True
             self._file.close()
 
     @property
     def closed(self) -> bool:
-        """Whether it was not opened yet, or was given up."""
+        """Whether it is not open."""
         return self._closed
 
     @property
     def in_memory(self) -> str:
-        """Why it is only in memory, to be lost at the end; empty where it is on the disk."""
+        """Why it is only in memory; empty if it is on the disk."""
         return self._file.in_memory
 
     def find(self, key: str) -> CachedEncode | None:
-        """The copy with this key."""
-        rows = self._rows(f"SELECT {_COPY} FROM copies WHERE key = ?", (key,))  # noqa: S608 - see _COPY
+        """The cached encode with this key."""
+        rows = self._rows(f"SELECT {_COLUMNS} FROM copies WHERE key = ?", (key,))  # noqa: S608 - see _COLUMNS
         return rows[0] if rows else None
 
-    def copies(self) -> list[CachedEncode]:
-        """All of them, the least recently played first."""
-        return self._rows(f"SELECT {_COPY} FROM copies ORDER BY turn", ())  # noqa: S608 - see _COPY
+    def encodes(self) -> list[CachedEncode]:
+        """All cached encodes, the least recently played first."""
+        return self._rows(f"SELECT {_COLUMNS} FROM copies ORDER BY turn", ())  # noqa: S608 - see _COLUMNS
 
     def total_bytes(self) -> int:
-        """Of the packets of all copies."""
+        """Of the packets of all encodes."""
         return int(self._run(lambda db: db.execute("SELECT TOTAL(bytes) FROM copies").fetchone()[0]))
 
     def count(self) -> int:
-        """How many copies there are."""
+        """How many cached encodes there are."""
         return int(self._run(lambda db: db.execute("SELECT COUNT(*) FROM copies").fetchone()[0]))
 
     def add(self, record: Record) -> CachedEncode:
-        """List a copy; the one that is listed already stays as it is."""
+        """List an encode; one that is already listed is not changed."""
         self._run(lambda db: _add(db, [record]))
-        copy = self.find(record.key)
-        if copy is None:
-            raise sqlite3.OperationalError("a copy was removed in the moment in which it was listed")
-        return copy
+        encode = self.find(record.key)
+        if encode is None:
+            raise sqlite3.OperationalError("an encode was removed while it was being listed")
+        return encode
 
     def remove(self, key: str) -> None:
-        """List it no longer."""
+        """Remove an encode from the list."""
         self._run(lambda db: db.execute("DELETE FROM copies WHERE key = ?", (key,)))
 
     def played(self, key: str, wall: float) -> None:
-        """It is the most recently played one."""
+        """This encode is now the most recently played one."""
         self._run(
             lambda db: db.execute(
                 "UPDATE copies SET plays = plays + 1, played_wall = ?, turn = (SELECT MAX(turn) + 1 FROM copies) WHERE key = ?",
@@ -130,7 +129,7 @@ class Index:
         )
 
     def source(self, item_key: str) -> IndexedSource | None:
-        """What the source of this item last answered."""
+        """The last answer of the item's source."""
         row = self._run(
             lambda db: db.execute(
                 "SELECT source_id, title, duration_seconds, checked_wall, gone_reason FROM sources WHERE item_key = ?",
@@ -145,22 +144,22 @@ class Index:
         )
 
     def answered(self, item_key: str, source: IndexedSource) -> None:
-        """The source answered."""
+        """The item's source answered."""
         row = _source_row(item_key, source.source_id, source.title, source.duration_seconds, source.checked_wall)
         self._run(lambda db: db.execute(_ANSWERED + _REPLACE, row))
 
     def gone(self, item_key: str, reason: str, checked_wall: float) -> None:
-        """The source of this item said so: it will not come back."""
+        """The item's source is gone."""
         update = "UPDATE sources SET gone_reason = CAST(? AS TEXT), checked_wall = ? WHERE item_key = ?"
         self._run(lambda db: db.execute(update, (_raw(reason), checked_wall, item_key)))
 
     def _rows(self, query: str, values: tuple[str, ...]) -> list[CachedEncode]:
-        return self._run(lambda db: [self._copy(row) for row in db.execute(query, values)])
+        return self._run(lambda db: [self._encode(row) for row in db.execute(query, values)])
 
-    def _copy(self, row: tuple[Any, ...]) -> CachedEncode:
+    def _encode(self, row: tuple[Any, ...]) -> CachedEncode:
         key, item_key, source_id, title, duration, frames, size, created, played, plays = row
         if not isinstance(key, str) or not isinstance(frames, int) or not isinstance(size, int):
-            raise sqlite3.DatabaseError("a row that was never written")
+            raise sqlite3.DatabaseError("a row has values of the wrong type")
         return CachedEncode(
             key=key,
             item_key=item_key,
@@ -176,7 +175,7 @@ class Index:
         )
 
     def _run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """`work` with the connection; a second time with an index made anew, where the first one was damaged."""
+        """Run `work` with the connection; if the index is damaged, rebuild it and run `work` again."""
         with self._lock:
             if self._closed:
                 raise sqlite3.ProgrammingError("the library is closed")
@@ -187,48 +186,48 @@ class Index:
             except sqlite3.DatabaseError as error:
                 if not self._file.is_damage(error):
                     raise
-                self._make_anew(error)
+                self._rebuild(error)
             return work(self._file.connection)
 
-    def _make_anew(self, error: sqlite3.DatabaseError) -> None:
-        with self._alone():
+    def _rebuild(self, error: sqlite3.DatabaseError) -> None:
+        with self._exclusively():
             self._file.move_aside(str(error))
         self._open()
 
     def _open(self) -> None:
-        with self._alone():
-            self._open_alone()
+        with self._exclusively():
+            self._open_exclusively()
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other process changes files or names meanwhile, where that can be had: each heals what others do."""
+    def _exclusively(self) -> Iterator[None]:
+        """Hold the folder lock if possible; without it the next start corrects the index."""
         with contextlib.ExitStack() as held:
             try:
-                held.enter_context(locks.folder_lock(self._folder, patience_seconds=_PATIENCE_SECONDS))
+                held.enter_context(locks.folder_lock(self._folder, wait_seconds=_LOCK_SECONDS))
             except OSError as error:
-                # A full or read-only disk: there is nothing to change on it.
-                _log.info("the library's folder cannot be locked", why=error.strerror)
+                # A full or read-only disk, on which no process changes anything.
+                _log.info("library folder cannot be locked", why=error.strerror)
             yield
 
-    def _open_alone(self) -> None:
-        made_anew = self._file.open()
+    def _open_exclusively(self) -> None:
+        rebuilt = self._file.open()
         try:
             found = self._reconcile()
         except sqlite3.DatabaseError as error:
             if not self._file.is_damage(error):
                 raise
             self._file.move_aside(str(error))
-            made_anew = self._file.open()
+            rebuilt = self._file.open()
             found = self._reconcile()
-        if made_anew and found:
-            _log.warning("the library's index was lost or damaged, and was made anew", copies=found)
+        if rebuilt and found:
+            _log.warning("library index was lost or damaged and is rebuilt", encodes=found)
 
     def _reconcile(self) -> int:
-        """Make the rows agree with the folder; how many copies had no row."""
+        """Make the rows match the folder; how many encodes had no row."""
         db = self._file.connection
-        # The rows first: a copy that another process keeps meanwhile is then at most found twice, and never lost.
+        # The rows first: an encode that another process adds meanwhile is then found twice at most, never lost.
         listed = {row[0] for row in db.execute("SELECT key FROM copies")}
-        there = files.list_folder(self._folder).copies
+        there = files.list_folder(self._folder).complete
         unlisted = sorted(files.records(self._folder, there - listed), key=lambda record: record.created_wall)
         lost = listed - there
         if unlisted or lost:
@@ -240,13 +239,13 @@ class Index:
             except BaseException:
                 db.execute("ROLLBACK")
                 raise
-        # What sources answered is of use only with a copy; playlists change for years.
+        # Answers are of use only with an encode; playlists change for years.
         db.execute("DELETE FROM sources WHERE item_key NOT IN (SELECT item_key FROM copies)")
         return len(unlisted)
 
 
 def _add(db: sqlite3.Connection, records: Sequence[Record]) -> None:
-    """The copies in the order in which they were kept, and their sources as they were then, where nothing is known yet."""
+    """Add encodes, the oldest first, and their sources unless those are known."""
     rows = [
         (
             one.key,
@@ -261,7 +260,7 @@ def _add(db: sqlite3.Connection, records: Sequence[Record]) -> None:
         )
         for one in records
     ]
-    db.executemany(_ADD_COPY, rows)
+    db.executemany(_ADD_ROW, rows)
     sources = [
         _source_row(one.item_key, one.source_id, one.title, one.duration_seconds, one.created_wall)
         for one in reversed(records)
@@ -274,5 +273,5 @@ def _source_row(item_key: str, source_id: str, title: str, duration: float | Non
 
 
 def _raw(text: str) -> bytes:
-    """File names may hold bytes that are no UTF-8, and must come back as they were."""
+    """File names may hold bytes that are not UTF-8, which must be returned unchanged."""
     return text.encode("utf-8", "surrogatepass")

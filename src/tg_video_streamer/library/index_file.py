@@ -1,4 +1,4 @@
-"""The SQLite file itself: opened, judged, moved aside where it is damaged, and replaced by memory where the disk is full."""
+"""The SQLite file of the index: opens and checks it, moves a damaged one aside, uses memory on a full disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CREATE TABLE sources (
 PRAGMA user_version = %d;
 COMMIT;
 """
-_TROUBLES = frozenset(
+_NOT_DAMAGE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -41,7 +41,7 @@ _TROUBLES = frozenset(
         sqlite3.SQLITE_MISUSE,
     }
 )
-"""Result codes that say nothing against the content of the file (sqlite.org/rescode.html)."""
+"""Result codes that do not mean a damaged file (sqlite.org/rescode.html)."""
 
 _log = structlog.get_logger(__name__)
 
@@ -54,17 +54,17 @@ class IndexFile:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self.in_memory = ""
-        """Why the connection is to memory; empty where it is to the file."""
+        """Why the connection is to memory; empty if it is to the file."""
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """Raises sqlite3.ProgrammingError where none is open."""
+        """Raises sqlite3.ProgrammingError if none is open."""
         if self._connection is None:
             raise sqlite3.ProgrammingError("the library's index is closed")
         return self._connection
 
     def open(self) -> bool:
-        """Open a file that can be used; True where it had to be made. Raises sqlite3.Error."""
+        """Open a usable file; True if it had to be created. Raises sqlite3.Error."""
         self.close()
         try:
             return self._open_file()
@@ -78,37 +78,37 @@ class IndexFile:
         return False
 
     def close(self) -> None:
-        """Close the connection; harmless where there is none."""
+        """Close the connection, if there is one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def is_current(self) -> bool:
-        """Whether the file that is open is still the one with the name: it may have been removed or made anew."""
+        """Whether the path still names the open file: it may have been removed or rebuilt."""
         if self._connection is None:
             return False
         return bool(self.in_memory) or self._identity == _identity(self._path)
 
     def is_damage(self, error: sqlite3.DatabaseError) -> bool:
-        """Whether the content of the file is at fault, and not the disk or another process."""
+        """Whether the file's content is wrong, not the disk or another process."""
         code = getattr(error, "sqlite_errorcode", None)
-        return not isinstance(error, sqlite3.ProgrammingError) and (code is None or code & 0xFF not in _TROUBLES)
+        return not isinstance(error, sqlite3.ProgrammingError) and (code is None or code & 0xFF not in _NOT_DAMAGE)
 
     def move_aside(self, why: str) -> None:
-        """Take the file out of the way, unless another process has done so. Raises OSError."""
+        """Rename the damaged file, unless another process has done so. Raises OSError."""
         ours = not self.in_memory and self._identity in (None, _identity(self._path))
         self.close()
         if not ours:
             return
-        _log.warning("the library's index is damaged and put aside", file=self._path.name, why=why)
+        _log.warning("damaged library index moved aside", file=self._path.name, why=why)
         with contextlib.suppress(FileNotFoundError):
             self._path.replace(self._path.with_suffix(".damaged"))
         self._remove_log()
 
     def _open_file(self) -> bool:
-        made = self._make_file()
+        made = self._create_file()
         if made:
-            # A log without its file belongs to one that was removed.
+            # A log without its database belongs to a removed one.
             self._remove_log()
         self._identity = _identity(self._path)
         self._connection = db = self._connect(str(self._path))
@@ -118,7 +118,7 @@ class IndexFile:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
         if not tables and not version:
-            self._make_tables(db)
+            self._create_tables(db)
             return True
         if version != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"it has the schema version {version}")
@@ -127,18 +127,18 @@ class IndexFile:
             raise sqlite3.DatabaseError(str(verdict))
         return made
 
-    def _make_file(self) -> bool:
+    def _create_file(self) -> bool:
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         except FileExistsError:
             return False
         return True
 
-    def _make_tables(self, db: sqlite3.Connection) -> None:
+    def _create_tables(self, db: sqlite3.Connection) -> None:
         try:
             db.executescript(_SCHEMA % SCHEMA_VERSION)
         except sqlite3.OperationalError:
-            # Another process may have made them in the same moment.
+            # Another process may have created them at the same moment.
             if db.in_transaction:
                 db.execute("ROLLBACK")
             if db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
@@ -173,4 +173,4 @@ def _text(raw: bytes) -> str:
     try:
         return raw.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        raise sqlite3.DatabaseError("it holds a text that was never written") from error
+        raise sqlite3.DatabaseError("it holds text in a wrong encoding") from error

@@ -1,7 +1,7 @@
-"""The library: what is kept of which item, begun, found, counted, pruned and checked; one folder for all channels of a host.
+"""The library of cached encodes: one folder for all channels of a host.
 
-Nothing here stops a program. Whatever is wrong with the disk or the index is told in the log, once until it works
-again, and in `problem`; the answer is then that nothing is kept.
+It never stops the program. A fault of the disk or the index is logged once and is in `problem`; until it is over nothing
+is cached or found.
 """
 
 from __future__ import annotations
@@ -14,39 +14,48 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import LibraryError
+from tg_video_streamer.errors import CachedEncodeDamaged, LibraryError
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library import files, locks
-from tg_video_streamer.library.cache_state import CacheState, Trouble
-from tg_video_streamer.library.cached_encode import CachedEncode
+from tg_video_streamer.library.cache_state import CacheState, NotCached, Pruned
+from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
 from tg_video_streamer.library.folder_check import network_file_system
 from tg_video_streamer.library.index import IndexedSource
-from tg_video_streamer.library.key import copy_key
-from tg_video_streamer.library.pruning import Pruned
 from tg_video_streamer.library.sidecar import Record
-from tg_video_streamer.library.verifying import Verified, verify
 from tg_video_streamer.library.writer import CacheWriter
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 
-_PATIENCE_SECONDS = 5.0
-_SHORT_PATIENCE_SECONDS = 1.0
-"""Viewers may wait for what comes next: two that keep the same item are better than one that comes late."""
+_LOCK_SECONDS = 5.0
+_SHORT_LOCK_SECONDS = 1.0
+"""Viewers may wait for the next item: two encodes of one item are better than a late one."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remembered:
-    """A copy of an item, found without asking its source."""
+    """A cached encode that was found without asking its source."""
 
-    copy: CachedEncode
+    encode: CachedEncode
     title: str
     duration_seconds: float | None
     checked_wall: float
-    """When the source answered last."""
+    """When the source last answered."""
     gone_reason: str
-    """Why the source will not come back, by its own word; empty where it did not say so."""
+    """Why the source is gone; empty if it is not."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verified:
+    """The result of a full check."""
+
+    whole: int
+    """How many cached encodes are intact."""
+    bytes: int
+    """Of the intact ones."""
+    damaged: tuple[CachedEncode, ...] = ()
+    """They were removed."""
 
 
 class Library:
@@ -63,27 +72,27 @@ class Library:
         clock: Clock,
         keep_removed: bool = False,
     ) -> None:
-        """`max_bytes` is for all copies together, 0 to keep nothing new; `floor_bytes` stay free on the disk.
+        """`max_bytes`: the limit of all cached encodes together, 0 to cache nothing new; `floor_bytes` stay free on the disk.
 
-        `keep_removed`: a copy is played on although its source was removed, made private or blocked.
+        `keep_removed`: play a cached encode even if its source was removed, made private or blocked.
         """
         self.folder = folder
         self.hits = 0
-        """Plays that came from a copy (`played`)."""
+        """Plays from a cached encode (`played`)."""
         self.misses = 0
-        """Plays that had to be encoded though a copy could have served (`missed`)."""
+        """Plays that were encoded although the item can be cached (`missed`)."""
         self.max_bytes = max_bytes
         self._on = max_bytes > 0
         self._house = house
         self._headers = headers
         self._clock = clock
         self.keep_removed = keep_removed
-        self._shelf = CacheState(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
+        self._state = CacheState(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
         self._lock = threading.Lock()
         self._refused = "it is not open"
 
     def open(self) -> None:
-        """Make the folder, remove what a killed process left, open the index or make it anew; raises LibraryError."""
+        """Create the folder, remove what a killed process left, open or rebuild the index; raises LibraryError."""
         try:
             self._make_folder()
         except LibraryError as error:
@@ -91,29 +100,29 @@ class Library:
             raise
         self._refused = ""
         self._sweep()
-        self._shelf.open()
+        self._state.open()
 
     def close(self) -> None:
-        """Give the index up; readers and writers that are open may go on, and what they finish is found at the next start."""
-        self._shelf.index.close()
+        """Close the index; open readers and writers continue, and the next start finds what they finish."""
+        self._state.index.close()
 
     @property
     def problem(self) -> str:
-        """Why nothing is kept or found now; empty where all is well."""
-        return self._refused or self._shelf.problem
+        """Why nothing can be cached or found now; empty if the library works."""
+        return self._refused or self._state.problem
 
-    def copy_of(self, item: Item, source_id: str, *, logo: str = "") -> CachedEncode | None:
-        """The copy of what the source is now. `logo`, here and below: a digest of the logo that it shows, or nothing."""
+    def find(self, item: Item, source_id: str, *, logo: str = "") -> CachedEncode | None:
+        """The cached encode of the source as it is now. `logo`, here and below: the digest of the logo on it, or empty."""
         return self._find(self._key(item, source_id, logo))
 
     def remembered(self, item: Item, *, logo: str = "") -> Remembered | None:
-        """The copy of what the source was when it answered last; None where there is none. Asks nobody."""
-        source = self._shelf.ask(lambda: self._shelf.index.source(item.key), None)
-        copy = self._find(self._key(item, source.source_id, logo)) if source is not None else None
-        if source is None or copy is None:
+        """The cached encode of the source as it last answered; no request is made."""
+        source = self._state.ask(lambda: self._state.index.source(item.key), None)
+        encode = self._find(self._key(item, source.source_id, logo)) if source is not None else None
+        if source is None or encode is None:
             return None
         return Remembered(
-            copy=copy,
+            encode=encode,
             title=source.title,
             duration_seconds=source.duration_seconds,
             checked_wall=source.checked_wall,
@@ -121,7 +130,7 @@ class Library:
         )
 
     def answered(self, item: Item, source_id: str, *, title: str, duration_seconds: float | None) -> None:
-        """The source answered now; if it was gone, it is back."""
+        """The source answered now, so it is not gone."""
         source = IndexedSource(
             source_id=source_id,
             title=title,
@@ -129,25 +138,25 @@ class Library:
             checked_wall=self._clock.wall(),
             gone_reason="",
         )
-        self._shelf.write(lambda: self._shelf.index.answered(item.key, source))
+        self._state.write(lambda: self._state.index.answered(item.key, source))
 
     def gone(self, item: Item, reason: str) -> None:
-        """The source says that it will not come back; until `answered`."""
-        self._shelf.write(lambda: self._shelf.index.gone(item.key, reason or "gone", self._clock.wall()))
+        """The source is gone, until `answered`."""
+        self._state.write(lambda: self._state.index.gone(item.key, reason or "gone", self._clock.wall()))
 
     def playable(self, remembered: Remembered) -> bool:
-        """Whether it may stand in for its source: in an outage, and else only where the operator keeps what is removed."""
+        """Whether it may replace its source: in an outage, and with `keep_removed` also after a removal."""
         return self.keep_removed or not remembered.gone_reason
 
     def begin(self, item: Item, source_id: str, title: str, *, logo: str = "") -> CacheWriter | None:
-        """Start to keep an item; None where it is kept or being kept already, or nothing can be kept now."""
+        """Start to cache an item; None if it is cached or being cached, or the library cannot cache now."""
         key = self._key(item, source_id, logo)
         if not self._on or self._is_listed(key):
             return None
-        if (trouble := self._shelf.room_to_begin()) is not None:
-            self._shelf.tell_disk(trouble.what)
+        if (problem := self._state.space_to_begin()) is not None:
+            self._state.report_disk(problem.what)
             return None
-        source = self._shelf.ask(lambda: self._shelf.index.source(item.key), None)
+        source = self._state.ask(lambda: self._state.index.source(item.key), None)
         record = Record(
             key=key,
             item_key=item.key,
@@ -158,98 +167,115 @@ class Library:
             created_wall=self._clock.wall(),
             duration_seconds=source.duration_seconds if source is not None else None,
         )
-        if not self._shelf.claim(key):
+        if not self._state.claim(key):
             return None
         try:
-            with locks.folder_lock(self.folder, patience_seconds=_SHORT_PATIENCE_SECONDS):
-                # Under the lock, so that of two that begin at the same moment one finds the other.
+            with locks.folder_lock(self.folder, wait_seconds=_SHORT_LOCK_SECONDS):
+                # Under the lock, so that of two simultaneous writers one finds the other.
                 if files.is_being_written(self.folder, key):
-                    self._shelf.ended(key)
+                    self._state.ended(key)
                     return None
-                return CacheWriter(self.folder, record, house=self._house, headers=self._headers, shelf=self._shelf)
+                return CacheWriter(self.folder, record, house=self._house, headers=self._headers, state=self._state)
         except OSError as error:
-            self._shelf.ended(key, Trouble(what=f"no file can be made: {error.strerror}", of_disk=True))
+            self._state.ended(key, NotCached(what=f"no file can be created: {error.strerror}", of_disk=True))
             return None
 
-    def being_kept(self, item: Item, source_id: str, *, logo: str = "") -> bool:
-        """Whether somebody, here or in another process, is keeping it now."""
+    def is_caching(self, item: Item, source_id: str, *, logo: str = "") -> bool:
+        """Whether this or another process is caching the item now."""
         key = self._key(item, source_id, logo)
         try:
-            return self._shelf.is_claimed(key) or files.is_being_written(self.folder, key)
+            return self._state.is_claimed(key) or files.is_being_written(self.folder, key)
         except OSError:
             return False
 
-    def played(self, copy: CachedEncode) -> None:
-        """It is being played: the last to be pruned."""
+    def played(self, encode: CachedEncode) -> None:
+        """It plays now: the last to be pruned."""
         with self._lock:
             self.hits += 1
-        self._shelf.write(lambda: self._shelf.index.played(copy.key, self._clock.wall()))
+        self._state.write(lambda: self._state.index.played(encode.key, self._clock.wall()))
 
     def missed(self) -> None:
-        """An item that could have been kept before is being encoded for its viewers."""
+        """An item that could have been cached is encoded while viewers watch it."""
         with self._lock:
             self.misses += 1
 
-    def drop(self, copy: CachedEncode, why: str) -> None:
-        """Remove a copy that is not whole, whoever reads it."""
-        _log.warning("a kept copy is dropped", key=copy.item_key, title=copy.title, why=why)
-        self._shelf.write(lambda: self._shelf.index.remove(copy.key))
+    def drop(self, encode: CachedEncode, why: str) -> None:
+        """Remove a damaged cached encode, even if it is open."""
+        _log.warning("damaged cached encode removed", key=encode.item_key, title=encode.title, why=why)
+        self._state.write(lambda: self._state.index.remove(encode.key))
         try:
-            with locks.folder_lock(self.folder, patience_seconds=_PATIENCE_SECONDS):
-                files.remove(self.folder, copy.key)
+            with locks.folder_lock(self.folder, wait_seconds=_LOCK_SECONDS):
+                files.remove(self.folder, encode.key)
         except OSError as error:
-            self._shelf.tell_disk(f"a damaged copy cannot be removed: {error.strerror}")
+            self._state.report_disk(f"a damaged cached encode cannot be removed: {error.strerror}")
 
     def prune(self, *, wanted: Collection[str] = ()) -> Pruned:
-        """Remove the least recently played until both limits are kept; never what is open, nor the keys `wanted` (next)."""
-        return self._shelf.prune(wanted)
+        """Remove the least recently played until both limits are respected; never one that is open or in `wanted` (next)."""
+        return self._state.prune(wanted)
 
     def verify(self, *, progress: Callable[[CachedEncode], None] | None = None) -> Verified:
-        """Read every copy whole and drop those that are damaged; `progress` is told of each when it was read."""
-        return verify(self.copies(), listed=self._is_listed, drop=self.drop, progress=progress)
+        """Read every cached encode to its end and remove the damaged ones; `progress` is called after each."""
+        whole = size = 0
+        damaged = []
+        for encode in self.encodes():
+            try:
+                with encode.open() as reader:
+                    for gop in range(len(reader.gops)):
+                        reader.read(gop)
+            except CachedEncodeDamaged as error:
+                # One that another channel pruned meanwhile is neither whole nor damaged.
+                if self._is_listed(encode.key):
+                    damaged.append(encode)
+                    self.drop(encode, str(error))
+            else:
+                whole += 1
+                size += encode.bytes
+            if progress is not None:
+                progress(encode)
+        return Verified(whole=whole, bytes=size, damaged=tuple(damaged))
 
-    def copies(self) -> list[CachedEncode]:
-        """All copies, the least recently played first."""
-        return self._shelf.ask(self._shelf.index.copies, [])
+    def encodes(self) -> list[CachedEncode]:
+        """All cached encodes, the least recently played first."""
+        return self._state.ask(self._state.index.encodes, [])
 
     @property
     def bytes(self) -> int:
-        """Of all copies."""
-        return self._shelf.ask(self._shelf.index.total_bytes, 0)
+        """Of all cached encodes."""
+        return self._state.ask(self._state.index.total_bytes, 0)
 
     @property
     def items(self) -> int:
-        """How many copies there are."""
-        return self._shelf.ask(self._shelf.index.count, 0)
+        """How many cached encodes there are."""
+        return self._state.ask(self._state.index.count, 0)
 
     def _key(self, item: Item, source_id: str, logo: str) -> str:
-        return copy_key(item=item, source_id=source_id, house=self._house, headers=self._headers, logo=logo)
+        return cache_key(item=item, source_id=source_id, house=self._house, headers=self._headers, logo=logo)
 
     def _find(self, key: str) -> CachedEncode | None:
-        return self._shelf.ask(lambda: self._shelf.index.find(key), None)
+        return self._state.ask(lambda: self._state.index.find(key), None)
 
     def _is_listed(self, key: str) -> bool:
-        return self._shelf.ask(lambda: self._shelf.index.find(key), None) is not None
+        return self._find(key) is not None
 
     def _make_folder(self) -> None:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if kind := network_file_system(self.folder):
                 raise LibraryError(
-                    f"the library's folder {self.folder} is on a network file system ({kind})",
+                    f"the library folder {self.folder} is on a network file system ({kind})",
                     remedy="set LIBRARY_DIR to a folder on a disk of this host",
                 )
             files.list_folder(self.folder)
         except OSError as error:
             raise LibraryError(
-                f"the library's folder {self.folder} cannot be used: {error.strerror}",
+                f"the library folder {self.folder} cannot be used: {error.strerror}",
                 remedy="set LIBRARY_DIR to a folder of this user on a local disk",
             ) from error
 
     def _sweep(self) -> None:
         try:
-            with locks.folder_lock(self.folder, patience_seconds=_PATIENCE_SECONDS) as held:
+            with locks.folder_lock(self.folder, wait_seconds=_LOCK_SECONDS) as held:
                 if held:
                     files.sweep(self.folder)
         except OSError as error:
-            _log.warning("the library's folder cannot be swept", why=error.strerror)
+            _log.warning("library folder cannot be cleaned", why=error.strerror)

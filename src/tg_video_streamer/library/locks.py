@@ -1,4 +1,4 @@
-"""Locks of the kernel on the library's files: they end with the process, however that ends."""
+"""Kernel locks on the library's files, which end with the process."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ _POLL_SECONDS = 0.01
 
 
 def lock_shared(descriptor: int) -> bool:
-    """Take the lock of a reader; False where somebody is writing or removing the file."""
+    """Take a reader's lock; False while the file is being written or removed."""
     return _lock(descriptor, fcntl.LOCK_SH)
 
 
 def lock_exclusive(descriptor: int) -> bool:
-    """Take the lock of a writer; False where anybody has the file open."""
+    """Take a writer's lock; False while a reader or writer has the file open."""
     return _lock(descriptor, fcntl.LOCK_EX)
 
 
 def unlock(descriptor: int) -> None:
-    """Give the lock up and keep the file open."""
+    """Release the lock; the file stays open."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def is_linked(descriptor: int) -> bool:
-    """Whether the open file still has its name: who locks it may have come after who removed it."""
+    """Whether the open file still has a name: it may have been removed before it was locked."""
     return os.fstat(descriptor).st_nlink > 0
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path, *, patience_seconds: float) -> Iterator[bool]:
-    """Held while names in the folder change in more than one step; gives False where it was not to be had.
+def folder_lock(folder: Path, *, wait_seconds: float) -> Iterator[bool]:
+    """Hold the lock under which several names in the folder change together; gives False if it is not free in time.
 
-    A process that is stopped while it holds the lock holds up nobody for longer than `patience_seconds`. OSError where
-    the folder cannot be written to.
+    A process that hangs while it holds the lock delays others by `wait_seconds` at most. Raises OSError if the folder
+    cannot be written to.
     """
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + patience_seconds
+        deadline = time.monotonic() + wait_seconds
         while not (held := lock_exclusive(descriptor)) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         yield held

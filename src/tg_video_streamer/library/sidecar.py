@@ -1,6 +1,6 @@
-"""The file beside each copy: its record and the table of its GOPs, so that it can be read and checked on its own.
+"""The sidecar file of a cached encode: its record and its table of GOPs.
 
-It begins with the CRC-32 of all that follows, so that a table that was damaged is never believed.
+It starts with the CRC-32 of the rest, so that a damaged table is never used.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVersion
 
 VERSION = 1
-"""Of the form of both files; part of every key, so that two versions never fight over one."""
+"""Of the format of both files; part of every key, so that two versions never share a file."""
 _BEGINNING = re.compile(rb'\{"crc32":"([0-9a-f]{8})",')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gop:
-    """One keyframe and what follows it up to the next, in stream order; sound before the first keyframe is in the first."""
+    """One keyframe and what follows up to the next, in stream order; the first GOP includes earlier sound."""
 
     first_frame: int
     frames: int
@@ -32,7 +32,7 @@ class Gop:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaultSpan:
-    """From when to when, in seconds of the item, its picture is black or frozen or its sound silent (`fault`)."""
+    """A range of the item, in seconds, in which its picture is black or frozen or its sound is silent (`fault`)."""
 
     fault: str
     since_seconds: float
@@ -41,7 +41,7 @@ class FaultSpan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """What is known of one copy."""
+    """The facts of one cached encode."""
 
     key: str
     item_key: str
@@ -52,7 +52,7 @@ class Record:
     """Of the FLV."""
     created_wall: float
     duration_seconds: float | None = None
-    """Of the whole source, where it was told."""
+    """Of the whole source, if known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +61,11 @@ class Sidecar:
 
     record: Record
     head_bytes: int
-    """Of the FLV, up to its first GOP."""
+    """Of the FLV up to its first GOP."""
     head_crc32: int
     gops: tuple[Gop, ...]
     faults: tuple[FaultSpan, ...] = ()
-    """What was found wrong with it when it was made, so that it can be told at each play."""
+    """Found while it was encoded, and reported at each play."""
 
 
 def dump_sidecar(sidecar: Sidecar) -> bytes:
@@ -92,19 +92,19 @@ def dump_sidecar(sidecar: Sidecar) -> bytes:
 
 
 def load_sidecar(content: bytes) -> Sidecar:
-    """What `dump_sidecar` made; raises CachedEncodeDamaged for anything else."""
+    """The inverse of `dump_sidecar`; raises CachedEncodeDamaged for any other content."""
     beginning = _BEGINNING.match(content)
     if beginning is None or zlib.crc32(content[beginning.end() :]) != int(beginning[1], 16):
-        raise CachedEncodeDamaged("the sidecar of a kept copy is damaged")
+        raise CachedEncodeDamaged("the sidecar of a cached encode is damaged")
     try:
         return _sidecar(json.loads(content))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CachedEncodeDamaged("the sidecar of a kept copy is not what was written") from error
+        raise CachedEncodeDamaged("the sidecar of a cached encode has an unknown format") from error
 
 
 def _sidecar(value: dict[str, Any]) -> Sidecar:
     if value["version"] > VERSION:
-        raise CachedEncodeOfLaterVersion("a kept copy was written by a later version of this program")
+        raise CachedEncodeOfLaterVersion("a cached encode was written by a later version of this program")
     frames = int(value["frames"])
     rows = value["gops"]
     ends = [row[0] for row in rows[1:]] + [frames]
@@ -126,7 +126,7 @@ def _sidecar(value: dict[str, Any]) -> Sidecar:
             Gop(first_frame=first, frames=end - first, offset=offset, length=length, crc32=crc32)
             for (first, offset, length, crc32), end in zip(rows, ends, strict=True)
         ),
-        # What was kept before faults were has none.
+        # Sidecars of older versions have no faults.
         faults=tuple(
             FaultSpan(fault=str(fault), since_seconds=float(since), until_seconds=float(until))
             for fault, since, until in value.get("faults", ())

@@ -1,4 +1,4 @@
-"""Keeps one item's packets while they are made: a file that nobody sees until it is whole, and then everybody at once."""
+"""Writes the cached encode of one item; its file becomes visible only when it is complete."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tg_video_streamer.atomic_file import create_file, sync_folder
 from tg_video_streamer.errors import CachedEncodeDamaged
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library import locks
-from tg_video_streamer.library.cache_state import CacheState, Trouble
+from tg_video_streamer.library.cache_state import CacheState, NotCached
 from tg_video_streamer.library.cached_encode import ZERO_MILLISECONDS, CachedEncode
 from tg_video_streamer.library.files import (
     PART,
     SIDECAR_PART,
-    is_whole,
+    is_complete,
     media_path,
     read_sidecar,
     sidecar_path,
@@ -31,43 +31,43 @@ from tg_video_streamer.library.sidecar import FaultSpan, Gop, Record, Sidecar, d
 from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.rtmp import flv
 
-LOOK_BYTES = 16 * 1024 * 1024
-"""How much is written between two looks at the room on the disk."""
+CHECK_BYTES = 16 * 1024 * 1024
+"""How much is written between two checks of the disk space."""
 _FLUSH_BYTES = 1024 * 1024
 _LONGEST_TAG = (1 << 24) - 1
 _LAST_MILLISECOND = (1 << 31) - 1
-_PATIENCE_SECONDS = 10.0
+_LOCK_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 
 
 class CacheWriter:
-    """Takes the packets of one item from its first frame on; nothing is kept but by `commit`.
+    """Takes the packets of one item from its first frame on; only `commit` adds it to the library.
 
-    One thread adds; another may commit or abandon once the adding has ended.
+    One thread adds; another may commit or abandon after the last `add`.
     """
 
     def __init__(
-        self, folder: Path, record: Record, *, house: HouseFormat, headers: CodecHeaders, shelf: CacheState
+        self, folder: Path, record: Record, *, house: HouseFormat, headers: CodecHeaders, state: CacheState
     ) -> None:
-        """`record`: what is known before; raises OSError where no file can be made."""
+        """`record`: the facts known so far. Raises OSError if no file can be created."""
         self._folder = folder
         self._record = record
-        self._shelf = shelf
+        self._state = state
         self._lock = threading.Lock()
         self._gops: list[Gop] = []
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._written = 0
-        self._looked = 0
+        self._checked = 0
         self._frames = 0
         self._gop_offset = 0
         self._gop_frame = 0
         self._gop_crc32 = 0
         self.key = record.key
-        """Of the copy that it will be."""
+        """Of the cached encode."""
         self.failed = ""
-        """Why nothing will be kept; empty while something may be."""
+        """Why it will not be cached; empty while it may be."""
         self._descriptor, self._part = _new_part(folder, record.key)
         try:
             self._write_head(house, headers)
@@ -76,76 +76,76 @@ class CacheWriter:
             raise
 
     def add(self, packet: Packet) -> None:
-        """Keep one packet. Never raises: the first trouble ends the keeping and frees the disk; see `failed`."""
+        """Add one packet. Never raises: the first failure ends the writing and frees the disk; see `failed`."""
         with self._lock:
             if self._descriptor < 0:
                 return
             try:
-                trouble = self._add_picture(packet) if packet.kind is Kind.VIDEO else self._add_sound(packet)
+                problem = self._add_picture(packet) if packet.kind is Kind.VIDEO else self._add_sound(packet)
             except OSError as error:
-                trouble = _of_disk(error)
-            if trouble is not None:
-                self._fail(trouble)
+                problem = _disk_failure(error)
+            if problem is not None:
+                self._fail(problem)
 
     def commit(self, *, faults: Sequence[FaultSpan] = ()) -> CachedEncode | None:
-        """Put the copy in its place, whole and synced, and list it; None where it cannot be. Blocks; never raises.
+        """Sync the file, give it its name and list it; None if that fails. Blocks; never raises.
 
-        `faults`: what was found wrong with it.
+        `faults`: found in its picture and sound.
         """
         with self._lock:
             if self._descriptor < 0:
                 return None
             if not self._frames:
-                self._fail(Trouble(what="it has no picture", of_disk=False))
+                self._fail(NotCached(what="it has no picture", of_disk=False))
                 return None
             try:
                 return self._commit(tuple(faults))
             except OSError as error:
-                self._fail(_of_disk(error))
+                self._fail(_disk_failure(error))
                 return None
 
     def abandon(self) -> None:
-        """Keep nothing; harmless after `commit`."""
+        """Discard it; harmless after `commit`."""
         with self._lock:
             if self._descriptor >= 0:
                 self.failed = "it was abandoned"
                 self._remove()
-                self._shelf.ended(self.key)
+                self._state.ended(self.key)
 
     @property
     def taken_bytes(self) -> int:
-        """Of the file, so far."""
+        """Size of the file so far."""
         return self._written + self._waiting_bytes
 
-    def _add_picture(self, packet: Packet) -> Trouble | None:
+    def _add_picture(self, packet: Packet) -> NotCached | None:
         if packet.ticks != self._frames * FRAME_TICKS:
-            return Trouble(what=f"frame {self._frames} is missing", of_disk=False)
+            return NotCached(what=f"frame {self._frames} is missing", of_disk=False)
         if packet.keyframe:
             if self._frames:
                 self._end_gop()
         elif not self._frames:
-            return Trouble(what="it does not begin with a keyframe", of_disk=False)
+            return NotCached(what="it does not start with a keyframe", of_disk=False)
         self._frames += 1
         head = flv.KEYFRAME_HEAD if packet.keyframe else flv.PICTURE_HEAD
         return self._append(flv.VIDEO, packet.ticks // 3 + ZERO_MILLISECONDS, head, packet.data)
 
-    def _add_sound(self, packet: Packet) -> Trouble | None:
+    def _add_sound(self, packet: Packet) -> NotCached | None:
         milliseconds = (packet.ticks + 1) // 3 + ZERO_MILLISECONDS
-        # What is earlier than a second before the first picture is never heard: the program has no place for it.
+        # Sound earlier than a second before the first picture is never played.
         return self._append(flv.AUDIO, milliseconds, flv.SOUND_HEAD, packet.data) if milliseconds >= 0 else None
 
-    def _append(self, kind: int, milliseconds: int, head: bytes, data: bytes) -> Trouble | None:
+    def _append(self, kind: int, milliseconds: int, head: bytes, data: bytes) -> NotCached | None:
         if len(head) + len(data) > _LONGEST_TAG or milliseconds > _LAST_MILLISECOND:
-            return Trouble(what="it is longer than the file format allows", of_disk=False)
+            return NotCached(what="it is longer than the file format allows", of_disk=False)
         tag = flv.file_tag(kind, milliseconds, head, data)
         self._waiting.append(tag)
         self._waiting_bytes += len(tag)
         if self._waiting_bytes >= _FLUSH_BYTES:
             self._flush()
-        if self._written - self._looked < LOOK_BYTES:
+        if self._written - self._checked < CHECK_BYTES:
             return None
-        self._looked = self._written
-        return self._shelf.room_to_write(self._written)
+        self._checked = self._written
+        return self._state.space_to_write(self._written)
 
     def _flush(self) -> None:
         data = b"".join(self._waiting)
@@ -183,8 +183,8 @@ class CacheWriter:
 
     def _commit(self, faults: tuple[FaultSpan, ...]) -> CachedEncode | None:
         self._end_gop()
-        if (trouble := self._shelf.room_to_keep(self._written)) is not None:
-            self._fail(trouble)
+        if (problem := self._state.space_to_commit(self._written)) is not None:
+            self._fail(problem)
             return None
         record = replace(self._record, frames=self._frames, bytes=self._written)
         os.fsync(self._descriptor)
@@ -195,64 +195,64 @@ class CacheWriter:
             gops=tuple(self._gops),
             faults=faults,
         )
-        beside = self._part.with_suffix(SIDECAR_PART)
+        sidecar_part = self._part.with_suffix(SIDECAR_PART)
         try:
-            create_file(beside, dump_sidecar(sidecar))
-            with locks.folder_lock(self._folder, patience_seconds=_PATIENCE_SECONDS) as held:
+            create_file(sidecar_part, dump_sidecar(sidecar))
+            with locks.folder_lock(self._folder, wait_seconds=_LOCK_SECONDS) as held:
                 if not held:
-                    self._fail(Trouble(what="another process holds the library and does not go on", of_disk=True))
+                    self._fail(NotCached(what="another process holds the lock of the library and hangs", of_disk=True))
                     return None
-                if not is_whole(self._folder, self.key):
-                    beside.replace(sidecar_path(self._folder, self.key))
+                if not is_complete(self._folder, self.key):
+                    sidecar_part.replace(sidecar_path(self._folder, self.key))
                     self._part.replace(media_path(self._folder, self.key))
                     sync_folder(self._folder)
-                # Who reads it may lock it from here on; nobody sweeps it, since it has its name.
+                # From here on readers may lock it; it has its final name, so it is not cleaned up.
                 locks.unlock(self._descriptor)
-            copy = self._shelf.put(_as_kept(self._folder, record))
+            encode = self._state.put(_record_in_place(self._folder, record))
         finally:
-            with contextlib.suppress(OSError):  # swept at the next start
-                beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # removed at the next start
+                sidecar_part.unlink(missing_ok=True)
         self._remove()
-        self._shelf.ended(self.key)
-        return copy
+        self._state.ended(self.key)
+        return encode
 
-    def _fail(self, trouble: Trouble) -> None:
-        self.failed = trouble.what
+    def _fail(self, problem: NotCached) -> None:
+        self.failed = problem.what
         self._remove()
-        _log.info("a copy is not kept", key=self._record.item_key, why=trouble.what)
-        self._shelf.ended(self.key, trouble)
+        _log.info("item not cached", key=self._record.item_key, why=problem.what)
+        self._state.ended(self.key, problem)
 
     def _remove(self) -> None:
-        """Close the file, and free the disk where it has not got its place."""
+        """Close the file, and remove it unless it was renamed."""
         descriptor, self._descriptor = self._descriptor, -1
         self._waiting.clear()
         self._waiting_bytes = 0
         try:
             self._part.unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("an unfinished copy cannot be removed", file=self._part.name, why=error.strerror)
+            _log.warning("unfinished cached encode cannot be removed", file=self._part.name, why=error.strerror)
         finally:
             os.close(descriptor)
 
 
-def _as_kept(folder: Path, record: Record) -> Record:
-    """The record of the copy that stands there now: ours, or what another process kept in the meantime."""
+def _record_in_place(folder: Path, record: Record) -> Record:
+    """The record of the encode that has the name now: this one, or one of another process."""
     try:
         return read_sidecar(folder, record.key).record
     except CachedEncodeDamaged:
         return record
 
 
-def _of_disk(error: OSError) -> Trouble:
-    return Trouble(what=f"writing failed: {error.strerror or error}", of_disk=True)
+def _disk_failure(error: OSError) -> NotCached:
+    return NotCached(what=f"writing failed: {error.strerror or error}", of_disk=True)
 
 
 def _new_part(folder: Path, key: str) -> tuple[int, Path]:
-    """A new file for packets that is ours alone. Raises OSError."""
+    """A new, locked file for packets. Raises OSError."""
     while True:
         path = folder / f"{key}.{secrets.token_hex(8)}{PART}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # Another process may sweep it in the moment before it is locked; then another one is made.
+        # Another process may remove it before it is locked; then another one is created.
         if locks.lock_exclusive(descriptor) and locks.is_linked(descriptor):
             return descriptor, path
         os.close(descriptor)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.library.cached_encode import CachedEncode
+from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
 from tg_video_streamer.library.files import media_path, sidecar_path
-from tg_video_streamer.library.key import copy_key
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.sidecar import Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
@@ -60,10 +59,10 @@ def packets(*, frames: int = 120, frame_bytes: int = 200, seed: int = 0) -> Iter
         yield Packet(kind=Kind.VIDEO, ticks=frame * FRAME_TICKS, keyframe=keyframe, data=dice.randbytes(frame_bytes))
 
 
-def keep(kept: Library, one: Item, source: Iterable[Packet] | None = None) -> CachedEncode:
+def encode(library: Library, one: Item, source: Iterable[Packet] | None = None) -> CachedEncode:
     """Keep an item whole."""
-    writer = kept.begin(one, one.locator, one.title)
-    assert writer is not None, kept.problem or "it is kept already"
+    writer = library.begin(one, one.locator, one.title)
+    assert writer is not None, library.problem or "it is kept already"
     for packet in packets() if source is None else source:
         writer.add(packet)
     copy = writer.commit()
@@ -82,7 +81,7 @@ def fill(folder: Path, entries: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(entries):
         one = item(str(number))
-        key = copy_key(item=one, source_id=one.locator, house=HOUSE, headers=HEADERS)
+        key = cache_key(item=one, source_id=one.locator, house=HOUSE, headers=HEADERS)
         gops = tuple(
             Gop(first_frame=n * GOP_FRAMES, frames=GOP_FRAMES, offset=n, length=1, crc32=0) for n in range(100)
         )
@@ -104,7 +103,7 @@ def fill(folder: Path, entries: int) -> None:
 def check_whole(folder: Path, max_bytes: int) -> int:
     """After a kill: everything listed is whole, nothing else lies about; how many copies there are."""
     after = library(folder, max_bytes=max_bytes)
-    copies = after.copies()
+    copies = after.encodes()
     assert after.problem == ""
     verified = after.verify()
     assert (verified.whole, verified.damaged) == (len(copies), ())
@@ -112,7 +111,7 @@ def check_whole(folder: Path, max_bytes: int) -> int:
     after.prune()
     assert after.bytes <= max_bytes
     files = {path.name for path in folder.iterdir() if not path.name.startswith(("index.sqlite", ".lock"))}
-    assert files == {f"{copy.key}.{kind}" for copy in after.copies() for kind in ("flv", "json")}
+    assert files == {f"{copy.key}.{kind}" for copy in after.encodes() for kind in ("flv", "json")}
     assert not (folder / "index.damaged").exists(), "kill -9 must not damage the index"
     after.close()
     return len(copies)

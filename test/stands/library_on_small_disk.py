@@ -11,9 +11,9 @@ from pathlib import Path
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from stands import kept
+from stands import cached
+from tg_video_streamer.library.cache_state import free_bytes
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.library.pruning import free_bytes
 from tg_video_streamer.library.writer import CacheWriter
 
 MEGABYTE = 1_000_000
@@ -21,8 +21,8 @@ MEGABYTE = 1_000_000
 
 def full_while_keeping(folder: Path) -> None:
     """8 MB: what does not fit is given up, freed and told once; the rest goes on, and smaller items are kept again."""
-    library = kept.library(folder)
-    one = kept.keep(library, kept.item("one"))
+    library = cached.library(folder)
+    one = cached.encode(library, cached.item("one"))
     free = free_bytes(folder)
     with capture_logs() as logs:
         for name in ("large", "larger"):
@@ -32,15 +32,15 @@ def full_while_keeping(folder: Path) -> None:
             assert not list(folder.glob("*part"))
             assert free_bytes(folder) >= free - 200_000, "its disk was not given free"
             assert "No space left" in library.problem
-    assert _warnings(logs) == ["the library keeps nothing"], logs
-    assert kept.read_all(one) == list(kept.packets())
-    kept.keep(library, kept.item("small"))
+    assert _warnings(logs) == ["library caches nothing"], logs
+    assert cached.read_all(one) == list(cached.packets())
+    cached.encode(library, cached.item("small"))
     assert library.problem == ""
 
 
 def full_at_the_commit(folder: Path) -> None:
     """8 MB, full when the sidecar is written: no half of a copy stays."""
-    library = kept.library(folder)
+    library = cached.library(folder)
     writer = _write(library, "one", MEGABYTE)
     assert writer.failed == ""
     with _full(folder):
@@ -48,29 +48,29 @@ def full_at_the_commit(folder: Path) -> None:
         assert "No space left" in library.problem
     assert {path.name for path in folder.iterdir() if path.suffix in {".flv", ".json"}} == set()
     assert not list(folder.glob("*part"))
-    kept.keep(library, kept.item("one"))
+    cached.encode(library, cached.item("one"))
     assert library.problem == ""
 
 
 def full_by_others(folder: Path) -> None:
     """8 MB, filled by somebody else while the library is open: every call answers, and copies are found and read."""
-    library = kept.library(folder)
-    item = kept.item("one")
-    copy = kept.keep(library, item)
+    library = cached.library(folder)
+    item = cached.item("one")
+    copy = cached.encode(library, item)
     library.answered(item, item.locator, title="One", duration_seconds=None)
     with _full(folder), capture_logs() as logs:
         for number in range(2000):
-            other = kept.item(str(number))
+            other = cached.item(str(number))
             library.answered(other, other.locator, title="t" * 200, duration_seconds=None)
         library.played(copy)
         library.gone(item, "gone")
         library.prune()
-        found = library.copy_of(item, item.locator)
+        found = library.find(item, item.locator)
         assert found is not None
-        assert kept.read_all(found) == list(kept.packets())
-        assert library.begin(kept.item("two"), "two", "two") is None or library.problem
-    assert sorted(_warnings(logs)) == ["the library has a problem", "the library keeps nothing"], _warnings(logs)
-    kept.keep(library, kept.item("two"))
+        assert cached.read_all(found) == list(cached.packets())
+        assert library.begin(cached.item("two"), "two", "two") is None or library.problem
+    assert sorted(_warnings(logs)) == ["library caches nothing", "library has a problem"], _warnings(logs)
+    cached.encode(library, cached.item("two"))
     library.played(copy)
     assert library.problem == ""
     assert library.verify().whole == 2
@@ -78,33 +78,33 @@ def full_by_others(folder: Path) -> None:
 
 def full_at_the_start(folder: Path) -> None:
     """8 MB, full when the service starts: what is kept is played all the same, and the index goes back to the disk later."""
-    library = kept.library(folder)
-    copy = kept.keep(library, kept.item("one"))
+    library = cached.library(folder)
+    copy = cached.encode(library, cached.item("one"))
     library.close()
     with _full(folder):
-        library = kept.library(folder)
-        assert [one.key for one in library.copies()] == [copy.key]
-        assert kept.read_all(library.copies()[0]) == list(kept.packets())
-        assert library.begin(kept.item("two"), "two", "two") is None or library.problem
+        library = cached.library(folder)
+        assert [one.key for one in library.encodes()] == [copy.key]
+        assert cached.read_all(library.encodes()[0]) == list(cached.packets())
+        assert library.begin(cached.item("two"), "two", "two") is None or library.problem
     library.prune()
-    kept.keep(library, kept.item("two"))
+    cached.encode(library, cached.item("two"))
     assert library.problem == ""
     library.close()
-    assert len(kept.library(folder).copies()) == 2
+    assert len(cached.library(folder).encodes()) == 2
 
 
 def read_only(folder: Path) -> None:
     """A disk that became read-only: what is kept is played all the same, nothing new is kept, and no call raises."""
-    library = kept.library(folder)
-    kept.keep(library, kept.item("one"))
+    library = cached.library(folder)
+    cached.encode(library, cached.item("one"))
     library.close()
     _read_only(folder)
 
 
 def read_only_after_a_crash(folder: Path) -> None:
     """The same where the log of a killed process still lies beside the index."""
-    library = kept.library(folder)
-    kept.keep(library, kept.item("one"))
+    library = cached.library(folder)
+    cached.encode(library, cached.item("one"))
     left = {path: path.read_bytes() for path in folder.glob("index.sqlite*")}
     library.close()
     assert len(left) == 3, left.keys()
@@ -114,43 +114,43 @@ def read_only_after_a_crash(folder: Path) -> None:
 
 
 def _read_only(folder: Path) -> None:
-    item = kept.item("one")
+    item = cached.item("one")
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-    library = kept.library(folder)
-    copy = library.copy_of(item, item.locator)
+    library = cached.library(folder)
+    copy = library.find(item, item.locator)
     assert copy is not None
     assert library.remembered(item) is not None
-    assert kept.read_all(copy) == list(kept.packets())
+    assert cached.read_all(copy) == list(cached.packets())
     library.played(copy)
     assert library.problem
-    assert library.begin(kept.item("two"), "two", "two") is None
+    assert library.begin(cached.item("two"), "two", "two") is None
     library.prune()
     library.drop(copy, "for a test")
     subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
     library.prune()
-    kept.keep(library, kept.item("two"))
+    cached.encode(library, cached.item("two"))
     assert library.problem == ""
 
 
 def floor_while_keeping(folder: Path) -> None:
     """100 MB with a floor of 40: while an item grows the oldest go for it, and where none are left it is given up."""
-    library = kept.library(folder, floor_bytes=40 * MEGABYTE)
+    library = cached.library(folder, floor_bytes=40 * MEGABYTE)
     for name in ("one", "two"):
         assert _write(library, name, 15 * MEGABYTE).commit() is not None
     assert _write(library, "three", 45 * MEGABYTE).commit() is not None
-    assert [copy.title for copy in library.copies()] == ["two", "three"]
+    assert [copy.title for copy in library.encodes()] == ["two", "three"]
     writer = _write(library, "four", 90 * MEGABYTE)
-    assert "room" in writer.failed, writer.failed
-    assert library.copies() == []
+    assert "space" in writer.failed, writer.failed
+    assert library.encodes() == []
     assert not list(folder.glob("*part"))
-    assert "room" in library.problem
+    assert "space" in library.problem
 
 
 def _write(library: Library, name: str, size: int) -> CacheWriter:
     """A writer that was given so many bytes; whether it has failed is for the caller to see."""
-    writer = library.begin(kept.item(name), name, name)
+    writer = library.begin(cached.item(name), name, name)
     assert writer is not None, library.problem
-    for packet in kept.packets(frames=size // 100_000, frame_bytes=100_000):
+    for packet in cached.packets(frames=size // 100_000, frame_bytes=100_000):
         writer.add(packet)
     return writer
 
