@@ -19,7 +19,7 @@ from tg_video_streamer.cli.locate import state_dir
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.settings.settings import load_settings
-from tg_video_streamer.web.auth.tokens import keep_token
+from tg_video_streamer.web.auth.tokens import ensure_token
 
 COMMAND = Path(sys.executable).with_name("tg-video-streamer")
 
@@ -309,7 +309,7 @@ def test_a_file_of_nonsense_is_told(tmp_path: Path) -> None:
 def test_token_is_shown_at_the_shell(tmp_path: Path) -> None:
     """The operator gets what opens the page: WEB_TOKEN, else what the first start made; without either, what to do."""
     assert "start the service once" in only_line(asked(tmp_path, "token"), 1)
-    kept, _ = keep_token(tmp_path)
+    kept, _ = ensure_token(tmp_path)
     shown = asked(tmp_path, "token")
     assert (shown.returncode, shown.stdout) == (0, f"{kept}\n")
     (tmp_path / ".env").write_text(f"STATE_DIR={tmp_path}\nWEB_TOKEN=the-token-that-was-set\n")

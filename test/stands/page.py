@@ -87,7 +87,7 @@ def room_of(
     """What pages read of a program."""
     house = program.clip.house
     preview = Preview(program.fanout, width=house.width, height=house.height, grace_seconds=grace_seconds)
-    return WebContext(verbs=verbs, preview=preview, clock=SystemClock(), as_run=as_run)
+    return WebContext(commands=verbs, preview=preview, clock=SystemClock(), as_run=as_run)
 
 
 def access_to(
@@ -145,14 +145,14 @@ def served(
     access: Callable[..., Access] = access_to,
     hosts: tuple[str, ...] = (),
     body_seconds: float = 15.0,
-    asking_seconds: float = 20.0,
+    request_seconds: float = 20.0,
     as_run: Path = Path("/nonexistent"),
 ) -> Iterator[Site]:
     """Serve the web application until the end of the block; `access` is called with the port."""
     listener = listen("127.0.0.1", port, unread_seconds=unread_seconds)
     site = Site(listener=listener, status=status or example_status())
-    room = room_of(program, site.channel, as_run=as_run, grace_seconds=grace_seconds)
-    app = build_web_app(room, access=access(port=listener.port), hosts=hosts, body_seconds=body_seconds)
+    context = room_of(program, site.channel, as_run=as_run, grace_seconds=grace_seconds)
+    app = build_web_app(context, access=access(port=listener.port), hosts=hosts, body_seconds=body_seconds)
     site.preview_running = lambda: app.state.preview.running
     started = threading.Event()
     end: list[Callable[[], object]] = []
@@ -163,7 +163,7 @@ def served(
         assert task is not None
         end.append(lambda: loop.call_soon_threadsafe(task.cancel))
         started.set()
-        await serve(app, listener, asking_seconds=asking_seconds)
+        await serve(app, listener, request_seconds=request_seconds)
 
     def thread() -> None:
         with contextlib.suppress(asyncio.CancelledError):  # how it is told to end

@@ -17,7 +17,7 @@ from stands.page_visitor import Answer, PageVisitor
 from stands.program import Clip, Program
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.errors import RequestRefused
-from tg_video_streamer.web.request_body import read_form
+from tg_video_streamer.web.http_body import read_form
 
 secrets.never_shown(OPERATOR, VIEWER)
 
@@ -77,7 +77,7 @@ def test_what_is_no_such_form_is_refused(site: Site, body: bytes, status: int) -
 
 
 def test_only_operators_send_files(site: Site) -> None:
-    """A viewer's file is refused, and so is one without the page's proof."""
+    """A viewer's file is refusal_response, and so is one without the page's proof."""
     assert send(site, form(text=b"one.mp4"), token=VIEWER).status == 403
     person = PageVisitor(port=site.listener.port)
     person.sign_in(OPERATOR)

@@ -89,7 +89,7 @@ def text_of(browser: WebDriver, element: str) -> str:
 
 def notice(browser: WebDriver) -> str:
     """What the page tells of the last change."""
-    return text_of(browser, "notices")
+    return text_of(browser, "flash-messages")
 
 
 def press(browser: WebDriver, label: str) -> None:
@@ -213,7 +213,9 @@ def test_queue_by_the_keyboard(channel: Channel, browser: WebDriver) -> None:
     wait_until(lambda: queued(channel)[-1:] == ["By hand"], what="added")
     assert line.get_attribute("value") == ""
     line.send_keys("films/harbour.mp4 | nonsense=1" + Keys.ENTER)
-    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, '#notices [data-ok="0"]'), what="refused with a reason")
+    wait_until(
+        lambda: browser.find_elements(By.CSS_SELECTOR, '#flash-messages [data-ok="0"]'), what="refused with a reason"
+    )
     press(browser, "Take all out")
     browser.switch_to.alert.accept()
     wait_until(lambda: queued(channel) == [], what="all out")
@@ -288,7 +290,7 @@ def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:
     channel.service.command("skip")
     wait_until(lambda: "skipped" in (channel.service.state_dir / "as-run.jsonl").read_text(), what="a line of it")
     browser.get(f"{channel.url}/as-run?lang=en")
-    assert "skipped" in browser.find_element(By.CSS_SELECTOR, "table.aired").text
+    assert "skipped" in browser.find_element(By.CSS_SELECTOR, "table.as-run").text
     Select(browser.find_element(By.ID, "level")).select_by_visible_text("Filler")
     press(browser, "Show")
     assert "Nothing was aired that fits." in text_of(browser, "main")
@@ -367,7 +369,7 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             browser.find_element(By.ID, "line").send_keys(
                 f"{channel.service.settings['MEDIA_DIRS']}/by-hand.mp4 | title=By hand" + Keys.ENTER
             )
-            assert "queued By hand" in browser.find_element(By.ID, "notices").text
+            assert "queued By hand" in browser.find_element(By.ID, "flash-messages").text
             assert "By hand" in browser.find_element(By.ID, "part-queue").text
             browser.find_element(By.CSS_SELECTOR, '[aria-label="Take out: By hand"]').click()
             assert "Nothing is queued" in browser.find_element(By.ID, "part-queue").text
@@ -413,7 +415,7 @@ def test_viewers_only_look(channel: Channel) -> None:
     for path in ("/", "/queue", "/queue?words=night", "/as-run", "/health"):
         status, text = channel.service.page(path)
         assert status == 200
-        assert 'action="/do/' not in text
+        assert 'action="/actions/' not in text
         assert "/playlist" not in text
     assert "playlist read" not in channel.service.page("/health")[1]
     for path in ("/playlist", "/session"):

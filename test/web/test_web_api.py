@@ -162,7 +162,7 @@ def test_text_that_is_no_unicode_is_answered(site: Site) -> None:
 
 def test_who_says_nothing_is_let_go(clip: Clip) -> None:
     """A client that connects and drips a request byte by byte does not hold its place among two hundred."""
-    with served(Program(clip), asking_seconds=0.4) as site:
+    with served(Program(clip), request_seconds=0.4) as site:
         with closing(socket.create_connection(("127.0.0.1", site.listener.port), timeout=20)) as silent:
             silent.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
             assert silent.recv(10) == b""

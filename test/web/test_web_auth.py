@@ -29,9 +29,8 @@ from tg_video_streamer.web.auth import lockout as attempts
 from tg_video_streamer.web.auth import sessions, tokens
 from tg_video_streamer.web.auth.lockout import Lockout
 from tg_video_streamer.web.auth.sessions import Sessions
-from tg_video_streamer.web.auth.tokens import Tokens, keep_token, read_token
+from tg_video_streamer.web.auth.tokens import Tokens, ensure_token, exposure_problems, is_loopback, read_token
 from tg_video_streamer.web.auth.visitor import Role
-from tg_video_streamer.web.exposure import exposure_problems, is_loopback
 
 secrets.never_shown(OPERATOR, VIEWER)
 
@@ -84,7 +83,7 @@ def fields_of(verb: str) -> dict[str, str]:
 
 def do(who: PageVisitor, verb: str) -> int:
     """How the page answers to a verb: 409 and 200 both mean that he may."""
-    return who.post(f"/do/{verb}", fields_of(verb), headers=JSON).status
+    return who.post(f"/actions/{verb}", fields_of(verb), headers=JSON).status
 
 
 def call(who: PageVisitor, verb: str) -> int:
@@ -207,9 +206,9 @@ FOREIGN = (
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 def test_a_foreign_page_changes_nothing(home: Site, headers: dict[str, str | None]) -> None:
-    """A page of somebody else that posts to us with the operator's cookie is refused, and so is one that signs him in."""
+    """A page of somebody else that posts to us with the operator's cookie is refusal_response, and so is one that signs him in."""
     operator = visitor(home, signed_in=OPERATOR)
-    assert operator.post("/do/pause", headers=JSON | headers).status == 403
+    assert operator.post("/actions/pause", headers=JSON | headers).status == 403
     assert operator.call("/api/pause", headers=headers | {"X-CSRF": operator.csrf}).status == 403
     assert operator.post("/logout", headers=headers).status == 403
     assert visitor(home).post("/login", {"token": OPERATOR}, headers=JSON | headers).status == 403
@@ -222,7 +221,7 @@ def test_a_form_without_its_proof_changes_nothing(home: Site, csrf: str) -> None
     operator = visitor(home, signed_in=OPERATOR)
     operator.csrf = ""
     body = b"csrf=" + csrf.encode("utf-8", "surrogateescape")
-    answer = operator.ask("/do/pause", method="POST", body=body, headers=JSON | {"Content-Type": FORM})
+    answer = operator.ask("/actions/pause", method="POST", body=body, headers=JSON | {"Content-Type": FORM})
     assert answer.status in {403, 422}
     assert operator.call("/api/pause", {}).status == 403
     assert not home.channel.paused
@@ -231,11 +230,11 @@ def test_a_form_without_its_proof_changes_nothing(home: Site, csrf: str) -> None
 def test_a_page_tells_once_what_became_of_a_change(home: Site) -> None:
     """A form leads back to its page; the service's words wait there for it, and never stand in an address."""
     operator = visitor(home, signed_in=OPERATOR)
-    answer = operator.post("/do/queue_remove", {"key": "nothing-such", "back": "/queue"}, headers=PAGE)
+    answer = operator.post("/actions/queue_remove", {"key": "nothing-such", "back": "/queue"}, headers=PAGE)
     assert (answer.status, answer.headers["location"]) == (303, "/queue")
-    answer = operator.post("/do/queue_add", {"line": "song.mp4", "back": "/queue"}, headers=JSON)
+    answer = operator.post("/actions/queue_add", {"line": "song.mp4", "back": "/queue"}, headers=JSON)
     assert answer.json() == {"ok": True, "result": "queued song.mp4"}
-    answer = operator.post("/do/slate", {"on": "perhaps"}, headers=JSON)
+    answer = operator.post("/actions/slate", {"on": "perhaps"}, headers=JSON)
     assert answer.status == 422
     assert answer.json()["error"] == "on must be on or off"
 
@@ -255,7 +254,13 @@ def test_a_token_in_an_address_is_refused(home: Site, path: str, name: str) -> N
     "path",
     [
         *("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/preview/../../.env", "/page.css/../../app.py"),
-        *("/api/..%2f..%2fweb-token", "/do/%2e%2e%2fskip", "/static/..%2f..%2f..%2fetc/passwd", "/%00", "//etc/passwd"),
+        *(
+            "/api/..%2f..%2fweb-token",
+            "/actions/%2e%2e%2fskip",
+            "/static/..%2f..%2f..%2fetc/passwd",
+            "/%00",
+            "//etc/passwd",
+        ),
     ],
 )
 def test_no_path_leads_out(home: Site, path: str) -> None:
@@ -278,7 +283,9 @@ def test_what_is_too_large_is_not_read(home: Site) -> None:
         connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + hidden)
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
     assert operator.post("/login", {"token": "x" * 20_000}, headers=JSON).status == 413
-    assert operator.ask("/do/skip", method="POST", body=b"{}", headers={"Content-Type": "text/plain"}).status == 415
+    assert (
+        operator.ask("/actions/skip", method="POST", body=b"{}", headers={"Content-Type": "text/plain"}).status == 415
+    )
 
 
 def test_a_body_that_drips_is_ended(home: Site) -> None:
@@ -294,7 +301,7 @@ def test_a_foreign_name_is_refused_before_everything(abroad: Site, host: str) ->
     """DNS rebinding: a name that is not ours gets nothing, with a token either."""
     rebound = visitor(abroad, token=OPERATOR)
     rebound.host = host or " "
-    assert rebound.post("/do/pause", headers=JSON).status in {400, 421}
+    assert rebound.post("/actions/pause", headers=JSON).status in {400, 421}
     assert rebound.ask("/status.json").status in {400, 421}
     known = visitor(abroad, token=OPERATOR)
     known.host = "TV.example"
@@ -351,7 +358,7 @@ def test_wait_grows_and_is_forgotten() -> None:
     assert waits[:4] == [0] * 4
     assert waits[4:11] == [60, 120, 240, 480, 960, 1920, 3600]
     assert set(waits[11:]) == {3600}
-    clock.now += attempts.FORGOTTEN_SECONDS + 1
+    clock.now += attempts.RESET_SECONDS + 1
     assert guesses.failed("192.0.2.1") == 0
     for _ in range(4):
         guesses.failed("192.0.2.2")
@@ -392,13 +399,13 @@ def test_sessions_end_by_themselves() -> None:
     assert open_ones.find(idle, TOKENS) is None
     used, session = open_ones.begin(Role.OPERATOR, TOKENS)
     began = clock.now
-    while clock.now - began + sessions.IDLE_SECONDS <= sessions.LONGEST_SECONDS:
+    while clock.now - began + sessions.IDLE_SECONDS <= sessions.MAX_SECONDS:
         clock.now += sessions.IDLE_SECONDS
         assert open_ones.find(used, TOKENS) is session
     clock.now += sessions.IDLE_SECONDS
     assert open_ones.find(used, TOKENS) is None
     first, _ = open_ones.begin(Role.VIEWER, TOKENS)
-    for _ in range(sessions.MOST_SESSIONS):
+    for _ in range(sessions.MAX_SESSIONS):
         clock.now += 1
         last, _ = open_ones.begin(Role.VIEWER, TOKENS)
     assert open_ones.find(first, TOKENS) is None
@@ -414,11 +421,11 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
         return one == other
 
     monkeypatch.setattr(hmac, "compare_digest", noting)
-    assert TOKENS.role_name_of("o") == "nobody"
-    assert TOKENS.role_name_of(OPERATOR) == "operator"
-    assert TOKENS.role_name_of(VIEWER) == "viewer"
+    assert TOKENS.role_of("o") == "nobody"
+    assert TOKENS.role_of(OPERATOR) == "operator"
+    assert TOKENS.role_of(VIEWER) == "viewer"
     assert compared == [(32, 32)] * 6, "both tokens each time, as digests of one length"
-    assert Tokens(operator="").role_name_of("") == "nobody"
+    assert Tokens(operator="").role_of("") == "nobody"
 
 
 @given(st.text(), st.text())
@@ -429,17 +436,17 @@ def test_any_two_words_are_compared(one: str, other: str) -> None:
 
 def test_the_token_is_made_once_and_kept(tmp_path: Path) -> None:
     """The first start makes it for its owner alone; later ones find it, and close a file that was opened to others."""
-    word, made = keep_token(tmp_path)
+    word, made = ensure_token(tmp_path)
     assert made
     assert len(word) >= 40
     path = tmp_path / "web-token"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert keep_token(tmp_path) == (word, False)
+    assert ensure_token(tmp_path) == (word, False)
     path.chmod(0o644)
-    assert keep_token(tmp_path) == (word, False)
+    assert ensure_token(tmp_path) == (word, False)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text("short\n")
-    again, made = keep_token(tmp_path)
+    again, made = ensure_token(tmp_path)
     assert made
     assert read_token(tmp_path) == again != word
     assert [file.name for file in tmp_path.iterdir()] == ["web-token"], "nothing half-made is left"
@@ -453,7 +460,7 @@ def test_a_link_in_place_of_the_token_is_not_followed(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "web-token").symlink_to(elsewhere)
     with pytest.raises(OSError, match="symbolic links"):
-        keep_token(folder)
+        ensure_token(folder)
 
 
 @pytest.mark.parametrize(

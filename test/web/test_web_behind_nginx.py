@@ -35,9 +35,11 @@ def test_a_person_signs_in_over_tls(clip: Clip, tmp_path: Path) -> None:
         assert {"Secure", "HttpOnly", "SameSite=strict"} <= set(person.set_cookie.split("; "))
         assert person.set_cookie.startswith("__Host-")
         assert person.ask("/").status == 200
-        assert person.post("/do/pause", headers={"Accept": "application/json"}).json()["ok"]
+        assert person.post("/actions/pause", headers={"Accept": "application/json"}).json()["ok"]
         assert site.channel.paused
-        foreign = person.post("/do/resume", headers={"Accept": "application/json", "Origin": "https://evil.example"})
+        foreign = person.post(
+            "/actions/resume", headers={"Accept": "application/json", "Origin": "https://evil.example"}
+        )
         assert foreign.status == 403
         connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=trusting)
         cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())

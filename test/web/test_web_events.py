@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from stands.virtual_time import VirtualLoop, run_whole
 from tg_video_streamer.locales.language import Language
 from tg_video_streamer.locales.translator import LANGUAGES
-from tg_video_streamer.web.events import BEAT_SECONDS, LivePages
+from tg_video_streamer.web.events import TICK_SECONDS, PageUpdates
 
 EN, RU = LANGUAGES["en"], LANGUAGES["ru"]
 
@@ -23,13 +23,13 @@ class Facts:
         self.asked: list[Language] = []
 
     def tell(self, language: Language) -> Mapping[str, str]:
-        """As LivePages wants it."""
+        """As PageUpdates wants it."""
         self.asked.append(language)
         return dict(self.now)
 
 
 @asynccontextmanager
-async def listening(pages: LivePages, language: Language = EN) -> AsyncIterator[AsyncIterator[bytes]]:
+async def listening(pages: PageUpdates, language: Language = EN) -> AsyncIterator[AsyncIterator[bytes]]:
     """One open page, which has heard how soon it may come again."""
     stream = pages.stream(language)
     assert (await anext(stream)).startswith(b"retry: ")
@@ -51,7 +51,7 @@ def test_all_pages_get_the_same_message() -> None:
 
     async def listen(clock: VirtualLoop) -> None:
         facts = Facts()
-        pages = LivePages(facts.tell, clock=clock)
+        pages = PageUpdates(facts.tell, clock=clock)
         async with listening(pages) as one, listening(pages) as other, listening(pages, RU) as third:
             assert said(await anext(one)) == said(await anext(other)) == said(await anext(third)) == facts.now
             facts.now["badge"] = "Slate"
@@ -73,7 +73,7 @@ def test_who_was_away_is_told_everything() -> None:
 
     async def listen(clock: VirtualLoop) -> None:
         facts = Facts()
-        pages = LivePages(facts.tell, clock=clock)
+        pages = PageUpdates(facts.tell, clock=clock)
         async with listening(pages) as slow, listening(pages) as quick:
             await anext(slow)
             await anext(quick)
@@ -91,13 +91,13 @@ def test_nobody_listens_and_nothing_is_made() -> None:
 
     async def listen(clock: VirtualLoop) -> None:
         facts = Facts()
-        pages = LivePages(facts.tell, clock=clock)
+        pages = PageUpdates(facts.tell, clock=clock)
         await asyncio.sleep(0)
         assert facts.asked == []
         async with listening(pages) as one:
             await anext(one)
             pages.close()
-            async with asyncio.timeout(BEAT_SECONDS * 20):
+            async with asyncio.timeout(TICK_SECONDS * 20):
                 while [message async for message in one]:
                     pass
 

@@ -18,19 +18,19 @@ from tg_video_streamer.media import Kind, Stamped
 from tg_video_streamer.web.preview.fmp4 import init_segment
 from tg_video_streamer.web.preview.fragments import (
     FRAGMENT_FRAMES,
-    KEPT_SEGMENTS,
     LISTED_SEGMENTS,
+    STORED_SEGMENTS,
     TARGET_SECONDS,
-    Cutter,
     Fragment,
-    Window,
+    Fragmenter,
+    SegmentBuffer,
     playlist,
 )
 
 
 def cut(packets: Sequence[Stamped]) -> list[Fragment]:
     """All fragments that `packets` fill."""
-    cutter = Cutter()
+    cutter = Fragmenter()
     return [fragment for one in packets if (fragment := cutter.push(one)) is not None]
 
 
@@ -119,13 +119,13 @@ def test_every_packet_is_in_exactly_one_fragment(steps: list[tuple[str, int]]) -
     assert sound == [len(one.data) for one in packets if one.kind is Kind.AUDIO][: len(sound)]
 
 
-def window_of(gop_frames: Sequence[int]) -> Window:
+def window_of(gop_frames: Sequence[int]) -> SegmentBuffer:
     """A window that got groups of pictures of these lengths."""
     slots = (
         Stamped(kind=Kind.VIDEO, slot=slot, keyframe=keyframe, data=b"x")
         for slot, keyframe in enumerate(index == 0 for frames in gop_frames for index in range(frames))
     )
-    window = Window()
+    window = SegmentBuffer()
     for fragment in cut(list(slots)):
         window.add(fragment)
     return window
@@ -161,7 +161,7 @@ def test_window_forgets_what_is_old() -> None:
     window = window_of([50] * 40)
     listed = window.listed()
     assert window.segment(listed[0].number - 1) is not None
-    assert window.segment(listed[-1].number - KEPT_SEGMENTS) is None
+    assert window.segment(listed[-1].number - STORED_SEGMENTS) is None
 
 
 def test_viewers_follow_fragment_by_fragment() -> None:

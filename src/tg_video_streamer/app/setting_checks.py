@@ -9,7 +9,7 @@ from tg_video_streamer.monitoring.heartbeat import heartbeat_problems
 from tg_video_streamer.outputs.target import parse_outputs
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.settings.settings import Settings
-from tg_video_streamer.web.exposure import exposure_problems
+from tg_video_streamer.web.auth.tokens import exposure_problems
 
 
 def check_outputs(settings: Settings) -> list[str]:

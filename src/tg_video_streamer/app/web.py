@@ -19,10 +19,9 @@ from tg_video_streamer.settings.settings import secret_values
 from tg_video_streamer.web import server
 from tg_video_streamer.web.app import build_web_app
 from tg_video_streamer.web.auth.auth import Access
-from tg_video_streamer.web.auth.tokens import FILE_NAME, Tokens, keep_token
-from tg_video_streamer.web.checkup import Checkup
+from tg_video_streamer.web.auth.tokens import FILE_NAME, Tokens, ensure_token, is_loopback
+from tg_video_streamer.web.check_runner import CheckRunner
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.exposure import is_loopback
 from tg_video_streamer.web.preview.preview import Preview
 
 log = structlog.get_logger(__name__)
@@ -60,17 +59,17 @@ def web(parts: Parts) -> Web:
 def _room(parts: Parts) -> WebContext:
     versions = Versions(clock=parts.clock)
     return WebContext(
-        verbs=parts.station,
+        commands=parts.station,
         preview=Preview(parts.fanout, width=parts.house.width, height=parts.house.height, clock=parts.clock),
         clock=parts.clock,
         as_run=as_run_file(parts.settings),
-        checkup=Checkup(lambda: _findings(parts), clock=parts.clock),
+        checks=CheckRunner(lambda: _findings(parts), clock=parts.clock),
         log_tail=log_tail,
-        desk=parts.telegram.desk if parts.telegram is not None else None,
+        login=parts.telegram.desk if parts.telegram is not None else None,
         account=lambda: _account(parts),
         has_schedule=parts.settings.schedule.is_file,
         versions=versions.told,
-        ask_versions=versions.ask,
+        refresh_versions=versions.ask,
     )
 
 
@@ -108,7 +107,7 @@ def _tokens(parts: Parts) -> Callable[[], Tokens]:
 def _kept(folder: Path) -> str:
     """The token of STATE_DIR; an empty one, which opens to nobody, where it can be neither read nor kept."""
     try:
-        token, made = keep_token(folder)
+        token, made = ensure_token(folder)
     except OSError as error:
         log.warning("nobody can sign in to the page", file=str(folder / FILE_NAME), why=error.strerror)
         return ""

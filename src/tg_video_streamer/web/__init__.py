@@ -1,1 +1,1 @@
-"""The page, the preview, health and status over HTTP."""
+"""The web pages, the live preview, the JSON API and the health check."""

@@ -1,8 +1,9 @@
-"""The routes put together: pages, live picture, health check, status, changes, and what stands in front of them all."""
+"""Builds the web application: all routes and the middleware before them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import resources
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,46 +16,48 @@ from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.web.api.routes import api_routes
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.login import login_routes
-from tg_video_streamer.web.auth.middleware import AuthMiddleware, refused_by_routing
+from tg_video_streamer.web.auth.middleware import AuthMiddleware, routing_refusal
 from tg_video_streamer.web.auth.visitor import visitor
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.events import live_pages
+from tg_video_streamer.web.events import page_updates
 from tg_video_streamer.web.events import routes as event_routes
-from tg_video_streamer.web.json_response import JsonResponse
-from tg_video_streamer.web.pages.actions import do_routes
-from tg_video_streamer.web.pages.routes import page_routes
+from tg_video_streamer.web.http_body import BODY_SECONDS, JsonResponse
+from tg_video_streamer.web.pages import as_run, health, on_air, playlist, queue, schedule, session
+from tg_video_streamer.web.pages.actions import action_routes
 from tg_video_streamer.web.preview.preview import Preview
-from tg_video_streamer.web.request_body import BODY_SECONDS
 from tg_video_streamer.web.security_headers import SecurityHeaders
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
 _MP4_TYPE = "video/mp4"
+_PAGES = (on_air, queue, playlist, as_run, schedule, session, health)
+_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 def build_web_app(
-    room: WebContext, *, access: Access, hosts: Iterable[str] = (), body_seconds: float = BODY_SECONDS
+    context: WebContext, *, access: Access, hosts: Iterable[str] = (), body_seconds: float = BODY_SECONDS
 ) -> Starlette:
-    """The whole web application; `server.serve` runs it and closes its preview and its open pages (`app.state.live`).
+    """The application for `server.serve`, which closes its preview and its event streams (`app.state.updates`).
 
-    `hosts`: the configured address and any further names under which browsers reach the service; loopback names are
-    always good. `body_seconds`: how long a request's body may take to arrive.
+    `hosts`: the configured address and further names of the service; loopback names are always valid.
+    `body_seconds`: the time limit for a request's body.
     """
-    live = live_pages(room)
+    updates = page_updates(context)
     app = Starlette(
         routes=[
-            *_status_routes(room.verbs.status),
-            *_preview_routes(room.preview),
-            *page_routes(room),
-            *event_routes(live),
+            *_status_routes(context.commands.status),
+            *_preview_routes(context.preview),
+            *(route for page in _PAGES for route in page.routes(context)),
+            *_static_routes(),
+            *event_routes(updates),
             *login_routes(access),
-            *do_routes(room.verbs, access),
-            *api_routes(room, access),
+            *action_routes(context.commands, access),
+            *api_routes(context, access),
         ],
-        exception_handlers={HTTPException: refused_by_routing},
+        exception_handlers={HTTPException: routing_refusal},
         middleware=[Middleware(SecurityHeaders, hosts=tuple(hosts)), Middleware(AuthMiddleware, access=access)],
     )
-    app.state.preview = room.preview
-    app.state.live = live
+    app.state.preview = context.preview
+    app.state.updates = updates
     app.state.access = access
     app.state.body_seconds = body_seconds
     return app
@@ -68,8 +71,8 @@ def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
         now = status()
         if now.healthy:
             return PlainTextResponse("ok\n")
-        if not visitor(request).role.may_look:
-            # A load balancer needs no more; the reasons name outputs.
+        if not visitor(request).role.may_read:
+            # The reasons name outputs, which are not public.
             return PlainTextResponse("not healthy\n", status_code=503)
         lines = now.problems or (now.reason or now.channel_state,)
         return PlainTextResponse("".join(f"{line}\n" for line in lines), status_code=503)
@@ -81,7 +84,7 @@ def _preview_routes(preview: Preview) -> list[Route]:
     async def playlist(_request: Request) -> Response:
         text = await preview.playlist()
         if text is None:
-            return _unavailable("the program gives no picture")
+            return _unavailable("the program has no picture")
         return Response(text, media_type=_HLS_TYPE)
 
     async def init(_request: Request) -> Response:
@@ -91,7 +94,7 @@ def _preview_routes(preview: Preview) -> list[Route]:
     async def segment(request: Request) -> Response:
         parts = preview.segment(request.path_params["number"])
         if parts is None:
-            return PlainTextResponse("no such segment (any more)\n", status_code=404)
+            return PlainTextResponse("no such segment\n", status_code=404)
         return Response(b"".join(parts), media_type=_MP4_TYPE)
 
     async def progressive(request: Request) -> Response:
@@ -109,5 +112,19 @@ def _preview_routes(preview: Preview) -> list[Route]:
     ]
 
 
-def _unavailable(why: str) -> Response:
-    return PlainTextResponse(f"{why}\n", status_code=503, headers={"Retry-After": "2"})
+def _static_routes() -> list[Route]:
+    folder = resources.files("tg_video_streamer.web") / "static"
+
+    def route(name: str, media_type: str) -> Route:
+        content = (folder / name).read_bytes()
+
+        async def static(_request: Request) -> Response:
+            return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+        return Route(f"/{name}", static)
+
+    return [route(name, media_type) for name, media_type in _STATIC.items()]
+
+
+def _unavailable(reason: str) -> Response:
+    return PlainTextResponse(f"{reason}\n", status_code=503, headers={"Retry-After": "2"})

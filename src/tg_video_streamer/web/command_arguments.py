@@ -1,4 +1,4 @@
-"""Turns texts of a form or an address into a command's arguments, by the types in the table of commands."""
+"""Converts form fields, query parameters and JSON values into a command's arguments."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from tg_video_streamer.control.commands import COMMANDS, CommandRequest, make_re
 from tg_video_streamer.errors import ControlError, RequestRefused
 
 _SWITCH = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
-MOST = 2**31 - 1
-"""The largest whole number that is taken, and its negative the smallest."""
+MAX_INTEGER = 2**31 - 1
+"""The largest integer accepted; its negative is the smallest."""
 
 
 def from_texts(name: str, texts: Mapping[str, str]) -> CommandRequest:
-    """The request for a command with its arguments as texts. Raises RequestRefused with 422."""
+    """The request for a command whose arguments are texts. Raises RequestRefused with 422."""
     kinds = COMMANDS[name].arguments
     return from_values(name, {word: _value(word, text, kinds.get(word, str)) for word, text in texts.items()})
 
 
 def from_values(name: str, values: Mapping[str, Any]) -> CommandRequest:
-    """The request for a command with its arguments as JSON values. Raises RequestRefused with 422."""
+    """The request for a command whose arguments are JSON values. Raises RequestRefused with 422."""
     kinds = COMMANDS[name].arguments
-    # JSON has one kind of number: 3.0 is a whole one to every schema.
+    # JSON has one kind of number: 3.0 is an integer to every schema.
     values = {
         word: int(value) if kinds.get(word) is int and type(value) is float and value.is_integer() else value
         for word, value in values.items()
     }
     try:
-        wanted = make_request(name, values)
+        request = make_request(name, values)
     except ControlError as error:
-        raise RequestRefused(error.what, status=422, remedy="see /api/openapi.json for what it takes") from error
+        raise RequestRefused(error.what, status=422, remedy="see /api/openapi.json for its arguments") from error
     for word, value in values.items():
-        if isinstance(value, int) and abs(value) > MOST:
-            raise RequestRefused(f"{word} is too large", status=422, remedy=f"send at most {MOST}")
-    return wanted
+        if isinstance(value, int) and abs(value) > MAX_INTEGER:
+            raise RequestRefused(f"{word} is too large", status=422, remedy=f"send at most {MAX_INTEGER}")
+    return request
 
 
 def _value(word: str, text: str, kind: type) -> Any:

@@ -1,4 +1,4 @@
-"""What the pages read: the running service's verbs, its picture, and what it tells of itself."""
+"""What the pages read of the running service."""
 
 from __future__ import annotations
 
@@ -9,33 +9,32 @@ from pathlib import Path
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.telegram.session.web_login import WebLogin
-from tg_video_streamer.web.checkup import Checkup
+from tg_video_streamer.web.check_runner import CheckRunner
 from tg_video_streamer.web.preview.preview import Preview
 
 
-async def nothing() -> None:
-    """There is nothing to find out."""
+async def _no_refresh() -> None:
+    """There are no versions to find out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebContext:
-    """Made once for a running service; every page gets it. All of it belongs to the event loop's thread."""
+    """One for the running service, shared by all pages. Use it in the event loop's thread only."""
 
-    verbs: Commands
+    commands: Commands
     preview: Preview
     clock: Clock
     as_run: Path
     """The as-run log."""
-    checkup: Checkup = field(default_factory=Checkup)
+    checks: CheckRunner = field(default_factory=CheckRunner)
     log_tail: Callable[[], Sequence[str]] = tuple
-    """The last lines of the log, oldest first, masked."""
+    """The last lines of the log, oldest first, secrets masked."""
     versions: Callable[[], Sequence[tuple[str, str]]] = tuple
-    """Names of programs with their versions, as far as they are known."""
-    ask_versions: Callable[[], Awaitable[None]] = nothing
-    """Finds out what is not known of them."""
+    """Names of programs with the versions known so far."""
+    refresh_versions: Callable[[], Awaitable[None]] = _no_refresh
+    """Finds out the missing versions."""
     has_schedule: Callable[[], bool] = lambda: False
-    """Whether there is a schedule to be shown."""
-    desk: WebLogin | None = None
+    login: WebLogin | None = None
     """None where no output needs a Telegram session."""
     account: Callable[[], str] = str
-    """Whose session it is, masked; empty while that is not known."""
+    """The logged-in account, masked; empty while unknown."""

@@ -1,4 +1,4 @@
-"""Tells every open page what has changed: server-sent events, built once a second for all, and only while somebody listens."""
+"""Sends changes to all open pages as server-sent events, built once a second and only while a page is open."""
 
 from __future__ import annotations
 
@@ -18,99 +18,98 @@ from tg_video_streamer.locales.language import Language
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.language import language_of
-from tg_video_streamer.web.pages.live_parts import part_versions
-from tg_video_streamer.web.pages.on_air import drawn_fragments, live_fragments
+from tg_video_streamer.web.pages.on_air import chart_fragments, live_fragments
+from tg_video_streamer.web.pages.refresh import part_versions
 
-BEAT_SECONDS = 1.0
-MOST_LISTENERS = 120
-"""Each holds a connection, of which the server has 200."""
+TICK_SECONDS = 1.0
+MAX_LISTENERS = 120
+"""Each holds one of the server's 200 connections."""
 _RETRY_MILLISECONDS = 2000
 
 
 @dataclass(kw_only=True, slots=True)
-class _Edition:
-    """What pages of one language were told last."""
+class _Snapshot:
+    """The last fragments in one language."""
 
-    beat: int = -1
-    before: int = -1
-    """The beat of the edition before this."""
+    tick: int = -1
+    previous_tick: int = -1
     fragments: Mapping[str, str] = field(default_factory=dict)
     message: bytes = b""
-    """What has changed since the beat before."""
+    """The changes since the previous tick."""
 
 
-class LivePages:
-    """All open pages. Every method belongs to the event loop's thread."""
+class PageUpdates:
+    """The event streams of all open pages. Use it in the event loop's thread only."""
 
     def __init__(self, fragments: Callable[[Language], Mapping[str, str]], *, clock: Clock) -> None:
-        """`fragments`: what there is to be told now, by name."""
+        """`fragments` returns the current fragments by name."""
         self._fragments = fragments
         self._clock = clock
-        self._editions: dict[Language, _Edition] = {}
+        self._snapshots: dict[Language, _Snapshot] = {}
         self._closed = asyncio.Event()
         self.listeners = 0
 
     async def stream(self, language: Language) -> AsyncIterator[bytes]:
-        """Everything at once, and then at each beat what has changed; nothing new is told too, so that silence means a fault."""
+        """All fragments first, then at each tick the changes; empty changes are sent too, so that silence means a fault."""
         self.listeners += 1
         try:
             yield f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
-            edition = self._edition(language)
-            seen = edition.beat
-            yield _message(edition.fragments)
+            snapshot = self._snapshot(language)
+            sent_tick = snapshot.tick
+            yield _message(snapshot.fragments)
             while not self._closed.is_set():
-                await self._next_beat()
-                edition = self._edition(language)
-                if edition.beat == seen:
+                await self._next_tick()
+                snapshot = self._snapshot(language)
+                if snapshot.tick == sent_tick:
                     continue
-                # Who missed an edition gets everything: what changed in it is not kept.
-                yield edition.message if edition.before == seen else _message(edition.fragments)
-                seen = edition.beat
+                # A stream that missed a snapshot gets all fragments: older changes are not stored.
+                yield snapshot.message if snapshot.previous_tick == sent_tick else _message(snapshot.fragments)
+                sent_tick = snapshot.tick
         finally:
             self.listeners -= 1
 
     def close(self) -> None:
-        """End all streams at once."""
+        """End all streams."""
         self._closed.set()
 
-    async def _next_beat(self) -> None:
-        """All pages wake together; the first of them has the edition made."""
-        left = BEAT_SECONDS - self._clock.monotonic() % BEAT_SECONDS
+    async def _next_tick(self) -> None:
+        """All streams wake together; the first one builds the snapshot."""
+        left = TICK_SECONDS - self._clock.monotonic() % TICK_SECONDS
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left + 0.005):
                 await self._closed.wait()
 
-    def _edition(self, language: Language) -> _Edition:
-        edition = self._editions.setdefault(language, _Edition())
-        beat = int(self._clock.monotonic() / BEAT_SECONDS)
-        if beat != edition.beat:
+    def _snapshot(self, language: Language) -> _Snapshot:
+        snapshot = self._snapshots.setdefault(language, _Snapshot())
+        tick = int(self._clock.monotonic() / TICK_SECONDS)
+        if tick != snapshot.tick:
             fresh = self._fragments(language)
-            changed = {name: text for name, text in fresh.items() if edition.fragments.get(name) != text}
+            changed = {name: text for name, text in fresh.items() if snapshot.fragments.get(name) != text}
             message = _message(changed)
-            self._editions[language] = edition = _Edition(
-                beat=beat, before=edition.beat, fragments=fresh, message=message
+            self._snapshots[language] = snapshot = _Snapshot(
+                tick=tick, previous_tick=snapshot.tick, fragments=fresh, message=message
             )
-        return edition
+        return snapshot
 
 
-def live_pages(room: WebContext) -> LivePages:
-    """The open pages of a room."""
-    drawn: dict[Language, tuple[float, Mapping[str, str]]] = {}
+def page_updates(context: WebContext) -> PageUpdates:
+    """The event streams of the running service."""
+    charts: dict[Language, tuple[float, Mapping[str, str]]] = {}
 
     def fragments(language: Language) -> Mapping[str, str]:
-        words, now = Translator(language=language), room.clock.monotonic()
-        if language not in drawn or now - drawn[language][0] >= SAMPLE_SECONDS:
-            drawn[language] = (now, drawn_fragments(room, words))
-        return {**live_fragments(room, words), **drawn[language][1], **part_versions(room)}
+        words, now = Translator(language=language), context.clock.monotonic()
+        if language not in charts or now - charts[language][0] >= SAMPLE_SECONDS:
+            charts[language] = (now, chart_fragments(context, words))
+        return {**live_fragments(context, words), **charts[language][1], **part_versions(context)}
 
-    return LivePages(fragments, clock=room.clock)
+    return PageUpdates(fragments, clock=context.clock)
 
 
-def routes(pages: LivePages) -> list[Route]:
+def routes(pages: PageUpdates) -> list[Route]:
     """The stream at `/events`."""
 
     async def events(request: Request) -> Response:
-        if pages.listeners >= MOST_LISTENERS:
+        if pages.listeners >= MAX_LISTENERS:
             return PlainTextResponse("too many pages are open\n", status_code=503, headers={"Retry-After": "10"})
         return StreamingResponse(pages.stream(language_of(request)), media_type="text/event-stream")
 

@@ -1,4 +1,4 @@
-"""What stands in front of every route: only known names in the Host header, and headers that keep a browser strict."""
+"""Middleware before every route: checks the Host header and adds security headers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADERS = {
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    # Not `no-referrer`: with that a browser hides the Origin of our own forms too, by which we know them.
+    # Not `no-referrer`: that also hides the Origin of our own forms, which we check.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -28,12 +28,12 @@ _HEADERS = {
 class SecurityHeaders:
     """An ASGI application around another one.
 
-    The Host check is against DNS rebinding: a foreign page may point its own name at this machine's address, and would
-    then read what is served here as its own. Such a request carries the foreign name, never an address.
+    The Host check prevents DNS rebinding: a foreign page can point its own name at this machine's address and then read
+    these pages as its own. Such a request carries the foreign name, never an address.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Iterable[str]) -> None:
-        """`hosts`: the names under which the service is reached; with 0.0.0.0 or :: any address (but no name) too."""
+        """`hosts`: the names of this service; 0.0.0.0 or :: allows any address (but no name)."""
         names = {host.lower().strip("[]") for host in hosts}
         self._app = app
         self._any_address = bool(names & _ANY_ADDRESS)
@@ -55,7 +55,7 @@ class SecurityHeaders:
         if len(hosts) == 1 and self.knows(hosts[0]):
             await self._app(scope, receive, send_guarded)
             return
-        refusal = PlainTextResponse("this service is not known by that name; use its address\n", status_code=421)
+        refusal = PlainTextResponse("unknown host name; use the service's address\n", status_code=421)
         await refusal(scope, receive, send_guarded)
 
     def knows(self, host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the web application inside the service's own event loop: no signal handlers, and an end within a second."""
+"""Runs the web application in the service's event loop, without signal handlers; stops within a second."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tg_video_streamer.errors import ListenFailed
 _log = structlog.get_logger(__name__)
 
 _TRIED_PORTS = 20
-_MOST_CONNECTIONS = 200
-_ASKING_SECONDS = 20.0
-"""How long a client may take to say what it wants, or to send what nobody waits for any more."""
-_GOODBYE_SECONDS = 0.3
-"""How long running responses may take to end after their streams were closed; then their connections are cut."""
+_MAX_CONNECTIONS = 200
+_REQUEST_SECONDS = 20.0
+"""The time limit for a client to send its request, or the rest of a body that is no longer read."""
+_SHUTDOWN_SECONDS = 0.3
+"""The time limit for running responses after their streams were closed; then their connections are cut."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listener:
-    """A socket that listens, and the address that a person opens in a browser."""
+    """A listening socket and its URL."""
 
     socket: socket.socket
     host: str
@@ -37,17 +37,15 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """The page's address; for a socket on every address, the one of this machine."""
+        """The page's URL; the loopback address if it listens on every address."""
         host = "127.0.0.1" if self.host in {"", "0.0.0.0"} else "::1" if self.host == "::" else self.host  # noqa: S104 - compared with, not bound to
         return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
 
 
 def listen(host: str, port: int, *, unread_seconds: float = 20.0) -> Listener:
-    """Listen at `host`, at `port` or the first free one of the 20 after it (a WARNING names it); 0: any free port.
+    """Listen at `port` or the first free one of the 20 after it (logged as a warning); 0: any free port.
 
-    `unread_seconds`: how long a client may leave unread what was sent to it, before the kernel ends its connection.
-
-    Raises ListenFailed where nothing can listen there.
+    `unread_seconds`: the kernel ends a connection whose client does not read for this long. Raises ListenFailed.
     """
     last = port if port == 0 else min(port + _TRIED_PORTS, 65_535)
     reason = "no port is free"
@@ -69,15 +67,15 @@ def listen(host: str, port: int, *, unread_seconds: float = 20.0) -> Listener:
     raise ListenFailed(message, remedy="set WEB_HOST to an address of this machine and WEB_PORT to a free port")
 
 
-async def serve(app: Starlette, listener: Listener, *, asking_seconds: float = _ASKING_SECONDS) -> None:
-    """Answer until cancelled; then close the app's preview, every connection and the listener, within a second.
+async def serve(app: Starlette, listener: Listener, *, request_seconds: float = _REQUEST_SECONDS) -> None:
+    """Serve until cancelled; then close the app's streams, all connections and the listener, within a second.
 
-    A connection on which nothing is being answered is closed after `asking_seconds`, however its client drips bytes.
-    Where it ends by an error the listener stays open, so that it can be called again with a new app.
+    An idle connection is closed after `request_seconds`, even if its client sends single bytes. After an error the
+    listener stays open, so that this can be called again with a new app.
     """
     config = uvicorn.Config(
         app,
-        http=_patient(asking_seconds),
+        http=_protocol_with_timeout(request_seconds),
         ws="none",
         lifespan="off",
         loop="none",
@@ -88,7 +86,7 @@ async def serve(app: Starlette, listener: Listener, *, asking_seconds: float = _
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=_MOST_CONNECTIONS,
+        limit_concurrency=_MAX_CONNECTIONS,
     )
     server = _Server(config)
     try:
@@ -98,49 +96,49 @@ async def serve(app: Starlette, listener: Listener, *, asking_seconds: float = _
         listener.socket.close()
         raise
     finally:
-        app.state.live.close()
+        app.state.updates.close()
         app.state.preview.close()
         await server.end()
 
 
-def _patient(seconds: float) -> type[H11Protocol]:
-    """Uvicorn's protocol, which waits for a request for ever, with an end to that: each waiting client holds a place."""
+def _protocol_with_timeout(seconds: float) -> type[H11Protocol]:
+    """Uvicorn's protocol with a time limit for requests: it has none, and each waiting client holds a connection."""
 
-    class Patient(H11Protocol):
-        _limit: asyncio.TimerHandle | None = None
+    class ProtocolWithTimeout(H11Protocol):
+        _timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
             super().connection_made(transport)
-            self._time()
+            self._start_timer()
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
-            self._untime()
+            self._stop_timer()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            self._time()
+            self._start_timer()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
-            self._time()
+            self._start_timer()
 
-        def _time(self) -> None:
+        def _start_timer(self) -> None:
             if self.cycle is not None and not self.cycle.response_complete:
-                self._untime()
-            elif self._limit is None and not self.transport.is_closing():
-                self._limit = self.loop.call_later(seconds, self.transport.abort)
+                self._stop_timer()
+            elif self._timer is None and not self.transport.is_closing():
+                self._timer = self.loop.call_later(seconds, self.transport.abort)
 
-        def _untime(self) -> None:
-            if self._limit is not None:
-                self._limit.cancel()
-                self._limit = None
+        def _stop_timer(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
-    return Patient
+    return ProtocolWithTimeout
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without what a command of its own needs: signal handlers, a timer ten times a second, slow goodbyes."""
+    """uvicorn without signal handlers, its ten-per-second timer and its slow shutdown."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -148,17 +146,17 @@ class _Server(uvicorn.Server):
         yield
 
     async def main_loop(self) -> None:
-        """Wait to be cancelled: there is nothing to do between requests."""
+        """Wait to be cancelled."""
         await asyncio.Event().wait()
 
     async def end(self) -> None:
-        """Stop accepting; let what runs finish for a moment; cut what is left."""
+        """Stop accepting, let responses finish for a moment, then cut them."""
         for server in getattr(self, "servers", ()):
             server.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
         if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=_GOODBYE_SECONDS)
+            await asyncio.wait(self.server_state.tasks, timeout=_SHUTDOWN_SECONDS)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         tasks = list(self.server_state.tasks)
@@ -174,9 +172,9 @@ def _bind(host: str, port: int, unread_seconds: float) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted connections inherit it: a client that never reads is ended by the kernel, with all that it holds.
+        # Inherited by accepted connections: the kernel ends a client that never reads.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(unread_seconds * 1000))
-        # Inherited too: without it a response's body waits 40 ms for the acknowledgement of its head.
+        # Inherited too: without it a response's body waits 40 ms for the acknowledgement of its header.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.bind((host, port))
         listening.listen(128)

@@ -1,1 +1,1 @@
-"""The JSON API: the same verbs as everywhere, for programs, and the document that describes it."""
+"""The JSON API and its OpenAPI document."""

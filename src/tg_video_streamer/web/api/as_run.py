@@ -16,27 +16,27 @@ from starlette.routing import Route
 from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, wall
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.events import SourceLevel
-from tg_video_streamer.web.json_response import JsonResponse
+from tg_video_streamer.web.http_body import JsonResponse
 
 CSV_TYPE = "text/csv"
-MOST_ROWS = 10_000
-USUAL_ROWS = 500
+MAX_ROWS = 10_000
+DEFAULT_ROWS = 500
 NAMES = ("since", "until", "words", "level", "limit")
-"""The query's names."""
+"""The query parameters."""
 
 
 def as_run_routes(path: Path) -> list[Route]:
     """The route for the log at `path`."""
 
     async def answer(request: Request) -> Response:
-        wanted, limit = read_filter(request.query_params.multi_items())
+        filter_, limit = read_filter(request.query_params.multi_items())
         try:
-            rows = await asyncio.to_thread(_rows, path, wanted, limit)
+            rows = await asyncio.to_thread(_rows, path, filter_, limit)
         except OSError as error:
             raise RequestRefused(f"the as-run log cannot be read: {error.strerror}", status=500) from error
         if CSV_TYPE in request.headers.get("accept", ""):
             headers = {"Content-Disposition": 'attachment; filename="as-run.csv"', "Vary": "Accept"}
-            # A lone half of a surrogate pair stays visible instead of breaking the table.
+            # A lone surrogate stays visible instead of breaking the table.
             content = (await asyncio.to_thread(as_csv, rows)).encode("utf-8", "backslashreplace")
             return Response(content, media_type=CSV_TYPE, headers=headers)
         return JsonResponse({"ok": True, "result": [asdict(row) for row in rows]}, headers={"Vary": "Accept"})
@@ -45,23 +45,23 @@ def as_run_routes(path: Path) -> list[Route]:
 
 
 def read_filter(pairs: list[tuple[str, str]]) -> tuple[AsRunFilter, int]:
-    """The filter and how many rows at most. Raises RequestRefused with 422."""
+    """The filter and the row limit. Raises RequestRefused with 422."""
     texts = dict(pairs)
     if len(texts) != len(pairs) or not texts.keys() <= set(NAMES):
-        raise RequestRefused("the filter has something that it does not take", status=422, remedy=", ".join(NAMES))
+        raise RequestRefused("unknown or repeated filter", status=422, remedy=", ".join(NAMES))
     level = texts.get("level", "")
     if level and level not in set(SourceLevel):
-        raise RequestRefused("level is none that there is", status=422, remedy=f"one of: {', '.join(SourceLevel)}")
-    limit = texts.get("limit", str(USUAL_ROWS))
-    if not (limit.isascii() and limit.isdecimal() and len(limit) < 8 and 1 <= int(limit) <= MOST_ROWS):
-        raise RequestRefused(f"limit must be a whole number from 1 to {MOST_ROWS}", status=422)
-    wanted = AsRunFilter(
+        raise RequestRefused("unknown level", status=422, remedy=f"one of: {', '.join(SourceLevel)}")
+    limit = texts.get("limit", str(DEFAULT_ROWS))
+    if not (limit.isascii() and limit.isdecimal() and len(limit) < 8 and 1 <= int(limit) <= MAX_ROWS):
+        raise RequestRefused(f"limit must be a whole number from 1 to {MAX_ROWS}", status=422)
+    filter_ = AsRunFilter(
         since_wall=_time(texts, "since", -math.inf),
         until_wall=_time(texts, "until", math.inf),
         words=texts.get("words", ""),
         level=level,
     )
-    return wanted, int(limit)
+    return filter_, int(limit)
 
 
 def _time(texts: Mapping[str, str], name: str, otherwise: float) -> float:
@@ -70,9 +70,9 @@ def _time(texts: Mapping[str, str], name: str, otherwise: float) -> float:
     try:
         return wall(texts[name])
     except (ValueError, OverflowError) as error:
-        remedy = "write it as 2026-05-01T20:00:00Z; a + in an address is %2B"
-        raise RequestRefused(f"{name} is no time", status=422, remedy=remedy) from error
+        remedy = "write it as 2026-05-01T20:00:00Z; a + in a URL is %2B"
+        raise RequestRefused(f"{name} is not a time", status=422, remedy=remedy) from error
 
 
-def _rows(path: Path, wanted: AsRunFilter, limit: int) -> list[AsRunEntry]:
-    return list(islice(aired(path, wanted), limit))
+def _rows(path: Path, filter_: AsRunFilter, limit: int) -> list[AsRunEntry]:
+    return list(islice(aired(path, filter_), limit))

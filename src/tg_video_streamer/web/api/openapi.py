@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the API, made from the table of commands and the classes of their answers."""
+"""Builds the OpenAPI 3.1 document from the table of commands and their result classes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from tg_video_streamer.asrun.reader import AsRunEntry
 from tg_video_streamer.control.commands import COMMANDS, Command
 from tg_video_streamer.events import SourceLevel
-from tg_video_streamer.web.api.as_run import CSV_TYPE, MOST_ROWS, USUAL_ROWS
-from tg_video_streamer.web.command_arguments import MOST
+from tg_video_streamer.web.api.as_run import CSV_TYPE, DEFAULT_ROWS, MAX_ROWS
+from tg_video_streamer.web.command_arguments import MAX_INTEGER
 
 Methods = Callable[[Command], Sequence[str]]
 
@@ -21,24 +21,24 @@ _WHERE = "#/components/schemas/{model}"
 _ARGUMENTS: dict[type, dict[str, Any]] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
-    int: {"type": "integer", "minimum": -MOST, "maximum": MOST},
+    int: {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER},
 }
 _REFUSALS = {
-    400: "A token stands in the address.",
-    401: "No token, or a wrong one.",
-    403: "Viewers may only look.",
+    400: "The URL contains a token.",
+    401: "The token is missing or wrong.",
+    403: "Viewers may only read.",
     408: "The body did not arrive in time.",
-    409: "The channel does not do that now.",
+    409: "The channel cannot do that now.",
     413: "The body is too large.",
-    415: "The body is no JSON.",
-    422: "The arguments are not those of the command.",
-    429: "Too many wrong tokens; Retry-After says for how long none is taken.",
-    500: "A defect of the service; its log has more.",
+    415: "The body is not JSON.",
+    422: "The arguments do not fit the command.",
+    429: "Too many wrong tokens; try again after Retry-After seconds.",
+    500: "An internal error; see the service's log.",
 }
 
 
 def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, Any]:
-    """The whole document; with `open_reading` it says that looking needs no token."""
+    """The whole document; with `open_reading`, reading needs no token."""
     answers = {name: TypeAdapter(command.answer) for name, command in COMMANDS.items()}
     answers["as-run"] = TypeAdapter(tuple[AsRunEntry, ...])
     schemas, common = TypeAdapter.json_schemas(
@@ -56,7 +56,7 @@ def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, An
         "info": {
             "title": "tg-video-streamer",
             "version": version("tg-video-streamer"),
-            "description": "Sees and steers one channel; the same commands as the command line, the pages and the chat.",
+            "description": "Reads and controls one channel, with the same commands as the command line, the pages and the chat.",
         },
         "paths": paths,
         "components": {
@@ -97,7 +97,7 @@ def _body(command: Command) -> dict[str, Any]:
 
 def _as_run(result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
     time = {"type": "string", "format": "date-time"}
-    limit = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": USUAL_ROWS}
+    limit = {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": DEFAULT_ROWS}
     names: dict[str, dict[str, Any]] = {
         "since": time,
         "until": time,
@@ -108,8 +108,8 @@ def _as_run(result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
     content = {"application/json": {"schema": result}, CSV_TYPE: {"schema": {"type": "string"}}}
     return {
         "operationId": "as_run",
-        "summary": "What was on air, newest first: rows that end after `since`, begin before `until`, have all `words` in "
-        "their title, and are of one `level` (empty: of any).",
+        "summary": "What was on air, newest first: rows that end after `since`, start before `until`, have all `words` in "
+        "their title, and have this `level` (empty: any).",
         "tags": ["viewer"],
         "security": _security(for_operators=False, open_reading=open_reading),
         "parameters": [_parameter(name, schema, required=False) for name, schema in names.items()],
@@ -137,7 +137,7 @@ def _success(schema: dict[str, Any]) -> dict[str, Any]:
 def _refusal() -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "What happened, and what to do about it; the latter is empty where nothing can be done.",
+        "description": "What happened and what to do; `remedy` may be empty.",
         "properties": {"ok": {"const": False}, "error": {"type": "string"}, "remedy": {"type": "string"}},
         "required": ["ok", "error", "remedy"],
         "additionalProperties": False,
@@ -147,6 +147,6 @@ def _refusal() -> dict[str, Any]:
 def _responses(content: dict[str, Any], method: str) -> dict[str, Any]:
     refusal = {"application/json": {"schema": {"$ref": _WHERE.format(model="Refusal")}}}
     bodyless = {408, 413, 415} if method == "GET" else set()
-    told = {status: meaning for status, meaning in _REFUSALS.items() if status not in bodyless}
-    refusals = {str(status): {"description": meaning, "content": refusal} for status, meaning in told.items()}
+    possible = {status: meaning for status, meaning in _REFUSALS.items() if status not in bodyless}
+    refusals = {str(status): {"description": meaning, "content": refusal} for status, meaning in possible.items()}
     return {"200": {"description": "Done.", "content": content}} | refusals

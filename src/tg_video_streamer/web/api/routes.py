@@ -1,4 +1,4 @@
-"""`/api/…`: one route a command, made from the table of commands; GET looks, POST changes, and every error is JSON."""
+"""`/api/…`: one route a command; GET reads, POST changes, and every error is JSON."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.visitor import visitor
 from tg_video_streamer.web.command_arguments import from_texts, from_values
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.json_response import JsonResponse
-from tg_video_streamer.web.request_body import read_body, require_type
+from tg_video_streamer.web.http_body import JsonResponse, read_body, require_type
 
 JSON_TYPE = "application/json"
 
 
 def methods_of(command: Command) -> tuple[str, ...]:
-    """GET for what changes nothing, POST for what does; and POST for questions that may not fit into an address."""
+    """GET for commands that only read, POST for changes and for reads whose arguments may be too long for a URL."""
     if command.changes:
         return ("POST",)
     return ("GET", "POST") if command.arguments else ("GET",)
 
 
-def api_routes(room: WebContext, access: Access) -> list[Route]:
-    """A route for each command, for the as-run log, and for the document of them all."""
+def api_routes(context: WebContext, access: Access) -> list[Route]:
+    """One route for each command, the as-run log and the OpenAPI document."""
 
     @cache
     def document() -> JsonResponse:
@@ -43,18 +42,18 @@ def api_routes(room: WebContext, access: Access) -> list[Route]:
     async def openapi(_request: Request) -> Response:
         return document()
 
-    commands = [_command_route(command, room, access) for command in COMMANDS.values()]
-    return [*commands, *as_run_routes(room.as_run), Route("/api/openapi.json", openapi)]
+    commands = [_command_route(command, context, access) for command in COMMANDS.values()]
+    return [*commands, *as_run_routes(context.as_run), Route("/api/openapi.json", openapi)]
 
 
-def _command_route(command: Command, room: WebContext, access: Access) -> Route:
+def _command_route(command: Command, context: WebContext, access: Access) -> Route:
     async def answer(request: Request) -> Response:
-        access.check_role(request, command)
+        access.require_role(request, command)
         if command.changes:
-            access.check_form(request, request.headers.get("x-csrf", ""))
-        wanted = await _wanted(command.name, request)
+            access.require_form_token(request, request.headers.get("x-csrf", ""))
+        call = await _read_command(command.name, request)
         try:
-            result = execute(room.verbs, wanted, Caller(origin=Origin.API, name=visitor(request).name))
+            result = execute(context.commands, call, Caller(origin=Origin.API, name=visitor(request).name))
         except ControlError as error:
             raise RequestRefused(error.what, status=_status_of(error), remedy=error.remedy) from error
         return JsonResponse({"ok": True, "result": result})
@@ -62,15 +61,15 @@ def _command_route(command: Command, room: WebContext, access: Access) -> Route:
     return Route(f"/api/{command.name}", answer, methods=list(methods_of(command)))
 
 
-async def _wanted(name: str, request: Request) -> CommandRequest:
-    """The command with its arguments: of the address for GET, of the body for POST."""
+async def _read_command(name: str, request: Request) -> CommandRequest:
+    """The command with its arguments: from the URL for GET, from the body for POST."""
     pairs = request.query_params.multi_items()
     if request.method != "POST":
         if len(dict(pairs)) != len(pairs):
-            raise RequestRefused("an argument is there twice", status=422, remedy="send each once")
+            raise RequestRefused("an argument is given twice", status=422, remedy="send each once")
         return from_texts(name, dict(pairs))
     if pairs:
-        raise RequestRefused("arguments of a POST do not belong in the address", status=422, remedy="send them as JSON")
+        raise RequestRefused("arguments of a POST belong in the body", status=422, remedy="send them as JSON")
     body = await read_body(request, limit=MAX_REQUEST_BYTES)
     return from_values(name, _read_object(request, body) if body else {})
 
@@ -80,12 +79,12 @@ def _read_object(request: Request, body: bytes) -> dict[str, Any]:
     try:
         values = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RequestRefused("the body is no JSON", status=422) from error
+        raise RequestRefused("the body is not JSON", status=422) from error
     if not isinstance(values, dict):
-        raise RequestRefused("the body is no JSON object", status=422, remedy="send the arguments by name")
+        raise RequestRefused("the body is not a JSON object", status=422, remedy="send the arguments by name")
     return values
 
 
 def _status_of(error: ControlError) -> int:
-    """409 for what the channel does not do now; 500 for what should not have happened."""
+    """409 where the channel cannot do that now; 500 for an internal error."""
     return 409 if isinstance(error.__cause__, StreamerError) else 500

@@ -1,1 +1,1 @@
-"""Who may look and who may change: tokens, sign-in, cookies, roles, and protection from foreign pages."""
+"""Who may read and who may change: tokens, sessions, lock-out."""

@@ -1,4 +1,4 @@
-"""Where a request came from, and whether a page of our own sent it: what the proxy and the browser say, where it counts."""
+"""Finds a request's client address and whether one of our own pages sent it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def client_address(request: Request, *, behind_proxy: bool) -> str:
-    """The address of who asks: the other end of the connection, or behind our proxy the last that it put down.
+    """The peer's address or, behind our proxy, the last one in X-Forwarded-For.
 
-    All before the last in X-Forwarded-For was sent by the client, who may write there what he likes.
+    Everything before the last comes from the client and cannot be trusted.
     """
     peer = request.client.host if request.client is not None else "unknown"
     if not behind_proxy:
@@ -24,17 +24,17 @@ def client_address(request: Request, *, behind_proxy: bool) -> str:
 
 
 def came_through_proxy(request: Request) -> bool:
-    """Whether any proxy says that it passed this on."""
+    """Whether any proxy has forwarded this request."""
     return any(name in request.headers for name in _PROXY_HEADERS)
 
 
 def is_plain_http(request: Request) -> bool:
-    """Whether our proxy says that the browser spoke without TLS."""
+    """Whether the browser reached our proxy without TLS."""
     return request.headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower() == "http"
 
 
 def is_foreign(request: Request) -> bool:
-    """Whether a browser says that a page of somebody else sent this, or says nothing at all of where it came from."""
+    """Whether a page of another site sent this, or the browser gives no origin at all."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     if site is not None and site != "same-origin":
@@ -45,7 +45,7 @@ def is_foreign(request: Request) -> bool:
 
 
 def own_path(text: str) -> str:
-    """`text` where it is a path of this site, else `/`: nobody is sent elsewhere by a link to us."""
+    """`text` if it is a path of this site, else `/`: no open redirect."""
     if not text.startswith("/") or text.startswith("//") or len(text) > 500 or not text.isascii():
         return "/"
     return "/" if any(letter <= " " or letter in '\\"<>\x7f' for letter in text) else text
@@ -55,16 +55,16 @@ def _is_own(origin: str, host: str) -> bool:
     try:
         parts = urlsplit(origin)
         port = parts.port or _PORTS.get(parts.scheme)
-        asked = urlsplit(f"//{host}")
-        # A proxy with TLS passes the Host header on, and with it a port only where it is not the usual one.
-        wanted = {asked.port} if asked.port else set(_PORTS.values())
+        own = urlsplit(f"//{host}")
+        # A TLS proxy forwards the Host header, which names the port only if it is not the default.
+        ports = {own.port} if own.port else set(_PORTS.values())
     except ValueError:
         return False
-    return parts.scheme in _PORTS and bool(parts.hostname) and parts.hostname == asked.hostname and port in wanted
+    return parts.scheme in _PORTS and bool(parts.hostname) and parts.hostname == own.hostname and port in ports
 
 
 def _address(text: str) -> str:
-    """An address without port and brackets, an IPv4 one as such; empty for what is none."""
+    """The address without port and brackets, mapped IPv4 as IPv4; empty if invalid."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

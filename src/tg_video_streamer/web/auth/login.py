@@ -1,4 +1,4 @@
-"""`/login` and `/logout`: one field for the token, a cookie for who has it, and how to end that."""
+"""`/login` and `/logout`: token form, session cookie."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.client_address import own_path
-from tg_video_streamer.web.auth.middleware import refused, wants_json
+from tg_video_streamer.web.auth.middleware import accepts_json, refusal_response
 from tg_video_streamer.web.auth.visitor import visitor
-from tg_video_streamer.web.json_response import JsonResponse
+from tg_video_streamer.web.http_body import JsonResponse, read_form
 from tg_video_streamer.web.language import words_of
-from tg_video_streamer.web.request_body import read_form
 
 _FORM_BYTES = 16 * 1024
 
 
 def login_routes(access: Access) -> list[Route]:
-    """The sign-in page, what it sends, and the sign-out."""
+    """The sign-in page, sign-in and sign-out."""
 
-    async def ask(request: Request) -> Response:
+    async def show(request: Request) -> Response:
         back = own_path(request.query_params.get("back", "/"))
         if visitor(request).signed_in:
             return RedirectResponse(back, status_code=303)
@@ -36,12 +35,12 @@ def login_routes(access: Access) -> list[Route]:
         try:
             cookie, session = access.sign_in(request, fields.get("token", ""))
         except RequestRefused as refusal:
-            if wants_json(request):
-                return refused(request, refusal)
+            if accepts_json(request):
+                return refusal_response(request, refusal)
             headers = {"Retry-After": f"{refusal.seconds:.0f}"} if refusal.seconds else {}
             return HTMLResponse(_page(request, back, refusal), status_code=refusal.status, headers=headers)
         answer: Response = RedirectResponse(back, status_code=303)
-        if wants_json(request):
+        if accepts_json(request):
             answer = JsonResponse({"ok": True, "result": {"role": session.role, "csrf": session.csrf}})
         access.set_cookie(answer, cookie)
         return answer
@@ -53,14 +52,14 @@ def login_routes(access: Access) -> list[Route]:
         return answer
 
     return [
-        Route("/login", ask),
+        Route("/login", show),
         Route("/login", sign_in, methods=["POST"]),
         Route("/logout", sign_out, methods=["POST"]),
     ]
 
 
 def _page(request: Request, back: str, refusal: RequestRefused | None = None) -> str:
-    """The document; with what was wrong, it says so where a screen reader hears it first."""
+    """The document; an error comes first for screen readers."""
     words = words_of(request)
     problem = f'<p class="error" role="alert">{_problem(words, refusal)}</p>' if refusal is not None else ""
     return f"""<!doctype html>
@@ -74,14 +73,14 @@ def _page(request: Request, back: str, refusal: RequestRefused | None = None) ->
 <link rel="stylesheet" href="/page.css">
 </head>
 <body>
-<main class="signing-in">
+<main class="sign-in-page">
 <form class="card" method="post" action="/login">
 <h1>{words("sign_in")}</h1>
 {problem}
 <input type="hidden" name="back" value="{escape(back)}">
 <p><label for="token">{words("sign_in.token")}</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
-<p><button class="strong">{words("sign_in")}</button></p>
+<p><button class="primary">{words("sign_in")}</button></p>
 <p>{words("sign_in.where")} <code>tg-video-streamer token</code></p>
 </form>
 </main>

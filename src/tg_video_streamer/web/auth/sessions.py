@@ -1,4 +1,4 @@
-"""Sign-ins of browsers: a random cookie each, kept here by its digest, that ends by itself, at sign-out, or with its token."""
+"""Browser sessions: a random cookie each, stored as a digest, ended by timeout, sign-out or a changed token."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.web.auth.tokens import Tokens
-from tg_video_streamer.web.auth.visitor import Notice, Role
+from tg_video_streamer.web.auth.visitor import FlashMessage, Role
 
 IDLE_SECONDS = 12 * 3600.0
-"""A browser that asked nothing for so long has to sign in again."""
-LONGEST_SECONDS = 7 * 24 * 3600.0
-"""And each has to after so long."""
-MOST_SESSIONS = 256
-MOST_NOTICES = 8
+"""A session ends after this time without a request."""
+MAX_SECONDS = 7 * 24 * 3600.0
+"""And after this time in any case."""
+MAX_SESSIONS = 256
+MAX_FLASH_MESSAGES = 8
 
 
 @dataclass(kw_only=True, slots=True)
@@ -26,20 +26,20 @@ class Session:
     role: Role
     fingerprint: bytes = field(repr=False)
     csrf: str = field(repr=False)
-    began: float
-    used: float
+    started: float
+    last_used: float
     ended: bool = False
-    """Signed out: what it still has open must be closed."""
-    notices: list[Notice] = field(default_factory=list)
+    """Signed out: its open streams must be closed."""
+    flash_messages: list[FlashMessage] = field(default_factory=list)
 
-    def tell(self, notice: Notice) -> None:
-        """Keep it for the next page."""
-        self.notices.append(notice)
-        del self.notices[:-MOST_NOTICES]
+    def flash(self, message: FlashMessage) -> None:
+        """Show `message` on the next page."""
+        self.flash_messages.append(message)
+        del self.flash_messages[:-MAX_FLASH_MESSAGES]
 
 
 class Sessions:
-    """All that are signed in. They are kept in memory only: a restart of the service ends them."""
+    """All open sessions, in memory only: a restart ends them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -48,41 +48,41 @@ class Sessions:
     def begin(self, role: Role, tokens: Tokens) -> tuple[str, Session]:
         """A new session, and its cookie."""
         now = self._clock.monotonic()
-        self._open = {key: one for key, one in self._open.items() if self._lives(one, now)}
-        while len(self._open) >= MOST_SESSIONS:
-            del self._open[min(self._open, key=lambda key: self._open[key].used)]
+        self._open = {key: one for key, one in self._open.items() if self._is_alive(one, now)}
+        while len(self._open) >= MAX_SESSIONS:
+            del self._open[min(self._open, key=lambda key: self._open[key].last_used)]
         cookie = secrets.token_urlsafe(32)
         session = self._open[_key(cookie)] = Session(
-            role=role, fingerprint=tokens.fingerprint(role), csrf=secrets.token_urlsafe(32), began=now, used=now
+            role=role, fingerprint=tokens.fingerprint(role), csrf=secrets.token_urlsafe(32), started=now, last_used=now
         )
         return cookie, session
 
     def find(self, cookie: str, tokens: Tokens) -> Session | None:
-        """The session of a cookie, used now; None where there is none (any more), or its token is another now."""
+        """The session of a cookie, marked as used; None if there is none, or its token was changed."""
         session = self._open.get(_key(cookie)) if cookie else None
         if session is None:
             return None
-        if self.holds(session, tokens):
-            session.used = self._clock.monotonic()
+        if self.is_valid(session, tokens):
+            session.last_used = self._clock.monotonic()
             return session
         self.end(cookie)
         return None
 
-    def holds(self, session: Session, tokens: Tokens) -> bool:
-        """Whether it is still good; looking does not prolong it."""
-        alike = hmac.compare_digest(session.fingerprint, tokens.fingerprint(session.role))
-        return not session.ended and alike and self._lives(session, self._clock.monotonic())
+    def is_valid(self, session: Session, tokens: Tokens) -> bool:
+        """Whether it is still valid; asking does not prolong it."""
+        same_token = hmac.compare_digest(session.fingerprint, tokens.fingerprint(session.role))
+        return not session.ended and same_token and self._is_alive(session, self._clock.monotonic())
 
     def end(self, cookie: str) -> None:
-        """Nobody can use this cookie any more, and what it has open is closed."""
+        """Invalidate the cookie and close the session's open streams."""
         session = self._open.pop(_key(cookie), None)
         if session is not None:
             session.ended = True
 
-    def _lives(self, session: Session, now: float) -> bool:
-        return now - session.used <= IDLE_SECONDS and now - session.began <= LONGEST_SECONDS
+    def _is_alive(self, session: Session, now: float) -> bool:
+        return now - session.last_used <= IDLE_SECONDS and now - session.started <= MAX_SECONDS
 
 
 def _key(cookie: str) -> bytes:
-    """What is looked up is a digest: how long the search takes tells nothing of the cookies that there are."""
+    """Lookup by digest: its timing reveals nothing about existing cookies."""
     return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""Who asks, as every route gets it: a role, a name for the audit line, and the word that a form must bring back."""
+"""The visitor of a request: role, name for the audit line, CSRF token, pending messages."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from starlette.requests import Request
 
 
 class Role(StrEnum):
-    """What somebody may do: nothing, look, or change things too."""
+    """What a visitor may do: nothing, read, or read and change."""
 
-    NOBODY = "nobody"
+    ANONYMOUS = "anonymous"
     VIEWER = "viewer"
     OPERATOR = "operator"
 
     @property
-    def may_look(self) -> bool:
-        """Whether pages may be shown."""
-        return self is not Role.NOBODY
+    def may_read(self) -> bool:
+        """Whether pages are shown."""
+        return self is not Role.ANONYMOUS
 
     @property
     def may_change(self) -> bool:
-        """Whether changes, and what is private, are allowed."""
+        """Whether changes and private data are allowed."""
         return self is Role.OPERATOR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visitor:
-    """One who asks. On loopback a visitor without a token is a viewer."""
+    """The sender of a request. On loopback a visitor without a token is a viewer."""
 
     role: Role
     name: str
     """Such as `operator from 192.0.2.7`: never a token."""
     csrf: str = ""
-    """Put into every form as the hidden field `csrf`, and sent by scripts as X-CSRF; empty for who is not signed in."""
+    """The hidden field `csrf` of every form, sent by scripts as X-CSRF; empty if not signed in."""
     signed_in: bool = False
-    """Whether a token was shown, now or at the sign-in."""
+    """Whether a token was sent, now or at the sign-in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Notice:
-    """What became of the last change, for the next page: the service's words and, where it failed, the remedy."""
+class FlashMessage:
+    """The result of the last change, shown once on the next page."""
 
     ok: bool
     text: str
@@ -49,14 +49,14 @@ class Notice:
 
 
 def visitor(request: Request) -> Visitor:
-    """Who asks, as the gate before all routes found out."""
+    """The visitor, as identified by AuthMiddleware."""
     found: Visitor = request.state.visitor
     return found
 
 
-def take_notices(request: Request) -> tuple[Notice, ...]:
-    """What is to be told on this page, once: the next call has nothing. For pages, not for streams or pictures."""
-    notices: list[Notice] = request.state.notices
-    taken = tuple(notices)
-    notices.clear()
+def take_flash_messages(request: Request) -> tuple[FlashMessage, ...]:
+    """The pending messages, each returned once. For pages only, not for streams or images."""
+    pending: list[FlashMessage] = request.state.flash_messages
+    taken = tuple(pending)
+    pending.clear()
     return taken

@@ -1,1 +1,1 @@
-"""The pages: one module a page, and what they share."""
+"""The HTML pages, one module a page, and their shared parts."""

@@ -1,4 +1,4 @@
-"""The page of what was aired when: filtered, page by page, and as a table for a spreadsheet."""
+"""The as-run page: what was on air, filtered, in pages and as CSV."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, wall
-from tg_video_streamer.web.auth.visitor import Notice
+from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.figures import time_tag, title_tag
-from tg_video_streamer.web.pages.layout import Visit, page, visit
+from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 ROWS = 50
-_MOST_PAGES = 10_000
-_RUNGS = ("item", "kept", "live", "filler", "slate")
+_MAX_PAGES = 10_000
+_LEVELS = ("item", "kept", "live", "filler", "slate")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AsRunQuery:
-    """What a visitor wants to see: the days as written, empty for no limit."""
+    """The filter of the page: days as YYYY-MM-DD, empty for no limit."""
 
     first_day: str
     last_day: str
@@ -36,7 +36,7 @@ class AsRunQuery:
     page: int
 
     def filter(self) -> AsRunFilter:
-        """The rows of it; days are those of UTC, as in the log."""
+        """The filter of the log; days are in UTC, as in the log."""
         begin, end = _day(self.first_day), _day(self.last_day)
         return AsRunFilter(
             since_wall=begin.timestamp() if begin else float("-inf"),
@@ -45,30 +45,30 @@ class AsRunQuery:
             level=self.level,
         )
 
-    def query(self, **changes: object) -> str:
-        """The same as an address's query."""
+    def as_url(self, **changes: object) -> str:
+        """The same as a URL query."""
         fields: Mapping[str, object] = {
             "from": self.first_day, "to": self.last_day, "words": self.words, "level": self.level, **changes,
         }  # fmt: skip
         return urlencode({key: value for key, value in fields.items() if value})
 
 
-def routes(room: WebContext) -> list[Route]:
-    """The page at `/as-run`, and its table at `/as-run.csv`."""
+def routes(context: WebContext) -> list[Route]:
+    """The page at `/as-run` and the CSV file at `/as-run.csv`."""
 
     async def as_run(request: Request) -> Response:
-        visiting, wish = visit(request, room), _wish(request)
+        view, query = page_view(request, context), _query(request)
         try:
-            rows = await asyncio.to_thread(_rows, room, wish)
+            rows = await asyncio.to_thread(_rows, context, query)
         except OSError as error:
-            trouble = Notice(ok=False, text=f"the as-run log cannot be read: {error.strerror}")
-            return page(visiting, "as_run", _filter(visiting, wish), notices=(trouble,), status_code=503)
-        return page(visiting, "as_run", _filter(visiting, wish) + _table(visiting, wish, rows))
+            failure = FlashMessage(ok=False, text=f"the as-run log cannot be read: {error.strerror}")
+            return page(view, "as_run", _filter(view, query), messages=(failure,), status_code=503)
+        return page(view, "as_run", _filter(view, query) + _table(view, query, rows))
 
     async def table(request: Request) -> Response:
-        wish = _wish(request)
+        query = _query(request)
         try:
-            text = await asyncio.to_thread(lambda: as_csv(aired(room.as_run, wish.filter())))
+            text = await asyncio.to_thread(lambda: as_csv(aired(context.as_run, query.filter())))
         except OSError:
             return Response("the as-run log cannot be read\n", status_code=503, media_type="text/plain")
         headers = {"Content-Disposition": 'attachment; filename="as-run.csv"'}
@@ -77,79 +77,79 @@ def routes(room: WebContext) -> list[Route]:
     return [Route("/as-run", as_run), Route("/as-run.csv", table)]
 
 
-def _wish(request: Request) -> AsRunQuery:
-    asked = request.query_params
-    number = asked.get("page", "1")
-    days = [text if _day(text) else "" for text in (asked.get("from", ""), asked.get("to", ""))]
-    level = asked.get("level", "")
+def _query(request: Request) -> AsRunQuery:
+    parameters = request.query_params
+    number = parameters.get("page", "1")
+    days = [text if _day(text) else "" for text in (parameters.get("from", ""), parameters.get("to", ""))]
+    level = parameters.get("level", "")
     return AsRunQuery(
         first_day=days[0],
         last_day=days[1],
-        words=asked.get("words", "")[:200],
-        level=level if level in _RUNGS else "",
-        page=min(int(number), _MOST_PAGES) if number.isascii() and number.isdigit() and number.strip("0") else 1,
+        words=parameters.get("words", "")[:200],
+        level=level if level in _LEVELS else "",
+        page=min(int(number), _MAX_PAGES) if number.isascii() and number.isdigit() and number.strip("0") else 1,
     )
 
 
 def _day(text: str) -> datetime | None:
-    """The beginning of a day that was written as 2026-03-29; None for anything else."""
+    """Midnight of a day written as 2026-03-29; None for anything else."""
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) if len(text) == 10 else None
     except ValueError:
         return None
 
 
-def _rows(room: WebContext, wish: AsRunQuery) -> list[AsRunEntry]:
-    """Those of the page, and one more where there is a next one."""
-    begin = (wish.page - 1) * ROWS
-    return list(islice(aired(room.as_run, wish.filter()), begin, begin + ROWS + 1))
+def _rows(context: WebContext, query: AsRunQuery) -> list[AsRunEntry]:
+    """The page's rows, and one more if there is a next page."""
+    begin = (query.page - 1) * ROWS
+    return list(islice(aired(context.as_run, query.filter()), begin, begin + ROWS + 1))
 
 
-def _filter(visiting: Visit, wish: AsRunQuery) -> str:
-    words = visiting.words
+def _filter(view: PageView, query: AsRunQuery) -> str:
+    words = view.words
     options = "".join(
-        f'<option value="{level}"{" selected" if level == wish.level else ""}>{words(f"level.{level}") if level else words("level.any")}</option>'
-        for level in ("", *_RUNGS)
+        f'<option value="{level}"{" selected" if level == query.level else ""}>{words(f"level.{level}") if level else words("level.any")}</option>'
+        for level in ("", *_LEVELS)
     )
     return f"""<section class="card" aria-labelledby="filter-heading">
 <h2 id="filter-heading">{words("as_run.filter")}</h2>
 <form class="filter" method="get" action="/as-run">
-<p><label for="from">{words("as_run.from")}</label><input type="date" id="from" name="from" value="{wish.first_day}"></p>
-<p><label for="to">{words("as_run.to")}</label><input type="date" id="to" name="to" value="{wish.last_day}"></p>
-<p class="wide"><label for="words">{words("as_run.words")}</label><input type="search" id="words" name="words" value="{escape(wish.words)}"></p>
+<p><label for="from">{words("as_run.from")}</label><input type="date" id="from" name="from" value="{query.first_day}"></p>
+<p><label for="to">{words("as_run.to")}</label><input type="date" id="to" name="to" value="{query.last_day}"></p>
+<p class="wide"><label for="words">{words("as_run.words")}</label><input type="search" id="words" name="words" value="{escape(query.words)}"></p>
 <p><label for="level">{words("as_run.level")}</label><select id="level" name="level">{options}</select></p>
-<p class="buttons"><button class="strong">{words("as_run.show")}</button> <a class="button" href="/as-run">{words("as_run.all")}</a></p>
+<p class="buttons"><button class="primary">{words("as_run.show")}</button> <a class="button" href="/as-run">{words("as_run.all")}</a></p>
 </form>
 </section>"""
 
 
-def _table(visiting: Visit, wish: AsRunQuery, rows: list[AsRunEntry]) -> str:
-    words = visiting.words
-    csv = f'<a class="button" href="/as-run.csv?{escape(wish.query())}" download>{words("as_run.csv")}</a>'
+def _table(view: PageView, query: AsRunQuery, rows: list[AsRunEntry]) -> str:
+    words = view.words
+    csv = f'<a class="button" href="/as-run.csv?{escape(query.as_url())}" download>{words("as_run.csv")}</a>'
     if not rows:
         return f'<section class="card"><p class="empty">{words("as_run.nothing")}</p></section>'
     heads = "".join(
         f'<th scope="col">{words(f"as_run.{key}")}</th>'
         for key in ("start", "length", "title", "what", "why", "missing")
     )
-    body = "".join(_row(visiting, row) for row in rows[:ROWS])
-    ways = []
-    if wish.page > 1:
-        ways.append(
-            f'<a class="button" rel="prev" href="/as-run?{escape(wish.query(page=wish.page - 1))}">{words("as_run.newer")}</a>'
+    body = "".join(_row(view, row) for row in rows[:ROWS])
+    links = []
+    if query.page > 1:
+        links.append(
+            f'<a class="button" rel="prev" href="/as-run?{escape(query.as_url(page=query.page - 1))}">{words("as_run.newer")}</a>'
         )
     if len(rows) > ROWS:
-        ways.append(
-            f'<a class="button" rel="next" href="/as-run?{escape(wish.query(page=wish.page + 1))}">{words("as_run.older")}</a>'
+        links.append(
+            f'<a class="button" rel="next" href="/as-run?{escape(query.as_url(page=query.page + 1))}">{words("as_run.older")}</a>'
         )
     return f"""<div class="card">
-<div class="scroll" tabindex="0" role="region" aria-label="{words("page.as_run")}"><table class="aired"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>
-<div class="controls">{"".join(ways)}{csv}</div>
+<div class="scroll" tabindex="0" role="region" aria-label="{words("page.as_run")}"><table class="as-run"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>
+<div class="controls">{"".join(links)}{csv}</div>
 </div>"""
 
 
-def _row(visiting: Visit, row: AsRunEntry) -> str:
-    words = visiting.words
+def _row(view: PageView, row: AsRunEntry) -> str:
+    words = view.words
     # What a slate is titled is the reason's word, which stands further on.
     title = title_tag(row.title) if row.title and row.level != "slate" else words.state("level", row.level)
     missing = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""

@@ -1,4 +1,4 @@
-"""The badge: in a word or two what viewers see now; never "on air" alone where that is not the truth."""
+"""The badge: what viewers see now, in a word or two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LIVE = "live"
 
 
 def badge(status: ServiceStatus, words: Translator) -> tuple[str, str]:
-    """Its words, as plain text, and its tone: good, live, fair, bad or quiet."""
+    """Its plain text and its tone: good, live, fair, bad or quiet."""
     state = _LIVE if status.level == _LIVE else status.channel_state
     label = words.text(f"badge.{state}") if words.has(f"badge.{state}") else state.replace("_", " ")
     if status.channel_state in _PASSING_STATES:
@@ -33,7 +33,7 @@ def badge_tag(status: ServiceStatus, words: Translator) -> str:
 
 
 def why_tag(status: ServiceStatus, words: Translator, *, now_wall: float) -> str:
-    """Why it is so, for how long and since when."""
+    """The reason, for how long and since when."""
     reason = (
         f'<span id="reason">{words.said(status.reason)}</span> <span aria-hidden="true">·</span> '
         if status.reason

@@ -1,4 +1,4 @@
-"""The last 24 hours as a band of colours, and the same in words for whoever does not see it."""
+"""The last 24 hours as a colored timeline, with the same facts as text."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.pages.figures import time_tag
 
 _CELLS = 720
-"""Two minutes each; a cell shows the worst that was in it, so that a short trouble is not painted over."""
+"""Two minutes each; a cell shows its worst level, so that short problems stay visible."""
 _CELL_SECONDS = BAND_SECONDS / _CELLS
 _KINDS = ("item", "live", "filler", "slate", "off")
-"""What a cell can be, best first."""
-_KIND_OF_RUNG = {"item": "item", "kept": "item", "live": "live", "filler": "filler", "slate": "slate"}
+"""Best first."""
+_KIND_OF_LEVEL = {"item": "item", "kept": "item", "live": "live", "filler": "filler", "slate": "slate"}
 _LISTED = 12
-_SHORTEST_HOLE_SECONDS = 2.0
-"""Between two spans of a clock that may be set there is always a little nothing."""
+_MIN_GAP_SECONDS = 2.0
+"""Shorter gaps come from clock adjustments between two spans."""
 
 
 def band_tag(spans: Sequence[LevelSpan], words: Translator, *, now_wall: float) -> str:
-    """The band, its hours, its legend with shares, and a list of everything that was not as it should be."""
-    whole = list(_without_holes(spans, now_wall))
+    """The band with hours, a legend with shares, and a table of all problems."""
+    whole = list(_with_gaps(spans, now_wall))
     shares = _shares(whole)
-    told = ", ".join(f"{words(f'band.{kind}')} {_percent(share, words)}" for kind, share in shares.items())
+    label = ", ".join(f"{words(f'band.{kind}')} {_percent(share, words)}" for kind, share in shares.items())
     rectangles = "".join(
         f'<rect class="level-{kind}" x="{first}" width="{count}" height="1"/>'
         for kind, first, count in _runs(whole, now_wall)
@@ -38,26 +38,26 @@ def band_tag(spans: Sequence[LevelSpan], words: Translator, *, now_wall: float) 
     )
     return (
         f'<svg class="band" viewBox="0 0 {_CELLS} 1" preserveAspectRatio="none" role="img"'
-        f' aria-label="{words("band.told")} {told}">{rectangles}</svg>'
-        f'<p class="hours" aria-hidden="true">{hours}<span>{words("now")}</span></p>'
-        f'<ul class="legend">{legend}</ul>{_troubles(whole, words)}'
+        f' aria-label="{words("band.told")} {label}">{rectangles}</svg>'
+        f'<p class="axis" aria-hidden="true">{hours}<span>{words("now")}</span></p>'
+        f'<ul class="legend">{legend}</ul>{_problems(whole, words)}'
     )
 
 
-def _without_holes(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[LevelSpan]:
-    """The spans, oldest first, with `off` wherever nothing was on air."""
+def _with_gaps(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[LevelSpan]:
+    """The spans, oldest first, with `off` spans in the gaps."""
     at = now_wall - BAND_SECONDS
     for span in spans:
-        if span.starts_wall - at > _SHORTEST_HOLE_SECONDS:
+        if span.starts_wall - at > _MIN_GAP_SECONDS:
             yield LevelSpan(starts_wall=at, ends_wall=span.starts_wall, level="off")
         yield span
         at = max(at, span.ends_wall)
-    if now_wall - at > _SHORTEST_HOLE_SECONDS:
+    if now_wall - at > _MIN_GAP_SECONDS:
         yield LevelSpan(starts_wall=at, ends_wall=now_wall, level="off")
 
 
 def _kind(level: str) -> str:
-    return _KIND_OF_RUNG.get(level, "off")
+    return _KIND_OF_LEVEL.get(level, "off")
 
 
 def _shares(spans: Sequence[LevelSpan]) -> Mapping[str, float]:
@@ -70,7 +70,7 @@ def _shares(spans: Sequence[LevelSpan]) -> Mapping[str, float]:
 
 
 def _percent(share: float, words: Translator) -> str:
-    """Never 100 % where something is missing, nor 0 % where something was."""
+    """Never 100 % with a gap, nor 0 % with content."""
     percent = share * 100
     if 0 < percent < 0.1:
         return f"&lt; {words.number(0.1, 1)} %"
@@ -80,7 +80,7 @@ def _percent(share: float, words: Translator) -> str:
 
 
 def _runs(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[tuple[str, int, int]]:
-    """Kind, first cell and number of cells of each stretch of one colour."""
+    """Kind, first cell and number of cells of each run of one color."""
     begin = now_wall - BAND_SECONDS
     cells = [0] * _CELLS
     for span in spans:
@@ -96,8 +96,8 @@ def _runs(spans: Sequence[LevelSpan], now_wall: float) -> Iterator[tuple[str, in
         at += count
 
 
-def _troubles(spans: Sequence[LevelSpan], words: Translator) -> str:
-    """The newest stretches of anything but the program, as a table."""
+def _problems(spans: Sequence[LevelSpan], words: Translator) -> str:
+    """The newest spans of filler, slate or off, as a table."""
     found = [span for span in reversed(spans) if _kind(span.level) not in {"item", "live"}]
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""The last ten minutes as lines: how full the buffer was, and what each output sent."""
+"""Charts of the last ten minutes: buffer, and each output's bit rate."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tg_video_streamer.locales.translator import Translator
 
 _WIDTH, _HEIGHT = 600, 100
 _SPAN_SECONDS = SAMPLE_SECONDS * (SAMPLES - 1)
-_LEAST_BUFFER_SECONDS = 5.0
-_LEAST_BITS = 500_000.0
+_MIN_BUFFER_SECONDS = 5.0
+_MIN_BITS = 500_000.0
 
 Points = Sequence[tuple[float, float]]
 """Wall time and value."""
 
 
 def charts_tag(samples: Sequence[Sample], words: Translator, *, now_wall: float) -> str:
-    """One chart for the buffer and one for the outputs, each with its newest value in words."""
+    """One chart of the buffer and one of the outputs, each with its newest value as text."""
     buffer = [(one.wall, one.buffer_seconds) for one in samples]
     names = list(samples[-1].bits_per_second) if samples else []
     rates = {
@@ -33,46 +33,46 @@ def charts_tag(samples: Sequence[Sample], words: Translator, *, now_wall: float)
     def rate(value: float) -> str:
         return words.rate(value)
 
-    drawn = _chart(words("buffer"), {"": buffer}, seconds, least=_LEAST_BUFFER_SECONDS, now_wall=now_wall, words=words)
+    charts = _chart(words("buffer"), {"": buffer}, seconds, minimum=_MIN_BUFFER_SECONDS, now_wall=now_wall, words=words)
     if rates:
-        drawn += _chart(words("bitrate"), rates, rate, least=_LEAST_BITS, now_wall=now_wall, words=words)
-    return drawn
+        charts += _chart(words("bitrate"), rates, rate, minimum=_MIN_BITS, now_wall=now_wall, words=words)
+    return charts
 
 
 def _chart(
     name: str,
     lines: Mapping[str, Points],
-    told: Callable[[float], str],
+    as_text: Callable[[float], str],
     *,
-    least: float,
+    minimum: float,
     now_wall: float,
     words: Translator,
 ) -> str:
-    top = max([least, *(value for points in lines.values() for _, value in points)]) * 1.1
-    drawn = "".join(
+    top = max([minimum, *(value for points in lines.values() for _, value in points)]) * 1.1
+    charts = "".join(
         f'<polyline class="curve curve-{number % 4}" points="{_points(points, top, now_wall)}"/>'
         for number, points in enumerate(lines.values())
     )
-    newest = {line: told(points[-1][1]) if points else "-" for line, points in lines.items()}
+    newest = {line: as_text(points[-1][1]) if points else "-" for line, points in lines.items()}
     legend = "".join(
         f'<li><span class="key curve-{number % 4}" aria-hidden="true"></span><bdi>{escape(line)}</bdi> '
         f'<span class="number">{value}</span></li>'
         for number, (line, value) in enumerate(newest.items())
     )
-    spoken = ", ".join(f"{escape(line)} {value}".strip() for line, value in newest.items())
+    label = ", ".join(f"{escape(line)} {value}".strip() for line, value in newest.items())
     return (
         f'<figure class="chart"><figcaption>{name}</figcaption>'
-        f'<div class="plot"><span class="top number" aria-hidden="true">{told(top / 1.1)}</span>'
+        f'<div class="plot"><span class="top number" aria-hidden="true">{as_text(top / 1.1)}</span>'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img"'
-        f' aria-label="{name}: {spoken}">'
-        f'<path class="grid" d="M0 {_HEIGHT / 2}H{_WIDTH}"/>{drawn}</svg></div>'
-        f'<p class="hours" aria-hidden="true"><span>{words("chart.ago")}</span><span>{words("now")}</span></p>'
+        f' aria-label="{name}: {label}">'
+        f'<path class="grid" d="M0 {_HEIGHT / 2}H{_WIDTH}"/>{charts}</svg></div>'
+        f'<p class="axis" aria-hidden="true"><span>{words("chart.ago")}</span><span>{words("now")}</span></p>'
         f'<ul class="legend">{legend}</ul></figure>'
     )
 
 
 def _points(points: Points, top: float, now_wall: float) -> str:
-    """The line's corners in the drawing's own units."""
+    """The points in the chart's coordinates."""
     return " ".join(
         f"{_WIDTH * (1 - (now_wall - wall) / _SPAN_SECONDS):.0f},{_HEIGHT * (1 - value / top):.1f}"
         for wall, value in points

@@ -1,4 +1,4 @@
-"""Lengths, moments and titles as HTML."""
+"""Durations, times and titles as HTML."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tg_video_streamer.locales.translator import Translator
 
 
 def length_text(item: ItemStatus, words: Translator) -> str:
-    """How long an item is, or that it is live; empty where that is not known."""
+    """The item's duration, or that it is live; empty if unknown."""
     return words("live") if item.is_live else clock_text(item.duration_seconds) if item.duration_seconds else ""
 
 
 def time_tag(wall: float, *, shown: str = "full") -> str:
-    """A moment, in UTC; the page's script puts it into the browser's own time. `shown`: full, or clock for the time alone."""
+    """A time in UTC, localized by the page's script. `shown`: full, or clock for the time alone."""
     moment = datetime.fromtimestamp(wall, UTC)
     text = f"{moment:%H:%M}" if shown == "clock" else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     return f'<time datetime="{moment.isoformat(timespec="seconds")}" data-shown="{shown}">{text}</time>'
 
 
 def title_tag(title: str) -> str:
-    """A title that cannot turn the line round it, whatever it is written in."""
+    """A title, isolated from the text direction around it."""
     return f"<bdi>{escape(title)}</bdi>"

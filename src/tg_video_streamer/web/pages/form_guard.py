@@ -1,4 +1,4 @@
-"""Lets only those change something who may, and by a form of a page of ours."""
+"""Accepts forms only from operators and only from our own pages."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from tg_video_streamer.control.commands import COMMANDS
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.layout import Visit, visit
-from tg_video_streamer.web.request_body import read_form
+from tg_video_streamer.web.http_body import read_form
+from tg_video_streamer.web.pages.layout import PageView, page_view
 
-_LIKE = COMMANDS["playlist_save"]
-"""Whoever may have this carried out is an operator."""
+_OPERATOR_COMMAND = COMMANDS["playlist_save"]
 
 
-async def operator(request: Request, room: WebContext, *, with_file: bool = False) -> tuple[Visit, Mapping[str, str]]:
-    """An operator's visit with the form that was sent, `with_file` also one that sends a file. Raises RequestRefused for anybody else, and for a foreign form."""
-    visiting = only_operators(request, room)
+async def require_operator_form(
+    request: Request, context: WebContext, *, with_file: bool = False
+) -> tuple[PageView, Mapping[str, str]]:
+    """An operator's view and form. Raises RequestRefused for anyone else, and for a form of another site."""
+    view = require_operator(request, context)
     form = await read_form(request, limit=MAX_REQUEST_BYTES, with_file=with_file)
-    _access(request).check_form(request, request.headers.get("x-csrf", form.get("csrf", "")))
-    return visiting, form
+    _access(request).require_form_token(request, request.headers.get("x-csrf", form.get("csrf", "")))
+    return view, form
 
 
-def only_operators(request: Request, room: WebContext) -> Visit:
-    """An operator's visit. Raises RequestRefused for anybody else."""
-    _access(request).check_role(request, _LIKE)
-    return visit(request, room)
+def require_operator(request: Request, context: WebContext) -> PageView:
+    """An operator's view. Raises RequestRefused for anybody else."""
+    _access(request).require_role(request, _OPERATOR_COMMAND)
+    return page_view(request, context)
 
 
 def _access(request: Request) -> Access:

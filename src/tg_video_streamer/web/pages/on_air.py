@@ -1,4 +1,4 @@
-"""The first page: the live picture, what it is, what comes next, and how it has been going."""
+"""The start page: live picture, current and next items, outputs, history."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.badge import badge_tag, why_tag
 from tg_video_streamer.web.pages.band import band_tag
+from tg_video_streamer.web.pages.buttons import playout_buttons
 from tg_video_streamer.web.pages.charts import charts_tag
-from tg_video_streamer.web.pages.controls import program_controls
 from tg_video_streamer.web.pages.figures import length_text, title_tag
-from tg_video_streamer.web.pages.layout import Visit, page, visit
+from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 _SOURCES = {
     "hls": '<source src="/preview/live.m3u8" type="application/vnd.apple.mpegurl">',
@@ -28,30 +28,30 @@ _SOURCES = {
 _DELIVERIES = frozenset({"confirmed", "unconfirmed", "missing"})
 
 
-def routes(room: WebContext) -> list[Route]:
+def routes(context: WebContext) -> list[Route]:
     """The page at `/`."""
 
     async def on_air(request: Request) -> Response:
-        # Whichever starts at once comes first: a playlist takes seconds to fill, a progressive stream does not. A
-        # browser that cannot play the first goes on to the second by itself.
-        streams: tuple[str, ...] = ("hls", "mp4") if room.preview.has_playlist else ("mp4", "hls")
-        if (wish := request.query_params.get("preview")) in streams:
-            streams = (wish,)
-        visiting = visit(request, room)
-        return page(visiting, "on_air", _main(visiting, streams))
+        # The faster one first: an HLS playlist takes seconds to fill. Browsers try the second if they cannot play the
+        # first.
+        streams: tuple[str, ...] = ("hls", "mp4") if context.preview.has_playlist else ("mp4", "hls")
+        if (chosen := request.query_params.get("preview")) in streams:
+            streams = (chosen,)
+        view = page_view(request, context)
+        return page(view, "on_air", _main(view, streams))
 
     return [Route("/", on_air)]
 
 
-def live_fragments(room: WebContext, words: Translator) -> Mapping[str, str]:
-    """What changes by itself, as HTML by the id of the element that holds it; the badge is on every page."""
-    status, now_wall = room.verbs.status(), room.clock.wall()
-    history = room.verbs.history()
+def live_fragments(context: WebContext, words: Translator) -> Mapping[str, str]:
+    """The changing HTML by element id; the badge is on every page."""
+    status, now_wall = context.commands.status(), context.clock.wall()
+    history = context.commands.history()
     return {
         "live-badge": badge_tag(status, words),
         "live-why": why_tag(status, words, now_wall=now_wall),
-        "live-notes": _troubles(status, words),
-        "live-warnings": _note("warnings", status.warnings, words),
+        "live-problems": _problems(status, words),
+        "live-warnings": _alert("warnings", status.warnings, words),
         "live-title": _title(status, words),
         "live-place": _place(status, words),
         "live-next": _next(status, words),
@@ -60,23 +60,23 @@ def live_fragments(room: WebContext, words: Translator) -> Mapping[str, str]:
     }
 
 
-def drawn_fragments(room: WebContext, words: Translator) -> Mapping[str, str]:
-    """The drawings, which take longer to make and change no faster than samples are taken."""
-    now_wall, history = room.clock.wall(), room.verbs.history()
+def chart_fragments(context: WebContext, words: Translator) -> Mapping[str, str]:
+    """The charts, which are slower to build and change with each sample."""
+    now_wall, history = context.clock.wall(), context.commands.history()
     newest = history.samples[-1].wall if history.samples else now_wall
     return {
-        # It moves with time: every half minute is enough.
+        # It moves with time: every 30 s is enough.
         "live-band": band_tag(history.spans, words, now_wall=now_wall // 30 * 30),
         "live-charts": charts_tag(history.samples, words, now_wall=newest),
     }
 
 
-def _main(visiting: Visit, streams: Sequence[str]) -> str:
-    words = visiting.words
-    live = {**live_fragments(visiting.room, words), **drawn_fragments(visiting.room, words)}
+def _main(view: PageView, streams: Sequence[str]) -> str:
+    words = view.words
+    live = {**live_fragments(view.context, words), **chart_fragments(view.context, words)}
     sources = "".join(_SOURCES[stream] for stream in streams)
-    controls = program_controls(visiting, back="/")
-    return f"""<div id="live-notes" class="notes">{live["live-notes"]}</div>
+    controls = playout_buttons(view, back="/")
+    return f"""<div id="live-problems" class="alerts">{live["live-problems"]}</div>
 <div class="columns">
 <div class="column">
 <section class="picture" aria-label="{words("picture")}">
@@ -94,7 +94,7 @@ def _main(visiting: Visit, streams: Sequence[str]) -> str:
 <div class="column">
 {_card("outputs", live, words)}
 {_card("next", live, words)}
-<div id="live-warnings" class="notes">{live["live-warnings"]}</div>
+<div id="live-warnings" class="alerts">{live["live-warnings"]}</div>
 </div>
 </div>
 {_card("band", live, words)}
@@ -115,13 +115,13 @@ def _title(status: ServiceStatus, words: Translator) -> str:
 
 
 def _place(status: ServiceStatus, words: Translator) -> str:
-    """How far the item is."""
+    """The position in the item."""
     item = status.now
     if item is None:
         return ""
     length = None if item.is_live else item.duration_seconds
     at = clock_text(status.position_seconds)
-    told = (
+    text = (
         words("place.live", at=at)
         if item.is_live
         else words("place", at=at, length=clock_text(length))
@@ -135,21 +135,21 @@ def _place(status: ServiceStatus, words: Translator) -> str:
         else ""
     )
     paused = f' <strong id="paused">{words("paused")}</strong>' if status.paused else ""
-    return f'{progress}<p><span id="position" class="number">{told}</span>{paused}</p>'
+    return f'{progress}<p><span id="position" class="number">{text}</span>{paused}</p>'
 
 
-def _troubles(status: ServiceStatus, words: Translator) -> str:
-    """What somebody should mend now."""
+def _problems(status: ServiceStatus, words: Translator) -> str:
+    """What needs action now."""
     degraded = (status.degraded_reason, DEGRADED_REMEDY) if status.degraded else ()
-    return _note("problems", status.problems, words) + _note("degraded", degraded, words)
+    return _alert("problems", status.problems, words) + _alert("degraded", degraded, words)
 
 
-def _note(name: str, lines: Sequence[str], words: Translator) -> str:
+def _alert(name: str, lines: Sequence[str], words: Translator) -> str:
     if not lines:
         return ""
     items = "".join(f"<li>{words.said(line)}</li>" for line in lines)
     return (
-        f'<section id="{name}" class="card note {name}" aria-labelledby="{name}-heading">'
+        f'<section id="{name}" class="card alert {name}" aria-labelledby="{name}-heading">'
         f'<h2 id="{name}-heading">{words(f"heading.{name}")}</h2><ul id="{name}-list">{items}</ul></section>'
     )
 
@@ -159,7 +159,7 @@ def _next(status: ServiceStatus, words: Translator) -> str:
 
 
 def items_tag(items: Sequence[ItemStatus], words: Translator) -> str:
-    """Items in their order, each with its length."""
+    """Items in order, each with its duration."""
     if not items:
         return f'<p class="empty">{words("nothing")}</p>'
     rows = "".join(

@@ -1,4 +1,4 @@
-"""The playlist as a text: edited or uploaded, checked while it is typed, compared before it is saved."""
+"""The playlist page: edit or upload the text, check it, compare it, save it."""
 
 from __future__ import annotations
 
@@ -16,128 +16,128 @@ from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.translator import Translator
-from tg_video_streamer.web.auth.visitor import Notice
+from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.form_guard import only_operators, operator
-from tg_video_streamer.web.pages.layout import Visit, page
+from tg_video_streamer.web.pages.form_guard import require_operator, require_operator_form
+from tg_video_streamer.web.pages.layout import PageView, page
 
 _CONTEXT_LINES = 2
-_MOST_CHANGES = 2000
+_MAX_CHANGES = 2000
 
 
-def routes(room: WebContext) -> list[Route]:
-    """The editor at `/playlist`, and the steps of a change behind it."""
+def routes(context: WebContext) -> list[Route]:
+    """The editor at `/playlist` and the steps of a change."""
 
     async def edit(request: Request) -> Response:
-        visiting = only_operators(request, room)
+        view = require_operator(request, context)
         try:
-            now = room.verbs.playlist_read()
+            now = context.commands.playlist_read()
         except ControlError as error:
-            return page(visiting, "playlist", "", notices=(_failed(error),))
-        return _editor(visiting, now)
+            return page(view, "playlist", "", messages=(_failed(error),))
+        return _editor(view, now)
 
-    async def edit_on(request: Request) -> Response:
-        visiting, form = await operator(request, room)
-        return _editor(visiting, _sent(form))
+    async def continue_edit(request: Request) -> Response:
+        view, form = await require_operator_form(request, context)
+        return _editor(view, _sent(form))
 
     async def upload(request: Request) -> Response:
-        visiting, form = await operator(request, room, with_file=True)
-        return _editor(visiting, _sent(form))
+        view, form = await require_operator_form(request, context, with_file=True)
+        return _editor(view, _sent(form))
 
     async def compare(request: Request) -> Response:
-        visiting, form = await operator(request, room)
-        return await _comparison(visiting, _sent(form))
+        view, form = await require_operator_form(request, context)
+        return await _comparison(view, _sent(form))
 
     async def save(request: Request) -> Response:
-        visiting, form = await operator(request, room)
-        wanted = _sent(form)
-        change = make_request("playlist_save", {"text": wanted.text, "version": wanted.version})
+        view, form = await require_operator_form(request, context)
+        new = _sent(form)
+        change = make_request("playlist_save", {"text": new.text, "version": new.version})
         try:
-            execute(room.verbs, change, Caller(origin=Origin.PAGE, name=visiting.visitor.name))
+            execute(context.commands, change, Caller(origin=Origin.PAGE, name=view.visitor.name))
         except ControlError as error:
-            # Neither the text nor the way on is lost: what is compared now is what the file says by now.
-            return await _comparison(visiting, wanted, notices=(_failed(error),), status_code=409)
+            # The text is not lost: compare it with the current file.
+            return await _comparison(view, new, messages=(_failed(error),), status_code=409)
         return RedirectResponse("/playlist?saved=1", status_code=303)
 
     return [
         Route("/playlist", edit, methods=["GET"]),
-        Route("/playlist/edit", edit_on, methods=["POST"]),
+        Route("/playlist/edit", continue_edit, methods=["POST"]),
         Route("/playlist/upload", upload, methods=["POST"]),
         Route("/playlist/compare", compare, methods=["POST"]),
         Route("/playlist/save", save, methods=["POST"]),
     ]
 
 
-def _failed(error: ControlError) -> Notice:
-    return Notice(ok=False, text=error.what, remedy=error.remedy)
+def _failed(error: ControlError) -> FlashMessage:
+    return FlashMessage(ok=False, text=error.what, remedy=error.remedy)
 
 
 def _sent(form: Mapping[str, str]) -> PlaylistText:
-    """The text of a form, with the ends of lines that a file has: browsers send others."""
+    """The form's text with the line ends of a file; browsers send CRLF."""
     return PlaylistText(text=form.get("text", "").replace("\r\n", "\n"), version=form.get("version", ""))
 
 
-def _editor(visiting: Visit, text: PlaylistText) -> Response:
-    words = visiting.words
-    checked = visiting.room.verbs.playlist_check(text.text)
+def _editor(view: PageView, text: PlaylistText) -> Response:
+    words = view.words
+    checked = view.context.commands.playlist_check(text.text)
     saved = (
-        (Notice(ok=True, text="the playlist is saved"),) if visiting.request.query_params.get("saved") == "1" else ()
+        (FlashMessage(ok=True, text="the playlist is saved"),) if view.request.query_params.get("saved") == "1" else ()
     )
     main = f"""<section class="card" aria-labelledby="edit-heading">
 <h2 id="edit-heading">{words("playlist.edit")}</h2>
 <p id="edit-help">{words("playlist.help")}</p>
-<form method="post" action="/playlist/compare">{visiting.csrf}<input type="hidden" name="version" value="{escape(text.version)}">
+<form method="post" action="/playlist/compare">{view.csrf}<input type="hidden" name="version" value="{escape(text.version)}">
 <label for="text">{words("playlist.text")}</label>
 <textarea id="text" name="text" rows="22" spellcheck="false" autocapitalize="off" wrap="off" aria-describedby="edit-help check">
 {escape(text.text)}</textarea>
 <div id="check" class="check" role="status" data-items="{words.text("playlist.items", count="{count}")}" data-line="{words.text("playlist.line", line="{line}")}">{_check_tag(checked, words)}</div>
-<div class="controls"><button class="strong">{words("playlist.compare")}</button>
-<label class="button" id="upload" hidden>{words("playlist.upload")}<input type="file" id="file" accept=".txt,text/plain" class="unseen"></label>
+<div class="controls"><button class="primary">{words("playlist.compare")}</button>
+<label class="button" id="upload" hidden>{words("playlist.upload")}<input type="file" id="file" accept=".txt,text/plain" class="visually-hidden"></label>
 <a class="button" href="/playlist">{words("playlist.again")}</a></div>
 </form>
-<noscript><form method="post" action="/playlist/upload" enctype="multipart/form-data" class="controls">{visiting.csrf}<input type="hidden" name="version" value="{escape(text.version)}">
+<noscript><form method="post" action="/playlist/upload" enctype="multipart/form-data" class="controls">{view.csrf}<input type="hidden" name="version" value="{escape(text.version)}">
 <label>{words("playlist.file")} <input type="file" name="text" accept=".txt,text/plain" required></label> <button>{words("playlist.upload")}</button></form></noscript>
 </section>"""
-    return page(visiting, "playlist", main, notices=saved)
+    return page(view, "playlist", main, messages=saved)
 
 
 async def _comparison(
-    visiting: Visit, wanted: PlaylistText, *, notices: tuple[Notice, ...] = (), status_code: int = 200
+    view: PageView, new: PlaylistText, *, messages: tuple[FlashMessage, ...] = (), status_code: int = 200
 ) -> Response:
-    words = visiting.words
+    words = view.words
     try:
-        now = visiting.room.verbs.playlist_read()
+        now = view.context.commands.playlist_read()
     except ControlError as error:
-        return page(
-            visiting, "playlist", _hidden(visiting, wanted, save=False), notices=(_failed(error),), status_code=409
-        )
-    checked = visiting.room.verbs.playlist_check(wanted.text)
-    found = await asyncio.to_thread(lambda: list(changes(now.text, wanted.text)))
-    shown = "".join(found[:_MOST_CHANGES])
-    if len(found) > _MOST_CHANGES:
-        shown += f"<tr><td></td><td>{words('playlist.more', count=len(found) - _MOST_CHANGES)}</td></tr>"
-    told = f'<div class="scroll"><table class="diff"><caption>{words("playlist.diff")}</caption>{shown}</table></div>'
-    # What is saved then is a change of what was compared with, so that is the version that counts.
-    form = _hidden(visiting, PlaylistText(text=wanted.text, version=now.version), save=bool(found))
+        return page(view, "playlist", _hidden(view, new, save=False), messages=(_failed(error),), status_code=409)
+    checked = view.context.commands.playlist_check(new.text)
+    found = await asyncio.to_thread(lambda: list(changes(now.text, new.text)))
+    shown = "".join(found[:_MAX_CHANGES])
+    if len(found) > _MAX_CHANGES:
+        shown += f"<tr><td></td><td>{words('playlist.more', count=len(found) - _MAX_CHANGES)}</td></tr>"
+    shown_changes = (
+        f'<div class="scroll"><table class="diff"><caption>{words("playlist.diff")}</caption>{shown}</table></div>'
+    )
+    # Saving replaces the version shown in this comparison.
+    form = _hidden(view, PlaylistText(text=new.text, version=now.version), save=bool(found))
     if not found:
-        told = f"<p>{words('playlist.same')}</p>"
+        shown_changes = f"<p>{words('playlist.same')}</p>"
     others = ""
-    if found and wanted.version != now.version and not notices:
-        others = f'<p class="notice" data-ok="0">{words("playlist.others")}</p>'
+    if found and new.version != now.version and not messages:
+        others = f'<p class="flash" data-ok="0">{words("playlist.others")}</p>'
     main = f"""<section class="card" aria-labelledby="diff-heading">
 <h2 id="diff-heading">{words("playlist.changes")}</h2>
-{others}{told}
+{others}{shown_changes}
 <div class="check">{_check_tag(checked, words)}</div>
 {form}
 </section>"""
-    return page(visiting, "playlist", main, notices=notices, status_code=status_code)
+    return page(view, "playlist", main, messages=messages, status_code=status_code)
 
 
-def _hidden(visiting: Visit, text: PlaylistText, *, save: bool) -> str:
-    """The text goes along unseen, to be saved or edited further."""
-    words = visiting.words
-    saving = f'<button class="strong" formaction="/playlist/save">{words("playlist.save")}</button>' if save else ""
-    return f"""<form method="post" action="/playlist/edit">{visiting.csrf}
+def _hidden(view: PageView, text: PlaylistText, *, save: bool) -> str:
+    """A form with the text as a hidden field, to save it or continue editing."""
+    words = view.words
+    saving = f'<button class="primary" formaction="/playlist/save">{words("playlist.save")}</button>' if save else ""
+    return f"""<form method="post" action="/playlist/edit">{view.csrf}
 <input type="hidden" name="version" value="{escape(text.version)}">
 <textarea name="text" hidden aria-hidden="true">
 {escape(text.text)}</textarea>
@@ -154,7 +154,7 @@ def _check_tag(checked: PlaylistCheck, words: Translator) -> str:
 
 
 def changes(before: str, after: str) -> Iterator[str]:
-    """Rows of what goes and what comes, with the lines around it."""
+    """Table rows of removed and added lines, with context."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=_CONTEXT_LINES, lineterm="")
     for number, line in enumerate(lines):
         if number < 2:

@@ -1,4 +1,4 @@
-"""The page of what comes next: search, put in, move, take out, and the controls of the program."""
+"""The queue page: search, add, move and remove items, and control the program."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from starlette.routing import Route
 from tg_video_streamer.control.status import ItemStatus
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.controls import button, program_controls
+from tg_video_streamer.web.pages.buttons import command_button, playout_buttons
 from tg_video_streamer.web.pages.figures import length_text, title_tag
-from tg_video_streamer.web.pages.layout import Visit, page, visit
-from tg_video_streamer.web.pages.live_parts import part_versions
+from tg_video_streamer.web.pages.layout import PageView, page, page_view
 from tg_video_streamer.web.pages.on_air import items_tag
+from tg_video_streamer.web.pages.refresh import part_versions
 
 _BACK = "/queue"
-_LONGEST_SEARCH = 200
+_MAX_SEARCH = 200
 
 
-def routes(room: WebContext) -> list[Route]:
+def routes(context: WebContext) -> list[Route]:
     """The page at `/queue`."""
 
     async def queue(request: Request) -> Response:
-        visiting = visit(request, room)
-        return page(visiting, "queue", _main(visiting))
+        view = page_view(request, context)
+        return page(view, "queue", _main(view))
 
     return [Route("/queue", queue)]
 
 
-def _main(visiting: Visit) -> str:
-    words = visiting.words
-    version = part_versions(visiting.room)["@queue"]
-    edit = f'<p><a class="button" href="/playlist">{words("queue.edit")}</a></p>' if visiting.may_change else ""
+def _main(view: PageView) -> str:
+    words = view.words
+    version = part_versions(view.context)["@queue"]
+    edit = f'<p><a class="button" href="/playlist">{words("queue.edit")}</a></p>' if view.may_change else ""
     return f"""<div class="columns">
 <div class="column">
 <section class="card" data-part="@queue" data-version="{version}" id="part-queue" aria-labelledby="queue-heading">
-{_queued(visiting)}
+{_queued(view)}
 </section>
-{_adding(visiting)}
-{_searching(visiting)}
+{_adding(view)}
+{_searching(view)}
 </div>
 <div class="column">
-<section class="card" aria-labelledby="steer-heading" data-part="@queue" data-version="{version}" id="part-now">
-<h2 id="steer-heading">{words("now")}</h2>
-{_now(visiting)}
-{program_controls(visiting, back=_BACK)}
+<section class="card" aria-labelledby="now-heading" data-part="@queue" data-version="{version}" id="part-now">
+<h2 id="now-heading">{words("now")}</h2>
+{_now(view)}
+{playout_buttons(view, back=_BACK)}
 <h2>{words("heading.next")}</h2>
-{items_tag(visiting.room.verbs.status().next_items, words)}
+{items_tag(view.context.commands.status().next_items, words)}
 </section>
 <section class="card" aria-labelledby="playlist-heading">
 <h2 id="playlist-heading">{words("heading.playlist")}</h2>
@@ -60,8 +60,8 @@ def _main(visiting: Visit) -> str:
 </div>"""
 
 
-def _now(visiting: Visit) -> str:
-    status, words = visiting.room.verbs.status(), visiting.words
+def _now(view: PageView) -> str:
+    status, words = view.context.commands.status(), view.words
     if status.now is None:
         return f'<p class="title">{words("nothing_on")}</p>'
     return (
@@ -69,27 +69,27 @@ def _now(visiting: Visit) -> str:
     )
 
 
-def _queued(visiting: Visit) -> str:
-    """What was queued by hand, with a row of buttons each."""
-    words, items = visiting.words, visiting.room.verbs.queue_list()
+def _queued(view: PageView) -> str:
+    """The queued items, each with its buttons."""
+    words, items = view.words, view.context.commands.queue_list()
     head = f'<h2 id="queue-heading">{words("heading.queue")}</h2>'
     if not items:
         return f'{head}<p class="empty">{words("queue.empty")}</p>'
-    rows = "".join(_row(visiting, items, place) for place in range(len(items)))
+    rows = "".join(_row(view, items, place) for place in range(len(items)))
     clear = ""
-    if visiting.may_change:
-        clear = f'<div class="controls">{button(visiting, "queue_clear", words("queue.clear"), back=_BACK, sure=True)}</div>'
+    if view.may_change:
+        clear = f'<div class="controls">{command_button(view, "queue_clear", words("queue.clear"), back=_BACK, confirm=True)}</div>'
     return f'{head}<ol class="items rows">{rows}</ol>{clear}'
 
 
-def _row(visiting: Visit, items: Sequence[ItemStatus], place: int) -> str:
-    words, item = visiting.words, items[place]
+def _row(view: PageView, items: Sequence[ItemStatus], place: int) -> str:
+    words, item = view.words, items[place]
     shown = f'<span class="what">{title_tag(item.title)} <span class="number">{length_text(item, words)}</span></span>'
-    if not visiting.may_change:
+    if not view.may_change:
         return f"<li>{shown}</li>"
     buttons = [
-        button(
-            visiting,
+        command_button(
+            view,
             "queue_move",
             mark,
             back=_BACK,
@@ -102,8 +102,8 @@ def _row(visiting: Visit, items: Sequence[ItemStatus], place: int) -> str:
         for name, mark, step in (("up", "↑", -1), ("down", "↓", 1))
     ]
     buttons.append(
-        button(
-            visiting,
+        command_button(
+            view,
             "queue_remove",
             "✕",
             back=_BACK,
@@ -116,50 +116,50 @@ def _row(visiting: Visit, items: Sequence[ItemStatus], place: int) -> str:
     return f'<li>{shown}<span class="buttons">{"".join(buttons)}</span></li>'
 
 
-def _adding(visiting: Visit) -> str:
-    """A playlist line, to be played next or after what is queued."""
-    if not visiting.may_change:
+def _adding(view: PageView) -> str:
+    """A form to add a playlist line, next or at the end."""
+    if not view.may_change:
         return ""
-    words = visiting.words
+    words = view.words
     return f"""<section class="card" aria-labelledby="add-heading">
 <h2 id="add-heading">{words("heading.add")}</h2>
-<form class="line" method="post" action="/do/queue_add" data-act data-clear>{visiting.csrf}<input type="hidden" name="back" value="{_BACK}">
+<form class="stacked" method="post" action="/actions/queue_add" data-action data-reset>{view.csrf}<input type="hidden" name="back" value="{_BACK}">
 <label for="line">{words("queue.line")}</label>
 <input id="line" name="line" required autocomplete="off" spellcheck="false" placeholder="films/harbour.mp4 | title=Harbour">
-<span class="buttons"><button class="strong">{words("queue.add")}</button>
-<button formaction="/do/queue_insert">{words("queue.insert")}</button></span>
+<span class="buttons"><button class="primary">{words("queue.add")}</button>
+<button formaction="/actions/queue_insert">{words("queue.insert")}</button></span>
 </form>
 </section>"""
 
 
-def _searching(visiting: Visit) -> str:
-    """A search in queue and playlist; each found item can be played next or at once."""
-    words = visiting.words
-    wanted = visiting.request.query_params.get("words", "")[:_LONGEST_SEARCH]
-    found = visiting.room.verbs.search(wanted) if wanted.strip() else ()
-    answer = ""
-    if wanted.strip():
-        told = words("search.found", count=len(found)) if found else words("search.nothing")
-        rows = "".join(_found(visiting, item) for item in found)
-        answer = f'<p role="status">{told}</p><ul class="items rows">{rows}</ul>'
+def _searching(view: PageView) -> str:
+    """A search in queue and playlist; each result can be played next or at once."""
+    words = view.words
+    query = view.request.query_params.get("words", "")[:_MAX_SEARCH]
+    found = view.context.commands.search(query) if query.strip() else ()
+    results = ""
+    if query.strip():
+        summary = words("search.found", count=len(found)) if found else words("search.nothing")
+        rows = "".join(_found(view, item) for item in found)
+        results = f'<p role="status">{summary}</p><ul class="items rows">{rows}</ul>'
     return f"""<section class="card" aria-labelledby="search-heading" id="search">
 <h2 id="search-heading">{words("heading.search")}</h2>
-<form class="line" method="get" action="/queue" role="search">
+<form class="stacked" method="get" action="/queue" role="search">
 <label for="words">{words("search.words")}</label>
-<input id="words" name="words" type="search" value="{escape(wanted)}" autocomplete="off">
+<input id="words" name="words" type="search" value="{escape(query)}" autocomplete="off">
 <span class="buttons"><button>{words("search.go")}</button></span>
 </form>
-<div id="found">{answer}</div>
+<div id="found">{results}</div>
 </section>"""
 
 
-def _found(visiting: Visit, item: ItemStatus) -> str:
-    words = visiting.words
+def _found(view: PageView, item: ItemStatus) -> str:
+    words = view.words
     shown = f'<span class="what">{title_tag(item.title)} <span class="number">{length_text(item, words)}</span></span>'
-    if not visiting.may_change:
+    if not view.may_change:
         return f"<li>{shown}</li>"
-    following = button(
-        visiting,
+    following = command_button(
+        view,
         "queue_insert",
         words("queue.insert"),
         back=_BACK,
@@ -167,8 +167,8 @@ def _found(visiting: Visit, item: ItemStatus) -> str:
         kind="small",
         name=words("search.insert", title=item.title),
     )
-    jump = button(
-        visiting,
+    jump = command_button(
+        view,
         "jump",
         words("search.jump_short"),
         back=_BACK,

@@ -1,4 +1,4 @@
-"""The page of the Telegram session: how it is, and a new one by QR code, or by phone number, code and password."""
+"""The session page: state of the Telegram session, and login by QR code or phone number."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from starlette.routing import Route
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.telegram.session.web_login import WebLogin
 from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, WebLoginStep
-from tg_video_streamer.web.auth.visitor import Notice
+from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.form_guard import only_operators, operator
-from tg_video_streamer.web.pages.layout import Visit, page
-from tg_video_streamer.web.pages.live_parts import part_versions
+from tg_video_streamer.web.pages.form_guard import require_operator, require_operator_form
+from tg_video_streamer.web.pages.layout import PageView, page
+from tg_video_streamer.web.pages.refresh import part_versions
 
 _BORDER = 4
-_AGAIN_SECONDS = 5
+_RELOAD_SECONDS = 5
 _KINDS = {
     WebLoginStep.PHONE: 'type="tel" autocomplete="off" placeholder="+44 7700 900123"',
     WebLoginStep.CODE: 'inputmode="numeric" autocomplete="off"',
@@ -28,53 +28,53 @@ _KINDS = {
 }
 
 
-def routes(room: WebContext) -> list[Route]:
-    """The page at `/session`, and the steps of a renewal behind it; none where there is no desk."""
-    if (desk := room.desk) is None:
+def routes(context: WebContext) -> list[Route]:
+    """The page at `/session` and the steps of a login; none without an output that needs a session."""
+    if (login := context.login) is None:
         return []
 
     async def session(request: Request) -> Response:
-        visiting = only_operators(request, room)
-        waits = desk.state.step not in ASKING | RESTING
-        return page(visiting, "session", _main(visiting, desk), again_seconds=_AGAIN_SECONDS if waits else 0)
+        view = require_operator(request, context)
+        waits = login.state.step not in ASKING | RESTING
+        return page(view, "session", _main(view, login), reload_seconds=_RELOAD_SECONDS if waits else 0)
 
     async def step(request: Request) -> Response:
-        visiting, form = await operator(request, room)
+        view, form = await require_operator_form(request, context)
         try:
-            _take(desk, request.path_params["step"], form, by=visiting.visitor.name)
+            _carry_out(login, request.path_params["step"], form, by=view.visitor.name)
         except ControlError as error:
-            trouble = Notice(ok=False, text=error.what, remedy=error.remedy)
-            return page(visiting, "session", _main(visiting, desk), notices=(trouble,), status_code=409)
+            failure = FlashMessage(ok=False, text=error.what, remedy=error.remedy)
+            return page(view, "session", _main(view, login), messages=(failure,), status_code=409)
         return RedirectResponse("/session", status_code=303)
 
     return [Route("/session", session, methods=["GET"]), Route("/session/{step}", step, methods=["POST"])]
 
 
-def _take(desk: WebLogin, step: str, form: Mapping[str, str], *, by: str) -> None:
-    """One step of the person's. Raises ControlError."""
+def _carry_out(login: WebLogin, step: str, form: Mapping[str, str], *, by: str) -> None:
+    """Carry out one step of the login. Raises ControlError."""
     if step == "begin-qr":
-        desk.begin_qr(by)
+        login.begin_qr(by)
     elif step == "begin-phone":
-        desk.begin_phone(form.get("answer", ""), by)
+        login.begin_phone(form.get("answer", ""), by)
     elif step == "cancel":
-        desk.cancel()
+        login.cancel()
     elif step in ASKING:
-        desk.answer(WebLoginStep(step), form.get("answer", ""))
+        login.answer(WebLoginStep(step), form.get("answer", ""))
     else:
-        raise ControlError("there is no such step of a login", remedy="look at the page again")
+        raise ControlError("unknown step of the login", remedy="reload the page")
 
 
-def _main(visiting: Visit, desk: WebLogin) -> str:
-    version = part_versions(visiting.room)["@session"]
+def _main(view: PageView, login: WebLogin) -> str:
+    version = part_versions(view.context)["@session"]
     return f"""<div id="part-session" class="column" data-part="@session" data-version="{version}">
-{_state(visiting, desk)}
-{_renewal(visiting, desk)}
+{_state(view, login)}
+{_renewal(view, login)}
 </div>"""
 
 
-def _state(visiting: Visit, desk: WebLogin) -> str:
-    words, status = visiting.words, visiting.room.verbs.status()
-    account = escape(desk.state.account or visiting.room.account()) or words("unknown")
+def _state(view: PageView, login: WebLogin) -> str:
+    words, status = view.words, view.context.commands.status()
+    account = escape(login.state.account or view.context.account()) or words("unknown")
     rows = [
         (words("session.state"), words.state("session_state", status.session_state or "absent")),
         (words("session.account"), account),
@@ -88,45 +88,45 @@ def _state(visiting: Visit, desk: WebLogin) -> str:
 </section>"""
 
 
-def _renewal(visiting: Visit, desk: WebLogin) -> str:
-    words, state = visiting.words, desk.state
+def _renewal(view: PageView, login: WebLogin) -> str:
+    words, state = view.words, login.state
     tone = {WebLoginStep.DONE: "1", WebLoginStep.SAVING: "1"}.get(state.step, "0")
     message = words.said(state.message)
-    told = f'<p class="notice" id="desk-message" data-ok="{tone}">{message}</p>' if state.message else ""
+    told = f'<p class="flash" id="login-message" data-ok="{tone}">{message}</p>' if state.message else ""
     if state.step in RESTING:
         body = f"""<p>{words("session.about")}</p>
-<div class="ways">{_form(visiting, "begin-qr", words("session.by_qr"), strong=True)}
-{_asked(visiting, WebLoginStep.PHONE, action="begin-phone")}</div>"""
+<div class="login-methods">{_form(view, "begin-qr", words("session.by_qr"), strong=True)}
+{_question(view, WebLoginStep.PHONE, action="begin-phone")}</div>"""
     elif state.step is WebLoginStep.QR:
         body = f"<p>{words('session.scan')}</p>{_qr(state.qr_url, words('session.qr_told'))}"
     elif state.step in ASKING:
-        body = _asked(visiting, state.step, hint=state.hint)
+        body = _question(view, state.step, hint=state.hint)
     else:
         body = f"<p>{words(f'session.{state.step}')}</p>"
     if state.step not in RESTING | {WebLoginStep.SAVING}:
-        body += _form(visiting, "cancel", words("session.cancel"))
+        body += _form(view, "cancel", words("session.cancel"))
     return f"""<section class="card renewal" aria-labelledby="renew-heading">
 <h2 id="renew-heading">{words("session.renew")}</h2>
 <div role="status">{told}</div>{body}
 </section>"""
 
 
-def _form(visiting: Visit, step: str, label: str, *, strong: bool = False, answer: str = "") -> str:
-    kind = ' class="strong"' if strong else ""
+def _form(view: PageView, step: str, label: str, *, strong: bool = False, answer: str = "") -> str:
+    kind = ' class="primary"' if strong else ""
     hidden = f'<input type="hidden" name="answer" value="{escape(answer)}">' if answer else ""
     return (
-        f'<form method="post" action="/session/{step}" class="act" data-act>{visiting.csrf}{hidden}'
+        f'<form method="post" action="/session/{step}" class="action" data-action>{view.csrf}{hidden}'
         f"<button{kind}>{label}</button></form>"
     )
 
 
-def _asked(visiting: Visit, step: WebLoginStep, *, action: str = "", hint: str = "") -> str:
-    """A question with one line for the answer; whether another account is wanted, with a button."""
-    words = visiting.words
+def _question(view: PageView, step: WebLoginStep, *, action: str = "", hint: str = "") -> str:
+    """A form for one answer; a button to confirm another account."""
+    words = view.words
     if step is WebLoginStep.CONFIRM:
-        return _form(visiting, step, words("session.confirm_go"), strong=True, answer="yes")
+        return _form(view, step, words("session.confirm_go"), strong=True, answer="yes")
     told = f' <span class="number">({words.said(hint)})</span>' if hint else ""
-    return f"""<form class="line" method="post" action="/session/{action or step}" data-act>{visiting.csrf}
+    return f"""<form class="stacked" method="post" action="/session/{action or step}" data-action>{view.csrf}
 <label for="answer">{words(f"session.{step}")}{told}</label>
 <input id="answer" name="answer" required {_KINDS[step]}>
 <span class="buttons"><button>{words(f"session.{step}_go")}</button></span>
@@ -134,7 +134,7 @@ def _asked(visiting: Visit, step: WebLoginStep, *, action: str = "", hint: str =
 
 
 def _qr(url: str, name: str) -> str:
-    """The code as a drawing: dark on light in every theme, since many scanners read nothing else."""
+    """The QR code as SVG; dark on light in every theme, since many scanners need that."""
     code = segno.make(url, error="l", micro=False)
     size = code.symbol_size(border=_BORDER)[0]
     dark = "".join(

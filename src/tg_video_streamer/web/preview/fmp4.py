@@ -1,7 +1,6 @@
-"""ISO base media boxes (ISO/IEC 14496-12) that carry house-format packets: the init segment, and one `moof` a fragment.
+"""Fragmented MP4 boxes (ISO/IEC 14496-12): the init segment, and one `moof` a fragment.
 
-The movie clock of the picture runs at 3000 Hz and that of the sound at 48000 Hz, so that both grids of the program
-are whole numbers of it.
+Video uses a timescale of 3000 Hz and audio 48000 Hz, so that frames and packets have whole durations.
 """
 
 from __future__ import annotations
@@ -35,17 +34,17 @@ class TrackRun:
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
-    """One box: its length, its four-letter name, its content."""
+    """One box: length, four-letter type, content."""
     return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
 
 
 def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
-    """One box that begins with a version and flags."""
+    """One box with version and flags."""
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
 def init_segment(headers: CodecHeaders, *, width: int, height: int) -> bytes:
-    """What a player reads first: brands, and a movie of two tracks with no samples of its own."""
+    """The init segment: `ftyp`, and a `moov` with two empty tracks."""
     movie = full_box(
         b"mvhd", 0, 0, struct.pack(">5IH10x", 0, 0, TICKS_PER_SECOND, 0, 0x10000, 0x100), _IDENTITY_MATRIX, bytes(24),
         struct.pack(">I", AUDIO_TRACK + 1),

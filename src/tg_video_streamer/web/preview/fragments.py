@@ -1,4 +1,4 @@
-"""Cuts the program's packets into media fragments of half a second, and fragments into HLS segments."""
+"""Splits the program into fragments of half a second and HLS segments of two seconds."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tg_video_streamer.web.preview.fmp4 import (
 FRAGMENT_FRAMES = 13
 """About half a second: measured, Chromium starts latest with a fragment a GOP and stalls with one a frame."""
 SEGMENT_FRAMES = 12
-"""A segment ends at the first keyframe after this: 2 s as a rule, and never 2.5, which would round to 3, even where a
-skip makes a group of pictures short."""
+"""A segment ends at the first keyframe after this: normally after 2 s, and below 2.5 s (which rounds to 3) even where a
+skip shortens a GOP."""
 TARGET_SECONDS = 2
-FEWEST_LISTED_SEGMENTS = 3
-"""Measured: Chromium never starts, and never asks again, where the first list that it gets has fewer."""
+MIN_LISTED_SEGMENTS = 3
+"""Measured: Chromium never starts, and never retries, if its first playlist has fewer."""
 LISTED_SEGMENTS = 6
-KEPT_SEGMENTS = 8
-"""More than are listed, since a player may ask for what an earlier list named."""
+STORED_SEGMENTS = 8
+"""More than are listed, since a player may request segments of an older playlist."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fragment:
-    """Consecutive pictures and the sound that came with them; `number` counts all fragments of this preview."""
+    """Consecutive frames with their audio; `number` counts all fragments of this preview."""
 
     number: int
     keyframe: bool
-    """Whether a player can begin here."""
+    """Whether a player can start here."""
     video_slot: int
     video_sizes: tuple[int, ...]
     audio_slot: int
@@ -44,25 +44,25 @@ class Fragment:
 
     @property
     def ticks(self) -> int:
-        """Program time of the first picture."""
+        """Program time of the first frame."""
         return self.video_slot * FRAME_TICKS
 
     @property
     def first_ticks(self) -> int:
-        """Program time of whatever comes first in it: sound may be a little ahead of the first picture."""
+        """Program time of its start: audio may be a little ahead of the first frame."""
         return min(self.ticks, self.audio_slot * PACKET_TICKS) if self.audio_sizes else self.ticks
 
     @property
     def end_ticks(self) -> int:
-        """Program time of the end of the last picture."""
+        """Program time of the end of the last frame."""
         return self.ticks + len(self.video_sizes) * FRAME_TICKS
 
     def header(self, base_ticks: int) -> bytes:
-        """The boxes in front of `content`, for a player whose zero is program time `base_ticks`."""
+        """The boxes before `content`, for a player whose time 0 is program time `base_ticks`."""
         runs = [
             TrackRun(track=VIDEO_TRACK, time=self.ticks - base_ticks, sizes=self.video_sizes, keyframe=self.keyframe)
         ]
-        # Where a jump was closed up, sound may come before the player's zero: times in the boxes have no sign.
+        # After a closed gap, audio may start before time 0, but box times are unsigned.
         sound = self.audio_slot * SAMPLES_PER_PACKET - base_ticks * (AUDIO_RATE // TICKS_PER_SECOND)
         if self.audio_sizes:
             runs.append(TrackRun(track=AUDIO_TRACK, time=max(0, sound), sizes=self.audio_sizes, keyframe=False))
@@ -70,24 +70,24 @@ class Fragment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Segment:
-    """Fragments from one keyframe to a later one."""
+class PreviewSegment:
+    """Consecutive fragments; the first starts with a keyframe."""
 
     number: int
     fragments: tuple[Fragment, ...]
 
     @property
     def seconds(self) -> float:
-        """How long its pictures last."""
+        """The duration of its frames."""
         return sum(len(one.video_sizes) for one in self.fragments) / FRAMES_PER_SECOND
 
     def parts(self, base_ticks: int) -> list[bytes]:
-        """Its bytes in pieces, so that the packets need no copying."""
+        """Its bytes in pieces, which avoids copying the packets."""
         return [part for one in self.fragments for part in (one.header(base_ticks), one.content)]
 
 
-class Cutter:
-    """Collects packets until a fragment is full; a keyframe or a hole in the program always begins a new one."""
+class Fragmenter:
+    """Collects packets into fragments; a keyframe or a gap always starts a new one."""
 
     def __init__(self, first_number: int = 0) -> None:
         """The first fragment is `first_number`."""
@@ -96,7 +96,7 @@ class Cutter:
         self._audio: list[Stamped] = []
 
     def push(self, packet: Stamped) -> Fragment | None:
-        """Take one packet; the fragment that ended with or before it, or None."""
+        """Add one packet; returns the fragment that it completed, or None."""
         if packet.kind is Kind.AUDIO:
             self._audio.append(packet)
             return None
@@ -105,7 +105,7 @@ class Cutter:
             finished = self._cut()
         self._video.append(packet)
         if len(self._video) == FRAGMENT_FRAMES:
-            # Never both: what was cut before this picture left it alone in the new fragment.
+            # Never both: after a cut, this frame is alone in the new fragment.
             return self._cut()
         return finished
 
@@ -125,61 +125,61 @@ class Cutter:
         return fragment
 
 
-class Window:
-    """The newest segments and the fragments of the one that is still open; one thread adds, any thread reads."""
+class SegmentBuffer:
+    """The newest segments and the fragments of the open one; one thread adds, any thread reads."""
 
     def __init__(self) -> None:
-        """Empty; segments and fragments count on from where they were, however often it is cleared."""
+        """Numbers of segments and fragments continue after `clear`."""
         self._lock = threading.Lock()
-        self._segments: deque[Segment] = deque(maxlen=KEPT_SEGMENTS)
+        self._segments: deque[PreviewSegment] = deque(maxlen=STORED_SEGMENTS)
         self._open: list[Fragment] = []
         self._next_segment = 0
         self.next_fragment = 0
-        """The number that the next fragment must have."""
+        """The required number of the next fragment."""
 
     def add(self, fragment: Fragment) -> None:
-        """Append the next fragment; the first after a `clear` begins with a keyframe."""
+        """Append the next fragment; the first after `clear` starts with a keyframe."""
         with self._lock:
             frames = sum(len(one.video_sizes) for one in self._open)
             if fragment.keyframe and frames >= SEGMENT_FRAMES:
-                self._segments.append(Segment(number=self._next_segment, fragments=tuple(self._open)))
+                self._segments.append(PreviewSegment(number=self._next_segment, fragments=tuple(self._open)))
                 self._next_segment += 1
                 self._open = []
             self._open.append(fragment)
             self.next_fragment = fragment.number + 1
 
     def clear(self) -> None:
-        """Forget everything: nobody watches."""
+        """Drop everything."""
         with self._lock:
             self._segments.clear()
             self._open = []
 
-    def listed(self) -> list[Segment]:
-        """The segments that a playlist names now, oldest first."""
+    def listed(self) -> list[PreviewSegment]:
+        """The segments of the playlist, oldest first."""
         with self._lock:
             return list(self._segments)[-LISTED_SEGMENTS:]
 
-    def segment(self, number: int) -> Segment | None:
-        """The segment of that number, where it is still (or already) here."""
+    def segment(self, number: int) -> PreviewSegment | None:
+        """The segment, or None if it is not stored."""
         with self._lock:
             return next((one for one in self._segments if one.number == number), None)
 
     def after(self, number: int | None) -> Fragment | None:
-        """The fragment that follows `number`, or None where it has not come yet.
+        """The fragment after `number`, or None if there is none yet.
 
-        For a new viewer (None), and for one who was too slow or away: the newest fragment with a keyframe.
+        For a new viewer (None), and for one that fell behind: the newest fragment with a keyframe.
         """
         with self._lock:
-            kept = [one for segment in self._segments for one in segment.fragments] + self._open
-        if not kept or number == kept[-1].number:
+            stored = [one for segment in self._segments for one in segment.fragments] + self._open
+        if not stored or number == stored[-1].number:
             return None
-        if number is not None and kept[0].number <= number + 1:
-            return kept[number + 1 - kept[0].number]
-        return next(one for one in reversed(kept) if one.keyframe)
+        if number is not None and stored[0].number <= number + 1:
+            return stored[number + 1 - stored[0].number]
+        return next(one for one in reversed(stored) if one.keyframe)
 
 
-def playlist(segments: list[Segment]) -> str:
-    """An HLS media playlist (RFC 8216) of a live stream; there is at least one segment."""
+def playlist(segments: list[PreviewSegment]) -> str:
+    """The live HLS playlist (RFC 8216) of at least one segment."""
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",

@@ -1,4 +1,4 @@
-"""The live picture for the page: subscribes to the program while somebody watches, and costs nothing otherwise."""
+"""The live preview: subscribes to the program only while someone watches."""
 
 from __future__ import annotations
 
@@ -12,25 +12,31 @@ import structlog
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.playout.fanout import Fanout, Subscription, SubscriptionClosed
 from tg_video_streamer.web.preview.fmp4 import init_segment
-from tg_video_streamer.web.preview.fragments import FEWEST_LISTED_SEGMENTS, Cutter, Fragment, Segment, Window, playlist
+from tg_video_streamer.web.preview.fragments import (
+    MIN_LISTED_SEGMENTS,
+    Fragment,
+    Fragmenter,
+    PreviewSegment,
+    SegmentBuffer,
+    playlist,
+)
 
 _log = structlog.get_logger(__name__)
 
 _TAKE_SECONDS = 0.25
-"""How often the thread asks whether anybody still watches when the program gives nothing."""
+"""How often the thread checks for viewers when the program sends nothing."""
 _FIRST_PLAYLIST_SECONDS = 10.0
-"""How long a player waits for its first playlist: that takes three whole segments, and the wait for a keyframe."""
-MOST_STREAMS = 32
-"""Viewers of the progressive stream at once; each holds a connection."""
+"""The time limit for the first playlist, which needs three segments and a keyframe."""
+MAX_STREAMS = 32
+"""Viewers of the progressive stream; each holds a connection."""
 
 
 class Preview:
-    """Fragments and segments of what is on air.
+    """Fragments and segments of the program.
 
-    The first request subscribes to the fan-out and starts a thread that cuts fragments; `grace_seconds` after the
-    last sign of a viewer the thread unsubscribes and ends. A progressive viewer gives a sign by taking what is sent:
-    one that is connected but does not read counts as gone, holds no memory of its own, and finds itself at the newest
-    keyframe when it reads again. All methods are for the event loop's thread.
+    The first request subscribes to the fan-out and starts a thread that builds fragments; `grace_seconds` after the
+    last activity of a viewer the thread unsubscribes and ends. A progressive viewer is active while it reads: one that
+    does not read costs no memory, and continues at the newest keyframe. Use it in the event loop's thread only.
     """
 
     def __init__(
@@ -41,11 +47,11 @@ class Preview:
         self._fanout = fanout
         self._grace_seconds = grace_seconds
         self._clock = clock or SystemClock()
-        self._window = Window()
+        self._window = SegmentBuffer()
         self._lock = threading.Lock()
         self._subscription: Subscription | None = None
         self._thread: threading.Thread | None = None
-        self._last_sign = 0.0
+        self._last_activity = 0.0
         self._zero_ticks: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived = asyncio.Event()
@@ -54,50 +60,50 @@ class Preview:
 
     @property
     def running(self) -> bool:
-        """Whether it is subscribed to the program now."""
+        """Whether it is subscribed to the program."""
         with self._lock:
             return self._subscription is not None
 
     @property
     def has_playlist(self) -> bool:
-        """Whether an HLS player would start at once."""
-        return len(self._window.listed()) >= FEWEST_LISTED_SEGMENTS
+        """Whether an HLS player can start at once."""
+        return len(self._window.listed()) >= MIN_LISTED_SEGMENTS
 
     @property
     def full(self) -> bool:
-        """Whether no further progressive viewer is taken."""
-        return self._streams >= MOST_STREAMS
+        """Whether no further progressive viewer is accepted."""
+        return self._streams >= MAX_STREAMS
 
     def touch(self) -> None:
-        """Somebody watches now."""
+        """Record activity of a viewer."""
         self._loop = asyncio.get_running_loop()
         with self._lock:
-            self._last_sign = self._clock.monotonic()
+            self._last_activity = self._clock.monotonic()
             if self._subscription is not None or self._closed:
                 return
             subscription = self._subscription = self._fanout.subscribe()
-            self._thread = threading.Thread(target=self._cut, args=(subscription,), name="preview", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(subscription,), name="preview", daemon=True)
             self._thread.start()
 
     async def playlist(self) -> str | None:
-        """The HLS playlist, as soon as it has segments enough; None where the program gives none."""
+        """The HLS playlist once it has enough segments; None if the program sends nothing."""
         deadline = self._clock.monotonic() + _FIRST_PLAYLIST_SECONDS
         while not self._closed and self._clock.monotonic() < deadline:
             self.touch()
             arrived = self._arrived
-            if len(segments := self._window.listed()) >= FEWEST_LISTED_SEGMENTS:
+            if len(segments := self._window.listed()) >= MIN_LISTED_SEGMENTS:
                 return playlist(segments)
             await self._wait(arrived)
         return None
 
     def segment(self, number: int) -> list[bytes] | None:
-        """A segment's bytes in pieces; None where it is not (or no longer) kept."""
+        """A segment's bytes in pieces; None if it is not stored."""
         self.touch()
-        segment: Segment | None = self._window.segment(number)
+        segment: PreviewSegment | None = self._window.segment(number)
         return None if segment is None else segment.parts(self._zero_ticks or 0)
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """One endless fragmented MP4 file that begins now, at its own time 0."""
+        """An endless fragmented MP4 file that starts now at time 0."""
         self._streams += 1
         try:
             yield self.init_segment
@@ -107,13 +113,13 @@ class Preview:
                 yield fragment.header(zero_ticks) + fragment.content
                 last, fragment = fragment, await self._next_fragment(fragment.number)
                 if fragment is not None:
-                    # What this viewer missed is closed up: a hole would show as a standing picture.
+                    # Close the gap of what this viewer missed: it would show as a frozen picture.
                     zero_ticks += fragment.ticks - last.end_ticks
         finally:
             self._streams -= 1
 
     def close(self) -> None:
-        """End all streams and the thread, at once and for good."""
+        """End all streams and the thread, permanently."""
         with self._lock:
             self._closed = True
             subscription, thread = self._subscription, self._thread
@@ -127,7 +133,7 @@ class Preview:
         """The fragment after `number`; None when the preview was closed."""
         while not self._closed:
             self.touch()
-            # Taken before looking: what comes after the look sets it.
+            # Read before the check: a fragment that arrives later sets it.
             arrived = self._arrived
             if (fragment := self._window.after(number)) is not None:
                 return fragment
@@ -135,20 +141,20 @@ class Preview:
         return None
 
     async def _wait(self, arrived: asyncio.Event) -> None:
-        """Until the next fragment, but not longer than the preview goes on without a sign of this viewer."""
-        # Whoever waits for a silent program is still there: the caller says so again.
+        """Wait for the next fragment, at most half of the grace period."""
+        # A viewer that waits for a silent program is active: the caller calls `touch` again.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(1.0, self._grace_seconds / 2)):
                 await arrived.wait()
 
-    def _cut(self, subscription: Subscription) -> None:
-        """The thread: packets into fragments until nobody watches or the program ends."""
+    def _run(self, subscription: Subscription) -> None:
+        """The thread: build fragments until no one watches or the program ends."""
         _log.debug("preview starts")
-        cutter = Cutter(self._window.next_fragment)
+        fragmenter = Fragmenter(self._window.next_fragment)
         try:
             while self._is_watched():
                 for packet in subscription.take(_TAKE_SECONDS):
-                    if (fragment := cutter.push(packet)) is not None:
+                    if (fragment := fragmenter.push(packet)) is not None:
                         self._publish(fragment)
         except SubscriptionClosed:
             pass  # the program has ended, or `close` was called: both mean to stop
@@ -161,9 +167,9 @@ class Preview:
             _log.debug("preview ends", dropped=subscription.dropped)
 
     def _is_watched(self) -> bool:
-        """Whether to go on; ending is decided under the lock, so that a viewer who comes now starts a new thread."""
+        """Whether to continue; decided under the lock, so that a new viewer starts a new thread."""
         with self._lock:
-            if self._clock.monotonic() - self._last_sign <= self._grace_seconds:
+            if self._clock.monotonic() - self._last_activity <= self._grace_seconds:
                 return True
             self._subscription = None
             self._window.clear()

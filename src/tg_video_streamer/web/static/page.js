@@ -1,20 +1,20 @@
-// Keeps a page fresh by what the service says, sends its forms without leaving it, and knows when nothing is said.
+// Updates the page from server-sent events, sends forms in the background, and shows when the service is silent.
 "use strict";
 
-const SILENT_MS = 4000; // no word for this long: the page says so instead of showing an old truth
-const TYPED_MS = 400; // after the last key, a text is checked
-const words = document.body.dataset;
+const SILENT_MS = 4000; // without an event for this long, the page says so
+const CHECK_DELAY_MS = 400; // after the last key, the playlist is checked
+const texts = document.body.dataset;
 const byId = (id) => document.getElementById(id);
 
-function make(tag, text, values = {}) {
+function createElement(tag, text, values = {}) {
   const element = document.createElement(tag);
   element.textContent = text;
   Object.assign(element.dataset, values);
   return element;
 }
 
-// Times come in UTC; people live elsewhere.
-function localise(root) {
+// The server sends times in UTC.
+function localizeTimes(root) {
   for (const time of root.querySelectorAll("time[data-shown]")) {
     const moment = new Date(time.dateTime);
     const shown = time.dataset.shown === "clock" ? { hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "medium" };
@@ -22,143 +22,143 @@ function localise(root) {
   }
 }
 
-function put(element, html) {
+function setContent(element, html) {
   const open = [...element.querySelectorAll("details")].map((one) => one.open);
-  element.innerHTML = html; // the service's own, every text in it escaped there
+  element.innerHTML = html; // from our own server, which escapes every text
   element.querySelectorAll("details").forEach((one, index) => { one.open = open[index] ?? one.open; });
-  localise(element);
+  localizeTimes(element);
 }
 
-function complain(text) {
-  const line = make("p", text, { ok: 0 });
-  line.className = "notice";
-  byId("notices").replaceChildren(line);
+function showError(text) {
+  const line = createElement("p", text, { ok: 0 });
+  line.className = "flash";
+  byId("flash-messages").replaceChildren(line);
 }
 
-// What holds forms is each visitor's own: it is asked for anew.
+// Parts with forms hold the visitor's own CSRF token: they are fetched, not pushed.
 let fetching = false;
-async function renewParts() {
+async function refreshParts() {
   if (fetching) return;
   fetching = true;
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
-    if (answer.ok) putParts(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (answer.ok) replaceParts(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } finally {
     fetching = false;
   }
 }
 
-function putParts(fresh) {
+function replaceParts(fresh) {
   for (const part of document.querySelectorAll("[data-part]")) {
     const other = fresh.getElementById(part.id);
     if (!other || other.dataset.version === part.dataset.version) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
-    if (focused?.value && focused.matches("input")) continue; // somebody types there
+    if (focused?.value && focused.matches("input")) continue; // do not replace what is being typed
     part.replaceChildren(...other.childNodes);
     part.dataset.version = other.dataset.version;
-    localise(part);
-    if (focused) stand(byId(focused.id), part);
+    localizeTimes(part);
+    if (focused) restoreFocus(byId(focused.id), part);
   }
 }
 
-// Hands on the keyboard stay where they were, or close by where that can no longer be pressed.
-function stand(element, part) {
+// Keeps the keyboard focus, or moves it to the next enabled button.
+function restoreFocus(element, part) {
   const near = element?.disabled ? element.closest("li")?.querySelector("button:enabled") : element;
   (near ?? part.querySelector("button:enabled, a"))?.focus();
 }
 
-// As the server writes it: the page of what is on air is told by that alone.
-function title(badge) {
-  document.title = words.page ? `${badge} · ${words.page}` : badge;
+// In the same format as the server.
+function setTitle(badge) {
+  document.title = texts.page ? `${badge} · ${texts.page}` : badge;
 }
 
-function hear(message) {
+function applyEvent(message) {
   for (const [name, value] of Object.entries(message)) {
     if (name === "@holds") document.body.dataset.holds = value;
-    else if (!name.startsWith("@")) { if (byId(name)) put(byId(name), value); }
+    else if (!name.startsWith("@")) { if (byId(name)) setContent(byId(name), value); }
     else {
       const parts = [...document.querySelectorAll(`[data-part="${name}"]`)];
-      if (parts.some((part) => part.dataset.version !== value)) renewParts().catch(() => {});
+      if (parts.some((part) => part.dataset.version !== value)) refreshParts().catch(() => {});
     }
   }
-  title(byId("badge").textContent);
+  setTitle(byId("badge").textContent);
 }
 
 let source = null;
-let heardAt = Date.now();
+let lastEventAt = Date.now();
 let silent = false;
 
 function listen() {
   source?.close();
   source = new EventSource("/events");
   source.onmessage = (event) => {
-    heardAt = Date.now();
+    lastEventAt = Date.now();
     if (silent) {
       silent = false;
       document.body.classList.remove("silent");
-      document.dispatchEvent(new Event("heard-again"));
-      listen(); // what has not changed is not told again: a new stream begins with everything
-    } else hear(JSON.parse(event.data));
+      document.dispatchEvent(new Event("reconnected"));
+      listen(); // a new stream starts with all fragments
+    } else applyEvent(JSON.parse(event.data));
   };
 }
 
 function watchSilence() {
-  if (document.hidden || Date.now() - heardAt < SILENT_MS) return;
+  if (document.hidden || Date.now() - lastEventAt < SILENT_MS) return;
   if (!silent) {
     silent = true;
     document.body.classList.add("silent");
     const badge = byId("badge");
-    badge.textContent = `${words.silent} ${new Date(heardAt).toLocaleTimeString(document.documentElement.lang)}`;
+    badge.textContent = `${texts.silent} ${new Date(lastEventAt).toLocaleTimeString(document.documentElement.lang)}`;
     badge.dataset.tone = "bad";
-    byId("live-why").textContent = words.old;
-    title(badge.textContent);
+    byId("live-why").textContent = texts.old;
+    setTitle(badge.textContent);
   }
-  if (source.readyState === EventSource.CLOSED) listen(); // refused for now: it does not try again by itself
+  if (source.readyState === EventSource.CLOSED) listen(); // refused: it does not retry by itself
 }
 
-// As without scripts: the answer leads back to the page, of which only what has changed is put in.
+// Same as without scripts: the answer is the page again, of which only the changed parts are replaced.
 async function send(form, button) {
   const fields = new URLSearchParams(new FormData(form, button));
   const answer = await fetch(button.hasAttribute("formaction") ? button.formAction : form.action, { method: "POST", body: fields });
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (!fresh.getElementById("notices")) throw new Error(answer.statusText);
-  byId("notices").replaceChildren(...fresh.getElementById("notices").childNodes);
-  putParts(fresh);
-  return !byId("notices").querySelector('[data-ok="0"]');
+  if (!fresh.getElementById("flash-messages")) throw new Error(answer.statusText);
+  byId("flash-messages").replaceChildren(...fresh.getElementById("flash-messages").childNodes);
+  replaceParts(fresh);
+  return !byId("flash-messages").querySelector('[data-ok="0"]');
 }
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (!form.hasAttribute("data-act")) return;
+  if (!form.hasAttribute("data-action")) return;
   event.preventDefault();
-  if (form.hasAttribute("data-sure") && !confirm(`${event.submitter.textContent}: ${words.sure}`)) return;
+  if (form.hasAttribute("data-confirm") && !confirm(`${event.submitter.textContent}: ${texts.confirm}`)) return;
   try {
-    if (await send(form, event.submitter) && form.hasAttribute("data-clear")) form.reset();
+    if (await send(form, event.submitter) && form.hasAttribute("data-reset")) form.reset();
   } catch {
-    complain(words.failed);
+    showError(texts.failed);
   }
 });
 
-// The playlist: checked while it is typed, by the one who will read it.
+// The playlist: checked by the server while it is typed.
 function watchText(area) {
-  const told = byId("check");
-  let waiting = 0;
-  let asked = 0;
+  const result = byId("check");
+  let timer = 0;
+  let lastRequest = 0;
   async function check() {
-    const number = (asked += 1);
-    const fields = new URLSearchParams({ text: area.value, csrf: words.csrf, back: location.pathname });
-    const headers = { Accept: "application/json", "X-CSRF": words.csrf };
-    const answer = await (await fetch("/do/playlist_check", { method: "POST", body: fields, headers })).json();
-    if (number !== asked || !answer.ok) return;
+    const number = (lastRequest += 1);
+    const fields = new URLSearchParams({ text: area.value, csrf: texts.csrf, back: location.pathname });
+    const headers = { Accept: "application/json", "X-CSRF": texts.csrf };
+    const answer = await (await fetch("/actions/playlist_check", { method: "POST", body: fields, headers })).json();
+    if (number !== lastRequest || !answer.ok) return;
     const { items, problems } = answer.result;
     const list = document.createElement("ul");
-    list.append(...problems.map((one) => make("li", one.what)));
-    const count = make("p", told.dataset.items.replace("{count}", items), { tone: problems.length ? "bad" : "good" });
-    told.replaceChildren(count, ...(problems.length ? [list] : []));
+    list.append(...problems.map((one) => createElement("li", one.what)));
+    const count = createElement("p", result.dataset.items.replace("{count}", items), { tone: problems.length ? "bad" : "good" });
+    result.replaceChildren(count, ...(problems.length ? [list] : []));
   }
   area.addEventListener("input", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => check().catch(() => complain(words.failed)), TYPED_MS);
+    clearTimeout(timer);
+    timer = setTimeout(() => check().catch(() => showError(texts.failed)), CHECK_DELAY_MS);
   });
   byId("upload").hidden = false;
   byId("file").addEventListener("change", async (event) => {
@@ -169,27 +169,27 @@ function watchText(area) {
   });
 }
 
-// The picture: kept running while somebody looks.
-const STUCK_MS = 10000; // a picture that should move and does not: attach it anew (a first playlist takes 7 s)
-const HIDDEN_MS = 30000; // a muted picture in a hidden tab is work for nobody
-const LONG_PAUSE_MS = 5000; // after this, "play" means now and not where it was left
+// The live picture: runs while the page is visible.
+const STUCK_MS = 10000; // reconnect a picture that does not move (a first playlist takes 7 s)
+const HIDDEN_MS = 30000; // disconnect a muted picture in a hidden tab
+const LONG_PAUSE_MS = 5000; // after this pause, play continues live
 
 function watchPicture(video) {
   let [seenTime, movedAt, tries, detached, hiddenAt, pausedAt] = [-1, performance.now(), 0, false, 0, Infinity];
   const attach = () => {
     [detached, movedAt, pausedAt, seenTime] = [false, performance.now(), Infinity, -1];
     video.load();
-    video.play().catch(() => {}); // a browser that forbids autoplay shows its own button
+    video.play().catch(() => {}); // where autoplay is forbidden, the browser shows its own button
   };
   const detach = () => {
     detached = true;
     video.pause();
     const sources = [...video.children];
     video.replaceChildren();
-    video.load(); // with no source: lets go of the connection
+    video.load(); // without a source: closes the connection
     video.replaceChildren(...sources);
   };
-  const look = () => {
+  const watch = () => {
     const now = performance.now();
     if (document.hidden) {
       if (!detached && video.muted && now - hiddenAt > HIDDEN_MS) detach();
@@ -205,14 +205,14 @@ function watchPicture(video) {
       attach();
     }
   };
-  setInterval(look, 1000);
+  setInterval(watch, 1000);
   video.addEventListener("pause", () => { pausedAt = performance.now(); });
   video.addEventListener("play", () => { if (performance.now() - pausedAt > LONG_PAUSE_MS) attach(); });
   document.addEventListener("visibilitychange", () => {
     hiddenAt = performance.now();
     if (!document.hidden && detached) attach();
   });
-  document.addEventListener("heard-again", attach); // a service that has started anew counts its segments anew
+  document.addEventListener("reconnected", attach); // a restarted service numbers its segments from the start
   const sound = byId("sound");
   sound.hidden = false;
   sound.addEventListener("click", () => {
@@ -223,14 +223,14 @@ function watchPicture(video) {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) source.close(); // a browser has six connections a host; a hidden page needs none
+  if (document.hidden) source.close(); // browsers allow six connections per host; a hidden page needs none
   else {
-    heardAt = Date.now();
+    lastEventAt = Date.now();
     listen();
   }
 });
 
-localise(document);
+localizeTimes(document);
 if (!document.hidden) listen();
 else source = { close() {}, readyState: 0 };
 setInterval(watchSilence, 1000);

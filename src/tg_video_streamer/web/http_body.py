@@ -1,27 +1,38 @@
-"""Reads what a request sends, no more and no longer than allowed: nothing is kept of what is too large."""
+"""Reads request bodies within limits of size and time, and writes JSON responses."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from email.parser import BytesParser
 from email.policy import HTTP
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from tg_video_streamer.errors import RequestRefused
 
 BODY_SECONDS = 15.0
-"""How long a body may take to arrive."""
+"""The time limit for a body to arrive."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 FILE_FORM_TYPE = "multipart/form-data"
-_MOST_FIELDS = 32
+_MAX_FIELDS = 32
+
+
+class JsonResponse(JSONResponse):
+    """JSON as ASCII, so that a lone surrogate in a file name cannot break it."""
+
+    def render(self, content: Any) -> bytes:
+        """One line."""
+        return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 async def read_body(request: Request, *, limit: int) -> bytes:
-    """The whole body. Raises RequestRefused: 413 beyond `limit` bytes, before the rest is read, and 408 for a slow one."""
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > limit:
+    """The whole body. Raises RequestRefused: 413 above `limit` bytes, without reading the rest, and 408 on a timeout."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
     received = bytearray()
     try:
@@ -36,9 +47,10 @@ async def read_body(request: Request, *, limit: int) -> bytes:
 
 
 async def read_form(request: Request, *, limit: int, with_file: bool = False) -> dict[str, str]:
-    """The fields of a form, `with_file` also of one that sends a text file. Raises RequestRefused as `read_body`.
+    """The fields of a form; `with_file` also accepts a form with a text file.
 
-    And 415 for another type, and 422 for what is no form, or whose file is not UTF-8.
+    Raises RequestRefused as `read_body`, with 415 for another type, and with 422 for an invalid form or a file that
+    is not UTF-8.
     """
     if not with_file or _type_of(request) != FILE_FORM_TYPE:
         require_type(request, FORM_TYPE)
@@ -47,19 +59,19 @@ async def read_form(request: Request, *, limit: int, with_file: bool = False) ->
         if _type_of(request) == FILE_FORM_TYPE:
             pairs = _parts(request.headers["content-type"], body)
         else:
-            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError as error:
         raise RequestRefused("the form cannot be read", status=422, remedy="send it as UTF-8") from error
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise RequestRefused("a field of the form is there twice", status=422, remedy="send each once")
+        raise RequestRefused("the form has a field twice", status=422, remedy="send each once")
     return fields
 
 
 def require_type(request: Request, wanted: str) -> None:
-    """Raises RequestRefused with 415 where the body is of another type."""
+    """Raises RequestRefused with 415 for a body of another type."""
     if _type_of(request) != wanted:
-        raise RequestRefused("the body is of a type that is not taken here", status=415, remedy=f"send {wanted}")
+        raise RequestRefused("this content type is not supported", status=415, remedy=f"send {wanted}")
 
 
 def _type_of(request: Request) -> str:
@@ -67,13 +79,10 @@ def _type_of(request: Request) -> str:
 
 
 def _parts(content_type: str, body: bytes) -> list[tuple[str, str]]:
-    """The fields of a multipart form (RFC 7578) with their texts, read as the mail format that it is.
-
-    Raises ValueError for anything else.
-    """
+    """The fields of a multipart form (RFC 7578), parsed as a mail message. Raises ValueError for anything else."""
     message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     parts = list(message.iter_parts()) if message.is_multipart() else []
-    if message.defects or not 0 < len(parts) <= _MOST_FIELDS:
+    if message.defects or not 0 < len(parts) <= _MAX_FIELDS:
         raise ValueError("no multipart form")
     return [
         (
@@ -85,7 +94,7 @@ def _parts(content_type: str, body: bytes) -> list[tuple[str, str]]:
 
 
 def body_seconds(request: Request) -> float:
-    """How long the body of this request may take: as the application was told."""
+    """The time limit of the application for a body."""
     seconds: float = getattr(request.app.state, "body_seconds", BODY_SECONDS)
     return seconds
 

@@ -1,0 +1,49 @@
+"""Buttons that run commands; each is its own form, so that it works without scripts."""
+
+from __future__ import annotations
+
+from html import escape
+
+from tg_video_streamer.web.pages.layout import PageView
+
+
+def command_button(
+    view: PageView,
+    command: str,
+    label: str,
+    *,
+    back: str,
+    fields: dict[str, str] | None = None,
+    kind: str = "",
+    name: str = "",
+    identity: str = "",
+    disabled: bool = False,
+    confirm: bool = False,
+) -> str:
+    """A button that runs `command`. `label` and the accessible `name` are escaped; `confirm`: the script asks first."""
+    hidden = "".join(
+        f'<input type="hidden" name="{key}" value="{escape(value)}">' for key, value in (fields or {}).items()
+    )
+    aria = f' aria-label="{name}" title="{name}"' if name else ""
+    element_id = f' id="{identity}"' if identity else ""
+    asks = " data-confirm" if confirm else ""
+    return (
+        f'<form class="action" method="post" action="/actions/{command}" data-action{asks}>{view.csrf}'
+        f'<input type="hidden" name="back" value="{escape(back)}">{hidden}'
+        f'<button class="{kind}"{element_id}{aria}{" disabled" if disabled else ""}>{label}</button></form>'
+    )
+
+
+def playout_buttons(view: PageView, *, back: str) -> str:
+    """Skip, pause or resume, slate on or off; empty for viewers. The body's `data-holds` selects one of each pair."""
+    if not view.may_change:
+        return ""
+    words = view.words
+    buttons = (
+        command_button(view, "skip", words("do.skip"), back=back),
+        f'<span class="unless-pause">{command_button(view, "pause", words("do.pause"), back=back)}</span>',
+        f'<span class="while-pause">{command_button(view, "resume", words("do.resume"), back=back, kind="primary")}</span>',
+        f'<span class="unless-slate">{command_button(view, "slate", words("do.slate_on"), back=back, fields={"on": "true"})}</span>',
+        f'<span class="while-slate">{command_button(view, "slate", words("do.slate_off"), back=back, fields={"on": "false"}, kind="primary")}</span>',
+    )
+    return f'<div class="controls" role="group" aria-label="{words("controls")}">{"".join(buttons)}</div>'
