@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
@@ -74,7 +74,8 @@ class PageVisitor:
                     connection.putheader(name, value)
             if body is not None:
                 connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders(body)
+            with suppress(BrokenPipeError, ConnectionResetError):  # the service may answer before it has read all
+                connection.endheaders(body)
             return self._answer(connection.getresponse())
         finally:
             connection.close()

@@ -77,7 +77,7 @@ def test_what_is_no_such_form_is_refused(site: Site, body: bytes, status: int) -
 
 
 def test_only_operators_send_files(site: Site) -> None:
-    """A viewer's file is refusal_response, and so is one without the page's proof."""
+    """A viewer's file is refused, and so is one without the page's proof."""
     assert send(site, form(text=b"one.mp4"), token=VIEWER).status == 403
     person = PageVisitor(port=site.listener.port)
     person.sign_in(OPERATOR)

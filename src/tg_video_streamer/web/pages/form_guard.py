@@ -27,7 +27,7 @@ async def require_operator_form(
 
 
 def require_operator(request: Request, context: WebContext) -> PageView:
-    """An operator's view. Raises RequestRefused for anybody else."""
+    """An operator's view. Raises RequestRefused for anyone else."""
     _access(request).require_role(request, _OPERATOR_COMMAND)
     return page_view(request, context)
 
