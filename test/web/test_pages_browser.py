@@ -372,7 +372,7 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             assert "queued By hand" in browser.find_element(By.ID, "flash-messages").text
             assert "By hand" in browser.find_element(By.ID, "part-queue").text
             browser.find_element(By.CSS_SELECTOR, '[aria-label="Take out: By hand"]').click()
-            assert "Nothing is queued" in browser.find_element(By.ID, "part-queue").text
+            wait_until(partial(reads, browser, "part-queue", "Nothing is queued"), what="it is removed")
             upload(browser, channel, tmp_path / "list.txt")
             browser.get(f"{channel.url}/session")
             answers = {"phone number": f"+{PHONE}", "code that Telegram": CODE, "password of": PASSWORD}
@@ -383,6 +383,13 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             wait_until(lambda: shown(browser, "kept in the settings file"), timeout=60, what="a session", every=0.5)
     finally:
         channel.telegram.user(USER_ID).password = None
+
+
+def reads(browser: WebDriver, element: str, words: str) -> bool:
+    """Whether the element has these words, also while the browser goes to another page."""
+    with suppress(StaleElementReferenceException, NoSuchElementException):
+        return words in browser.find_element(By.ID, element).text
+    return False
 
 
 def upload(browser: WebDriver, channel: Channel, file: Path) -> None:
