@@ -1,6 +1,6 @@
-"""The container's health check: 0 while media leaves to every output that is meant to have it, else 1 and why not.
+"""The container's health check: 0 while media reaches every output that should receive it, else 1 with the reasons.
 
-It asks over the control socket, and so needs no port, whatever the settings say.
+It uses the control socket, so it needs no port, whatever the settings are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tg_video_streamer.errors import StreamerError
 
 
 def main(env_file: Path) -> int:
-    """Ask the service with these settings how it is, and print what is wrong."""
+    """Print the problems of the service with these settings; the exit code."""
     try:
         status = client.ask(state_dir(env_file, os.environ), "status", timeout_seconds=5.0)
     except StreamerError as error:
