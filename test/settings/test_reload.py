@@ -25,7 +25,9 @@ def env_file(tmp_path: Path) -> Iterator[Path]:
 
 def _reload(env_file: Path) -> tuple[SettingsReload, list[Settings]]:
     applied: list[Settings] = []
-    return SettingsReload(load_settings(env_file, {}), applied.append), applied
+    reload = SettingsReload(load_settings(env_file, {}))
+    reload.subscribe(applied.append)
+    return reload, applied
 
 
 def test_what_can_change_counts_at_once_and_the_rest_is_named(env_file: Path) -> None:

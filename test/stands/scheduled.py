@@ -18,20 +18,24 @@ from typing import Any, cast
 
 from stands.feeding import SMALL
 from stands.virtual_time import VirtualLoop, run_for
-from tg_video_streamer.app.feeds import FeedParts
-from tg_video_streamer.app.playout import ProgramParts
+from tg_video_streamer.app.context import BuildContext
+from tg_video_streamer.app.feeds import Feeds
+from tg_video_streamer.app.playout import make_program
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.automation.filler import FillerPlayer
+from tg_video_streamer.automation.program import Program
 from tg_video_streamer.events import Event, EventBus
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
+from tg_video_streamer.playlist.folders import FolderAllowlist
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.load import load
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.settings.reload import SettingsReload
 from tg_video_streamer.settings.settings import load_settings
 
 SLICE_SECONDS = 0.16
@@ -98,17 +102,17 @@ class ScriptedFeed(Feed):
 
 
 class _ScriptedFeeds:
-    """Stands in for FeedParts."""
+    """Stands in for Feeds."""
 
     library = None
-    keeping = False
+    caches = False
     branding = SimpleNamespace(untitled=None)
 
     def __init__(self, owner: Scheduled) -> None:
         self._owner = owner
 
     def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
-        """See FeedParts."""
+        """See Feeds."""
         owner = self._owner
         feed = ScriptedFeed(
             item,
@@ -130,7 +134,7 @@ class _ScriptedFeeds:
         raise AssertionError(item)
 
     def filler(self, playout: Playout) -> FillerPlayer | None:
-        """See FeedParts."""
+        """See Feeds."""
         folder = self._owner.folder / "filler"
         return FillerPlayer(folder, playout=playout, make_feed=self.feed) if folder.is_dir() else None
 
@@ -158,9 +162,10 @@ class Scheduled:
         self.began = at
         settings = {"STATE_DIR": str(folder / "state"), "PLAYLIST": str(folder / "playlist.txt")}
         settings |= {"SCHEDULE": str(folder / "schedule.toml"), **(environment or {})}
-        self._settings = load_settings(None, settings).settings
+        self._loaded = load_settings(None, settings)
+        self._settings = self._loaded.settings
         self._pictures: list[tuple[str, int]] = []
-        self.parts: ProgramParts
+        self.parts: Program
 
     def run(self, seconds: float, *, meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Be on air for so long; `meanwhile` may change things and sleep."""
@@ -174,7 +179,7 @@ class Scheduled:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(parts.director.run())
                 tasks.create_task(parts.scheduler.run())
-                tasks.create_task(parts.place().run())
+                tasks.create_task(parts.position_saver.run())
                 if parts.filler is not None:
                     tasks.create_task(parts.filler.run())
                 if meanwhile is not None:
@@ -224,15 +229,15 @@ class Scheduled:
             warnings=(),
             background=(),
         )
-        self.parts = ProgramParts(
-            self._settings,
-            prepared,
-            feeds=lambda _: cast("FeedParts", _ScriptedFeeds(self)),
-            fanout=self._fanout,
-            events=events,
+        context = BuildContext(
+            loaded=self._loaded,
+            reload=SettingsReload(self._loaded),
+            prepared=prepared,
             clock=self.loop,
-            loop=self.loop,
+            events=events,
+            fanout=self._fanout,
         )
+        self.parts = make_program(context, cast("Feeds", _ScriptedFeeds(self)), FolderAllowlist())
 
     def _items(self) -> list[Item]:
         """Of the list that the program has turned to: in virtual time nobody follows its file."""

@@ -31,7 +31,7 @@ FLOOR_BYTES = 2 * GIGABYTE
 """So much room on the disk is left to everything else on the host."""
 
 
-class FeedParts:
+class Feeds:
     """One channel's resolvers and feeds; they share the library."""
 
     def __init__(
@@ -44,7 +44,7 @@ class FeedParts:
         publish: Callable[[Event], None],
         watching: Callable[[Resolve], Resolve],
     ) -> None:
-        """`watching` wraps a resolver, so that somebody hears how each call ends."""
+        """`watching` wraps a resolver, to receive the result of each call."""
         self._settings = settings
         self._prepared = prepared
         self._clock = clock
@@ -58,8 +58,8 @@ class FeedParts:
         """Where an item of the playlist is now."""
 
     @property
-    def keeping(self) -> bool:
-        """Whether what is encoded now can be kept."""
+    def caches(self) -> bool:
+        """Whether what is encoded now goes into the library."""
         return self.library is not None and not burned_in(self._settings)
 
     @property
@@ -121,7 +121,7 @@ class FeedParts:
             buffer_seconds=self._settings.buffer_seconds,
             clock=self._clock,
             publish=self._publish,
-            library=self.library if self.keeping else None,
+            library=self.library if self.caches else None,
             overlay=overlay or self.branding.chosen,
             start_seconds=start_seconds,
             changed=changed,

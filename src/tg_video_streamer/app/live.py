@@ -1,42 +1,40 @@
-"""Makes the way in for live streams: who listens, and what puts on air whoever shows the key."""
+"""Makes the live input: the listener, and the takeover that puts its publisher on air."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tg_video_streamer.app.startup import Prepared
-from tg_video_streamer.clock import Clock
+from tg_video_streamer.app.context import BuildContext
+from tg_video_streamer.automation.program import Program
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.encoder import EncoderParts
 from tg_video_streamer.ingest.listener import Listener
 from tg_video_streamer.ingest.takeover import Takeover
-from tg_video_streamer.playout.playout import Playout
-from tg_video_streamer.settings.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveParts:
-    """The way in, made but not open."""
+    """The live input, not open."""
 
     takeover: Takeover
     listener: Listener
 
     async def run(self) -> None:
-        """Let publishers in, one after the other, until cancelled."""
+        """Accept publishers until cancelled."""
         await self.takeover.run(self.listener.run)
 
 
-def live_parts(
-    settings: Settings, prepared: Prepared, *, playout: Playout, overlay: ChooseOverlay, clock: Clock
-) -> LiveParts | None:
-    """The parts for LIVE_INGEST; None where it is not set. `overlay`: what its picture wears."""
-    text = settings.live_ingest.get_secret_value()
+def make_live(context: BuildContext, program: Program, overlay: ChooseOverlay) -> LiveParts | None:
+    """The live input of LIVE_INGEST; None where it is not set. `overlay` is drawn on its picture."""
+    text = context.settings.live_ingest.get_secret_value()
     if not text:
         return None
-    address = parse_ingest(text)
+    address, prepared, clock = parse_ingest(text), context.prepared, context.clock
     parts = EncoderParts(
         house=prepared.house, headers=prepared.slate.headers, ffmpeg=prepared.ffmpeg, clock=clock, overlay=overlay
     )
-    takeover = Takeover(parts, key=address.key, offer=playout.offer, withdraw=playout.withdraw)
+    takeover = Takeover(parts, key=address.key, offer=program.playout.offer, withdraw=program.playout.withdraw)
+    program.bridge.subscribe(SourceLevel.LIVE, takeover.on_playout_event)
     return LiveParts(takeover=takeover, listener=Listener(address, takeover, clock))

@@ -1,69 +1,209 @@
-"""Everything that runs, as one value: made by the assembly, started and stopped by the composition root."""
+"""The running service: starts its parts in order, and stops them in reverse."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+
+import structlog
 
 from tg_video_streamer.app.chat import ChatParts
+from tg_video_streamer.app.context import BuildContext
+from tg_video_streamer.app.control import Control
+from tg_video_streamer.app.keep_running import keep_running
 from tg_video_streamer.app.live import LiveParts
-from tg_video_streamer.app.telegram import (
-    TelegramParts,
-)
+from tg_video_streamer.app.telegram import TelegramParts
 from tg_video_streamer.asrun.log import AsRunLog
-from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.filler import FillerPlayer
-from tg_video_streamer.automation.playlist_sync import PlaylistSync
-from tg_video_streamer.automation.position_saver import PositionSaver
-from tg_video_streamer.automation.preparer import Preparer
-from tg_video_streamer.automation.scheduler import Scheduler
-from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.control.command_handler import CommandHandler
-from tg_video_streamer.control.history_sampler import HistorySampler
+from tg_video_streamer.automation.program import Program
+from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.socket.claim import ClaimedFolder
-from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.control.socket.server import serve as serve_control
+from tg_video_streamer.control.status_text import status_line
+from tg_video_streamer.errors import LibraryError, ListenFailed, StreamerError
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.monitoring.heartbeat import Heartbeat
 from tg_video_streamer.monitoring.metrics_server import MetricsServer
+from tg_video_streamer.monitoring.systemd import ProgressReport, ServiceManager
 from tg_video_streamer.outputs.handler import OutputHandler
-from tg_video_streamer.playout.fanout import Fanout
-from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.resolve.ytdlp_update import UpdateWatch
-from tg_video_streamer.settings.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+LAST_PACKETS_SECONDS = 0.5
+"""How long the outputs together may take to send the end of the program."""
+FIRST_ITEM_SECONDS = 1.0
+"""How long the program waits for its first item before it begins with the slate."""
+
+Run = Callable[[], Coroutine[None, None, None]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Made, but not started."""
+class _Tasks:
+    """The tasks of a running service; those that are still running are cancelled in reverse."""
 
-    clock: SystemClock
-    playout: Playout
-    fanout: Fanout
-    director: Director
-    listing: PlaylistSync
-    scheduler: Scheduler
-    place: PositionSaver
-    filler: FillerPlayer | None
+    def __init__(self, group: asyncio.TaskGroup, stack: AsyncExitStack, clock: Clock) -> None:
+        self._group = group
+        self._stack = stack
+        self._clock = clock
+
+    def start(self, name: str, run: Run) -> None:
+        """Start what the program cannot do without: its failure ends the service."""
+        self._stack.callback(self._group.create_task(run(), name=name).cancel)
+
+    def start_kept(self, name: str, run: Run) -> None:
+        """Start a side service, which is started again where it fails."""
+        self.start(name, partial(keep_running, name, run, self._clock))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """All parts, made and not started."""
+
+    context: BuildContext
+    folder: ClaimedFolder
+    as_run: AsRunLog
     library: Library | None
-    """None where nothing is to be kept, and so the next."""
-    preparer: Preparer | None
-    outputs: tuple[OutputHandler, ...]
-    telegram: TelegramParts | None
-    """None where OUTPUTS has no `telegram`."""
+    """None where nothing is cached."""
+    program: Program
     live: LiveParts | None
     """None where no live stream may come in."""
-    station: CommandHandler
+    telegram: TelegramParts | None
+    """None where OUTPUTS has no `telegram`."""
+    outputs: tuple[OutputHandler, ...]
+    control: Control
     chat: ChatParts | None
-    """None where nothing is wanted of the chat."""
-    recorder: HistorySampler
-    as_run: AsRunLog
+    """None where the settings ask for nothing in the chat."""
     metrics: MetricsServer
     notifier: Notifier
     heartbeat: Heartbeat
     ytdlp: UpdateWatch
-    settings: Settings
-    """As they were at the start."""
-    settings_now: Callable[[], Settings]
-    house: HouseFormat
-    folder: ClaimedFolder
+
+    async def run(self, stop: asyncio.Event, *, table: bool) -> None:
+        """Be on air until `stop`; `table` shows the live view in the terminal."""
+        async with AsyncExitStack() as opened, asyncio.TaskGroup() as group, AsyncExitStack() as started:
+            tasks = _Tasks(group, started, self.context.clock)
+            self.as_run.start()
+            opened.callback(self.as_run.stop)
+            await self._open_library(opened)
+            await self.program.scheduler.open()
+            tasks.start("playlist", self.program.playlist.run)
+            await self._prime(tasks)
+            if self.program.filler is not None:
+                tasks.start("filler", self.program.filler.run)
+            if self.telegram is not None:
+                tasks.start_kept("telegram", self.telegram.run)
+            self._go_on_air()
+            started.push_async_callback(asyncio.to_thread, self._leave_the_air)
+            manager = self._start_control(tasks)
+            await self.metrics.start()
+            self._start_side_services(tasks)
+            page_url = await self._start_web(tasks)
+            if table:
+                tasks.start_kept("terminal", partial(self._view, page_url))
+            await stop.wait()
+            log.info("stopping")
+            manager.stopping()
+
+    async def _open_library(self, opened: AsyncExitStack) -> None:
+        """A library that cannot be opened caches nothing and says so in its `problem`; the program needs none."""
+        if self.library is None:
+            return
+        opened.callback(self.library.close)
+        try:
+            await asyncio.to_thread(self.library.open)
+        except LibraryError as error:
+            log.error("there is no library", why=str(error))  # noqa: TRY400 - an error of the operator's to mend
+
+    async def _prime(self, tasks: _Tasks) -> None:
+        """Start the director, once the playlist is read if that is in time, and wait a moment for its first item."""
+        playlist, director = self.program.playlist, self.program.director
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_ITEM_SECONDS):
+                await playlist.loaded.wait()
+                tasks.start("director", director.run)
+                await director.first_item.wait()
+        if not playlist.loaded.is_set():
+            tasks.start("director", director.run)
+
+    def _go_on_air(self) -> None:
+        self.program.playout.start()
+        for handler in self.outputs:
+            handler.start()
+
+    def _leave_the_air(self) -> None:
+        """The program ends before its sources do: without them it would show the slate for its last moment."""
+        clock, fanout = self.context.clock, self.context.fanout
+        self.program.playout.stop()
+        fanout.finish()
+        deadline = clock.monotonic() + LAST_PACKETS_SECONDS
+        for handler in self.outputs:
+            handler.finish(max(0.0, deadline - clock.monotonic()))
+        fanout.close()
+
+    def _start_control(self, tasks: _Tasks) -> ServiceManager:
+        """Save the position, answer the control socket, and report to systemd, which may send SIGHUP."""
+        commands = self.control.commands
+        tasks.start("position", self.program.position_saver.run)
+        tasks.start_kept("control", partial(serve_control, self.folder.listener, commands))
+        manager = ServiceManager.of(os.environ)
+        report = ProgressReport(
+            manager,
+            program_seconds=lambda: self.program.playout.program_seconds,
+            status=lambda: status_line(commands.status()),
+        )
+        tasks.start_kept("service notify", report.run)
+        if manager.present:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload, manager)
+        return manager
+
+    def _reload(self, manager: ServiceManager) -> None:
+        """What SIGHUP asks for: as the command `reload`, with the answer in the log."""
+        manager.reloading()
+        try:
+            log.info("reloaded", answer=self.control.commands.reload())
+        except StreamerError as error:
+            log.warning("not reloaded", why=str(error))
+        finally:
+            manager.reloaded()
+
+    def _start_side_services(self, tasks: _Tasks) -> None:
+        """What the program can do without."""
+        optional = {"live takeover": self.live, "chat": self.chat, "preparer": self.program.preparer}
+        parts = {
+            "scheduler": self.program.scheduler,
+            "metrics": self.metrics,
+            "notify": self.notifier,
+            "yt-dlp": self.ytdlp,
+            "heartbeat": self.heartbeat,
+            "history": self.control.history,
+            **{name: part for name, part in optional.items() if part is not None},
+        }
+        for name, part in parts.items():
+            tasks.start_kept(name, part.run)
+
+    async def _start_web(self, tasks: _Tasks) -> str:
+        """Serve the page; its URL. Imported in a thread once the program is on air: that takes a quarter of a second."""
+        module = await asyncio.to_thread(import_module, "tg_video_streamer.app.web")
+        try:
+            web = module.make_web(self.context, self.control.commands, self.telegram)
+        except ListenFailed as error:
+            log.warning("no page", error=str(error))
+            return "none"
+        tasks.start_kept("web", web.serve)
+        log.info("preview and status", address=web.listener.url)
+        return str(web.listener.url)
+
+    async def _view(self, page_url: str) -> None:
+        from tg_video_streamer.terminal.view import TerminalView  # noqa: PLC0415 - rich, only for a terminal
+
+        commands = self.control.commands
+        view = TerminalView(
+            commands.status, preview_address=page_url, history=commands.history, clock=self.context.clock
+        )
+        await view.run()

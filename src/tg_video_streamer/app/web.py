@@ -1,4 +1,4 @@
-"""What the web room is made of: its listener, who may do what there, and what its pages read of the running service."""
+"""Makes the page: its listener, its access control, and what its pages read of the running service."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.app.build import as_run_file
-from tg_video_streamer.app.service import Parts
+from tg_video_streamer.app.context import BuildContext
+from tg_video_streamer.app.telegram import TelegramParts
+from tg_video_streamer.asrun.log import FILE_NAME as AS_RUN_FILE_NAME
+from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding
 from tg_video_streamer.doctor.versions import Versions
 from tg_video_streamer.logs import log_tail, redaction
 from tg_video_streamer.secrets import remember_secret
+from tg_video_streamer.settings.reload import SettingsReload
 from tg_video_streamer.settings.settings import secret_values
 from tg_video_streamer.web import server
 from tg_video_streamer.web.app import build_web_app
@@ -31,85 +34,86 @@ log = structlog.get_logger(__name__)
 class Web:
     """It listens; `serve` answers, and may be called again after it failed."""
 
-    parts: Parts
+    pages: WebContext
+    hosts: tuple[str, ...]
     listener: server.Listener
     access: Access
 
     def serve(self) -> Coroutine[None, None, None]:
         """Answer until cancelled."""
-        settings = self.parts.settings
-        hosts = (settings.web_host, *settings.web_names)
-        return server.serve(build_web_app(_room(self.parts), access=self.access, hosts=hosts), self.listener)
+        return server.serve(build_web_app(self.pages, access=self.access, hosts=self.hosts), self.listener)
 
 
-def web(parts: Parts) -> Web:
-    """The web room of these parts. Raises ListenFailed."""
-    settings = parts.settings
+def make_web(context: BuildContext, commands: Commands, telegram: TelegramParts | None) -> Web:
+    """The page. Raises ListenFailed."""
+    settings = context.settings
     listener = server.listen(settings.web_host, settings.web_port)
     access = Access(
-        tokens=_tokens(parts),
-        clock=parts.clock,
+        tokens=_tokens(context.reload),
+        clock=context.clock,
         loopback=is_loopback(settings.web_host),
         behind_proxy=settings.web_behind_proxy,
         port=listener.port,
     )
-    return Web(parts=parts, listener=listener, access=access)
+    pages = _pages(context, commands, telegram)
+    return Web(pages=pages, hosts=(settings.web_host, *settings.web_names), listener=listener, access=access)
 
 
-def _room(parts: Parts) -> WebContext:
-    versions = Versions(clock=parts.clock)
+def _pages(context: BuildContext, commands: Commands, telegram: TelegramParts | None) -> WebContext:
+    versions = Versions(clock=context.clock)
+    house = context.prepared.house
     return WebContext(
-        commands=parts.station,
-        preview=Preview(parts.fanout, width=parts.house.width, height=parts.house.height, clock=parts.clock),
-        clock=parts.clock,
-        as_run=as_run_file(parts.settings),
-        checks=CheckRunner(lambda: _findings(parts), clock=parts.clock),
+        commands=commands,
+        preview=Preview(context.fanout, width=house.width, height=house.height, clock=context.clock),
+        clock=context.clock,
+        as_run=context.settings.state_dir / AS_RUN_FILE_NAME,
+        checks=CheckRunner(lambda: _findings(context.reload), clock=context.clock),
         log_tail=log_tail,
-        login=parts.telegram.desk if parts.telegram is not None else None,
-        account=lambda: _account(parts),
-        has_schedule=parts.settings.schedule.is_file,
+        login=telegram.desk if telegram is not None else None,
+        account=lambda: _account(telegram),
+        has_schedule=context.settings.schedule.is_file,
         versions=versions.told,
         refresh_versions=versions.ask,
     )
 
 
-def _account(parts: Parts) -> str:
-    """Whose session it is: enough of the number for its owner."""
-    owner = parts.telegram.keeper.owner_id if parts.telegram is not None else 0
+def _account(telegram: TelegramParts | None) -> str:
+    """The last digits of the account's number: enough for its owner."""
+    owner = telegram.keeper.owner_id if telegram is not None else 0
     return f"…{str(owner)[-4:]}" if owner else ""
 
 
-async def _findings(parts: Parts) -> list[Finding]:
-    """What the doctor says, without the session: the service holds that itself, and says how it is."""
-    settings = parts.settings_now()
+async def _findings(reload: SettingsReload) -> list[Finding]:
+    """What the doctor finds, without the session: the service holds that itself and reports its state."""
+    settings = reload.settings
     redact = redaction(secret_values(settings))
     return [
         replace(one, text=redact(one.text), remedy=redact(one.remedy)) for one in await findings(settings, notify=False)
     ]
 
 
-def _tokens(parts: Parts) -> Callable[[], Tokens]:
-    """Those in force now: after a reload they may be others, and whoever was let in by the old ones is out."""
-    kept: str | None = None
+def _tokens(reload: SettingsReload) -> Callable[[], Tokens]:
+    """The tokens in force now: after a reload they may be others, and sign-ins with the old ones have ended."""
+    generated: str | None = None
 
     def tokens() -> Tokens:
-        nonlocal kept
-        settings = parts.settings_now()
+        nonlocal generated
+        settings = reload.settings
         operator = settings.web_token.get_secret_value()
-        if not operator and kept is None:
-            kept = _kept(settings.state_dir)
-        return Tokens(operator=operator or kept or "", viewer=settings.web_viewer_token.get_secret_value())
+        if not operator and generated is None:
+            generated = _generated(settings.state_dir)
+        return Tokens(operator=operator or generated or "", viewer=settings.web_viewer_token.get_secret_value())
 
     tokens()  # made at the first start, not at the first request
     return tokens
 
 
-def _kept(folder: Path) -> str:
-    """The token of STATE_DIR; an empty one, which opens to nobody, where it can be neither read nor kept."""
+def _generated(folder: Path) -> str:
+    """The token of STATE_DIR; an empty one, which admits no one, where it can be neither read nor written."""
     try:
         token, made = ensure_token(folder)
     except OSError as error:
-        log.warning("nobody can sign in to the page", file=str(folder / FILE_NAME), why=error.strerror)
+        log.warning("no one can sign in to the page", file=str(folder / FILE_NAME), why=error.strerror)
         return ""
     remember_secret(token)
     if made:

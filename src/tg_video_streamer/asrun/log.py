@@ -16,6 +16,9 @@ from tg_video_streamer.events import Event, EventBus, SegmentEnded, SegmentStart
 
 log = structlog.get_logger(__name__)
 
+FILE_NAME = "as-run.jsonl"
+"""In STATE_DIR."""
+
 _WAITING_AT_MOST = 10_000
 """Lines held while the disk takes none: about 3 MB, and days of half-minute items."""
 

@@ -16,6 +16,7 @@ from tg_video_streamer.automation.candidate import Candidate, FeedMaker
 from tg_video_streamer.automation.eta import eta_seconds
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import PlaylistError, SourceGone, StreamerError
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.item import Item
@@ -98,6 +99,13 @@ class Director:
     def coming(self) -> tuple[Feed, ...]:
         """The feeds of the items that are being primed, or are, in their order."""
         return tuple(act.feed for act in self._coming)
+
+    def is_ahead(self, seconds: float) -> bool:
+        """Whether an item is on air whose feed holds so much more than viewers have seen, or all that is left of it."""
+        feed, seen = self.on_air, self._playout.on_air
+        if feed is None or seen is None or seen.showing.level is not SourceLevel.ITEM:
+            return False
+        return feed.buffer.finished or feed.buffer.seconds >= seconds
 
     def cut_to(self, key: str) -> None:
         """The item with `key`, which the rotation has next, goes on air as soon as it is primed."""

@@ -18,7 +18,7 @@ from tg_video_streamer.automation.station_ids import StationIdScheduler
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ScheduleError
 from tg_video_streamer.file_watch import Fingerprint
-from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.folders import FolderAllowlist
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.playout import Playout
@@ -52,6 +52,7 @@ class Scheduler:
         rotation: Rotation,
         director: Director,
         playout: Playout,
+        allowlist: FolderAllowlist,
         clock: Clock,
     ) -> None:
         """`source` None: there is no schedule, and none can come. `left_seconds`: since the program was left."""
@@ -77,8 +78,7 @@ class Scheduler:
         """Of the schedule that is in force."""
         self.problems: tuple[str, ...] = ()
         """What is wrong with the file as it is now; the schedule before it stays in force."""
-        self.allowed = AllowedFolders.of(())
-        """Where what is scheduled may lie."""
+        self._allowlist = allowlist
 
     def warnings(self) -> list[str]:
         """What the operator should look at, one line each."""
@@ -98,6 +98,10 @@ class Scheduler:
         wall = self._clock.wall()
         begins, ends = datetime.fromtimestamp(wall, UTC), datetime.fromtimestamp(wall + PREPARED_SECONDS, UTC)
         return [one.show.item for one in self.timetable.shows(begins, ends)]
+
+    def upcoming(self, count: int) -> list[Item]:
+        """The next `count` items: of the shows that begin before long, then of the rotation."""
+        return [*self.soon(), *self._rotation.upcoming(count)][:count]
 
     def reload(self) -> None:
         """Read the file at once, changed or not."""
@@ -190,7 +194,7 @@ class Scheduler:
             return
         self.problems = ()
         before, self.timetable = self.timetable, Timetable(schedule)
-        self.allowed = folders_of(schedule, source)
+        self._allowlist.allow("schedule", folders_of(schedule, source))
         name = hashlib.blake2b(repr(schedule).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         # After a restart with the same one, what it was down for may still begin.
         known = self.timetable if name == self._record.schedule_name else before

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from tg_video_streamer.app.feeds import FeedParts, burned_in
+from tg_video_streamer.app.feeds import Feeds, burned_in
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.app.startup import prepare as prepare_parts
 from tg_video_streamer.cli.library_progress import Terminal
@@ -76,7 +76,7 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
         library.close()
 
 
-async def _walk(here: Place, parts: FeedParts, library: Library, *, at_once: int) -> int:
+async def _walk(here: Place, parts: Feeds, library: Library, *, at_once: int) -> int:
     settings = here.settings
     listed = await asyncio.to_thread(load, settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
     worn = await parts.branding.chosen()
@@ -94,10 +94,10 @@ async def _walk(here: Place, parts: FeedParts, library: Library, *, at_once: int
     return 1 if failures else 0
 
 
-def _parts(settings: Settings, prepared: Prepared, folder: Path) -> FeedParts:
+def _parts(settings: Settings, prepared: Prepared, folder: Path) -> Feeds:
     """Resolver and feeds with scratch files of their own: a running service has its own in STATE_DIR."""
     allowed = allowed_folders(settings.playlist, settings.media_dirs)
-    return FeedParts(
+    return Feeds(
         settings.model_copy(update={"state_dir": folder}),
         prepared,
         allowed=lambda: allowed,

@@ -8,24 +8,19 @@ from itertools import islice
 from pathlib import Path
 
 from tg_video_streamer.asrun.history import History
-from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.scheduler import Scheduler
+from tg_video_streamer.automation.program import Program
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
 from tg_video_streamer.control.reporter import Reporter, item_name
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError, PlaylistError, ScheduleError
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playlist.watch import PlaylistWatcher
-from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.playout.slate import SlateReason
 from tg_video_streamer.schedule.day import ScheduledEntry
 
 _FOUND_ITEMS = 50
 _KEY = re.compile(r"[0-9a-f]{16}")
-
-ParseLine = Callable[[str], Item]
 
 
 class CommandHandler:
@@ -35,26 +30,21 @@ class CommandHandler:
         self,
         *,
         reporter: Reporter,
-        recorder: HistorySampler,
-        playout: Playout,
-        director: Director,
-        rotation: Rotation,
-        watcher: PlaylistWatcher,
-        scheduler: Scheduler,
+        history: HistorySampler,
+        program: Program,
         playlist: PlaylistFile,
-        parse_line: ParseLine,
         reload_settings: Callable[[], str] = lambda: "",
     ) -> None:
-        """`parse_line` reads a queued line; `reload_settings` answers with what has changed, empty for nothing."""
+        """`reload_settings` answers with what has changed, empty for nothing."""
         self._reporter = reporter
-        self._recorder = recorder
-        self._playout = playout
-        self._director = director
-        self._rotation = rotation
-        self._watcher = watcher
-        self._scheduler = scheduler
+        self._history = history
+        self._program = program
+        self._playout = program.playout
+        self._director = program.director
+        self._rotation = program.rotation
+        self._watcher = program.watcher
+        self._scheduler = program.scheduler
         self._playlist = playlist
-        self._parse_line = parse_line
         self._reload_settings = reload_settings
         self._paused = False
         self._slate = False
@@ -66,7 +56,7 @@ class CommandHandler:
 
     def history(self) -> History:
         """See Commands."""
-        return self._recorder.history()
+        return self._history.history()
 
     def skip(self) -> str:
         """See Commands."""
@@ -174,6 +164,9 @@ class CommandHandler:
         item = self._known(line.strip()) or self._parse_line(line)
         self._rotation.queue_add(item, place=place)
         return item
+
+    def _parse_line(self, line: str) -> Item:
+        return parse_line(line, base=str(self._playlist.folder), allowed=self._program.allowed())
 
     def _known(self, key: str) -> Item | None:
         """The item that a search has found under this key, so that nobody needs to know where it lies; None: no key."""

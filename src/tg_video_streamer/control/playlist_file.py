@@ -51,6 +51,11 @@ class PlaylistFile:
         self._path = path
         self._allowed = allowed
 
+    @property
+    def folder(self) -> Path:
+        """Where its relative paths start."""
+        return self._path.parent
+
     def read(self) -> PlaylistText:
         """The file now; a missing one is empty. Raises ControlError where it is no text or cannot be read."""
         data = self._data()

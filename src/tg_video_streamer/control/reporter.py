@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.playlist_sync import PlaylistSync
+from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.health import OutputFacts, problems
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus, TelegramFacts
@@ -16,10 +15,7 @@ from tg_video_streamer.events import Event, PictureFault, SegmentStarted, Source
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.playlist.quarantine import Quarantine
-from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.on_air import OnAir
-from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.slate import SlateReason
 
 _REASONS = {
@@ -55,24 +51,20 @@ class Reporter:
         *,
         version: str,
         clock: Clock,
-        playout: Playout,
-        director: Director,
-        rotation: Rotation,
-        quarantine: Quarantine,
-        listing: PlaylistSync,
+        program: Program,
         outputs: Sequence[OutputHandler],
-        warnings: Callable[[], Sequence[str]],
+        warnings: Sequence[Callable[[], Sequence[str]]] = (),
         telegram: Callable[[], TelegramFacts] = TelegramFacts,
         live: Callable[[], LiveFacts] | None = None,
     ) -> None:
-        """`warnings`: what other parts found at their start and want to be seen."""
+        """`warnings`: what other parts report, asked at each status."""
         self._version = version
         self._clock = clock
-        self._playout = playout
-        self._director = director
-        self._rotation = rotation
-        self._quarantine = quarantine
-        self._listing = listing
+        self._playout = program.playout
+        self._director = program.director
+        self._rotation = program.rotation
+        self._quarantine = program.quarantine
+        self._playlist = program.playlist
         self._outputs = outputs
         self._warnings = warnings
         self._telegram = telegram
@@ -158,8 +150,8 @@ class Reporter:
         return ItemStatus(key=item.key, title=item_name(item))
 
     def _all_warnings(self) -> tuple[str, ...]:
-        found = list(self._warnings())
-        found += [f"playlist: {problem}" for problem in self._listing.problems]
+        found = [line for warnings in self._warnings for line in warnings()]
+        found += [f"playlist: {problem}" for problem in self._playlist.problems]
         found += [
             f"item {one.key} rests for {one.seconds_left:.0f} s after {one.failures} failed tries: {one.reason}"
             for one in self._quarantine.resting()

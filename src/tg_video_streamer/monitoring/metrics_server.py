@@ -40,6 +40,10 @@ class MetricsServer:
         self.warning = ""
         """What the operator should know: that the port was taken; empty where all is as configured."""
 
+    def warnings(self) -> list[str]:
+        """As the status shows them."""
+        return [self.warning] if self.warning else []
+
     async def start(self) -> None:
         """Take a port, or fall back to the text file; says so in the log and in `warning`."""
         for port in range(self._port, min(self._port + PORTS_TO_TRY, 65536)):

@@ -84,6 +84,23 @@ class AllowedFolders:
             )
 
 
+class FolderAllowlist:
+    """Where files may lie now, by who allows it: the playlist, the schedule. Called, it gives all folders together."""
+
+    def __init__(self) -> None:
+        self._by_owner: dict[str, AllowedFolders] = {}
+        self._all = AllowedFolders.of(())
+
+    def allow(self, owner: str, folders: AllowedFolders) -> None:
+        """From now on `owner` allows these and no others."""
+        self._by_owner[owner] = folders
+        self._all = AllowedFolders.of(folder for one in self._by_owner.values() for folder in one.folders)
+
+    def __call__(self) -> AllowedFolders:
+        """All of them; callable from any thread."""
+        return self._all
+
+
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder if folder.endswith("/") else folder + "/")
 

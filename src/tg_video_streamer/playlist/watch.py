@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.file_watch import POLL_SECONDS, FileWatch
-from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.folders import AllowedFolders, FolderAllowlist
 from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.playlist.parser import Playlist
 
@@ -20,27 +20,34 @@ class PlaylistWatcher:
     """Watches one playlist file, links to it included."""
 
     def __init__(
-        self, playlist: Path, *, media_folders: tuple[Path, ...] = (), poll_seconds: float = POLL_SECONDS
+        self,
+        playlist: Path,
+        *,
+        media_folders: tuple[Path, ...] = (),
+        allowlist: FolderAllowlist | None = None,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """`media_folders`: where files may lie besides the playlist's own folder."""
-        self._playlist = playlist.absolute()
+        """`media_folders`: where files may lie besides the playlist's own folder; `allowlist` is kept up to date."""
+        self._own_playlist = self._playlist = playlist.absolute()
+        self._allowlist = allowlist or FolderAllowlist()
         self.media_folders = media_folders
         """As of the last `allow`."""
         self._watch = FileWatch(self._playlist, poll_seconds=poll_seconds)
         self._forced = False
-        self.allowed: AllowedFolders = allowed_folders(self._playlist, media_folders)
+        self.allowed = self._update_allowed()
         """What may be played, as of the last read: the playlist's own folder changes with a link's target."""
 
     def turn_to(self, playlist: Path) -> None:
         """Watch another file from now on; its state is yielded next."""
         self._playlist = playlist.absolute()
         self._watch.follow(self._playlist)
-        self.allowed = allowed_folders(self._playlist, self.media_folders)
+        self.allowed = self._update_allowed()
         self.reload()
 
     def allow(self, media_folders: tuple[Path, ...]) -> None:
-        """From the next read on, files may lie in these."""
+        """From now on files may lie in these."""
         self.media_folders = media_folders
+        self.allowed = self._update_allowed()
 
     def reload(self) -> None:
         """Read the file again at once and yield it, changed or not."""
@@ -62,7 +69,17 @@ class PlaylistWatcher:
             await self._watch.changed()
 
     async def _load(self) -> Playlist:
-        self.allowed = allowed_folders(self._playlist, self.media_folders)
+        self.allowed = self._update_allowed()
         playlist = await asyncio.to_thread(load, self._playlist, self.allowed)
         log.info("playlist read", entries=len(playlist.entries), problems=len(playlist.problems))
         return playlist
+
+    def own_allowed(self) -> AllowedFolders:
+        """What the playlist itself may name, also while the watch follows another one."""
+        return allowed_folders(self._own_playlist, self.media_folders)
+
+    def _update_allowed(self) -> AllowedFolders:
+        """The folders of the file that is watched; the allowlist holds those of the playlist itself at any time."""
+        allowed = allowed_folders(self._playlist, self.media_folders)
+        self._allowlist.allow("playlist", AllowedFolders.of((*self.own_allowed().folders, *allowed.folders)))
+        return allowed

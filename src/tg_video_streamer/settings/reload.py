@@ -27,19 +27,25 @@ ELSEWHERE = frozenset({"API_ID", "API_HASH", "SESSION_STRING", "SESSION_STRING_S
 class SettingsReload:
     """The settings that are in force, and the way to newer ones."""
 
-    def __init__(
-        self, loaded: LoadedSettings, apply: Callable[[Settings], None], *, checks: tuple[Check, ...] = ()
-    ) -> None:
-        """`apply` gets settings in which only what is CHANGEABLE differs from those in force."""
+    def __init__(self, loaded: LoadedSettings, *, checks: tuple[Check, ...] = ()) -> None:
         self._env_file = loaded.env_file
         self._in_force = loaded.settings
-        self._apply = apply
+        self._subscribers: list[Callable[[Settings], None]] = []
         self._checks = checks
         self._secrets = secret_values(loaded.settings)
         named = read_env_file(loaded.env_file).values if loaded.env_file is not None else {}
         # What the file named at the start, systemd has put into the environment too: a line that was taken out since
         # must not come back from there.
         self._environment = {key: value for key, value in os.environ.items() if key not in named}
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force: as at the start but for what is CHANGEABLE."""
+        return self._in_force
+
+    def subscribe(self, apply: Callable[[Settings], None]) -> None:
+        """Call `apply` with newer settings once they are in force."""
+        self._subscribers.append(apply)
 
     def reload(self) -> str:
         """Read them; what has changed, for people. Raises ControlError where they are wrong: the old ones stay."""
@@ -52,7 +58,8 @@ class SettingsReload:
             self._in_force = self._in_force.model_copy(update={key.lower(): getattr(fresh, key.lower()) for key in now})
             self._secrets |= secret_values(self._in_force)
             configure_logs(self._in_force.log_format, secrets=self._secrets)
-            self._apply(self._in_force)
+            for apply in self._subscribers:
+                apply(self._in_force)
         log.info("settings read again", in_force=now, after_restart=later)
         words = [f"now in force: {', '.join(now)}"] if now else []
         words += [f"only after a restart: {', '.join(later)}"] if later else []
