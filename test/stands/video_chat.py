@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from typing import Any, Self
 
+import psutil
 from telethon.tl import types
 
 from stands.group_call_sfu import SfuProcess
@@ -19,7 +20,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.state import OutputState
-from tg_video_streamer.outputs.telegram.call import CallAdapter, call_output
+from tg_video_streamer.outputs.telegram.call import WORKER, CallAdapter
 from tg_video_streamer.telegram.call.call import GroupCall
 from tg_video_streamer.telegram.client.account import Account, Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
@@ -80,21 +81,28 @@ class VideoChat:
         return types.InputPeerChannel(self.chat_id, self.stand.chat(self.chat_id).access_hash)
 
     def _handler(self, clock: SystemClock) -> OutputHandler:
-        def keep(adapter: CallAdapter) -> None:
+        def make(cancelled: threading.Event) -> CallAdapter:
+            adapter = CallAdapter(
+                self.call,
+                self.program.fanout.headers,
+                width=self.clip.house.width,
+                height=self.clip.house.height,
+                loop=self.loop,
+                clock=clock,
+                cancelled=cancelled,
+                hang_seconds=2.0,
+                check_seconds=0.5,
+            )
             self.adapters.append(adapter)
+            return adapter
 
-        return call_output(
-            self.call,
+        return OutputHandler(
             name="telegram",
-            width=self.clip.house.width,
-            height=self.clip.house.height,
-            loop=self.loop,
+            kind="call",
+            make_adapter=make,
             fanout=self.program.fanout,
             publish=self.events.append,
             clock=clock,
-            made=keep,
-            hang_seconds=2.0,
-            check_seconds=0.5,
         )
 
     def on_air(self, attempts: int = 1) -> None:
@@ -119,5 +127,6 @@ class VideoChat:
         self.stand.do(call.participants.clear)
 
     def worker(self) -> int:
-        """The process of the worker now."""
-        return self.adapters[-1].worker_pid
+        """The process id of the worker now."""
+        (worker,) = (child.pid for child in psutil.Process().children() if WORKER in child.cmdline())
+        return worker

@@ -31,7 +31,7 @@ from tg_video_streamer.events import DegradedChanged, Event, SessionRenewed
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.state_file import TelegramState
-from tg_video_streamer.telegram.session.keeper import SessionKeeper, SessionUsers, ending_name
+from tg_video_streamer.telegram.session.keeper import SessionChange, SessionKeeper, ending_name
 from tg_video_streamer.telegram.session.renewal import Renewal, SessionSettings
 from tg_video_streamer.telegram.session.state import TRANSITIONS, SessionState
 
@@ -90,20 +90,21 @@ class Months:
             connect=cast("Any", self._connect),
             store=TelegramState(self.folder),
             clock=self,
-            tell=lambda text, _topic: self.told.append(text),
+            notify=lambda text, **_topic: self.told.append(text),
             sleep=self._sleep,
         )
 
     def keeper(self) -> SessionKeeper:
         """The one under test."""
-        return SessionKeeper(
+        keeper = SessionKeeper(
             renewal=self.renewal(),
-            users=SessionUsers(came=self._came, went=self._went),
             changed=self._changed,
             clock=self,
             publish=self.events.append,
             command="renew it",
         )
+        keeper.subscribe(self._session_changed)
+        return keeper
 
     async def until(self, keeper: SessionKeeper, fact: Callable[[], object]) -> None:
         """Run the keeper until the fact is there."""
@@ -142,11 +143,11 @@ class Months:
         self.now += seconds
         return False
 
-    async def _came(self, account: Any) -> None:
-        self.came.append(account.session)
-
-    async def _went(self, why: str) -> None:
-        self.went.append(why)
+    async def _session_changed(self, change: SessionChange) -> None:
+        if change.account is not None:
+            self.came.append(cast("Any", change.account).session)
+        elif not change.retrying:
+            self.went.append(change.why)
 
 
 def ended(ending: SessionEnding = SessionEnding.EXPIRED) -> SessionEnded:

@@ -88,7 +88,7 @@ def test_title_fits() -> None:
 
 def test_auto_takes_the_call_where_there_is_no_url() -> None:
     """RTMP is asked for first; refused, the call is taken at once, and RTMP again once the call is refused too."""
-    plan = TransportPlan("auto", call_there=True)
+    plan = TransportPlan("auto")
     assert plan.choose(0.0) is TelegramTransport.RTMP
     assert plan.refused()
     assert plan.choose(0.0) is TelegramTransport.CALL
@@ -98,7 +98,7 @@ def test_auto_takes_the_call_where_there_is_no_url() -> None:
 
 def test_auto_leaves_a_way_that_fails_for_long() -> None:
     """A way that works, even now and then, is kept; one that fails for two minutes is left for the other, in turns."""
-    plan = TransportPlan("auto", call_there=True)
+    plan = TransportPlan("auto")
     for second in range(300):
         plan.failed(float(second))
         if second % 60 == 0:
@@ -116,8 +116,7 @@ def test_auto_leaves_a_way_that_fails_for_long() -> None:
 @pytest.mark.parametrize("setting", ["rtmp", "call"])
 def test_a_fixed_way_is_kept(setting: str) -> None:
     """What the operator has chosen stays, whatever happens."""
-    plan = TransportPlan(setting, call_there=True)
+    plan = TransportPlan(setting)
     plan.failed(0.0)
     assert not plan.refused()
     assert plan.choose(1e9) == setting
-    assert TransportPlan("auto", call_there=False).choose(0.0) is TelegramTransport.RTMP

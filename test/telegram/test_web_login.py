@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,6 +19,7 @@ from tg_video_streamer.envfile.read import read_env_file
 from tg_video_streamer.envfile.write import update_env
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.telegram.client.session_string import read_session_string
+from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.session.web_login import WebLogin
 from tg_video_streamer.telegram.session.web_login_state import TRANSITIONS, WebLoginStep
 
@@ -54,17 +56,20 @@ def env_file(tmp_path: Path) -> Path:
 async def _desk(
     stand: TelegramStand, env_file: Path | None, *, owner: int = 0, seconds: float = 60.0
 ) -> AsyncIterator[WebLogin]:
-    desk = WebLogin(
-        credentials=lambda: credentials(stand, "old"),
-        write=None if env_file is None else lambda changes: update_env(env_file, changes),
-        same_account=lambda user_id: owner in {0, user_id},
-        clock=SystemClock(),
-        login_seconds=seconds,
-    )
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(desk.run())
-        yield desk
-        running.cancel()
+    with TemporaryDirectory() as folder:
+        store = TelegramState(Path(folder))
+        store.owner_id = owner
+        desk = WebLogin(
+            credentials=lambda: credentials(stand, "old"),
+            write=None if env_file is None else lambda changes: update_env(env_file, changes),
+            store=store,
+            clock=SystemClock(),
+            login_seconds=seconds,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(desk.run())
+            yield desk
+            running.cancel()
 
 
 async def _until(desk: WebLogin, step: WebLoginStep, message: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.telegram.chat.reference import ChatReference, parse_chat_reference
+from tg_video_streamer.telegram.session.keeper import SessionChange
 
 if TYPE_CHECKING:
     from tg_video_streamer.telegram.chat.room import ChatRoom
@@ -31,7 +33,7 @@ _GUIDE = "guide"
 
 @dataclass(kw_only=True)
 class ChatParts:
-    """Goes into the chat with each account that comes."""
+    """Connects commands and guide to the chat, with the account that is logged in."""
 
     telegram: TelegramParts
     reference: ChatReference
@@ -39,29 +41,33 @@ class ChatParts:
     guide: ChatGuide | None
 
     async def run(self) -> None:
-        """Be there until cancelled."""
-        coming: asyncio.Queue[Account | None] = asyncio.Queue()
-        self.telegram.accounts.follow(coming.put_nowait)
-        if self.telegram.output.account is not None:
-            coming.put_nowait(self.telegram.output.account)
-        async with asyncio.TaskGroup() as tasks:
-            if self.commands is not None:
-                tasks.create_task(self.commands.run(), name="chat commands")
-            if self.guide is not None:
-                tasks.create_task(self.guide.run(), name="program guide")
-            await self._follow(coming)
+        """Run until cancelled."""
+        changed = asyncio.Event()
 
-    async def _follow(self, coming: asyncio.Queue[Account | None]) -> None:
-        account = await coming.get()
+        async def on_session(_change: SessionChange) -> None:
+            changed.set()
+
+        unsubscribe = self.telegram.keeper.subscribe(on_session)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                if self.commands is not None:
+                    tasks.create_task(self.commands.run(), name="chat commands")
+                if self.guide is not None:
+                    tasks.create_task(self.guide.run(), name="program guide")
+                await self._follow(changed)
+        finally:
+            unsubscribe()
+
+    async def _follow(self, changed: asyncio.Event) -> None:
         while True:
+            changed.clear()
+            account = self.telegram.keeper.account
             room = await self._entered(account) if account is not None else None
             if self.guide is not None:
                 self.guide.room = room
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN_SECONDS if account is not None and room is None else None):
-                    account = await coming.get()
-            except TimeoutError:
-                continue
+                    await changed.wait()
 
     async def _entered(self, account: Account) -> ChatRoom | None:
         """The room; None where it cannot be entered now, which is told."""

@@ -1,4 +1,4 @@
-"""The Telegram session's own parts: read from the settings, connected, told to those who use it, renewed at the desk."""
+"""Makes what logs in to Telegram: the session keeper and the login of the web page."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.envfile.write import update_env
 from tg_video_streamer.errors import SessionEnded
+from tg_video_streamer.events import Event
 from tg_video_streamer.file_watch import FileWatch
-from tg_video_streamer.outputs.telegram.telegram import TelegramOutput
 from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.settings.settings import LoadedSettings, Settings, load_settings, secret_values
 from tg_video_streamer.settings.targets import telegram_credentials
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.client.state_file import TelegramState
-from tg_video_streamer.telegram.session.keeper import SessionUsers
+from tg_video_streamer.telegram.session.keeper import SessionKeeper
 from tg_video_streamer.telegram.session.renewal import Renewal, SessionSettings
+from tg_video_streamer.telegram.session.renewal_command import renewal_command
 from tg_video_streamer.telegram.session.web_login import WebLogin
 
 if TYPE_CHECKING:
@@ -31,38 +32,8 @@ if TYPE_CHECKING:
 _CONNECTIONS_A_MINUTE = 20
 
 
-class Accounts:
-    """Tells whoever follows it which account the session is of now."""
-
-    def __init__(self) -> None:
-        self._followers: list[Callable[[Account | None], None]] = []
-
-    def follow(self, changed: Callable[[Account | None], None]) -> None:
-        """Call `changed` with each account that comes, and with None when it goes; it must return at once."""
-        self._followers.append(changed)
-
-    def tell(self, account: Account | None) -> None:
-        """There is another one, or none."""
-        for changed in self._followers:
-            changed(account)
-
-
-def session_users(output: TelegramOutput, accounts: Accounts) -> SessionUsers:
-    """The output first: it streams."""
-
-    async def came(account: Account) -> None:
-        await output.session_came(account)
-        accounts.tell(account)
-
-    async def went(why: str) -> None:
-        accounts.tell(None)
-        await output.session_went(why)
-
-    return SessionUsers(came=came, went=went, awaited=output.session_awaited)
-
-
 class _Connector:
-    """Connects accounts, all within one limit."""
+    """Connects accounts, all within one limit of connections."""
 
     def __init__(self, clock: Clock, pauses: Backoff) -> None:
         self._clock = clock
@@ -94,32 +65,44 @@ def _writer(loaded: LoadedSettings) -> Callable[[Mapping[str, str | None]], None
     return partial(update_env, loaded.env_file) if loaded.env_file is not None else None
 
 
-def session_renewal(
+def session_keeper(
     loaded: LoadedSettings,
-    file: FileWatch,
     store: TelegramState,
-    clock: Clock,
     *,
-    tell: Callable[..., None],
-    pauses: Backoff,
-) -> Renewal:
-    """What gets a session without a person; `tell` as Notifier.notify."""
-    return Renewal(
+    notify: Callable[..., None],
+    publish: Callable[[Event], None],
+    expired: Callable[[], None],
+    clock: Clock,
+    connection_pauses: Backoff,
+    cycle_seconds: float,
+) -> SessionKeeper:
+    """The owner of the account, not started; `notify` is `Notifier.notify`."""
+    file = FileWatch(loaded.env_file)
+    renewal = Renewal(
         read=partial(_read, loaded, file),
         write=_writer(loaded),
-        connect=_Connector(clock, pauses).connect,
+        connect=_Connector(clock, connection_pauses).connect,
         store=store,
         clock=clock,
-        tell=lambda text, topic: tell(text, topic=topic),
+        notify=notify,
+    )
+    return SessionKeeper(
+        renewal=renewal,
+        changed=file.changed,
+        clock=clock,
+        publish=publish,
+        command=renewal_command(loaded.env_file),
+        cycle_seconds=cycle_seconds,
+        expired=expired,
     )
 
 
-def session_desk(loaded: LoadedSettings, renewal: Renewal, clock: Clock) -> WebLogin:
-    """Where a person at a page logs in."""
+def web_login(loaded: LoadedSettings, store: TelegramState, clock: Clock) -> WebLogin:
+    """The login of a person at a page."""
     return WebLogin(
         credentials=lambda: telegram_credentials(_settings_now(loaded)),
         write=_writer(loaded),
-        same_account=lambda user_id: renewal.owner_id in {0, user_id},
+        store=store,
         clock=clock,
     )
 

@@ -69,7 +69,7 @@ def _pages(context: BuildContext, commands: Commands, telegram: TelegramParts | 
         as_run=context.settings.state_dir / AS_RUN_FILE_NAME,
         checks=CheckRunner(lambda: _findings(context.reload), clock=context.clock),
         log_tail=log_tail,
-        login=telegram.desk if telegram is not None else None,
+        login=telegram.web_login if telegram is not None else None,
         account=lambda: _account(telegram),
         has_schedule=context.settings.schedule.is_file,
         versions=versions.told,
@@ -79,7 +79,7 @@ def _pages(context: BuildContext, commands: Commands, telegram: TelegramParts | 
 
 def _account(telegram: TelegramParts | None) -> str:
     """The last digits of the account's number: enough for its owner."""
-    owner = telegram.keeper.owner_id if telegram is not None else 0
+    owner = telegram.store.owner_id if telegram is not None else 0
     return f"…{str(owner)[-4:]}" if owner else ""
 
 

@@ -26,10 +26,11 @@ from tg_video_streamer.ffmpeg.child import FedChild
 from tg_video_streamer.media import CodecHeaders, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
 from tg_video_streamer.outputs.flv_pipe import FlvPipe
-from tg_video_streamer.outputs.handler import OutputHandler, Publish
 from tg_video_streamer.outputs.timestamps import RTMP_LIMIT_TICKS
-from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.telegram.call.call import CHECK_SECONDS, PASSING, GroupCall
+from tg_video_streamer.telegram.chat.lookup import input_peer
+from tg_video_streamer.telegram.chat.reference import Chat
+from tg_video_streamer.telegram.client.account import Account
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -41,13 +42,13 @@ _STEP_SECONDS = 0.05
 _LEAVE_SECONDS = 1.0
 _PLAY_OUT_SECONDS = 0.8
 """Together with leaving it is less than a handler may take to stop."""
-_WORKER = "tg_video_streamer.telegram.call.call_worker"
+WORKER = "tg_video_streamer.telegram.call.call_worker"
 _BROKEN_STATES = frozenset({"failed", "timeout", "closed"})
 
 
 def worker_command(width: int, height: int) -> list[str]:
     """The child's command line; there is nothing secret in it."""
-    return [sys.executable, "-I", "-m", _WORKER, str(width), str(height)]
+    return [sys.executable, "-I", "-m", WORKER, str(width), str(height)]
 
 
 class CallAdapter:
@@ -87,16 +88,6 @@ class CallAdapter:
         self._spoke_at = self._moved_at = self._checked_at = clock.monotonic()
         self._check: Future[None] | None = None
         self._broken = False
-
-    @property
-    def call(self) -> GroupCall:
-        """The signalling, which knows what Telegram says of it."""
-        return self._call
-
-    @property
-    def worker_pid(self) -> int:
-        """The child's process id. Raises OutputLost where there is none."""
-        return self._running.pid
 
     def open(self) -> None:
         """See Adapter; waits for as long as joining is not allowed (FLOOD_WAIT)."""
@@ -242,40 +233,6 @@ class CallAdapter:
         return self._child
 
 
-def call_output(
-    call: GroupCall,
-    *,
-    name: str,
-    width: int,
-    height: int,
-    loop: asyncio.AbstractEventLoop,
-    fanout: Fanout,
-    publish: Publish,
-    clock: Clock,
-    made: Callable[[CallAdapter], None] | None = None,
-    hang_seconds: float = HANG_SECONDS,
-    check_seconds: float = CHECK_SECONDS,
-) -> OutputHandler:
-    """The handler of a video chat, not started; `width` and `height` are those of the house format.
-
-    `loop` is that of `call`, and must go on running until the handler has stopped (so `stop` it from another thread).
-    `made` is called with each attempt's adapter.
-    """
-
-    def make(cancelled: threading.Event) -> CallAdapter:
-        adapter = CallAdapter(
-            call,
-            fanout.headers,
-            width=width,
-            height=height,
-            loop=loop,
-            clock=clock,
-            cancelled=cancelled,
-            hang_seconds=hang_seconds,
-            check_seconds=check_seconds,
-        )
-        if made is not None:
-            made(adapter)
-        return adapter
-
-    return OutputHandler(name=name, kind="call", make_adapter=make, fanout=fanout, publish=publish, clock=clock)
+def group_call(account: Callable[[], Account], chat: Chat, *, clock: Clock, as_channel: bool) -> GroupCall:
+    """Our part in the video chat of `chat`; `account` gives the connected one of the moment, or raises SessionError."""
+    return GroupCall(account=account, peer=input_peer(chat), clock=clock, as_channel=as_channel)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,10 @@ from tg_video_streamer.errors import (
     SessionError,
     TelegramRefused,
 )
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.outputs.adapter import Adapter
 from tg_video_streamer.outputs.handler import OutputHandler, Publish
+from tg_video_streamer.outputs.rtmp import RtmpAdapter
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.adapter import TelegramAdapter
 from tg_video_streamer.outputs.telegram.kept_address import KeptAddress
@@ -34,17 +35,15 @@ from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
 from tg_video_streamer.telegram.client.state_file import TelegramState
+from tg_video_streamer.telegram.livestream.title import TitlePacer
+from tg_video_streamer.telegram.session.keeper import SessionChange, SessionKeeper
 
 if TYPE_CHECKING:
-    from tg_video_streamer.outputs.telegram.call import CallAdapter
     from tg_video_streamer.telegram.call.call import GroupCall
     from tg_video_streamer.telegram.client.account import Account
     from tg_video_streamer.telegram.livestream.livestream import LiveStream, RunningCall
 
 log = structlog.get_logger(__name__)
-
-MakeRtmp = Callable[[RtmpAddress, threading.Event], Adapter]
-MakeCall = Callable[[Chat, threading.Event], "CallAdapter"]
 
 ASK_SECONDS = 10.0
 """A server that refuses connections is no reason to ask Telegram about it more often than this."""
@@ -67,25 +66,30 @@ class TelegramOutput:
         name: str,
         reference: ChatReference,
         plan: TransportPlan,
+        session: SessionKeeper,
         store: TelegramState,
-        make_rtmp: MakeRtmp,
-        make_call: MakeCall | None,
+        titles: TitlePacer,
+        house: HouseFormat,
         fanout: Fanout,
         publish: Publish,
         clock: Clock,
-        title: Callable[[], str] = str,
+        as_channel: bool = False,
     ) -> None:
-        """`make_call` makes an attempt at the video chat; None where there is none. `title` is what is on air."""
+        """`as_channel`: join a video chat as the channel itself."""
         self._reference = reference
         self._plan = plan
         self._store = store
         self._kept = KeptAddress(store, reference)
-        self._make_rtmp = make_rtmp
-        self._make_call = make_call
+        self._session = session
+        self._house = house
+        self._fanout = fanout
         self._clock = clock
-        self._title = title
+        self._as_channel = as_channel
+        self._calls: dict[Chat, GroupCall] = {}
+        """One a chat, since it counts the joins."""
+        self.titles = titles
+        """The title of the live stream."""
         self._loop = asyncio.get_running_loop()
-        self._account: Account | None = None
         self._live: LiveStream | None = None
         self._adapter: TelegramAdapter | None = None
         self._asked_at: float | None = None
@@ -101,48 +105,49 @@ class TelegramOutput:
         self.handler = OutputHandler(
             name=name, kind="telegram", make_adapter=self._attempt, fanout=fanout, publish=publish, clock=clock
         )
-        self._session = SessionWait(self.handler.waits)
+        self._wait = SessionWait(self.handler.waits)
+        session.subscribe(self._session_changed)
 
-    # What others tell it
+    # The session
 
-    async def session_came(self, account: Account) -> None:
-        """There is a session: ask it from now on, and go on where the lack of one kept the output off the air."""
+    async def _session_changed(self, change: SessionChange) -> None:
+        if change.account is not None:
+            self._session_came(change.account)
+        elif change.retrying:
+            self._wait.delayed(change.why)
+        else:
+            await self._session_lost(change.why)
+
+    def _session_came(self, account: Account) -> None:
+        """Ask Telegram from now on, and start again where the lack of a session kept the output off the air."""
         # Telethon was loaded with the account; our own modules on top of it take no time.
         livestream = import_module("tg_video_streamer.telegram.livestream.livestream")
 
-        def heard(update: Any) -> None:
+        def on_update(update: Any) -> None:
             if self.stream is not None and livestream.ended_call(update) == self.stream.call.id:
                 self.ended.set()
 
-        self._account, self._live = account, None
+        self._live = None
         self._ask_again = True
-        # The time without a session says nothing about either way.
+        # The time without a session says nothing about either transport.
         self._plan.on_air()
-        account.subscribe(heard)
-        self._session.came()
+        account.subscribe(on_update)
+        self._wait.came()
         if self.handler.status().state is OutputState.SUSPENDED:
             self.handler.start()
 
-    async def session_went(self, why: str) -> None:
-        """There is no session any longer: stay on air with a kept key, or wait for the next one."""
-        self._session.went()
-        self._account = self._live = self.stream = None
+    async def _session_lost(self, why: str) -> None:
+        """Stay on air with a saved key, or wait for the next session."""
+        self._wait.went()
+        self._live = self.stream = None
         if self._kept.address() is None or self.transport is TelegramTransport.CALL:
             await asyncio.to_thread(self.handler.suspend, why)
-
-    def session_awaited(self, why: str) -> None:
-        """A session cannot be had now because of `why`: said of the output where it needs one to begin."""
-        self._session.delayed(why)
 
     @property
     def asks(self) -> bool:
         """Whether there is an account that can be asked now."""
-        return self._account is not None and self._account.online
-
-    @property
-    def account(self) -> Account | None:
-        """The account, for the signalling of a video chat."""
-        return self._account
+        account = self._session.account
+        return account is not None and account.online
 
     def reconnect(self, why: str, *, new_key: bool = False) -> None:
         """Break the connection, and ask Telegram before the next one; with `new_key` the old key is revoked."""
@@ -157,14 +162,14 @@ class TelegramOutput:
 
         Where none runs, what is sent goes nowhere: the connection is broken, and the next one starts a live stream.
         """
-        account = self._account
+        account = self._session.account
         if account is None:
             return
         live = await self._live_of(account)
         call = await live.running()
         if call is None or not call.rtmp:
             self.reconnect("no live stream runs in the chat; it is started")
-        elif account is self._account:
+        elif account is self._session.account:
             self.ended.clear()
             self.stream = FoundStream(live=live, call=call)
 
@@ -198,18 +203,18 @@ class TelegramOutput:
     async def _reach(self, cancelled: threading.Event) -> Adapter:
         """The adapter of the way that is taken; waits for a session where nothing can be done without."""
         while True:
-            account = self._account
+            account = self._session.account
             if account is None:
                 if (kept := self._kept.address()) is not None:
-                    return self._on(TelegramTransport.RTMP, self._make_rtmp(kept, cancelled))
-                await self._session.over()
+                    return self._on(TelegramTransport.RTMP, self._rtmp_adapter(kept, cancelled))
+                await self._wait.over()
                 continue
             way = self._plan.choose(self._clock.monotonic())
             try:
                 if way is TelegramTransport.CALL:
                     chat = await self._make_room(account)
                     return self._on(way, self._call_adapter(chat, cancelled))
-                return self._on(way, self._make_rtmp(await self._address(account), cancelled))
+                return self._on(way, self._rtmp_adapter(await self._address(account), cancelled))
             except TelegramRefused as refused:
                 if self._plan.refused():
                     log.info("telegram gives no live stream here, the video chat is tried", word=refused.word)
@@ -221,7 +226,7 @@ class TelegramOutput:
                     raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
                 if not isinstance(trouble, SessionEnded):
                     log.warning("telegram cannot be asked, the kept key is used", why=trouble.what)
-                return self._on(way, self._make_rtmp(kept, cancelled))
+                return self._on(way, self._rtmp_adapter(kept, cancelled))
 
     def _on(self, way: TelegramTransport, adapter: Adapter) -> Adapter:
         if way is not self.transport:
@@ -230,11 +235,28 @@ class TelegramOutput:
         self.transport = way
         return adapter
 
+    def _rtmp_adapter(self, address: RtmpAddress, cancelled: threading.Event) -> Adapter:
+        house, headers = self._house, self._fanout.headers
+        return RtmpAdapter(
+            address, headers, width=house.width, height=house.height, clock=self._clock, cancelled=cancelled
+        )
+
     def _call_adapter(self, chat: Chat, cancelled: threading.Event) -> Adapter:
-        if self._make_call is None:
-            raise OutputRejected("the video chat is no way here", remedy="set TELEGRAM_TRANSPORT=rtmp or auto")
-        adapter = self._make_call(chat, cancelled)
-        self.call = adapter.call
+        call_adapter = import_module("tg_video_streamer.outputs.telegram.call")
+        if chat not in self._calls:
+            self._calls[chat] = call_adapter.group_call(
+                self._session.require, chat, clock=self._clock, as_channel=self._as_channel
+            )
+        self.call = self._calls[chat]
+        adapter: Adapter = call_adapter.CallAdapter(
+            self.call,
+            self._fanout.headers,
+            width=self._house.width,
+            height=self._house.height,
+            loop=self._loop,
+            clock=self._clock,
+            cancelled=cancelled,
+        )
         return adapter
 
     def went_on_air(self) -> None:
@@ -278,7 +300,7 @@ class TelegramOutput:
             call = await live.running()
             if call is not None and not call.rtmp and call.participants <= 1:
                 await live.end(call)
-        return await live.ensure(self._title())
+        return await live.ensure(self.titles.wanted)
 
     async def _make_room(self, account: Account) -> Chat:
         """One call a chat: where the way may change, our own live stream makes room for the video chat; the chat."""

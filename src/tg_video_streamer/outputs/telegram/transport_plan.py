@@ -24,9 +24,8 @@ class TransportPlan:
     the call at once. A way that fails for long is left for the other, in turns.
     """
 
-    def __init__(self, setting: str, *, call_there: bool, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """`call_there`: whether the call is possible here at all."""
-        self._fixed = setting != "auto" or not call_there
+    def __init__(self, setting: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._fixed = setting != "auto"
         self._way = TelegramTransport.CALL if setting == "call" else TelegramTransport.RTMP
         self._patience_seconds = patience_seconds
         self._failing_since: float | None = None

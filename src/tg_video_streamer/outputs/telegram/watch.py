@@ -15,7 +15,7 @@ from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.telegram import FoundStream, TelegramOutput
 from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport
 from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Delivery, DeliveryState, Look, Remedy, judge
-from tg_video_streamer.telegram.livestream.title import PAUSE_SECONDS, TitlePacer
+from tg_video_streamer.telegram.livestream.title import PAUSE_SECONDS
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,6 @@ class StreamWatch:
         self._clock = clock
         self._publish = publish
         self._pace = pace or WatchPace()
-        self._titles = TitlePacer(pause_seconds=self._pace.title_seconds)
         self._state = DeliveryState()
         self._bytes = 0
         self._key_at: float | None = None
@@ -64,15 +63,10 @@ class StreamWatch:
         """`confirmed`, `unconfirmed`, `missing`, or empty where nothing leaves or it is too early to tell."""
         return str(self._state.delivery)
 
-    @property
-    def title(self) -> str:
-        """What the live stream is called when it starts."""
-        return self._titles.wanted
-
     def on_event(self, event: Event) -> None:
         """Follow the item on air; subscribe this to the event bus."""
         if isinstance(event, SegmentStarted) and event.level in {SourceLevel.ITEM, SourceLevel.KEPT}:
-            self._titles.want(event.title)
+            self._output.titles.want(event.title)
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -154,20 +148,20 @@ class StreamWatch:
         now = self._clock.monotonic()
         if stream is not self._titled:
             self._titled = stream
-            self._titles.shown = stream.call.title
-        title = self._titles.due(now)
+            self._output.titles.shown = stream.call.title
+        title = self._output.titles.due(now)
         if not title:
             return
         try:
             await stream.live.set_title(stream.call, title)
         except SessionUnreachable as trouble:
-            self._titles.refused(now, trouble.seconds)
+            self._output.titles.refused(now, trouble.seconds)
         except TelegramRefused as refused:
             # Not to be asked again for every item: the right to do it is missing.
-            self._titles.refused(now, 3600.0)
+            self._output.titles.refused(now, 3600.0)
             log.warning("live stream keeps its title", why=str(refused))
         else:
-            self._titles.set(title, now)
+            self._output.titles.set(title, now)
 
     def _ended(self) -> None:
         self._output.ended.clear()

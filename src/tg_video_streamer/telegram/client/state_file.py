@@ -1,4 +1,4 @@
-"""What is known of Telegram from one start to the next, in one private file: chat, URL and key, account, spare."""
+"""The private file of Telegram's facts that outlive a restart: chat, stream URL and key, account, spare."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tg_video_streamer.atomic_file import replace_file
 log = structlog.get_logger(__name__)
 
 NAME = "telegram.json"
+_ACCOUNT = "account"
 
 
 class TelegramState:
@@ -40,6 +41,15 @@ class TelegramState:
             self._write()
         except OSError as error:
             log.warning("telegram's key file cannot be written", file=str(self._path), why=error.strerror)
+
+    @property
+    def owner_id(self) -> int:
+        """The user id of the session that worked last; 0 where none ever did."""
+        return int(self.get(_ACCOUNT).get("user_id", 0))
+
+    @owner_id.setter
+    def owner_id(self, user_id: int) -> None:
+        self.put(_ACCOUNT, {"user_id": user_id})
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:

@@ -1,4 +1,4 @@
-"""Keeps a Telegram session: holds it, notices its end, and gets another one in degraded mode, for as long as it takes."""
+"""Owns the logged-in account: holds its session, publishes its end, and renews it in degraded mode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 DEGRADED_WARNING = "Degraded mode; SESSION_STRING invalid; run: python test/auto_session_runner.py --write-env"
 CYCLE_SECONDS = 60.0
 UNREACHABLE_SECONDS = 10.0
-"""After a cycle that only the network spoiled."""
+"""After a cycle that only the network broke."""
 _TOUCH_EVERY_SECONDS = 3600.0
 
 
@@ -37,27 +37,29 @@ def ending_name(error: SessionError) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SessionUsers:
-    """Those who need a session: told when it comes, and when it goes and why."""
+class SessionChange:
+    """The account that is logged in now, or why there is none."""
 
-    came: Callable[[Account], Awaitable[None]]
-    went: Callable[[str], Awaitable[None]]
-    awaited: Callable[[str], None] = lambda _why: None
-    """Called after each cycle that only the network spoiled, with why: there is none yet, and it is tried again."""
+    account: Account | None = None
+    why: str = ""
+    retrying: bool = False
+    """Only the network is in the way, and the keeper tries again soon."""
+
+
+Subscriber = Callable[[SessionChange], Awaitable[None]]
 
 
 class SessionKeeper:
-    """Runs in the event loop as long as the service; the session's state, and the service's degraded flag.
+    """The one owner of `account`, of the session's state and of degraded mode; runs in the event loop.
 
-    Trouble of the network is not the end of a session: it is tried again, and nothing is degraded by it. A session that
-    has ended, or is not set, is: who needs one is told, and each cycle reads the settings again.
+    A network failure does not end a session: the keeper retries, and nothing is degraded. A session that has ended, or is
+    not set, starts degraded mode: subscribers are notified, and each cycle reads the settings again.
     """
 
     def __init__(
         self,
         *,
         renewal: Renewal,
-        users: SessionUsers,
         changed: Callable[[float], Awaitable[bool]],
         clock: Clock,
         publish: Callable[[Event], None],
@@ -65,12 +67,11 @@ class SessionKeeper:
         cycle_seconds: float = CYCLE_SECONDS,
         expired: Callable[[], None] = lambda: None,
     ) -> None:
-        """`changed` waits so many seconds, less where the settings file changes. `command` is this installation's own.
+        """`changed` waits so many seconds, less where the settings file changes. `command` renews the session here.
 
         `expired` is called after each cycle that found the session to have ended.
         """
         self._renewal = renewal
-        self._users = users
         self._changed = changed
         self._clock = clock
         self._publish = publish
@@ -78,6 +79,7 @@ class SessionKeeper:
         self._cycle_seconds = cycle_seconds
         self._expired = expired
         self._machine = StateMachine(TRANSITIONS, SessionState.ABSENT)
+        self._subscribers: list[Subscriber] = []
         self._account: Account | None = None
         self._ended: asyncio.Future[SessionEnded] | None = None
         self._degraded_since: float | None = None
@@ -88,9 +90,25 @@ class SessionKeeper:
         """Cycles by result: session, spare, failed, unreachable."""
 
     @property
-    def owner_id(self) -> int:
-        """Whose session worked last, as Telegram's number of the user; 0 where none ever did."""
-        return self._renewal.owner_id
+    def account(self) -> Account | None:
+        """The account that is logged in; None in degraded mode and before the first login."""
+        return self._account
+
+    def require(self) -> Account:
+        """The account. Raises SessionUnreachable where there is none."""
+        if self._account is None:
+            raise SessionUnreachable("there is no Telegram session now")
+        return self._account
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Await `subscriber` with each later change, a loss in reverse order; the returned function unsubscribes."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    async def _notify(self, change: SessionChange) -> None:
+        order = self._subscribers if change.account is not None else reversed(self._subscribers)
+        for subscriber in tuple(order):
+            await subscriber(change)
 
     @property
     def state(self) -> SessionState:
@@ -104,12 +122,12 @@ class SessionKeeper:
 
     @property
     def degraded_seconds(self) -> float:
-        """All degraded spells together."""
+        """The time in degraded mode so far, in all."""
         now = self._clock.monotonic()
         return self._degraded_before + (0.0 if self._degraded_since is None else now - self._degraded_since)
 
     async def run(self) -> None:
-        """Get a session, hold it, get the next one; until cancelled."""
+        """Log in, hold the session, renew it; until cancelled."""
         try:
             while True:
                 if self._account is None:
@@ -119,7 +137,7 @@ class SessionKeeper:
         finally:
             await self._close()
 
-    # Getting one
+    # Logging in
 
     async def _gain(self) -> None:
         """One cycle, and the wait after one that failed."""
@@ -142,7 +160,7 @@ class SessionKeeper:
                 self._machine.move(SessionState.EXPIRED, trouble.what)
             named = trouble.seconds if isinstance(trouble, SessionUnreachable) else 0.0
             pause = max(min(self._cycle_seconds, UNREACHABLE_SECONDS), named)
-            self._users.awaited(str(trouble))
+            await self._notify(SessionChange(why=str(trouble), retrying=True))
             self._tell_failure(trouble, pause)
         else:
             self._account, self._ended = renewed.account, ended
@@ -160,7 +178,7 @@ class SessionKeeper:
             self.renewals["spare" if renewed.by_spare else "session"] += 1
             self._publish(SessionRenewed(wall=self._clock.wall(), by_spare=renewed.by_spare))
         log.info("telegram session works", by_spare=renewed.by_spare)
-        await self._users.came(renewed.account)
+        await self._notify(SessionChange(account=renewed.account))
         if self._degraded_since is not None:
             seconds = self._clock.monotonic() - self._degraded_since
             self._degraded_before += seconds
@@ -169,10 +187,10 @@ class SessionKeeper:
             log.info("degraded mode is over", seconds=round(seconds, 1))
             self._publish(DegradedChanged(wall=self._clock.wall(), active=False))
 
-    # Holding it, and losing it
+    # Holding the session, and losing it
 
     async def _hold(self, account: Account) -> None:
-        """Until it ends; the spare is kept alive meanwhile."""
+        """Wait for its end; use the spare now and then, so that Telegram does not expire it."""
         ended = self._ended
         assert ended is not None, "a session is held without its end"  # noqa: S101 - states what `_gain` has set
         while not (await asyncio.wait({ended}, timeout=0))[0]:
@@ -185,7 +203,7 @@ class SessionKeeper:
         await account.close()
 
     async def _degrade(self, error: SessionError) -> None:
-        """Say it once, and take from their work those who need a session."""
+        """Enter degraded mode: log and publish it once, and notify subscribers."""
         if self.degraded:
             self.reason = error.what
             return
@@ -196,7 +214,7 @@ class SessionKeeper:
         log.warning(DEGRADED_WARNING)
         log.warning("Degraded mode; the full command here", run=self._command)
         self._publish(DegradedChanged(wall=self._clock.wall(), active=True, ending=ending, command=self._command))
-        await self._users.went(f"no Telegram session: {error.what}")
+        await self._notify(SessionChange(why=f"no Telegram session: {error.what}"))
 
     async def _close(self) -> None:
         account, self._account = self._account, None

@@ -34,7 +34,7 @@ PROMOTION_SECONDS = 24 * 3600.0
 """A spare is promoted at most once in so long: what ends two sessions a day is no accident."""
 TOUCH_SECONDS = 24 * 3600.0
 SPARE_COMMAND = "tg-video-streamer session login --spare --write-env"
-_ACCOUNT, _SPARE = "account", "spare"
+_SPARE = "spare"
 
 Ended = Callable[[SessionEnded], None]
 Connect = Callable[[Credentials, Ended], Awaitable["Account"]]
@@ -68,26 +68,21 @@ class Renewal:
         connect: Connect,
         store: TelegramState,
         clock: Clock,
-        tell: Callable[[str, str], None],
+        notify: Callable[..., None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`read` and `write` work on the settings file, in a thread; without `write` no spare is promoted.
 
-        `tell` takes a text for people and a word for what it is about.
+        `notify` is `Notifier.notify`.
         """
         self._read = read
         self._write = write
         self._connect = connect
         self._store = store
         self._clock = clock
-        self._tell = tell
+        self._notify = notify
         self._sleep = sleep
         self._settings: SessionSettings | None = None
-
-    @property
-    def owner_id(self) -> int:
-        """Whose session worked last, as Telegram's number of the user; 0 where none ever did."""
-        return int(self._store.get(_ACCOUNT).get("user_id", 0))
 
     async def cycle(self, ended: Ended) -> Renewed:
         """At most three tries with growing pauses; raises the last try's SessionError or ConfigError.
@@ -116,7 +111,7 @@ class Renewal:
             account = await self._connect(settings.credentials, ended)
         except SessionEnded as ending:
             return await self._promoted(settings, ending, ended)
-        self._store.put(_ACCOUNT, {"user_id": account.user_id})
+        self._store.owner_id = account.user_id
         return Renewed(account=account, by_spare=False)
 
     # The spare takes over
@@ -133,11 +128,11 @@ class Renewal:
         except SessionEnded as second:
             log.warning("the spare session has ended too", why=second.what)
             raise ending from second
-        if account.user_id != self._store.get(_ACCOUNT).get("user_id"):
+        if account.user_id != self._store.owner_id:
             await account.close()
             text = f"SESSION_STRING_SPARE belongs to another account and is never used; run: {SPARE_COMMAND}"
             log.error(text)
-            self._tell(text, "spare")
+            self._notify(text, topic="spare")
             raise ending
         try:
             await self._written(settings)
@@ -148,7 +143,7 @@ class Renewal:
 
     def _forbidden(self) -> str:
         """Why no spare may be promoted now; empty where it may."""
-        if not self._store.get(_ACCOUNT).get("user_id"):
+        if not self._store.owner_id:
             return "the account of SESSION_STRING was never seen, so the spare's cannot be compared with it"
         promoted = self._store.get(_SPARE).get("promoted_wall")
         # A clock that was set back makes the difference negative.
@@ -186,7 +181,7 @@ class Renewal:
         except SessionEnded as ending:
             self._bad_spare(f"the spare session is of no use: {ending.what}; run: {SPARE_COMMAND}")
         else:
-            same = account.user_id == self._store.get(_ACCOUNT).get("user_id")
+            same = account.user_id == self._store.owner_id
             await account.close()
             if not same:
                 self._bad_spare(f"SESSION_STRING_SPARE belongs to another account; run: {SPARE_COMMAND}")
@@ -196,7 +191,7 @@ class Renewal:
 
     def _bad_spare(self, text: str) -> None:
         log.warning(text)
-        self._tell(text, "spare")
+        self._notify(text, topic="spare")
 
 
 def _unheard(_ending: SessionEnded) -> None:

@@ -15,6 +15,7 @@ from tg_video_streamer.errors import ControlError, SessionError, StreamerError
 from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.state_machine import StateMachine
 from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, TRANSITIONS, WebLoginState, WebLoginStep
 
 if TYPE_CHECKING:
@@ -34,17 +35,17 @@ class WebLogin:
         *,
         credentials: Callable[[], Credentials],
         write: Callable[[Mapping[str, str | None]], None] | None,
-        same_account: Callable[[int], bool],
+        store: TelegramState,
         clock: Clock,
         login_seconds: float = LOGIN_SECONDS,
     ) -> None:
         """`credentials` and `write` work on the settings file, in a thread; without `write` there is none to be kept in.
 
-        `same_account` tells whether a user's number is that of the account before, or none is known.
+        `store` knows which account was logged in before.
         """
         self._credentials = credentials
         self._write = write
-        self._same_account = same_account
+        self._store = store
         self._clock = clock
         self._login_seconds = login_seconds
         self._machine = StateMachine(TRANSITIONS, WebLoginStep.IDLE)
@@ -127,7 +128,7 @@ class WebLogin:
         known = replace(credentials, session="")
         async with login.logged_in(known, prompts, clock=self._clock, qr=not phone) as made:
             account = masked_account(made)
-            if not self._same_account(made.user_id):
+            if self._store.owner_id not in {0, made.user_id}:
                 message = "this is another account than before; it may not stream to the chat"
                 if await self.ask(WebLoginStep.CONFIRM, account=account, message=message) != "yes":
                     raise SessionError("the login was of another account, and is not kept")
