@@ -1,4 +1,4 @@
-"""Growing pauses between tries, with a reset after success."""
+"""Growing pauses between retries."""
 
 from __future__ import annotations
 

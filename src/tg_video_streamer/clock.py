@@ -1,4 +1,4 @@
-"""Time, passed in: the system's clock for the service, a virtual one for tests of months."""
+"""The clock that is passed in: the system's for the service, a virtual one for tests of months."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two clocks: one that only goes forward and one that can be set."""
+    """A monotonic clock and the wall clock."""
 
     def monotonic(self) -> float:
         """Seconds that never go back and know no date; everything that is paced or timed out uses these."""

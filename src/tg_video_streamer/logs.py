@@ -1,4 +1,4 @@
-"""Sets logging up: one line an event, on stdout, for people or as JSON, with every secret masked.
+"""Configures logging: one line an event on stdout, for people or as JSON, with every secret masked.
 
 Lines go to stdout, which systemd and `docker logs` keep; it is looked up for each line, so that a live table (rich) may
 stand below them. Logs of libraries (uvicorn, watchfiles, asyncio, warnings) take the same way. Secrets are masked
@@ -139,13 +139,13 @@ def log_tail() -> tuple[str, ...]:
 
 
 class _Stdout(logging.StreamHandler[Any]):
-    """Writes to what `sys.stdout` is at the time of the line; a reader that has gone is no reason to stop."""
+    """Writes to what `sys.stdout` is at the time of the line; a closed reader is ignored."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, of which the newest are kept for whoever has no way to the host's log."""
+        """Write the line, and remember the newest for readers without access to the host's log."""
         line = super().format(record)
         _tail.append(line)
         return line
@@ -160,7 +160,7 @@ class _Stdout(logging.StreamHandler[Any]):
         """Not to be changed."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # the name is the library's
-        """A closed pipe or a full disk behind stdout: there is nobody left to tell, and the program goes on."""
+        """A closed pipe or a full disk behind stdout: no one can be told, and the program continues."""
         if not isinstance(sys.exc_info()[1], OSError | ValueError):
             super().handleError(record)
 
@@ -219,7 +219,7 @@ def _formatter(log_format: str, secrets: tuple[str, ...], shared: list[Processor
 
 
 def log_uncaught() -> None:
-    """Send exceptions that nothing caught, in any thread, through the log, so that they too are masked."""
+    """Log exceptions that nothing caught, in any thread, so that their texts are masked too."""
     logger = structlog.get_logger(__name__)
 
     def uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

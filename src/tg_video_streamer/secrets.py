@@ -1,4 +1,4 @@
-"""Secrets that come while the service runs: whoever gets one names it here, and all that is shown is masked by it.
+"""Secrets that arrive while the service runs: what receives one registers it here, and all output masks it.
 
 A session that was renewed, a spare, a stream key that Telegram handed out: none of them is known at the start. They are
 kept for the life of the process, since the service is one and its log is one.
@@ -21,5 +21,5 @@ def remember_secret(*secrets: str) -> None:
 
 
 def known_secrets() -> frozenset[str]:
-    """All that were named so far."""
+    """All that were registered so far."""
     return _known

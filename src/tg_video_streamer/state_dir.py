@@ -1,4 +1,4 @@
-"""Where a service keeps its state when its settings do not say: in systemd's folder, or in its user's own."""
+"""The default of STATE_DIR: systemd's folder, or one of the user's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State machines: one transition table each, held by a small machine that refuses what the table does not list."""
+"""State machines: one transition table each; a transition that the table does not list is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Transitions = Mapping[State, frozenset[State]]
 
 
 class IllegalTransition(Exception):
-    """A transition that the table does not list: a defect of ours, not of the operator's."""
+    """A transition that the table does not list: a defect of the program."""
 
 
 class StateMachine(Generic[State]):
@@ -28,11 +28,11 @@ class StateMachine(Generic[State]):
 
     @property
     def state(self) -> State:
-        """Where it stands now."""
+        """The present state."""
         return self._state
 
     def move(self, new: State, why: str = "") -> None:
-        """Go to `new`; staying where it is, is no move. Raises IllegalTransition where the table has no such arrow."""
+        """Go to `new`; to stay is no move. Raises IllegalTransition where the table does not list it."""
         old = self._state
         self.why = why
         if new is old:

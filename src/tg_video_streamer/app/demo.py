@@ -49,18 +49,18 @@ _BACKGROUND_NICE = 10
 
 
 class Demo:
-    """The clips of one folder and their playlist, which lists a clip from the moment on when it is whole."""
+    """The clips of one folder and their playlist, which lists the clips that are complete."""
 
     def __init__(self, folder: Path, ffmpeg: Path, clips: tuple[TestClip, ...] = CLIPS) -> None:
-        """`folder` is the demo's own: what is in it from other versions is removed."""
+        """`folder` is the demo's own: clips of other versions are removed from it."""
         self.playlist = folder / "playlist.txt"
-        """Rewritten, beside and renamed, with each clip that is added."""
+        """Replaced whole with each clip that is added."""
         self._folder = folder
         self._ffmpeg = ffmpeg
         self._clips = {clip: folder / f"demo-{clip.number}-{_recipe(clip)}.mp4" for clip in clips}
 
     async def begin(self) -> None:
-        """See to it that the playlist has at least one clip. Raises EncoderFailed where none can be made."""
+        """Make sure that the playlist has at least one clip. Raises EncoderFailed where none can be made."""
         await asyncio.to_thread(self._clear)
         first = next(iter(self._clips))
         if not await asyncio.to_thread(self._whole):
@@ -82,7 +82,7 @@ class Demo:
         return [clip for clip, path in self._clips.items() if path.exists()]
 
     def _clear(self) -> None:
-        """Remove clips of other versions, and halves that a kill has left."""
+        """Remove clips of other versions, and half-made ones of a killed run."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             for path in self._folder.glob("demo-*"):

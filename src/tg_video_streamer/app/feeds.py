@@ -1,4 +1,4 @@
-"""Makes what feeds need, whoever asks for one: the resolvers, the library, and the feeds themselves."""
+"""Makes feeds, and what they share: resolvers, library and branding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 GIGABYTE = 1_000_000_000
 FLOOR_BYTES = 2 * GIGABYTE
-"""So much room on the disk is left to everything else on the host."""
+"""Disk space that the library leaves to the rest of the host."""
 
 
 class Feeds:
@@ -51,8 +51,8 @@ class Feeds:
         self._publish = publish
         self._watching = watching
         self.library = library_of(settings, prepared, clock)
-        self.branding = Branding(_wishes(settings), house=prepared.house, ffmpeg=prepared.ffmpeg)
-        _tell_burned_in(settings)
+        self.branding = Branding(_overlay_settings(settings), house=prepared.house, ffmpeg=prepared.ffmpeg)
+        _warn_burned_in(settings)
         self._resolver = self._resolver_for(allowed)
         self.resolve = watching(self._resolver.resolve)
         """Where an item of the playlist is now."""
@@ -64,45 +64,45 @@ class Feeds:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong now with library and overlay, without which items play on; a line each."""
+        """Problems of library and overlay, one line each; items play without them."""
         problem = self.library.problem if self.library is not None else ""
         return [*([f"library: {problem}"] if problem else []), *self.branding.problems]
 
     def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
         """The feed of an item of the playlist."""
-        return self._made(self.resolve, item, start_seconds=start_seconds, changed=changed)
+        return self._make(self.resolve, item, start_seconds=start_seconds, changed=changed)
 
     def preparing(self, item: Item) -> Feed:
         """A feed that encodes an item into the library."""
-        return self._made(self.resolve, item, mode=FeedMode.PREPARING)
+        return self._make(self.resolve, item, mode=FeedMode.PREPARING)
 
     def filler(self, playout: Playout) -> FillerPlayer | None:
-        """Who plays the clips of FILLER_DIR; None where there is none."""
+        """The player of FILLER_DIR's clips; None without the setting."""
         folder = self._settings.filler_dir
         if folder is None:
             return None
         folders = AllowedFolders.of([folder])
         resolve = self._watching(self._resolver_for(lambda: folders).resolve)
         return FillerPlayer(
-            folder, playout=playout, make_feed=partial(self._made, resolve, overlay=self.branding.untitled)
+            folder, playout=playout, make_feed=partial(self._make, resolve, overlay=self.branding.untitled)
         )
 
     def change(self, settings: Settings) -> bool:
-        """Put other settings in force; what was begun with the old ones goes on with them.
+        """Apply other settings; feeds that have started keep the old ones.
 
-        Whether coming items are to look other than those that were begun.
+        Returns whether coming items look different now.
         """
         if burned_in(settings) != burned_in(self._settings):
-            _tell_burned_in(settings)
+            _warn_burned_in(settings)
         self._settings = settings
         self._resolver.change(
             proxy=settings.ytdlp_proxy.get_secret_value(),
             cookies=settings.ytdlp_cookies,
             arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
         )
-        return self.branding.change(_wishes(settings))
+        return self.branding.change(_overlay_settings(settings))
 
-    def _made(
+    def _make(
         self,
         resolve: Resolve,
         item: Item,
@@ -142,16 +142,16 @@ class Feeds:
 
 
 def burned_in(settings: Settings) -> str:
-    """Which settings put into the picture what changes from play to play, so that nothing can be kept; empty for none."""
+    """The settings that burn into the picture what changes from play to play, so that nothing is cached; empty for none."""
     return " and ".join(key for key, on in (("CLOCK", settings.clock), ("NOW_PLAYING", settings.now_playing)) if on)
 
 
-def _tell_burned_in(settings: Settings) -> None:
+def _warn_burned_in(settings: Settings) -> None:
     if settings.library_max_gb and (keys := burned_in(settings)):
-        _log.warning("nothing is kept: what is burned into the picture changes from play to play", settings=keys)
+        _log.warning("nothing is cached: what is burned into the picture changes from play to play", settings=keys)
 
 
-def _wishes(settings: Settings) -> OverlaySettings:
+def _overlay_settings(settings: Settings) -> OverlaySettings:
     return OverlaySettings(logo=settings.logo, clock=settings.clock, now_playing=settings.now_playing)
 
 

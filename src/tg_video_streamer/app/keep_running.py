@@ -1,4 +1,4 @@
-"""Keeps a side service running that must never take the program off the air: restarts it, and says so."""
+"""Restarts side services that fail, with growing pauses: none of them may take the program off the air."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ log = structlog.get_logger(__name__)
 
 _PAUSES = Backoff(first=1.0, longest=60.0)
 _HEALTHY_SECONDS = 60.0
-"""One that ran for so long begins again with the shortest pause."""
+"""After so long without a failure the pauses start from the shortest again."""
 
 
 async def keep_running(name: str, start: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Run `start()` again whenever it ends, by whatever defect of ours, until cancelled."""
+    """Run `start()` again whenever it ends or raises, until cancelled."""
     failures = 0
     while True:
         began = clock.monotonic()
         try:
             await start()
         except Exception:
-            log.exception("a side service failed and is started again; this is a defect of ours", service=name)
+            log.exception("a side service failed and is restarted; this is a defect of the program", service=name)
         else:
-            log.warning("a side service ended and is started again", service=name)
+            log.warning("a side service ended and is restarted", service=name)
         failures = 1 if clock.monotonic() - began > _HEALTHY_SECONDS else failures + 1
         await asyncio.sleep(_PAUSES.pause(failures))

@@ -1,4 +1,4 @@
-"""Keeps the C library's allocator from holding a pool for every thread of the service.
+"""Limits glibc's allocator to one arena, instead of one for each thread.
 
 glibc gives each thread that allocates an arena of its own and hands little of it back. The service's threads are many and
 mostly wait, and Python's lock lets one of them run at a time: a single arena costs no speed and, with a live stream at 720p,
@@ -15,7 +15,7 @@ _M_ARENA_MAX = -8
 
 
 def share_one_arena() -> bool:
-    """One arena for all threads that begin from now on; False where the C library has none, or the operator chose."""
+    """Use one arena for all threads that start from now on; False without glibc, or where the operator has chosen."""
     if "MALLOC_ARENA_MAX" in os.environ:
         return False
     library = ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""The composition root: starts the parts in the order in which they need each other, and stops them in reverse."""
+"""Runs the service in this process: signals, exit code, and the time before and after its parts run."""
 
 from __future__ import annotations
 
@@ -23,16 +23,10 @@ from tg_video_streamer.settings.settings import LoadedSettings, secret_values
 
 log = structlog.get_logger(__name__)
 
-Start = Callable[[str, Coroutine[None, None, None]], None]
-
 Result = TypeVar("Result")
 
 STOP_SECONDS = 2.0
 """How long the end may take before it is forced."""
-LAST_PACKETS_SECONDS = 0.5
-"""How long the outputs together may take to send the end of the program."""
-FIRST_ITEM_SECONDS = 1.0
-"""How long the program waits for its first item before it begins with the slate."""
 
 
 def run_service(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expired: bool = False) -> int:
@@ -48,17 +42,17 @@ def run_service(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expi
     faulthandler.enable()
     for warning in loaded.warnings:
         log.warning(warning)
-    return _told(_serve(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired))
+    return _run(_serve(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired))
 
 
 def check(loaded: LoadedSettings, *, playlist: bool = True) -> list[str]:
     """Try what can be tried without going on air; one line a problem, none: all is well."""
     configure_logs(loaded.settings.log_format, secrets=secret_values(loaded.settings))
-    return _told(find_problems(loaded.settings, playlist=playlist))
+    return _run(find_problems(loaded.settings, playlist=playlist))
 
 
-def _told(work: Coroutine[None, None, Result]) -> Result:
-    """Run `work`; an error that is the operator's to mend comes out of its groups, so that it is told in one line."""
+def _run(work: Coroutine[None, None, Result]) -> Result:
+    """Run `work`; an error that the operator can mend is taken out of its exception groups, so that it is one line."""
     try:
         return asyncio.run(work)
     except BaseExceptionGroup as group:

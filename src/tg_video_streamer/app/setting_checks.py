@@ -1,4 +1,4 @@
-"""The rooms' own checks of settings, for `load_settings`: so every wrong value is told at once."""
+"""The checks of settings that need more than one value or another package; `load_settings` reports all problems together."""
 
 from __future__ import annotations
 
@@ -49,4 +49,4 @@ def check_web(settings: Settings) -> list[str]:
 
 
 CHECKS = (check_outputs, check_telegram, check_ytdlp_args, check_notifications, check_web)
-"""What `load_settings` has the rooms check, so that every wrong value is told at once."""
+"""For `load_settings`."""

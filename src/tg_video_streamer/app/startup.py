@@ -1,4 +1,4 @@
-"""What takes time before any part can be made: ffmpeg found, encoder options tried, the slate encoded, the demo made."""
+"""Prepares what takes time before any part can be made: finds ffmpeg, tries encoder options, encodes slate and demo."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What must be known before the parts can be made."""
+    """What the parts are made from, apart from the settings."""
 
     ffmpeg: Path
     house: HouseFormat
@@ -30,13 +30,13 @@ class Prepared:
     background: tuple[asyncio.Task[None], ...]
 
     def cancel(self) -> None:
-        """End what is still being prepared: cards and demo clips."""
+        """End what is still being prepared: slate images and demo clips."""
         for task in self.background:
             task.cancel()
 
 
 async def prepare(settings: Settings, background: asyncio.TaskGroup, *, demo: bool) -> Prepared:
-    """Find ffmpeg, try the encoder options, encode the slate; the rest of cards and demo clips goes on in `background`.
+    """Find ffmpeg, try the encoder options, encode the slate; the remaining slate images and demo clips follow in `background`.
 
     Raises ToolMissing and EncoderFailed where there can be no program at all.
     """

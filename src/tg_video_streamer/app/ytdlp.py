@@ -1,4 +1,4 @@
-"""What the running service has to do with yt-dlp's updates: it asks for one, and tells how they went."""
+"""Connects yt-dlp's updates with the service: requests one, and publishes results as metrics and events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tg_video_streamer.settings.settings import Settings
 
 
 class YtdlpUpdates:
-    """Joins the requests and the record of updates with metrics and events."""
+    """Requests updates, and watches their record."""
 
     def __init__(
         self, settings: Settings, *, clock: Clock, publish: Callable[[Event], None], record: Path | None = None
@@ -27,9 +27,9 @@ class YtdlpUpdates:
         self.requests = UpdateRequests(settings.state_dir, clock=clock, wanted=lambda: not settings.ytdlp_pin)
 
     def watch(self, measured: Metrics, *, replaced: Callable[[], None]) -> UpdateWatch:
-        """What looks at the record while the service runs; `measured` hears of the version in use at once.
+        """The watch of the record; `measured` gets the version in use at once.
 
-        `replaced` is called where another version is in use from now on; it must return at once.
+        `replaced` is called when another version is in use; it must return at once.
         """
         known = installed()[0]
         measured.ytdlp(version=known, counts={}, last_success=installed()[1])

@@ -1,4 +1,4 @@
-"""How systemd's EnvironmentFile= and docker's --env-file read a `.env`, and which of our values they read differently.
+"""Compares our reading of a `.env` with that of systemd's EnvironmentFile= and docker's --env-file.
 
 Sources: systemd's src/basic/env-file.c (`parse_env_file_internal`), whose rules systemd.exec(5) tells in words; docker's
 `ParseEnvFile`, which takes everything behind the first equals sign as it stands.
@@ -151,12 +151,12 @@ class _SystemdReader:
 
 
 def systemd_values(text: str) -> dict[str, str]:
-    """What a service gets whose unit names the file in EnvironmentFile=; of two lines with one key the last counts."""
+    """What systemd passes to a service; of two lines with one key the last counts."""
     return _SystemdReader().read(text)
 
 
 def docker_values(text: str) -> dict[str, str]:
-    """What a container gets; a line that makes docker refuse the whole file is left out."""
+    """What docker passes to a container; a line that makes docker refuse the whole file is left out."""
     values = {}
     for row in text.removeprefix("\ufeff").split("\n"):
         line = row.removesuffix("\r").lstrip()
@@ -167,7 +167,7 @@ def docker_values(text: str) -> dict[str, str]:
 
 
 def read_differently(text: str, keys: Iterable[str], *, name: str = ".env") -> list[str]:
-    """One line for each of `keys` that systemd or docker would read differently than we do; no value is repeated."""
+    """One line for each of `keys` that systemd or docker reads differently; no value is repeated."""
     ours = parse_env(text)
     systemd, docker = systemd_values(text), docker_values(text)
     found = []
@@ -187,7 +187,7 @@ def read_differently(text: str, keys: Iterable[str], *, name: str = ".env") -> l
 
 
 def file_read_differently(path: Path | None, keys: Iterable[str]) -> list[str]:
-    """The same for a file that was read already without an error; nothing for none."""
+    """The same for a file that was read without an error; empty for None."""
     if path is None:
         return []
     return read_differently(path.read_text(encoding="utf-8"), keys, name=str(path))

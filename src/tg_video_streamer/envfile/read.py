@@ -1,4 +1,4 @@
-"""Reads a `.env` file: strictly, without interpolation, and without ever repeating a value in a message.
+"""Reads a `.env` file: strictly, without interpolation, and without repeating a value in any message.
 
 Why not python-dotenv: it drops a line that it cannot read with no more than a log message, and a line that is dropped
 is a setting that silently has its default. Here such a line is a problem with its number. Lines are read as shells
@@ -64,7 +64,7 @@ def _assignment(line: str) -> tuple[str, str] | None:
 
 
 def parse_env(text: str, *, name: str = ".env") -> EnvFile:
-    """Read the text of a file that people know as `name`; raises nothing, whatever the text is."""
+    """Read the text of the file `name`; never raises."""
     values: dict[str, str] = {}
     lines: dict[str, int] = {}
     problems: list[str] = []
@@ -86,7 +86,7 @@ def parse_env(text: str, *, name: str = ".env") -> EnvFile:
 
 
 def read_env_file(path: Path) -> EnvFile:
-    """Read a file; one that is missing or unreadable is a problem in the answer and raises nothing."""
+    """Read a file; a missing or unreadable one is a problem in the result. Never raises."""
     try:
         text = path.read_bytes().decode("utf-8")
         mode = stat.S_IMODE(path.stat().st_mode)

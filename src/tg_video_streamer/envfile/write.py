@@ -1,7 +1,7 @@
-"""Changes keys of a `.env` file so that whoever reads it, at any moment and after any crash, finds it old or new and whole.
+"""Changes keys of a `.env` file: a reader at any moment, and after any crash, finds it old or new and whole.
 
-It imports the standard library and two modules of the same kind only, since `telegram/session/remote_env.py` sends all three to a
-server that may have nothing of this installed.
+It imports only the standard library and modules that do so too: `telegram/session/remote_env.py` sends them to a server
+that may have nothing of this installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ our own reader takes a hash behind a blank for a comment."""
 
 
 def _no_message(_text: str) -> None:
-    """For whoever has nobody to tell."""
+    """Report to no one."""
 
 
 def update_env(
@@ -89,7 +89,7 @@ def locked(
     step("open lock")
     descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE)
     try:
-        # What root makes must not lock out the service's own user.
+        # A file of root's must not lock out the service's own user.
         if os.geteuid() == 0:
             owner = _owner(target)
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
@@ -167,11 +167,11 @@ def _replace(
     except OSError as error:
         # The file is whole either way; without this a loss of power may bring the old one back.
         tell(f"the settings are written, but a loss of power may undo it ({error.strerror})")
-    step("let go")
+    step("unlock")
 
 
 def _content(target: Path) -> bytes | None:
-    """What it says now; None where it is not there."""
+    """Its content; None where there is no file."""
     try:
         with target.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -1,4 +1,4 @@
-"""How single settings are read and checked; no message ever repeats a value."""
+"""Types and checks of single settings; no message repeats a value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def folders(value: object) -> object:
 
 
 def based(path: Path, info: ValidationInfo) -> Path:
-    """`path` made absolute: `~` is the user's home, a relative one is meant from the folder of the `.env` file."""
+    """`path` made absolute: `~` is the user's home, a relative one starts at the folder of the `.env` file."""
     context: Mapping[str, Path] = info.context or {}
     if path.parts[:1] == ("~",):
         path = context.get("home", Path.home()).joinpath(*path.parts[1:])
@@ -33,7 +33,7 @@ def based(path: Path, info: ValidationInfo) -> Path:
 
 
 def secret_matching(pattern: str, meaning: str) -> AfterValidator:
-    """A check of a secret's shape; its message tells the shape that is meant, never the value."""
+    """A check of a secret's shape; its message states the shape, never the value."""
 
     def check(secret: SecretStr) -> SecretStr:
         if secret.get_secret_value() and not re.fullmatch(pattern, secret.get_secret_value()):
@@ -64,7 +64,7 @@ def each(check: AfterValidator) -> AfterValidator:
 
 
 def read_by(read: Callable[[str], object]) -> AfterValidator:
-    """A check by the room that reads the value; its ConfigError never repeats it."""
+    """A check by the function that reads the value later; its ConfigError never repeats it."""
 
     def check(value: Value) -> Value:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -1,4 +1,4 @@
-"""Reads the settings again while the channel is on air, puts in force what can change, and names what needs a restart."""
+"""Reads the settings again while the channel is on air: applies what can change, and names what needs a restart."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CHANGEABLE = frozenset(
     | {"WEB_TOKEN", "WEB_VIEWER_TOKEN"}
     | {"LOGO", "CLOCK", "NOW_PLAYING"}
 )
-"""What counts at once, or from the next item on."""
+"""Applied at once, or from the next item on."""
 ELSEWHERE = frozenset({"API_ID", "API_HASH", "SESSION_STRING", "SESSION_STRING_SPARE", "TELEGRAM_PROXY"})
-"""What the keeper of the session reads again by itself."""
+"""Read again by the keeper of the session itself."""
 
 
 class SettingsReload:
-    """The settings that are in force, and the way to newer ones."""
+    """The settings in force, and how newer ones replace them."""
 
     def __init__(self, loaded: LoadedSettings, *, checks: tuple[Check, ...] = ()) -> None:
         self._env_file = loaded.env_file
@@ -34,8 +34,8 @@ class SettingsReload:
         self._checks = checks
         self._secrets = secret_values(loaded.settings)
         named = read_env_file(loaded.env_file).values if loaded.env_file is not None else {}
-        # What the file named at the start, systemd has put into the environment too: a line that was taken out since
-        # must not come back from there.
+        # systemd has put what the file named at the start into the environment too: a line that was removed since must not
+        # come back from there.
         self._environment = {key: value for key, value in os.environ.items() if key not in named}
 
     @property
@@ -48,7 +48,7 @@ class SettingsReload:
         self._subscribers.append(apply)
 
     def reload(self) -> str:
-        """Read them; what has changed, for people. Raises ControlError where they are wrong: the old ones stay."""
+        """Read them, and return what has changed, for people. Raises ControlError where they are wrong; the old ones stay."""
         if self._env_file is None:
             return ""
         fresh = self._read(self._environment)

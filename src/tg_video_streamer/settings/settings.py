@@ -1,4 +1,4 @@
-"""The settings: typed, read from `.env` and environment, checked whole, every problem told at once with its key."""
+"""The settings: typed, read from `.env` and environment, checked together, every problem reported with its key."""
 
 from __future__ import annotations
 
@@ -121,16 +121,16 @@ _MAY_BE_AWAY = ("slate_image", "filler_dir", "logo", "ytdlp_cookies", "telegram_
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadedSettings:
-    """The settings, and what the operator should know although nothing is wrong: one line each."""
+    """The settings, and warnings that keep nothing from starting, one line each."""
 
     settings: Settings
     warnings: tuple[str, ...]
     env_file: Path | None = None
-    """The file that they were read from, to be read again; None where the environment alone served."""
+    """The file that they were read from; None where there is only the environment."""
 
 
 Check = Callable[[Settings], list[str]]
-"""A check by the room that a value is for; answers with one line a problem, beginning with the key."""
+"""A check of all settings; returns one line a problem, which starts with the key."""
 
 
 def load_settings(
@@ -140,7 +140,7 @@ def load_settings(
 
     A key that the file names counts even where its value is empty, which means the default: so a value that was
     cleared in the file does not come back from an environment that still has it. Raises ConfigError with all problems
-    of file and values together; the `checks` of other rooms get settings in which a bad value is left out.
+    of file and values together; the `checks` receive settings in which bad values have their defaults.
     """
     found = read_env_file(env_file) if env_file is not None else EnvFile(values={}, lines={}, problems=(), warnings=())
     problems = list(found.problems)
@@ -192,7 +192,7 @@ def _problem(details: ErrorDetails) -> str:
 
 
 def _made_private(folder: Path) -> list[str]:
-    """Make the state folder where it is not there; a problem where that fails."""
+    """Create the state folder; a problem where that fails."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -213,7 +213,7 @@ def _unknown(found: EnvFile) -> list[str]:
 
 
 def _away(settings: Settings) -> list[str]:
-    """A warning for each file that is named but not there: the channel goes on without it."""
+    """A warning for each file that is named but missing: the channel runs without it."""
     # A schedule is looked for in any case; one that is named should be there.
     paths = [(name, getattr(settings, name)) for name in (*_MAY_BE_AWAY, *({"schedule"} & settings.model_fields_set))]
     paths += [("media_dirs", folder) for folder in settings.media_dirs]
@@ -230,7 +230,7 @@ def _proxy(settings: Settings) -> list[str]:
 
 
 def _ingest(settings: Settings) -> list[str]:
-    """Warnings of LIVE_INGEST: a key that can be guessed, a way in that can be listened to."""
+    """Warnings of LIVE_INGEST: a key that can be guessed, a connection that can be overheard."""
     text = settings.live_ingest.get_secret_value()
     return ingest_warnings(parse_ingest(text)) if text else []
 
