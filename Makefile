@@ -15,7 +15,7 @@ SCRIPTS = $(wildcard scripts/*.sh ci/*.sh test/stands/*.sh test/smoke/*.sh deplo
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-long check bench lock release clean
+.PHONY: help run setup test test-long slowest check bench lock release clean
 
 help: ## Show what there is to type
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -29,13 +29,16 @@ run: ## Go on air: the demo, or the channel that .env describes
 setup: ## Make .venv with everything for running and testing
 	@scripts/setup.sh dev
 
-test: setup ## Test against real peers (some 17 minutes on two cores)
+test: setup ## Test against real peers (under ten minutes on two cores)
 	@scripts/install-test-packages.sh
 	@scripts/test.sh short
 
 test-long: setup ## Test with repetitions and soaks, and on every other Python found
 	@scripts/install-test-packages.sh
 	@scripts/test.sh long
+
+slowest: ## Print the slowest tests and files of the last `make test`
+	@PYTHONPATH=test $(VENV)/bin/python -m stands.timings
 
 check: setup ## Check style, types, import direction and scripts
 	$(VENV)/bin/ruff check .
@@ -60,5 +63,5 @@ release: setup ## Make dist/*.tar.gz and its checksum; WHEELS=1 puts every packa
 	@scripts/release.sh
 
 clean: ## Remove environments, caches and artefacts; keeps .env, playlist and state
-	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache artifacts dist
+	rm -rf .venv .venv-3.* .test-cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache artifacts dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

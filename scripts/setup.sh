@@ -30,13 +30,16 @@ make_venv() {
     if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
         package=python$version-venv
         if [ "$(id -u)" = 0 ]; then
-            echo "setup: installing $package" >&2
-            apt-get update -qq
-            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+            as_root=
+        elif sudo -n true 2>/dev/null; then
+            as_root=sudo
         else
             echo "setup: Python's venv is missing; run: sudo apt install $package" >&2
             return 1
         fi
+        echo "setup: installing $package"
+        $as_root apt-get update -qq
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
     fi
     echo "setup: making $venv with Python $version"
     "$python" -m venv --clear "$venv"
@@ -67,7 +70,18 @@ for done in "$kind" dev; do
     fi
 done
 
+# pip says much that is of no use to who installs; it is shown where the installation fails.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() {
+    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --root-user-action ignore "$@" >"$log" 2>&1; then
+        cat "$log" >&2
+        echo "setup: pip could not install the packages; what it said is above" >&2
+        exit 1
+    fi
+}
+
 echo "setup: installing the pinned packages (some minutes the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes "$@"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-build-isolation --no-deps --editable .
+install --require-hashes "$@"
+install --no-build-isolation --no-deps --editable .
 echo "$now" >"$venv/.installed-$kind"

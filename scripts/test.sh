@@ -2,21 +2,22 @@
 # Runs the tests. `short`: once, without those marked long. `long`: all of them, then the short ones on every other
 # supported Python that is found, each in an environment of its own; the output is kept in bench/test-long.txt.
 # Usage: scripts/test.sh short|long    ARGS= goes to pytest.
-# With CI=true up to REPEATED tests that failed are run once more, alone: a machine that others load too is no reason to
-# refuse a change. Their names are told, since each is a bug to find.
 set -eu
 
 kind=${1:?usage: scripts/test.sh short|long}
 cd "$(dirname "$0")/.."
-REPEATED=5
 venv=${VENV:-.venv}
+WORKERS=${WORKERS:-4}
+
+# What takes too long for a test to make: roots of Debian, long clips, a release. Needs no more than the environment.
+PYTHONPATH="test" "$venv/bin/python" -m stands.prepare
 
 run_pytest() {
     status=0
-    # Two at a time, a file to a worker: tests of services on air wait more than they compute. In the order of their
-    # names: by the number of tests, as is usual, files of one long test would come last, with nothing beside them.
+    # More at a time than there are cores: tests of services on air wait more than they compute. A file to a worker, in
+    # the order that test/conftest.py gives them.
     # shellcheck disable=SC2086 # a list of arguments
-    "$@" -n 2 --dist loadfile --no-loadscope-reorder ${ARGS:-} || status=$?
+    "$@" -n "$WORKERS" --dist loadfile --no-loadscope-reorder ${ARGS:-} || status=$?
     if [ "$status" = 5 ]; then
         echo "test: no test was selected, so nothing is proved" >&2
     fi
@@ -24,14 +25,7 @@ run_pytest() {
 }
 
 if [ "$kind" = short ]; then
-    status=0
-    run_pytest "$venv/bin/python" -m pytest -m "not long" || status=$?
-    if [ "$status" != 1 ] || [ "${CI:-}" != true ]; then exit "$status"; fi
-    failed=$(grep -c '": true' .pytest_cache/v/cache/lastfailed || true)
-    if [ "$failed" = 0 ] || [ "$failed" -gt "$REPEATED" ]; then exit 1; fi
-    echo "test: once more, alone and without what ran beside them: $failed that failed"
-    "$venv/bin/python" -m pytest -m "not long" --last-failed --last-failed-no-failures none
-    echo "test: passed only when repeated, each a bug to find: see the failures above"
+    run_pytest "$venv/bin/python" -m pytest -m "not long"
     exit
 fi
 

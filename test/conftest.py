@@ -14,7 +14,7 @@ import pytest
 from stands.program import Clip, encode_clip
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 
-pytest_plugins = ["stands.secret_check"]
+pytest_plugins = ["stands.secret_check", "stands.timings"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

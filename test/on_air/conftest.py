@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stands.clips import TWO_MINUTES
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import Plan, make_clip
 
@@ -17,7 +18,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
     for number, name in enumerate(("one", "two", "three", "four"), start=1):
         make_clip(folder / f"{name}.mp4", Plan(item_id=number, frames=100, flashes=(25, 75)))
-    make_clip(folder / "long.mp4", Plan(item_id=5, frames=3000, flashes=tuple(range(25, 3000, 50))))
+    make_clip(folder / "long.mp4", TWO_MINUTES)
     return folder
 
 

@@ -12,19 +12,17 @@ from typing import Any
 
 import pytest
 
+from stands.clips import NOISY_MINUTE
 from stands.flv_record import whole_tags
 from stands.key_judge import KeyJudge
 from stands.nginx_rtmp import NginxRtmp
-from stands.numbered import Plan, make_clip
+from stands.numbered import make_clip
 from stands.ports import free_port
 from stands.recording import Recording, frame_faults, read_recording, slot_faults
 from stands.service import Service, running
 from stands.silent_server import SilentServer
 from stands.waiting import wait_until
 
-_NOISY = ("-vf", "noise=alls=14:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p")
-"""A picture that needs the whole bit rate, as films do: a still one fits into a dead server's socket for half a minute."""
-_LENGTH_FRAMES = 1500
 _GOP_SECONDS = 2.0
 
 
@@ -65,8 +63,7 @@ class Channel:
 @pytest.fixture(scope="module")
 def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A minute of numbered noise, which comes round again."""
-    plan = Plan(item_id=7, frames=_LENGTH_FRAMES, encoder=_NOISY)
-    return make_clip(tmp_path_factory.mktemp("noisy") / "noisy.mp4", plan)
+    return make_clip(tmp_path_factory.mktemp("noisy") / "noisy.mp4", NOISY_MINUTE)
 
 
 @pytest.fixture(scope="module")

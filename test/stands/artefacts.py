@@ -10,12 +10,14 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from stands.made import REPOSITORY, content, made_once
+
 PACKAGES = "/usr/local/lib/tg_video_streamer_packages"
 """Where a host of the tests has this environment's packages."""
 _LIGHT = "light"
@@ -41,7 +43,16 @@ def make_release(folder: Path, version: str, **environment: str) -> None:
 
 def make_light_release(folder: Path, version: str, *more_wheels: Path) -> None:
     """The same by the same script, whose cache of wheels holds a light one and `more_wheels`."""
-    make_release(folder, version, **light_wheels(folder, *more_wheels))
+
+    def make(target: Path) -> None:
+        target.mkdir()
+        make_release(target, version, **light_wheels(target / "light", *more_wheels))
+        shutil.rmtree(target / "light")
+
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True).stdout
+    files = (REPOSITORY / name for name in listed.decode().split("\0") if name and not name.startswith("bench/"))
+    code = content(*(path for path in files if path.is_file()), *more_wheels)
+    made_once(folder, make, version, code, sys.version, PACKAGES)
 
 
 def light_wheels(folder: Path, *more_wheels: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import imageio_ffmpeg  # type: ignore[import-untyped]  # the wheel ships no types
 
+from stands.made import content, identity, made_once
 from stands.numbered import Plan, any_ffmpeg, make_clip
 
 FRAMES = 75
@@ -41,24 +42,58 @@ class Awkward:
     """How far beep and flash may be apart: half a frame of the source or of the house, whichever is longer, and a bit."""
 
 
+MINUTE = Plan(item_id=1, frames=1500)
+TWO_MINUTES = Plan(item_id=5, frames=3000, flashes=tuple(range(25, 3000, 50)))
+NOISY_MINUTE = Plan(
+    item_id=7,
+    frames=1500,
+    encoder=(
+        "-vf",
+        "noise=alls=14:allf=t",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-g",
+        "50",
+        "-pix_fmt",
+        "yuv420p",
+    ),
+)
+"""It needs the whole bit rate, as films do: a still picture fits into a dead server's socket for half a minute."""
+
+
+def make_long_clips(folder: Path) -> None:
+    """Make the clips above, so that no test has to wait for them."""
+    for number, plan in enumerate((MINUTE, TWO_MINUTES, NOISY_MINUTE)):
+        make_clip(folder / f"{number}.mp4", plan)
+
+
 def make_awkward(name: str, folder: Path) -> Path:
     """The clip of that name in `folder`; made where it is not there yet."""
     kind = next(one for one in AWKWARD if one.name == name)
     place = folder / name
-    if place.is_dir():
-        return next(iter(sorted(place.iterdir())))
-    place.mkdir(parents=True)
-    return kind.make(place)
+    if not place.is_dir():
+        made_once(place, lambda made: (made.mkdir(), kind.make(made)), _how())
+    return next(iter(sorted(place.iterdir())))
 
 
 def make_dark(path: Path) -> Path:
     """Twelve dark and silent seconds, then two with something to see and hear."""
+    return made_once(path, _dark, _how())
+
+
+def _how() -> tuple[object, ...]:
+    programs = identity(any_ffmpeg(), str(imageio_ffmpeg.get_ffmpeg_exe()))
+    return (content(Path(__file__), Path(__file__).with_name("numbered.py")), programs)
+
+
+def _dark(path: Path) -> None:
     graph = (
         "color=black:s=320x240:r=25:d=12[b];testsrc2=s=320x240:r=25:d=2[t];[b][t]concat[v];"
         "anullsrc=r=48000:cl=stereo,atrim=duration=12[n];sine=r=48000:d=2,aformat=channel_layouts=stereo[s];[n][s]concat=v=0:a=1[a]"
     )
     _ffmpeg("-filter_complex", graph, "-map", "[v]", "-map", "[a]", "-c:a", "pcm_s16le", *_X264, str(path))
-    return path
 
 
 def _numbered(file_name: str, plan: Plan, *extra: str) -> Callable[[Path], Path]:

@@ -13,8 +13,9 @@ from typing import Any
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 
+from stands.clips import MINUTE
 from stands.nginx_rtmp import NginxRtmp
-from stands.numbered import Plan, make_clip
+from stands.numbered import make_clip
 from stands.secrets import never_shown_here
 from stands.service import Service, running
 from stands.telegram_dc.server import TelegramStand
@@ -50,7 +51,7 @@ def on_air(folder: Path, **more: str) -> Iterator[Channel]:
     """A channel of three clips and a nasty title, with a session that works."""
     media = folder / "media"
     media.mkdir(parents=True)
-    make_clip(media / "first.mp4", Plan(item_id=1, frames=1500, flashes=()))
+    make_clip(media / "first.mp4", MINUTE)
     for name in ("clip-2", "clip-3", "clip-4", "by-hand"):
         (media / f"{name}.mp4").symlink_to("first.mp4")
     lines = [f"{media}/first.mp4 | title={TITLES[0]}"]

@@ -29,6 +29,8 @@ import imageio_ffmpeg  # type: ignore[import-untyped]  # the wheel ships no type
 import numpy as np
 from numpy.typing import NDArray
 
+from stands.made import content, identity, made_once
+
 Plane = NDArray[np.uint8]
 
 _COLUMNS, _ROWS = 16, 2
@@ -76,8 +78,14 @@ def any_ffmpeg() -> str:
 
 def make_clip(path: Path, plan: Plan, *, ffmpeg: str = "", extra: tuple[str, ...] = ()) -> Path:
     """Write the clip; the container follows from the name, `extra` goes in front of it on the command line."""
+    program = ffmpeg or any_ffmpeg()
+    how = (plan, extra, identity(program), content(Path(__file__)))
+    return made_once(path, lambda target: _encode(target, plan, program, extra), *how)
+
+
+def _encode(path: Path, plan: Plan, program: str, extra: tuple[str, ...]) -> None:
     width, height = (plan.height, plan.width) if plan.rotated % 2 else (plan.width, plan.height)
-    command = [ffmpeg or any_ffmpeg(), "-nostdin", "-loglevel", "error", "-y"]
+    command = [program, "-nostdin", "-loglevel", "error", "-y"]
     command += ["-f", "rawvideo", "-pix_fmt", "gray", "-video_size", f"{width}x{height}"]
     # The picture comes on stdin, so -nostdin above only says that it is not a keyboard.
     command += ["-framerate", str(plan.rate), "-i", "pipe:0"]
@@ -102,7 +110,6 @@ def make_clip(path: Path, plan: Plan, *, ffmpeg: str = "", extra: tuple[str, ...
             raise RuntimeError(f"ffmpeg could not make {path.name}: {errors}")
     finally:
         sound.unlink(missing_ok=True)
-    return path
 
 
 def pictures(plan: Plan) -> Iterator[Plane]:

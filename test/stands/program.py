@@ -13,6 +13,7 @@ from typing import Self
 
 import av
 
+from stands.made import identity, made_once
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, CodecHeaders, Kind, Stamped
@@ -53,7 +54,8 @@ def encode_clip(folder: Path, house: HouseFormat, *, seconds: int = 4) -> Clip:
     command += ["-f", "lavfi", "-i", f"testsrc2=size={house.width}x{house.height}:rate=25:duration={seconds}"]
     command += ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={seconds}"]
     command += ["-vf", picture_filters(house), *house_arguments(house, str(path))]
-    subprocess.run(command, check=True, timeout=100)
+    # The last word is the path.
+    made_once(path, lambda made: subprocess.run([*command[:-1], made], check=True), command[:-1], identity("ffmpeg"))
     return read_clip(path, house)
 
 

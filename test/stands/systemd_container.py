@@ -6,8 +6,8 @@
         host.push(folder, "/srv/clips"); host.pull("/opt", folder)
         host.reboot(); host.pull_the_plug()
 
-Where the machine cannot do that, `needs_systemd_container()` skips the test by its name, with the reason. There is no
-network in it but its own loopback; `host.fetch(url)` reads from there, `host.network` put before a command runs a
+`python -m stands.prepare` makes the root of a suite once. Where it is not there, or the machine cannot boot one,
+`needs_systemd_container()` skips the test with the reason. There is no network in it but its own loopback; `host.fetch(url)` reads from there, `host.network` put before a command runs a
 program of this machine in it, and a server that is made within `host.in_network()` listens there.
 """
 
@@ -33,6 +33,7 @@ from stands.waiting import wait_until
 
 _SCRIPT = Path(__file__).with_suffix(".sh")
 _CONTROLLERS = [Path("/sys/fs/cgroup/unified/cgroup.procs"), Path("/sys/fs/cgroup/cgroup.procs")]
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "unshare", "tar")
 _BUILD_SECONDS = 900.0
 _NEW_NETWORK = 0x40000000
@@ -215,23 +216,31 @@ class SystemdContainer:
         assert packing.returncode == 0, f"{source} failed"
 
 
-@functools.cache
-def why_not(suite: str = "bookworm") -> str:
-    """Why no such container can be booted here; empty where it can. Makes the root of `suite` where it is not there."""
-    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
-    if os.geteuid() != 0:
-        return "a container with systemd needs root"
-    if missing:
-        return f"a container with systemd needs {', '.join(missing)} (scripts/install-test-packages.sh)"
-    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
-        return "this kernel has no overlayfs"
-    if not any(path.exists() and os.access(path, os.W_OK) for path in _CONTROLLERS):
-        return "this machine has no writable cgroup2"
+def build(suite: str) -> str:
+    """Make the root of a suite where it is not there, and boot it once for a trial; the reason why that is impossible."""
+    if reason := _lacking():
+        return reason
+    boot = _BOOT_ID.read_text()
+    if _verdict(suite).exists() and _verdict(suite).read_text() == boot:
+        return ""
     try:
         _script("build", suite, timeout=_BUILD_SECONDS)
-        return _trial(suite)
+        reason = _trial(suite)
     except AssertionError as error:
         return str(error)
+    _verdict(suite).write_text(boot + reason)
+    return reason
+
+
+@functools.cache
+def why_not(suite: str = "bookworm") -> str:
+    """Why no such container can be booted here; empty where it can."""
+    if reason := _lacking():
+        return reason
+    try:
+        return _verdict(suite).read_text().partition("\n")[2]
+    except FileNotFoundError:
+        return f"the root of Debian {suite} is not there; run: PYTHONPATH=test python -m stands.prepare"
 
 
 def needs_systemd_container(suite: str = "bookworm") -> None:
@@ -240,8 +249,26 @@ def needs_systemd_container(suite: str = "bookworm") -> None:
         pytest.skip(reason)
 
 
+def _lacking() -> str:
+    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    if os.geteuid() != 0:
+        return "a container with systemd needs root; run: sudo make test"
+    if missing:
+        return f"a container with systemd needs {', '.join(missing)} (scripts/install-test-packages.sh)"
+    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
+        return "this kernel has no overlayfs"
+    if not any(path.exists() and os.access(path, os.W_OK) for path in _CONTROLLERS):
+        return "this machine has no writable cgroup2"
+    return ""
+
+
+def _verdict(suite: str) -> Path:
+    """The file with this machine's boot id, and below it the reason why `suite` cannot be booted; no reason where it can."""
+    return _base() / f"root.{suite}" / ".trial"
+
+
 def _trial(suite: str) -> str:
-    """Whether one boots; what cannot be asked (rights within a container, say) is found out so."""
+    """Boot one: what cannot be asked (rights within a container, say) is found out so."""
     name = f"tgvs-{os.getpid()}-trial"
     try:
         _script("new", name, suite, str(os.getpid()))

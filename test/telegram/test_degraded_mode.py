@@ -15,10 +15,11 @@ from typing import Any, cast
 import pytest
 
 from stands.called_site import called_site
+from stands.clips import MINUTE
 from stands.flv_record import whole_tags
 from stands.live_channel import KEY, LiveChannel
 from stands.nginx_rtmp import NginxRtmp
-from stands.numbered import Plan, make_clip
+from stands.numbered import make_clip
 from stands.program import Clip
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.recording import read_recording, slot_faults
@@ -427,7 +428,7 @@ def test_start_without_anything(channel: LiveChannel) -> None:
 def item(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of a minute."""
     folder = tmp_path_factory.mktemp("media")
-    make_clip(folder / "item.mp4", Plan(item_id=1, frames=1500, flashes=()))
+    make_clip(folder / "item.mp4", MINUTE)
     return folder / "item.mp4"
 
 

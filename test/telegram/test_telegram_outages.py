@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stands.clips import MINUTE
 from stands.live_channel import LiveChannel
 from stands.nginx_rtmp import NginxRtmp
-from stands.numbered import Plan, make_clip
+from stands.numbered import make_clip
 from stands.program import Clip
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.service import Service, running
@@ -115,7 +116,7 @@ def test_a_clock_that_is_an_hour_off(channel: LiveChannel, hours: int) -> None:
 def item(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of a minute."""
     folder = tmp_path_factory.mktemp("media")
-    make_clip(folder / "item.mp4", Plan(item_id=1, frames=1500, flashes=()))
+    make_clip(folder / "item.mp4", MINUTE)
     return folder / "item.mp4"
 
 
