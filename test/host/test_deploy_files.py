@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stands.artefacts import REPOSITORY
+from stands.made import REPOSITORY
 
 SCRIPT = REPOSITORY / "scripts" / "deploy_files.py"
 OURS, NEWER = "2026.01.31", "2099.1.2"

@@ -18,7 +18,8 @@ import av
 import pytest
 import yaml  # type: ignore[import-untyped]  # read in tests alone, which need no types of it
 
-from stands.artefacts import REPOSITORY, artefact, light_wheels, make_light_release
+from stands.artefacts import artefact, light_wheels, make_light_release
+from stands.made import REPOSITORY
 from stands.package_index import write_ytdlp_wheel
 from stands.quickstart import BASE, VERSION, Walk, block, blocks, rented_host
 from stands.waiting import wait_until

@@ -74,13 +74,18 @@ def make_awkward(name: str, folder: Path) -> Path:
     kind = next(one for one in AWKWARD if one.name == name)
     place = folder / name
     if not place.is_dir():
-        made_once(place, lambda made: (made.mkdir(), kind.make(made)), _how())
+        made_once(place, lambda made: kind.make(_new_folder(made)), _how())
     return next(iter(sorted(place.iterdir())))
 
 
 def make_dark(path: Path) -> Path:
     """Twelve dark and silent seconds, then two with something to see and hear."""
     return made_once(path, _dark, _how())
+
+
+def _new_folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def _how() -> tuple[object, ...]:

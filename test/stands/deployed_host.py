@@ -13,8 +13,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stands.artefacts import PACKAGES, REPOSITORY
+from stands.artefacts import PACKAGES
 from stands.installed_host import suite_for_this_python
+from stands.made import REPOSITORY
 from stands.systemd_container import SystemdContainer
 from stands.waiting import wait_until
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,15 +20,15 @@ SUITES = ("bookworm", "trixie")
 
 def prepare() -> None:
     """Do all steps, one after the other."""
-    _step("old files", lambda: made.remove_unused() or "")
+    made.remove_unused()
     for suite in SUITES:
-        _step(f"a Debian {suite} to boot", lambda suite=suite: systemd_container.build(suite))  # type: ignore[misc]
+        _step(f"a Debian {suite} to boot", partial(systemd_container.build, suite))
     with TemporaryDirectory() as folder:
-        _step("long clips", lambda: clips.make_long_clips(Path(folder)) or "")
-        _step("a release", lambda: make_light_release(Path(folder) / "dist", "1.0") or "")
+        _step("long clips", lambda: clips.make_long_clips(Path(folder)))
+        _step("a release", lambda: make_light_release(Path(folder) / "dist", "1.0"))
 
 
-def _step(what: str, do: Callable[[], str]) -> None:
+def _step(what: str, do: Callable[[], str | None]) -> None:
     _say(f"prepare: {what} …", end=" ")
     began = time.monotonic()
     reason = do()

@@ -15,8 +15,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stands.artefacts import PACKAGES, REPOSITORY
+from stands.artefacts import PACKAGES
 from stands.installed_host import suite_for_this_python
+from stands.made import REPOSITORY
 from stands.nginx_rtmp import NginxRtmp
 from stands.package_index import PackageIndex, package_index
 from stands.site import Site

@@ -13,6 +13,8 @@ import pytest
 
 _RECORD = Path(__file__).resolve().parents[2] / ".pytest_cache" / "timings.json"
 _SHOWN = 30
+_CPU = "cpu_seconds"
+"""Workers send what is in the dictionary of a report."""
 _spent = pytest.StashKey[float]()
 _taken = pytest.StashKey[dict[str, list[float]]]()
 
@@ -30,7 +32,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Put on each report what was computed since the report before it."""
     report = yield
     now = _cpu_seconds()
-    report.cpu_seconds = now - item.config.stash[_spent]
+    report.__dict__[_CPU] = now - item.config.stash[_spent]
     item.config.stash[_spent] = now
     return report
 
@@ -45,7 +47,7 @@ class _Collector:
         """One phase of one test."""
         taken = self._taken[report.nodeid]
         taken[0] += report.duration
-        taken[1] += getattr(report, "cpu_seconds", 0.0)
+        taken[1] += report.__dict__.get(_CPU, 0.0)
 
     def pytest_sessionfinish(self) -> None:
         """Keep the record of a run that is more than one file."""
