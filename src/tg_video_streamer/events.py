@@ -1,4 +1,4 @@
-"""What happened, as values that metrics, the as-run log, the terminal and notifications all read from one bus."""
+"""Events of the channel, and the bus that hands them to metrics, as-run log, status, history and alerts."""
 
 from __future__ import annotations
 
@@ -9,38 +9,88 @@ from enum import StrEnum
 
 
 class SourceLevel(StrEnum):
-    """The steps of the fallback chain that a viewer can be on, best first."""
+    """The levels of the fallback chain, best first."""
 
     LIVE = "live"
     """The operator's own stream, in place of the playlist."""
     ITEM = "item"
-    KEPT = "kept"
     FILLER = "filler"
     SLATE = "slate"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentStarted:
-    """A stretch of one level began; `counts` where it is a new play of an item and not a resume, filler or slate."""
+class SlateReason(StrEnum):
+    """Why the slate is on air."""
 
-    wall: float
+    STARTING = "starting"
+    PLAYLIST_EMPTY = "playlist_empty"
+    SOURCE_FAILED = "source_failed"
+    PAUSED = "paused"
+    OPERATOR = "operator"
+    SCHEDULED = "scheduled"
+
+
+class CutReason(StrEnum):
+    """Why one source left the air and another came."""
+
+    STARTED = "started"
+    ENDED = "ended"
+    SKIPPED = "skipped"
+    SCHEDULED = "scheduled"
+    HELD = "held"
+    RESUMED = "resumed"
+    ITEM_READY = "item_ready"
+    FILLER_READY = "filler_ready"
+    SLATE_CHANGED = "slate_changed"
+    """The slate stays and states another reason."""
+    SOURCE_STALLED = "source_stalled"
+    SOURCE_FAILED = "source_failed"
+    OFF_GRID = "off_grid"
+    TAKEOVER = "takeover"
+    LIVE_ENDED = "live_ended"
+    LIVE_STALLED = "live_stalled"
+    LIVE_FAILED = "live_failed"
+    STOPPED = "stopped"
+    KILLED = "killed"
+    """Written at the next start: the service ended without a record."""
+
+    @property
+    def source_fault(self) -> bool:
+        """Whether the source left the air by its own fault."""
+        return self in {CutReason.SOURCE_STALLED, CutReason.SOURCE_FAILED, CutReason.OFF_GRID}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AirContent:
+    """What is on air: one value from the candidate to the as-run entry."""
+
     level: SourceLevel
-    reason: str
     key: str = ""
     title: str = ""
-    counts: bool = False
+    new_play: bool = False
+    """An item that starts: no resume, filler or slate."""
+    cached: bool = False
+    """The item plays from its cached encode."""
+    slate_reason: SlateReason | None = None
+    """Set where the level is the slate."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentStarted:
+    """A segment of the program started."""
+
+    wall: float
+    reason: CutReason
+    content: AirContent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentEnded:
-    """A stretch of one level ended; `seconds` on air, `gap_seconds` that the program was late, largest lip-sync error."""
+    """A segment ended: `seconds` on air, `gap_seconds` that the program was late, the largest lip-sync error."""
 
     started: float
     wall: float
-    level: SourceLevel
-    reason: str
-    key: str
-    title: str
+    reason: CutReason
+    content: AirContent
     seconds: float
     gap_seconds: float
     skew_seconds: float
@@ -48,7 +98,7 @@ class SegmentEnded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFailed:
-    """A try at an item failed; `stage` is resolve, probe, feed or program, `reason` a word, `detail` for people."""
+    """An attempt at an item failed: `stage` is resolve, probe, feed or program, `reason` the error's, `detail` for people."""
 
     wall: float
     stage: str
@@ -70,7 +120,7 @@ class OutputChanged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PictureFault:
-    """What is on air is `black`, `frozen` or `silent` (`active`), or is no longer."""
+    """The program is `black`, `frozen` or `silent` (`active`), or no longer."""
 
     wall: float
     fault: str
@@ -90,9 +140,9 @@ class DeliveryChanged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DegradedChanged:
-    """Something that is configured needs a Telegram session and there is none (`active`), or no longer.
+    """A configured feature needs a Telegram session and there is none (`active`), or no longer.
 
-    `ending` is the word of how the session ended, `command` what a person runs to get a new one; never a session.
+    `ending` is how the session ended, `command` what the operator runs to get a new one; never a session.
     """
 
     wall: float
@@ -103,7 +153,7 @@ class DegradedChanged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionRenewed:
-    """The Telegram session works again; `by_spare` where the spare took the place of the one that ended."""
+    """The Telegram session works again; `by_spare`: the spare replaced the one that ended."""
 
     wall: float
     by_spare: bool
@@ -111,13 +161,13 @@ class SessionRenewed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UpdateFailed:
-    """A newer `program` (such as yt-dlp) could not be put in place, and the old one stays in use."""
+    """The update of `program` (such as yt-dlp) failed; the old version stays in use."""
 
     wall: float
     program: str
     detail: str
     command: str = ""
-    """What a person runs to try again or to see more."""
+    """What the operator runs to try again or to see more."""
 
 
 Event = (
@@ -134,7 +184,7 @@ Event = (
 
 
 class EventBus:
-    """Takes events from any thread and hands them, in order, to every subscriber in the event loop's thread."""
+    """Takes events from any thread and calls every subscriber, in order, in the event loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """`loop` runs the subscribers."""
@@ -146,7 +196,7 @@ class EventBus:
         self._subscribers.append(subscriber)
 
     def publish(self, event: Event) -> None:
-        """Hand `event` on; callable from any thread, never blocks. After the loop has closed there is nobody to tell."""
+        """Deliver `event`; callable from any thread, never blocks. Dropped once the loop has closed."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._deliver, event)
 

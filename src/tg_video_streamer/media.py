@@ -1,4 +1,4 @@
-"""The program's units: house-format packets, the clock ticks that place them, and the codec headers they share."""
+"""The program's units: packets in the house format, clock ticks, codec headers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 TICKS_PER_SECOND = 3000
-"""The least common grid of milliseconds (3 ticks), video frames (120) and AAC packets (64): every time is an integer."""
+"""The common grid of milliseconds (3 ticks), video frames (120) and AAC packets (64): every time is an integer."""
 FRAME_TICKS = 120
 """Ticks between two video slots at the house rate of 25 frames a second."""
 PACKET_TICKS = 64
@@ -28,8 +28,8 @@ class Kind(StrEnum):
 class Packet:
     """One packet of an item in the house format, at the item's own time.
 
-    `ticks` counts from the item's first video frame when it is played from its beginning (`start=` included), so a
-    feed that resumes at 60 s begins at 60 * TICKS_PER_SECOND; audio may be slightly negative (encoder priming).
+    `ticks` counts from the item's first video frame (after `start=`): a feed that resumes at 60 s starts at
+    60 * TICKS_PER_SECOND. Audio may be slightly negative (encoder priming).
     `data` is length-prefixed H.264 (AVCC) or raw AAC. No B-frames: decoding time is presentation time.
     """
 
@@ -41,7 +41,7 @@ class Packet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stamped:
-    """One packet with its place on the program's timeline: video slot n is n/25 s, audio slot m is m*1024/48000 s."""
+    """One packet on the program's timeline: video slot n is at n/25 s, audio slot m at m*1024/48000 s."""
 
     kind: Kind
     slot: int
@@ -56,7 +56,7 @@ class Stamped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CodecHeaders:
-    """What a decoder must have before the first packet; equal byte for byte for everything that may be spliced."""
+    """What a decoder needs before the first packet; the same bytes for everything that may be spliced."""
 
     video: bytes
     """AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3), as in Matroska's CodecPrivate."""
@@ -65,7 +65,7 @@ class CodecHeaders:
 
 
 def seconds(ticks: int) -> float:
-    """Ticks as seconds, for people and for command lines; never for arithmetic on the timeline."""
+    """Ticks as seconds, for people and command lines; never for arithmetic on the timeline."""
     return ticks / TICKS_PER_SECOND
 
 

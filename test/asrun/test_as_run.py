@@ -12,18 +12,17 @@ from typing import Any
 import pytest
 
 from stands.waiting import wait_until
-from tg_video_streamer.asrun.log import AsRunLog, append_rotating, as_run_line
-from tg_video_streamer.events import SegmentEnded, SegmentStarted, SourceLevel
+from tg_video_streamer.asrun.entry import AsRunEntry
+from tg_video_streamer.asrun.log import AsRunLog, append_rotating
+from tg_video_streamer.events import AirContent, CutReason, SegmentEnded, SegmentStarted, SourceLevel
 
 
-def _stretch(number: int = 0, title: str = "Ein Film") -> SegmentEnded:
+def _ended(number: int = 0, title: str = "Ein Film") -> SegmentEnded:
     return SegmentEnded(
         started=1_800_000_000.25 + number,
         wall=1_800_000_012.5 + number,
-        level=SourceLevel.ITEM,
-        reason="ended",
-        key=f"{number:016x}",
-        title=title,
+        reason=CutReason.ENDED,
+        content=AirContent(level=SourceLevel.ITEM, key=f"{number:016x}", title=title, new_play=True, cached=True),
         seconds=12.24,
         gap_seconds=0.0,
         skew_seconds=0.0103,
@@ -32,19 +31,17 @@ def _stretch(number: int = 0, title: str = "Ein Film") -> SegmentEnded:
 
 def test_viewers_where_they_are_known(tmp_path: Path) -> None:
     """The line of a stretch says how many watched at its end, and nothing where nobody knows."""
-    assert "viewers" not in as_run_line(_stretch())
+    assert "viewers" not in AsRunEntry.of(_ended()).line()
     log = AsRunLog(tmp_path / "as-run.jsonl", viewers=lambda: 7)
     log.start()
-    log.on_event(_stretch())
+    log.on_event(_ended())
     log.stop()
     assert json.loads((tmp_path / "as-run.jsonl").read_text())["viewers"] == 7
 
 
 def _on(number: int = 0, title: str = "Ein Film") -> SegmentStarted:
-    stretch = _stretch(number, title)
-    return SegmentStarted(
-        wall=stretch.started, level=stretch.level, reason="started", key=stretch.key, title=title, counts=True
-    )
+    ended = _ended(number, title)
+    return SegmentStarted(wall=ended.started, reason=CutReason.STARTED, content=ended.content)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -54,11 +51,13 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 _KILLED = """
 import os, signal, sys, time
 from pathlib import Path
+from tg_video_streamer.asrun.entry import AsRunEntry
 from tg_video_streamer.asrun.log import AsRunLog
-from tg_video_streamer.events import SourceLevel, SegmentStarted
+from tg_video_streamer.events import AirContent, CutReason, SourceLevel, SegmentStarted
 log = AsRunLog(Path(sys.argv[1]))
 log.start()
-log.on_event(SegmentStarted(wall=time.time() - 100, level=SourceLevel.ITEM, reason="started", key="k", title="Ein Film"))
+content = AirContent(level=SourceLevel.ITEM, key="k", title="Ein Film", cached=True)
+log.on_event(SegmentStarted(wall=time.time() - 100, reason=CutReason.STARTED, content=content))
 opened = Path(sys.argv[1]).with_suffix(".open")
 while not opened.exists():
     time.sleep(0.01)
@@ -75,10 +74,10 @@ def test_what_a_kill_took_off_the_air_gets_its_line_at_the_next_start(tmp_path: 
         log = AsRunLog(path)
         log.start()
         log.on_event(_on())
-        log.on_event(_stretch())
+        log.on_event(_ended())
         log.stop()
     killed, *others = _lines(path)
-    assert (killed["reason"], killed["key"], killed["title"]) == ("killed", "k", "Ein Film")
+    assert (killed["reason"], killed["key"], killed["title"], killed["cached"]) == ("killed", "k", "Ein Film", True)
     assert 99 < killed["seconds"] < 130
     assert killed["start"] < killed["end"]
     assert [line["reason"] for line in others] == ["ended", "ended"]
@@ -92,7 +91,7 @@ def test_a_line_that_was_written_before_the_kill_is_not_doubled(tmp_path: Path) 
     log.on_event(_on())
     wait_until(path.with_suffix(".open").exists, what="the stretch is kept")
     kept = path.with_suffix(".open").read_bytes()
-    log.on_event(_stretch())
+    log.on_event(_ended())
     log.stop()
     path.with_suffix(".open").write_bytes(kept)
     again = AsRunLog(path)
@@ -107,7 +106,7 @@ def _keys(path: Path) -> list[str]:
 
 def test_a_line_says_what_was_on_air_from_when_to_when() -> None:
     """Times are UTC in ISO 8601, lengths are seconds, and a title cannot break the line."""
-    line = as_run_line(_stretch(title='a "title"\nin two lines / ü'))
+    line = AsRunEntry.of(_ended(title='a "title"\nin two lines / ü')).line()
     assert line.count("\n") == 1
     assert json.loads(line) == {
         "start": "2027-01-15T08:00:00.250Z",
@@ -117,6 +116,8 @@ def test_a_line_says_what_was_on_air_from_when_to_when() -> None:
         "reason": "ended",
         "key": "0" * 16,
         "title": 'a "title"\nin two lines / ü',
+        "new_play": True,
+        "cached": True,
         "gap_seconds": 0.0,
         "skew_seconds": 0.0103,
     }
@@ -128,8 +129,8 @@ def test_every_stretch_is_written_in_order_and_stop_leaves_none_behind(tmp_path:
     log = AsRunLog(path)
     log.start()
     for number in range(100):
-        log.on_event(SegmentStarted(wall=0.0, level=SourceLevel.ITEM, reason="ended"))
-        log.on_event(_stretch(number))
+        log.on_event(_on(number))
+        log.on_event(_ended(number))
     log.stop()
     assert _keys(path) == [f"{number:016x}" for number in range(100)]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -138,9 +139,9 @@ def test_every_stretch_is_written_in_order_and_stop_leaves_none_behind(tmp_path:
 def test_it_is_rotated_by_size_and_keeps_so_many_files(tmp_path: Path) -> None:
     """No file is larger than the limit, the youngest lines are kept, and the oldest file goes."""
     path = tmp_path / "as-run.jsonl"
-    line = as_run_line(_stretch()).encode()
+    line = AsRunEntry.of(_ended()).line().encode()
     for number in range(100):
-        append_rotating(path, as_run_line(_stretch(number)).encode(), file_bytes=10 * len(line), files=5)
+        append_rotating(path, AsRunEntry.of(_ended(number)).line().encode(), file_bytes=10 * len(line), files=5)
     files = [path, *(tmp_path / f"as-run.jsonl.{number}" for number in range(1, 5))]
     assert sorted(tmp_path.iterdir()) == sorted(files)
     assert all(file.stat().st_size <= 10 * len(line) for file in files)
@@ -152,7 +153,7 @@ def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> Non
     """After a half-written line the next begins on its own line."""
     path = tmp_path / "as-run.jsonl"
     path.write_text('{"start": "2027', encoding="utf-8")
-    append_rotating(path, as_run_line(_stretch(7)).encode(), file_bytes=1000, files=5)
+    append_rotating(path, AsRunEntry.of(_ended(7)).line().encode(), file_bytes=1000, files=5)
     assert json.loads(path.read_text(encoding="utf-8").splitlines()[1])["key"] == f"{7:016x}"
 
 
@@ -182,13 +183,13 @@ def test_a_full_disk_is_told_once_and_costs_no_line(small_disk: Path, capfd: pyt
     path = small_disk / "as-run.jsonl"
     log = AsRunLog(path, retry_seconds=0.05)
     log.start()
-    log.on_event(_stretch(0))
+    log.on_event(_ended(0))
     wait_until(lambda: path.exists() and len(_keys(path)) == 1, what="the first line is written")
     ballast = small_disk / "ballast"
     with pytest.raises(OSError, match="No space left"):
         _fill(ballast)
     for number in range(1, 101):
-        log.on_event(_stretch(number))
+        log.on_event(_ended(number))
     output = ""
 
     def told() -> bool:
@@ -215,7 +216,7 @@ def test_a_disk_that_stays_full_does_not_hold_the_end_up(tmp_path: Path) -> None
     folder.mkdir()
     log = AsRunLog(folder, retry_seconds=3600)
     log.start()
-    log.on_event(_stretch())
+    log.on_event(_ended())
     log.stop(timeout=60)
     assert log._thread is not None
     assert not log._thread.is_alive()

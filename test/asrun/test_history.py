@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
 from stands.virtual_time import SetClock
+from tg_video_streamer.asrun.entry import AsRunEntry
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
-from tg_video_streamer.asrun.log import AsRunLog, as_run_line
-from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, recent_spans
+from tg_video_streamer.asrun.log import AsRunLog
+from tg_video_streamer.asrun.reader import AsRunFilter, as_csv, read_entries, recent_spans
 from tg_video_streamer.control.history_sampler import SAMPLES, HistorySampler
-from tg_video_streamer.events import SegmentEnded, SegmentStarted, SourceLevel
+from tg_video_streamer.events import AirContent, CutReason, SegmentEnded, SegmentStarted, SlateReason, SourceLevel
 
 NOON = 1_750_000_000.0 // 86400 * 86400 + 43200
 
@@ -27,10 +29,8 @@ def _off(
     return SegmentEnded(
         started=started,
         wall=wall,
-        level=level,
-        reason="ended",
-        key="k",
-        title=title,
+        reason=CutReason.ENDED,
+        content=AirContent(level=level, key="k", title=title),
         seconds=wall - started,
         gap_seconds=gap,
         skew_seconds=0.0,
@@ -50,7 +50,7 @@ def test_stretches_of_one_level_are_one_span() -> None:
         _off(NOON - 600, NOON - 500),
         _off(NOON - 500, NOON - 400),
         _off(NOON - 400, NOON - 300, level=SourceLevel.SLATE),
-        SegmentStarted(wall=NOON - 300, level=SourceLevel.ITEM, reason="item_ready"),
+        SegmentStarted(wall=NOON - 300, reason=CutReason.ITEM_READY, content=AirContent(level=SourceLevel.ITEM)),
     ):
         recorder.on_event(event)
     found = [(span.starts_wall - NOON, span.ends_wall - NOON, span.level) for span in recorder.history().spans]
@@ -84,7 +84,7 @@ def test_the_gap_of_today_is_not_that_of_yesterday() -> None:
 async def test_what_was_aired_before_a_restart_is_remembered(tmp_path: Path) -> None:
     """A new run reads the as-run log of the runs before it, and what has happened meanwhile comes behind that."""
     path = tmp_path / "as-run.jsonl"
-    path.write_text("".join(as_run_line(_off(NOON - at, NOON - at + 100)) for at in (100_000, 500, 400)))
+    path.write_text("".join(AsRunEntry.of(_off(NOON - at, NOON - at + 100)).line() for at in (100_000, 500, 400)))
     clock = SetClock(NOON)
     recorder = HistorySampler(clock=clock, status=SmallChannel().status, earlier=lambda: recent_spans(path, NOON))
     recorder.on_event(_off(NOON - 300, NOON, level=SourceLevel.FILLER))
@@ -122,10 +122,15 @@ def test_the_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert path.with_name("as-run.jsonl.1").exists()
     with path.open("a") as file:
         file.write('{"start": "20')
-    assert [row.title for row in aired(path, AsRunFilter())] == ["last one", "Слайд", "second FILM", "First film"]
-    assert [row.title for row in aired(path, AsRunFilter(words="film SECOND"))] == ["second FILM"]
-    assert [row.title for row in aired(path, AsRunFilter(level="slate"))] == ["Слайд"]
-    found = aired(path, AsRunFilter(since_wall=NOON + 11, until_wall=NOON + 19))
+    assert [row.title for row in read_entries(path, AsRunFilter())] == [
+        "last one",
+        "Слайд",
+        "second FILM",
+        "First film",
+    ]
+    assert [row.title for row in read_entries(path, AsRunFilter(words="film SECOND"))] == ["second FILM"]
+    assert [row.title for row in read_entries(path, AsRunFilter(level="slate"))] == ["Слайд"]
+    found = read_entries(path, AsRunFilter(since_wall=NOON + 11, until_wall=NOON + 19))
     assert [row.title for row in found] == ["second FILM"]
 
 
@@ -139,4 +144,24 @@ def test_any_title_survives_the_table(title: str) -> None:
 
 
 def _rows(title: str) -> list[AsRunEntry]:
-    return [AsRunEntry(start="", end="", seconds=1.0, level="item", reason="ended", key="k", title=title)]
+    return [AsRunEntry(start="", end="", seconds=1.0, level=SourceLevel.ITEM, reason="ended", key="k", title=title)]
+
+
+def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """A level called `rung`, a level `kept` and a slate's reason in its title are read as what they are now."""
+    path = tmp_path / "as-run.jsonl"
+    common = {"start": "2026-05-01T20:00:00Z", "end": "2026-05-01T20:10:00Z", "seconds": 600.0, "key": "k"}
+    lines = (
+        {"rung": "item", "reason": "ended", "title": "Film"},
+        {"rung": "kept", "reason": "ended", "title": "Film"},
+        {"rung": "slate", "reason": "playlist_empty", "title": "playlist_empty"},
+        {"level": "slate", "reason": "held", "title": "paused"},
+    )
+    path.write_text("".join(json.dumps(common | line) + "\n" for line in lines))
+    found = [(one.level, one.title, one.cached, one.slate_reason) for one in read_entries(path, AsRunFilter())]
+    assert found == [
+        (SourceLevel.SLATE, "", False, SlateReason.PAUSED),
+        (SourceLevel.SLATE, "", False, SlateReason.PLAYLIST_EMPTY),
+        (SourceLevel.ITEM, "Film", True, None),
+        (SourceLevel.ITEM, "Film", False, None),
+    ]

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stands.scheduled import LIVE, Scheduled, packets
-from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.events import AirContent, SlateReason, SourceLevel
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.playout.slate import Slate, SlateReason
+from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.playout.source import AirSource
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -255,7 +255,9 @@ def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
         for packet in packets("live", 0, 750):
             buffer.put(packet)
         buffer.finish()
-        program.parts.playout.offer(AirSource(source=buffer, level=SourceLevel.LIVE, key="live", title="live"))
+        program.parts.playout.offer(
+            AirSource(packets=buffer, content=AirContent(level=SourceLevel.LIVE, key="live", title="live"))
+        )
         await asyncio.sleep(20)
         late.append(program.parts.scheduler.warnings())
 

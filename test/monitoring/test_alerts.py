@@ -22,11 +22,14 @@ from stands.waiting import wait_until
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.errors import ChildFailed
 from tg_video_streamer.events import (
+    AirContent,
+    CutReason,
     DegradedChanged,
     Event,
     OutputChanged,
     SegmentStarted,
     SessionRenewed,
+    SlateReason,
     SourceLevel,
     UpdateFailed,
 )
@@ -42,14 +45,16 @@ DAY = 86_400.0
 CANARY = "CANARYsecretCANARY"
 
 
-def slate(title: str = "source_failed") -> SegmentStarted:
+def slate(reason: SlateReason = SlateReason.SOURCE_FAILED) -> SegmentStarted:
     """The slate comes up; its title is the word for why."""
-    return SegmentStarted(wall=0.0, level=SourceLevel.SLATE, reason="source_failed", title=title)
+    content = AirContent(level=SourceLevel.SLATE, slate_reason=reason)
+    return SegmentStarted(wall=0.0, reason=CutReason.SOURCE_FAILED, content=content)
 
 
 def item(title: str = "Sintel") -> SegmentStarted:
     """An item comes on air."""
-    return SegmentStarted(wall=0.0, level=SourceLevel.ITEM, reason="item_ready", title=title)
+    content = AirContent(level=SourceLevel.ITEM, title=title)
+    return SegmentStarted(wall=0.0, reason=CutReason.ITEM_READY, content=content)
 
 
 def output(state: str, error: str = "", name: str = "rtmp-1") -> OutputChanged:
@@ -87,21 +92,28 @@ def test_a_slate_that_stays_is_told_once_and_its_end_too() -> None:
 
 def test_a_short_slate_and_the_operators_own_are_not_told() -> None:
     """A slate shorter than the limit is no news, and one that the operator wants never is."""
-    events = [(0.0, item()), (10.0, slate()), (35.0, item()), (100.0, slate("paused")), (9_000.0, slate("operator"))]
+    events = [
+        (0.0, item()),
+        (10.0, slate()),
+        (35.0, item()),
+        (100.0, slate(SlateReason.PAUSED)),
+        (9_000.0, slate(SlateReason.OPERATOR)),
+    ]
     assert told(AlertEvaluator(after_seconds=30), [*events, (20_000.0, item())], until=DAY) == []
 
 
 def test_a_pause_that_ends_in_a_failure_is_told_from_there_on() -> None:
     """The operator's pause does not count as a failure, and what comes after it does."""
-    events = [(0.0, slate("paused")), (1_000.0, slate("source_failed"))]
+    events = [(0.0, slate(SlateReason.PAUSED)), (1_000.0, slate())]
     assert [at for at, _ in told(AlertEvaluator(after_seconds=30), events, until=DAY)] == [1_030]
 
 
 def test_filler_is_no_slate() -> None:
     """Filler is something to look at: nobody is woken for it."""
+    filler = AirContent(level=SourceLevel.FILLER, title="jingle")
     events = [
         (0.0, slate()),
-        (5.0, SegmentStarted(wall=0.0, level=SourceLevel.FILLER, reason="filler_ready", title="jingle")),
+        (5.0, SegmentStarted(wall=0.0, reason=CutReason.FILLER_READY, content=filler)),
     ]
     assert told(AlertEvaluator(after_seconds=30), events, until=DAY) == []
 
@@ -118,7 +130,7 @@ def test_a_slate_that_comes_and_goes_is_told_once() -> None:
 
 def test_an_empty_playlist_has_its_own_words() -> None:
     """The text names what helps here."""
-    ((_, text),) = told(AlertEvaluator(after_seconds=30), [(0.0, slate("playlist_empty"))], until=DAY)
+    ((_, text),) = told(AlertEvaluator(after_seconds=30), [(0.0, slate(SlateReason.PLAYLIST_EMPTY))], until=DAY)
     assert "the playlist has nothing to play" in text
     assert "run: tg-video-streamer check" in text
 

@@ -21,6 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from stands.waiting import wait_until
 from tg_video_streamer.control.status import OutputStatus, ServiceStatus
 from tg_video_streamer.events import (
+    AirContent,
+    CutReason,
     EventBus,
     OutputChanged,
     PictureFault,
@@ -67,18 +69,22 @@ STATUS = ServiceStatus(
 PRIVATE_TEXT = "A Title: CANARY https://host/CANARY?sig=1"
 
 
-def _went_on(level: SourceLevel = SourceLevel.ITEM, reason: str = "ended", *, counts: bool = True) -> SegmentStarted:
-    return SegmentStarted(wall=0.0, level=level, reason=reason, key="CANARYkey", title=PRIVATE_TEXT, counts=counts)
+def _content(level: SourceLevel = SourceLevel.ITEM, *, new_play: bool = True, cached: bool = False) -> AirContent:
+    return AirContent(level=level, key="CANARYkey", title=PRIVATE_TEXT, new_play=new_play, cached=cached)
 
 
-def _came_off(seconds: float, level: SourceLevel = SourceLevel.ITEM) -> SegmentEnded:
+def _started(
+    level: SourceLevel = SourceLevel.ITEM, reason: CutReason = CutReason.ENDED, *, new_play: bool = True
+) -> SegmentStarted:
+    return SegmentStarted(wall=0.0, reason=reason, content=_content(level, new_play=new_play))
+
+
+def _ended(seconds: float, level: SourceLevel = SourceLevel.ITEM) -> SegmentEnded:
     return SegmentEnded(
         started=0.0,
         wall=seconds,
-        level=level,
-        reason="ended",
-        key="CANARYkey",
-        title=PRIVATE_TEXT,
+        reason=CutReason.ENDED,
+        content=_content(level),
         seconds=seconds,
         gap_seconds=0.0,
         skew_seconds=0.0,
@@ -155,21 +161,35 @@ def test_what_nothing_sets_is_not_exported(service: _Service) -> None:
 def test_plays_are_counted_and_not_resumes_filler_or_slate(service: _Service) -> None:
     """One more as an item starts on air; a splice is counted each time."""
     for event in (
-        _went_on(reason="started"),
-        _went_on(SourceLevel.SLATE, "input_stalled", counts=False),
-        _went_on(reason="resumed", counts=False),
-        _went_on(SourceLevel.FILLER, "ended", counts=False),
-        _went_on(),
+        _started(reason=CutReason.STARTED),
+        _started(SourceLevel.SLATE, CutReason.SOURCE_STALLED, new_play=False),
+        _started(reason=CutReason.RESUMED, new_play=False),
+        _started(SourceLevel.FILLER, CutReason.ENDED, new_play=False),
+        _started(),
     ):
         service.metrics.on_event(event)
     samples = service.samples()
     assert _value(samples, "streams_played_total") == 2
     assert _value(samples, "tg_video_streamer_splices_total", reason="ended") == 2
-    assert _value(samples, "tg_video_streamer_splices_total", reason="input_stalled") == 1
+    assert _value(samples, "tg_video_streamer_splices_total", reason="source_stalled") == 1
 
 
-def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _Service) -> None:
-    """The level on air counts at every scrape, finished stretches stay, and the sum is the program's length."""
+def test_seconds_from_cached_encodes_are_counted(service: _Service) -> None:
+    """An item that plays from its cached encode counts while it plays and after; one that is encoded does not."""
+
+    def cached_seconds(program_seconds: float) -> float:
+        service.status = replace(service.status, program_seconds=program_seconds)
+        return _value(service.samples(), "tg_video_streamer_cached_program_seconds_total")
+
+    service.metrics.on_event(replace(_started(), content=_content(cached=True)))
+    assert cached_seconds(10.0) == 10.0
+    service.metrics.on_event(replace(_ended(12.0), content=_content(cached=True)))
+    service.metrics.on_event(_started())
+    assert cached_seconds(40.0) == 12.0
+
+
+def test_program_seconds_grow_while_a_segment_lasts_and_never_go_back(service: _Service) -> None:
+    """The level on air counts at every scrape, finished segments stay, and the sum is the program's length."""
     seen = []
 
     def scrape(program_seconds: float) -> dict[str, float]:
@@ -180,12 +200,12 @@ def test_program_seconds_grow_while_a_stretch_lasts_and_never_go_back(service: _
         )
         return {level: seconds for level, seconds in seen[-1].items() if seconds}
 
-    service.metrics.on_event(_went_on())
+    service.metrics.on_event(_started())
     assert scrape(10.0) == {"item": 10.0}
     assert scrape(99.0) == {"item": 99.0}
-    service.metrics.on_event(_came_off(100.0))
+    service.metrics.on_event(_ended(100.0))
     assert scrape(100.0) == {"item": 100.0}
-    service.metrics.on_event(_went_on(SourceLevel.SLATE, counts=False))
+    service.metrics.on_event(_started(SourceLevel.SLATE, new_play=False))
     assert scrape(99.9) == {"item": 100.0}
     assert scrape(130.0) == {"item": 100.0, "slate": 30.0}
     for before, after in pairwise(seen):
@@ -232,7 +252,7 @@ def test_failures_and_picture_faults_are_counted(service: _Service) -> None:
 
 def test_no_title_url_or_key_is_ever_in_a_label(service: _Service) -> None:
     """A reason or name that is no word but a text is put under another name."""
-    service.metrics.on_event(_went_on(reason=PRIVATE_TEXT))
+    service.metrics.on_event(_started())
     service.metrics.on_event(_failed(PRIVATE_TEXT, PRIVATE_TEXT))
     service.metrics.on_event(PictureFault(wall=0.0, fault=PRIVATE_TEXT, active=True, key="k"))
     service.status = replace(
@@ -242,15 +262,15 @@ def test_no_title_url_or_key_is_ever_in_a_label(service: _Service) -> None:
     assert "CANARY" not in text
     assert "://" not in re.sub(r"# HELP .*", "", text)
     samples = service.samples()
-    assert _value(samples, "tg_video_streamer_splices_total", reason="other") == 1
+    assert _value(samples, "tg_video_streamer_source_failures_total", stage="other", reason="other") == 1
     assert _value(samples, "tg_video_streamer_output_bytes_total", output="output-1") == 12345
 
 
 def test_labels_do_not_grow_without_end(service: _Service) -> None:
     """A thousand different words are no reasons: memory and dashboards are spared."""
     for number in range(1000):
-        service.metrics.on_event(_went_on(reason=f"word_{number}"))
-    assert service.metrics.text().count(b"tg_video_streamer_splices_total{") <= 65
+        service.metrics.on_event(_failed("feed", f"word_{number}"))
+    assert service.metrics.text().count(b"tg_video_streamer_source_failures_total{") <= 65
 
 
 # Where they are read
@@ -295,11 +315,11 @@ async def test_a_scraper_reads_what_events_told() -> None:
     """Over HTTP, with Prometheus' content type, after events came through the bus; other paths and methods are refused."""
     service = _Service()
     bus = EventBus(asyncio.get_running_loop())
-    service.metrics.subscribe(bus)
+    bus.subscribe(service.metrics.on_event)
     server = MetricsServer(service.metrics.text, host="127.0.0.1", port=0, textfile=Path("/nowhere/metrics.prom"))
     async with _serving(server):
         assert server.warning == ""
-        bus.publish(_went_on())
+        bus.publish(_started())
         status, content_type, text = await asyncio.to_thread(_get, server.address)
         assert status == 200
         assert content_type == "text/plain; version=0.0.4; charset=utf-8"

@@ -10,12 +10,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tg_video_streamer.events import Event, EventBus, SegmentEnded, SegmentStarted, SourceFailed, SourceLevel
+from tg_video_streamer.events import (
+    AirContent,
+    CutReason,
+    Event,
+    EventBus,
+    SegmentEnded,
+    SegmentStarted,
+    SlateReason,
+    SourceFailed,
+    SourceLevel,
+)
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet, Stamped
 from tg_video_streamer.playout.fanout import Fanout, Subscription
 from tg_video_streamer.playout.playout import Playout
-from tg_video_streamer.playout.slate import Slate, SlateReason
+from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceEnded, SourceStarted
 
 
@@ -48,7 +58,7 @@ def fill(buffer: Buffer, name: str, frames: range, *, frame_ticks: int = FRAME_T
             packet += 1
 
 
-def showing(
+def primed(
     name: str, frames: int, *, finished: bool = True, level: SourceLevel = SourceLevel.ITEM, grace: float = 0.0
 ) -> AirSource:
     """A primed item of `frames` pictures."""
@@ -56,7 +66,8 @@ def showing(
     fill(buffer, name, range(frames))
     if finished:
         buffer.finish()
-    return AirSource(source=buffer, level=level, key=name, title=name, counts=True, grace=lambda: grace)
+    content = AirContent(level=level, key=name, title=name, new_play=True)
+    return AirSource(packets=buffer, content=content, grace=lambda: grace)
 
 
 @dataclass
@@ -80,7 +91,7 @@ class Stage:
         )
 
     def _on_playout_event(self, event: PlayoutEvent) -> None:
-        self.reported.append((type(event), event.source.key, event.reason))
+        self.reported.append((type(event), event.source.content.key, event.reason))
 
     def run(self, seconds: float, *, step: float = 0.08) -> None:
         """Let time pass."""
@@ -111,8 +122,8 @@ class Stage:
         assert abs(video * FRAME_TICKS - audio * PACKET_TICKS) <= 2 * FRAME_TICKS
 
     def levels(self) -> list[tuple[str, str]]:
-        """SourceLevel and reason of each stretch."""
-        return [(str(event.level), event.reason) for event in self.events if isinstance(event, SegmentStarted)]
+        """Level and reason of each segment."""
+        return [(str(event.content.level), event.reason) for event in self.events if isinstance(event, SegmentStarted)]
 
 
 @pytest.fixture
@@ -133,9 +144,9 @@ def test_the_slate_is_there_when_nothing_else_is(stage: Stage) -> None:
 
 def test_one_item_follows_another_in_the_next_slot(stage: Stage) -> None:
     """The last picture of an item and the first of the next stand in neighbouring slots."""
-    stage.playout.offer(showing("a", 60))
+    stage.playout.offer(primed("a", 60))
     stage.run(1)
-    stage.playout.offer(showing("b", 60))
+    stage.playout.offer(primed("b", 60))
     stage.run(3)
     assert stage.video()[:101] == [f"a{n}" for n in range(60)] + [f"b{n}" for n in range(41)]
     assert stage.reported == [
@@ -148,9 +159,9 @@ def test_one_item_follows_another_in_the_next_slot(stage: Stage) -> None:
 
 def test_skip_cuts_within_two_frames(stage: Stage) -> None:
     """After `skip` at most two more pictures of the item are published."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1)
-    stage.playout.offer(showing("b", 500))
+    stage.playout.offer(primed("b", 500))
     stage.collect()
     aired = len(stage.video())
     stage.playout.skip()
@@ -162,9 +173,9 @@ def test_skip_cuts_within_two_frames(stage: Stage) -> None:
 
 def test_a_dry_item_gives_way_to_the_next_one(stage: Stage) -> None:
     """An item without grace that runs dry is left for the next in the very slot where its picture is missing."""
-    stage.playout.offer(showing("a", 50, finished=False))
+    stage.playout.offer(primed("a", 50, finished=False))
     stage.run(1)
-    stage.playout.offer(showing("b", 50))
+    stage.playout.offer(primed("b", 50))
     stage.run(2.5)
     assert stage.video()[49:51] == ["a49", "b0"]
     assert (SourceEnded, "a", "source_stalled") in stage.reported
@@ -173,14 +184,14 @@ def test_a_dry_item_gives_way_to_the_next_one(stage: Stage) -> None:
 
 def test_a_dry_live_item_comes_back_after_the_slate(stage: Stage) -> None:
     """A source with grace is waited for behind the slate and goes on at the picture where it ran dry."""
-    live = showing("a", 50, finished=False, grace=60)
+    live = primed("a", 50, finished=False, grace=60)
     stage.playout.offer(live)
     stage.run(1)
-    stage.playout.offer(showing("b", 50))
+    stage.playout.offer(primed("b", 50))
     stage.run(4)
     assert stage.video()[49:51] == ["a49", "-"]
-    assert isinstance(live.source, Buffer)
-    fill(live.source, "a", range(50, 200))
+    assert isinstance(live.packets, Buffer)
+    fill(live.packets, "a", range(50, 200))
     stage.run(2)
     video = stage.video()
     assert video[video.index("a50") - 1] == "-"
@@ -191,9 +202,9 @@ def test_a_dry_live_item_comes_back_after_the_slate(stage: Stage) -> None:
 
 def test_a_live_item_that_stays_away_is_given_up(stage: Stage) -> None:
     """When its grace is over, the next item takes the place of a live source that did not come back."""
-    stage.playout.offer(showing("a", 25, finished=False, grace=5))
+    stage.playout.offer(primed("a", 25, finished=False, grace=5))
     stage.run(0.5)
-    stage.playout.offer(showing("b", 250))
+    stage.playout.offer(primed("b", 250))
     stage.run(4)
     assert stage.video()[-1] == "-"
     stage.run(3)
@@ -204,10 +215,10 @@ def test_a_live_item_that_stays_away_is_given_up(stage: Stage) -> None:
 
 def test_filler_covers_what_items_leave_open(stage: Stage) -> None:
     """With a filler at hand viewers see it instead of the slate, until an item is ready."""
-    stage.playout.offer(showing("a", 25))
-    stage.playout.offer_filler(showing("f", 500, level=SourceLevel.FILLER))
+    stage.playout.offer(primed("a", 25))
+    stage.playout.offer_filler(primed("f", 500, level=SourceLevel.FILLER))
     stage.run(2)
-    stage.playout.offer(showing("b", 500))
+    stage.playout.offer(primed("b", 500))
     stage.run(1)
     assert stage.levels() == [("item", "started"), ("filler", "ended"), ("item", "item_ready")]
     stage.check_grids()
@@ -215,7 +226,7 @@ def test_filler_covers_what_items_leave_open(stage: Stage) -> None:
 
 def test_pause_keeps_the_item_where_it_is(stage: Stage) -> None:
     """While held viewers see the slate; after it the item goes on with a keyframe and no picture of it is lost."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1.5)
     stage.playout.hold(SlateReason.PAUSED)
     stage.run(3)
@@ -227,18 +238,18 @@ def test_pause_keeps_the_item_where_it_is(stage: Stage) -> None:
     assert after == before // GOP_FRAMES * GOP_FRAMES
     assert video[last + 1 :] == [f"a{after + n}" for n in range(len(video) - last - 1)]
     assert stage.packets[0].keyframe
-    plays = [event for event in stage.events if isinstance(event, SegmentStarted) and event.counts]
+    plays = [event for event in stage.events if isinstance(event, SegmentStarted) and event.content.new_play]
     assert len(plays) == 1
     stage.check_grids()
 
 
 def test_skip_while_paused_leaves_the_item(stage: Stage) -> None:
     """An item that waits behind the slate can be skipped; the next one comes after the pause."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1)
     stage.playout.hold(SlateReason.PAUSED)
     stage.run(1)
-    stage.playout.offer(showing("b", 500))
+    stage.playout.offer(primed("b", 500))
     stage.playout.skip()
     stage.run(1)
     assert stage.video()[-1] == "-"
@@ -253,7 +264,7 @@ def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
     """A source at 24 fps is not played too fast: within a second the next level is on, and the failure is told."""
     buffer = Buffer(limit_seconds=3600)
     fill(buffer, "a", range(100), frame_ticks=125)
-    stage.playout.offer(AirSource(source=buffer, level=SourceLevel.ITEM, key="a", title="a"))
+    stage.playout.offer(AirSource(packets=buffer, content=AirContent(level=SourceLevel.ITEM, key="a", title="a")))
     stage.run(2)
     assert stage.video()[-1] == "-"
     assert (SourceEnded, "a", "off_grid") in stage.reported
@@ -262,7 +273,7 @@ def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
 
 def test_a_frozen_host_costs_a_gap_that_is_told_and_no_slot(stage: Stage) -> None:
     """After 30 s in which the process did not run, the program goes on in its next slot and the gap is counted."""
-    stage.playout.offer(showing("a", 2000))
+    stage.playout.offer(primed("a", 2000))
     stage.run(1)
     stage.clock.now += 30
     stage.run(1)
@@ -273,7 +284,7 @@ def test_a_frozen_host_costs_a_gap_that_is_told_and_no_slot(stage: Stage) -> Non
 
 def test_a_wall_clock_that_is_set_back_changes_nothing(stage: Stage) -> None:
     """An hour back on the wall clock moves no slot."""
-    stage.playout.offer(showing("a", 2000))
+    stage.playout.offer(primed("a", 2000))
     stage.run(1)
     stage.clock.wall_offset -= 3600
     stage.run(1)
@@ -283,19 +294,22 @@ def test_a_wall_clock_that_is_set_back_changes_nothing(stage: Stage) -> None:
 
 def test_what_was_aired_is_recorded(stage: Stage) -> None:
     """Every stretch has a record with its level, reason and length."""
-    stage.playout.offer(showing("a", 50))
+    stage.playout.offer(primed("a", 50))
     stage.run(3)
     stage.playout.stop()
     stage.collect()
     records = [event for event in stage.events if isinstance(event, SegmentEnded)]
-    assert [(one.level, one.reason) for one in records] == [(SourceLevel.ITEM, "ended"), (SourceLevel.SLATE, "stopped")]
+    assert [(one.content.level, one.reason) for one in records] == [
+        (SourceLevel.ITEM, "ended"),
+        (SourceLevel.SLATE, "stopped"),
+    ]
     assert records[0].seconds == 2.0
     assert records[0].skew_seconds <= 0.0107
 
 
 def test_an_item_that_is_set_aside_again_at_once_loses_nothing(stage: Stage) -> None:
     """Set aside a second time while it still shows again what it had shown, it goes on without a hole in its own time."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1.8)
     for _ in range(3):
         stage.playout.hold(SlateReason.PAUSED)
@@ -332,11 +346,11 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
     playout = stage.playout
     for number, (action, amount) in enumerate(actions):
         if action == "offer":
-            playout.offer(showing(f"{number}-", amount))
+            playout.offer(primed(f"{number}-", amount))
         elif action == "unfinished":
-            playout.offer(showing(f"{number}-", amount, finished=False, grace=number % 3))
+            playout.offer(primed(f"{number}-", amount, finished=False, grace=number % 3))
         elif action == "filler":
-            playout.offer_filler(showing(f"{number}f", amount, level=SourceLevel.FILLER))
+            playout.offer_filler(primed(f"{number}f", amount, level=SourceLevel.FILLER))
         elif action.endswith("live"):
             playout.offer(live(amount, finished=action == "live", name=f"{number}L"))
         elif action == "run":
@@ -355,13 +369,14 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
 
 def live(frames: int, *, finished: bool = True, name: str = "L") -> AirSource:
     """The operator's own stream, primed with `frames` pictures."""
-    made = showing(name, frames, finished=finished, level=SourceLevel.LIVE)
-    return replace(made, counts=False, outcome=lambda: "live_ended" if finished else "live_stalled")
+    made = primed(name, frames, finished=finished, level=SourceLevel.LIVE)
+    outcome = CutReason.LIVE_ENDED if finished else CutReason.LIVE_STALLED
+    return replace(made, content=replace(made.content, new_play=False), outcome=lambda: outcome)
 
 
 def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: Stage) -> None:
     """The item's last picture, the live stream from its first to its last, and the item again from its keyframe."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1.5)
     stage.playout.offer(live(75))
     stage.run(10)
@@ -373,20 +388,25 @@ def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: S
     assert video[begin + 75 :] == [f"a{after + n}" for n in range(len(video) - begin - 75)]
     assert stage.levels() == [("item", "started"), ("live", "takeover"), ("item", "live_ended")]
     assert stage.reported[-2:] == [(SourceEnded, "L", "live_ended"), (SourceStarted, "a", "live_ended")]
-    assert sum(event.counts for event in stage.events if isinstance(event, SegmentStarted)) == 1
-    assert stage.playout.seconds_by_level()[SourceLevel.LIVE] == 3.0
+    assert sum(event.content.new_play for event in stage.events if isinstance(event, SegmentStarted)) == 1
+    live_seconds = [
+        event.seconds
+        for event in stage.events
+        if isinstance(event, SegmentEnded) and event.content.level is SourceLevel.LIVE
+    ]
+    assert live_seconds == [3.0]
     stage.check_grids()
 
 
 def test_a_live_stream_that_runs_dry_gives_way_in_the_same_slot(stage: Stage) -> None:
     """Not one slate is seen where it stalls, and it takes over again once it is offered again."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1)
     stalling = live(50, finished=False)
     stage.playout.offer(stalling)
     stage.run(3)
-    assert isinstance(stalling.source, Buffer)
-    fill(stalling.source, "L", range(100, 200))
+    assert isinstance(stalling.packets, Buffer)
+    fill(stalling.packets, "L", range(100, 200))
     stage.playout.offer(replace(stalling))
     stage.run(3)
     video = stage.video()
@@ -399,7 +419,7 @@ def test_a_live_stream_that_runs_dry_gives_way_in_the_same_slot(stage: Stage) ->
 
 def test_the_operators_slate_is_above_a_live_stream(stage: Stage) -> None:
     """A pause covers what is live, and what comes meanwhile waits for its end; the item is still where it was."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1)
     stage.playout.offer(live(500, finished=False))
     stage.run(1)
@@ -421,19 +441,19 @@ def test_the_operators_slate_is_above_a_live_stream(stage: Stage) -> None:
 
 def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
     """What was set aside goes on; a jump instead changes what follows the live stream, which stays."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1)
     stage.playout.offer(live(500))
     stage.run(1)
     left = stage.playout.skip()
     assert left is not None
-    assert left.level is SourceLevel.LIVE
+    assert left.content.level is SourceLevel.LIVE
     stage.run(1)
     assert stage.video()[-1].startswith("a")
     assert (SourceEnded, "L", "skipped") in stage.reported
     stage.playout.offer(live(100, name="M"))
     stage.run(1)
-    following = showing("b", 500)
+    following = primed("b", 500)
     stage.playout.offer(following)
     stage.playout.cut_to(following)
     stage.run(1)
@@ -446,7 +466,7 @@ def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
 
 def test_one_live_stream_follows_another_without_the_item(stage: Stage) -> None:
     """A publisher that comes anew while the end of its last stream is still seen."""
-    stage.playout.offer(showing("a", 500))
+    stage.playout.offer(primed("a", 500))
     stage.run(1)
     stage.playout.offer(live(50))
     stage.run(1)

@@ -19,6 +19,7 @@ from PIL import Image
 
 from stands.ffmpegs import both_ffmpegs
 from tg_video_streamer.errors import EncoderFailed
+from tg_video_streamer.events import SlateReason
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import ItemRange
@@ -26,7 +27,7 @@ from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
 from tg_video_streamer.ffmpeg.runner import guarded_command, run
 from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Packet
-from tg_video_streamer.playout.slate import SENTENCES, Slate, SlateReason, prepare_slate
+from tg_video_streamer.playout.slate import SENTENCES, Slate, prepare_slate
 from tg_video_streamer.playout.slate_image import SlateImageRequest, draw
 
 HOUSE = house_format(Quality.P480)
@@ -106,10 +107,10 @@ def test_each_reason_has_its_own_card(first_start: tuple[Slate, Path, float]) ->
     slate, _, _ = first_start
     last = {reason: pictures(slate.headers, slate.gop(reason))[-1] for reason in SlateReason}
     assert len({picture.tobytes() for picture in last.values()}) == len(SlateReason)
-    paused, stopping = last[SlateReason.PAUSED].astype(int), last[SlateReason.STOPPING].astype(int)
-    assert np.abs(paused - stopping)[:200].max() < 40, "the same large line"
-    mixed = pictures(slate.headers, slate.gop(SlateReason.PAUSED) + slate.gop(SlateReason.STOPPING))
-    assert np.abs(mixed[-1].astype(int) - stopping).max() < 4, "one card after another leaves no trace"
+    paused, starting = last[SlateReason.PAUSED].astype(int), last[SlateReason.STARTING].astype(int)
+    assert np.abs(paused - starting)[:200].max() < 40, "the same large line"
+    mixed = pictures(slate.headers, slate.gop(SlateReason.PAUSED) + slate.gop(SlateReason.STARTING))
+    assert np.abs(mixed[-1].astype(int) - starting).max() < 4, "one card after another leaves no trace"
     for reason in SlateReason:
         assert [packet.keyframe for packet in slate.gop(reason)] == [True] + [False] * (GOP_FRAMES - 1)
 

@@ -74,7 +74,7 @@ class Day:
 
     def __post_init__(self) -> None:
         self.asked = 0
-        self.plays = 0
+        self.plays = self.other_levels = 0
         self.failures = 0
         self.viewer = Viewer()
 
@@ -102,7 +102,9 @@ class Day:
 
     def heard(self, event: Event) -> None:
         """Count."""
-        self.plays += isinstance(event, SegmentStarted)
+        if isinstance(event, SegmentStarted):
+            self.plays += event.content.new_play
+            self.other_levels += event.content.level is not SourceLevel.ITEM
         self.failures += isinstance(event, SourceFailed)
 
     async def play(self, items: list[Item], hours: float) -> dict[str, float]:
@@ -150,7 +152,7 @@ class Day:
             "plays": self.plays,
             "failures": self.failures,
             "asked": self.asked,
-            "slate_seconds": sum(playout.seconds_by_level().values()) - playout.seconds_by_level()[SourceLevel.ITEM],
+            "other_levels": self.other_levels,
             "gap_seconds": playout.gap_seconds,
             "skew_seconds": playout.skew_seconds,
             "slot_faults": self.viewer.faults,

@@ -16,7 +16,7 @@ from stands.program import Clip
 from stands.received import arrived, difference, pictures
 from stands.telegram_dc.server import StreamState
 from stands.telegram_dc.world import CHANNEL_ID, Call, Role
-from tg_video_streamer.events import DeliveryChanged, SegmentStarted, SourceLevel
+from tg_video_streamer.events import AirContent, CutReason, DeliveryChanged, SegmentStarted, SlateReason, SourceLevel
 from tg_video_streamer.outputs.state import OutputState
 
 
@@ -26,6 +26,11 @@ def channel(tmp_path: Path, house_clip: Clip) -> Iterator[LiveChannel]:
     with LiveChannel(tmp_path, house_clip) as made:
         made.write_env(made.stand.session_string())
         yield made
+
+
+def segment(content: AirContent) -> SegmentStarted:
+    """`content` comes on air."""
+    return SegmentStarted(wall=time.time(), reason=CutReason.ENDED, content=content)
 
 
 def call_of(channel: LiveChannel) -> Call:
@@ -75,14 +80,12 @@ def test_title_follows_and_viewers_are_counted(channel: LiveChannel) -> None:
     channel.start()
     channel.until_on_air()
     for title in ("First", "Second", "A very long title " * 8):
-        channel.bus.publish(SegmentStarted(wall=time.time(), level=SourceLevel.ITEM, reason="ended", title=title))
+        channel.bus.publish(segment(AirContent(level=SourceLevel.ITEM, title=title)))
     channel.until(lambda: str(call_of(channel).title).startswith("A very long"), "the title")
     assert len(str(call_of(channel).title)) <= 64
     assert [one.title for one in channel.stand.asked("phone.editGroupCallTitle")] == [call_of(channel).title]
-    channel.bus.publish(
-        SegmentStarted(wall=time.time(), level=SourceLevel.SLATE, reason="source_failed", title="playlist_empty")
-    )
-    channel.bus.publish(SegmentStarted(wall=time.time(), level=SourceLevel.ITEM, reason="ended", title="Next"))
+    channel.bus.publish(segment(AirContent(level=SourceLevel.SLATE, slate_reason=SlateReason.PLAYLIST_EMPTY)))
+    channel.bus.publish(segment(AirContent(level=SourceLevel.ITEM, title="Next")))
     channel.until(lambda: call_of(channel).title == "Next", "the next title")
     channel.until(lambda: channel.parts.facts().viewers == 7, "the viewers")
 

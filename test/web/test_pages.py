@@ -87,7 +87,7 @@ def test_band_hides_no_trouble() -> None:
     spans = [
         LevelSpan(starts_wall=begin, ends_wall=begin + 40_000, level="item"),
         LevelSpan(starts_wall=begin + 40_000, ends_wall=begin + 40_010, level="slate"),
-        LevelSpan(starts_wall=begin + 40_010, ends_wall=NOW, level="kept"),
+        LevelSpan(starts_wall=begin + 40_010, ends_wall=NOW, level="item"),
     ]
     drawn = band_tag(spans, EN, now_wall=NOW)
     assert 'class="level-slate" x="333" width="1"' in drawn
@@ -106,7 +106,7 @@ def test_band_says_when_nothing_was_on_air() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.floats(-90_000, 100), st.floats(0, 5000), st.sampled_from(["item", "kept", "slate", "new"])),
+        st.tuples(st.floats(-90_000, 100), st.floats(0, 5000), st.sampled_from(["item", "live", "slate", "new"])),
         max_size=20,
     )
 )

@@ -1,1 +1,1 @@
-"""The as-run log: what was on air, from when to when, written, read back and summed up as history."""
+"""The as-run log: what was on air from when to when, written, read back and as history."""

@@ -1,4 +1,4 @@
-"""What was, as plain values: the last 24 hours level by level, and the last minutes of buffer and bitrate."""
+"""History as plain values: the last 24 hours by level, and the last minutes of buffer and bitrate."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ BAND_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LevelSpan:
-    """From when to when viewers were on one level, in seconds since 1970; what is between two spans was not on air."""
+    """When viewers were on one level, in seconds since 1970; between two spans nothing was on air."""
 
     starts_wall: float
     ends_wall: float
     level: str
     gap_seconds: float = 0.0
-    """By how much the program was late in it."""
+    """By how much the program was late."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

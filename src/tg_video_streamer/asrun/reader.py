@@ -1,123 +1,88 @@
-"""Reads the as-run log back: what was aired, newest first, for the page, its CSV and the band of the last day."""
+"""Reads the as-run log back: entries newest first, their CSV, and the last day as spans of one level."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tg_video_streamer.asrun.entry import COLUMNS, AsRunEntry, wall
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
+from tg_video_streamer.asrun.log import FILES
 
-_FILES = 5
-_CSV_COLUMNS = ("start", "end", "seconds", "level", "reason", "title", "key", "gap_seconds", "skew_seconds", "viewers")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AsRunEntry:
-    """One stretch as the log has it: times in UTC by ISO 8601, lengths in seconds; viewers at its end where known."""
-
-    start: str
-    end: str
-    seconds: float
-    level: str
-    reason: str
-    key: str
-    title: str
-    gap_seconds: float = 0.0
-    skew_seconds: float = 0.0
-    viewers: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class AsRunFilter:
-    """Which rows: times in seconds since 1970, `words` all to be found in the title, `level` empty for every one."""
+    """Which entries: times in seconds since 1970, every one of `words` in the title, `level` empty for every level."""
 
     since_wall: float = float("-inf")
     until_wall: float = float("inf")
     words: str = ""
     level: str = ""
 
-    def takes(self, row: AsRunEntry) -> bool:
-        """Whether the row passes; one that only touches the time counts as inside."""
-        title = row.title.casefold()
+    def matches(self, entry: AsRunEntry) -> bool:
+        """Whether the entry passes; one that only touches the time does."""
+        title = entry.title.casefold()
         return (
-            wall(row.end) >= self.since_wall
-            and wall(row.start) <= self.until_wall
-            and (not self.level or row.level == self.level)
+            wall(entry.end) >= self.since_wall
+            and wall(entry.start) <= self.until_wall
+            and (not self.level or entry.level == self.level)
             and all(word in title for word in self.words.casefold().split())
         )
 
 
-def aired(path: Path, wanted: AsRunFilter) -> Iterator[AsRunEntry]:
-    """The rows of the log at `path` and its older siblings, newest first; a line that is torn is passed over.
+def read_entries(path: Path, wanted: AsRunFilter) -> Iterator[AsRunEntry]:
+    """The entries of the log at `path` and its older files, newest first; a torn line is left out.
 
-    Reads files: call it in a thread. Raises OSError where a file that is there cannot be read.
+    Reads files: call it in a thread. Raises OSError where an existing file cannot be read.
     """
-    for number in range(_FILES):
+    for number in range(FILES):
         file = path if number == 0 else path.with_name(f"{path.name}.{number}")
         try:
             lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             continue
         for line in reversed(lines):
-            row = _row(line)
-            if row is None:
+            try:
+                entry = AsRunEntry.from_line(line)
+            except ValueError:
                 continue
-            if wall(row.end) < wanted.since_wall:
+            if wall(entry.end) < wanted.since_wall:
                 return
-            if wanted.takes(row):
-                yield row
+            if wanted.matches(entry):
+                yield entry
 
 
 def recent_spans(path: Path, now: float) -> list[LevelSpan]:
-    """The last day as spans, oldest first; an empty list where there is no log to read."""
+    """The last day as spans, oldest first; an empty list where there is no log."""
     try:
-        rows = list(aired(path, AsRunFilter(since_wall=now - BAND_SECONDS)))
+        entries = list(read_entries(path, AsRunFilter(since_wall=now - BAND_SECONDS)))
     except OSError:
         return []
     return [
-        LevelSpan(starts_wall=wall(row.start), ends_wall=wall(row.end), level=row.level, gap_seconds=row.gap_seconds)
-        for row in reversed(rows)
+        LevelSpan(starts_wall=wall(one.start), ends_wall=wall(one.end), level=one.level, gap_seconds=one.gap_seconds)
+        for one in reversed(entries)
     ]
 
 
-def as_csv(rows: Iterable[AsRunEntry]) -> str:
-    """A table by RFC 4180 with its header; a text that a spreadsheet would take for a formula gets a quote before it."""
+def as_csv(entries: Iterable[AsRunEntry]) -> str:
+    """A table by RFC 4180 with its header; a text that a spreadsheet would read as a formula gets a quote before it."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(_CSV_COLUMNS)
-    for row in rows:
-        writer.writerow([_cell(getattr(row, column)) for column in _CSV_COLUMNS])
+    writer.writerow(COLUMNS)
+    for entry in entries:
+        writer.writerow([_cell(getattr(entry, column)) for column in COLUMNS])
     return out.getvalue()
-
-
-def wall(iso: str) -> float:
-    """A time of the log in seconds since 1970. Raises ValueError."""
-    return datetime.fromisoformat(iso).timestamp()
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else value
-
-
-def _row(line: str) -> AsRunEntry | None:
-    """None for what is no row: a torn line, or one of a later version."""
-    try:
-        fields = json.loads(line)
-        row = AsRunEntry(**{name: fields[name] for name in AsRunEntry.__dataclass_fields__ if name in fields})
-        wall(row.start), wall(row.end)
-    except (ValueError, TypeError, KeyError):
-        return None
-    return row if _typed(row, ("key", "title", "level", "reason")) else None
-
-
-def _typed(row: AsRunEntry, names: Sequence[str]) -> bool:
-    return all(isinstance(getattr(row, name), str) for name in names)

@@ -1,4 +1,4 @@
-"""One item on its way through the program: its feed, the task that runs it, and what the playout is shown of it."""
+"""A candidate for the air: an item with its feed, the task that runs it, and its source for the playout."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.events import AirContent, CutReason, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playout.source import AirSource
 
 LIVE_GRACE_SECONDS = 60.0
-"""How long viewers see filler or slate before a live source that broke off is given up for the next item."""
+"""How long filler or slate covers a live source that broke off, before the next item starts."""
 SLOW_GRACE_SECONDS = 10.0
-"""The same for a source that still comes, only too slowly."""
+"""The same for a source that is too slow."""
 
 
 class FeedMaker(Protocol):
     """Makes the feed of an item; it does nothing until its `run`."""
 
     def __call__(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
-        """`start_seconds` counts from the item's own beginning; `changed` is called at each change of the feed."""
+        """`start_seconds` counts from the start of the item; `changed` is called at each change of the feed."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,17 +34,17 @@ class Candidate:
     feed: Feed
     task: asyncio.Task[None]
     resumes: bool
-    """It goes on amid the item, where an earlier run of the service left it."""
+    """It continues where an earlier run of the service left the item."""
     began: float
     """Monotonic seconds."""
     late: bool = False
-    """Another item went on air before it, since it was not ready in its turn."""
-    showing: AirSource | None = None
+    """Another item started before it, because this one was not ready in its turn."""
+    source: AirSource | None = None
     """Set once it was offered."""
 
     @property
     def over(self) -> bool:
-        """Its feed will give no more packets than it holds."""
+        """Its feed adds no more packets."""
         return self.feed.state in {FeedState.ENDED, FeedState.FAILED}
 
     @property
@@ -52,23 +52,26 @@ class Candidate:
         """It will never go on air."""
         return self.feed.state is FeedState.FAILED or (self.over and not self.feed.primed)
 
-    def show(self) -> AirSource:
-        """What the playout needs; the same one each time."""
-        if self.showing is None:
-            self.showing = AirSource(
-                source=self.feed.buffer,
-                level=SourceLevel.ITEM,
-                key=self.item.key,
-                title=self.feed.title,
-                counts=not self.resumes,
+    def air_source(self) -> AirSource:
+        """Its source for the playout; the same one each time."""
+        if self.source is None:
+            self.source = AirSource(
+                packets=self.feed.buffer,
+                content=AirContent(
+                    level=SourceLevel.ITEM,
+                    key=self.item.key,
+                    title=self.feed.title,
+                    new_play=not self.resumes,
+                    cached=self.feed.plays_cached,
+                ),
                 grace=self._grace,
                 outcome=self._outcome,
             )
-        return self.showing
+        return self.source
 
     def stop(self) -> None:
         """End the feed; its task reaps the child."""
-        # The reader may wait for room in the buffer; nobody will make any more.
+        # Its reader may be waiting for space in the buffer.
         self.feed.buffer.close()
         self.task.cancel()
 
@@ -77,5 +80,5 @@ class Candidate:
             return LIVE_GRACE_SECONDS
         return 0.0 if self.feed.state in {FeedState.RETRYING, FeedState.FAILED} else SLOW_GRACE_SECONDS
 
-    def _outcome(self) -> str:
-        return "source_failed" if self.feed.state is FeedState.FAILED else "ended"
+    def _outcome(self) -> CutReason:
+        return CutReason.SOURCE_FAILED if self.feed.state is FeedState.FAILED else CutReason.ENDED

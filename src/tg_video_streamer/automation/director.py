@@ -16,14 +16,13 @@ from tg_video_streamer.automation.candidate import Candidate, FeedMaker
 from tg_video_streamer.automation.eta import eta_seconds
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import PlaylistError, SourceGone, StreamerError
-from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.events import SlateReason, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.playout import Playout
-from tg_video_streamer.playout.slate import SlateReason
 from tg_video_streamer.playout.source import PlayoutEvent, SourceEnded, SourceStarted
 from tg_video_streamer.resolve.media import Expansion
 
@@ -43,8 +42,6 @@ FILE_SECONDS = 1.5
 """A file is primed sooner than that: it gets no stand-in before."""
 LOOK_SECONDS = 0.25
 _LOOKED_AT_ITEMS = 64
-_UNFIT = frozenset({"off_grid", "feed_error", "source_stalled"})
-"""Why an item came off for good that had not ended: it rests for a while."""
 
 
 class Lists(Protocol):
@@ -98,12 +95,12 @@ class Director:
     @property
     def coming(self) -> tuple[Feed, ...]:
         """The feeds of the items that are being primed, or are, in their order."""
-        return tuple(act.feed for act in self._coming)
+        return tuple(candidate.feed for candidate in self._coming)
 
     def is_ahead(self, seconds: float) -> bool:
-        """Whether an item is on air whose feed holds so much more than viewers have seen, or all that is left of it."""
+        """Whether an item is on air and its feed holds `seconds` more than viewers have seen, or all that is left."""
         feed, seen = self.on_air, self._playout.on_air
-        if feed is None or seen is None or seen.showing.level is not SourceLevel.ITEM:
+        if feed is None or seen is None or seen.content.level is not SourceLevel.ITEM:
             return False
         return feed.buffer.finished or feed.buffer.seconds >= seconds
 
@@ -126,9 +123,9 @@ class Director:
         """The order has changed, or with `anew` the look or place of items: what is primed must be what comes next again."""
         self.wake()
         wanted = self._wanted(len(self._coming))
-        in_order = [act for act in self._coming if not act.late]
-        for at, act in enumerate(in_order):
-            if anew or at >= len(wanted) or wanted[at].key != act.item.key:
+        in_order = [candidate for candidate in self._coming if not candidate.late]
+        for at, candidate in enumerate(in_order):
+            if anew or at >= len(wanted) or wanted[at].key != candidate.item.key:
                 for stale in in_order[at:]:
                     self._drop(stale)
                 return
@@ -147,27 +144,27 @@ class Director:
 
     def _reconcile(self, tasks: asyncio.TaskGroup) -> float | None:
         """Bring everything a step forward; seconds after which to look again in any case, None for never."""
-        for act in list(self._coming):
-            if act in self._coming:
-                self._settle(act)
+        for candidate in list(self._coming):
+            if candidate in self._coming:
+                self._settle(candidate)
         pause = self._prime(tasks) if not self._coming else self._prime_more(tasks)
         self._offer()
         if self._offered is not None or not self._coming:
             self.first_item.set()
-        waits = [wait for act in self._coming if (wait := self._expiry(act)) is not None]
+        waits = [wait for candidate in self._coming if (wait := self._expiry(candidate)) is not None]
         return min((*waits, *([] if pause is None else [pause])), default=None)
 
-    def _settle(self, act: Candidate) -> None:
-        """Take out an act that turned out to be a list, or that came to nothing."""
-        if act.feed.expansion is not None:
-            self._drop(act)
-            self._expand(act.item, act.feed.expansion)
-        elif act.hopeless and act is not self._offered:
-            self._drop(act)
-            error = act.feed.last_error
-            if not self._lists.recall(act.item, error):
+    def _settle(self, candidate: Candidate) -> None:
+        """Take out an candidate that turned out to be a list, or that came to nothing."""
+        if candidate.feed.expansion is not None:
+            self._drop(candidate)
+            self._expand(candidate.item, candidate.feed.expansion)
+        elif candidate.hopeless and candidate is not self._offered:
+            self._drop(candidate)
+            error = candidate.feed.last_error
+            if not self._lists.recall(candidate.item, error):
                 reason = error.reason if error is not None else "empty"
-                self._quarantine.failed(act.item.key, reason, gone=isinstance(error, SourceGone))
+                self._quarantine.failed(candidate.item.key, reason, gone=isinstance(error, SourceGone))
 
     def _prime(self, tasks: asyncio.TaskGroup) -> float | None:
         """Start the feed of the next item, unless nothing may be tried now; seconds until something may."""
@@ -176,17 +173,17 @@ class Director:
             self._begin(tasks, item)
             return SLOW_SECONDS
         empty = self._rotation.empty or self._rotation.finished
-        self._playout.explain(SlateReason.PLAYLIST_EMPTY if empty else SlateReason.SOURCE_FAILED)
+        self._playout.set_slate_reason(SlateReason.PLAYLIST_EMPTY if empty else SlateReason.SOURCE_FAILED)
         return None if empty else max(LOOK_SECONDS, self._quarantine.seconds_to_wait())
 
     def _prime_more(self, tasks: asyncio.TaskGroup) -> float | None:
         """Start one more feed where those that come are slow, or too short to cover the priming of another."""
         if len(self._coming) >= MOST_COMING or self._quarantine.all_fail:
             return None
-        left = [self._may_take(act) for act in self._coming if not act.feed.primed]
+        left = [self._may_take(candidate) for candidate in self._coming if not candidate.feed.primed]
         slow = bool(left) and max(left) <= 0
-        held = sum(act.feed.buffer.seconds for act in self._coming)
-        short = held < AHEAD_SECONDS and all(act.over for act in self._coming)
+        held = sum(candidate.feed.buffer.seconds for candidate in self._coming)
+        short = held < AHEAD_SECONDS and all(candidate.over for candidate in self._coming)
         if not slow and not short:
             return max(LOOK_SECONDS, min(left)) if left else None
         item = self._following()
@@ -195,11 +192,11 @@ class Director:
         self._begin(tasks, item)
         return SLOW_SECONDS
 
-    def _may_take(self, act: Candidate) -> float:
+    def _may_take(self, candidate: Candidate) -> float:
         """Seconds for which a coming item needs no stand-in; one that has failed needs it now."""
-        if act.feed.last_error is not None:
+        if candidate.feed.last_error is not None:
             return 0.0
-        waited = self._clock.monotonic() - act.began
+        waited = self._clock.monotonic() - candidate.began
         if self.on_air is None or self.on_air.duration_seconds is None:
             return SLOW_SECONDS - waited
         ready = sum(one.feed.buffer.seconds for one in self._coming)
@@ -216,7 +213,7 @@ class Director:
 
     def _wanted(self, count: int) -> list[Item]:
         """The next `count` items that may be tried, or fewer; a list that loops comes round again."""
-        late = {act.item.key for act in self._coming if act.late}
+        late = {candidate.item.key for candidate in self._coming if candidate.late}
         ahead = [
             item
             for item in self._rotation.upcoming(_LOOKED_AT_ITEMS)
@@ -232,41 +229,41 @@ class Director:
         wanted = self._wanted(_LOOKED_AT_ITEMS + MOST_COMING)
         keys = [item.key for item in wanted]
         at = 0
-        for act in self._coming:
-            if not act.late and act.item.key in keys[at:]:
-                at = keys.index(act.item.key, at) + 1
-        unsure = {act.item.key for act in self._coming if not act.feed.primed}
+        for candidate in self._coming:
+            if not candidate.late and candidate.item.key in keys[at:]:
+                at = keys.index(candidate.item.key, at) + 1
+        unsure = {candidate.item.key for candidate in self._coming if not candidate.feed.primed}
         return wanted[at] if at < len(wanted) and keys[at] not in unsure else None
 
     def _offer(self) -> None:
         """Give the playout the first of the coming items that is primed."""
-        best = next((act for act in self._coming if act.feed.primed), None)
+        best = next((candidate for candidate in self._coming if candidate.feed.primed), None)
         if best is self._offered:
             return
-        if self._offered is not None and self._offered.showing is not None:
-            if not self._playout.withdraw(self._offered.showing):
+        if self._offered is not None and self._offered.source is not None:
+            if not self._playout.withdraw(self._offered.source):
                 return  # it is on air by now, and the word of it under way
             self._offered = None
         if best is not None:
             self._offered = best
-            self._playout.offer(best.show())
+            self._playout.offer(best.air_source())
             self._cut()
 
     def _cut(self) -> None:
-        act = self._offered
-        if act is not None and act.showing is not None and act.item.key == self._cut_to:
-            self._playout.cut_to(act.showing)
+        candidate = self._offered
+        if candidate is not None and candidate.source is not None and candidate.item.key == self._cut_to:
+            self._playout.cut_to(candidate.source)
 
-    def _expiry(self, act: Candidate) -> float | None:
-        """Prime `act` anew where its URLs are about to end; seconds until then, None where they do not."""
-        expires = act.feed.expires_wall
-        if expires is None or act.over:
+    def _expiry(self, candidate: Candidate) -> float | None:
+        """Prime `candidate` anew where its URLs are about to end; seconds until then, None where they do not."""
+        expires = candidate.feed.expires_wall
+        if expires is None or candidate.over:
             return None
-        waited = self._clock.monotonic() - act.began
+        waited = self._clock.monotonic() - candidate.began
         lifetime = expires - self._clock.wall() + waited
         left = lifetime - waited - min(EXPIRY_MARGIN_SECONDS, lifetime / 2)
-        if left <= 0 and act.feed.primed and self._drop(act):
-            log.info("the addresses of a coming item end soon: primed anew", key=act.item.key)
+        if left <= 0 and candidate.feed.primed and self._drop(candidate):
+            log.info("the addresses of a coming item end soon: primed anew", key=candidate.item.key)
             self.wake()
         return max(left, 1.0)
 
@@ -279,38 +276,38 @@ class Director:
         # What was primed behind the list would go on air before its items.
         self.renew_next()
 
-    def _drop(self, act: Candidate) -> bool:
+    def _drop(self, candidate: Candidate) -> bool:
         """Give up a coming item; False where it is on air already."""
-        if act is self._offered:
-            if act.showing is not None and not self._playout.withdraw(act.showing):
+        if candidate is self._offered:
+            if candidate.source is not None and not self._playout.withdraw(candidate.source):
                 return False
             self._offered = None
-        self._coming.remove(act)
-        act.stop()
+        self._coming.remove(candidate)
+        candidate.stop()
         return True
 
     # What happened on air
 
     def _started(self, event: SourceStarted) -> None:
-        act = self._offered
-        if act is None or act.showing is not event.source:
+        candidate = self._offered
+        if candidate is None or candidate.source is not event.source:
             return
         self._offered = None
         self._cut_to = ""
-        for overtaken in self._coming[: self._coming.index(act)]:
+        for overtaken in self._coming[: self._coming.index(candidate)]:
             overtaken.late = True
-        self._coming.remove(act)
-        self._on_air = act
-        act.feed.on_air()
-        (self._rotation.interject if act.late else self._rotation.advance)(act.item)
-        self._quarantine.succeeded(act.item.key)
-        self._playout.explain(SlateReason.SOURCE_FAILED)
+        self._coming.remove(candidate)
+        self._on_air = candidate
+        candidate.feed.on_air()
+        (self._rotation.interject if candidate.late else self._rotation.advance)(candidate.item)
+        self._quarantine.succeeded(candidate.item.key)
+        self._playout.set_slate_reason(SlateReason.SOURCE_FAILED)
 
     def _ended(self, event: SourceEnded) -> None:
-        act = self._on_air
-        if act is None or act.showing is not event.source:
+        candidate = self._on_air
+        if candidate is None or candidate.source is not event.source:
             return
         self._on_air = None
-        if act.feed.state is FeedState.FAILED or event.reason in _UNFIT:
-            self._quarantine.failed(act.item.key, event.reason)
-        act.stop()
+        if candidate.feed.state is FeedState.FAILED or event.reason.source_fault:
+            self._quarantine.failed(candidate.item.key, event.reason)
+        candidate.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.automation.candidate import FeedMaker
-from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.events import AirContent, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.folders import media_files
@@ -28,7 +28,7 @@ RETRY_SECONDS = 60.0
 class _Clip:
     feed: Feed
     task: asyncio.Task[None]
-    showing: AirSource | None = None
+    source: AirSource | None = None
 
 
 class FillerPlayer:
@@ -47,10 +47,10 @@ class FillerPlayer:
     def on_playout_event(self, event: PlayoutEvent) -> None:
         """Follow a clip that started or ended on air."""
         if isinstance(event, SourceStarted):
-            if self._primed is not None and self._primed.showing is event.source:
+            if self._primed is not None and self._primed.source is event.source:
                 self._on_air, self._primed = self._primed, None
                 self._on_air.feed.on_air()
-        elif self._on_air is not None and self._on_air.showing is event.source:
+        elif self._on_air is not None and self._on_air.source is event.source:
             _stop(self._on_air)
             self._on_air = None
         self._woken.set()
@@ -79,11 +79,17 @@ class FillerPlayer:
             _stop(clip)
             self._primed = None
             return RETRY_SECONDS
-        if clip.showing is None and clip.feed.primed:
-            clip.showing = AirSource(
-                source=clip.feed.buffer, level=SourceLevel.FILLER, key=clip.feed.item.key, title=clip.feed.title
+        if clip.source is None and clip.feed.primed:
+            clip.source = AirSource(
+                packets=clip.feed.buffer,
+                content=AirContent(
+                    level=SourceLevel.FILLER,
+                    key=clip.feed.item.key,
+                    title=clip.feed.title,
+                    cached=clip.feed.plays_cached,
+                ),
             )
-            self._playout.offer_filler(clip.showing)
+            self._playout.offer_filler(clip.source)
         return None
 
     def _choose(self) -> Item | None:

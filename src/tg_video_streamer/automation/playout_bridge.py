@@ -25,5 +25,5 @@ class PlayoutBridge:
         self._loop.call_soon_threadsafe(self._deliver, event)
 
     def _deliver(self, event: PlayoutEvent) -> None:
-        for subscriber in self._subscribers[event.source.level]:
+        for subscriber in self._subscribers[event.source.content.level]:
             subscriber(event)

@@ -13,6 +13,7 @@ import structlog
 
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.forecast import LEAD_SECONDS, Forecast
+from tg_video_streamer.events import CutReason
 from tg_video_streamer.media import seconds
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
@@ -104,9 +105,9 @@ class ShowScheduler:
     def on_playout_event(self, event: PlayoutEvent, wall: float) -> None:
         """Follow an item that started or ended on air; called before the director is."""
         if isinstance(event, SourceEnded):
-            self._cut = self._what_was_cut(event.source) if event.reason == "scheduled" else None
+            self._cut = self._what_was_cut(event.source) if event.reason is CutReason.SCHEDULED else None
             return
-        begun = next((one for one in self._waiting if one.key == event.source.key), None)
+        begun = next((one for one in self._waiting if one.key == event.source.content.key), None)
         if begun is None:
             self._hard_on_air = ""
             for one in self._waiting:
@@ -124,10 +125,10 @@ class ShowScheduler:
         cut, self._cut = self._cut, None
         self._put_in_order(cut)
 
-    def _what_was_cut(self, showing: AirSource) -> tuple[Item, float] | None:
+    def _what_was_cut(self, source: AirSource) -> tuple[Item, float] | None:
         """What is to go on after the show, and where; None where nothing is."""
         item, feed = self._director.item, self._director.on_air
-        if item is None or feed is None or showing.key != item.key or item.key == self._hard_on_air:
+        if item is None or feed is None or source.content.key != item.key or item.key == self._hard_on_air:
             return None
         at = 0.0 if feed.is_live else seconds(feed.buffer.taken_ticks)
         if feed.duration_seconds is not None and feed.duration_seconds - at < RESUME_SECONDS:

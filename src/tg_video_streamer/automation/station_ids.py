@@ -40,7 +40,7 @@ class StationIdScheduler:
 
     def on_playout_event(self, event: PlayoutEvent, wall: float) -> None:
         """Follow an item that started on air; called before the director is."""
-        if isinstance(event, SourceStarted) and event.source.key == self._waiting:
+        if isinstance(event, SourceStarted) and event.source.content.key == self._waiting:
             self._count(wall)
 
     def _give_up(self, station_id: StationId | None, wall: float) -> None:

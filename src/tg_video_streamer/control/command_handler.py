@@ -14,9 +14,9 @@ from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile,
 from tg_video_streamer.control.reporter import Reporter, item_name
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError, PlaylistError, ScheduleError
+from tg_video_streamer.events import SlateReason
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import parse_line
-from tg_video_streamer.playout.slate import SlateReason
 from tg_video_streamer.schedule.day import ScheduledEntry
 
 _FOUND_ITEMS = 50
@@ -60,10 +60,10 @@ class CommandHandler:
 
     def skip(self) -> str:
         """See Commands."""
-        showing = self._playout.skip()
-        if showing is None:
+        source = self._playout.skip()
+        if source is None:
             raise ControlError("no item is on air, nothing to skip", remedy="see: tg-video-streamer status")
-        return f"skipped {showing.title or showing.key}"
+        return f"skipped {source.content.title or source.content.key}"
 
     def pause(self) -> str:
         """See Commands."""

@@ -43,7 +43,7 @@ class HistorySampler:
                 LevelSpan(
                     starts_wall=event.started,
                     ends_wall=event.wall,
-                    level=str(event.level),
+                    level=str(event.content.level),
                     gap_seconds=event.gap_seconds,
                 )
             )
@@ -79,7 +79,9 @@ class HistorySampler:
         begin = now - BAND_SECONDS
         spans = list(self._spans)
         if self._on_air is not None:
-            current = LevelSpan(starts_wall=min(self._on_air.wall, now), ends_wall=now, level=str(self._on_air.level))
+            current = LevelSpan(
+                starts_wall=min(self._on_air.wall, now), ends_wall=now, level=str(self._on_air.content.level)
+            )
             spans = [*spans[:-1], *_joined(spans[-1], current)] if spans else [current]
         midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
         return History(

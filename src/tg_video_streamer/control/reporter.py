@@ -11,34 +11,37 @@ from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.health import OutputFacts, problems
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus, TelegramFacts
-from tg_video_streamer.events import Event, PictureFault, SegmentStarted, SourceLevel
+from tg_video_streamer.events import CutReason, Event, PictureFault, SegmentStarted, SlateReason, SourceLevel
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.playout.on_air import OnAir
-from tg_video_streamer.playout.slate import SlateReason
 
 _REASONS = {
-    "started": "the program began with it",
-    "ended": "what was on before has ended",
-    "skipped": "what was on before was skipped",
-    "scheduled": "its time in the schedule had come",
-    "held": "the operator wants the slate",
-    "resumed": "it goes on where it was left",
-    "item_ready": "an item was ready to take over",
-    "filler_ready": "no item is ready; the filler was",
-    "source_stalled": "the source of what was on before has run dry",
-    "source_failed": "the source of what was on before has failed",
-    "off_grid": "what was on before came at a wrong frame rate",
-    "playlist_empty": "there is nothing to play; write something into the playlist",
-    "starting": "the first item is not ready yet",
-    "takeover": "the operator is live",
-    "live_ended": "the live stream has ended",
-    "live_stalled": "the live stream has stalled",
-    "live_failed": "the live stream could not be encoded any more",
-    "stopped": "the service ends",
+    CutReason.STARTED: "the program began with it",
+    CutReason.ENDED: "what was on before has ended",
+    CutReason.SKIPPED: "what was on before was skipped",
+    CutReason.SCHEDULED: "its time in the schedule had come",
+    CutReason.HELD: "the operator wants the slate",
+    CutReason.RESUMED: "it goes on where it was left",
+    CutReason.ITEM_READY: "an item was ready to take over",
+    CutReason.FILLER_READY: "no item is ready; the filler was",
+    CutReason.SOURCE_STALLED: "the source of what was on before has run dry",
+    CutReason.SOURCE_FAILED: "the source of what was on before has failed",
+    CutReason.OFF_GRID: "what was on before came at a wrong frame rate",
+    CutReason.TAKEOVER: "the operator is live",
+    CutReason.LIVE_ENDED: "the live stream has ended",
+    CutReason.LIVE_STALLED: "the live stream has stalled",
+    CutReason.LIVE_FAILED: "the live stream could not be encoded any more",
+    CutReason.STOPPED: "the service ends",
 }
-"""What the words of cuts mean, for people."""
+_SLATE_REASONS = {
+    SlateReason.STARTING: "the first item is not ready yet",
+    SlateReason.PLAYLIST_EMPTY: "there is nothing to play; write something into the playlist",
+    SlateReason.SOURCE_FAILED: "the source of what was on before has failed",
+    SlateReason.PAUSED: "the operator wants the slate",
+    SlateReason.OPERATOR: "the operator wants the slate",
+    SlateReason.SCHEDULED: "the next item waits for its time in the schedule",
+}
 _NEXT_ITEMS = 5
 _WARNINGS_SHOWN = 10
 
@@ -77,7 +80,7 @@ class Reporter:
     def on_event(self, event: Event) -> None:
         """Keep what the status tells of the past; subscribe this to the event bus."""
         if isinstance(event, SegmentStarted):
-            self._plays += event.counts
+            self._plays += event.content.new_play
             self._faults.clear()
         elif isinstance(event, PictureFault):
             self._faults.pop(event.fault, None)
@@ -98,9 +101,11 @@ class Reporter:
         return ServiceStatus(
             version=self._version,
             channel_state=self._playout.state.state,
-            reason=_reason(self._playout.reason, on_air),
-            since_wall=on_air.since_wall if on_air else self._started_wall,
-            level=on_air.showing.level if on_air else SourceLevel.SLATE,
+            reason=_reason(on_air) if on_air else "",
+            since_wall=on_air.wall if on_air else self._started_wall,
+            level=on_air.content.level if on_air else SourceLevel.SLATE,
+            cached=on_air is not None and on_air.content.cached,
+            slate_reason=(on_air.content.slate_reason or "") if on_air else "",
             healthy=not found,
             problems=found,
             paused=bool(holds),
@@ -164,11 +169,12 @@ class Reporter:
         return tuple(found)
 
 
-def _reason(word: str, on_air: OnAir | None) -> str:
-    """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on before."""
-    if on_air is not None and on_air.showing.level is SourceLevel.SLATE:
-        word = on_air.showing.title if on_air.showing.title == SlateReason.PLAYLIST_EMPTY else word
-    return _REASONS.get(word, word.replace("_", " "))
+def _reason(started: SegmentStarted) -> str:
+    """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on air before."""
+    slate_reason = started.content.slate_reason
+    if slate_reason is SlateReason.PLAYLIST_EMPTY or (slate_reason and started.reason is CutReason.SLATE_CHANGED):
+        return _SLATE_REASONS[slate_reason]
+    return _REASONS[started.reason]
 
 
 def item_name(item: Item) -> str:

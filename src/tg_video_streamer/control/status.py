@@ -78,6 +78,7 @@ class ServiceStatus:
     """Why the channel is in that state, for people."""
     since_wall: float
     level: str
+    """live, item, filler or slate."""
     healthy: bool
     """Media is leaving: the program advances and every output that is meant to be on air is."""
     problems: tuple[str, ...]
@@ -106,6 +107,10 @@ class ServiceStatus:
     """Cycles by result: session, spare, failed, unreachable."""
     viewers: int | None = None
     """Who watches in Telegram; None where it is not known."""
+    cached: bool = False
+    """The item plays from its cached encode."""
+    slate_reason: str = ""
+    """Why the slate is on air: starting, playlist_empty, source_failed, paused, operator or scheduled; else empty."""
     holds: tuple[str, ...] = ()
     """Why the operator's slate is shown: pause, slate, or both."""
     live: LiveStatus | None = None

@@ -10,7 +10,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
-from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.events import AirContent, CutReason, SourceLevel
 from tg_video_streamer.feed.attempt import FeedContext, read_child
 from tg_video_streamer.feed.attempt_bounds import StartPoint
 from tg_video_streamer.feed.buffer import Buffer
@@ -93,7 +93,7 @@ class LiveEncoder:
     """Belongs to the event loop; `run` lasts until all that was written has come out, or the child has failed."""
 
     def __init__(self, parts: EncoderParts, source: SourceFacts, *, offer: Callable[[AirSource], None]) -> None:
-        """`offer` gets a showing each time there is enough to go on air; after it came off again, it is a new one."""
+        """`offer` gets a source each time there is enough to go on air; after it came off again, it is a new one."""
         self._parts = parts
         self._source = source
         self._offer = offer
@@ -107,7 +107,7 @@ class LiveEncoder:
         """Why the child failed."""
         self.over = False
         """`run` has ended: what is held is all there will be."""
-        self.showing: AirSource | None = None
+        self.offered: AirSource | None = None
         """What was offered, or is on air."""
 
     def write(self, data: bytes) -> None:
@@ -130,7 +130,7 @@ class LiveEncoder:
 
     def came_off(self, *, dry: bool) -> None:
         """It is not on air any more, and may come back: hold what is newest; more of it where it ran `dry`."""
-        self.showing = None
+        self.offered = None
         if dry:
             self._lead_seconds = min(LONGEST_LEAD_SECONDS, 2 * self._lead_seconds)
             log.info("the live stream has stalled: from now on more of it is held", seconds=self._lead_seconds)
@@ -191,16 +191,18 @@ class LiveEncoder:
     def _look(self) -> None:
         """A few times a second: whether it may go on air."""
         buffer, lead = self._buffer, self._lead_seconds
-        if self.showing is not None or self.finishing or not buffer.drop_to_keyframe() or buffer.seconds < lead:
+        if self.offered is not None or self.finishing or not buffer.drop_to_keyframe() or buffer.seconds < lead:
             return
-        source = LiveSource(buffer, limit_seconds=lead + SPARE_SECONDS)
-        self.showing = AirSource(source=source, level=SourceLevel.LIVE, title=TITLE, outcome=self._outcome)
-        self._offer(self.showing)
+        packets = LiveSource(buffer, limit_seconds=lead + SPARE_SECONDS)
+        self.offered = AirSource(
+            packets=packets, content=AirContent(level=SourceLevel.LIVE, title=TITLE), outcome=self._outcome
+        )
+        self._offer(self.offered)
 
-    def _outcome(self) -> str:
+    def _outcome(self) -> CutReason:
         if self.error is not None:
-            return "live_failed"
-        return "live_ended" if self.over or self.finishing else "live_stalled"
+            return CutReason.LIVE_FAILED
+        return CutReason.LIVE_ENDED if self.over or self.finishing else CutReason.LIVE_STALLED
 
 
 def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> SourceFacts:

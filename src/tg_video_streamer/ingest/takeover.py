@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from tg_video_streamer.errors import PublisherRefused
+from tg_video_streamer.events import CutReason
 from tg_video_streamer.ingest.arrival import Arrival
 from tg_video_streamer.ingest.encoder import EncoderParts, LiveEncoder, source_of
 from tg_video_streamer.ingest.media import Announced
@@ -110,25 +111,25 @@ class Takeover:
 
     def on_playout_event(self, event: PlayoutEvent) -> None:
         """Follow a live stream that started or ended on air."""
-        encoder = next((one for one in self._encoders if one.showing is event.source), None)
+        encoder = next((one for one in self._encoders if one.offered is event.source), None)
         if isinstance(event, SourceStarted):
             self._on_air = encoder
             self._takeovers += 1
         else:
             if self._on_air is encoder:
                 self._on_air = None
-            if event.reason == "skipped" and self._arrival is not None:
+            if event.reason is CutReason.SKIPPED and self._arrival is not None:
                 self._arrival.ignore()
             if encoder is not None:
                 self._came_off(encoder, event.reason)
         self._settle()
 
-    def _came_off(self, encoder: LiveEncoder, reason: str) -> None:
-        if encoder.over or encoder.finishing or reason == "skipped":
+    def _came_off(self, encoder: LiveEncoder, reason: CutReason) -> None:
+        if encoder.over or encoder.finishing or reason is CutReason.SKIPPED:
             encoder.close()
             self._forget(encoder)
         else:
-            encoder.came_off(dry=reason == "live_stalled")
+            encoder.came_off(dry=reason is CutReason.LIVE_STALLED)
 
     def _start(self, said: Announced, sound: bool) -> LiveEncoder:  # noqa: FBT001 - as StartEncoder has it
         assert self._tasks is not None  # noqa: S101 - nobody comes in before `run`
@@ -142,7 +143,7 @@ class Takeover:
         await encoder.run()
         if encoder.error is not None:
             log.warning("the live stream cannot be encoded", error=str(encoder.error))
-        if encoder is self._on_air or (encoder.showing is not None and not self._withdraw(encoder.showing)):
+        if encoder is self._on_air or (encoder.offered is not None and not self._withdraw(encoder.offered)):
             return  # what it holds is played to its end; the playout's word follows
         encoder.close()
         self._forget(encoder)

@@ -187,7 +187,6 @@ LANGUAGE = Language(
         "as_run.older": "Older",
         "level.any": "Anything",
         "level.item": "Item",
-        "level.kept": "Kept copy",
         "level.live": "Live takeover",
         "level.filler": "Filler",
         "level.slate": "Slate",
@@ -206,6 +205,9 @@ LANGUAGE = Language(
         "ended.live_stalled": "the live stream stalled",
         "ended.live_failed": "the live stream failed",
         "ended.filler_ready": "the filler was ready",
+        "ended.slate_changed": "the slate changed",
+        "ended.started": "the program started",
+        "ended.off_grid": "wrong frame rate",
         # Session.
         "session.now": "Now",
         "session.state": "State",

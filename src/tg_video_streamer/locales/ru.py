@@ -195,7 +195,6 @@ LANGUAGE = Language(
         "as_run.older": "Старее",
         "level.any": "Что угодно",
         "level.item": "Передача",
-        "level.kept": "Сохранённая копия",
         "level.live": "Прямое включение",
         "level.filler": "Заполнение",
         "level.slate": "Заставка",
@@ -214,6 +213,9 @@ LANGUAGE = Language(
         "ended.live_stalled": "включение прервалось",
         "ended.live_failed": "включение не удалось",
         "ended.filler_ready": "было готово заполнение",
+        "ended.slate_changed": "заставка сменилась",
+        "ended.started": "начало программы",
+        "ended.off_grid": "не та частота кадров",
         # Session.
         "session.now": "Сейчас",
         "session.state": "Состояние",

@@ -9,6 +9,7 @@ SAID: Mapping[str, str] = {
     r"what was on before has ended": "предыдущее закончилось",
     r"what was on before was skipped": "предыдущее пропущено",
     r"its time in the schedule had come": "подошло время по расписанию",
+    r"the next item waits for its time in the schedule": "следующая передача ждёт своего времени по расписанию",
     r"the operator wants the slate": "так решил оператор",
     r"it goes on where it was left": "продолжение с того же места",
     r"an item was ready to take over": "передача готова к показу",

@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 
 from tg_video_streamer.control.status import LiveStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.events import (
+    AirContent,
     Event,
-    EventBus,
     OutputChanged,
     PictureFault,
     SegmentEnded,
@@ -80,7 +80,8 @@ class Metrics(Collector):
         self._failures: Counter[tuple[str, str]] = Counter()
         self._faults: Counter[str] = Counter()
         self._fault_active: set[str] = set()
-        self._level: SourceLevel | None = None
+        self._on_air: AirContent | None = None
+        self._cached_seconds = self._shown_cached_seconds = 0.0
         self._finished_seconds = dict.fromkeys(SourceLevel, 0.0)
         self._shown_seconds = dict.fromkeys(SourceLevel, 0.0)
         self._last_error_wall = 0.0
@@ -90,10 +91,6 @@ class Metrics(Collector):
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
-
-    def subscribe(self, bus: EventBus) -> None:
-        """Count what the bus tells from now on."""
-        bus.subscribe(self.on_event)
 
     def ytdlp(self, *, version: str, counts: Mapping[str, int], last_success: float) -> None:
         """The yt-dlp that resolves items from now on (empty: none), its updates by result, and when the last went well.
@@ -108,12 +105,13 @@ class Metrics(Collector):
         """Count one event; returns at once."""
         match event:
             case SegmentStarted():
-                self._level = event.level
-                self._plays += event.counts
-                self._splices[self._words.label(event.reason)] += 1
+                self._on_air = event.content
+                self._plays += event.content.new_play
+                self._splices[event.reason] += 1
             case SegmentEnded():
-                self._level = None
-                self._finished_seconds[event.level] += event.seconds
+                self._on_air = None
+                self._finished_seconds[event.content.level] += event.seconds
+                self._cached_seconds += event.seconds if event.content.cached else 0.0
             case SourceFailed():
                 self._failures[self._words.label(event.stage), self._words.label(event.reason)] += 1
                 self._last_error_wall = event.wall
@@ -156,12 +154,16 @@ class Metrics(Collector):
             yield from _kept(self._library)
 
     def _seconds(self, program_seconds: float) -> dict[SourceLevel, float]:
-        """Seconds on air by level: finished stretches by their events, and what is over belongs to the one on air."""
+        """Seconds on air by level: finished segments by their events, and the rest for the one on air."""
         seconds = dict(self._finished_seconds)
-        if self._level is not None:
-            seconds[self._level] += max(0.0, program_seconds - sum(seconds.values()))
+        cached = self._cached_seconds
+        if self._on_air is not None:
+            current = max(0.0, program_seconds - sum(seconds.values()))
+            seconds[self._on_air.level] += current
+            cached += current if self._on_air.cached else 0.0
         # The status may be some frames ahead of or behind the events; a counter must not go back for it.
         self._shown_seconds = {level: max(self._shown_seconds[level], value) for level, value in seconds.items()}
+        self._shown_cached_seconds = max(self._shown_cached_seconds, cached)
         return self._shown_seconds
 
     def _channel(self, status: ServiceStatus) -> Iterator[Metric]:
@@ -177,6 +179,9 @@ class Metrics(Collector):
         for level, seconds in self._seconds(status.program_seconds).items():
             on_air.add_metric([level], seconds)
         yield on_air
+        yield _counter(
+            "cached_program_seconds", "Length of the program from cached encodes.", self._shown_cached_seconds
+        )
         yield _counter("program_gap_seconds", "Seconds that the program was late, for all viewers.", status.gap_seconds)
         yield _gauge("program_av_skew_seconds", "Largest lip-sync error so far.", status.skew_seconds)
         yield _gauge("buffer_seconds", "Picture held in advance of the item on air.", status.buffer_seconds)

@@ -1,6 +1,6 @@
-"""Which level viewers are on: always the highest that works, down in the very frame where one fails, and up by itself.
+"""Chooses the source on air: always the best level that works; a frame is never missing.
 
-live → item → next item → filler → slate. The slate lies in memory, so a frame is always found. A next item may have a
+live → item → next item → filler → slate. The slate lies in memory, so it always has a frame. A next item may have a
 cue: it is not available before that frame, and may cut what is on air there, unless that is live.
 """
 
@@ -9,275 +9,278 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tg_video_streamer.errors import FeedError
-from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.errors import FeedError, OffGrid
+from tg_video_streamer.events import AirContent, CutReason, SlateReason, SourceLevel
 from tg_video_streamer.media import Packet, Stamped
 from tg_video_streamer.playout.cue import Cue
 from tg_video_streamer.playout.segment import Segment
-from tg_video_streamer.playout.slate import Slate, SlateReason
+from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.playout.source import AirSource, SlateSource
 from tg_video_streamer.playout.timeline import GridPosition
 
 REJOIN_SECONDS = 2.0
-"""An item that ran dry comes back once it holds this much, lest it runs dry again at once."""
+"""An item that ran dry resumes once it holds this much, so that it does not run dry again at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cut:
-    """One change on air: what left (None at the very start) and what came."""
+    """One change on air: the segment that left (None at the start) and the one that follows."""
 
     left: Segment | None
-    came: Segment
-    reason: str
+    started: Segment
+    reason: CutReason
     resumed: bool
-    """`came` was on air before and was set aside."""
+    """`started` continues a source that was set aside."""
     set_aside: bool
     """`left` is not over: it waits to be resumed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Aside:
-    stretch: Segment
+    segment: Segment
     since: float
     held: bool
-    """It was set aside by a wish, not because it ran dry."""
+    """The operator or a live stream set it aside; it did not run dry."""
+
+    @property
+    def source(self) -> AirSource:
+        return self.segment.source
+
+    @property
+    def ready(self) -> bool:
+        packets = self.source.packets
+        return self.held or packets.seconds >= REJOIN_SECONDS or packets.finished
 
 
 class FallbackChain:
-    """The policy; knows no thread and no clock but the `now` (monotonic seconds) that it is given."""
+    """The policy; it has no thread, and no clock but the `now` (monotonic seconds) that it is given."""
 
     def __init__(
         self,
         slate: Slate,
         *,
-        cut: Callable[[Cut], None],
-        gone: Callable[[AirSource, str], None],
-        failed: Callable[[AirSource, FeedError], None],
+        on_cut: Callable[[Cut], None],
+        on_end: Callable[[AirSource, CutReason], None],
+        on_failure: Callable[[AirSource, FeedError], None],
     ) -> None:
-        """`cut` hears every change, `gone` of a showing that was set aside and will not come back, `failed` of errors."""
+        """`on_end` is called for a source that was set aside and will not be resumed."""
         self._slate = slate
-        self._cut_heard = cut
-        self._gone_heard = gone
-        self._failed_heard = failed
+        self._on_cut = on_cut
+        self._on_end = on_end
+        self._on_failure = on_failure
         self._position = GridPosition()
         self._aside: _Aside | None = None
         self._skip: AirSource | None = None
-        self._slate_shown: SlateReason | None = None
-        self.stretch: Segment | None = None
-        """What is on air; None before the first frame."""
+        self.segment: Segment | None = None
+        """On air; None before the first frame."""
         self.live: AirSource | None = None
-        """Primed: takes over from everything but the operator's slate."""
+        """Primed: replaces everything but the operator's slate."""
         self.next: AirSource | None = None
         """Primed: follows the item, or replaces filler and slate at once."""
         self.cue: Cue | None = None
-        """When `next` begins; None: in its turn."""
+        """When `next` starts; None: in its turn."""
         self.filler: AirSource | None = None
-        """Primed: covers what the items leave open."""
+        """Primed: plays while no item is ready."""
         self.held: SlateReason | None = None
-        """The operator's wish for the slate; the item waits."""
+        """The operator's slate; the item waits."""
         self.slate_reason = SlateReason.STARTING
-        """What the slate says when it comes up without a wish."""
+        """What the slate states when the operator did not ask for it."""
 
     @property
     def frames(self) -> int:
-        """Pictures aired since the start."""
-        if self.stretch is None:
-            return 0
-        return self.stretch.start.video + self.stretch.frames
+        """Pictures since the start of the program."""
+        return self.segment.start.video + self.segment.frames if self.segment is not None else 0
 
     @property
     def item(self) -> AirSource | None:
         """The item that is on air or set aside."""
-        if self._aside is not None:
-            return self._aside.stretch.showing
-        return self.stretch.showing if self.stretch is not None and self._on_item() else None
+        segment = self._item_segment
+        return segment.source if segment is not None else None
 
     @property
     def item_ticks(self) -> int:
-        """The item's own time of its next picture; 0 where there is no item."""
-        if self._aside is not None:
-            return self._aside.stretch.own_ticks
-        return self.stretch.own_ticks if self.stretch is not None and self._on_item() else 0
+        """The item's own time of its next picture; 0 without an item."""
+        segment = self._item_segment
+        return segment.own_ticks if segment is not None else 0
 
-    def offer(self, showing: AirSource) -> None:
-        """`showing` becomes `live` or `next`, by its level."""
-        if showing.level is SourceLevel.LIVE:
-            self.live = showing
+    def offer(self, source: AirSource) -> None:
+        """`source` becomes `live` or `next`, by its level."""
+        if source.content.level is SourceLevel.LIVE:
+            self.live = source
         else:
-            self.next = showing
+            self.next = source
 
-    def withdraw(self, showing: AirSource) -> bool:
-        """Take back what was offered; False where it was taken already."""
-        if showing is self.live:
+    def withdraw(self, source: AirSource) -> bool:
+        """Take back an offer; False where it is on air already."""
+        if source is self.live:
             self.live = None
-        elif showing is self.next:
+        elif source is self.next:
             self.next = None
         else:
             return False
         return True
 
     def skip(self) -> AirSource | None:
-        """Leave what is live, else `item`, at the next frame; which one that is, None where there is none."""
-        self._skip = self.stretch.showing if self.stretch is not None and self._on_live() else self.item
+        """Leave the live stream, else `item`, at the next frame; the one that is left, None where there is none."""
+        self._skip = self.segment.source if self.segment is not None and self._on(SourceLevel.LIVE) else self.item
         return self._skip
 
     def skip_item(self) -> None:
-        """Leave `item` at the next frame, so that `next` has its place, also behind what is live."""
+        """Leave `item` at the next frame, also while it waits behind a live stream."""
         self._skip = self.item
 
-    def obey(self, now: float, out: list[Stamped]) -> None:
-        """Do what the operator wishes and climb where something better is ready; once a slice, before its frames."""
-        if self.stretch is None:
-            self._descend("started", out)
+    def update(self, now: float, out: list[Stamped]) -> None:
+        """Follow the operator, and cut to a better source that is ready; once a slice, before its frames."""
+        if self.segment is None:
+            self._descend(CutReason.STARTED, out)
         if self._skip is not None:
             self._leave(self._skip, out)
         if self.held is not None:
             if self._slate_shown is not self.held:
                 self._set_aside(now, held=True)
-                self._to_slate(self.held, "held", out)
-        elif self.live is not None and not self._on_live():
+                self._cut_to_slate(self.held, CutReason.HELD, out)
+        elif self.live is not None and not self._on(SourceLevel.LIVE):
             self._set_aside(now, held=True)
             self._take_over(out)
-        elif not self._start_on_cue(out) and not self._on_item() and not self._on_live():
+        elif not self._start_on_cue(out) and not self._on(SourceLevel.ITEM) and not self._on(SourceLevel.LIVE):
             self._climb(now, out)
 
     def frame(self, now: float, out: list[Stamped]) -> None:
         """Append exactly one picture, and the sound that belongs before it."""
         self._start_on_cue(out)
         while True:
-            stretch = self.stretch or self._descend("started", out)
+            segment = self.segment or self._descend(CutReason.STARTED, out)
+            source = segment.source
             try:
-                if stretch.frame(out):
+                if segment.frame(out):
                     return
             except FeedError as error:
-                self._failed_heard(stretch.showing, error)
-                self._descend(error.reason, out)
+                self._on_failure(source, error)
+                fault = CutReason.OFF_GRID if isinstance(error, OffGrid) else CutReason.SOURCE_FAILED
+                self._descend(fault, out)
                 continue
-            if stretch.showing.source.drained:
-                self._descend(stretch.showing.outcome(), out)
+            if source.packets.drained:
+                self._descend(source.outcome(), out)
                 continue
-            if self._on_item() and (self._due is None or stretch.showing.grace() > 0):
+            if self._on(SourceLevel.ITEM) and (self._available_next is None or source.grace() > 0):
                 self._set_aside(now, held=False)
-            self._descend(stretch.showing.outcome() if self._on_live() else "source_stalled", out)
+            self._descend(source.outcome() if self._on(SourceLevel.LIVE) else CutReason.SOURCE_STALLED, out)
 
     def _leave(self, skipped: AirSource, out: list[Stamped]) -> None:
         self._skip = None
-        if self._aside is not None and self._aside.stretch.showing is skipped:
-            self._forget("skipped")
-        elif self.stretch is not None and self.stretch.showing is skipped:
-            self._descend("skipped", out)
+        if self._aside is not None and self._aside.source is skipped:
+            self._end_aside(CutReason.SKIPPED)
+        elif self.segment is not None and self.segment.source is skipped:
+            self._descend(CutReason.SKIPPED, out)
 
     def _climb(self, now: float, out: list[Stamped]) -> None:
-        aside = self._aside
-        if aside is not None:
-            showing = aside.stretch.showing
-            source = showing.source
-            if source.drained:
-                self._forget(showing.outcome())
-            elif _ready(aside):
-                self._resume(aside, "resumed", out)
+        if (aside := self._aside) is not None:
+            if aside.source.packets.drained:
+                self._end_aside(aside.source.outcome())
+            elif aside.ready:
+                self._resume(aside, CutReason.RESUMED, out)
                 return
-            elif self._due is not None and now - aside.since >= showing.grace():
-                self._forget("source_stalled")
-        if self._aside is None and self._due is not None:
-            self._descend("item_ready", out)
+            elif self._available_next is not None and now - aside.since >= aside.source.grace():
+                self._end_aside(CutReason.SOURCE_STALLED)
+        if self._aside is None and self._available_next is not None:
+            self._descend(CutReason.ITEM_READY, out)
         elif self._slate_shown is not None and self.filler is not None:
-            self._descend("filler_ready", out)
-        elif self._slate_shown not in {None, self._why_slate}:
-            self._to_slate(self._why_slate, str(self._why_slate), out)
+            self._descend(CutReason.FILLER_READY, out)
+        elif self._slate_shown not in {None, self._idle_reason}:
+            self._cut_to_slate(self._idle_reason, CutReason.SLATE_CHANGED, out)
 
-    def _descend(self, reason: str, out: list[Stamped]) -> Segment:
-        """Cut to the highest level that is ready."""
+    def _descend(self, reason: CutReason, out: list[Stamped]) -> Segment:
+        """Cut to the best source that is ready."""
         if self.held is not None:
-            return self._to_slate(self.held, reason, out)
+            return self._cut_to_slate(self.held, reason, out)
         if self.live is not None:
             return self._take_over(out)
-        if self._must_begin:
-            self._forget("scheduled")
-        if self._on_live() and (aside := self._aside) is not None:
-            if aside.stretch.showing.source.drained:
-                self._forget(aside.stretch.showing.outcome())
-            elif _ready(aside):
+        if self._must_start:
+            self._end_aside(CutReason.SCHEDULED)
+        if self._on(SourceLevel.LIVE) and (aside := self._aside) is not None:
+            if aside.source.packets.drained:
+                self._end_aside(aside.source.outcome())
+            elif aside.ready:
                 return self._resume(aside, reason, out)
-        if self._aside is None and (due := self._due) is not None:
+        if self._aside is None and (following := self._available_next) is not None:
             self.next = self.cue = None
-            return self._cut(due, reason, out)
+            return self._cut(following, reason, out)
         if self.filler is not None:
-            showing, self.filler = self.filler, None
-            return self._cut(showing, reason, out)
-        return self._to_slate(self._why_slate, reason, out)
+            filler, self.filler = self.filler, None
+            return self._cut(filler, reason, out)
+        return self._cut_to_slate(self._idle_reason, reason, out)
 
     def _start_on_cue(self, out: list[Stamped]) -> bool:
-        """Cut to what is to begin in this frame; what it cuts is over. What is live goes on."""
-        if not self._must_begin or self.held is not None or self._on_live():
+        """Cut to the item that must start in this frame; the item it cuts is over. A live stream continues."""
+        if not self._must_start or self.held is not None or self._on(SourceLevel.LIVE):
             return False
-        self._descend("scheduled", out)
+        self._descend(CutReason.SCHEDULED, out)
         return True
 
     @property
-    def _must_begin(self) -> bool:
-        return self.cue is not None and self.cue.cuts and self._due is not None
+    def _must_start(self) -> bool:
+        return self.cue is not None and self.cue.cuts and self._available_next is not None
 
     @property
-    def _due(self) -> AirSource | None:
-        """`next`, unless its time is still to come."""
+    def _available_next(self) -> AirSource | None:
+        """`next`, unless its cue is still to come."""
         early = self.cue is not None and self.frames < self.cue.frame
         return None if early else self.next
 
     @property
-    def _why_slate(self) -> SlateReason:
-        waits = self.next is not None and self._due is None and self._aside is None
+    def _idle_reason(self) -> SlateReason:
+        waits = self.next is not None and self._available_next is None and self._aside is None
         return SlateReason.SCHEDULED if waits else self.slate_reason
 
+    @property
+    def _slate_shown(self) -> SlateReason | None:
+        return self.segment.source.content.slate_reason if self.segment is not None else None
+
+    @property
+    def _item_segment(self) -> Segment | None:
+        if self._aside is not None:
+            return self._aside.segment
+        return self.segment if self._on(SourceLevel.ITEM) else None
+
+    def _on(self, level: SourceLevel) -> bool:
+        return self.segment is not None and self.segment.source.content.level is level
+
     def _take_over(self, out: list[Stamped]) -> Segment:
-        assert self.live is not None  # noqa: S101 - the caller has looked
-        showing, self.live = self.live, None
-        return self._cut(showing, "takeover", out)
+        assert self.live is not None  # noqa: S101 - both callers have checked it
+        source, self.live = self.live, None
+        return self._cut(source, CutReason.TAKEOVER, out)
 
-    def _resume(self, aside: _Aside, reason: str, out: list[Stamped]) -> Segment:
+    def _resume(self, aside: _Aside, reason: CutReason, out: list[Stamped]) -> Segment:
         self._aside = None
-        return self._cut(aside.stretch.showing, reason, out, aired=aside.stretch.rejoin, resumed=True)
+        return self._cut(aside.source, reason, out, repeated=aside.segment.rejoin, resumed=True)
 
-    def _to_slate(self, text: SlateReason, reason: str, out: list[Stamped]) -> Segment:
-        source = SlateSource(self._slate.gop(text), self._slate.silence)
-        stretch = self._cut(AirSource(source=source, level=SourceLevel.SLATE, title=str(text)), reason, out)
-        self._slate_shown = text
-        return stretch
+    def _cut_to_slate(self, slate_reason: SlateReason, reason: CutReason, out: list[Stamped]) -> Segment:
+        packets = SlateSource(self._slate.gop(slate_reason), self._slate.silence)
+        content = AirContent(level=SourceLevel.SLATE, slate_reason=slate_reason)
+        return self._cut(AirSource(packets=packets, content=content), reason, out)
 
     def _cut(
         self,
-        showing: AirSource,
-        reason: str,
+        source: AirSource,
+        reason: CutReason,
         out: list[Stamped],
         *,
-        aired: tuple[Packet, ...] = (),
+        repeated: tuple[Packet, ...] = (),
         resumed: bool = False,
     ) -> Segment:
-        left = self.stretch
+        left = self.segment
         if left is not None:
             self._position = left.leave(out)
-        self.stretch = Segment(showing, self._position, self._slate.silence, aired=aired)
-        self._slate_shown = None
-        set_aside = self._aside is not None and self._aside.stretch is left
-        self._cut_heard(Cut(left=left, came=self.stretch, reason=reason, resumed=resumed, set_aside=set_aside))
-        return self.stretch
+        self.segment = Segment(source, self._position, self._slate.silence, repeated=repeated)
+        set_aside = self._aside is not None and self._aside.segment is left
+        self._on_cut(Cut(left=left, started=self.segment, reason=reason, resumed=resumed, set_aside=set_aside))
+        return self.segment
 
     def _set_aside(self, now: float, *, held: bool) -> None:
-        if self._on_item() and self.stretch is not None:
-            self._aside = _Aside(stretch=self.stretch, since=now, held=held)
+        if self.segment is not None and self._on(SourceLevel.ITEM):
+            self._aside = _Aside(segment=self.segment, since=now, held=held)
 
-    def _forget(self, reason: str) -> None:
+    def _end_aside(self, reason: CutReason) -> None:
         if self._aside is not None:
-            showing, self._aside = self._aside.stretch.showing, None
-            self._gone_heard(showing, reason)
-
-    def _on_live(self) -> bool:
-        return self.stretch is not None and self.stretch.showing.level is SourceLevel.LIVE
-
-    def _on_item(self) -> bool:
-        return self.stretch is not None and self.stretch.showing.level in {SourceLevel.ITEM, SourceLevel.KEPT}
-
-
-def _ready(aside: _Aside) -> bool:
-    source = aside.stretch.showing.source
-    return aside.held or source.seconds >= REJOIN_SECONDS or source.finished
+            source, self._aside = self._aside.source, None
+            self._on_end(source, reason)

@@ -1,4 +1,4 @@
-"""From one program to many outputs: the kept GOP, and a bounded queue for each, so that no output can slow another."""
+"""Hands the program to every output through its own bounded queue, so that no output can slow another."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tg_video_streamer.media import GOP_FRAMES, CodecHeaders, Kind, Stamped
 
 
 class SubscriptionClosed(Exception):
-    """The program or the owner of the subscription has ended it."""
+    """The program, or the owner of the subscription, has ended it."""
 
 
 class Subscription:
-    """One output's own queue; begins with the GOP that is on air, at its keyframe."""
+    """One output's queue; starts at the keyframe of the current GOP."""
 
     def __init__(self, *, limit_frames: int) -> None:
-        """More than `limit_frames` pictures waiting: all is dropped up to the next keyframe."""
+        """With more than `limit_frames` pictures waiting, all packets up to the next keyframe are dropped."""
         self._limit_frames = limit_frames
         self._packets: deque[Stamped] = deque()
         self._frames = 0
@@ -26,12 +26,12 @@ class Subscription:
         self._finished = False
         self._changed = threading.Condition()
         self.dropped = 0
-        """Packets lost because the output did not take them, since the subscription began."""
+        """Packets that the output was too slow for, since the subscription started."""
 
     def take(self, timeout: float) -> list[Stamped]:
-        """All that waits, in program order; waits up to `timeout` seconds for it, then an empty list.
+        """All waiting packets, in program order; empty after `timeout` seconds without one.
 
-        The first packet ever, and the first after a loss, is a video keyframe. Raises SubscriptionClosed.
+        The first packet, and the first after a loss, is a video keyframe. Raises SubscriptionClosed.
         """
         with self._changed:
             if not self._packets and not self._closed and not self._finished:
@@ -44,7 +44,7 @@ class Subscription:
             return packets
 
     def finish(self) -> None:
-        """No packet will follow: what waits can still be taken, then `take` raises SubscriptionClosed."""
+        """No packet follows: those that wait can still be taken, then `take` raises SubscriptionClosed."""
         with self._changed:
             self._finished = True
             self._changed.notify_all()
@@ -62,7 +62,7 @@ class Subscription:
         return self._closed
 
     def offer(self, packets: Sequence[Stamped]) -> None:
-        """Called by the fan-out; never waits."""
+        """Queue one slice; never waits."""
         with self._changed:
             if self._closed:
                 return
@@ -86,27 +86,27 @@ class Subscription:
 
 
 class Fanout:
-    """Hands each slice of the program to every subscription and keeps the current GOP for the next one."""
+    """Hands each slice of the program to every subscription; holds the current GOP for new ones."""
 
     def __init__(self, headers: CodecHeaders) -> None:
-        """`headers` are the same for the whole life of the program."""
+        """`headers` do not change while the program runs."""
         self.headers = headers
         self._gop: list[Stamped] = []
         self._subscriptions: list[Subscription] = []
         self._lock = threading.Lock()
 
     def subscribe(self, *, limit_seconds: float = 10.0) -> Subscription:
-        """A new queue that begins with the kept GOP; the caller closes it. `limit_seconds`: see Subscription."""
+        """A new queue that starts with the current GOP; the caller closes it. `limit_seconds`: see Subscription."""
         subscription = Subscription(limit_frames=max(GOP_FRAMES * 2, round(limit_seconds * 25)))
         with self._lock:
             subscription.offer(self._gop)
-            # What came before the kept keyframe was not lost by this output: it was not there yet.
+            # Packets before the GOP's keyframe are no loss: this output was not subscribed yet.
             subscription.dropped = 0
             self._subscriptions.append(subscription)
         return subscription
 
     def publish(self, packets: Sequence[Stamped]) -> None:
-        """Hand one slice, in program order, to all; never waits for any of them."""
+        """Hand one slice, in program order, to every subscription; never waits."""
         with self._lock:
             for packet in packets:
                 if packet.keyframe and packet.kind is Kind.VIDEO:
@@ -117,7 +117,7 @@ class Fanout:
                 one.offer(packets)
 
     def finish(self) -> None:
-        """The program is over: every subscription ends once it was taken to its end."""
+        """The program is over: every subscription ends after its last packet was taken."""
         with self._lock:
             for one in self._subscriptions:
                 one.finish()

@@ -1,25 +1,32 @@
-"""The playout: the program's only clock; publishes every frame when it is due and records what was on air."""
+"""The playout: the program's only clock. Publishes every frame in time and records what was on air."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import FeedError
-from tg_video_streamer.events import EventBus, SegmentEnded, SegmentStarted, SourceFailed, SourceLevel
+from tg_video_streamer.events import (
+    CutReason,
+    EventBus,
+    SegmentEnded,
+    SegmentStarted,
+    SlateReason,
+    SourceFailed,
+    SourceLevel,
+)
 from tg_video_streamer.media import FRAMES_PER_SECOND, Stamped, seconds
 from tg_video_streamer.playout.cue import CueTime
 from tg_video_streamer.playout.fallback import Cut, FallbackChain
 from tg_video_streamer.playout.fanout import Fanout
-from tg_video_streamer.playout.on_air import OnAir
 from tg_video_streamer.playout.segment import Segment
-from tg_video_streamer.playout.slate import Slate, SlateReason
+from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.playout.source import AirSource, PlayoutListener, SourceEnded, SourceStarted
-from tg_video_streamer.playout.state import CHANNEL_TRANSITIONS, STATE_OF_RUNG, ChannelState
+from tg_video_streamer.playout.state import CHANNEL_TRANSITIONS, STATE_OF_LEVEL, ChannelState
 from tg_video_streamer.state_machine import StateMachine
 
 log = structlog.get_logger(__name__)
@@ -27,103 +34,100 @@ log = structlog.get_logger(__name__)
 SLICE_SECONDS = 0.16
 """Four frames: how often the playout wakes. Measured: its wake-ups cost ten times as much as the packets themselves."""
 LATE_SECONDS = 2.0
-"""A program that is later than this (the host was frozen) goes on from now instead of rushing after the clock."""
+"""A program that is later than this (the host was frozen) continues from now and does not catch up."""
 
 
 class Playout:
-    """One program. Commands may come from any thread; they count from the next frame on.
+    """One program. Commands may come from any thread; they take effect at the next frame.
 
-    `play_until` is the whole of it: `start` runs it in a thread by the clock, tests call it with any time they like.
+    `start` calls `play_until` in a thread by the clock; tests call it with any time.
     """
 
     def __init__(
         self, *, slate: Slate, fanout: Fanout, clock: Clock, events: EventBus, listener: PlayoutListener
     ) -> None:
-        """`listener` is called from the playout's thread, for every showing but the slate; it must return at once."""
+        """`listener` is called from the playout's thread, for every source but the slate; it must return at once."""
         self._cues: Mapping[str, CueTime] = {}
         self._fanout = fanout
         self._clock = clock
         self._events = events
         self._listener = listener
-        self._fallback = FallbackChain(slate, cut=self._record, gone=self._gone, failed=self._failed)
+        self._fallback = FallbackChain(slate, on_cut=self._record, on_end=self._end, on_failure=self._record_failure)
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._epoch: float | None = None
         self._published = clock.monotonic()
-        self._since_wall = clock.wall()
         self._gap_before = 0.0
-        self.reason = ""
-        """Why viewers see what they see: the word that the last cut was made for."""
+        self.on_air: SegmentStarted | None = None
+        """The start of the segment that is on air; None before the first frame."""
         self.state = StateMachine(CHANNEL_TRANSITIONS, ChannelState.STARTING)
         self.gap_seconds = 0.0
         """By how much the program was late, in all."""
         self.skew_seconds = 0.0
         """The largest lip-sync error so far."""
-        self.splices: Counter[str] = Counter()
-        self._frames_before: Counter[SourceLevel] = Counter()
 
     # Commands
 
-    def offer(self, showing: AirSource) -> None:
-        """`showing` is primed: it follows what is on air, or replaces filler and slate at once; a live one replaces all."""
+    def offer(self, source: AirSource) -> None:
+        """`source` is primed: an item follows the item on air, or replaces filler and slate; a live one replaces all."""
         with self._lock:
-            self._fallback.offer(showing)
+            self._fallback.offer(source)
         self._wake.set()
 
-    def withdraw(self, showing: AirSource) -> bool:
-        """Take back an offer; False where it was taken already."""
+    def withdraw(self, source: AirSource) -> bool:
+        """Take back an offer; False where it is on air already."""
         with self._lock:
-            return self._fallback.withdraw(showing)
+            return self._fallback.withdraw(source)
 
-    def offer_filler(self, showing: AirSource) -> None:
-        """`showing` is primed and covers what the items leave open."""
+    def offer_filler(self, source: AirSource) -> None:
+        """`source` is primed and plays while no item is ready."""
         with self._lock:
-            self._fallback.filler = showing
+            self._fallback.filler = source
         self._wake.set()
 
     def skip(self) -> AirSource | None:
-        """Leave what is live, or the item that is on air or waits, at the next frame; which one, None for none."""
+        """Leave the live stream, or else the item, at the next frame; the one that is left, None where there is none."""
         with self._lock:
-            showing = self._fallback.skip()
+            source = self._fallback.skip()
         self._wake.set()
-        return showing
+        return source
 
-    def cut_to(self, showing: AirSource) -> None:
-        """Leave the item for `showing` at the next frame, if that is still on offer."""
+    def cut_to(self, source: AirSource) -> None:
+        """Leave the item for `source` at the next frame, if that is still on offer."""
         with self._lock:
-            if self._fallback.next is showing:
+            if self._fallback.next is source:
                 self._fallback.skip_item()
         self._wake.set()
 
     def hold(self, reason: SlateReason) -> None:
-        """Show the slate until `release`; the item waits where it is."""
+        """Show the slate until `release`; the item waits."""
         with self._lock:
             self._fallback.held = reason
         self._wake.set()
 
     def release(self) -> None:
-        """Go on where `hold` left."""
+        """Continue where `hold` interrupted."""
         with self._lock:
             self._fallback.held = None
         self._wake.set()
 
     def set_cues(self, cues: Mapping[str, CueTime]) -> None:
-        """When items with a scheduled time begin, by their keys; all others begin in their turn."""
+        """When scheduled items start, by key; all others start in their turn."""
         with self._lock:
             self._cues = cues
 
-    def explain(self, reason: SlateReason) -> None:
-        """What the slate says when it comes up without a hold."""
+    def set_slate_reason(self, reason: SlateReason) -> None:
+        """What the slate states while nothing holds the program."""
         with self._lock:
             self._fallback.slate_reason = reason
 
-    # What is true now
+    # State
 
     @property
     def held(self) -> SlateReason | None:
-        """Why the operator holds the program; None where nobody does."""
+        """Why the operator holds the program; None where it is not held."""
         return self._fallback.held
 
     @property
@@ -133,43 +137,21 @@ class Playout:
             return self._fallback.item
 
     @property
-    def on_air(self) -> OnAir | None:
-        """What viewers see; None before the first frame."""
-        with self._lock:
-            stretch = self._fallback.stretch
-            if stretch is None:
-                return None
-            return OnAir(
-                showing=stretch.showing,
-                since_wall=self._since_wall,
-                reason=self.reason,
-                own_seconds=seconds(stretch.own_ticks),
-            )
-
-    @property
     def item_seconds(self) -> float:
-        """How far into `item` the program is; 0 where there is none."""
+        """How far into `item` the program is; 0 without an item."""
         with self._lock:
             return seconds(self._fallback.item_ticks)
 
     @property
     def program_seconds(self) -> float:
-        """Length of the program so far: while it grows, the program advances."""
+        """Length of the program so far."""
         with self._lock:
             return self._fallback.frames / FRAMES_PER_SECOND
 
     @property
     def standstill_seconds(self) -> float:
-        """For how long nothing was published; a program that advances stays below a fifth."""
+        """For how long nothing was published; below 0.2 while the program advances."""
         return self._clock.monotonic() - self._published
-
-    def seconds_by_level(self) -> dict[SourceLevel, float]:
-        """Length of the program so far on each level."""
-        with self._lock:
-            frames = Counter(self._frames_before)
-            if (stretch := self._fallback.stretch) is not None:
-                frames[stretch.showing.level] += stretch.frames
-        return {level: frames[level] / FRAMES_PER_SECOND for level in SourceLevel}
 
     # The clock
 
@@ -179,27 +161,27 @@ class Playout:
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave the air; what was on it is recorded."""
+        """Leave the air and record the last segment."""
         self._stopping = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
         with self._lock:
-            if self._fallback.stretch is not None:
-                self._came_off(self._fallback.stretch, "stopped")
+            if self._fallback.segment is not None:
+                self._record_end(self._fallback.segment, CutReason.STOPPED)
             self.state.move(ChannelState.STOPPING)
 
     def _run(self) -> None:
-        due = self._clock.monotonic()
+        next_slice = self._clock.monotonic()
         while not self._stopping:
             now = self._clock.monotonic()
             self.play_until(now)
-            due = max(due + SLICE_SECONDS, now)
-            self._wake.wait(max(0.0, due - self._clock.monotonic()))
+            next_slice = max(next_slice + SLICE_SECONDS, now)
+            self._wake.wait(max(0.0, next_slice - self._clock.monotonic()))
             self._wake.clear()
 
     def play_until(self, now: float) -> None:
-        """Publish every frame that is due at `now`, in seconds of the monotonic clock."""
+        """Publish every frame up to `now`, in seconds of the monotonic clock."""
         out: list[Stamped] = []
         with self._lock:
             fallback = self._fallback
@@ -210,16 +192,16 @@ class Playout:
                 log.warning("program was late: the process or the host was frozen", seconds=round(late, 2))
                 self._epoch += late
                 self.gap_seconds += late
-            cue_time = self._cues.get(fallback.next.key) if fallback.next is not None else None
+            cue_time = self._cues.get(fallback.next.content.key) if fallback.next is not None else None
             # Computed each time: a wall clock is set now and then.
             fallback.cue = (
                 cue_time.cue(wall=self._clock.wall(), program_seconds=self._clock.monotonic() - self._epoch)
                 if cue_time is not None
                 else None
             )
-            fallback.obey(now, out)
-            due = int((now - self._epoch) * FRAMES_PER_SECOND + 1e-6) + 1
-            while fallback.frames < due:
+            fallback.update(now, out)
+            frames = int((now - self._epoch) * FRAMES_PER_SECOND + 1e-6) + 1
+            while fallback.frames < frames:
                 fallback.frame(now, out)
         if out:
             self._fanout.publish(out)
@@ -229,59 +211,52 @@ class Playout:
 
     def _record(self, cut: Cut) -> None:
         if cut.left is not None:
-            self._came_off(cut.left, cut.reason)
-            if cut.left.showing.level is not SourceLevel.SLATE and not cut.set_aside:
-                self._listener(SourceEnded(source=cut.left.showing, reason=cut.reason))
-        showing = cut.came.showing
-        self._since_wall = self._clock.wall()
+            self._record_end(cut.left, cut.reason)
+            if cut.left.source.content.level is not SourceLevel.SLATE and not cut.set_aside:
+                self._end(cut.left.source, cut.reason)
+        source = cut.started.source
+        content = replace(source.content, new_play=False) if cut.resumed else source.content
+        self.on_air = SegmentStarted(wall=self._clock.wall(), reason=cut.reason, content=content)
         self._gap_before = self.gap_seconds
-        self.reason = cut.reason
-        self.splices[cut.reason] += 1
-        self.state.move(STATE_OF_RUNG[showing.level], cut.reason)
-        log.info("on air", level=str(showing.level), reason=cut.reason, title=showing.title)
-        self._events.publish(
-            SegmentStarted(
-                wall=self._since_wall,
-                level=showing.level,
-                reason=cut.reason,
-                key=showing.key,
-                title=showing.title,
-                counts=showing.counts and not cut.resumed,
-            )
+        self.state.move(STATE_OF_LEVEL[content.level], cut.reason)
+        log.info(
+            "on air",
+            level=str(content.level),
+            reason=str(cut.reason),
+            title=content.title or content.slate_reason or "",
         )
-        if showing.level is not SourceLevel.SLATE:
-            self._listener(SourceStarted(source=showing, reason=cut.reason))
+        self._events.publish(self.on_air)
+        if content.level is not SourceLevel.SLATE:
+            self._listener(SourceStarted(source=source, reason=cut.reason))
 
-    def _came_off(self, stretch: Segment, reason: str) -> None:
-        showing = stretch.showing
-        self._frames_before[showing.level] += stretch.frames
-        self.skew_seconds = max(self.skew_seconds, stretch.skew_seconds)
+    def _record_end(self, segment: Segment, reason: CutReason) -> None:
+        assert self.on_air is not None  # noqa: S101 - a segment that ends was started by _record
+        self.skew_seconds = max(self.skew_seconds, segment.skew_seconds)
         self._events.publish(
             SegmentEnded(
-                started=self._since_wall,
+                started=self.on_air.wall,
                 wall=self._clock.wall(),
-                level=showing.level,
                 reason=reason,
-                key=showing.key,
-                title=showing.title,
-                seconds=stretch.frames / FRAMES_PER_SECOND,
+                content=self.on_air.content,
+                seconds=segment.frames / FRAMES_PER_SECOND,
                 gap_seconds=self.gap_seconds - self._gap_before,
-                skew_seconds=stretch.skew_seconds,
+                skew_seconds=segment.skew_seconds,
             )
         )
 
-    def _gone(self, showing: AirSource, reason: str) -> None:
-        self._listener(SourceEnded(source=showing, reason=reason))
+    def _end(self, source: AirSource, reason: CutReason) -> None:
+        self._listener(SourceEnded(source=source, reason=reason))
 
-    def _failed(self, showing: AirSource, error: FeedError) -> None:
-        log.error("source left the air", key=showing.key, title=showing.title, error=str(error))
+    def _record_failure(self, source: AirSource, error: FeedError) -> None:
+        content = source.content
+        log.error("source left the air", key=content.key, title=content.title, error=str(error))
         self._events.publish(
             SourceFailed(
                 wall=self._clock.wall(),
                 stage="program",
                 reason=error.reason,
                 detail=str(error),
-                key=showing.key,
-                title=showing.title,
+                key=content.key,
+                title=content.title,
             )
         )

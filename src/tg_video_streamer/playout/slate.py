@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,7 @@ import structlog
 
 from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, StreamerError
+from tg_video_streamer.events import SlateReason
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.generated import still_command
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -33,18 +33,6 @@ _BACKGROUND_NICE = 10
 _GROUND = (11, 14, 22)
 
 
-class SlateReason(StrEnum):
-    """Why the slate is up; viewers read the sentence, operators see the word."""
-
-    STARTING = "starting"
-    PLAYLIST_EMPTY = "playlist_empty"
-    SOURCE_FAILED = "source_failed"
-    PAUSED = "paused"
-    OPERATOR = "operator"
-    SCHEDULED = "scheduled"
-    STOPPING = "stopping"
-
-
 SENTENCES: Mapping[SlateReason, str] = MappingProxyType(
     {
         SlateReason.STARTING: "The program is about to start.",
@@ -53,7 +41,6 @@ SENTENCES: Mapping[SlateReason, str] = MappingProxyType(
         SlateReason.PAUSED: "The program is paused.",
         SlateReason.OPERATOR: "The program continues shortly.",
         SlateReason.SCHEDULED: "The next program begins in a moment.",
-        SlateReason.STOPPING: "The broadcast is ending. Thank you for watching.",
     }
 )
 

@@ -1,4 +1,4 @@
-"""What the playout takes packets from: the fallible (feeds) and the infallible (the slate), alike to the taker."""
+"""Packet sources of the playout: feeds, which may fail, and the slate, which cannot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.events import AirContent, CutReason
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
 
 
@@ -15,18 +15,18 @@ class PacketSource(Protocol):
     """Packets of one item in stream order; every method returns at once."""
 
     def head(self) -> Packet | None:
-        """The next packet, left in place; None where none is here (yet)."""
+        """The next packet, left in place; None where there is none (yet)."""
 
     def pop(self) -> Packet:
-        """Take the packet that `head` showed."""
+        """Take the packet that `head` returned."""
 
     @property
     def seconds(self) -> float:
-        """How much picture is held."""
+        """Length of the pictures held."""
 
     @property
     def finished(self) -> bool:
-        """No packet will follow those that are held."""
+        """No packet follows those held."""
 
     @property
     def drained(self) -> bool:
@@ -35,18 +35,14 @@ class PacketSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class AirSource:
-    """One thing that may go on air, and what the records say of it."""
+    """A source that may go on air, and its content for the records."""
 
-    source: PacketSource
-    level: SourceLevel
-    key: str = ""
-    title: str = ""
-    counts: bool = False
-    """Whether its start is a new play: not a resume, filler or slate."""
+    packets: PacketSource
+    content: AirContent
     grace: Callable[[], float] = lambda: 0.0
-    """For how many seconds it may be dry before the next item takes its place, asked while it is."""
-    outcome: Callable[[], str] = lambda: "ended"
-    """Asked when it is drained, or live and dry: `ended`, or a word for what it died of."""
+    """For how many seconds it may be dry before the next item replaces it; called while it is dry."""
+    outcome: Callable[[], CutReason] = lambda: CutReason.ENDED
+    """Why it leaves the air; called when it is drained, or live and dry."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +50,7 @@ class SourceStarted:
     """`source` is on air, for the first time or again."""
 
     source: AirSource
-    reason: str
+    reason: CutReason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +58,7 @@ class SourceEnded:
     """`source` left the air for good; one that is set aside has not ended."""
 
     source: AirSource
-    reason: str
+    reason: CutReason
 
 
 PlayoutEvent = SourceStarted | SourceEnded
@@ -70,25 +66,25 @@ PlayoutListener = Callable[[PlayoutEvent], None]
 
 
 class RejoinSource:
-    """A source that first gives back what was already aired since the last keyframe, so that a picture can join."""
+    """Repeats the packets since the last keyframe before it continues, so that decoding can start."""
 
-    def __init__(self, aired: Sequence[Packet], source: PacketSource) -> None:
-        """`aired` begins with a keyframe and ends where `source` goes on."""
-        self._aired = deque(aired)
+    def __init__(self, repeated: Sequence[Packet], source: PacketSource) -> None:
+        """`repeated` starts with a keyframe and ends where `source` continues."""
+        self._repeated = deque(repeated)
         self._source = source
 
     @property
     def left(self) -> tuple[Packet, ...]:
-        """What of it was not given back yet."""
-        return tuple(self._aired)
+        """What is still to be repeated."""
+        return tuple(self._repeated)
 
     def head(self) -> Packet | None:
         """See PacketSource."""
-        return self._aired[0] if self._aired else self._source.head()
+        return self._repeated[0] if self._repeated else self._source.head()
 
     def pop(self) -> Packet:
         """See PacketSource."""
-        return self._aired.popleft() if self._aired else self._source.pop()
+        return self._repeated.popleft() if self._repeated else self._source.pop()
 
     @property
     def seconds(self) -> float:
@@ -103,11 +99,11 @@ class RejoinSource:
     @property
     def drained(self) -> bool:
         """See PacketSource."""
-        return not self._aired and self._source.drained
+        return not self._repeated and self._source.drained
 
 
 class SlateSource:
-    """The slate for ever: one GOP from memory, again and again, with silence; it cannot run dry."""
+    """Loops one GOP from memory, with silence; it cannot run dry."""
 
     def __init__(self, gop: Sequence[Packet], silence: bytes) -> None:
         """`gop` is one closed GOP of GOP_FRAMES pictures at consecutive frame times; `silence` one raw AAC packet."""

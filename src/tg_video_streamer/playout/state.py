@@ -1,4 +1,4 @@
-"""The channel's state: what a viewer sees, as one word."""
+"""The channel's state and its transitions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tg_video_streamer.state_machine import Transitions
 
 
 class ChannelState(StrEnum):
-    """What is on the air.
+    """What viewers see.
 
     starting ──► on_air ◄──► on_filler
        │          ▲  │          ▲  │
@@ -36,11 +36,9 @@ CHANNEL_TRANSITIONS: Transitions[ChannelState] = {
     ChannelState.STOPPING: frozenset(),
 }
 
-STATE_OF_RUNG = {
+STATE_OF_LEVEL = {
     SourceLevel.LIVE: ChannelState.ON_AIR,
     SourceLevel.ITEM: ChannelState.ON_AIR,
-    SourceLevel.KEPT: ChannelState.ON_AIR,
     SourceLevel.FILLER: ChannelState.ON_FILLER,
     SourceLevel.SLATE: ChannelState.ON_SLATE,
 }
-"""What the channel is, by the level that viewers are on."""

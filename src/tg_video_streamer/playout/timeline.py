@@ -1,10 +1,10 @@
-"""The program's two grids, and where the packets of an item stand on them.
+"""Places the packets of each segment on the program's two grids.
 
-Video frame *n* stands at n/25 s, AAC packet *m* at m*1024/48000 s, for ever. An item's packets take consecutive slots,
-so neither grid can have a hole or an overlap, whatever the item's own timestamps are like. Sound is moved to the nearest
-slot once, where the item joins: lip sync is off by at most half a packet (10.7 ms), and never by more later.
+Video frame *n* is at n/25 s, AAC packet *m* at m*1024/48000 s. A segment's packets take consecutive slots, so neither
+grid can have a gap or an overlap, whatever the item's timestamps are. Sound is moved to the nearest slot once, where
+the segment starts: the lip-sync error is at most half a packet (10.7 ms) and does not grow.
 
-All arithmetic is on whole ticks (1/3000 s): a float would drift in a stream that runs for months.
+All arithmetic is in whole ticks (1/3000 s): a float would drift in a stream that runs for months.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, seconds
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GridPosition:
-    """The first free slot of either grid."""
+    """The first free slot of each grid."""
 
     video: int = 0
     audio: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AudioPlace:
-    """What to do with one audio packet: fill `silence` first, then put it at `slot`, or drop it (`slot` is None)."""
+class AudioSlot:
+    """What to do with one audio packet: fill `silence`, then put it at `slot`, or drop it (`slot` is None)."""
 
     silence: range
     slot: int | None
 
 
-_DROP = AudioPlace(silence=range(0), slot=None)
+_DROP = AudioSlot(silence=range(0), slot=None)
 
 
 class Splice:
-    """One stretch of an item on the timeline, from the frame where it joins to the frame where it leaves."""
+    """One segment on the timeline, from its first frame to the frame after its last."""
 
     def __init__(self, start: GridPosition, *, base_ticks: int = 0) -> None:
-        """`base_ticks` is the item's own time of the first frame of this stretch."""
+        """`base_ticks` is the item's own time at the segment's first frame."""
         self._start = start
         self._base = base_ticks
         self._video = start.video
         self._audio = start.audio
         self._joined = False
         self.skew_ticks = 0
-        """Largest distance so far between an audio packet's own time and its slot's."""
+        """Largest distance so far between an audio packet's own time and its slot."""
 
     @property
     def next_video(self) -> int:
-        """The slot that the next frame will take."""
+        """The slot of the next frame."""
         return self._video
 
     def video(self, ticks: int) -> int:
@@ -61,16 +61,16 @@ class Splice:
         own = ticks - self._base
         if abs((slot - self._start.video) * FRAME_TICKS - own) > FRAME_TICKS // 2:
             frame = slot - self._start.video
-            message = f"frame {frame} of the item stands at {seconds(own):.3f} s instead of {frame / 25:.2f} s"
+            message = f"frame {frame} of the item is at {seconds(own):.3f} s instead of {frame / 25:.2f} s"
             raise OffGrid(message)
         self._video += 1
         return slot
 
-    def audio(self, ticks: int) -> AudioPlace:
-        """The place of the next packet, whose own time in the item is `ticks` (before the first frame: priming).
+    def audio(self, ticks: int) -> AudioSlot:
+        """The slot of the next packet, whose own time in the item is `ticks` (negative: priming).
 
-        Joining snaps to the nearest slot. After that only a real hole or overlap in the item's own sound, more than a
-        whole packet, is filled or dropped: with half a packet, jitter would do it at random.
+        The first packet snaps to the nearest slot. Later only a gap or overlap of more than a whole packet is filled or
+        dropped: with half a packet, jitter would do it at random.
         """
         late = self._start.video * FRAME_TICKS + ticks - self._base - self._audio * PACKET_TICKS
         tolerance = PACKET_TICKS if self._joined else PACKET_TICKS // 2
@@ -81,12 +81,12 @@ class Splice:
         self._joined = True
         self.skew_ticks = max(self.skew_ticks, abs(late - missing * PACKET_TICKS))
         self._audio += missing + 1
-        return AudioPlace(silence=silence, slot=self._audio - 1)
+        return AudioSlot(silence=silence, slot=self._audio - 1)
 
     def leave(self) -> tuple[range, GridPosition]:
-        """The silence that fills the sound up to the last frame, and where the next item joins.
+        """The silence that fills the sound up to the last frame, and where the next segment starts.
 
-        Sound that reaches past the last frame stays: the next item's first packets make room for it.
+        Sound past the last frame stays: the next segment's first packets are dropped for it.
         """
         short = self._video * FRAME_TICKS - self._audio * PACKET_TICKS
         missing = max(0, (short + PACKET_TICKS // 2) // PACKET_TICKS)

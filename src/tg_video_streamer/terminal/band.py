@@ -10,7 +10,6 @@ _CELLS = {
     "slate": ("▂", ".", "red"),
     "filler": ("▅", "-", "yellow"),
     "live": ("▇", "#", "magenta"),
-    "kept": ("▇", "=", "green"),
     "item": ("▇", "=", "green"),
 }
 """By level, the lowest first: in a terminal with such letters, in one without, and the colour."""

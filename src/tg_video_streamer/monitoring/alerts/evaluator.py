@@ -11,6 +11,7 @@ from tg_video_streamer.events import (
     OutputChanged,
     SegmentStarted,
     SessionRenewed,
+    SlateReason,
     SourceLevel,
     UpdateFailed,
 )
@@ -20,7 +21,7 @@ from tg_video_streamer.monitoring.alerts.message import Kind, Message, duration_
 RENEW_COMMAND = "python test/auto_session_runner.py --write-env"
 SPARE_COMMAND = "tg-video-streamer session login --spare --write-env"
 DOCTOR_COMMAND = "tg-video-streamer doctor"
-_WISHES = frozenset({"paused", "operator", "scheduled"})
+_WISHES = frozenset({SlateReason.PAUSED, SlateReason.OPERATOR, SlateReason.SCHEDULED})
 """The slate's own words where the operator, or the schedule, wants it."""
 _SLATE_COMMANDS = {
     "playlist_empty": "the playlist has nothing to play; write something into it, and run: tg-video-streamer check"
@@ -113,14 +114,14 @@ class AlertEvaluator:
     # The program
 
     def _went_on(self, event: SegmentStarted, now: float) -> None:
-        self._title = event.title
-        if event.level is not SourceLevel.SLATE:
+        self._title = event.content.title
+        if event.content.level is not SourceLevel.SLATE:
             self._slate.spell.end(now)
-        elif event.title in _WISHES:
+        elif event.content.slate_reason in _WISHES:
             # The operator knows; what was told before needs no message that it is over either.
             self._slate.spell.forget()
         else:
-            self._slate_word = event.title or event.reason
+            self._slate_word = event.content.slate_reason or event.reason
             self._slate.spell.begin(now)
 
     def _slate_text(self, seconds: float) -> str:

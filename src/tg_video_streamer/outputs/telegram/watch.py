@@ -65,8 +65,8 @@ class StreamWatch:
 
     def on_event(self, event: Event) -> None:
         """Follow the item on air; subscribe this to the event bus."""
-        if isinstance(event, SegmentStarted) and event.level in {SourceLevel.ITEM, SourceLevel.KEPT}:
-            self._output.titles.want(event.title)
+        if isinstance(event, SegmentStarted) and event.content.level is SourceLevel.ITEM:
+            self._output.titles.want(event.content.title)
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""

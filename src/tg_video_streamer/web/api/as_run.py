@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, wall
+from tg_video_streamer.asrun.entry import AsRunEntry, wall
+from tg_video_streamer.asrun.reader import AsRunFilter, as_csv, read_entries
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.web.http_body import JsonResponse
@@ -75,4 +76,4 @@ def _time(texts: Mapping[str, str], name: str, otherwise: float) -> float:
 
 
 def _rows(path: Path, filter_: AsRunFilter, limit: int) -> list[AsRunEntry]:
-    return list(islice(aired(path, filter_), limit))
+    return list(islice(read_entries(path, filter_), limit))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from tg_video_streamer.asrun.reader import AsRunEntry
+from tg_video_streamer.asrun.entry import AsRunEntry
 from tg_video_streamer.control.commands import COMMANDS, Command
 from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.web.api.as_run import CSV_TYPE, DEFAULT_ROWS, MAX_ROWS

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.asrun.reader import AsRunEntry, AsRunFilter, aired, as_csv, wall
+from tg_video_streamer.asrun.entry import AsRunEntry, wall
+from tg_video_streamer.asrun.reader import AsRunFilter, as_csv, read_entries
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.figures import time_tag, title_tag
@@ -22,7 +23,7 @@ from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 ROWS = 50
 _MAX_PAGES = 10_000
-_LEVELS = ("item", "kept", "live", "filler", "slate")
+_LEVELS = ("item", "live", "filler", "slate")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +69,7 @@ def routes(context: WebContext) -> list[Route]:
     async def table(request: Request) -> Response:
         query = _query(request)
         try:
-            text = await asyncio.to_thread(lambda: as_csv(aired(context.as_run, query.filter())))
+            text = await asyncio.to_thread(lambda: as_csv(read_entries(context.as_run, query.filter())))
         except OSError:
             return Response("the as-run log cannot be read\n", status_code=503, media_type="text/plain")
         headers = {"Content-Disposition": 'attachment; filename="as-run.csv"'}
@@ -102,7 +103,7 @@ def _day(text: str) -> datetime | None:
 def _rows(context: WebContext, query: AsRunQuery) -> list[AsRunEntry]:
     """The page's rows, and one more if there is a next page."""
     begin = (query.page - 1) * ROWS
-    return list(islice(aired(context.as_run, query.filter()), begin, begin + ROWS + 1))
+    return list(islice(read_entries(context.as_run, query.filter()), begin, begin + ROWS + 1))
 
 
 def _filter(view: PageView, query: AsRunQuery) -> str:

@@ -15,7 +15,7 @@ _CELLS = 720
 _CELL_SECONDS = BAND_SECONDS / _CELLS
 _KINDS = ("item", "live", "filler", "slate", "off")
 """Best first."""
-_KIND_OF_LEVEL = {"item": "item", "kept": "item", "live": "live", "filler": "filler", "slate": "slate"}
+_KIND_OF_LEVEL = {"item": "item", "live": "live", "filler": "filler", "slate": "slate"}
 _LISTED = 12
 _MIN_GAP_SECONDS = 2.0
 """Shorter gaps come from clock adjustments between two spans."""
