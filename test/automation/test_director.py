@@ -16,7 +16,7 @@ from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.errors import ResolveError, SourceGone
 from tg_video_streamer.events import EventBus
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playlist.watch import PlaylistWatcher
@@ -57,7 +57,7 @@ def test_a_dead_playlist_is_asked_once_an_item_and_minute(
         )
 
     rotation, quarantine = Rotation(), Quarantine(loop)
-    rotation.replace([make_item(LocatorKind.URL, f"https://example.org/{number}") for number in range(50)])
+    rotation.replace([Item(LocatorKind.URL, f"https://example.org/{number}") for number in range(50)])
     director = Director(
         rotation=rotation,
         quarantine=quarantine,

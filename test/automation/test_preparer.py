@@ -18,7 +18,7 @@ from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders
-from tg_video_streamer.playlist.item import Item, make_item
+from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
 FFMPEG = Path(shutil.which("ffmpeg") or "ffmpeg")
@@ -37,7 +37,7 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
     clips = [make_clip(folder / f"{number}.mp4", Plan(item_id=number, frames=25)) for number in (1, 2)]
     broken = folder / "broken.mp4"
     broken.write_text("no video")
-    return [make_item(item_of(one).kind, str(one)) for one in (clips[0], broken, clips[1])]
+    return [Item(item_of(one).kind, str(one)) for one in (clips[0], broken, clips[1])]
 
 
 @pytest.fixture

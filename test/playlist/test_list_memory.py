@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.json_file import item_as_json, item_from_json
 from tg_video_streamer.playlist.list_memory import ListMemory
 
-CHILDREN = tuple(
-    make_item(LocatorKind.URL, f"https://site.example/{number}", title=f"Nr. {number}") for number in range(3)
-)
+CHILDREN = tuple(Item(LocatorKind.URL, f"https://site.example/{number}", title=f"Nr. {number}") for number in range(3))
 
 
 def saved(memory: ListMemory) -> bool:
@@ -63,7 +61,7 @@ def test_the_memory_is_bounded(tmp_path: Path) -> None:
 
 
 ITEMS = st.builds(
-    make_item,
+    Item,
     st.sampled_from(LocatorKind),
     st.text(min_size=1),
     title=st.text(),

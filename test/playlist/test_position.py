@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tg_video_streamer.playlist.item import LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.position import PositionStore
 from tg_video_streamer.playlist.standing import Position
 
@@ -24,7 +24,7 @@ FULL = Position(
     seed=2**63,
     round_number=5,
     played=frozenset({"a", "b"}),
-    queue=(make_item(LocatorKind.URL, "https://example.org/v", title="V", start_seconds=1, end_seconds=2, volume=0.5),),
+    queue=(Item(LocatorKind.URL, "https://example.org/v", title="V", start_seconds=1, end_seconds=2, volume=0.5),),
 )
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from stands.virtual_time import SetClock
-from tg_video_streamer.playlist.item import LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.refresh import RefreshSchedule
 from tg_video_streamer.playlist.rotation import Rotation
@@ -35,7 +35,7 @@ def test_a_dead_playlist_costs_next_to_nothing() -> None:
     clock = SetClock()
     quarantine = Quarantine(clock)
     rotation = Rotation()
-    rotation.replace([make_item(LocatorKind.FILE, f"/channel/{n}") for n in range(50)])
+    rotation.replace([Item(LocatorKind.FILE, f"/channel/{n}") for n in range(50)])
     attempts: list[tuple[float, str]] = []
     while clock.now < 1000 + 86400:
         item = quarantine.pick(rotation)
@@ -59,7 +59,7 @@ def test_the_only_good_item_is_found() -> None:
     clock = SetClock()
     quarantine = Quarantine(clock)
     rotation = Rotation()
-    rotation.replace([make_item(LocatorKind.FILE, f"/channel/{n}") for n in range(20)])
+    rotation.replace([Item(LocatorKind.FILE, f"/channel/{n}") for n in range(20)])
     tried: list[str] = []
     while len(tried) < 20:
         item = quarantine.pick(rotation)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import PlaylistError
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.order import OrderKind
 from tg_video_streamer.playlist.rotation import Rotation
 
@@ -20,7 +20,7 @@ names = st.lists(st.sampled_from("ABCDEFGHIJ"), min_size=1, max_size=10, unique=
 
 def item(name: str) -> Item:
     """An item whose title and file name is one letter."""
-    return make_item(LocatorKind.FILE, f"/channel/{name}", title=name)
+    return Item(LocatorKind.FILE, f"/channel/{name}", title=name)
 
 
 def items(text: Iterable[str]) -> list[Item]:

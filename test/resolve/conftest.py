@@ -12,7 +12,7 @@ import pytest
 
 from stands.site import Segments, Site, cut_hls
 from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media
 from tg_video_streamer.resolve.resolver import Resolver
 
@@ -49,8 +49,8 @@ def resolve(tmp_path: Path) -> Resolve:
 
     def resolve_one(what: str | Path | Item, **how: Any) -> Media | Expansion:
         if isinstance(what, Path):
-            what = make_item(LocatorKind.FILE, str(what))
-        item = make_item(LocatorKind.URL, what) if isinstance(what, str) else what
+            what = Item(LocatorKind.FILE, str(what))
+        item = Item(LocatorKind.URL, what) if isinstance(what, str) else what
         how.setdefault("allowed", lambda: AllowedFolders.of([tmp_path]))
         how.setdefault("scratch_folder", tmp_path / "scratch")
 

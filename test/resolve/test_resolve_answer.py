@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import ConfigError, ResolveError, SourceGone, ToolMissing
-from tg_video_streamer.playlist.item import LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import read_answer
 from tg_video_streamer.resolve.arguments import command, parse_ytdlp_args, standard_input
 from tg_video_streamer.resolve.expiry import expires_wall
 from tg_video_streamer.resolve.failure import failure
 from tg_video_streamer.resolve.media import Expansion, Media
 
-ITEM = make_item(LocatorKind.URL, "https://example.org/list")
+ITEM = Item(LocatorKind.URL, "https://example.org/list")
 VIDEO = {"url": "https://cdn.example.org/v?expire=1800000000", "protocol": "https", "vcodec": "avc1", "acodec": "none"}
 AUDIO = {"url": "https://cdn.example.org/a?expire=1700000000", "protocol": "m3u8_native", "vcodec": "none"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from tg_video_streamer.errors import ResolveError, SourceGone
 from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.playlist.item import LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media
 
 Resolve = Callable[..., Media | Expansion]
@@ -36,7 +36,7 @@ def test_folder(tmp_path: Path, resolve: Resolve) -> None:
     (tmp_path / "films").mkdir()
     for name in ("e10.mp4", "e2.mp4"):
         (tmp_path / "films" / name).touch()
-    item = make_item(LocatorKind.FILE, str(tmp_path / "films"), start_seconds=90, volume=0.5)
+    item = Item(LocatorKind.FILE, str(tmp_path / "films"), start_seconds=90, volume=0.5)
     found = resolve(item)
     assert isinstance(found, Expansion)
     assert [Path(one.locator).name for one in found.children] == ["e2.mp4", "e10.mp4"]

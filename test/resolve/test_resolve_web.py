@@ -16,7 +16,7 @@ import pytest
 from stands.site import Segments, Site
 from stands.waiting import wait_until
 from tg_video_streamer.errors import ResolveError, SourceGone, ToolMissing
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media
 from tg_video_streamer.resolve.resolver import ytdlp_version
 
@@ -44,7 +44,7 @@ def test_direct_file(site: Site, resolve: Resolve) -> None:
 def test_page_with_a_signed_link(site: Site, resolve: Resolve) -> None:
     """A page with a video gives the link in it, when that ends, and the cookies and referrer that belong to it."""
     site.page("/watch", "/clip.mp4", title="A film", lives_seconds=60, set_cookie="visit=7; Path=/; HttpOnly")
-    item = make_item(LocatorKind.URL, site.url("/watch"), title="Mine")
+    item = Item(LocatorKind.URL, site.url("/watch"), title="Mine")
     found = media(resolve(item))
     (one,) = found.inputs
     assert one.location.startswith(site.url("/clip.mp4?token="))
@@ -106,7 +106,7 @@ def test_several_videos_on_a_page(site: Site, resolve: Resolve) -> None:
 def test_lists_expand(site: Site, resolve: Resolve) -> None:
     """A feed and an M3U on the web give their items in order, with the line's own bounds; long ones are cut."""
     site.feed("/list.rss", ["/watch", "/clip.mp4", "/watch2"], title="A feed")
-    item = make_item(LocatorKind.URL, site.url("/list.rss"), start_seconds=5, volume=0.5)
+    item = Item(LocatorKind.URL, site.url("/list.rss"), start_seconds=5, volume=0.5)
     found = resolve(item, most_children=2)
     assert isinstance(found, Expansion)
     assert found.title == "A feed"
@@ -182,7 +182,7 @@ def test_no_secret_on_a_command_line(site: Site, tmp_path: Path, resolve: Resolv
     cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tCOOKIE-SECRET\n")
     original = cookies.read_bytes()
     site.hang("/hang")
-    item = make_item(LocatorKind.URL, site.url("/hang").replace("http://", "http://someone:URL-SECRET@"))
+    item = Item(LocatorKind.URL, site.url("/hang").replace("http://", "http://someone:URL-SECRET@"))
     seen: list[str] = []
     modes: list[int] = []
     failed: list[BaseException] = []
@@ -240,7 +240,7 @@ def test_cancelling_leaves_no_child(site: Site, tmp_path: Path) -> None:
     from tg_video_streamer.resolve.resolver import Resolver  # noqa: PLC0415 - only here
 
     site.hang("/hang")
-    item: Item = make_item(LocatorKind.URL, site.url("/hang"))
+    item: Item = Item(LocatorKind.URL, site.url("/hang"))
 
     async def scene() -> None:
         resolver = Resolver(allowed=lambda: AllowedFolders.of([tmp_path]), scratch_folder=tmp_path / "scratch")

@@ -12,7 +12,7 @@ import pytest
 from stands.virtual_time import SetClock
 from tg_video_streamer.errors import ResolveError
 from tg_video_streamer.events import Event, UpdateFailed
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.failure import failure, may_be_outdated
 from tg_video_streamer.resolve.media import Media
 from tg_video_streamer.resolve.ytdlp_health import REQUEST_NAME, UpdateRequests
@@ -48,7 +48,7 @@ class _Channel:
     def play(self, *numbers: int) -> None:
         for number in numbers:
             self.clock.now += 60
-            item = make_item(LocatorKind.URL, f"https://video.example/{number}")
+            item = Item(LocatorKind.URL, f"https://video.example/{number}")
             try:
                 asyncio.run(self._resolve(item))
             except ResolveError:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import ScheduleError
-from tg_video_streamer.playlist.item import LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.schedule.day import EntryKind, day_view, read_day
 from tg_video_streamer.schedule.local_time import instant_of
 from tg_video_streamer.schedule.schedule import EVERY_DAY, Daypart, Schedule, Show, StationId
@@ -33,7 +33,7 @@ def part(title: str, begins: time, ends: time, *, days: frozenset[int] = EVERY_D
 
 def show(at: time, *, zone: ZoneInfo = BERLIN, hard: bool = True) -> Show:
     """A show of every day."""
-    return Show(title="news", item=make_item(LocatorKind.FILE, "/srv/news.mp4"), hard=hard, zone=zone, at=at)
+    return Show(title="news", item=Item(LocatorKind.FILE, "/srv/news.mp4"), hard=hard, zone=zone, at=at)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_day_as_people_see_it() -> None:
         zone=BERLIN,
         parts=(part("night", time(22), time(2, 30)),),
         shows=(show(time(2, 15)), show(time(20), hard=False)),
-        station_id=StationId(every_seconds=1800, items=(make_item(LocatorKind.FILE, "/srv/id.mp4"),)),
+        station_id=StationId(every_seconds=1800, items=(Item(LocatorKind.FILE, "/srv/id.mp4"),)),
     )
     entries = day_view(Timetable(schedule), date(2026, 3, 29), playlist="playlist.txt")
     assert [(one.kind, one.title, one.starts[11:], one.ends[11:]) for one in entries] == [

@@ -13,7 +13,7 @@ from tg_video_streamer.library.files import media_path, sidecar_path
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.sidecar import Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 
 HOUSE = house_format(Quality.P480)
 HEADERS = CodecHeaders(video=bytes.fromhex("0142c01effe100086742c01e95a0a0d2010004 68ce3c80"), audio=b"\x11\x90")
@@ -44,7 +44,7 @@ def library(
 
 def item(name: str) -> Item:
     """One that is told apart by `name`."""
-    return make_item(LocatorKind.URL, f"https://site.example/{name}", title=name)
+    return Item(LocatorKind.URL, f"https://site.example/{name}", title=name)
 
 
 def packets(*, frames: int = 120, frame_bytes: int = 200, seed: int = 0) -> Iterator[Packet]:

@@ -56,8 +56,7 @@ def item_of(location: str | Path, **changes: object) -> Item:
     """An item for a path or URL."""
     text = str(location)
     kind = LocatorKind.URL if text.startswith("http") else LocatorKind.FILE
-    item = {"key": f"{abs(hash(text)):016x}"[:16], "kind": kind, "locator": text, **changes}
-    return Item(**item)  # type: ignore[arg-type]  # the tests name the fields
+    return Item(kind, text, **changes)  # type: ignore[arg-type]  # the tests name the fields
 
 
 async def resolve_simply(item: Item) -> Media | Expansion:

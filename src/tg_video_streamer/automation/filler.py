@@ -14,7 +14,7 @@ from tg_video_streamer.events import AirContent, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.folders import media_files
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceStarted
 
@@ -104,7 +104,7 @@ class FillerPlayer:
         names = [str(file) for file in files]
         at = names.index(self._last) + 1 if self._last in names else 0
         self._last = names[at % len(names)]
-        return make_item(LocatorKind.FILE, self._last, title=Path(self._last).name)
+        return Item(LocatorKind.FILE, self._last, title=Path(self._last).name)
 
 
 def _stop(clip: _Clip) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 
 
@@ -16,50 +16,31 @@ class LocatorKind(StrEnum):
     """http or https; what is behind it only the resolver knows."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One thing to play. Two items with the same `key` are the same for positions, shuffling and quarantine."""
 
-    key: str
-    """Stable over edits and restarts: a digest of locator, start and end (16 hexadecimal digits)."""
     kind: LocatorKind
     locator: str
+    _: KW_ONLY
     title: str = ""
     """The operator's, or empty: then the resolver's, or the file's name."""
     start_seconds: float = 0.0
     end_seconds: float | None = None
     volume: float = 1.0
-    """A factor on the normalised loudness, 0 to 4."""
+    """A factor on the normalized loudness, 0 to 4."""
     public_only: bool = False
-    """It came from somebody who may not reach this host's own network: it may lead to public addresses only."""
+    """It may lead to public addresses only, never into this host's own network."""
+    key: str = field(init=False)
+    """Stable over edits and restarts: a digest of locator, start and end (16 hexadecimal digits)."""
 
+    def __post_init__(self) -> None:
+        """Compute the key."""
+        end = "" if self.end_seconds is None else f"\n{float(self.end_seconds)}"
+        text = f"{self.locator}\n{float(self.start_seconds)}{end}"
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        object.__setattr__(self, "key", digest)
 
-def item_key(locator: str, start_seconds: float = 0.0, end_seconds: float | None = None) -> str:
-    """The `key` of an item with this locator and these bounds."""
-    bounds = (
-        f"\n{float(start_seconds)}\n{float(end_seconds)}" if end_seconds is not None else f"\n{float(start_seconds)}"
-    )
-    return hashlib.blake2b((locator + bounds).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def make_item(
-    kind: LocatorKind,
-    locator: str,
-    *,
-    title: str = "",
-    start_seconds: float = 0.0,
-    end_seconds: float | None = None,
-    volume: float = 1.0,
-    public_only: bool = False,
-) -> Item:
-    """An item with its key computed; the only way in which the service makes one."""
-    return Item(
-        key=item_key(locator, start_seconds, end_seconds),
-        kind=kind,
-        locator=locator,
-        title=title,
-        start_seconds=start_seconds,
-        end_seconds=end_seconds,
-        volume=volume,
-        public_only=public_only,
-    )
+    def child(self, kind: LocatorKind, locator: str, *, title: str = "") -> Item:
+        """An item of this list: it has every option of the list except the title."""
+        return replace(self, kind=kind, locator=locator, title=title)

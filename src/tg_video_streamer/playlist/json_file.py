@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tg_video_streamer.atomic_file import replace_file
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.line import OPTIONS
 
 
 def write_object(path: Path, value: dict[str, Any], *, synced: bool = True) -> None:
@@ -29,26 +30,11 @@ def read_object(path: Path) -> dict[str, Any] | None:
 
 def item_as_json(item: Item) -> dict[str, Any]:
     """An item as plain data."""
-    return {
-        "kind": item.kind.value,
-        "locator": item.locator,
-        "title": item.title,
-        "start": item.start_seconds,
-        "end": item.end_seconds,
-        "volume": item.volume,
-        "public": item.public_only,
-    }
+    options = {name: getattr(item, option.field) for name, option in OPTIONS.items()}
+    return {"kind": item.kind.value, "locator": item.locator, **options}
 
 
 def item_from_json(saved: dict[str, Any]) -> Item:
     """What `item_as_json` made; raises KeyError, TypeError or ValueError for anything else."""
-    end = saved["end"]
-    return make_item(
-        LocatorKind(saved["kind"]),
-        str(saved["locator"]),
-        title=str(saved["title"]),
-        start_seconds=float(saved["start"]),
-        end_seconds=None if end is None else float(end),
-        volume=float(saved["volume"]),
-        public_only=bool(saved.get("public", False)),
-    )
+    options = {option.field: option.from_json(saved[name]) for name, option in OPTIONS.items() if name in saved}
+    return Item(LocatorKind(saved["kind"]), str(saved["locator"]), **options)

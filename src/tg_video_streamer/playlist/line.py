@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import os.path
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 
 LONGEST_LINE = 8192
 LOUDEST = 4.0
@@ -35,23 +38,14 @@ def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = ""
     _check_characters(line)
     if "|" not in line:
         kind, place = _locator(line.strip(), base, allowed)
-        return make_item(kind, place, title=title)
+        return Item(kind, place, title=title)
     locator, *options = _OPTION.split(line.strip())
     given = _options(options)
-    start = _seconds("start", given["start"]) if "start" in given else 0.0
-    end = _seconds("end", given["end"]) if "end" in given else None
-    if end is not None and end <= start:
+    values = {OPTIONS[name].field: OPTIONS[name].parse(name, text) for name, text in given.items()}
+    if "end" in given and values["end_seconds"] <= values.get("start_seconds", 0.0):
         raise PlaylistError(f"end={given['end']} is not after start={given.get('start', '0')}", remedy="make end later")
     kind, place = _locator(locator.rstrip(), base, allowed)
-    return make_item(
-        kind,
-        place,
-        title=given.get("title", title),
-        start_seconds=start,
-        end_seconds=end,
-        volume=_volume(given["volume"]) if "volume" in given else 1.0,
-        public_only=_switch("public", given.get("public", "0")),
-    )
+    return Item(kind, place, **{"title": title, **values})
 
 
 def parse_seconds(text: str) -> float:
@@ -82,8 +76,9 @@ def _options(pieces: list[str]) -> dict[str, str]:
     for piece in pieces:
         name, _, value = piece.partition("=")
         name = name.strip().lower()
-        if name not in {"title", "start", "end", "volume", "public"}:
-            raise PlaylistError(f"unknown option {name}=", remedy="known are title=, start=, end=, volume= and public=")
+        if name not in OPTIONS:
+            known = ", ".join(f"{option}=" for option in OPTIONS)
+            raise PlaylistError(f"unknown option {name}=", remedy=f"the options are {known}")
         if name in given:
             raise PlaylistError(f"{name}= is given twice", remedy="keep one of them")
         given[name] = value.strip()
@@ -99,15 +94,15 @@ def _seconds(name: str, text: str) -> float:
         ) from None
 
 
-def _volume(text: str) -> float:
+def _volume(name: str, text: str) -> float:
     try:
         volume = float(text)
     except ValueError:
         volume = math.nan
     if not 0 <= volume <= LOUDEST:
         raise PlaylistError(
-            f"volume={text} is no factor from 0 to {LOUDEST:g}",
-            remedy="write for example volume=0.8; 1 changes nothing",
+            f"{name}={text} is no factor from 0 to {LOUDEST:g}",
+            remedy=f"write for example {name}=0.8; 1 changes nothing",
         )
     return volume
 
@@ -116,6 +111,26 @@ def _switch(name: str, text: str) -> bool:
     if text not in {"0", "1"}:
         raise PlaylistError(f"{name}={text} is neither 1 nor 0", remedy=f"write {name}=1, or leave it out")
     return text == "1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """One option of a playlist line: the field of Item that it sets, and how text and JSON become its value."""
+
+    field: str
+    parse: Callable[[str, str], Any]
+    """From the option's name and text; raises PlaylistError."""
+    from_json: Callable[[Any], Any]
+
+
+OPTIONS: Mapping[str, Option] = {
+    "title": Option(field="title", parse=lambda _, text: text, from_json=str),
+    "start": Option(field="start_seconds", parse=_seconds, from_json=float),
+    "end": Option(field="end_seconds", parse=_seconds, from_json=lambda value: None if value is None else float(value)),
+    "volume": Option(field="volume", parse=_volume, from_json=float),
+    "public": Option(field="public_only", parse=_switch, from_json=bool),
+}
+"""Every option, by its name in the playlist and in saved state."""
 
 
 def _locator(locator: str, base: str, allowed: AllowedFolders) -> tuple[LocatorKind, str]:

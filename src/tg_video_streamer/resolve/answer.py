@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import check_url
 from tg_video_streamer.resolve.expiry import expires_wall
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
@@ -121,7 +121,7 @@ def _expansion(answer: Json, item: Item, most_children: int) -> Expansion:
 
 
 def _children(entries: list[Any], item: Item) -> tuple[Item, ...]:
-    """Entries that have an http(s) address, with the parent's bounds and volume; others are of no use and left out."""
+    """Entries that have an http(s) address, with the options of the list; others are of no use and left out."""
     children: list[Item] = []
     for entry in entries:
         if (
@@ -138,16 +138,7 @@ def _children(entries: list[Any], item: Item) -> tuple[Item, ...]:
             check_url(locator if isinstance(locator, str) else "")
         except PlaylistError:
             continue
-        children.append(
-            make_item(
-                LocatorKind.URL,
-                str(locator),
-                title=_text(entry.get("title")),
-                start_seconds=item.start_seconds,
-                end_seconds=item.end_seconds,
-                volume=item.volume,
-            )
-        )
+        children.append(item.child(LocatorKind.URL, str(locator), title=_text(entry.get("title"))))
     return tuple(children)
 
 

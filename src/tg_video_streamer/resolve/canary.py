@@ -17,7 +17,7 @@ from typing import Any
 
 from tg_video_streamer.errors import ResolveError, StreamerError
 from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.playlist.item import LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Media
 from tg_video_streamer.resolve.resolver import Resolver, ytdlp_version
 
@@ -66,7 +66,7 @@ async def sing(python: str = sys.executable) -> str:
         resolver = Resolver(
             allowed=lambda: AllowedFolders.of([]), scratch_folder=Path(folder) / "scratch", python=python
         )
-        found = await resolver.resolve(make_item(LocatorKind.URL, f"{address}/page"))
+        found = await resolver.resolve(Item(LocatorKind.URL, f"{address}/page"))
     if not isinstance(found, Media) or [media.location for media in found.inputs] != [address + _VIDEO]:
         raise ResolveError(f"yt-dlp {version} does not find the video in the canary's page")
     if TITLE not in found.title:

@@ -12,7 +12,7 @@ import structlog
 
 from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone
 from tg_video_streamer.playlist.folders import LIST_EXTENSIONS, AllowedFolders, media_files
-from tg_video_streamer.playlist.item import Item, LocatorKind, make_item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.load import read_text
 from tg_video_streamer.playlist.parser import is_manifest, parse
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
@@ -59,16 +59,7 @@ def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
 
 
 def _folder(item: Item, path: Path) -> Expansion:
-    children = tuple(
-        make_item(
-            LocatorKind.FILE,
-            str(file),
-            start_seconds=item.start_seconds,
-            end_seconds=item.end_seconds,
-            volume=item.volume,
-        )
-        for file in media_files(path)
-    )
+    children = tuple(item.child(LocatorKind.FILE, str(file)) for file in media_files(path))
     return Expansion(children=children, title=item.title or path.name)
 
 

@@ -88,8 +88,8 @@ class Resolver:
                 await refuse_private([item.locator])
             async with self._turns:
                 found = await self._ask_ytdlp(item)
-            if item.public_only:
-                found = await _public(found)
+            if item.public_only and isinstance(found, Media):
+                await refuse_private(one.location for one in found.inputs if not one.is_file)
         else:
             found = await self._look_at_disk(item)
         if isinstance(found, Expansion) and len(found.children) >= self._most_children and item.kind is LocatorKind.URL:
@@ -155,14 +155,6 @@ async def ytdlp_version(python: str = sys.executable) -> str:
     if ended.returncode != 0 or not version:
         raise failure(ended.returncode or 2, ended.stderr_tail)
     return version
-
-
-async def _public(found: Media | Expansion) -> Media | Expansion:
-    """The same, if all of it is public; the children of a list are under the same rule."""
-    if isinstance(found, Expansion):
-        return replace(found, children=tuple(replace(child, public_only=True) for child in found.children))
-    await refuse_private(one.location for one in found.inputs if not one.is_file)
-    return found
 
 
 def _parsed(stdout: bytes) -> object:
