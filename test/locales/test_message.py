@@ -15,13 +15,13 @@ RU = Translator(language=LANGUAGES["ru"])
 
 def test_a_message_survives_json() -> None:
     """What is written as JSON is read as the same message, with the message inside of it."""
-    message = Message.of("place", at="0:07", length=Message.of("unknown"))
+    message = Message.of("position", at="0:07", length=Message.of("unknown"))
     assert Message.from_json(json.loads(json.dumps(asdict(message)))) == message
 
 
 def test_a_message_is_rendered_in_each_language() -> None:
     """English for logs, the reader's language for people, inner messages too."""
-    message = Message.of("place", at="0:07", length=Message.of("unknown"))
+    message = Message.of("position", at="0:07", length=Message.of("unknown"))
     assert str(message) == "0:07 of unknown"
     assert RU.message(message) == "0:07 из неизвестно"
     assert RU.said(Message.raw("<b>")) == "&lt;b&gt;"

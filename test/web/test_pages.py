@@ -15,9 +15,9 @@ from tg_video_streamer.control import reporter as reporting
 from tg_video_streamer.locales.said_in_russian import SAID
 from tg_video_streamer.locales.translator import LANGUAGES, Translator
 from tg_video_streamer.web.language import _accepted
-from tg_video_streamer.web.pages.badge import badge
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.charts import charts_tag
+from tg_video_streamer.web.pages.elements import badge
 from tg_video_streamer.web.pages.playlist import changes
 
 EN, RU = Translator(), Translator(language=LANGUAGES["ru"])
@@ -63,15 +63,15 @@ def test_any_header_gives_a_language(header: str) -> None:
     ("changes", "expected"),
     [
         ({}, ("On air", "good")),
-        ({"healthy": False}, ("On air, not healthy", "bad")),
-        ({"degraded": True}, ("On air, degraded", "fair")),
+        ({"healthy": False}, ("On air · problem", "bad")),
+        ({"degraded": True}, ("On air · no session", "fair")),
         ({"channel_state": "on_filler"}, ("Filler", "fair")),
         ({"channel_state": "on_slate"}, ("Slate", "fair")),
-        ({"channel_state": "on_slate", "healthy": False}, ("Slate, not healthy", "bad")),
+        ({"channel_state": "on_slate", "healthy": False}, ("Slate · problem", "bad")),
         ({"level": "live"}, ("Live takeover", "live")),
-        ({"level": "live", "healthy": False}, ("Live takeover, not healthy", "bad")),
+        ({"level": "live", "healthy": False}, ("Live takeover · problem", "bad")),
         ({"channel_state": "starting", "healthy": False}, ("Starting", "quiet")),
-        ({"channel_state": "stopping", "healthy": False}, ("Going off", "quiet")),
+        ({"channel_state": "stopping", "healthy": False}, ("Stopping", "quiet")),
     ],
 )
 def test_badge_tells_the_truth(changes: dict[str, object], expected: tuple[str, str]) -> None:
@@ -92,7 +92,7 @@ def test_band_hides_no_trouble() -> None:
     drawn = band_tag(spans, EN, now_wall=NOW)
     assert 'class="level-slate" x="333" width="1"' in drawn
     assert "On air &gt; 99.9 %, Slate &lt; 0.1 %" in drawn
-    assert "Everything but the program (1)" in drawn
+    assert "Interruptions: 1" in drawn
     assert "10 s" in drawn
 
 

@@ -188,8 +188,8 @@ def test_titles_are_shown_and_not_obeyed(channel: Channel, browser: WebDriver) -
     told(browser, NASTY)
     assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
     assert "owned" not in browser.title
-    strike(browser, '[aria-label^="Take out:"]')
-    wait_until(lambda: "Nothing is queued" in text_of(browser, "part-queue"), what="it is out")
+    strike(browser, '[aria-label^="Remove:"]')
+    wait_until(lambda: "The queue is empty" in text_of(browser, "part-queue"), what="it is out")
     assert console_errors(browser) == []
 
 
@@ -198,7 +198,7 @@ def test_queue_by_the_keyboard(channel: Channel, browser: WebDriver) -> None:
     for words in ("night", "market"):
         browser.get(f"{channel.url}/queue?lang=en")
         browser.find_element(By.ID, "words").send_keys(words + Keys.ENTER)
-        wait_until(lambda: "Found: 1" in text_of(browser, "found"), what=f"{words} is found")
+        wait_until(lambda: "1 item found" in text_of(browser, "found"), what=f"{words} is found")
         strike(browser, "#found button")
         wait_until(partial(is_queued, browser, words), what="it is queued")
     assert queued(channel) == [TITLES[2], TITLES[1]]
@@ -216,7 +216,7 @@ def test_queue_by_the_keyboard(channel: Channel, browser: WebDriver) -> None:
     wait_until(
         lambda: browser.find_elements(By.CSS_SELECTOR, '#flash-messages [data-ok="0"]'), what="refused with a reason"
     )
-    press(browser, "Take all out")
+    press(browser, "Clear queue")
     browser.switch_to.alert.accept()
     wait_until(lambda: queued(channel) == [], what="all out")
 
@@ -241,10 +241,10 @@ def test_the_program_is_steered(channel: Channel, browser: WebDriver) -> None:
     assert channel.service.status()["holds"] == ["pause"]
     press(browser, "Resume")
     wait_until(lambda: text_of(browser, "badge") == "On air", what="on air again")
-    press(browser, "Slate on")
+    press(browser, "Show slate")
     wait_until(lambda: channel.service.status()["holds"] == ["slate"], what="the slate")
-    wait_until(lambda: "Slate off" in text_of(browser, "main"), what="the way off")
-    press(browser, "Slate off")
+    wait_until(lambda: "Hide slate" in text_of(browser, "main"), what="the way off")
+    press(browser, "Hide slate")
     wait_until(lambda: text_of(browser, "badge") == "On air", what="on air again")
     before = text_of(browser, "now-title")
     press(browser, "Skip")
@@ -262,8 +262,8 @@ def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
         Keys.BACK_SPACE * (len(bad) + 1)
         + f"# mine\n{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=One more\n"
     )
-    wait_until(lambda: "Entries that will play: 5" in text_of(browser, "check"), what="it is well now")
-    press(browser, "See the changes")
+    wait_until(lambda: "5 entries will play" in text_of(browser, "check"), what="it is well now")
+    press(browser, "Review changes")
     wait_until(lambda: browser.find_elements(By.TAG_NAME, "ins"), what="the changes")
     added = [one.text for one in browser.find_elements(By.TAG_NAME, "ins")]
     assert added == ["# mine", f"{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=One more"]
@@ -293,7 +293,7 @@ def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:
     assert "skipped" in browser.find_element(By.CSS_SELECTOR, "table.as-run").text
     Select(browser.find_element(By.ID, "level")).select_by_visible_text("Filler")
     press(browser, "Show")
-    assert "Nothing was aired that fits." in text_of(browser, "main")
+    assert "Nothing matches the filter." in text_of(browser, "main")
     status, text = channel.service.page("/as-run.csv?level=item")
     assert status == 200
     assert text.startswith("start,end,seconds,level,reason,title")
@@ -305,8 +305,8 @@ def test_silence_is_told(channel: Channel, browser: WebDriver) -> None:
     wait_until(lambda: text_of(browser, "badge") == "On air", timeout=40, what="on air")
     channel.service.process.send_signal(signal.SIGSTOP)
     try:
-        wait_until(lambda: text_of(browser, "badge").startswith("No word from the service since"), what="the truth")
-        assert "old" in text_of(browser, "live-why")
+        wait_until(lambda: text_of(browser, "badge").startswith("No connection since"), what="the truth")
+        assert "out of date" in text_of(browser, "live-reason")
     finally:
         channel.service.process.send_signal(signal.SIGCONT)
     wait_until(lambda: text_of(browser, "badge") == "On air", timeout=40, what="its word again")
@@ -320,8 +320,8 @@ def test_health_is_told(channel: Channel, browser: WebDriver) -> None:
     log = browser.find_element(By.CSS_SELECTOR, "pre.log").text
     assert "playlist read" in log
     assert channel.service.settings["SESSION_STRING"] not in browser.page_source
-    press(browser, "Look at everything")
-    wait_until(lambda: "in order" in text_of(browser, "part-health"), timeout=120, what="findings")
+    press(browser, "Run checks")
+    wait_until(lambda: "OK" in text_of(browser, "part-health"), timeout=120, what="findings")
 
 
 def test_session_is_renewed_by_a_scan(channel: Channel, browser: WebDriver) -> None:
@@ -331,8 +331,8 @@ def test_session_is_renewed_by_a_scan(channel: Channel, browser: WebDriver) -> N
     before = read_env_file(channel.service.env_file).values["SESSION_STRING"]
     channel.telegram.revoke_all(401, "SESSION_REVOKED")
     channel.telegram.drop()
-    wait_until(lambda: "degraded" in text_of(browser, "badge"), timeout=60, what="degraded in the badge")
-    press(browser, "By QR code")
+    wait_until(lambda: "no session" in text_of(browser, "badge"), timeout=60, what="degraded in the badge")
+    press(browser, "Log in by QR code")
     wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "svg.qr"), what="a code")
     drawn = wait_until(lambda: drawn_code(browser), what="its drawing")
     token = channel.telegram.world.login_tokens[-1].token
@@ -371,11 +371,11 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             )
             assert "queued By hand" in browser.find_element(By.ID, "flash-messages").text
             assert "By hand" in browser.find_element(By.ID, "part-queue").text
-            browser.find_element(By.CSS_SELECTOR, '[aria-label="Take out: By hand"]').click()
-            wait_until(partial(reads, browser, "part-queue", "Nothing is queued"), what="it is removed")
+            browser.find_element(By.CSS_SELECTOR, '[aria-label="Remove: By hand"]').click()
+            wait_until(partial(reads, browser, "part-queue", "The queue is empty"), what="it is removed")
             upload(browser, channel, tmp_path / "list.txt")
             browser.get(f"{channel.url}/session")
-            answers = {"phone number": f"+{PHONE}", "code that Telegram": CODE, "password of": PASSWORD}
+            answers = {"Phone number": f"+{PHONE}", "Login code": CODE, "verification password": PASSWORD}
             for label, answer in answers.items():
                 field = wait_until(partial(asked, browser, label), timeout=60, what=f"the {label}", every=0.5)
                 assert field is not None
@@ -406,9 +406,10 @@ def upload(browser: WebDriver, channel: Channel, file: Path) -> None:
 def asked(browser: WebDriver, label: str) -> WebElement | None:
     """The field that asks for it, after another look; None while something else is shown."""
     browser.get(browser.current_url.partition("?")[0].replace("/begin-phone", ""))
-    found = browser.find_elements(By.ID, "answer")
-    words = browser.find_element(By.CSS_SELECTOR, ".renewal").text
-    return found[0] if found and label in words else None
+    with suppress(StaleElementReferenceException):  # the page reloads itself meanwhile
+        found = browser.find_elements(By.ID, "answer")
+        return found[0] if found and label in browser.find_element(By.CSS_SELECTOR, ".renewal").text else None
+    return None
 
 
 def shown(browser: WebDriver, words: str) -> bool:
@@ -438,7 +439,7 @@ def test_edits_survive_a_restart(tmp_path: Path) -> None:
         browser.get(f"{channel.url}/playlist?lang=en")
         media = channel.service.settings["MEDIA_DIRS"]
         browser.find_element(By.ID, "text").send_keys(f"{media}/by-hand.mp4 | title=Saved before\n")
-        press(browser, "See the changes")
+        press(browser, "Review changes")
         press(browser, "Save")
         told(browser, "the playlist is saved")
         assert channel.service.stop() == 0

@@ -93,5 +93,5 @@ def _problem(words: Translator, refusal: RequestRefused) -> str:
     if refusal.status == 401:
         return words("sign_in.wrong")
     if refusal.status == 429:
-        return words("sign_in.locked", seconds=f"{refusal.seconds:.0f}")
+        return words("sign_in.locked", seconds=refusal.seconds)
     return words("sign_in.refused", what=refusal.what)

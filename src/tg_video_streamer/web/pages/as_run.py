@@ -18,7 +18,7 @@ from tg_video_streamer.asrun.entry import AsRunEntry, wall
 from tg_video_streamer.asrun.reader import AsRunFilter, as_csv, read_entries
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.figures import time_tag, title_tag
+from tg_video_streamer.web.pages.elements import time_tag, title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 ROWS = 50
@@ -131,7 +131,7 @@ def _table(view: PageView, query: AsRunQuery, rows: list[AsRunEntry]) -> str:
         return f'<section class="card"><p class="empty">{words("as_run.nothing")}</p></section>'
     heads = "".join(
         f'<th scope="col">{words(f"as_run.{key}")}</th>'
-        for key in ("start", "length", "title", "what", "why", "missing")
+        for key in ("start", "duration", "title", "source", "end", "gap")
     )
     body = "".join(_row(view, row) for row in rows[:ROWS])
     links = []
@@ -153,12 +153,12 @@ def _row(view: PageView, row: AsRunEntry) -> str:
     words = view.words
     # What a slate is titled is the reason's word, which stands further on.
     title = title_tag(row.title) if row.title and row.level != "slate" else words.state("level", row.level)
-    missing = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""
+    gap = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""
     return (
         f"<tr><td>{time_tag(wall(row.start))}</td>"
         f'<td class="number">{escape(words.span(row.seconds))}</td>'
         f'<td class="name">{title}</td>'
         f'<td><span class="key level-{escape(row.level)}" aria-hidden="true"></span>{words.state("level", row.level)}</td>'
         f"<td>{words.state('ended', row.reason)}</td>"
-        f'<td class="number{"" if missing else " none"}">{missing}</td></tr>'
+        f'<td class="number{"" if gap else " none"}">{gap}</td></tr>'
     )

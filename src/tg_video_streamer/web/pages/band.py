@@ -8,7 +8,7 @@ from itertools import groupby
 
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
 from tg_video_streamer.locales.translator import Translator
-from tg_video_streamer.web.pages.figures import time_tag
+from tg_video_streamer.web.pages.elements import time_tag
 
 _CELLS = 720
 """Two minutes each; a cell shows its worst level, so that short problems stay visible."""
@@ -38,7 +38,7 @@ def band_tag(spans: Sequence[LevelSpan], words: Translator, *, now_wall: float) 
     )
     return (
         f'<svg class="band" viewBox="0 0 {_CELLS} 1" preserveAspectRatio="none" role="img"'
-        f' aria-label="{words("band.told")} {label}">{rectangles}</svg>'
+        f' aria-label="{words("band.summary")} {label}">{rectangles}</svg>'
         f'<p class="axis" aria-hidden="true">{hours}<span>{words("now")}</span></p>'
         f'<ul class="legend">{legend}</ul>{_problems(whole, words)}'
     )
@@ -106,9 +106,9 @@ def _problems(spans: Sequence[LevelSpan], words: Translator) -> str:
         f'<td class="number">{escape(words.span(span.ends_wall - span.starts_wall))}</td></tr>'
         for span in found[:_LISTED]
     )
-    heads = "".join(f'<th scope="col">{words(key)}</th>' for key in ("band.from", "band.what", "band.length"))
+    heads = "".join(f'<th scope="col">{words(key)}</th>' for key in ("band.from", "band.what", "band.duration"))
     more = f"<p>{words('band.more', count=len(found) - _LISTED)}</p>" if len(found) > _LISTED else ""
     return (
-        f"<details><summary>{words('band.troubles', count=len(found))}</summary>"
+        f"<details><summary>{words('band.interruptions', count=len(found))}</summary>"
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{more}</details>'
     )

@@ -40,10 +40,10 @@ def playout_buttons(view: PageView, *, back: str) -> str:
         return ""
     words = view.words
     buttons = (
-        command_button(view, "skip", words("do.skip"), back=back),
-        f'<span class="unless-pause">{command_button(view, "pause", words("do.pause"), back=back)}</span>',
-        f'<span class="while-pause">{command_button(view, "resume", words("do.resume"), back=back, kind="primary")}</span>',
-        f'<span class="unless-slate">{command_button(view, "slate", words("do.slate_on"), back=back, fields={"on": "true"})}</span>',
-        f'<span class="while-slate">{command_button(view, "slate", words("do.slate_off"), back=back, fields={"on": "false"}, kind="primary")}</span>',
+        command_button(view, "skip", words("command.skip"), back=back),
+        f'<span class="unless-pause">{command_button(view, "pause", words("command.pause"), back=back)}</span>',
+        f'<span class="while-pause">{command_button(view, "resume", words("command.resume"), back=back, kind="primary")}</span>',
+        f'<span class="unless-slate">{command_button(view, "slate", words("command.slate_on"), back=back, fields={"on": "true"})}</span>',
+        f'<span class="while-slate">{command_button(view, "slate", words("command.slate_off"), back=back, fields={"on": "false"}, kind="primary")}</span>',
     )
     return f'<div class="controls" role="group" aria-label="{words("controls")}">{"".join(buttons)}</div>'

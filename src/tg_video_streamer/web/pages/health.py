@@ -13,7 +13,7 @@ from starlette.routing import Route
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.check_runner import Finding
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.figures import time_tag
+from tg_video_streamer.web.pages.elements import time_tag
 from tg_video_streamer.web.pages.form_guard import require_operator_form
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 from tg_video_streamer.web.pages.refresh import part_versions
@@ -50,12 +50,12 @@ def _findings(view: PageView) -> str:
     button = ""
     if view.may_change:
         busy = " disabled" if state.running else ""
-        label = words("health.looking") if state.running else words("health.look")
+        label = words("health.checking") if state.running else words("health.run")
         button = f'<form class="action" method="post" action="/health/checks">{view.csrf}<button class="primary"{busy}>{label}</button></form>'
     summary = (
         f"<p>{words('health.never')}</p>"
         if state.finished_wall is None
-        else f"<p>{words('health.looked')} {time_tag(state.finished_wall)}</p>"
+        else f"<p>{words('health.checked')} {time_tag(state.finished_wall)}</p>"
     )
     if state.failed:
         summary += f'<p class="flash" data-ok="0">{words("health.failed")}</p>'
@@ -63,7 +63,7 @@ def _findings(view: PageView) -> str:
     rows = "".join(_finding(one, words) for one in sorted(state.findings, key=lambda one: _ORDER.get(one.verdict, 0)))
     findings = f'<ul class="findings">{rows}</ul>' if rows and view.may_change else ""
     return f"""<section class="card" id="part-health" data-part="@health" data-version="{version}" aria-labelledby="doctor-heading">
-<h2 id="doctor-heading">{words("health.doctor")}</h2>
+<h2 id="doctor-heading">{words("health.checks")}</h2>
 {summary}{findings}{button}
 </section>"""
 

@@ -13,7 +13,7 @@ from tg_video_streamer.locales.translator import LANGUAGES, Translator
 from tg_video_streamer.web.auth.visitor import FlashMessage, Visitor, take_flash_messages, visitor
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.language import COOKIE, COOKIE_SECONDS, words_of
-from tg_video_streamer.web.pages.badge import badge, badge_tag, why_tag
+from tg_video_streamer.web.pages.elements import badge, badge_tag, reason_tag
 
 _NAVIGATION = (
     ("/", "on_air"),
@@ -80,11 +80,11 @@ def page(
 <script src="/page.js" defer></script>{reload}
 </head>
 <body class="page-{name}" data-csrf="{escape(view.visitor.csrf)}" data-holds="{" ".join(status.holds)}"
- data-page="{page_title}" data-silent="{words("silent")}" data-old="{words("silent.old")}" data-failed="{words("failed")}" data-confirm="{words("sure")}">
+ data-page="{page_title}" data-disconnected="{words("disconnected")}" data-outdated="{words("disconnected.outdated")}" data-failed="{words("failed")}" data-confirm="{words("confirm")}">
 <a class="skip" href="#main">{words("skip_to_main")}</a>
 {_header(view, name)}
-<section class="status-bar" aria-label="{words("strip")}"><div id="live-badge" role="status">{badge_tag(status, words)}</div>
-<p class="why" id="live-why">{why_tag(status, words, now_wall=view.context.clock.wall())}</p></section>
+<section class="status-bar" aria-label="{words("status_bar")}"><div id="live-badge" role="status">{badge_tag(status, words)}</div>
+<p class="reason" id="live-reason">{reason_tag(status, words, now_wall=view.context.clock.wall())}</p></section>
 <main id="main" tabindex="-1">
 <h1>{words(f"page.{name}")}</h1>
 <div id="flash-messages" role="status">{_flash_messages((*take_flash_messages(view.request), *messages), words)}</div>

@@ -9,16 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import OutputStatus, ServiceStatus
 from tg_video_streamer.control.status_text import DEGRADED_REMEDY
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.badge import badge_tag, why_tag
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.buttons import playout_buttons
 from tg_video_streamer.web.pages.charts import charts_tag
-from tg_video_streamer.web.pages.figures import length_text, title_tag
+from tg_video_streamer.web.pages.elements import badge_tag, items_tag, reason_tag, title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 _SOURCES = {
@@ -49,14 +48,14 @@ def live_fragments(context: WebContext, words: Translator) -> Mapping[str, str]:
     history = context.commands.history()
     return {
         "live-badge": badge_tag(status, words),
-        "live-why": why_tag(status, words, now_wall=now_wall),
+        "live-reason": reason_tag(status, words, now_wall=now_wall),
         "live-problems": _problems(status, words),
         "live-warnings": _alert("warnings", status.warnings, words),
         "live-title": _title(status, words),
-        "live-place": _place(status, words),
-        "live-next": _next(status, words),
+        "live-position": _position(status, words),
+        "live-next": items_tag(status.next_items, words),
         "live-outputs": _outputs(status, words),
-        "live-figures": _figures(status, history.gap_seconds_today, words),
+        "live-statistics": _statistics(status, history.gap_seconds_today, words),
     }
 
 
@@ -87,7 +86,7 @@ def _main(view: PageView, streams: Sequence[str]) -> str:
 <section class="card now" aria-labelledby="now-heading">
 <h2 id="now-heading">{words("now")}</h2>
 <div id="live-title">{live["live-title"]}</div>
-<div id="live-place">{live["live-place"]}</div>
+<div id="live-position">{live["live-position"]}</div>
 {controls}
 </section>
 </div>
@@ -99,7 +98,7 @@ def _main(view: PageView, streams: Sequence[str]) -> str:
 </div>
 {_card("band", live, words)}
 {_card("charts", live, words)}
-{_card("figures", live, words)}"""
+{_card("statistics", live, words)}"""
 
 
 def _card(name: str, live: Mapping[str, str], words: Translator) -> str:
@@ -110,11 +109,11 @@ def _card(name: str, live: Mapping[str, str], words: Translator) -> str:
 
 
 def _title(status: ServiceStatus, words: Translator) -> str:
-    title = title_tag(status.now.title) if status.now else words("nothing_on")
+    title = title_tag(status.now.title) if status.now else words("now.empty")
     return f'<p id="now-title" class="title">{title}</p>'
 
 
-def _place(status: ServiceStatus, words: Translator) -> str:
+def _position(status: ServiceStatus, words: Translator) -> str:
     """The position in the item."""
     item = status.now
     if item is None:
@@ -122,9 +121,9 @@ def _place(status: ServiceStatus, words: Translator) -> str:
     length = None if item.is_live else item.duration_seconds
     at = clock_text(status.position_seconds)
     text = (
-        words("place.live", at=at)
+        words("position.live", at=at)
         if item.is_live
-        else words("place", at=at, length=clock_text(length))
+        else words("position", at=at, length=clock_text(length))
         if length
         else at
     )
@@ -154,20 +153,6 @@ def _alert(name: str, lines: Sequence[str], words: Translator) -> str:
     )
 
 
-def _next(status: ServiceStatus, words: Translator) -> str:
-    return items_tag(status.next_items, words)
-
-
-def items_tag(items: Sequence[ItemStatus], words: Translator) -> str:
-    """Items in order, each with its duration."""
-    if not items:
-        return f'<p class="empty">{words("nothing")}</p>'
-    rows = "".join(
-        f'<li>{title_tag(item.title)} <span class="number">{length_text(item, words)}</span></li>' for item in items
-    )
-    return f'<ol class="items">{rows}</ol>'
-
-
 def _outputs(status: ServiceStatus, words: Translator) -> str:
     if not status.outputs:
         return f'<p class="empty">{words("outputs.none")}</p>'
@@ -193,19 +178,19 @@ def _output(output: OutputStatus, words: Translator) -> str:
     )
 
 
-def _figures(status: ServiceStatus, gap_seconds_today: float, words: Translator) -> str:
+def _statistics(status: ServiceStatus, gap_seconds_today: float, words: Translator) -> str:
     facts = {
-        "gap-today": (words("figure.gap_today"), f"{words.number(gap_seconds_today, 2)} {words('unit.second')}"),
-        "gap": (words("figure.gap"), f"{words.number(status.gap_seconds, 2)} {words('unit.second')}"),
+        "gap-today": (words("statistic.gap_today"), f"{words.number(gap_seconds_today, 2)} {words('unit.second')}"),
+        "gap": (words("statistic.gap"), f"{words.number(status.gap_seconds, 2)} {words('unit.second')}"),
         "buffer": (words("buffer"), f"{words.number(status.buffer_seconds, 1)} {words('unit.second')}"),
-        "skew": (words("figure.skew"), f"{words.number(status.skew_seconds * 1000, 1)} {words('unit.millisecond')}"),
-        "played": (words("figure.played"), str(status.streams_played)),
-        "uptime": (words("figure.uptime"), escape(words.span(status.uptime_seconds))),
+        "skew": (words("statistic.skew"), f"{words.number(status.skew_seconds * 1000, 1)} {words('unit.millisecond')}"),
+        "played": (words("statistic.played"), str(status.streams_played)),
+        "uptime": (words("statistic.uptime"), escape(words.span(status.uptime_seconds))),
     }
     if status.session_state or status.viewers is not None:
         viewers = words("unknown") if status.viewers is None else str(status.viewers)
-        facts = {"viewers": (words("figure.viewers"), viewers), **facts}
+        facts = {"viewers": (words("statistic.viewers"), viewers), **facts}
     if status.session_state:
-        facts["session"] = (words("figure.session"), words.state("session_state", status.session_state))
+        facts["session"] = (words("statistic.session"), words.state("session_state", status.session_state))
     rows = "".join(f'<div><dt>{name}</dt><dd id="{key}">{value}</dd></div>' for key, (name, value) in facts.items())
     return f'<dl class="facts">{rows}</dl>'

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from tg_video_streamer.control.commands import make_request
@@ -44,6 +44,10 @@ def routes(context: WebContext) -> list[Route]:
         view, form = await require_operator_form(request, context, with_file=True)
         return _editor(view, _sent(form))
 
+    async def check(request: Request) -> Response:
+        view, form = await require_operator_form(request, context)
+        return HTMLResponse(_check_tag(context.commands.playlist_check(_sent(form).text), view.words))
+
     async def compare(request: Request) -> Response:
         view, form = await require_operator_form(request, context)
         return await _comparison(view, _sent(form))
@@ -63,6 +67,7 @@ def routes(context: WebContext) -> list[Route]:
         Route("/playlist", edit, methods=["GET"]),
         Route("/playlist/edit", continue_edit, methods=["POST"]),
         Route("/playlist/upload", upload, methods=["POST"]),
+        Route("/playlist/check", check, methods=["POST"]),
         Route("/playlist/compare", compare, methods=["POST"]),
         Route("/playlist/save", save, methods=["POST"]),
     ]
@@ -90,10 +95,10 @@ def _editor(view: PageView, text: PlaylistText) -> Response:
 <label for="text">{words("playlist.text")}</label>
 <textarea id="text" name="text" rows="22" spellcheck="false" autocapitalize="off" wrap="off" aria-describedby="edit-help check">
 {escape(text.text)}</textarea>
-<div id="check" class="check" role="status" data-items="{words.text("playlist.items", count="{count}")}" data-line="{words.text("playlist.line", line="{line}")}">{_check_tag(checked, words)}</div>
+<div id="check" class="check" role="status">{_check_tag(checked, words)}</div>
 <div class="controls"><button class="primary">{words("playlist.compare")}</button>
 <label class="button" id="upload" hidden>{words("playlist.upload")}<input type="file" id="file" accept=".txt,text/plain" class="visually-hidden"></label>
-<a class="button" href="/playlist">{words("playlist.again")}</a></div>
+<a class="button" href="/playlist">{words("playlist.reload")}</a></div>
 </form>
 <noscript><form method="post" action="/playlist/upload" enctype="multipart/form-data" class="controls">{view.csrf}<input type="hidden" name="version" value="{escape(text.version)}">
 <label>{words("playlist.file")} <input type="file" name="text" accept=".txt,text/plain" required></label> <button>{words("playlist.upload")}</button></form></noscript>
@@ -123,7 +128,7 @@ async def _comparison(
         shown_changes = f"<p>{words('playlist.same')}</p>"
     others = ""
     if found and new.version != now.version and not messages:
-        others = f'<p class="flash" data-ok="0">{words("playlist.others")}</p>'
+        others = f'<p class="flash" data-ok="0">{words("playlist.conflict")}</p>'
     main = f"""<section class="card" aria-labelledby="diff-heading">
 <h2 id="diff-heading">{words("playlist.changes")}</h2>
 {others}{shown_changes}
@@ -141,16 +146,16 @@ def _hidden(view: PageView, text: PlaylistText, *, save: bool) -> str:
 <input type="hidden" name="version" value="{escape(text.version)}">
 <textarea name="text" hidden aria-hidden="true">
 {escape(text.text)}</textarea>
-<div class="controls">{saving}<button>{words("playlist.back")}</button> <a class="button" href="/playlist">{words("playlist.again")}</a></div>
+<div class="controls">{saving}<button>{words("playlist.back")}</button> <a class="button" href="/playlist">{words("playlist.reload")}</a></div>
 </form>"""
 
 
 def _check_tag(checked: PlaylistCheck, words: Translator) -> str:
-    problems = "".join(f"<li>{escape(one.what)}</li>" for one in checked.problems)
-    tone = "bad" if checked.problems else "good"
-    return f'<p data-tone="{tone}">{words("playlist.items", count=checked.items)}</p>' + (
-        f"<ul>{problems}</ul>" if problems else ""
-    )
+    """The problems, then what will play without those lines."""
+    problems = "".join(f"<li>{words.said(one.what)}</li>" for one in checked.problems)
+    tone = "fair" if checked.problems else "good"
+    count = f'<p data-tone="{tone}">{words("playlist.items", count=checked.items)}</p>'
+    return f"<ul>{problems}</ul>{count}" if problems else count
 
 
 def changes(before: str, after: str) -> Iterator[str]:

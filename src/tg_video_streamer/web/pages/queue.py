@@ -13,9 +13,8 @@ from tg_video_streamer.control.status import ItemStatus
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.buttons import command_button, playout_buttons
-from tg_video_streamer.web.pages.figures import length_text, title_tag
+from tg_video_streamer.web.pages.elements import item_tag, items_tag, title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
-from tg_video_streamer.web.pages.on_air import items_tag
 from tg_video_streamer.web.pages.refresh import part_versions
 
 _BACK = "/queue"
@@ -63,7 +62,7 @@ def _main(view: PageView) -> str:
 def _now(view: PageView) -> str:
     status, words = view.context.commands.status(), view.words
     if status.now is None:
-        return f'<p class="title">{words("nothing_on")}</p>'
+        return f'<p class="title">{words("now.empty")}</p>'
     return (
         f'<p class="title">{title_tag(status.now.title)}</p><p class="number">{clock_text(status.position_seconds)}</p>'
     )
@@ -84,7 +83,7 @@ def _queued(view: PageView) -> str:
 
 def _row(view: PageView, items: Sequence[ItemStatus], place: int) -> str:
     words, item = view.words, items[place]
-    shown = f'<span class="what">{title_tag(item.title)} <span class="number">{length_text(item, words)}</span></span>'
+    shown = f'<span class="what">{item_tag(item, words)}</span>'
     if not view.may_change:
         return f"<li>{shown}</li>"
     buttons = [
@@ -155,7 +154,7 @@ def _searching(view: PageView) -> str:
 
 def _found(view: PageView, item: ItemStatus) -> str:
     words = view.words
-    shown = f'<span class="what">{title_tag(item.title)} <span class="number">{length_text(item, words)}</span></span>'
+    shown = f'<span class="what">{item_tag(item, words)}</span>'
     if not view.may_change:
         return f"<li>{shown}</li>"
     following = command_button(

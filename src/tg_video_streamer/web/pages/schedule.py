@@ -14,7 +14,7 @@ from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.pages.figures import title_tag
+from tg_video_streamer.web.pages.elements import title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 _KINDS = {
@@ -68,7 +68,7 @@ def _table(view: PageView, entries: tuple[ScheduledEntry, ...]) -> str:
     words = view.words
     if not entries:
         return f'<section class="card"><p class="empty">{words("schedule.nothing")}</p></section>'
-    heads = "".join(f'<th scope="col">{words(f"schedule.{key}")}</th>' for key in ("time", "title", "what"))
+    heads = "".join(f'<th scope="col">{words(f"schedule.{key}")}</th>' for key in ("time", "title", "kind"))
     rows = "".join(_row(entry, words, now_wall=view.context.clock.wall()) for entry in entries)
     return f"""<div class="card">
 <div class="scroll" tabindex="0" role="region" aria-label="{words("page.schedule")}">

@@ -80,7 +80,7 @@ def _state(view: PageView, login: WebLogin) -> str:
         (words("session.account"), account),
     ]
     if status.degraded:
-        rows.append((words("session.why"), words.said(status.degraded_reason)))
+        rows.append((words("session.reason"), words.said(status.degraded_reason)))
     drawn = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
     return f"""<section class="card" aria-labelledby="state-heading">
 <h2 id="state-heading">{words("session.now")}</h2>
@@ -98,7 +98,7 @@ def _renewal(view: PageView, login: WebLogin) -> str:
 <div class="login-methods">{_form(view, "begin-qr", words("session.by_qr"), strong=True)}
 {_question(view, WebLoginStep.PHONE, action="begin-phone")}</div>"""
     elif state.step is WebLoginStep.QR:
-        body = f"<p>{words('session.scan')}</p>{_qr(state.qr_url, words('session.qr_told'))}"
+        body = f"<p>{words('session.scan')}</p>{_qr(state.qr_url, words('session.qr'))}"
     elif state.step in ASKING:
         body = _question(view, state.step, hint=state.hint)
     else:
@@ -106,7 +106,7 @@ def _renewal(view: PageView, login: WebLogin) -> str:
     if state.step not in RESTING | {WebLoginStep.SAVING}:
         body += _form(view, "cancel", words("session.cancel"))
     return f"""<section class="card renewal" aria-labelledby="renew-heading">
-<h2 id="renew-heading">{words("session.renew")}</h2>
+<h2 id="renew-heading">{words("session.new")}</h2>
 <div role="status">{told}</div>{body}
 </section>"""
 

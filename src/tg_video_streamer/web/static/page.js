@@ -4,21 +4,22 @@
 const SILENT_MS = 4000; // without an event for this long, the page says so
 const CHECK_DELAY_MS = 400; // after the last key, the playlist is checked
 const texts = document.body.dataset;
+const language = document.documentElement.lang;
 const byId = (id) => document.getElementById(id);
 
-function createElement(tag, text, values = {}) {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  Object.assign(element.dataset, values);
-  return element;
+// The server sends times in UTC.
+function dayOf(moment) {
+  const days = Math.round((new Date(moment).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86400000);
+  if (days === 0 || days === -1) return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(days, "day");
+  return moment.toLocaleDateString(language, { day: "numeric", month: "short", year: "numeric" });
 }
 
-// The server sends times in UTC.
 function localizeTimes(root) {
   for (const time of root.querySelectorAll("time[data-shown]")) {
     const moment = new Date(time.dateTime);
-    const shown = time.dataset.shown === "clock" ? { hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "medium" };
-    time.textContent = moment.toLocaleString(document.documentElement.lang, shown);
+    const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(time.dataset.shown === "seconds" ? { second: "2-digit" } : {}) };
+    const text = moment.toLocaleTimeString(language, clock);
+    time.textContent = time.dataset.shown === "clock" ? text : `${dayOf(moment)} ${text}`;
   }
 }
 
@@ -30,8 +31,10 @@ function setContent(element, html) {
 }
 
 function showError(text) {
-  const line = createElement("p", text, { ok: 0 });
+  const line = document.createElement("p");
+  line.textContent = text;
   line.className = "flash";
+  line.dataset.ok = 0;
   byId("flash-messages").replaceChildren(line);
 }
 
@@ -108,9 +111,9 @@ function watchSilence() {
     silent = true;
     document.body.classList.add("silent");
     const badge = byId("badge");
-    badge.textContent = `${texts.silent} ${new Date(lastEventAt).toLocaleTimeString(document.documentElement.lang)}`;
+    badge.textContent = `${texts.disconnected} ${new Date(lastEventAt).toLocaleTimeString(language, { hourCycle: "h23" })}`;
     badge.dataset.tone = "bad";
-    byId("live-why").textContent = texts.old;
+    byId("live-reason").textContent = texts.outdated;
     setTitle(badge.textContent);
   }
   if (source.readyState === EventSource.CLOSED) listen(); // refused: it does not retry by itself
@@ -146,15 +149,9 @@ function watchText(area) {
   let lastRequest = 0;
   async function check() {
     const number = (lastRequest += 1);
-    const fields = new URLSearchParams({ text: area.value, csrf: texts.csrf, back: location.pathname });
-    const headers = { Accept: "application/json", "X-CSRF": texts.csrf };
-    const answer = await (await fetch("/actions/playlist_check", { method: "POST", body: fields, headers })).json();
-    if (number !== lastRequest || !answer.ok) return;
-    const { items, problems } = answer.result;
-    const list = document.createElement("ul");
-    list.append(...problems.map((one) => createElement("li", one.what)));
-    const count = createElement("p", result.dataset.items.replace("{count}", items), { tone: problems.length ? "bad" : "good" });
-    result.replaceChildren(count, ...(problems.length ? [list] : []));
+    const fields = new URLSearchParams({ text: area.value, csrf: texts.csrf });
+    const answer = await fetch("/playlist/check", { method: "POST", body: fields });
+    if (number === lastRequest && answer.ok) setContent(result, await answer.text());
   }
   area.addEventListener("input", () => {
     clearTimeout(timer);
