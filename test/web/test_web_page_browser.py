@@ -108,9 +108,7 @@ def test_picture_comes_back_after_the_service_did(clip: Clip, browser: WebDriver
         browser.get(site.url)
         watch(browser, 0.5)
         port = site.listener.port
-    wait_until(
-        lambda: text_of(browser, "badge").startswith("No connection since"), timeout=30, what="the truth"
-    )
+    wait_until(lambda: text_of(browser, "badge").startswith("No connection since"), timeout=30, what="the truth")
     with Program(clip) as program, served(program, port=port, status=replace(example_status(), uptime_seconds=1)):
         wait_until(lambda: text_of(browser, "badge") == "On air", timeout=30, what="the service's return")
         watch(browser, 1.0)
