@@ -27,8 +27,8 @@ from tg_video_streamer.control.chat.wording import ChatCommand, answer_text, lin
 from tg_video_streamer.control.commands import COMMANDS, make_request, run_command
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.resolve.public_addresses import refuse_private
+from tg_video_streamer.telegram.chat.chat_client import ChatClient, enter
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
-from tg_video_streamer.telegram.chat.room import ChatRoom, enter
 from tg_video_streamer.telegram.client.state_file import TelegramState
 
 ADMIN, STRANGER = 777100, 777200
@@ -60,7 +60,7 @@ def stand(telegram: TelegramStand) -> Iterator[TelegramStand]:
 class _InChat:
     stand: TelegramStand
     channel: SmallChannel
-    room: ChatRoom
+    room: ChatClient
     chat_id: int
     operators: Iterator[int] = field(default_factory=lambda: cycle(OPERATORS))
 

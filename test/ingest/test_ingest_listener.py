@@ -27,7 +27,7 @@ from tg_video_streamer.ingest.state import LiveState
 from tg_video_streamer.ingest.takeover import Takeover
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.rtmp.address import parse_rtmp_url
-from tg_video_streamer.rtmp.chunks import Message, MessageKind
+from tg_video_streamer.rtmp.chunks import MessageKind, RtmpMessage
 from tg_video_streamer.rtmp.publisher import VIDEO_CHUNKS, Publisher
 
 _KEY = "a-key-that-nobody-guesses"
@@ -229,7 +229,7 @@ def test_another_codec_is_refused_with_what_to_do(kind: MessageKind, payload: by
     async def story() -> None:
         async with _open() as way_in, _caller(way_in.port) as operator:
             await operator.talk()
-            wrong = Message(kind=kind, payload=payload, stream=operator.publisher.stream)
+            wrong = RtmpMessage(kind=kind, payload=payload, stream=operator.publisher.stream)
             operator.writer.write(operator.publisher.writer.message(VIDEO_CHUNKS, wrong))
             with pytest.raises(OutputRejected, match=said):
                 operator.publisher.receive(await operator.reader.read(65536))

@@ -15,7 +15,7 @@ from tg_video_streamer.ingest.attempts import MOST_REFUSALS, WINDOW_SECONDS, Att
 from tg_video_streamer.ingest.media import announced, part_of
 from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
 from tg_video_streamer.rtmp import amf
-from tg_video_streamer.rtmp.chunks import Message, MessageKind
+from tg_video_streamer.rtmp.chunks import MessageKind, RtmpMessage
 
 
 def test_the_setting_is_taken_apart() -> None:
@@ -106,7 +106,7 @@ def test_peers_are_addresses_and_networks() -> None:
 def test_any_message_is_understood_or_refused(kind: MessageKind, payload: bytes) -> None:
     """Whatever a publisher sends is a part, or one of two errors; figures that it announces are sane."""
     with contextlib.suppress(PublisherRefused):
-        part_of(Message(kind=kind, payload=payload))
+        part_of(RtmpMessage(kind=kind, payload=payload))
     with contextlib.suppress(MalformedMessage):
         said = announced(payload)
         if said is not None:

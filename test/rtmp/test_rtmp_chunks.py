@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tg_video_streamer.errors import MalformedMessage
-from tg_video_streamer.rtmp.chunks import ChunkReader, ChunkWriter, Message, MessageKind
+from tg_video_streamer.rtmp.chunks import ChunkReader, ChunkWriter, MessageKind, RtmpMessage
 
 _messages = st.builds(
-    Message,
+    RtmpMessage,
     kind=st.sampled_from([MessageKind.AUDIO, MessageKind.VIDEO, MessageKind.DATA, MessageKind.COMMAND]),
     payload=st.binary(max_size=700),
     # Around the two places where the timestamp's form changes: 2^24 and 2^31.
@@ -25,13 +25,13 @@ _messages = st.builds(
 
 
 @given(st.lists(st.tuples(st.integers(3, 63), _messages), max_size=6), st.integers(1, 300), st.data())
-def test_messages_survive_any_split(sent: list[tuple[int, Message]], size: int, data: st.DataObject) -> None:
+def test_messages_survive_any_split(sent: list[tuple[int, RtmpMessage]], size: int, data: st.DataObject) -> None:
     """Messages come out whole and in order, whatever the chunk size and wherever the bytes are cut."""
     writer, reader = ChunkWriter(), ChunkReader()
-    stream = writer.message(2, Message(kind=MessageKind.SET_CHUNK_SIZE, payload=struct.pack(">I", size)))
+    stream = writer.message(2, RtmpMessage(kind=MessageKind.SET_CHUNK_SIZE, payload=struct.pack(">I", size)))
     writer.chunk_size = size
     stream += b"".join(writer.message(chunk_stream, message) for chunk_stream, message in sent)
-    got: list[Message] = []
+    got: list[RtmpMessage] = []
     while stream:
         cut = data.draw(st.integers(1, len(stream)))
         got += reader.feed(stream[:cut])
@@ -46,7 +46,7 @@ def test_media_written_without_copies_is_the_same(head: bytes, data: bytes, size
     writer.chunk_size = size
     parts: list[bytes] = []
     writer.add(parts, 6, MessageKind.VIDEO, 2**24, 1, head, data)
-    whole = Message(kind=MessageKind.VIDEO, payload=head + data, milliseconds=2**24, stream=1)
+    whole = RtmpMessage(kind=MessageKind.VIDEO, payload=head + data, milliseconds=2**24, stream=1)
     assert b"".join(parts) == writer.message(6, whole)
 
 
@@ -83,9 +83,9 @@ def test_chunk_stream_ids_of_all_three_lengths() -> None:
 def test_abort_forgets_an_unfinished_message() -> None:
     """After Abort the chunk stream begins anew."""
     writer, reader = ChunkWriter(), ChunkReader()
-    half = writer.message(5, Message(kind=MessageKind.DATA, payload=bytes(200)))[: 12 + 128]
-    abort = writer.message(2, Message(kind=MessageKind.ABORT, payload=struct.pack(">I", 5)))
-    whole = Message(kind=MessageKind.DATA, payload=b"whole")
+    half = writer.message(5, RtmpMessage(kind=MessageKind.DATA, payload=bytes(200)))[: 12 + 128]
+    abort = writer.message(2, RtmpMessage(kind=MessageKind.ABORT, payload=struct.pack(">I", 5)))
+    whole = RtmpMessage(kind=MessageKind.DATA, payload=b"whole")
     assert reader.feed(half + abort + writer.message(5, whole)) == [whole]
 
 

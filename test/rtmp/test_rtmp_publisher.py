@@ -15,7 +15,7 @@ from stands.hostile_rtmp import hostile
 from tg_video_streamer.errors import OutputError, OutputLost, OutputRejected
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.address import parse_rtmp_url
-from tg_video_streamer.rtmp.chunks import ChunkReader, ChunkWriter, Message, MessageKind
+from tg_video_streamer.rtmp.chunks import ChunkReader, ChunkWriter, MessageKind, RtmpMessage
 from tg_video_streamer.rtmp.publisher import TRANSITIONS, Publisher, PublisherState
 
 _GREETING = bytes([3]) + bytes(range(256)) * 6 + bytes(1536)
@@ -41,16 +41,16 @@ class Server:
         for start in range(0, len(data), self.step):
             self.publisher.receive(data[start : start + self.step])
 
-    def say(self, kind: int, payload: bytes) -> list[Message]:
+    def say(self, kind: int, payload: bytes) -> list[RtmpMessage]:
         """Send a message; what the publisher answers."""
-        self.feed(self.writer.message(3, Message(kind=kind, payload=payload)))
+        self.feed(self.writer.message(3, RtmpMessage(kind=kind, payload=payload)))
         return self.reader.feed(self.publisher.outgoing())
 
-    def command(self, *values: amf.Value) -> list[Message]:
+    def command(self, *values: amf.Value) -> list[RtmpMessage]:
         """Send a command; what the publisher answers."""
         return self.say(MessageKind.COMMAND, amf.encode(*values))
 
-    def status(self, level: str, code: str, description: str = "") -> list[Message]:
+    def status(self, level: str, code: str, description: str = "") -> list[RtmpMessage]:
         """Send an onStatus."""
         return self.command("onStatus", 0, None, {"level": level, "code": code, "description": description})
 
@@ -61,7 +61,7 @@ class Server:
         self.status("status", "NetStream.Publish.Start")
 
 
-def names(messages: list[Message]) -> list[amf.Value]:
+def names(messages: list[RtmpMessage]) -> list[amf.Value]:
     """Names of the commands among `messages`."""
     return [amf.decode(one.payload)[0] for one in messages if one.kind == MessageKind.COMMAND]
 

@@ -15,14 +15,14 @@ from stands.hostile_rtmp import chunked, hostile
 from tg_video_streamer.errors import MalformedMessage, OutputRejected, PublisherRefused
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.address import parse_rtmp_url
-from tg_video_streamer.rtmp.chunks import ChunkReader, Message, MessageKind
+from tg_video_streamer.rtmp.chunks import ChunkReader, MessageKind, RtmpMessage
 from tg_video_streamer.rtmp.publisher import VIDEO_CHUNKS, Publisher
 from tg_video_streamer.rtmp.server import (
     LIMIT_BYTES,
     LIMIT_BYTES_UNKNOWN,
     LIMIT_CHUNK_STREAMS,
     SERVER_TRANSITIONS,
-    Server,
+    RtmpServer,
     ServerState,
 )
 
@@ -35,11 +35,11 @@ def _admit(key: str) -> None:
         raise PublisherRefused("the stream key is wrong", why="wrong_key")
 
 
-def _server(app: str = "live") -> Server:
-    return Server(app=app, admit=_admit)
+def _server(app: str = "live") -> RtmpServer:
+    return RtmpServer(app=app, admit=_admit)
 
 
-def _talk(publisher: Publisher, server: Server, *, step: int = 10_000) -> None:
+def _talk(publisher: Publisher, server: RtmpServer, *, step: int = 10_000) -> None:
     """Carry bytes both ways until both are silent; the server's refusal is raised after the publisher has heard it."""
     refusal: PublisherRefused | None = None
     while to_server := publisher.outgoing():
@@ -60,7 +60,7 @@ def _command(*values: amf.Value) -> bytes:
     return chunked(MessageKind.COMMAND, amf.encode(*values))
 
 
-def _live_server() -> Server:
+def _live_server() -> RtmpServer:
     server = _server()
     server.receive(_GREETING + _command("connect", 1, {"app": "live"}) + _command("publish", 5, None, _KEY, "live"))
     assert server.state is ServerState.LIVE
@@ -75,7 +75,7 @@ def test_our_publisher_goes_live_and_says_goodbye(step: int) -> None:
     _talk(publisher, server, step=step)
     assert publisher.live
     assert server.state is ServerState.LIVE
-    sent = Message(kind=MessageKind.VIDEO, payload=bytes(200_000), milliseconds=40, stream=publisher.stream)
+    sent = RtmpMessage(kind=MessageKind.VIDEO, payload=bytes(200_000), milliseconds=40, stream=publisher.stream)
     data = publisher.writer.message(VIDEO_CHUNKS, sent)
     got = [one for start in range(0, len(data), step) for one in server.receive(data[start : start + step])]
     assert got == [sent]
@@ -87,7 +87,7 @@ def test_our_publisher_goes_live_and_says_goodbye(step: int) -> None:
 @given(
     st.lists(
         st.builds(
-            Message,
+            RtmpMessage,
             kind=st.sampled_from([MessageKind.AUDIO, MessageKind.VIDEO, MessageKind.DATA]),
             payload=st.binary(max_size=3000),
             milliseconds=st.integers(0, 2**32 - 1),
@@ -97,7 +97,7 @@ def test_our_publisher_goes_live_and_says_goodbye(step: int) -> None:
     ),
     st.integers(1, 5000),
 )
-def test_media_arrive_as_they_were_sent(sent: list[Message], step: int) -> None:
+def test_media_arrive_as_they_were_sent(sent: list[RtmpMessage], step: int) -> None:
     """Whatever our own publisher sends, in whatever pieces it comes, is what the server hands on."""
     publisher, server = Publisher(parse_rtmp_url(f"rtmp://server/live/{_KEY}")), _server()
     _talk(publisher, server)
@@ -217,4 +217,6 @@ def test_nothing_but_our_own_errors_from_the_first_byte(data: bytes, step: int) 
 
 def test_diagram_is_the_table() -> None:
     """The diagram in the docstring says what the transition table says."""
-    assert drawn(Server.__doc__, ServerState) == {state: after for state, after in SERVER_TRANSITIONS.items() if after}
+    assert drawn(RtmpServer.__doc__, ServerState) == {
+        state: after for state, after in SERVER_TRANSITIONS.items() if after
+    }

@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tg_video_streamer.rtmp import amf
-from tg_video_streamer.rtmp.chunks import ChunkWriter, Message
+from tg_video_streamer.rtmp.chunks import ChunkWriter, RtmpMessage
 
 
 def chunked(kind: int, payload: bytes) -> bytes:
     """A message as it goes over the wire."""
-    return ChunkWriter().message(3, Message(kind=kind, payload=payload))
+    return ChunkWriter().message(3, RtmpMessage(kind=kind, payload=payload))
 
 
 def hostile(names: Sequence[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:

@@ -20,7 +20,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.state import OutputState
-from tg_video_streamer.outputs.telegram.call import WORKER, CallAdapter
+from tg_video_streamer.outputs.telegram.call_adapter import WORKER, CallAdapter
 from tg_video_streamer.telegram.call.call import GroupCall
 from tg_video_streamer.telegram.client.account import Account, Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter

@@ -24,10 +24,10 @@ from tg_video_streamer.errors import ChildFailed
 from tg_video_streamer.ffmpeg.child import FedChild
 from tg_video_streamer.media import Kind, Stamped
 from tg_video_streamer.outputs.flv_pipe import FlvPipe
-from tg_video_streamer.outputs.telegram.call import worker_command
+from tg_video_streamer.outputs.telegram.call_adapter import worker_command
 from tg_video_streamer.rtmp import flv
-from tg_video_streamer.telegram.call.call_media import PIECE_SAMPLES, Pictures, Sound, Tag, i420, read_flv
-from tg_video_streamer.telegram.call.call_pacer import LEAD_SECONDS, Pacer
+from tg_video_streamer.telegram.call.media import PIECE_SAMPLES, Pictures, Sound, Tag, i420, read_flv
+from tg_video_streamer.telegram.call.pacer import LEAD_SECONDS, Pacer
 
 WIDTH, HEIGHT = 640, 360
 LIP_SYNC_SECONDS = 0.040
@@ -266,7 +266,7 @@ def test_pace_is_kept_and_kept_up() -> None:
 
 def test_ntgcalls_stays_in_the_worker() -> None:
     """The worker alone loads ntgcalls: importing the output and the signalling does not."""
-    code = "import tg_video_streamer.outputs.telegram.call, sys; sys.exit('ntgcalls' in sys.modules)"
+    code = "import tg_video_streamer.outputs.telegram.call_adapter, sys; sys.exit('ntgcalls' in sys.modules)"
     done = FedChild([sys.executable, "-c", code], clock=SystemClock(), cancelled=threading.Event())
     with pytest.raises(ChildFailed, match="code 0"):
         wait_until(done.read, what="the end")

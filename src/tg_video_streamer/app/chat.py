@@ -22,7 +22,7 @@ from tg_video_streamer.telegram.chat.reference import ChatReference, parse_chat_
 from tg_video_streamer.telegram.session.keeper import SessionChange
 
 if TYPE_CHECKING:
-    from tg_video_streamer.telegram.chat.room import ChatRoom
+    from tg_video_streamer.telegram.chat.chat_client import ChatClient
     from tg_video_streamer.telegram.client.account import Account
 
 log = structlog.get_logger(__name__)
@@ -69,11 +69,11 @@ class ChatParts:
                 async with asyncio.timeout(_AGAIN_SECONDS if account is not None and room is None else None):
                     await changed.wait()
 
-    async def _entered(self, account: Account) -> ChatRoom | None:
+    async def _entered(self, account: Account) -> ChatClient | None:
         """The room; None where it cannot be entered now, which is told."""
-        rooms = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.chat.room")
+        rooms = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.chat.chat_client")
         try:
-            room: ChatRoom = await rooms.enter(account, self.reference, self.telegram.store)
+            room: ChatClient = await rooms.enter(account, self.reference, self.telegram.store)
         except StreamerError as trouble:
             log.warning("the chat cannot be entered", why=str(trouble))
             return None

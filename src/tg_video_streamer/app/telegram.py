@@ -15,7 +15,7 @@ from tg_video_streamer.events import EventBus
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.outputs.target import OutputKind, OutputTarget
-from tg_video_streamer.outputs.telegram.telegram import TelegramOutput
+from tg_video_streamer.outputs.telegram.output import TelegramOutput
 from tg_video_streamer.outputs.telegram.transport_plan import PATIENCE_SECONDS, TransportPlan
 from tg_video_streamer.outputs.telegram.watch import StreamWatch, WatchPace
 from tg_video_streamer.playout.fanout import Fanout

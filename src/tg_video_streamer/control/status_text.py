@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.telegram.session.renewal_command import RENEW
 
 DELIVERIES = {
     "confirmed": "delivery confirmed: Telegram has it",
@@ -13,7 +14,7 @@ DELIVERIES = {
     "missing": "delivery missing: Telegram does not have it",
 }
 """What is known of the far end of a Telegram output, for people."""
-DEGRADED_REMEDY = "run: tg-video-streamer session renew --write-env"
+DEGRADED_REMEDY = f"run: {RENEW}"
 _MAX_LENGTH = 300
 _SPACES = frozenset({"Zl", "Zp", "Zs"})
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn"})

@@ -11,7 +11,7 @@ from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.ingest.encoder import LiveEncoder
 from tg_video_streamer.ingest.media import Announced, MediaPart, announced, part_of
-from tg_video_streamer.rtmp.chunks import Message, MessageKind
+from tg_video_streamer.rtmp.chunks import MessageKind, RtmpMessage
 from tg_video_streamer.rtmp.flv import AUDIO, FILE_HEADER, SILENT_FILE_HEADER, VIDEO, file_tag
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ class Arrival:
             return 0.0
         return sum(size for _, size in self._sizes) * 8 / max(self._clock.monotonic() - self._sizes[0][0], 1.0)
 
-    def take(self, message: Message) -> bool:
+    def take(self, message: RtmpMessage) -> bool:
         """Take one message; whether it was media. Raises PublisherRefused for a codec that is not taken, MalformedMessage."""
         if message.kind == MessageKind.DATA:
             self.announced = announced(message.payload) or self.announced
@@ -121,7 +121,7 @@ class Arrival:
         if sound is not None:
             self._encoder.write(file_tag(AUDIO, 0, b"", sound))
 
-    def _write(self, message: Message) -> None:
+    def _write(self, message: RtmpMessage) -> None:
         own = _difference(message.milliseconds, self._base)
         # Sound from before the keyframe with which the run begins has no picture.
         if self._encoder is not None and own >= 0:

@@ -13,8 +13,8 @@ from tg_video_streamer.errors import MalformedMessage, PublisherRefused
 from tg_video_streamer.ingest.arrival import Arrival
 from tg_video_streamer.ingest.attempts import class_of
 from tg_video_streamer.ingest.takeover import Takeover
-from tg_video_streamer.rtmp.chunks import Message
-from tg_video_streamer.rtmp.server import Server, ServerState
+from tg_video_streamer.rtmp.chunks import RtmpMessage
+from tg_video_streamer.rtmp.server import RtmpServer, ServerState
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Guest:
         self._takeover = takeover
         self._clock = clock
         self._refused = refused
-        self._server = Server(app=app, admit=takeover.admit)
+        self._server = RtmpServer(app=app, admit=takeover.admit)
         self._arrival: Arrival | None = None
         self._media_at = clock.monotonic()
 
@@ -99,7 +99,7 @@ class Guest:
             if self._server.state is ServerState.ENDED:
                 return "the publisher said goodbye"
 
-    async def _take(self, messages: Sequence[Message]) -> None:
+    async def _take(self, messages: Sequence[RtmpMessage]) -> None:
         if self._server.state is ServerState.LIVE and self._arrival is None:
             self._arrival = self._takeover.begin(self._class)
             self._media_at = self._clock.monotonic()

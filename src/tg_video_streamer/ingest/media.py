@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from tg_video_streamer.errors import MalformedMessage, PublisherRefused
 from tg_video_streamer.rtmp import amf
-from tg_video_streamer.rtmp.chunks import Message, MessageKind
+from tg_video_streamer.rtmp.chunks import MessageKind, RtmpMessage
 
 _AVC, _AAC = 7, 10
 _KEYFRAME, _COMMAND_FRAME = 1, 5
@@ -44,7 +44,7 @@ class Announced:
     frames_per_second: float = 0.0
 
 
-def part_of(message: Message) -> MediaPart:
+def part_of(message: RtmpMessage) -> MediaPart:
     """What `message` is. Raises PublisherRefused for a codec that is not taken."""
     payload = message.payload
     if len(payload) < 2:

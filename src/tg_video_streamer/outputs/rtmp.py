@@ -14,8 +14,8 @@ from tg_video_streamer.outputs.timestamps import RTMP_LIMIT_TICKS, OwnTime, own_
 from tg_video_streamer.rtmp import flv
 from tg_video_streamer.rtmp.acknowledgement import AcknowledgementWatch
 from tg_video_streamer.rtmp.address import RtmpAddress
+from tg_video_streamer.rtmp.connection import RtmpConnection
 from tg_video_streamer.rtmp.publisher import AUDIO_CHUNKS, DATA_CHUNKS, VIDEO_CHUNKS, Publisher
-from tg_video_streamer.rtmp.transport import Transport
 
 _ACCEPT_SECONDS = 5.0
 """How long a server may take to say yes, once it is connected."""
@@ -44,7 +44,7 @@ class RtmpAdapter:
         self._size = (width, height)
         self._clock = clock
         self._publisher = Publisher(address)
-        self._transport = Transport(
+        self._connection = RtmpConnection(
             host=address.host,
             port=address.port,
             tls=address.tls,
@@ -61,11 +61,11 @@ class RtmpAdapter:
 
     def open(self) -> None:
         """See Adapter."""
-        self._transport.open()
+        self._connection.open()
         deadline = self._clock.monotonic() + _ACCEPT_SECONDS
         while not self._publisher.live:
             if data := self._publisher.outgoing():
-                self._transport.send(data)
+                self._connection.send(data)
             left = deadline - self._clock.monotonic()
             if left <= 0:
                 state = self._publisher.state
@@ -88,41 +88,41 @@ class RtmpAdapter:
                 time = own_milliseconds(ticks)
                 writer.add(parts, AUDIO_CHUNKS, flv.AUDIO, time, stream, flv.SOUND_HEAD, packet.data)
         if self._media_from is None:
-            self._media_from = self._transport.bytes_sent
-        self._transport.send(b"".join(parts))
+            self._media_from = self._connection.bytes_sent
+        self._connection.send(b"".join(parts))
         self.attend()
 
     def attend(self) -> None:
         """See Adapter."""
         self._read(0.0)
         if data := self._publisher.outgoing():
-            self._transport.send(data)
-        self._transport.check()
+            self._connection.send(data)
+        self._connection.check()
         if self._acknowledged.stalled(
-            self._publisher.acknowledgements, self._transport.taken(), self._clock.monotonic()
+            self._publisher.acknowledgements, self._connection.taken(), self._clock.monotonic()
         ):
             raise OutputLost(f"{self._address.place} took nothing for {self._stall_seconds:g} s, only its kernel did")
 
     def delivering(self) -> bool:
         """See Adapter."""
-        return self._media_from is not None and self._transport.taken() > self._media_from
+        return self._media_from is not None and self._connection.taken() > self._media_from
 
     def close(self) -> None:
         """See Adapter."""
         if self._publisher.live:
             # A goodbye to a dead connection fails, and whoever closes has reported that already.
             with contextlib.suppress(OutputError):
-                self._transport.send(self._publisher.unpublish())
-            self._transport.finish()
-        self._transport.close()
+                self._connection.send(self._publisher.unpublish())
+            self._connection.finish()
+        self._connection.close()
 
     @property
     def bytes_sent(self) -> int:
         """See Adapter."""
-        return self._transport.bytes_sent
+        return self._connection.bytes_sent
 
     def _read(self, seconds: float) -> None:
-        data = self._transport.receive(seconds)
+        data = self._connection.receive(seconds)
         if data is None:
             raise self._publisher.closed()
         if data:

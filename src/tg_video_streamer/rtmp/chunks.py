@@ -31,7 +31,7 @@ class MessageKind(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class RtmpMessage:
     """One whole RTMP message; `kind` is a MessageKind or an id that is not known here."""
 
     kind: int
@@ -47,7 +47,7 @@ class ChunkWriter:
         self.chunk_size = INITIAL_CHUNK_SIZE
         """Set it after a Set Chunk Size message was written."""
 
-    def message(self, chunk_stream: int, message: Message) -> bytes:
+    def message(self, chunk_stream: int, message: RtmpMessage) -> bytes:
         """The bytes of `message` on `chunk_stream` (2 to 63)."""
         parts: list[bytes] = []
         self.add(parts, chunk_stream, message.kind, message.milliseconds, message.stream, b"", message.payload)
@@ -111,10 +111,10 @@ class ChunkReader:
         self._streams: dict[int, _ChunkStream] = {}
         self._pending = 0
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes) -> list[RtmpMessage]:
         """The messages that `data` completes, in order. Raises MalformedMessage."""
         self._data += data
-        messages: list[Message] = []
+        messages: list[RtmpMessage] = []
         position = 0
         while (step := self._chunk(position)) is not None:
             position, message = step
@@ -123,7 +123,7 @@ class ChunkReader:
         del self._data[:position]
         return messages
 
-    def _chunk(self, position: int) -> tuple[int, Message | None] | None:
+    def _chunk(self, position: int) -> tuple[int, RtmpMessage | None] | None:
         """Read one chunk at `position`: where the next begins and a finished message, or None where bytes are missing."""
         header = self._header(position)
         if header is None:
@@ -144,7 +144,7 @@ class ChunkReader:
             if self._pending > self.limit_bytes:
                 raise MalformedMessage("unfinished RTMP messages are larger than is reasonable")
             return position + share, None
-        message = Message(
+        message = RtmpMessage(
             kind=state.kind, payload=bytes(state.payload), milliseconds=state.milliseconds, stream=state.stream
         )
         self._pending -= len(state.payload)
@@ -182,7 +182,7 @@ class ChunkReader:
             _apply(state, layout, bytes(data[start:end]), time, extended=extended)
         return identity, state, end + 4 * extended
 
-    def _obeyed(self, message: Message) -> bool:
+    def _obeyed(self, message: RtmpMessage) -> bool:
         """Whether it was about the chunks themselves."""
         if message.kind not in {MessageKind.SET_CHUNK_SIZE, MessageKind.ABORT}:
             return False

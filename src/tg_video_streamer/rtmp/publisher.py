@@ -7,9 +7,9 @@ from enum import StrEnum
 from tg_video_streamer.errors import MalformedMessage, OutputLost, OutputRejected
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.address import RtmpAddress
-from tg_video_streamer.rtmp.chunks import ChunkWriter, Message, MessageKind
+from tg_video_streamer.rtmp.chunks import ChunkWriter, MessageKind, RtmpMessage
 from tg_video_streamer.rtmp.handshake import Handshake
-from tg_video_streamer.rtmp.session import Session
+from tg_video_streamer.rtmp.protocol import RtmpProtocol
 from tg_video_streamer.state_machine import StateMachine, Transitions
 
 _COMMANDS, AUDIO_CHUNKS, DATA_CHUNKS, VIDEO_CHUNKS = 3, 4, 5, 6
@@ -51,7 +51,7 @@ class Publisher:
         """`address` is where the other end of the bytes is."""
         self._address = address
         self._machine = StateMachine(TRANSITIONS, PublisherState.HANDSHAKE)
-        self._session = Session()
+        self._protocol = RtmpProtocol()
         self._handshake = Handshake(begins=True)
         self.stream = 0
         """The message stream that media is to be sent on, known when live."""
@@ -69,16 +69,16 @@ class Publisher:
     @property
     def writer(self) -> ChunkWriter:
         """What cuts media messages into chunks of the agreed size."""
-        return self._session.writer
+        return self._protocol.writer
 
     @property
     def acknowledgements(self) -> int:
         """How often the server has said how much it has received."""
-        return self._session.acknowledgements
+        return self._protocol.acknowledgements
 
     def outgoing(self) -> bytes:
         """What must be sent now, handed out once; between media messages, never inside of one."""
-        return self._handshake.outgoing() + self._session.outgoing()
+        return self._handshake.outgoing() + self._protocol.outgoing()
 
     def receive(self, data: bytes) -> None:
         """Take what the server sent, in any pieces. Raises OutputLost and OutputRejected."""
@@ -86,7 +86,7 @@ class Publisher:
             if self.state is PublisherState.HANDSHAKE:
                 data = self._shake_hands(data)
             if data:
-                for message in self._session.receive(data):
+                for message in self._protocol.receive(data):
                     self._take(message)
         except MalformedMessage as error:
             raise OutputLost(f"{self._address.place} does not speak RTMP: {error.what}") from error
@@ -115,7 +115,7 @@ class Publisher:
         if rest is None:
             return b""
         self._machine.move(PublisherState.CONNECTING)
-        self._session.set_chunk_size()
+        self._protocol.set_chunk_size()
         self._command("connect", _CONNECT, self._connect_object())
         return rest
 
@@ -130,9 +130,9 @@ class Publisher:
 
     def _command(self, name: str, transaction: int, *arguments: amf.Value, stream: int = 0) -> None:
         payload = amf.encode(name, transaction, *arguments)
-        self._session.send(_COMMANDS, Message(kind=MessageKind.COMMAND, payload=payload, stream=stream))
+        self._protocol.send(_COMMANDS, RtmpMessage(kind=MessageKind.COMMAND, payload=payload, stream=stream))
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: RtmpMessage) -> None:
         if message.kind == MessageKind.COMMAND:
             values = amf.decode(message.payload)
         elif message.kind == MessageKind.COMMAND_AMF3:

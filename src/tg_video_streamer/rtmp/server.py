@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from tg_video_streamer.errors import MalformedMessage, PublisherRefused
 from tg_video_streamer.rtmp import amf
-from tg_video_streamer.rtmp.chunks import ChunkReader, Message, MessageKind
+from tg_video_streamer.rtmp.chunks import ChunkReader, MessageKind, RtmpMessage
 from tg_video_streamer.rtmp.handshake import Handshake
-from tg_video_streamer.rtmp.session import Session
+from tg_video_streamer.rtmp.protocol import RtmpProtocol
 from tg_video_streamer.state_machine import StateMachine, Transitions
 
 WINDOW_BYTES = 2_500_000
@@ -51,7 +51,7 @@ SERVER_TRANSITIONS: Transitions[ServerState] = {
 }
 
 
-class Server:
+class RtmpServer:
     """One conversation with a publisher, from the first byte to its goodbye.
 
     handshake → connecting
@@ -68,7 +68,7 @@ class Server:
         self._app = app
         self._admit = admit
         self._machine = StateMachine(SERVER_TRANSITIONS, ServerState.HANDSHAKE)
-        self._session = Session(ChunkReader(limit_bytes=LIMIT_BYTES_UNKNOWN, limit_streams=LIMIT_CHUNK_STREAMS))
+        self._protocol = RtmpProtocol(ChunkReader(limit_bytes=LIMIT_BYTES_UNKNOWN, limit_streams=LIMIT_CHUNK_STREAMS))
         self._handshake = Handshake(begins=False)
         self._commands = 0
 
@@ -79,17 +79,17 @@ class Server:
 
     def outgoing(self) -> bytes:
         """What must be sent now, handed out once; also after an error: it tells the publisher why."""
-        return self._handshake.outgoing() + self._session.outgoing()
+        return self._handshake.outgoing() + self._protocol.outgoing()
 
-    def receive(self, data: bytes) -> list[Message]:
+    def receive(self, data: bytes) -> list[RtmpMessage]:
         """The sound, pictures and metadata in `data`; none before the key was shown.
 
         Raises MalformedMessage, and PublisherRefused with the answer in `outgoing`; the connection is over then.
         """
         if self.state is ServerState.HANDSHAKE:
             data = self._shake_hands(data)
-        media: list[Message] = []
-        for message in self._session.receive(data) if data else ():
+        media: list[RtmpMessage] = []
+        for message in self._protocol.receive(data) if data else ():
             if self.state is ServerState.ENDED:
                 break
             if message.kind in {MessageKind.COMMAND, MessageKind.COMMAND_AMF3}:
@@ -110,7 +110,7 @@ class Server:
         self._machine.move(ServerState.CONNECTING)
         return rest
 
-    def _command(self, message: Message) -> None:
+    def _command(self, message: RtmpMessage) -> None:
         self._commands += 1
         if self._commands > LIMIT_COMMANDS and self.state is not ServerState.LIVE:
             raise MalformedMessage("more RTMP commands than a publisher sends")
@@ -148,7 +148,7 @@ class Server:
         self._control(MessageKind.WINDOW_SIZE, window)
         self._control(MessageKind.PEER_BANDWIDTH, window + bytes([_DYNAMIC]))
         # ffmpeg answers in chunks of the same size: a few for each picture in place of hundreds.
-        self._session.set_chunk_size()
+        self._protocol.set_chunk_size()
         properties: dict[str, amf.Value] = {"fmsVer": "FMS/3,0,1,123", "capabilities": 31}
         succeeded: dict[str, amf.Value] = {"level": "status", "code": "NetConnection.Connect.Success"}
         self._answer("_result", number, properties, succeeded | {"description": "connected", "objectEncoding": 0})
@@ -164,7 +164,7 @@ class Server:
         except PublisherRefused as error:
             self._status("error", "NetStream.Publish.BadName", error.what)
             raise
-        self._session.reader.limit_bytes = LIMIT_BYTES
+        self._protocol.reader.limit_bytes = LIMIT_BYTES
         self._machine.move(ServerState.LIVE)
         self._control(MessageKind.USER_CONTROL, struct.pack(">HI", _STREAM_BEGIN, STREAM))
         self._status("status", "NetStream.Publish.Start", "you are live")
@@ -172,11 +172,11 @@ class Server:
     def _status(self, level: str, code: str, description: str) -> None:
         said: dict[str, amf.Value] = {"level": level, "code": code, "description": description}
         payload = amf.encode("onStatus", 0, None, said)
-        self._session.send(_COMMANDS, Message(kind=MessageKind.COMMAND, payload=payload, stream=STREAM))
+        self._protocol.send(_COMMANDS, RtmpMessage(kind=MessageKind.COMMAND, payload=payload, stream=STREAM))
 
     def _answer(self, name: str, number: float, *values: amf.Value) -> None:
         payload = amf.encode(name, number, *values)
-        self._session.send(_COMMANDS, Message(kind=MessageKind.COMMAND, payload=payload))
+        self._protocol.send(_COMMANDS, RtmpMessage(kind=MessageKind.COMMAND, payload=payload))
 
     def _control(self, kind: MessageKind, payload: bytes) -> None:
-        self._session.send(_CONTROL, Message(kind=kind, payload=payload))
+        self._protocol.send(_CONTROL, RtmpMessage(kind=kind, payload=payload))

@@ -61,7 +61,7 @@ class ChatMessage(Protocol):
 
 
 class ChatRoom(Protocol):
-    """As telegram.chat.room has it; every method may raise SessionError and TelegramRefused."""
+    """As telegram.chat.chat_client has it; every method may raise SessionError and TelegramRefused."""
 
     @property
     def own_id(self) -> int:

@@ -17,9 +17,8 @@ from tg_video_streamer.events import (
 )
 from tg_video_streamer.monitoring.alerts.alert_state import AlertState
 from tg_video_streamer.monitoring.alerts.message import Kind, Message, duration_text
+from tg_video_streamer.telegram.session.renewal_command import RENEW, RENEW_SPARE
 
-RENEW_COMMAND = "python test/auto_session_runner.py --write-env"
-SPARE_COMMAND = "tg-video-streamer session login --spare --write-env"
 DOCTOR_COMMAND = "tg-video-streamer doctor"
 _WISHES = frozenset({SlateReason.PAUSED, SlateReason.OPERATOR, SlateReason.SCHEDULED})
 """The slate's own words where the operator, or the schedule, wants it."""
@@ -83,7 +82,7 @@ class AlertEvaluator:
                 else:
                     self._session.spell.end(now)
             case SessionRenewed(by_spare=True):
-                text = f"the Telegram session has ended and the spare took its place; make a new spare: {SPARE_COMMAND}"
+                text = f"the Telegram session has ended and the spare took its place; make a new spare: {RENEW_SPARE}"
                 return [Message(topic="spare", kind=Kind.WARNING, text=text), *self.due(now)]
             case UpdateFailed():
                 what = f"the update of {event.program} failed, the old one stays in use: {event.detail}"
@@ -164,7 +163,7 @@ class AlertEvaluator:
 
     def _degraded_text(self, seconds: float) -> str:
         ending = f" ({self._degraded.ending})" if self._degraded.ending else ""
-        command = self._degraded.command or RENEW_COMMAND
+        command = self._degraded.command or RENEW
         return f"degraded mode for {duration_text(seconds)}: SESSION_STRING is invalid{ending}; run: {command}"
 
     def _recovered_text(self, seconds: float) -> str:

@@ -12,7 +12,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionError, SessionUnreachable, StreamerError, TelegramRefused
 from tg_video_streamer.events import DeliveryChanged, Event, SegmentStarted, SourceLevel
 from tg_video_streamer.outputs.state import OutputState
-from tg_video_streamer.outputs.telegram.telegram import FoundStream, TelegramOutput
+from tg_video_streamer.outputs.telegram.output import FoundStream, TelegramOutput
 from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport
 from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Delivery, DeliveryState, Look, Remedy, judge
 from tg_video_streamer.telegram.livestream.title import PAUSE_SECONDS

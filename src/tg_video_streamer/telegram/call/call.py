@@ -20,8 +20,8 @@ from telethon.tl.functions.phone import (
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionUnreachable, StreamerError, TelegramRefused
 from tg_video_streamer.state_machine import StateMachine
-from tg_video_streamer.telegram.call.call_budget import JoinBudget
-from tg_video_streamer.telegram.call.call_state import CALL_TRANSITIONS, CallState
+from tg_video_streamer.telegram.call.budget import JoinBudget
+from tg_video_streamer.telegram.call.state import CALL_TRANSITIONS, CallState
 from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.livestream.delivery import Delivery
 

@@ -17,7 +17,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionEnded, SessionUnreachable
 from tg_video_streamer.telegram.client.client import make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.client.data_centres import DataCentres
+from tg_video_streamer.telegram.client.data_centers import DataCentres
 from tg_video_streamer.telegram.client.deadline import ConnectionBroke, within
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 

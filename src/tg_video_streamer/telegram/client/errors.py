@@ -15,8 +15,9 @@ from tg_video_streamer.errors import (
     StreamerError,
     TelegramRefused,
 )
+from tg_video_streamer.telegram.session.renewal_command import RENEW
 
-_RENEW = "run: tg-video-streamer session renew --write-env"
+_RENEW = f"run: {RENEW}"
 _WORDS: Final[dict[type[Exception], str]] = {
     error: word for word, error in reversed(list(rpcerrorlist.rpc_errors_dict.items()))
 }

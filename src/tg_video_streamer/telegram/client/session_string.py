@@ -10,8 +10,8 @@ import struct
 from dataclasses import dataclass, field
 
 from tg_video_streamer.errors import SessionEnded, SessionEnding
+from tg_video_streamer.telegram.session.renewal_command import RENEW
 
-KEY_BYTES = 256
 _DATA_CENTRES = {
     1: "149.154.175.53",
     2: "149.154.167.51",
@@ -27,7 +27,7 @@ _PYROGRAM = {
     struct.calcsize(layout): layout
     for layout in (">B?256sI?", ">B?256sQ?", ">BI?256sQ?")  # two old ones (32 and 64 bit user ids) and today's
 }
-_REMEDY = "make a new one with: tg-video-streamer session renew --write-env"
+_REMEDY = f"run: {RENEW}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,7 @@ from tg_video_streamer.errors import (
 )
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.state_file import TelegramState
+from tg_video_streamer.telegram.session.renewal_command import RENEW_SPARE
 
 if TYPE_CHECKING:
     from tg_video_streamer.telegram.client.account import Account
@@ -33,7 +34,6 @@ PAUSES = Backoff(first=1.0, longest=10.0)
 PROMOTION_SECONDS = 24 * 3600.0
 """A spare is promoted at most once in so long: what ends two sessions a day is no accident."""
 TOUCH_SECONDS = 24 * 3600.0
-SPARE_COMMAND = "tg-video-streamer session login --spare --write-env"
 _SPARE = "spare"
 
 Ended = Callable[[SessionEnded], None]
@@ -130,7 +130,7 @@ class Renewal:
             raise ending from second
         if account.user_id != self._store.owner_id:
             await account.close()
-            text = f"SESSION_STRING_SPARE belongs to another account and is never used; run: {SPARE_COMMAND}"
+            text = f"SESSION_STRING_SPARE belongs to another account and is never used; run: {RENEW_SPARE}"
             log.error(text)
             self._notify(text, topic="spare")
             raise ending
@@ -159,7 +159,7 @@ class Renewal:
         # An empty value, and not none: the environment may still hold the old one.
         await asyncio.to_thread(write, {"SESSION_STRING": settings.spare, "SESSION_STRING_SPARE": ""})
         self._store.put(_SPARE, {**self._store.get(_SPARE), "promoted_wall": self._clock.wall()})
-        log.warning("the spare session was promoted: it is SESSION_STRING now", remedy=f"run: {SPARE_COMMAND}")
+        log.warning("the spare session was promoted: it is SESSION_STRING now", remedy=f"run: {RENEW_SPARE}")
 
     # The spare is kept alive
 
@@ -179,12 +179,12 @@ class Renewal:
             log.info("the spare session could not be tried", why=trouble.what)
             return
         except SessionEnded as ending:
-            self._bad_spare(f"the spare session is of no use: {ending.what}; run: {SPARE_COMMAND}")
+            self._bad_spare(f"the spare session is of no use: {ending.what}; run: {RENEW_SPARE}")
         else:
             same = account.user_id == self._store.owner_id
             await account.close()
             if not same:
-                self._bad_spare(f"SESSION_STRING_SPARE belongs to another account; run: {SPARE_COMMAND}")
+                self._bad_spare(f"SESSION_STRING_SPARE belongs to another account; run: {RENEW_SPARE}")
             else:
                 log.info("the spare session works")
         self._store.put(_SPARE, {**record, "mark": mark, "touched_wall": now})

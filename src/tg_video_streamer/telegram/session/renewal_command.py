@@ -1,4 +1,4 @@
-"""The shell command that makes a new session, as the operator of this installation pastes it."""
+"""The shell commands that make a new Telegram session: for any installation, and for this very one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 RENEW = "tg-video-streamer session renew --write-env"
-"""For messages that know no settings file."""
+RENEW_SPARE = "tg-video-streamer session login --spare --write-env"
 
 _SCRIPT = Path("test/auto_session_runner.py")
 
 
 def renewal_command(env_file: Path | None) -> str:
-    """What gets a new session in this very installation, to be pasted into a shell."""
-    beside = env_file.parent if env_file is not None else None
-    if beside is not None and (beside / "venv").resolve() == Path(sys.prefix).resolve():
+    """The command that renews the session of this installation, with full paths, to paste into a shell."""
+    folder = env_file.parent if env_file is not None else None
+    if folder is not None and (folder / "venv").resolve() == Path(sys.prefix).resolve():
         # A release: by the link that leads to it, so that the command outlives the next deploy.
-        words = [str(beside / "venv" / "bin" / "python"), str(beside / _SCRIPT)]
+        words = [str(folder / "venv" / "bin" / "python"), str(folder / _SCRIPT)]
     else:
         words = [sys.executable, str(Path(__file__).resolve().parents[4] / _SCRIPT)]
     if not Path(words[1]).is_file():

@@ -1,4 +1,4 @@
-"""The child that takes part in a video chat: `python -m tg_video_streamer.telegram.call.call_worker WIDTH HEIGHT`.
+"""The child that takes part in a video chat: `python -m tg_video_streamer.telegram.call.worker WIDTH HEIGHT`.
 
 It holds ntgcalls, which is native code on the network, so that it can be killed. It says on stdout, in lines of JSON:
 `{"join": …}`, what Telegram must be given to join; `{"state": …}`, each state of the connection; `{"beat": …}` twice a
@@ -32,8 +32,8 @@ from ntgcalls import (
 
 from tg_video_streamer.media import FRAMES_PER_SECOND
 from tg_video_streamer.rtmp import flv
-from tg_video_streamer.telegram.call.call_media import SAMPLES_PER_SECOND, MediaError, Pictures, Sound, i420, read_flv
-from tg_video_streamer.telegram.call.call_pacer import Pacer
+from tg_video_streamer.telegram.call.media import SAMPLES_PER_SECOND, MediaError, Pictures, Sound, i420, read_flv
+from tg_video_streamer.telegram.call.pacer import Pacer
 
 BEAT_SECONDS = 0.5
 _HERE = 1

@@ -11,7 +11,7 @@ from tg_video_streamer.telegram.client.state_file import TelegramState
 _RECORD = "stream"
 
 
-class KeptAddress:
+class SavedAddress:
     """URL and key of one chat; those of another chat do not count."""
 
     def __init__(self, store: TelegramState, reference: ChatReference) -> None:

@@ -27,7 +27,7 @@ _Address: TypeAlias = tuple[int, tuple[Any, ...]]
 """Address family, and the address as `connect` wants it."""
 
 
-class Transport:
+class RtmpConnection:
     """A connection used by one thread; setting `cancelled` from another ends every wait within 0.1 s, with OutputLost."""
 
     def __init__(

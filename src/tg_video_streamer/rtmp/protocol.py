@@ -6,7 +6,7 @@ import struct
 
 from tg_video_streamer.errors import MalformedMessage
 from tg_video_streamer.rtmp.acknowledgement import WINDOW_BYTES
-from tg_video_streamer.rtmp.chunks import ChunkReader, ChunkWriter, Message, MessageKind
+from tg_video_streamer.rtmp.chunks import ChunkReader, ChunkWriter, MessageKind, RtmpMessage
 
 CHUNK_SIZE = 60_000
 """Ours: most packets fit into one chunk, and it is below the 65,536 that some servers allow."""
@@ -15,7 +15,7 @@ _CONTROL = 2
 _PING_REQUEST, _PING_RESPONSE = 6, 7
 
 
-class Session:
+class RtmpProtocol:
     """Bytes from the peer go into `receive`, bytes for it come out of `outgoing`; control messages are answered here."""
 
     def __init__(self, reader: ChunkReader | None = None) -> None:
@@ -30,7 +30,7 @@ class Session:
         self.acknowledgements = 0
         """How often the peer has said how much it has received."""
 
-    def receive(self, data: bytes) -> list[Message]:
+    def receive(self, data: bytes) -> list[RtmpMessage]:
         """The messages that are not about the connection itself. Raises MalformedMessage."""
         self._received += len(data)
         messages = [message for message in self.reader.feed(data) if not self._controlled(message)]
@@ -39,7 +39,7 @@ class Session:
             self._control(MessageKind.ACKNOWLEDGEMENT, struct.pack(">I", self._received & 0xFFFFFFFF))
         return messages
 
-    def send(self, chunk_stream: int, message: Message) -> None:
+    def send(self, chunk_stream: int, message: RtmpMessage) -> None:
         """Put `message` into what goes out next."""
         self._outgoing += self.writer.message(chunk_stream, message)
 
@@ -57,9 +57,9 @@ class Session:
         return data
 
     def _control(self, kind: MessageKind, payload: bytes) -> None:
-        self.send(_CONTROL, Message(kind=kind, payload=payload))
+        self.send(_CONTROL, RtmpMessage(kind=kind, payload=payload))
 
-    def _controlled(self, message: Message) -> bool:
+    def _controlled(self, message: RtmpMessage) -> bool:
         """Answer a control message; False for everything else."""
         kind, payload = message.kind, message.payload
         if kind == MessageKind.USER_CONTROL:

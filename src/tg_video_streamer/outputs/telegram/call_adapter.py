@@ -42,7 +42,7 @@ _STEP_SECONDS = 0.05
 _LEAVE_SECONDS = 1.0
 _PLAY_OUT_SECONDS = 0.8
 """Together with leaving it is less than a handler may take to stop."""
-WORKER = "tg_video_streamer.telegram.call.call_worker"
+WORKER = "tg_video_streamer.telegram.call.worker"
 _BROKEN_STATES = frozenset({"failed", "timeout", "closed"})
 
 

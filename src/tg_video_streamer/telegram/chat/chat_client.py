@@ -19,7 +19,7 @@ _MOST_ADMINS = 200
 _GONE = frozenset({"MESSAGE_ID_INVALID", "MESSAGE_EMPTY", "MESSAGE_EDIT_TIME_EXPIRED", "MESSAGE_AUTHOR_REQUIRED"})
 
 
-class ChatRoom:
+class ChatClient:
     """One chat and one account; every method may raise SessionError and TelegramRefused."""
 
     def __init__(self, account: Account, chat: Chat) -> None:
@@ -98,9 +98,9 @@ class ChatRoom:
         await self._account.invoke(functions.messages.UpdatePinnedMessageRequest(self._peer, message_id, silent=True))
 
 
-async def enter(account: Account, reference: ChatReference, store: TelegramState) -> ChatRoom:
+async def enter(account: Account, reference: ChatReference, store: TelegramState) -> ChatClient:
     """The room of CHAT_ID; raises SessionError and TelegramRefused."""
-    return ChatRoom(account, await find_chat(account, reference, store))
+    return ChatClient(account, await find_chat(account, reference, store))
 
 
 def _sent_id(told: Any) -> int:

@@ -28,7 +28,7 @@ from tg_video_streamer.outputs.handler import OutputHandler, Publish
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.adapter import TelegramAdapter
-from tg_video_streamer.outputs.telegram.kept_address import KeptAddress
+from tg_video_streamer.outputs.telegram.saved_address import SavedAddress
 from tg_video_streamer.outputs.telegram.session_wait import SessionWait
 from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport, TransportPlan
 from tg_video_streamer.playout.fanout import Fanout
@@ -79,7 +79,7 @@ class TelegramOutput:
         self._reference = reference
         self._plan = plan
         self._store = store
-        self._kept = KeptAddress(store, reference)
+        self._kept = SavedAddress(store, reference)
         self._session = session
         self._house = house
         self._fanout = fanout
@@ -242,7 +242,7 @@ class TelegramOutput:
         )
 
     def _call_adapter(self, chat: Chat, cancelled: threading.Event) -> Adapter:
-        call_adapter = import_module("tg_video_streamer.outputs.telegram.call")
+        call_adapter = import_module("tg_video_streamer.outputs.telegram.call_adapter")
         if chat not in self._calls:
             self._calls[chat] = call_adapter.group_call(
                 self._session.require, chat, clock=self._clock, as_channel=self._as_channel
