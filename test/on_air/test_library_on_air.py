@@ -95,6 +95,10 @@ def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
             wait_plays(channel, 2)
         assert channel.service.children() == []
         assert counted(channel, "tg_video_streamer_library_misses_total") == misses
+        cached = [line["cached"] for line in channel.as_run() if line["level"] == "item"]
+        assert (cached[0], cached[-2:]) == (False, [True, True])
+        assert channel.service.status()["cached"]
+        assert counted(channel, "tg_video_streamer_cached_program_seconds_total") > 2 * SHORT_FRAMES / 25
         damaged = copies(channel)[0]
         damaged.write_bytes(b"\0" * damaged.stat().st_size)
         wait_until(
@@ -110,7 +114,7 @@ def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
     assert record.faults == []
     # A busy host may begin with the slate.
     shown = record.stretches[record.items[0] is None :]
-    assert None not in {one.item_id for one in shown}
+    assert None not in {one.item_id for one in shown}, channel.as_run()
     assert all(one.item_id != two.item_id for one, two in pairwise(shown))
     assert all(one.numbers == list(range(SHORT_FRAMES)) for one in shown[:-1])
     first, *later = passes_of(channel, record, 3)
