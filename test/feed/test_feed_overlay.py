@@ -88,9 +88,9 @@ async def _played(
     branding = Branding(wishes, house=SMALL, ffmpeg=ffmpeg)
     clock = AirClock(begin)
     feed = feed_of(
-        item_of(clip, title="It's 100% so: [a];"), ffmpeg, headers=headers, overlay=branding.chosen, clock=clock
+        item_of(clip, title="It's 100% so: [a];"), ffmpeg, headers=headers, overlay=branding.choose, clock=clock
     )
-    feed.air_time.due = lambda: 0.0
+    feed.air_time.eta = lambda: 0.0
     clock.buffer = feed.buffer
     played = await play(feed)
     assert feed.state is FeedState.ENDED, feed.last_error
@@ -142,7 +142,7 @@ async def test_only_the_rest_of_a_title_is_shown_after_a_break(
 ) -> None:
     """A source that broke off and goes on does not show its title anew, and a clock goes on to the minute."""
     branding = Branding(OverlaySettings(now_playing=True), house=SMALL, ffmpeg=ffmpeg)
-    feed = feed_of(item_of(clip, title="A title"), ffmpeg, headers=headers, overlay=branding.chosen, buffer_seconds=2.0)
+    feed = feed_of(item_of(clip, title="A title"), ffmpeg, headers=headers, overlay=branding.choose, buffer_seconds=2.0)
     killed: list[int] = []
 
     def kill(frames: int) -> None:
@@ -173,19 +173,19 @@ async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, 
     bad, whole = tmp_path / "logo.png", logo.read_bytes()  # noqa: ASYNC240 - nothing else runs
     bad.write_bytes(whole[:60])
     branding = Branding(OverlaySettings(logo=bad, clock=True), house=SMALL, ffmpeg=ffmpeg)
-    shown = await branding.chosen()
+    shown = await branding.choose()
     assert (shown.logo, shown.clock_font is None) == (None, False)
     assert [line.partition(":")[0] for line in branding.problems] == ["LOGO"]
     bad.write_bytes(whole)
-    first = await branding.chosen()
+    first = await branding.choose()
     assert first.logo is not None
     assert branding.problems == []
     elsewhere = Branding(OverlaySettings(logo=logo), house=SMALL, ffmpeg=ffmpeg)
-    assert (await elsewhere.chosen()).logo_digest == first.logo_digest, "by content, not by path"
+    assert (await elsewhere.choose()).logo_digest == first.logo_digest, "by content, not by path"
     _logo(bad, (1, 2, 3))
-    assert (await branding.chosen()).logo_digest not in {"", first.logo_digest}
+    assert (await branding.choose()).logo_digest not in {"", first.logo_digest}
     assert branding.change(OverlaySettings(logo=tmp_path / "away.png"))
-    assert (await branding.chosen()).logo is None
+    assert (await branding.choose()).logo is None
     assert "No such file" in branding.problems[0]
 
 
@@ -195,8 +195,8 @@ async def test_an_ffmpeg_that_draws_no_words_shows_no_clock(tmp_path: Path) -> N
     poor.write_text("#!/bin/sh\necho \"No such filter: 'drawtext'\" >&2\nexit 8\n")
     poor.chmod(0o755)
     branding = Branding(OverlaySettings(clock=True), house=SMALL, ffmpeg=poor)
-    assert await branding.chosen() == Overlay()
-    assert branding.problems == ["CLOCK: this ffmpeg shows no clock: No such filter: 'drawtext'"]
+    assert await branding.choose() == Overlay()
+    assert branding.problems == ["CLOCK: this ffmpeg cannot draw a clock: No such filter: 'drawtext'"]
 
 
 async def test_a_copy_is_of_one_logo(
@@ -215,7 +215,7 @@ async def test_a_copy_is_of_one_logo(
 
     copies = []
     for path in (logo, blue, logo):
-        overlay = Branding(OverlaySettings(logo=path), house=SMALL, ffmpeg=ffmpeg).chosen
+        overlay = Branding(OverlaySettings(logo=path), house=SMALL, ffmpeg=ffmpeg).choose
         feed = feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, overlay=overlay)
         await play(feed)
         copies.append(feed.plays_cached)

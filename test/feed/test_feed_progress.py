@@ -8,8 +8,7 @@ from hypothesis import strategies as some
 
 from stands.feeding import item_of
 from tg_video_streamer.errors import EncoderFailed
-from tg_video_streamer.feed.attempt_bounds import AttemptResult
-from tg_video_streamer.feed.progress import LIVE_TRIES, TRIES, Progress, Step
+from tg_video_streamer.feed.progress import LIVE_TRIES, TRIES, AttemptResult, Progress, Step
 
 
 def outcome(frames: int, *, broken: bool = False, lost: bool = False) -> AttemptResult:
@@ -21,7 +20,7 @@ def outcome(frames: int, *, broken: bool = False, lost: bool = False) -> Attempt
 def follow(progress: Progress, ended: AttemptResult, *, live: bool = False, is_file: bool = True) -> Step:
     """Count the try and ask what follows, for an item of 60 s."""
     progress.add(ended)
-    return progress.after_outcome(ended, live=live, is_file=is_file, expected_seconds=None if live else 60.0)
+    return progress.after_result(ended, live=live, is_file=is_file, expected_seconds=None if live else 60.0)
 
 
 def test_whole_item_ends() -> None:
@@ -35,7 +34,7 @@ def test_goes_on_at_the_frame_where_it_died(first: int) -> None:
     """After a death in the middle the next try begins at the very next frame of the source."""
     progress = Progress()
     assert follow(progress, outcome(first, broken=True)) is Step.TRY_AGAIN
-    place = progress.place(item_of("/a.mp4", start_seconds=5.0), live=False)
+    place = progress.start_point(item_of("/a.mp4", start_seconds=5.0), live=False)
     assert place.frames == first
     assert place.source_seconds == pytest.approx(5.0 + first / 25)
 
@@ -46,9 +45,9 @@ def test_damage_is_left_out_and_the_rest_is_played() -> None:
     assert follow(progress, outcome(500, broken=True)) is Step.TRY_AGAIN
     assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
     assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
-    assert progress.place(item_of("/a.mp4"), live=False).source_seconds == pytest.approx(22.0)
+    assert progress.start_point(item_of("/a.mp4"), live=False).source_seconds == pytest.approx(22.0)
     assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
-    place = progress.place(item_of("/a.mp4"), live=False)
+    place = progress.start_point(item_of("/a.mp4"), live=False)
     assert place.frames == 500
     assert place.source_seconds == pytest.approx(27.0)
     assert follow(progress, outcome(825)) is Step.END
@@ -59,7 +58,7 @@ def test_a_child_that_gave_nothing_once_leaves_nothing_out() -> None:
     progress = Progress()
     assert follow(progress, outcome(500, broken=True)) is Step.TRY_AGAIN
     assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
-    assert progress.place(item_of("/a.mp4"), live=False).source_seconds == pytest.approx(20.0)
+    assert progress.start_point(item_of("/a.mp4"), live=False).source_seconds == pytest.approx(20.0)
 
 
 def test_truncated_file_ends() -> None:
@@ -88,7 +87,7 @@ def test_live_source_is_joined_until_it_says_that_it_is_over() -> None:
     assert follow(Progress(), outcome(500), live=True) is Step.END
     progress = Progress()
     assert follow(progress, outcome(500, lost=True), live=True) is Step.TRY_AGAIN
-    assert progress.place(item_of("http://a/b"), live=True).source_seconds == 0
+    assert progress.start_point(item_of("http://a/b"), live=True).source_seconds == 0
     steps = [follow(progress, outcome(0, broken=True), live=True) for _ in range(LIVE_TRIES - 1)]
     assert steps[-1] is Step.GIVE_UP
     assert set(steps[:-1]) == {Step.TRY_AGAIN}
@@ -116,5 +115,5 @@ def test_the_damaged_beginning_of_a_file_is_left_out() -> None:
     """A file that can be opened, but not decoded where it begins, is played from where it can be."""
     progress = Progress()
     assert {follow(progress, outcome(0, broken=True)) for _ in range(3)} == {Step.TRY_AGAIN}
-    assert progress.place(item_of("/a.mp4"), live=False).source_seconds > 0
+    assert progress.start_point(item_of("/a.mp4"), live=False).source_seconds > 0
     assert follow(progress, outcome(1400)) is Step.END

@@ -17,7 +17,7 @@ from stands.numbered import Plan, make_clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import NotHouseFormat
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.feed.passthrough import HouseRules, may_take_over
+from tg_video_streamer.feed.passthrough import HouseRules, may_pass_through
 from tg_video_streamer.feed.prepare import PrepareResult, prepare_item
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.encode import audio_arguments, group_bytes_limit, video_arguments
@@ -254,7 +254,7 @@ def test_only_what_encoding_would_not_change_is_taken_over(
     taken: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     """Whole, with the program's headers, upright, as long in sound as in picture, and as loud as everything else."""
-    assert may_take_over(item_of("/film.mkv", **changes), source, HOUSE, HEADERS) is taken
+    assert may_pass_through(item_of("/film.mkv", **changes), source, HOUSE, HEADERS) is taken
 
 
 def units(*kinds: int, weight: int = 10) -> bytes:

@@ -46,7 +46,7 @@ async def test_fresh_answer_is_at_hand() -> None:
     """An answer that is about to expire is followed by a new one, which the next try gets without asking."""
     answers = Answers(MARGIN_SECONDS + 0.05, 3600.0)
     renewal = answers.renewal()
-    await renewal.keep(await taken(renewal))
+    await renewal.refresh(await taken(renewal))
     assert answers.asked == 2
     assert (await taken(renewal)).title == "2"
     assert answers.asked == 2
@@ -56,7 +56,7 @@ async def test_stale_answer_is_not_used() -> None:
     """An answer that expired while an item was paused is thrown away."""
     answers = Answers(1.0, 1.0, 3600.0)
     renewal = answers.renewal()
-    await renewal.keep(await taken(renewal))
+    await renewal.refresh(await taken(renewal))
     assert (await taken(renewal)).title == "3"
 
 
@@ -64,5 +64,5 @@ async def test_failed_renewal_is_told() -> None:
     """A renewal that fails is reported, and disturbs nothing that plays."""
     answers = Answers(1.0)
     renewal = answers.renewal()
-    await renewal.keep(await taken(renewal))
+    await renewal.refresh(await taken(renewal))
     assert [error.reason for error in answers.failures] == ["resolve_error"]

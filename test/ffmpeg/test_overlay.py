@@ -20,10 +20,10 @@ FONT = Path("/fonts/a: 'font' [x], y;z.ttf")
 ALL = OverlayInput(logo=7, caption=8, clock=9, font=FONT)
 
 
-def _command(on_top: OverlayInput | None, *, sound: AudioTrack | None = SOUND) -> list[str]:
+def _command(overlay: OverlayInput | None, *, sound: AudioTrack | None = SOUND) -> list[str]:
     source = SourceFacts(picture=PICTURE, sound=sound, duration_seconds=60.0)
     return feed_command(
-        Path("ffmpeg"), [["-i", "file:a"]], source=source, house=HOUSE, stretch=ItemRange(), on_top=on_top
+        Path("ffmpeg"), [["-i", "file:a"]], source=source, house=HOUSE, item_range=ItemRange(), overlay=overlay
     )
 
 
@@ -47,7 +47,9 @@ def test_each_input_is_counted_where_it_stands() -> None:
 
 def test_black_and_frozen_pictures_are_seen_below_a_clock_that_moves() -> None:
     """The detectors look at the item's own picture."""
-    graph = filter_graph(SourceFacts(picture=PICTURE, sound=None, duration_seconds=9.0), HOUSE, ItemRange(), on_top=ALL)
+    graph = filter_graph(
+        SourceFacts(picture=PICTURE, sound=None, duration_seconds=9.0), HOUSE, ItemRange(), overlay=ALL
+    )
     watched = next(chain for chain in graph.split(";") if "freezedetect" in chain)
     assert watched.startswith("[watched]")
     split = next(at for at, chain in enumerate(graph.split(";")) if "split[seen][watched]" in chain)
@@ -57,7 +59,7 @@ def test_black_and_frozen_pictures_are_seen_below_a_clock_that_moves() -> None:
 
 @given(age=st.floats(min_value=0, max_value=9, allow_nan=False))
 def test_a_title_ends_when_it_would_have_ended(age: float) -> None:
-    """A stretch that begins amid it shows the rest of it."""
+    """A item_range that begins amid it shows the rest of it."""
     graph = " ".join(_command(OverlayInput(caption=8, caption_age_seconds=age)))
     repeated = int(graph.partition("loop=")[2].partition(":")[0])
     assert abs(repeated + 1 + round(age * 25) - 225) <= 1

@@ -129,7 +129,7 @@ def test_the_slate_can_be_spliced_with_a_feed(given: tuple[str, ...], ffmpeg: Pa
         duration_seconds=1.0,
     )
     inputs = [("-f", "lavfi", "-i", "testsrc=size=320x240:rate=30:duration=1"), ("-f", "lavfi", "-i", "sine=d=1")]
-    command = feed_command(ffmpeg, inputs, source=source, house=house, stretch=ItemRange())
+    command = feed_command(ffmpeg, inputs, source=source, house=house, item_range=ItemRange())
     fed = asyncio.run(run(command, timeout_seconds=60))
     with av.open(BytesIO(fed.stdout), mode="r", format="matroska") as container:
         video, audio = (container.streams.video[0].codec_context, container.streams.audio[0].codec_context)

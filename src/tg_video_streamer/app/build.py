@@ -62,7 +62,7 @@ def build(
         watching=ytdlp.requests.watching,
     )
     program = make_program(context, feeds, allowed)
-    live = make_live(context, program, feeds.branding.untitled)
+    live = make_live(context, program, feeds.branding.choose_untitled)
 
     notifier = Notifier(
         notify_addresses(settings.notify_urls.get_secret_value()),

@@ -84,7 +84,7 @@ class Feeds:
         folders = AllowedFolders.of([folder])
         resolve = self._watching(self._resolver_for(lambda: folders).resolve)
         return FillerPlayer(
-            folder, playout=playout, make_feed=partial(self._make, resolve, overlay=self.branding.untitled)
+            folder, playout=playout, make_feed=partial(self._make, resolve, overlay=self.branding.choose_untitled)
         )
 
     def change(self, settings: Settings) -> bool:
@@ -122,7 +122,7 @@ class Feeds:
             clock=self._clock,
             publish=self._publish,
             library=self.library if self.caches else None,
-            overlay=overlay or self.branding.chosen,
+            overlay=overlay or self.branding.choose,
             start_seconds=start_seconds,
             changed=changed,
             mode=mode,

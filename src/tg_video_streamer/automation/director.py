@@ -206,7 +206,7 @@ class Director:
     def _begin(self, tasks: asyncio.TaskGroup, item: Item) -> None:
         start_seconds = self._rotation.resume_seconds(item) if not self._coming else 0.0
         feed = self._make_feed(item, start_seconds=start_seconds, changed=self.wake)
-        feed.air_time.due = lambda: eta_seconds(feed, self.coming, self.on_air, self._playout.item_seconds)
+        feed.air_time.eta = lambda: eta_seconds(feed, self.coming, self.on_air, self._playout.item_seconds)
         task = tasks.create_task(feed.run(), name=f"feed {item.key}")
         began = self._clock.monotonic()
         self._coming.append(Candidate(item=item, feed=feed, task=task, resumes=start_seconds > 0, began=began))

@@ -79,7 +79,7 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
 async def _walk(here: Place, parts: Feeds, library: Library, *, at_once: int) -> int:
     settings = here.settings
     listed = await asyncio.to_thread(load, settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
-    worn = await parts.branding.chosen()
+    worn = await parts.branding.choose()
     for problem in parts.branding.problems:
         typer.echo(f"tg-video-streamer: warning: {printable(problem)}", err=True)
     with Terminal.of(here.answer, len(listed.items)) as terminal:

@@ -40,7 +40,7 @@ async def branding_problems(settings: Settings) -> list[str]:
     try:
         house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
         branding = Branding(wishes, house=house, ffmpeg=find_ffmpeg())
-        await branding.chosen()
+        await branding.choose()
     except ToolMissing:
         return []  # told of the encoder
     return branding.problems

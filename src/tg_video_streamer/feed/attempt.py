@@ -1,8 +1,9 @@
-"""One try at an item: one ffmpeg child from one place in the source, read into the buffer until either ends."""
+"""One attempt at an item: one ffmpeg child from one point of the source, read into the buffer until either ends."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,20 +12,16 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled
-from tg_video_streamer.feed.attempt_bounds import AttemptResult, StartPoint
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.feed.child_inputs import child_inputs, trims_lead
-from tg_video_streamer.feed.child_stderr import ChildStderr
 from tg_video_streamer.feed.passthrough import HouseRules
-from tg_video_streamer.feed.pipes import Pipes
+from tg_video_streamer.feed.pipes import Pipes, child_inputs, trims_lead
+from tg_video_streamer.feed.progress import AttemptResult, StartPoint
 from tg_video_streamer.feed.reader import Reader
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.command import copy_command, feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.inputs import (
-    proxy_environment,
-)
+from tg_video_streamer.ffmpeg.inputs import proxy_environment
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
 from tg_video_streamer.ffmpeg.source import SourceFacts
@@ -34,19 +31,26 @@ from tg_video_streamer.resolve.media import Media
 _log = structlog.get_logger(__name__)
 
 STALL_SECONDS = 10.0
-"""A child that says nothing for so long, with room in the buffer, is killed."""
+"""A child that gives nothing for so long, although the buffer has space, is killed."""
 PREPARING_NICE = 19
 """The lowest priority that Linux has."""
 _EXIT_SECONDS = 5.0
-"""How long a child may live after it has closed its output."""
+"""How long a child may run after it has closed its output."""
 _CHECK_SECONDS = 0.25
 _AIM_EARLY_SECONDS = 12.0
-"""Where seeking is inexact: longer than the GOP of any broadcast."""
+"""For inexact seeking: longer than the GOP of any broadcast."""
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+|pipe:\d+|file:[^:']*", re.IGNORECASE)
+_SIGNS_OF_LOSS = re.compile(
+    r"HTTP error|Server returned|Connection (reset|refused|timed out)|Input/output error|timed out|"
+    r"Stream ends prematurely|End of file|Failed to (open segment|reload playlist)|Network is unreachable|Error in the pull",
+    re.IGNORECASE,
+)
+_STDERR_LINES = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeedContext:
-    """What all tries of a feed have in common."""
+    """What all attempts of a feed share."""
 
     house: HouseFormat
     headers: CodecHeaders | None
@@ -57,128 +61,142 @@ class FeedContext:
     mode: FeedMode = FeedMode.ON_AIR
 
 
+class ChildStderr:
+    """The last stderr lines that no other handler took, without anything that could be secret."""
+
+    def __init__(self, on_line: Callable[[str], bool]) -> None:
+        """`on_line` gets each line first and returns whether it was handled."""
+        self._on_line = on_line
+        self.lines: list[str] = []
+
+    def take(self, line: str) -> None:
+        """Handle one line of the child's stderr."""
+        if not self._on_line(line):
+            self.lines.append(redacted(line))
+            del self.lines[:-_STDERR_LINES]
+
+    @property
+    def means_loss(self) -> bool:
+        """Whether they mean a lost source, whatever the exit code."""
+        return any(_SIGNS_OF_LOSS.search(line) for line in self.lines)
+
+
+def redacted(line: str) -> str:
+    """A line of ffmpeg's without anything that could be a URL or path."""
+    return _URL.sub("(location)", line)
+
+
 async def attempt(
-    setting: FeedContext,
+    context: FeedContext,
     media: Media,
     source: SourceFacts,
-    place: StartPoint,
+    start: StartPoint,
     *,
     end_seconds: float | None,
     volume: float,
-    on_top: OverlayInput | None = None,
-    taken_over: bool = False,
+    overlay: OverlayInput | None = None,
+    passthrough: bool = False,
     on_line: Callable[[str], bool],
-    keep: Callable[[Packet], None],
-    progressed: Callable[[], None],
+    on_packet: Callable[[Packet], None],
+    on_progress: Callable[[], None],
 ) -> AttemptResult:
-    """Play one stretch into the buffer; `taken_over`: as it is, without encoding it. `on_line` gets each line of stderr and says whether it is dealt with.
+    """Play from `start` into the buffer; `passthrough`: without encoding. Cancelling kills the child and closes the buffer.
 
-    `keep` gets each packet that was put, in the reader's thread. `progressed` is called a few times a second while the child runs. Cancelling kills the child; the caller closes the
-    buffer then, since the reader may be waiting for room in it.
+    `on_line` gets each line of stderr and returns whether it was handled. `on_packet` gets each packet, in the reader's
+    thread. `on_progress` is called a few times a second.
     """
     pipes = Pipes(media.inputs)
     try:
-        stretch = stretch_of(source, place, end_seconds, volume)
-        words = child_inputs(
-            media.inputs, source, stretch, pipes.scripts, stall_seconds=setting.stall_seconds, as_is=taken_over
+        item_range = range_of(source, start, end_seconds, volume)
+        arguments = child_inputs(
+            media.inputs,
+            source,
+            item_range,
+            pipes.scripts,
+            stall_seconds=context.stall_seconds,
+            passthrough=passthrough,
         )
         return await read_child(
-            setting,
-            _command(setting, words, source, stretch, on_top, taken_over=taken_over),
+            context,
+            _command(context, arguments, source, item_range, overlay, passthrough=passthrough),
             source,
-            place,
+            start,
             pipes,
-            on_top=on_top,
-            rules=HouseRules(setting.house) if taken_over else None,
+            overlay=overlay,
+            rules=HouseRules(context.house) if passthrough else None,
             environment=proxy_environment(media.proxy),
             on_line=on_line,
-            keep=keep,
-            progressed=progressed,
+            on_packet=on_packet,
+            on_progress=on_progress,
         )
     finally:
         pipes.close()
 
 
 async def read_child(
-    setting: FeedContext,
+    context: FeedContext,
     command: Sequence[str | Path],
     source: SourceFacts,
-    place: StartPoint,
+    start: StartPoint,
     pipes: Pipes,
     *,
-    on_top: OverlayInput | None = None,
+    overlay: OverlayInput | None = None,
     rules: HouseRules | None = None,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], bool],
-    keep: Callable[[Packet], None],
-    progressed: Callable[[], None],
+    on_packet: Callable[[Packet], None],
+    on_progress: Callable[[], None],
 ) -> AttemptResult:
-    """Run `command` with `pipes` and read what it writes, which `rules` judge, into the buffer; the rest as in `attempt`."""
-    finished = asyncio.Event()
-    reader = _reader(setting, source, place, pipes.output, keep, finished, rules)
-    complaints = ChildStderr(on_line)
+    """Run `command` with `pipes` and read its output, checked by `rules`, into the buffer; the rest as in `attempt`."""
+    reader = Reader(
+        pipes.output,
+        context.buffer,
+        headers=context.headers,
+        start_ticks=start.frames * FRAME_TICKS,
+        sound_from_ticks=start.sound_from_ticks,
+        ends_with_sound=source.endless_picture and source.sound is not None,
+        monotonic=context.clock.monotonic,
+        on_packet=on_packet,
+        rules=rules,
+    )
+    stderr = ChildStderr(on_line)
     try:
-        start = Child.start(
+        running = Child.start(
             command,
             stdin=DEVNULL if pipes.child_input is None else pipes.child_input,
             stdout=pipes.child_output,
-            pass_fds=[*pipes.inherited, *(on_top.descriptors if on_top is not None else ())],
-            nice=PREPARING_NICE if setting.mode is FeedMode.PREPARING else 0,
+            pass_fds=[*pipes.inherited, *(overlay.descriptors if overlay is not None else ())],
+            nice=PREPARING_NICE if context.mode is FeedMode.PREPARING else 0,
             environment=environment,
-            on_line=complaints.take,
+            on_line=stderr.take,
         )
-        async with start as child:
+        async with running as child:
             pipes.close_childs()
             pipes.hand_over_output()
             reader.start()
-            stalled = await _watch(reader, finished, setting.stall_seconds, progressed)
+            stalled = await _watch(reader, context.stall_seconds, on_progress)
             code = await _exit_code(child) if reader.reached_end else None
     finally:
         if reader.started:
-            # Cancelled with a full buffer: closing it is what releases the reader, and nobody takes from it any more.
-            await _joined(reader, finished, setting.buffer)
-    lines = complaints.lines
-    error = _error(reader, stalled=stalled, code=code, complaints=lines, limit=setting.stall_seconds)
-    if lines:
-        _log.debug("ffmpeg said", lines=lines[-5:], code=code)
-    lost = complaints.speak_of_loss
-    return AttemptResult(frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=lost)
-
-
-def _reader(
-    setting: FeedContext,
-    source: SourceFacts,
-    place: StartPoint,
-    descriptor: int,
-    keep: Callable[[Packet], None],
-    finished: asyncio.Event,
-    rules: HouseRules | None,
-) -> Reader:
-    loop = asyncio.get_running_loop()
-    return Reader(
-        descriptor,
-        setting.buffer,
-        headers=setting.headers,
-        start_ticks=place.frames * FRAME_TICKS,
-        sound_from_ticks=place.sound_from_ticks,
-        ends_with_sound=source.endless_picture and source.sound is not None,
-        monotonic=setting.clock.monotonic,
-        keep=keep,
-        finished=lambda: _tell(loop, finished),
-        rules=rules,
+            await reader.join()
+    error = _error(reader, stalled=stalled, code=code, lines=stderr.lines, limit=context.stall_seconds)
+    if stderr.lines:
+        _log.debug("ffmpeg stderr", lines=stderr.lines[-5:], code=code)
+    return AttemptResult(
+        frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=stderr.means_loss
     )
 
 
-def stretch_of(source: SourceFacts, place: StartPoint, end_seconds: float | None, volume: float) -> ItemRange:
-    """The part of the source from `place` on, as the filters need to know it."""
-    begin = place.source_seconds
+def range_of(source: SourceFacts, start: StartPoint, end_seconds: float | None, volume: float) -> ItemRange:
+    """The range of the source from `start` on, for the filters."""
+    begin = start.source_seconds
     aim_early = min(_AIM_EARLY_SECONDS, begin) if source.inexact_seek else 0.0
     leader = source.picture or source.sound
-    # Even the shortest seek would cost a whole GOP there.
+    # Even the shortest seek would cost a whole GOP.
     lead = source.lead_seconds(leader.input_index) if leader is not None and trims_lead(source) else 0.0
     whole = source.duration_seconds
     if source.endless_picture and end_seconds is None:
-        end_seconds = place.item_start_seconds + STILL_SECONDS if source.sound is None else whole
+        end_seconds = start.item_start_seconds + STILL_SECONDS if source.sound is None else whole
     moving = None if source.endless_picture else source.picture
     picture_whole = moving.duration_seconds or (whole if source.sound is None else None) if moving else None
     sound_whole = source.sound.duration_seconds if source.sound is not None else None
@@ -193,27 +211,29 @@ def stretch_of(source: SourceFacts, place: StartPoint, end_seconds: float | None
 
 
 def _command(
-    setting: FeedContext,
+    context: FeedContext,
     inputs: Sequence[Sequence[str]],
     source: SourceFacts,
-    stretch: ItemRange,
-    on_top: OverlayInput | None,
+    item_range: ItemRange,
+    overlay: OverlayInput | None,
     *,
-    taken_over: bool,
+    passthrough: bool,
 ) -> list[str]:
-    if taken_over:
-        return copy_command(setting.ffmpeg, inputs, source=source)
-    return feed_command(setting.ffmpeg, inputs, source=source, house=setting.house, stretch=stretch, on_top=on_top)
+    if passthrough:
+        return copy_command(context.ffmpeg, inputs, source=source)
+    return feed_command(
+        context.ffmpeg, inputs, source=source, house=context.house, item_range=item_range, overlay=overlay
+    )
 
 
-async def _watch(reader: Reader, finished: asyncio.Event, stall_seconds: float, progressed: Callable[[], None]) -> bool:
-    """Wait for the end of the child's output; True where it went silent first."""
-    while not finished.is_set():
+async def _watch(reader: Reader, stall_seconds: float, on_progress: Callable[[], None]) -> bool:
+    """Wait for the end of the child's output; True if it stalled first."""
+    while not reader.finished.is_set():
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
-                await finished.wait()
+                await reader.finished.wait()
         except TimeoutError:
-            progressed()
+            on_progress()
             if reader.silent_seconds > stall_seconds:
                 return True
     return False
@@ -227,30 +247,17 @@ async def _exit_code(child: Child) -> int | None:
         return None
 
 
-async def _joined(reader: Reader, finished: asyncio.Event, buffer: Buffer) -> None:
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        buffer.close()
-    await asyncio.shield(asyncio.ensure_future(finished.wait()))
-    reader.join()
-
-
-def _tell(loop: asyncio.AbstractEventLoop, finished: asyncio.Event) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(finished.set)
-
-
-def _error(reader: Reader, *, stalled: bool, code: int | None, complaints: list[str], limit: float) -> FeedError | None:
+def _error(reader: Reader, *, stalled: bool, code: int | None, lines: list[str], limit: float) -> FeedError | None:
     if reader.error is not None:
         return reader.error
-    last = " | ".join(complaints[-3:]) or "it said nothing"
+    last = " | ".join(lines[-3:]) or "no message"
     if reader.ended_by_sound:
         return None
     if stalled:
-        return InputStalled(f"no picture came for {limit:g} s ({last})", remedy="it is tried again")
+        return InputStalled(f"no picture for {limit:g} s ({last})", remedy="it is retried")
     if code is None:
-        return EncoderFailed(f"ffmpeg did not end after its output had ended ({last})", remedy="it is tried again")
+        return EncoderFailed(f"ffmpeg did not exit after its output had ended ({last})", remedy="it is retried")
     if code != 0:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        return EncoderFailed(f"ffmpeg {how}: {last}", remedy="it is tried again")
+        return EncoderFailed(f"ffmpeg {how}: {last}", remedy="it is retried")
     return None

@@ -1,4 +1,4 @@
-"""Packets on their way from a feed's reader thread to the playout: bounded by time and bytes, never blocking the taker."""
+"""A feed's queue of packets from its reader thread to the playout, bounded by time and bytes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from itertools import islice
 from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, TICKS_PER_SECOND, Kind, Packet
 
 _LAST_FRAMES = FRAMES_PER_SECOND
-"""A group of pictures is put in any case where no more than this is left: the buffer must not run dry for want of room."""
+"""A group of pictures is always accepted when no more than this is left, so that the buffer cannot run dry."""
 
 
 class BufferClosed(Exception):
-    """The taker has gone; the reader has nothing left to do."""
+    """The consumer has closed the buffer."""
 
 
 class Buffer:
-    """A queue of one item's packets in stream order. One thread puts, one takes, any may ask."""
+    """One item's packets in stream order. One thread puts, one takes without blocking, any may query."""
 
     def __init__(self, *, limit_seconds: float, limit_bytes: int = 64 * 1024 * 1024) -> None:
         """`put` waits while more than `limit_seconds` of pictures or `limit_bytes` are held."""
@@ -30,11 +30,11 @@ class Buffer:
         self._finished = False
         self._closed = False
         self._changed = threading.Condition()
-        self._wanted_room: tuple[int, int] | None = None
+        self._awaited_space: tuple[int, int] | None = None
         self.sliding = False
-        """Instead of waiting for room, `put` drops the oldest GOP: for a live source whose turn has not come.
+        """Instead of waiting for space, `put` drops the oldest GOP: for a live source that is not on air yet.
 
-        Once full it stays so: a GOP goes only where all of the limit is left without it.
+        Once full it stays full: a GOP is dropped only if the limit is still reached without it.
         """
         self.frames_put = 0
         """Pictures put so far."""
@@ -42,29 +42,29 @@ class Buffer:
         """The item's own time up to which pictures were taken."""
 
     def put(self, packet: Packet) -> None:
-        """Append, waiting for room; raises BufferClosed when the taker has gone."""
+        """Append, waiting for space; raises BufferClosed."""
         with self._changed:
             while not self._closed and self._full() and not (self.sliding and self._slide()):
-                self._wait_for_room(1, 1)
+                self._wait_for_space(1, 1)
             self._append(packet)
 
     def put_group(self, packets: Sequence[Packet]) -> None:
-        """Append a whole group of pictures with its sound, waiting for room for all of it; raises as `put` does.
+        """Append a whole group of pictures with its sound, waiting for space for all of it; raises BufferClosed.
 
-        So its thread wakes once a group. Where the limit is not twice a group, the last second is no longer waited for.
+        Its thread wakes once per group. A limit below two groups is exceeded by up to a second.
         """
         frames = sum(one.kind is Kind.VIDEO for one in packets)
         size = sum(len(one.data) for one in packets)
         with self._changed:
-            while not self._closed and not self._has_room(frames, size):
-                self._wait_for_room(frames, size)
+            while not self._closed and not self._has_space(frames, size):
+                self._wait_for_space(frames, size)
             for packet in packets:
                 self._append(packet)
 
-    def _wait_for_room(self, frames: int, size: int) -> None:
-        self._wanted_room = frames, size
+    def _wait_for_space(self, frames: int, size: int) -> None:
+        self._awaited_space = frames, size
         self._changed.wait()
-        self._wanted_room = None
+        self._awaited_space = None
 
     def _append(self, packet: Packet) -> None:
         if self._closed:
@@ -80,7 +80,7 @@ class Buffer:
             self._finished = True
 
     def close(self) -> None:
-        """The taker has gone: drop everything and release a waiting `put`."""
+        """Drop everything and release a waiting `put`; the consumer has gone."""
         with self._changed:
             self._closed = True
             self._packets.clear()
@@ -88,31 +88,31 @@ class Buffer:
             self._changed.notify_all()
 
     def head(self) -> Packet | None:
-        """The next packet, left in place; None where none is here (yet)."""
+        """The next packet, not removed; None if there is none (yet)."""
         with self._changed:
             return self._packets[0] if self._packets else None
 
     def pop(self) -> Packet:
-        """Take the next packet; IndexError where `head` was None."""
+        """Take the next packet; IndexError if `head` is None."""
         with self._changed:
             packet = self._packets.popleft()
             self._bytes -= len(packet.data)
             if packet.kind is Kind.VIDEO:
                 self._frames -= 1
                 self.taken_ticks = packet.ticks + FRAME_TICKS
-            # Waking a thread that finds no room costs more than the packet.
-            if self._wanted_room is not None and self._has_room(*self._wanted_room):
+            # Waking a thread that finds no space costs more than the packet.
+            if self._awaited_space is not None and self._has_space(*self._awaited_space):
                 self._changed.notify_all()
             return packet
 
     def drop_all(self) -> None:
-        """Take everything that is held, for nobody."""
+        """Take everything and discard it."""
         with self._changed:
             while self._packets:
                 self.pop()
 
     def drop_to_keyframe(self) -> bool:
-        """Drop packets until a keyframe is at the head; False (and empty) where there is none yet."""
+        """Drop packets until a keyframe is at the head; False (and empty) if there is none yet."""
         while (head := self.head()) is not None:
             if head.keyframe and head.kind is Kind.VIDEO:
                 return True
@@ -121,7 +121,7 @@ class Buffer:
 
     @property
     def limit_seconds(self) -> float:
-        """How much picture is held at most; a waiting `put` goes on where it grows."""
+        """How much picture is held at most; a larger limit releases a waiting `put`."""
         return self._limit_frames * FRAME_TICKS / TICKS_PER_SECOND
 
     @limit_seconds.setter
@@ -132,7 +132,7 @@ class Buffer:
 
     @property
     def closed(self) -> bool:
-        """The taker has gone."""
+        """Whether the consumer has gone."""
         return self._closed
 
     @property
@@ -159,13 +159,13 @@ class Buffer:
     def _full(self) -> bool:
         return self._frames >= self._limit_frames or self._bytes >= self._limit_bytes
 
-    def _has_room(self, frames: int, size: int) -> bool:
+    def _has_space(self, frames: int, size: int) -> bool:
         if self._frames <= min(_LAST_FRAMES, self._limit_frames - 1):
             return True
         return self._frames + frames <= self._limit_frames and self._bytes + size <= self._limit_bytes
 
     def _slide(self) -> bool:
-        """Drop the oldest GOP where the rest is enough; False where nothing can be dropped though bytes are full."""
+        """Drop the oldest GOP if the rest is enough; False if nothing can be dropped and the bytes are full."""
         keyframes = (at for at, one in enumerate(self._packets) if one.keyframe and one.kind is Kind.VIDEO)
         second = next((at for at in keyframes if at > 0), None)
         too_large = self._bytes >= self._limit_bytes

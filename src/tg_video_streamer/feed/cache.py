@@ -1,4 +1,4 @@
-"""What one feed has to do with the library: the copy that it plays instead of its source, or makes while it plays."""
+"""A feed's use of the library: plays the cached encode of its item, or caches the item while it plays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import AlreadyCaching, LibraryError, ResolveError, SourceGone, StreamerError, ToolMissing
-from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay
+from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library, Remembered
@@ -22,11 +22,11 @@ from tg_video_streamer.resolve.media import Media, Resolve
 _log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 6 * 3600.0
-"""A source whose copy plays is asked again after so long whether it is still there."""
+"""While a cached encode plays, its source is checked again after so long."""
 
 
 class FeedCache:
-    """The library as one item sees it; with `library` None there is none, and nothing is ever found or kept."""
+    """The library for one item; without a `library` nothing is found or cached."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class FeedCache:
         clock: Clock,
         failed: Callable[[str, StreamerError], None],
         mode: FeedMode,
-        overlay: ChooseOverlay = no_overlay,
+        overlay: ChooseOverlay,
     ) -> None:
         """`failed` is called with ("resolve", error) when a source does not answer while its cached encode plays."""
         self._item = item
@@ -49,85 +49,87 @@ class FeedCache:
         self._overlay = overlay
         self._writer: CacheWriter | None = None
         self._remembered: Remembered | None = None
-        self._useless = False
+        self._damaged = False
         self.complete = False
-        """The item was encoded to its end, and is kept."""
+        """The item was encoded to its end and is cached."""
 
     async def find(self, ask: Callable[[], Awaitable[Media | None]], *, begun: bool) -> Media | CachedEncode | None:
-        """The copy of the item, if that may be played, else where its source is now, by `ask`; None where it is a list.
+        """The item's cached encode if it may be played, else its source from `ask`; None for a list.
 
-        What has `begun` goes on as it was. Raises what `ask` raises.
+        A feed that has `begun` stays with its source. Raises what `ask` raises.
         """
-        if begun or self._useless:
+        if begun or self._damaged:
             return await ask()
-        # Looking at a file costs nothing; asking a web page costs seconds, and more processor time than to play the item.
-        if self._item.kind is LocatorKind.URL and (copy := await self._known()) is not None:
-            return copy
+        # A file is checked first, which costs nothing. Asking a web page takes seconds, and more CPU than playing the item.
+        if self._item.kind is LocatorKind.URL and (encode := await self._known()) is not None:
+            return encode
         try:
             media = await ask()
         except ResolveError as error:
-            if (copy := await self._instead(error)) is None:
+            if (encode := await self._replacement(error)) is None:
                 raise
             self._failed("resolve", error)
-            return copy
+            return encode
         return media and (await self._of(media) or media)
 
-    async def _instead(self, error: ResolveError) -> CachedEncode | None:
-        """What plays in place of a source that cannot be found; one that is gone plays on only where that is wished."""
+    async def _replacement(self, error: ResolveError) -> CachedEncode | None:
+        """What plays instead of a source that cannot be found; after a removal only with LIBRARY_KEEP_REMOVED."""
         if self._library is None or isinstance(error, ToolMissing):
             return None
         if isinstance(error, SourceGone):
             await asyncio.to_thread(self._library.gone, self._item, error.reason)
-        copy = await self._known()
-        if copy is not None:
-            # It was asked just now: asking again while the copy plays would tell nothing.
+        encode = await self._known()
+        if encode is not None:
+            # The source was asked just now; `check_source` need not ask again.
             self._remembered = None
-            _log.warning("the source cannot be found: its kept copy plays", key=self._item.key, reason=error.reason)
-        return copy
+            _log.warning("source not found, its cached encode plays", key=self._item.key, reason=error.reason)
+        return encode
 
     async def _of(self, media: Media) -> CachedEncode | None:
-        """The source has answered with `media`: the copy of just that."""
+        """The cached encode of exactly `media`, with which the source has answered."""
         if self._library is None or media.is_live or not media.source_id:
             return None
-        await asyncio.to_thread(self._answered, media)
+        await self._answered(self._library, media)
         logo = (await self._overlay()).logo_digest
         return await asyncio.to_thread(self._library.find, self._item, media.source_id, logo=logo)
 
-    async def check(self) -> None:
-        """While a copy plays that was not asked for lately: ask its source whether it is still there."""
+    async def check_source(self) -> None:
+        """While a cached encode plays: ask its source whether it still exists, unless it answered lately."""
         remembered = self._remembered
-        if remembered is None or self._clock.wall() - remembered.checked_wall < FRESH_SECONDS:
+        if self._library is None or remembered is None:
+            return
+        if self._clock.wall() - remembered.checked_wall < FRESH_SECONDS:
             return
         try:
             found = await self._resolve(self._item)
         except StreamerError as error:
             self._failed("resolve", error)
-            if isinstance(error, SourceGone) and self._library is not None:
+            if isinstance(error, SourceGone):
                 await asyncio.to_thread(self._library.gone, self._item, error.reason)
-            _log.warning("the source of a kept copy cannot be found", key=self._item.key, reason=error.reason)
+            _log.warning("source of a cached encode not found", key=self._item.key, reason=error.reason)
             return
         if isinstance(found, Media):
-            await asyncio.to_thread(self._answered, found)
+            await self._answered(self._library, found)
 
-    async def useless(self, copy: CachedEncode, why: str) -> None:
-        """`copy` could not be played to its end."""
-        self._useless = True
+    async def drop(self, encode: CachedEncode, why: str) -> None:
+        """`encode` could not be played to its end."""
+        self._damaged = True
         if self._library is not None:
-            await asyncio.to_thread(self._library.drop, copy, why)
+            await asyncio.to_thread(self._library.drop, encode, why)
 
-    async def played(self, copy: CachedEncode) -> None:
-        """`copy` is being played."""
+    async def played(self, encode: CachedEncode) -> None:
+        """`encode` starts to play."""
         if self._library is not None:
-            await asyncio.to_thread(self._library.played, copy)
+            await asyncio.to_thread(self._library.played, encode)
 
-    # The copy that is made
+    # Caching the item while it plays
 
     async def begin(self, media: Media, *, encoded: bool) -> None:
-        """The item begins to be played from its own beginning: keep it, if anything may be kept.
+        """The item starts to play at its own start: cache it if possible.
 
-        `encoded`: at the cost that its copy saves. Raises LibraryError where it must be kept and cannot.
+        `encoded`: it costs what a cached encode saves. Raises LibraryError if it must be cached and cannot.
         """
-        self.forget()
+        self.abandon()
         logo = (await self._overlay()).logo_digest
         if self._library is not None and not media.is_live and media.source_id:
             self._writer = await asyncio.to_thread(
@@ -137,22 +139,22 @@ class FeedCache:
                 self._library.missed()
         if self._must_cache and self._writer is None:
             if self._library is not None and self._library.is_caching(self._item, media.source_id, logo=logo):
-                raise AlreadyCaching("it is being kept already, by another line of the list or another process")
-            raise LibraryError("it cannot be kept now: there is no room")
+                raise AlreadyCaching("another playlist line or another process is caching it now")
+            raise LibraryError("it cannot be cached: no disk space", remedy="free disk space or raise LIBRARY_MAX_GB")
 
     def add(self, packet: Packet) -> None:
-        """One more packet of it; called in the reader's thread."""
+        """Cache one packet; called in the reader's thread."""
         if (writer := self._writer) is not None:
             writer.add(packet)
 
-    async def whole(self, faults: Sequence[FaultSpan]) -> None:
-        """It has come to its end with nothing left out; `faults`: what was found wrong with it."""
+    async def commit(self, faults: Sequence[FaultSpan]) -> None:
+        """The item ended with nothing skipped; `faults` were found in it."""
         writer, self._writer = self._writer, None
         if writer is not None:
             self.complete = await asyncio.shield(asyncio.to_thread(writer.commit, faults=faults)) is not None
 
-    def forget(self) -> None:
-        """It is not whole and will not be."""
+    def abandon(self) -> None:
+        """The item did not play whole: discard what was cached."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.abandon()
@@ -167,6 +169,7 @@ class FeedCache:
         self._remembered = remembered
         return remembered.encode
 
-    def _answered(self, media: Media) -> None:
-        assert self._library is not None  # noqa: S101 - the callers have looked
-        self._library.answered(self._item, media.source_id, title=media.title, duration_seconds=media.duration_seconds)
+    async def _answered(self, library: Library, media: Media) -> None:
+        await asyncio.to_thread(
+            library.answered, self._item, media.source_id, title=media.title, duration_seconds=media.duration_seconds
+        )

@@ -1,4 +1,4 @@
-"""One item from its locator to packets in a buffer: from its kept copy, or by tries at its source; decides what follows each."""
+"""Brings one item into a buffer of packets: from its cached encode or by attempts at its source."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from tg_video_streamer.errors import NotHouseFormat, ProbeFailed, StreamerError
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import STALL_SECONDS, FeedContext
-from tg_video_streamer.feed.attempt_bounds import AttemptResult
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.cache import FeedCache
-from tg_video_streamer.feed.cached_playback import replay
-from tg_video_streamer.feed.encoding import Encoding
-from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay, once
-from tg_video_streamer.feed.progress import Progress, Step, item_duration
+from tg_video_streamer.feed.cached_playback import play_cached
+from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, choose_once, no_overlay
+from tg_video_streamer.feed.progress import AttemptResult, Progress, Step, item_duration
+from tg_video_streamer.feed.source_playback import SourcePlayback
 from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedMode, FeedState
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -34,15 +33,15 @@ from tg_video_streamer.state_machine import StateMachine
 _log = structlog.get_logger(__name__)
 
 PRIMED_SECONDS = 2.0
-"""What a feed holds when it may go on air."""
+"""How much a feed must hold to go on air."""
 WAITING_SECONDS = 4.0
-"""What a feed holds at most while it waits for its turn."""
+"""How much a feed holds at most while it waits to go on air."""
 RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
-_LOOK_SECONDS = 0.25
+_CHECK_SECONDS = 0.25
 
 
 class Feed:
-    """One item as packets in `buffer`. `run` does everything; it belongs to the event loop, the buffer to any thread."""
+    """One item as packets in `buffer`. `run` belongs to the event loop; any thread may use the buffer."""
 
     def __init__(
         self,
@@ -63,24 +62,24 @@ class Feed:
         mode: FeedMode = FeedMode.ON_AIR,
         overlay: ChooseOverlay = no_overlay,
     ) -> None:
-        """`start_seconds` counts from the item's own beginning (its `start=`). `overlay` is asked once.
+        """`start_seconds` counts from the item's own start (its `start=`). `overlay` is called once.
 
-        `headers` are the program's: a child that gives others is refused; None takes what comes. `publish` gets
-        events (`EventBus.publish`). With a `library` a kept copy plays in place of the source, and one is made while the
-        source is played for the first time. `changed` hears of state and `primed`, in the loop.
+        `headers`: the program's, which the child must have too; None accepts any. With a `library` a cached encode plays
+        instead of the source, and the source is cached at its first play. `changed` is called in the event loop when the
+        state or `primed` changes.
         """
         self.item = item
         self.expansion: Expansion | None = None
-        """Set where the item turned out to be a list; `run` has ended then."""
+        """Set if the item is a list; `run` has ended then."""
         self.media: Media | None = None
         self.cached: CachedEncode | None = None
         """The cached encode that plays in place of the source; None while the source plays."""
         self.last_error: StreamerError | None = None
         self.retry_pauses = RETRY_PAUSES
-        self._renewal = UrlRefresh(item, resolve=resolve, clock=clock, failed=self._failed)
-        worn = once(overlay)
-        self._keeping = FeedCache(
-            item, library, resolve=resolve, clock=clock, failed=self._failed, mode=mode, overlay=worn
+        self._urls = UrlRefresh(item, resolve=resolve, clock=clock, failed=self._failed)
+        overlay = choose_once(overlay)
+        self._cache = FeedCache(
+            item, library, resolve=resolve, clock=clock, failed=self._failed, mode=mode, overlay=overlay
         )
         self._publish = publish
         self._mode = mode
@@ -94,7 +93,7 @@ class Feed:
         self._progress = Progress(start_seconds=start_seconds)
         self.buffer = Buffer(limit_seconds=self._waiting_seconds)
         self.air_time = AirTime(self.buffer, clock)
-        self._setting = FeedContext(
+        context = FeedContext(
             house=house,
             headers=headers,
             ffmpeg=ffmpeg,
@@ -103,34 +102,34 @@ class Feed:
             stall_seconds=stall_seconds,
             mode=mode,
         )
-        self._encoding = Encoding(item, self._setting, self._renewal, overlay=worn, air_time=self.air_time)
+        self._playback = SourcePlayback(item, context, self._urls, overlay=overlay, air_time=self.air_time)
 
     @property
     def state(self) -> FeedState:
-        """What it is doing."""
+        """The current state."""
         return self._machine.state
 
     @property
     def title(self) -> str:
-        """The operator's, else the source's own."""
+        """The operator's title, else the source's."""
         found = self.cached or self.media
         return self.item.title or (found.title if found is not None else "")
 
     @property
     def is_live(self) -> bool:
-        """Whether it has no end that could be known."""
+        """Whether its end cannot be known."""
         return self.media is not None and self.media.is_live
 
     @property
     def duration_seconds(self) -> float | None:
-        """From the item's own beginning to its end; None where nobody knows."""
+        """From the item's own start to its end; None if unknown."""
         if self.cached is not None:
             return self.cached.seconds
-        return None if self.is_live else item_duration(self.item, self._encoding.source, self.media)
+        return None if self.is_live else item_duration(self.item, self._playback.source, self.media)
 
     @property
     def expires_wall(self) -> float | None:
-        """When the URLs that are in use stop working; None where they do not, or none are in use."""
+        """When the URLs in use expire; None if never, or if none are in use."""
         return self.media.expires_wall if self.media and not self.cached else None
 
     @property
@@ -141,79 +140,83 @@ class Feed:
     @property
     def cache_complete(self) -> bool:
         """Whether this feed encoded the item to its end into the library."""
-        return self._keeping.complete
+        return self._cache.complete
 
     @property
     def primed(self) -> bool:
-        """Whether it may go on air: it holds enough, or all there is."""
+        """Whether it may go on air: it holds enough, or all of its item."""
         if self.buffer.finished:
             return self.buffer.head() is not None
         needed = self._buffer_seconds if self.is_live else min(PRIMED_SECONDS, self._waiting_seconds)
         return self.buffer.seconds >= needed
 
     def on_air(self) -> None:
-        """It is being played: from now on it holds the whole buffer."""
+        """It plays now: from now on it fills the whole buffer."""
         self._on_air = True
         self.buffer.sliding = False
         self.buffer.limit_seconds = self._buffer_seconds
 
     async def run(self) -> None:
-        """Play the item to its end. Returns in the states ended and failed; cancelling kills the child and reaps it."""
+        """Play the item to its end: state ENDED or FAILED. Cancelling kills and reaps the child."""
         try:
             while (pause := await self._try_once()) is not None:
                 self._move(FeedState.RETRYING, self._why())
                 await self._rest(pause)
                 self._move(FeedState.RESOLVING)
         finally:
-            self._keeping.forget()
+            self._cache.abandon()
             self.buffer.finish()
         if self.cached is not None:
-            await self._keeping.check()
-        # The detectors run ahead of the viewer: what they saw at the end is told when it is played.
-        while (self.cached is None or self._encoding.watch.pending) and not (self.buffer.drained or self.buffer.closed):
-            await asyncio.sleep(_LOOK_SECONDS)
-            self._tell_faults()
-        self._tell_faults()
+            await self._cache.check_source()
+        # The detectors run ahead of the viewer: faults at the end are reported when they are played.
+        while (self.cached is None or self._playback.watch.pending) and not (self.buffer.drained or self.buffer.closed):
+            await asyncio.sleep(_CHECK_SECONDS)
+            self._report_faults()
+        self._report_faults()
 
     async def _try_once(self) -> float | None:
-        """Find it and play from where it stands; seconds until another try, None where it is over."""
+        """Find the item and continue it; seconds until the next attempt, None at the end."""
         stage = "resolve"
         try:
-            found = await self._keeping.find(self._current_media, begun=self.buffer.frames_put > 0)
+            found = await self._cache.find(self._current_media, begun=self.buffer.frames_put > 0)
             if found is None:
                 return self._after(Step.END)
             if isinstance(found, CachedEncode):
-                return await self._play_copy(found)
+                return await self._play_encode(found)
             stage = "probe"
             self._move(FeedState.PROBING)
-            await self._encoding.probed(found)
+            await self._playback.probe(found)
             stage = "feed"
             self._move(FeedState.PRIMING)
-            outcome = await self._play_source(found)
+            result = await self._play_source(found)
         except StreamerError as error:
             return self._after_error(stage, error)
-        return await self._after_outcome(outcome)
+        return await self._after_result(result)
 
-    async def _play_copy(self, copy: CachedEncode) -> float | None:
-        self.cached = copy
+    async def _play_encode(self, encode: CachedEncode) -> float | None:
+        self.cached = encode
         self._move(FeedState.PRIMING)
-        await self._keeping.played(copy)
-        began, outcome = await replay(
-            copy, self.buffer, frame=self._progress.frames, watch=self._encoding.watch, progressed=self._progressed
+        await self._cache.played(encode)
+        first_frame, result = await play_cached(
+            encode,
+            self.buffer,
+            frame=self._progress.frames,
+            watch=self._playback.watch,
+            on_progress=self._progressed,
         )
-        self._progress.begin_at(began)
-        self._progress.add(outcome)
-        if outcome.error is None:
+        self._progress.move_start(first_frame)
+        self._progress.add(result)
+        if result.error is None:
             return self._after(Step.END)
-        # Its source takes over at the very frame at which the copy is damaged.
+        # The source continues at the very frame at which the cached encode is damaged.
         self.cached = None
-        self._failed("feed", outcome.error)
-        await self._keeping.useless(copy, str(outcome.error))
+        self._failed("feed", result.error)
+        await self._cache.drop(encode, str(result.error))
         return 0.0
 
     async def _current_media(self) -> Media | None:
-        """Where the item is now; None where it is a list."""
-        found = await self._renewal.take()
+        """Where the item is now; None if it is a list."""
+        found = await self._urls.take()
         if isinstance(found, Expansion):
             self.expansion = found
             return None
@@ -224,35 +227,35 @@ class Feed:
         return found
 
     async def _play_source(self, media: Media) -> AttemptResult:
-        place = self._progress.place(self.item, live=media.is_live)
+        start = self._progress.start_point(self.item, live=media.is_live)
         self._put_before = self.buffer.frames_put
-        if not place.frames:
-            await self._keeping.begin(media, encoded=not await self._encoding.takes_over(place))
-        outcome = await self._encoding.played(media, place, keep=self._keeping.add, progressed=self._progressed)
-        self._progress.add(outcome)
-        return outcome
+        if not start.frames:
+            await self._cache.begin(media, encoded=not await self._playback.may_pass_through(start))
+        result = await self._playback.play(media, start, on_packet=self._cache.add, on_progress=self._progressed)
+        self._progress.add(result)
+        return result
 
     def _after_error(self, stage: str, error: StreamerError) -> float | None:
         self._failed(stage, error)
-        for_good = error.permanent or (isinstance(error, ProbeFailed) and self._is_file)
-        return self._after(Step.GIVE_UP if for_good else self._progress.after_failure(live=self.is_live))
+        permanent = error.permanent or (isinstance(error, ProbeFailed) and self._is_file)
+        return self._after(Step.GIVE_UP if permanent else self._progress.after_failure(live=self.is_live))
 
-    async def _after_outcome(self, outcome: AttemptResult) -> float | None:
-        if isinstance(outcome.error, NotHouseFormat):
+    async def _after_result(self, result: AttemptResult) -> float | None:
+        if isinstance(result.error, NotHouseFormat):
             return 0.0
-        if outcome.error is not None:
-            self._failed("feed", outcome.error)
-            if outcome.error.permanent:
+        if result.error is not None:
+            self._failed("feed", result.error)
+            if result.error.permanent:
                 return self._after(Step.GIVE_UP)
-        step = self._progress.after_outcome(
-            outcome, live=self.is_live, is_file=self._is_file, expected_seconds=self.duration_seconds
+        step = self._progress.after_result(
+            result, live=self.is_live, is_file=self._is_file, expected_seconds=self.duration_seconds
         )
-        if step is Step.TRY_AGAIN and outcome.error is None:
+        if step is Step.TRY_AGAIN and result.error is None:
             _log.info("source ended early", key=self.item.key, at_seconds=round(self._progress.seconds, 2))
-        whole = step is Step.END and outcome.error is None and not self._progress.skipped_seconds
+        whole = step is Step.END and result.error is None and not self._progress.skipped_seconds
         pause = self._after(step)
         if whole:
-            await self._keeping.whole(self._encoding.spans(self._progress.seconds))
+            await self._cache.commit(self._playback.watch.spans(self._progress.seconds))
         return pause
 
     def _after(self, step: Step) -> float | None:
@@ -268,21 +271,21 @@ class Feed:
     async def _rest(self, pause: float) -> None:
         until = self._clock.monotonic() + pause
         while (left := until - self._clock.monotonic()) > 0:
-            await asyncio.sleep(min(left, _LOOK_SECONDS))
+            await asyncio.sleep(min(left, _CHECK_SECONDS))
             self._progressed()
 
     def _progressed(self) -> None:
-        """A few times a second: see whether it became primed, and whether a viewer has met a fault."""
+        """Check a few times a second whether it is primed, and which faults viewers have met."""
         fresh_frames = self.buffer.frames_put > self._put_before
         if fresh_frames and self.state is FeedState.PRIMING and (self.primed or self._on_air):
             self._move(FeedState.RUNNING)
         if self.primed != self._was_primed:
             self._was_primed = self.primed
             self._changed()
-        self._tell_faults()
+        self._report_faults()
 
-    def _tell_faults(self) -> None:
-        for fault in self._encoding.faults(seconds(self.buffer.taken_ticks)):
+    def _report_faults(self) -> None:
+        for fault in self._playback.watch.reached(seconds(self.buffer.taken_ticks)):
             _log.info("picture fault", fault=fault.fault, active=fault.active, key=self.item.key)
             if self._mode is FeedMode.ON_AIR:
                 self._publish(

@@ -1,9 +1,9 @@
-"""Which items are in the house format already, and what is asked of each packet of one that is played without being encoded.
+"""Passthrough: which items are played without encoding, and the rules that each of their packets must meet.
 
-An item is taken over only whole, as it is, and where nothing would change by encoding it: its codec headers are the
-program's byte for byte, and it is as loud as everything else. The rest is seen only while it is read: groups of 50
-pictures that begin with an IDR picture, no B-frames, the grid of both streams, the rate of the house. Packets are therefore
-handed on a whole group at a time, so that the encoder takes over at a keyframe where one of them breaks a rule.
+Only a whole item passes through, whose codec headers are the program's byte for byte and which has the house loudness.
+The rest is checked while it is read: groups of 50 pictures that start with an IDR picture, no B-frames, the grid of both
+streams, the house bit rate. Packets are passed on one whole group at a time, so that the encoder can continue at a
+keyframe after a broken rule.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from tg_video_streamer.media import GOP_FRAMES, PACKET_TICKS, CodecHeaders, Kind
 from tg_video_streamer.playlist.item import Item
 
 LOUDNESS_TOLERANCE = 1.0
-"""In LU: no more than one hears between two items, and more than a measurement in samples is off."""
+"""In LU: below what is audible between two items, above the error of a measurement in samples."""
 _SPARE = 1.1
-"""Encoders keep to their rate as well as they can."""
+"""Encoders exceed their rate a little."""
 _SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER = 1, 5, 6, 9, 12
-"""Types of NAL unit (ITU-T H.264, table 7-1) that may be in a packet; parameter sets would change the headers on the way."""
+"""Types of NAL unit (ITU-T H.264, table 7-1) that may be in a packet; parameter sets would change the headers."""
 _ALLOWED = frozenset({_SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER})
 
 
-def may_take_over(item: Item, source: SourceFacts, house: HouseFormat, headers: CodecHeaders) -> bool:
-    """Whether an item, played from its beginning, may be tried without encoding it; pure."""
+def may_pass_through(item: Item, source: SourceFacts, house: HouseFormat, headers: CodecHeaders) -> bool:
+    """Whether an item, played from its start, may pass through; pure."""
     picture, sound = source.picture, source.sound
     if picture is None or sound is None or source.live or source.endless_picture:
         return False
@@ -39,14 +39,14 @@ def may_take_over(item: Item, source: SourceFacts, house: HouseFormat, headers: 
 
 
 def _as_long(source: SourceFacts) -> bool:
-    """Sound without a picture, and a picture without sound, is filled up by encoding."""
+    """Whether both streams are equally long; otherwise the encoder fills up the shorter one."""
     lengths = [one.duration_seconds for one in (source.picture, source.sound) if one is not None]
     known = [length for length in lengths if length is not None]
     return len(known) < 2 or abs(known[0] - known[1]) <= 0.5
 
 
 class HouseRules:
-    """Judges packets of one item in stream order, and gives them back when their group is known to be whole."""
+    """Checks the packets of one item in stream order, and returns them when their group is complete."""
 
     def __init__(self, house: HouseFormat) -> None:
         self._limit = group_bytes_limit(house) * _SPARE
@@ -56,18 +56,18 @@ class HouseRules:
         self._last_sound: int | None = None
 
     def take(self, packet: Packet) -> list[Packet]:
-        """The packets that may be handed on by now. Raises NotHouseFormat."""
+        """The packets that may be passed on now. Raises NotHouseFormat."""
         if packet.kind is Kind.AUDIO:
-            self._judge_sound(packet)
+            self._check_sound(packet)
             self._held.append(packet)
             return []
         released = self._begin_group() if self._pictures == GOP_FRAMES else []
-        self._judge_picture(packet)
+        self._check_picture(packet)
         self._held.append(packet)
         return released
 
     def rest(self) -> list[Packet]:
-        """What is held at the end of the item: its last group, which may be a short one."""
+        """The last group of the item, which may be short."""
         held, self._held = self._held, []
         return held
 
@@ -76,32 +76,32 @@ class HouseRules:
         self._pictures = self._bytes = 0
         return released
 
-    def _judge_picture(self, packet: Packet) -> None:
+    def _check_picture(self, packet: Packet) -> None:
         kinds = nal_kinds(packet.data)
         if not kinds <= _ALLOWED or len(kinds & {_SLICE, _IDR}) != 1:
-            raise NotHouseFormat("a picture holds parameter sets of its own, or is none")
+            raise NotHouseFormat("a packet holds parameter sets, or no picture")
         if (_IDR in kinds) is not (self._pictures == 0) or packet.keyframe is not (self._pictures == 0):
-            raise NotHouseFormat(f"picture {self._pictures} of a group of {GOP_FRAMES} is no such picture")
+            raise NotHouseFormat(f"picture {self._pictures} of a group of {GOP_FRAMES} has the wrong type")
         self._pictures += 1
         self._bytes += len(packet.data)
         if self._bytes > self._limit:
-            raise NotHouseFormat("it has more bytes a second than the house format allows")
+            raise NotHouseFormat("its bit rate is above the house format's")
 
-    def _judge_sound(self, packet: Packet) -> None:
+    def _check_sound(self, packet: Packet) -> None:
         before, self._last_sound = self._last_sound, packet.ticks
         if before is not None and abs(packet.ticks - before - PACKET_TICKS) > PACKET_TICKS // 2:
-            raise NotHouseFormat("its sound has a hole, or packets of another length")
+            raise NotHouseFormat("its sound has a gap, or packets of another length")
 
 
 def nal_kinds(data: bytes) -> set[int]:
-    """The types of the NAL units in one packet with lengths of four bytes; raises NotHouseFormat where it is none such."""
+    """The types of the NAL units in one packet with four-byte lengths; raises NotHouseFormat for any other form."""
     kinds = set()
     at = 0
     while at < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         at += 4
         if length == 0 or at + length > len(data):
-            raise NotHouseFormat("a picture is cut off, or of another form")
+            raise NotHouseFormat("a picture is cut off or malformed")
         kinds.add(data[at] & 0x1F)
         at += length
     return kinds

@@ -1,7 +1,6 @@
-"""The descriptors of one attempt: the child's output and a script for each URL, each of our copies closed exactly once.
+"""The pipes and input arguments of one ffmpeg child: files on its command line, URLs as scripts in its pipes.
 
-A number that was closed is soon somebody else's: closing it a second time would cut another feed's pipe or an output's
-connection.
+Each descriptor is closed exactly once: the kernel reuses its number, so a second close would hit another connection.
 """
 
 from __future__ import annotations
@@ -9,6 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from tg_video_streamer.errors import ProbeFailed
+from tg_video_streamer.ffmpeg.filters import ItemRange
+from tg_video_streamer.ffmpeg.inputs import (
+    file_input,
+    manifest_input,
+    manifest_script,
+    plain_manifest,
+    script_input,
+    url_script,
+)
+from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.resolve.media import MediaInput
 
 
@@ -16,10 +26,10 @@ class Pipes:
     """Owns its descriptors until `close`, or until one is handed over."""
 
     def __init__(self, inputs: Sequence[MediaInput], *, fed: bool = False) -> None:
-        """A script's pipe for each of `inputs` that is a URL; with `fed` one more, for what we write to its stdin."""
+        """One pipe for each of `inputs` that is a URL; with `fed` one more, for the child's stdin."""
         self._ours: set[int] = set()
         self.output, self.child_output = self._pipe()
-        """What the child writes is read from `output`."""
+        """The child writes to `child_output`; `output` is the read end."""
         self.scripts = [None if one.is_file else self._pipe() for one in inputs]
         """(read end, write end) for each URL, None for each file, in the order of the inputs."""
         self.child_input: int | None = None
@@ -29,28 +39,28 @@ class Pipes:
 
     @property
     def inherited(self) -> list[int]:
-        """What the child must inherit beside its stdout."""
+        """Descriptors that the child must inherit besides its stdout."""
         return [script[0] for script in self.scripts if script is not None]
 
     def close_childs(self) -> None:
-        """The child has its own copies now: only `output`, and what we write to, stays ours."""
-        kept = self._ours & {self.output, self._input}
-        for descriptor in self._ours - kept:
+        """Close the ends that the child has inherited."""
+        ours = self._ours & {self.output, self._input}
+        for descriptor in self._ours - ours:
             os.close(descriptor)
-        self._ours = kept
+        self._ours = ours
 
     def hand_over_input(self) -> int:
-        """The end that we write to; whoever does so closes it from now on."""
+        """The write end of the child's stdin; the caller closes it."""
         assert self._input is not None  # noqa: S101 - the caller asked for it
         self._ours.discard(self._input)
         return self._input
 
     def hand_over_output(self) -> None:
-        """Whoever reads `output` closes it from now on."""
+        """The reader of `output` closes it."""
         self._ours.discard(self.output)
 
     def close(self) -> None:
-        """Close what is still ours."""
+        """Close what was not handed over."""
         while self._ours:
             os.close(self._ours.pop())
 
@@ -58,3 +68,50 @@ class Pipes:
         ends = os.pipe()
         self._ours.update(ends)
         return ends
+
+
+def trims_lead(source: SourceFacts) -> bool:
+    """Whether the part before the first frame is decoded and discarded, because a seek cannot skip it exactly."""
+    return source.inexact_seek and not source.live
+
+
+def child_inputs(
+    inputs: Sequence[MediaInput],
+    source: SourceFacts,
+    item_range: ItemRange,
+    scripts: Sequence[tuple[int, int] | None],
+    *,
+    stall_seconds: float,
+    passthrough: bool,
+) -> list[list[str]]:
+    """The arguments of each input; writes the scripts. `passthrough`: for a child that does not encode. Raises ProbeFailed."""
+    words = []
+    for index, (one, script) in enumerate(zip(inputs, scripts, strict=True)):
+        still = source.picture is not None and source.picture.still and source.picture.input_index == index
+        alone = still and (source.sound is None or source.sound.input_index != index)
+        lead = 0.0 if trims_lead(source) else source.lead_seconds(index)
+        seek = 0.0 if alone or source.live else item_range.seek_seconds + lead
+        if script is None:
+            words.append(
+                file_input(one.location, seek_seconds=seek, still_format=source.still_container if alone else "")
+            )
+        else:
+            words.append(_scripted(one, source.container, script, seek, stall_seconds, passthrough=passthrough))
+    return words
+
+
+def _scripted(
+    one: MediaInput, container: str, script: tuple[int, int], seek: float, silence: float, *, passthrough: bool
+) -> list[str]:
+    """Write the script of a URL into its pipe, which is large enough to hold it unread."""
+    plain = plain_manifest(container, one.headers)
+    try:
+        text = (
+            manifest_script(one.location) if plain else url_script(one.location, one.headers, silence_seconds=silence)
+        )
+    except ValueError as error:
+        raise ProbeFailed(f"the source cannot be opened: {error}") from None
+    os.write(script[1], text)
+    if plain:
+        return manifest_input(script[0], seek_seconds=seek)
+    return script_input(script[0], seek_seconds=seek, passthrough=passthrough)

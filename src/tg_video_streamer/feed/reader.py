@@ -1,39 +1,36 @@
-"""Reads one ffmpeg child's Matroska from a pipe, in a thread, and puts its packets on the item's own time."""
+"""Reads one ffmpeg child's Matroska from a pipe and puts its packets on the item's own time."""
 
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import av
 import av.error
-import structlog
 
-from tg_video_streamer.errors import EncoderFailed, FeedError, ForeignHeaders, OffGrid
-from tg_video_streamer.feed.buffer import Buffer, BufferClosed
+from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, OffGrid
+from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.passthrough import HouseRules
+from tg_video_streamer.feed.reader_thread import ReaderThread
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet, seconds
-
-_log = structlog.get_logger(__name__)
 
 _SMALL_PROBE = {"probesize": "32", "analyzeduration": "0", "protocol_whitelist": "pipe"}
 
 _SOUND_AHEAD_TICKS = round(0.4 * TICKS_PER_SECOND)
-"""Sound further ahead of the picture waits for it: where no picture comes, it belongs to none."""
+"""Sound further ahead of the picture waits for the picture."""
 _SOUND_ALONE_PACKETS = 1500
-"""Half a minute of sound without a picture: the picture is over."""
+"""Half a minute of sound without a picture: the picture has ended."""
 _SOUND_OVER_TICKS = round(1.5 * TICKS_PER_SECOND)
-"""ffmpeg keeps its two streams closer together than this while both go on."""
+"""While both streams last, ffmpeg interleaves them more closely than this."""
 
 
-class Reader:
-    """One child's packets; `start` runs it in a thread of its own, which ends with the pipe.
+class Reader(ReaderThread):
+    """One child's packets.
 
-    Frame n of this stretch is put at `start_ticks + n * FRAME_TICKS`, exactly: the container's times are milliseconds and
-    are only checked. Sound before `sound_from_ticks` is already there from an earlier stretch and is dropped.
+    Frame n gets exactly the time `start_ticks + n * FRAME_TICKS`: the container's times are in milliseconds and are only
+    checked. Sound before `sound_from_ticks` was already played by an earlier attempt and is dropped.
     """
 
     def __init__(
@@ -46,84 +43,55 @@ class Reader:
         sound_from_ticks: int | None,
         ends_with_sound: bool,
         monotonic: Callable[[], float],
-        keep: Callable[[Packet], None],
-        finished: Callable[[], None],
+        on_packet: Callable[[Packet], None],
         rules: HouseRules | None = None,
     ) -> None:
-        """Owns `descriptor` and closes it. `headers` None: whatever the child sends is accepted.
+        """Closes `descriptor` at its end. `headers` None: any headers are accepted.
 
-        `ends_with_sound`: the picture has no end of its own; it is over where the sound has been over for a while.
-        `rules` judge what comes from a child that does not encode. `keep` gets each packet that was put. `finished` is called in the thread as its last act.
+        `ends_with_sound`: the picture has no end and stops some time after the sound. `rules` check the output of a child
+        that does not encode. `on_packet` gets each packet that was put into the buffer.
         """
+        super().__init__(buffer, name="feed-reader")
         self._descriptor = descriptor
-        self._buffer = buffer
         self._wanted = headers
         self._start_ticks = start_ticks
         self._sound_from = sound_from_ticks
         self._ends_with_sound = ends_with_sound
         self._monotonic = monotonic
-        self._keep = keep
-        self._finished = finished
+        self._on_packet = on_packet
         self._rules = rules
-        self._thread = threading.Thread(target=self._run, name="feed-reader", daemon=True)
         self._base: int | None = None
         self._read_frames = 0
         self._ahead: deque[Packet] = deque()
-        self._waiting_for_room = False
+        self._buffer_is_full = False
         self._last_progress = monotonic()
         self._at_end = False
-        self.frames = 0
-        """Video packets handed on."""
         self.sound_end_ticks = sound_from_ticks
-        """The item's own time at which the sound that was handed on ends; None: there was none."""
         self.ended_by_sound = False
-        """It stopped reading because the sound was over."""
-        self.error: FeedError | None = None
-        """Why it stopped reading before the end of the pipe."""
+        """It stopped because the sound had ended."""
         self.headers: CodecHeaders | None = None
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    @property
-    def started(self) -> bool:
-        """Whether `start` was called: from then on the thread closes the descriptor."""
-        return self._thread.ident is not None
-
-    def join(self) -> None:
-        """Wait for the thread: after the child was killed or the buffer was closed it ends at once."""
-        self._thread.join()
 
     @property
     def reached_end(self) -> bool:
-        """It has read to the end of the pipe."""
+        """Whether it has read to the end of the pipe."""
         return self._at_end
 
     @property
     def silent_seconds(self) -> float:
-        """How long the child has said nothing; 0 while it is the buffer that has no room."""
-        return 0.0 if self._waiting_for_room else self._monotonic() - self._last_progress
+        """How long the child has given nothing; 0 while the buffer is full."""
+        return 0.0 if self._buffer_is_full else self._monotonic() - self._last_progress
 
-    def _run(self) -> None:
+    def _read_all(self) -> None:
         try:
             with av.open(f"pipe:{self._descriptor}", format="matroska", options=_SMALL_PROBE) as container:
                 self._read(container)
-                self._hand_on(self._rules.rest() if self._rules is not None else [])
+                self._put_all(self._rules.rest() if self._rules is not None else [])
                 self._at_end = not self.ended_by_sound
-        except FeedError as error:
-            self.error = error
-        except BufferClosed:
-            self.error = None
         except (av.error.FFmpegError, OSError):
-            # A child that was killed or could not open its input leaves half a file: its exit code tells more.
+            # A child that was killed or could not open its input leaves half a file: its exit code says more.
             self._at_end = True
-        except Exception as error:  # noqa: BLE001 - a thread has no caller: a defect of ours must end the try, loudly
-            _log.exception("the reader of a feed failed")
-            self.error = FeedError(f"the reader of the feed failed: {type(error).__name__}")
         finally:
             os.close(self._descriptor)
-            self._finished()
 
     def _read(self, container: Any) -> None:
         for packet in container.demux():
@@ -131,10 +99,10 @@ class Reader:
                 continue
             self._last_progress = self._monotonic()
             if packet.pts is None:
-                raise OffGrid("the encoder gave a packet without a time")
+                raise OffGrid("the encoder gave a packet without a timestamp")
             ticks = round(packet.pts * packet.time_base * TICKS_PER_SECOND)
             if packet.stream.type == "video":
-                # Without a picture there is nothing to compare: its encoder was opened for nothing.
+                # Checked at the first picture: a child without one has no headers to compare.
                 if self.headers is None:
                     self._check_headers(container)
                 if self._sound_is_over():
@@ -155,17 +123,15 @@ class Reader:
         self.headers = CodecHeaders(video=video, audio=audio)
         if self._wanted is not None and self.headers != self._wanted:
             what = "picture" if video != self._wanted.video else "sound"
-            raise ForeignHeaders(f"the encoder gave the {what} other codec headers than the program has")
+            raise ForeignHeaders(f"the codec headers of the {what} differ from the program's")
 
     def _take_picture(self, packet: Any, ticks: int) -> None:
         if self._base is None:
             self._base = ticks
         slot = self._read_frames * FRAME_TICKS
         if abs(ticks - self._base - slot) > FRAME_TICKS // 2:
-            stands = seconds(self._start_ticks + ticks - self._base)
-            raise OffGrid(
-                f"frame {self._read_frames} of this stretch stands at {stands:.3f} s, off its place in the grid"
-            )
+            at_seconds = seconds(self._start_ticks + ticks - self._base)
+            raise OffGrid(f"frame {self._read_frames} is at {at_seconds:.3f} s, off the frame grid")
         self._put(
             Packet(
                 kind=Kind.VIDEO, ticks=self._start_ticks + slot, keyframe=bool(packet.is_keyframe), data=bytes(packet)
@@ -173,7 +139,7 @@ class Reader:
         )
         self._read_frames += 1
         if self._read_frames == 1:
-            # What came before the first picture gets its place from it.
+            # Sound from before the first picture gets its time from it.
             waiting, self._ahead = self._ahead, deque()
             for one in waiting:
                 self._put_sound(one.data, one.ticks)
@@ -187,10 +153,10 @@ class Reader:
         else:
             self._put_sound(bytes(packet), ticks)
         if len(self._ahead) > _SOUND_ALONE_PACKETS:
-            raise EncoderFailed("the picture ended while the sound went on", remedy="it is tried again")
+            raise EncoderFailed("the picture ended while the sound continued", remedy="it is retried")
 
     def _put_sound(self, data: bytes, ticks: int) -> None:
-        assert self._base is not None  # noqa: S101 - sound is kept until the first picture came
+        assert self._base is not None  # noqa: S101 - sound waits for the first picture
         own = self._start_ticks + ticks - self._base
         if self._sound_from is not None and own < self._sound_from - PACKET_TICKS // 2:
             return
@@ -202,17 +168,17 @@ class Reader:
             self._put(packet)
 
     def _put(self, packet: Packet) -> None:
-        self._hand_on([packet] if self._rules is None else self._rules.take(packet))
+        self._put_all([packet] if self._rules is None else self._rules.take(packet))
 
-    def _hand_on(self, packets: Iterable[Packet]) -> None:
+    def _put_all(self, packets: Iterable[Packet]) -> None:
         for packet in packets:
-            self._waiting_for_room = True
+            self._buffer_is_full = True
             try:
                 self._buffer.put(packet)
             finally:
                 self._last_progress = self._monotonic()
-                self._waiting_for_room = False
-            self._keep(packet)
+                self._buffer_is_full = False
+            self._on_packet(packet)
             if packet.kind is Kind.VIDEO:
                 self.frames += 1
             else:

@@ -24,18 +24,18 @@ class FeedState(StrEnum):
         ├────────────┴───────────┴───────────┴──► retrying ──► resolving
         └────────────┴───────────┴───────────┴──► failed
 
-    A kept copy is played without probing anything: resolving is followed by priming.
-    Every state but the last two may also end: an expanded list ends while resolving, an empty source while priming,
-    a source with nothing left behind the place where it died while retrying. Retrying may fail for good.
+    A cached encode is not probed: resolving is followed by priming. Every state but the last two may also end: a list
+    ends while resolving, an empty source while priming, a source that died at its very end while retrying. Retrying may
+    fail.
     """
 
     RESOLVING = "resolving"
     PROBING = "probing"
     PRIMING = "priming"
-    """The child runs; the buffer does not hold enough to go on air."""
+    """The child runs; the buffer is not full enough to go on air."""
     RUNNING = "running"
     RETRYING = "retrying"
-    """Waiting before the next try; what the buffer holds goes on being played."""
+    """Waiting before the next attempt; the buffer is still being played."""
     ENDED = "ended"
     FAILED = "failed"
 

@@ -1,4 +1,4 @@
-"""Keeps a fresh answer of the resolver at hand before the URLs in use expire, so that a retry need not wait for one."""
+"""Renews an item's URLs before they expire, so that a retry need not wait for the resolver."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 
 MARGIN_SECONDS = 60.0
-"""How long before its end an answer is replaced."""
+"""How long before its expiry an answer is renewed."""
 
 
 class UrlRefresh:
@@ -21,7 +21,7 @@ class UrlRefresh:
     def __init__(
         self, item: Item, *, resolve: Resolve, clock: Clock, failed: Callable[[str, StreamerError], None]
     ) -> None:
-        """`failed` hears with ("resolve", error) of a renewal that did not work; the next try asks again."""
+        """`failed` is called with ("resolve", error) when a renewal fails; the next attempt asks again."""
         self._item = item
         self._resolve = resolve
         self._clock = clock
@@ -29,14 +29,14 @@ class UrlRefresh:
         self._fresh: Media | None = None
 
     async def take(self) -> Media | Expansion:
-        """An answer that is good for a while: the one at hand, else a new one. Raises what `resolve` raises."""
+        """The renewed answer if it is still valid, else a new one. Raises what `resolve` raises."""
         fresh, self._fresh = self._fresh, None
         if fresh is not None and self._left(fresh) > MARGIN_SECONDS / 2:
             return fresh
         return await self._resolve(self._item)
 
-    async def keep(self, media: Media) -> None:
-        """Wait until `media` is about to expire and have the next answer at hand; returns at once where it never does."""
+    async def refresh(self, media: Media) -> None:
+        """Wait until `media` is about to expire, then fetch the next answer; return at once if it never expires."""
         if media.expires_wall is None:
             return
         await asyncio.sleep(max(0.0, self._left(media) - MARGIN_SECONDS))

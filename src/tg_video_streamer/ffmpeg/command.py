@@ -1,4 +1,4 @@
-"""One whole command line for one stretch of an item: its inputs, its filters, and the house format on stdout."""
+"""One whole command line for one item_range of an item: its inputs, its filters, and the house format on stdout."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def feed_command(
     *,
     source: SourceFacts,
     house: HouseFormat,
-    stretch: ItemRange,
-    on_top: OverlayInput | None = None,
+    item_range: ItemRange,
+    overlay: OverlayInput | None = None,
     hurried: bool = False,
 ) -> list[str]:
-    """`inputs`: for each input of the item, in order, what `ffmpeg.inputs` made of it. `on_top`: what its picture wears.
+    """`inputs`: for each input of the item, in order, what `ffmpeg.inputs` made of it. `overlay`: what its picture wears.
 
     `hurried`: each picture comes out as soon as it has gone in, at some cost in quality.
     """
     first_input = len(inputs) + (source.sound is None)
-    graph = filter_graph(source, house, stretch, on_top=on_top, first_input=first_input)
-    length = [] if stretch.length_seconds is None else ["-t", f"{stretch.length_seconds:.6f}"]
+    graph = filter_graph(source, house, item_range, overlay=overlay, first_input=first_input)
+    length = [] if item_range.length_seconds is None else ["-t", f"{item_range.length_seconds:.6f}"]
     return [
         *_beginning(ffmpeg, inputs),
         *([] if source.sound is not None else ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]),
-        *([] if on_top is None else overlay_inputs(on_top)),
+        *([] if overlay is None else overlay_inputs(overlay)),
         *("-filter_complex", graph),
         *("-map", "[v]"),
         # ffmpeg 5.1 ends an endless stream with the other one only where it does not come out of the graph.

@@ -49,19 +49,19 @@ class ItemRange:
 def filter_graph(
     source: SourceFacts,
     house: HouseFormat,
-    stretch: ItemRange,
+    item_range: ItemRange,
     *,
-    on_top: OverlayInput | None = None,
+    overlay: OverlayInput | None = None,
     first_input: int = 0,
 ) -> str:
-    """The value of -filter_complex. `on_top` stands on the picture, its inputs being numbered from `first_input` on."""
-    sound = _sound_chains(source.sound, house, stretch)
-    if on_top is None:
-        return ";".join((*_picture_chains(source, house, stretch, "[v]"), *sound))
+    """The value of -filter_complex. `overlay` stands on the picture, its inputs being numbered from `first_input` on."""
+    sound = _sound_chains(source.sound, house, item_range)
+    if overlay is None:
+        return ";".join((*_picture_chains(source, house, item_range, "[v]"), *sound))
     # Below the overlay: a logo or a clock must not hide from the detectors that the picture is black or frozen.
-    bare = _picture_chains(source, house, stretch, "[bare]")
-    overlay = overlay_chains(on_top, house, first_input=first_input, below="[bare]", above="[dressed]")
-    return ";".join((*bare, *overlay, f"[dressed]format=yuv420p,{_COLOURS}[v]", *sound))
+    bare = _picture_chains(source, house, item_range, "[bare]")
+    dressed = overlay_chains(overlay, house, first_input=first_input, below="[bare]", above="[dressed]")
+    return ";".join((*bare, *dressed, f"[dressed]format=yuv420p,{_COLOURS}[v]", *sound))
 
 
 def fit(picture: Picture, house: HouseFormat) -> str:
@@ -74,7 +74,7 @@ def frame(house: HouseFormat) -> str:
     return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{_COLOURS}"
 
 
-def _picture_chains(source: SourceFacts, house: HouseFormat, stretch: ItemRange, out: str) -> tuple[str, ...]:
+def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRange, out: str) -> tuple[str, ...]:
     picture = source.picture
     if picture is None:
         return (f"color=c={CARD_COLOUR}:s={house.width}x{house.height}:r={FRAMES_PER_SECOND},{frame(house)}{out}",)
@@ -84,8 +84,8 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, stretch: ItemRange,
         return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{_COLOURS}{out}",)
     rate = f"fps={FRAMES_PER_SECOND}:start_time=0"
     trim = (
-        [f"trim=start={stretch.trim_seconds:.6f},setpts=PTS-{stretch.trim_seconds:.6f}/TB"]
-        if stretch.trim_seconds
+        [f"trim=start={item_range.trim_seconds:.6f},setpts=PTS-{item_range.trim_seconds:.6f}/TB"]
+        if item_range.trim_seconds
         else []
     )
     fast = picture.frame_rate > FRAMES_PER_SECOND
@@ -104,7 +104,7 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, stretch: ItemRange,
         "[watched]fps=2,scale=160:90:flags=fast_bilinear,blackdetect=d=0.1:pix_th=0.06,"
         f"freezedetect=n=-60dB:d={FAULT_SECONDS:g},metadata={_TO_STDERR},nullsink"
     )
-    return (chain, watch, f"[seen]{_hold(stretch)}{_COLOURS}{out}")
+    return (chain, watch, f"[seen]{_hold(item_range)}{_COLOURS}{out}")
 
 
 def _shape(picture: Picture, house: HouseFormat) -> str:
@@ -130,31 +130,31 @@ def _colours(picture: Picture) -> str:
     return f":in_color_matrix={picture.matrix}:in_range={'pc' if picture.full_range else 'tv'}{target}"
 
 
-def _hold(stretch: ItemRange) -> str:
+def _hold(item_range: ItemRange) -> str:
     """The last frame stays while the sound goes on."""
-    picture, sound = stretch.picture_left_seconds, stretch.sound_left_seconds
+    picture, sound = item_range.picture_left_seconds, item_range.sound_left_seconds
     if picture is None or sound is None or sound - picture < 0.5:
         return ""
     return f"tpad=stop_mode=clone:stop_duration={sound - picture:.3f},"
 
 
-def _sound_chains(sound: AudioTrack | None, house: HouseFormat, stretch: ItemRange) -> tuple[str, ...]:
+def _sound_chains(sound: AudioTrack | None, house: HouseFormat, item_range: ItemRange) -> tuple[str, ...]:
     if sound is None:
         return ()
     pad = f"[{sound.input_index}:a:{sound.stream_index}]"
     trim = (
-        [f"atrim=start={stretch.trim_seconds:.6f},asetpts=PTS-{stretch.trim_seconds:.6f}/TB"]
-        if stretch.trim_seconds
+        [f"atrim=start={item_range.trim_seconds:.6f},asetpts=PTS-{item_range.trim_seconds:.6f}/TB"]
+        if item_range.trim_seconds
         else []
     )
-    length = stretch.picture_left_seconds
+    length = item_range.picture_left_seconds
     steps = [
         *trim,
         # Holes in the timestamps become silence, so that sound never slides against the picture.
         "aresample=48000:async=1000:min_hard_comp=0.1:first_pts=0",
         "aformat=sample_fmts=fltp:channel_layouts=stereo",
         f"silencedetect=n=-60dB:d={FAULT_SECONDS:g},ametadata={_TO_STDERR}",
-        *_loudness(sound, house, stretch.volume),
+        *_loudness(sound, house, item_range.volume),
         *([f"apad=whole_dur={length:.3f}"] if length is not None else []),
     ]
     return (f"{pad}{','.join(steps)}[a]",)

@@ -77,14 +77,14 @@ def live_input() -> list[str]:
     ]
 
 
-def script_input(descriptor: int, *, seek_seconds: float = 0.0, as_is: bool = False) -> list[str]:
+def script_input(descriptor: int, *, seek_seconds: float = 0.0, passthrough: bool = False) -> list[str]:
     """Input options and `-i` for a script made by `url_script` that waits in the inherited pipe `descriptor`.
 
-    `as_is`: packets keep their form; else H.264 gets its parameter sets into each keyframe.
+    `passthrough`: packets stay unchanged; else H.264 gets its parameter sets into each keyframe.
     """
     return [
         *("-protocol_whitelist", f"pipe,{URL_PROTOCOLS}", "-format_whitelist", ",".join(("concat", *URL_FORMATS))),
-        *("-f", "concat", "-safe", "0", *(("-auto_convert", "0") if as_is else ())),
+        *("-f", "concat", "-safe", "0", *(("-auto_convert", "0") if passthrough else ())),
         *_seek(seek_seconds),
         *("-i", f"pipe:{descriptor}"),
     ]

@@ -37,7 +37,7 @@ class OverlayInput:
     caption: int | None = None
     """The same with the title."""
     caption_age_seconds: float = 0.0
-    """How much of the title's time is over where the stretch begins."""
+    """How much of the title's time is over where the item_range begins."""
     clock: int | None = None
     """What `clock_words` gives; may change while the child runs."""
     font: Path | None = None
@@ -49,17 +49,17 @@ class OverlayInput:
         return tuple(one for one in (self.logo, self.caption, self.clock) if one is not None)
 
 
-def overlay_inputs(on_top: OverlayInput) -> list[str]:
+def overlay_inputs(overlay: OverlayInput) -> list[str]:
     """Input options and `-i` of each picture, in the order in which `overlay_chains` counts them."""
     words = []
-    for descriptor in (on_top.logo, on_top.caption):
+    for descriptor in (overlay.logo, overlay.caption):
         if descriptor is not None:
             words += ["-protocol_whitelist", "pipe", "-f", "png_pipe", "-i", f"pipe:{descriptor}"]
     return words
 
 
 def overlay_chains(
-    on_top: OverlayInput, house: HouseFormat, *, first_input: int, below: str, above: str
+    overlay: OverlayInput, house: HouseFormat, *, first_input: int, below: str, above: str
 ) -> tuple[str, ...]:
     """Filter chains from the label `below`, a picture of the house format whose first frame stands at 0, to `above`.
 
@@ -67,33 +67,33 @@ def overlay_chains(
     """
     margin = _margin(house)
     chains, at, number = [], below, first_input
-    if on_top.logo is not None:
+    if overlay.logo is not None:
         chains.append(f"[{number}:v]{_COLOURS}[logo]")
         chains.append(f"{at}[logo]overlay=x=W-w-{margin}:y={margin}[branded]")
         at, number = "[branded]", number + 1
-    if on_top.caption is not None:
-        chains.append(f"[{number}:v]{_COLOURS},{_caption(on_top.caption_age_seconds)}[caption]")
+    if overlay.caption is not None:
+        chains.append(f"[{number}:v]{_COLOURS},{_caption(overlay.caption_age_seconds)}[caption]")
         chains.append(f"{at}[caption]overlay=x={margin}:y=H-h-{margin}:eof_action=pass[captioned]")
         at = "[captioned]"
-    chains.append(f"{at}{_clock(on_top, house)}null{above}")
+    chains.append(f"{at}{_clock(overlay, house)}null{above}")
     return tuple(chains)
 
 
-def overlay_trial(on_top: OverlayInput, house: HouseFormat, ffmpeg: Path) -> list[str]:
+def overlay_trial(overlay: OverlayInput, house: HouseFormat, ffmpeg: Path) -> list[str]:
     """A command line that ends with 0 where `ffmpeg` can do all of it."""
     picture = f"color=size={house.width}x{house.height}:rate={FRAMES_PER_SECOND}:duration=0.04"
-    chains = overlay_chains(on_top, house, first_input=1, below="[0:v]", above="[v]")
+    chains = overlay_chains(overlay, house, first_input=1, below="[0:v]", above="[v]")
     return [
         str(ffmpeg),
         *("-nostdin", "-hide_banner", "-loglevel", "error"),
         *("-f", "lavfi", "-i", picture),
-        *overlay_inputs(on_top),
+        *overlay_inputs(overlay),
         *("-filter_complex", ";".join(chains), "-map", "[v]", "-f", "null", "-"),
     ]
 
 
 def clock_words(first_frame_wall: float | None) -> bytes:
-    """What the clock's descriptor holds where a stretch's first frame is on air at that time; None: nobody knows it.
+    """What the clock's descriptor holds where a item_range's first frame is on air at that time; None: nobody knows it.
 
     ffmpeg reads it before each frame and adds the frame's own time: hours and minutes in the time zone of the host.
     """
@@ -113,12 +113,12 @@ def _caption(age_seconds: float) -> str:
     )
 
 
-def _clock(on_top: OverlayInput, house: HouseFormat) -> str:
-    if on_top.clock is None or on_top.font is None:
+def _clock(overlay: OverlayInput, house: HouseFormat) -> str:
+    if overlay.clock is None or overlay.font is None:
         return ""
     size, margin = round(house.height * _CLOCK_PART), _margin(house)
     return (
-        f"drawtext=fontfile={escaped(str(on_top.font))}:textfile=/proc/self/fd/{on_top.clock}:reload=1:"
+        f"drawtext=fontfile={escaped(str(overlay.font))}:textfile=/proc/self/fd/{overlay.clock}:reload=1:"
         f"fontsize={size}:fontcolor=white:borderw={max(1, round(size / 16))}:bordercolor=black@0.55:"
         f"x={margin}:y={margin},"
     )

@@ -12,11 +12,11 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.events import AirContent, CutReason, SourceLevel
 from tg_video_streamer.feed.attempt import FeedContext, read_child
-from tg_video_streamer.feed.attempt_bounds import StartPoint
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, OverlayFiles, no_overlay
 from tg_video_streamer.feed.picture_faults import FaultWatch
 from tg_video_streamer.feed.pipes import Pipes
+from tg_video_streamer.feed.progress import StartPoint
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -140,7 +140,7 @@ class LiveEncoder:
     async def run(self) -> None:
         """Encode until the end of what is written; `error` says how it failed. Cancelling kills the child."""
         parts = self._parts
-        setting = FeedContext(
+        context = FeedContext(
             house=parts.house,
             headers=parts.headers,
             ffmpeg=parts.ffmpeg,
@@ -156,15 +156,15 @@ class LiveEncoder:
             with OverlayFiles(await parts.overlay(), None, age_seconds=0.0) as files:
                 files.set_clock(begins_wall)
                 outcome = await read_child(
-                    setting,
-                    self._command(files.on_top),
+                    context,
+                    self._command(files.overlay_input),
                     self._source,
                     StartPoint(item_start_seconds=0.0),
                     pipes,
-                    on_top=files.on_top,
+                    overlay=files.overlay_input,
                     on_line=FaultWatch().take,
-                    keep=lambda _packet: None,
-                    progressed=self._look,
+                    on_packet=lambda _packet: None,
+                    on_progress=self._look,
                 )
             # A child that nobody wants any more may end as it likes.
             self.error = outcome.error if not self._buffer.closed else None
@@ -176,15 +176,15 @@ class LiveEncoder:
             self._buffer.finish()
             self.over = True
 
-    def _command(self, on_top: OverlayInput | None) -> list[str]:
+    def _command(self, overlay: OverlayInput | None) -> list[str]:
         parts = self._parts
         return feed_command(
             parts.ffmpeg,
             [live_input()],
             source=self._source,
             house=parts.house,
-            stretch=ItemRange(),
-            on_top=on_top,
+            item_range=ItemRange(),
+            overlay=overlay,
             hurried=True,
         )
 

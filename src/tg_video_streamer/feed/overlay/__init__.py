@@ -1,1 +1,1 @@
-"""What is drawn on an item's picture: logo, clock and title."""
+"""The overlay on an item's picture: logo, clock and title."""

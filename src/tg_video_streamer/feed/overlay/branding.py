@@ -1,6 +1,6 @@
-"""Turns the settings LOGO, CLOCK and NOW_PLAYING into what items wear: reads and fits the logo, tries the clock.
+"""Turns the settings LOGO, CLOCK and NOW_PLAYING into overlays: reads and fits the logo, tries the clock.
 
-Whatever cannot be shown is left out with a WARNING, and told in `problems` for as long as that is so.
+What cannot be shown is left out with a WARNING, and stays in `problems` until it can.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TRIAL_SECONDS = 20.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OverlaySettings:
-    """The settings as they are in force."""
+    """The settings of the overlay."""
 
     logo: Path | None = None
     clock: bool = False
@@ -46,8 +46,8 @@ class CannotDraw(Exception):
 class Branding:
     """All methods belong to the event loop's thread."""
 
-    def __init__(self, wishes: OverlaySettings, *, house: HouseFormat, ffmpeg: Path) -> None:
-        self._wishes = wishes
+    def __init__(self, settings: OverlaySettings, *, house: HouseFormat, ffmpeg: Path) -> None:
+        self._settings = settings
         self._house = house
         self._ffmpeg = ffmpeg
         self._lock = asyncio.Lock()
@@ -59,38 +59,38 @@ class Branding:
 
     @property
     def logo_digest(self) -> str:
-        """Of the logo that was found last; empty for none."""
+        """Of the current logo; empty for none."""
         return self._logo.digest if self._logo is not None else ""
 
     @property
     def problems(self) -> list[str]:
-        """What was asked for and cannot be shown, a line each."""
+        """What is set but cannot be shown, a line each."""
         return list(self._problems.values())
 
-    def change(self, wishes: OverlaySettings) -> bool:
-        """Count from the next feed on; whether anything is another."""
-        changed = wishes != self._wishes
-        self._wishes = wishes
+    def change(self, settings: OverlaySettings) -> bool:
+        """Use other settings from the next feed on; whether they differ."""
+        changed = settings != self._settings
+        self._settings = settings
         return changed
 
-    async def chosen(self) -> Overlay:
-        """What an item that begins now wears; a logo that was drawn anew since the last one is read again."""
+    async def choose(self) -> Overlay:
+        """The overlay of an item that begins now; a logo file that has changed is read again."""
         async with self._lock:
-            wishes = self._wishes
-            await self._find_logo(wishes.logo)
-            if not wishes.clock:
+            settings = self._settings
+            await self._find_logo(settings.logo)
+            if not settings.clock:
                 self._problems.pop("CLOCK", None)
             elif not self._clock_tried:
                 await self._try_clock()
             return Overlay(
                 logo=self._logo,
-                clock_font=self._clock_font if wishes.clock else None,
-                caption=wishes.now_playing,
+                clock_font=self._clock_font if settings.clock else None,
+                caption=settings.now_playing,
             )
 
-    async def untitled(self) -> Overlay:
-        """The same for filler, which is no item."""
-        return replace(await self.chosen(), caption=False)
+    async def choose_untitled(self) -> Overlay:
+        """The overlay of filler, which has no title."""
+        return replace(await self.choose(), caption=False)
 
     async def _find_logo(self, path: Path | None) -> None:
         found = await asyncio.to_thread(fingerprint, path) if path is not None else ""
@@ -101,53 +101,53 @@ class Branding:
         if path is None:
             return
         try:
-            self._logo = await fitted_logo(path, self._house)
+            self._logo = await fit_logo(path, self._house)
         except CannotDraw as error:
-            self._tell("LOGO", f"{path} is not shown: {error}", remedy="correct the file or LOGO")
+            self._report("LOGO", f"{path} is not shown: {error}", remedy="correct the file or LOGO")
 
     async def _try_clock(self) -> None:
         self._clock_tried = True
         try:
             font = roboto("Medium")
             with OverlayFiles(Overlay(clock_font=font), None, age_seconds=0.0) as files:
-                assert files.on_top is not None  # noqa: S101 - it has a clock
+                assert files.overlay_input is not None  # noqa: S101 - it has a clock
                 files.set_clock(0.0)
                 done = await run(
-                    overlay_trial(files.on_top, self._house, self._ffmpeg),
+                    overlay_trial(files.overlay_input, self._house, self._ffmpeg),
                     timeout_seconds=_TRIAL_SECONDS,
-                    pass_fds=files.on_top.descriptors,
+                    pass_fds=files.overlay_input.descriptors,
                 )
         except (ChildFailed, ToolMissing) as error:
-            self._tell("CLOCK", f"no clock is shown: {error}")
+            self._report("CLOCK", f"the clock is not shown: {error}")
             return
         if done.returncode == 0:
             self._clock_font = font
         else:
-            said = done.stderr_tail.splitlines()
-            self._tell("CLOCK", f"this ffmpeg shows no clock: {said[0] if said else 'it says nothing'}")
+            lines = done.stderr_tail.splitlines()
+            self._report("CLOCK", f"this ffmpeg cannot draw a clock: {lines[0] if lines else 'no message'}")
 
-    def _tell(self, key: str, what: str, *, remedy: str = "install Debian's ffmpeg, which has drawtext") -> None:
+    def _report(self, key: str, what: str, *, remedy: str = "install Debian's ffmpeg, which has drawtext") -> None:
         self._problems[key] = f"{key}: {what}"
-        _log.warning("left out on the picture", setting=key, why=what, remedy=remedy)
+        _log.warning("overlay left out", setting=key, why=what, remedy=remedy)
 
 
-async def fitted_logo(path: Path, house: HouseFormat) -> Logo:
-    """The image at `path` as large as logos are. Raises CannotDraw."""
+async def fit_logo(path: Path, house: HouseFormat) -> Logo:
+    """The image at `path` in the size of logos. Raises CannotDraw."""
     try:
         data = await asyncio.to_thread(_read, path)
     except OSError as error:
         raise CannotDraw(error.strerror or str(error)) from error
-    png = await _drawn({"logo": True}, house, data)
+    png = await _draw({"logo": True}, house, data)
     content = hashlib.blake2b(DESIGN.encode() + data, digest_size=16).hexdigest()
     return Logo(png=png, digest=content)
 
 
-async def drawn_caption(title: str, house: HouseFormat) -> bytes:
+async def draw_caption(title: str, house: HouseFormat) -> bytes:
     """The title as a PNG with transparency. Raises CannotDraw."""
-    return await _drawn({"caption": title}, house, b"")
+    return await _draw({"caption": title}, house, b"")
 
 
-async def _drawn(question: dict[str, object], house: HouseFormat, data: bytes) -> bytes:
+async def _draw(question: dict[str, object], house: HouseFormat, data: bytes) -> bytes:
     question = {**question, "width": house.width, "height": house.height}
     command = (sys.executable, "-I", "-m", "tg_video_streamer.feed.overlay.draw")
     try:
@@ -158,7 +158,7 @@ async def _drawn(question: dict[str, object], house: HouseFormat, data: bytes) -
         raise CannotDraw(done.stderr_tail)
     if done.returncode != 0:
         lines = done.stderr_tail.splitlines()
-        raise CannotDraw(f"drawing it ended with code {done.returncode}: {lines[-1] if lines else 'without a word'}")
+        raise CannotDraw(f"drawing ended with code {done.returncode}: {lines[-1] if lines else 'no message'}")
     return done.stdout
 
 

@@ -1,7 +1,7 @@
-"""Draws what stands on an item's picture, a logo or a title; run as a child, so that the service opens no foreign image.
+"""Draws a logo or a title for the picture; runs as a child, so that the service never opens a foreign image.
 
 `python -m tg_video_streamer.feed.overlay.draw` reads a line of JSON from stdin, and for a logo the image's bytes after it;
-it writes a PNG with transparency to stdout. Exit code 3 with one line on stderr: this image or title cannot be shown.
+it writes a PNG with transparency to stdout. Exit code 3 with one line on stderr: the image or title cannot be shown.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 CANNOT_EXIT_CODE = 3
 DESIGN = "1"
-"""Another one where the same logo comes out in another size or place: kept copies that show it are then made anew."""
+"""Changed when the same logo gets another size or position: cached encodes that show it are then encoded again."""
 
 _LOGO_PARTS = (0.15, 0.11)
-"""Of the picture's width and height: the box that a logo is fitted into."""
+"""The box of a logo, as parts of the picture's width and height."""
 _LETTERS_PART = 0.042
 _WIDEST_PART = 0.62
 _LARGEST_PIXELS = 50_000_000
@@ -41,23 +41,23 @@ _MOST_FONTS = 200
 _MOST_LETTERS = 400
 _JOINERS = "\u200c\u200d"
 _NOWHERE = "\U0010fffd"
-"""No font has it: what is drawn for it is what is drawn for everything that a font has not."""
+"""No font has this character: it is drawn like every missing character."""
 
 
 class CannotShow(Exception):
-    """The image is none, or there is no font for the title; the message is for the operator."""
+    """The image cannot be read, or no font has the title; the message is for the operator."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
-    """The size of the pictures on which it is to stand."""
+    """The size of the program's picture."""
 
     width: int
     height: int
 
 
 def draw_logo(data: bytes, frame: Frame) -> bytes:
-    """The image in its own shape, without its transparent edges, at the size of all logos. Raises CannotShow."""
+    """The image without its transparent edges, scaled to the box of logos. Raises CannotShow."""
     from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only the child process has Pillow loaded
 
     Image.MAX_IMAGE_PIXELS = _LARGEST_PIXELS
@@ -67,18 +67,18 @@ def draw_logo(data: bytes, frame: Frame) -> bytes:
                 raise CannotShow(f"it has more than {_LARGEST_PIXELS // 1_000_000} million pixels")
             logo = ImageOps.exif_transpose(opened).convert("RGBA")
     except UnidentifiedImageError as error:
-        raise CannotShow("it is no picture that can be read") from error
+        raise CannotShow("it is not an image that can be read") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise CannotShow(f"it cannot be read: {error}") from error
     seen = logo.getchannel("A").getbbox()
     if seen is None:
-        raise CannotShow("all of it is transparent")
+        raise CannotShow("it is completely transparent")
     box = (round(frame.width * _LOGO_PARTS[0]), round(frame.height * _LOGO_PARTS[1]))
     return _png(ImageOps.contain(logo.crop(seen), box, Image.Resampling.LANCZOS))
 
 
 def draw_caption(text: str, frame: Frame) -> bytes:
-    """The title on a dark plate; what no font has is left out, what is too long ends in an ellipsis. Raises CannotShow."""
+    """The title on a dark plate; missing characters are left out, a long title ends in an ellipsis. Raises CannotShow."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
     size = round(frame.height * _LETTERS_PART)
@@ -96,19 +96,19 @@ def draw_caption(text: str, frame: Frame) -> bytes:
 
 
 def one_line(text: str) -> str:
-    """`text` in one line, without what has no picture: control characters, marks of direction, half surrogates."""
-    kept = (" " if letter.isspace() else letter for letter in unicodedata.normalize("NFC", text[:_MOST_LETTERS]))
-    seen = "".join(one for one in kept if unicodedata.category(one)[0] != "C" or one in _JOINERS)
-    # Between letters they are spelling; what they join in an emoji may be gone.
+    """`text` in one line, without invisible characters: controls, direction marks, lone surrogates."""
+    spaced = (" " if letter.isspace() else letter for letter in unicodedata.normalize("NFC", text[:_MOST_LETTERS]))
+    seen = "".join(one for one in spaced if unicodedata.category(one)[0] != "C" or one in _JOINERS)
+    # Between letters they belong to the spelling; in an emoji their neighbors may be gone.
     return " ".join(re.sub(rf"(?<!\w)[{_JOINERS}]+", "", seen).split())
 
 
 def _lettered(line: str, size: int) -> tuple[FreeTypeFont, str]:
-    """The first font that has every letter of `line`, else the one that has most, and what of the line it has."""
+    """The first font with every letter of `line`, else the one with most, and the part of the line that it has."""
     from PIL import features  # noqa: PLC0415 - only the child process has Pillow loaded
 
     if _runs_leftwards(line) and not features.check_feature("raqm"):
-        raise CannotShow("it is written from right to left, and FriBiDi is missing; run: sudo apt install libfribidi0")
+        raise CannotShow("it is written from right to left and FriBiDi is missing; run: sudo apt install libfribidi0")
     letters = {letter for letter in line if unicodedata.category(letter)[0] in "LMN"}
     best: tuple[int, FreeTypeFont] | None = None
     for font in _fonts(size):
@@ -118,11 +118,11 @@ def _lettered(line: str, size: int) -> tuple[FreeTypeFont, str]:
         if found == len(letters):
             break
     if best is None or (letters and not best[0]):
-        raise CannotShow("no font has its letters; install one, such as fonts-noto-core or fonts-noto-cjk")
+        raise CannotShow("no installed font has its letters; install fonts-noto-core or fonts-noto-cjk")
     font = best[1]
     shown = one_line("".join(letter for letter in line if letter in _JOINERS or _has(font, letter)))
     if not shown.strip(f" {_JOINERS}"):
-        raise CannotShow("it holds nothing that a font here has")
+        raise CannotShow("no installed font has any of its characters")
     return font, shown
 
 
@@ -131,7 +131,7 @@ def _runs_leftwards(line: str) -> bool:
 
 
 def _fonts(size: int) -> Iterator[FreeTypeFont]:
-    """Roboto, then the host's own, plain ones first."""
+    """Roboto, then the host's fonts, plain ones first."""
     from PIL import ImageFont  # noqa: PLC0415 - only the child process has Pillow loaded
 
     yield ImageFont.truetype(str(roboto("Medium")), size)
@@ -145,14 +145,14 @@ def _host_fonts(size: int) -> tuple[FreeTypeFont, ...]:
     files = [path for folder in _FONT_FOLDERS for path in Path(folder).rglob("*.[to]t[fc]")]
     fonts = []
     for path in sorted(files, key=_rank)[:_MOST_FONTS]:
-        # A font of bitmaps, or none at all: another one will do.
+        # A bitmap font, or no font at all.
         with suppress(OSError):
             fonts.append(ImageFont.truetype(str(path), size))
     return tuple(fonts)
 
 
 def _rank(path: Path) -> tuple[bool, bool, str]:
-    """Upright sans of usual weight before all others."""
+    """Upright sans fonts of regular weight before all others."""
     name = path.stem.lower()
     odd = ("bold", "italic", "oblique", "light", "thin", "black", "condensed", "mono", "serif", "math")
     return any(word in name for word in odd), "sans" not in name, str(path)
@@ -160,7 +160,7 @@ def _rank(path: Path) -> tuple[bool, bool, str]:
 
 @lru_cache(maxsize=10_000)
 def _has(font: FreeTypeFont, letter: str) -> bool:
-    """Whether `font` has it; Pillow does not tell, but draws the same box for all that it has not."""
+    """Whether `font` has it; Pillow does not say, but draws the same box for every missing character."""
     if letter.isspace():
         return True
     mask, missing = font.getmask(letter), font.getmask(_NOWHERE)
@@ -182,7 +182,7 @@ def _png(picture: Image) -> bytes:
 
 
 def main() -> int:
-    """Draw what stdin asks for."""
+    """Draw what stdin specifies."""
     question: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     frame = Frame(width=question["width"], height=question["height"])
     try:

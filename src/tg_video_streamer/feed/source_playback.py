@@ -1,0 +1,165 @@
+"""Plays the source of one item through ffmpeg: probes it, runs attempts, and renews its URLs meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from tg_video_streamer.errors import NotHouseFormat, StreamerError
+from tg_video_streamer.feed.air_time import AirTime
+from tg_video_streamer.feed.attempt import FeedContext, attempt
+from tg_video_streamer.feed.overlay.branding import CannotDraw, draw_caption
+from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, ChooseOverlay, OverlayFiles
+from tg_video_streamer.feed.passthrough import may_pass_through
+from tg_video_streamer.feed.picture_faults import FaultWatch
+from tg_video_streamer.feed.probe.probe import carried_over, probe
+from tg_video_streamer.feed.progress import AttemptResult, StartPoint
+from tg_video_streamer.feed.state import FeedMode
+from tg_video_streamer.feed.url_refresh import UrlRefresh
+from tg_video_streamer.ffmpeg.encode import audio_bits
+from tg_video_streamer.ffmpeg.inputs import dropped_headers
+from tg_video_streamer.ffmpeg.source import Goal, Measured, SourceFacts
+from tg_video_streamer.media import Packet
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.media import Media, MediaInput
+
+_log = structlog.get_logger(__name__)
+
+
+class SourcePlayback:
+    """The attempts at one item; what one attempt learns serves the next."""
+
+    def __init__(
+        self, item: Item, context: FeedContext, urls: UrlRefresh, *, overlay: ChooseOverlay, air_time: AirTime
+    ) -> None:
+        self._item = item
+        self._context = context
+        self._urls = urls
+        self._overlay = overlay
+        self._air_time = air_time
+        self._caption: bytes | None = None
+        self._caption_drawn = False
+        self._known_inputs: tuple[MediaInput, ...] | None = None
+        self._passthrough_failed = False
+        self.watch = FaultWatch()
+        """The known faults of its picture and sound."""
+        self.source: SourceFacts | None = None
+        """What the probe found."""
+
+    async def may_pass_through(self, start: StartPoint) -> bool:
+        """Whether the probed source is played from `start` without encoding."""
+        context = self._context
+        if self.source is None or context.headers is None or self._passthrough_failed:
+            return False
+        if start.frames or start.skipped_seconds or await self._overlay() != NO_OVERLAY:
+            return False
+        return may_pass_through(self._item, self.source, context.house, context.headers)
+
+    async def probe(self, media: Media) -> SourceFacts:
+        """What `media` holds; probes it only if that is not known. Raises ProbeFailed."""
+        before = self.source
+        if before is not None and self._known_inputs == media.inputs:
+            return before
+        for one in media.inputs:
+            if not one.is_file and (dropped := dropped_headers(one.headers)):
+                _log.warning("request headers cannot be sent", names=dropped, key=self._item.key)
+        first = Measured.WHOLE if self._context.mode is FeedMode.PREPARING else Measured.SAMPLES
+        measured = first if before is None else Measured.NOT
+        goal = self._goal() if measured is Measured.WHOLE else None
+        found = await probe(media, wanted_height=self._context.house.height, measured=measured, goal=goal)
+        self.source = carried_over(found, before, media)
+        return self.source
+
+    def _goal(self) -> Goal | None:
+        """None for a muted item, which no gain brings to the house loudness."""
+        house, item = self._context.house, self._item
+        if item.volume <= 0:
+            return None
+        return Goal(
+            loudness_lufs=house.loudness_lufs + 20 * math.log10(item.volume),
+            audio_bits=audio_bits(house),
+            begin_seconds=item.start_seconds,
+            end_seconds=item.end_seconds,
+        )
+
+    async def play(
+        self, media: Media, start: StartPoint, *, on_packet: Callable[[Packet], None], on_progress: Callable[[], None]
+    ) -> AttemptResult:
+        """One attempt from `start` on, into the buffer; `probe` comes before. Raises FeedError.
+
+        A result with NotHouseFormat: passthrough failed, and from now on the source is encoded.
+        """
+        source = self.source
+        assert source is not None  # noqa: S101 - the caller has probed it
+        passthrough = await self.may_pass_through(start)
+        files = await self._overlay_files(media, start)
+        self.watch.begin(start.item_seconds)
+
+        def progressed() -> None:
+            files.set_clock(self._air_time.of(start))
+            on_progress()
+
+        async with asyncio.TaskGroup() as group:
+            refresh = group.create_task(self._urls.refresh(media), name="refresh urls")
+            failure: StreamerError | None = None
+            try:
+                with files:
+                    result = await attempt(
+                        self._context,
+                        media,
+                        source,
+                        start,
+                        end_seconds=self._item.end_seconds,
+                        volume=self._item.volume,
+                        overlay=files.overlay_input,
+                        passthrough=passthrough,
+                        on_line=self.watch.take,
+                        on_packet=on_packet,
+                        on_progress=progressed,
+                    )
+            except StreamerError as error:
+                # Raised inside the task group it would come out as an exception group.
+                failure = error
+            finally:
+                refresh.cancel()
+        if failure is not None:
+            raise failure
+        return self._learn(result, media, passthrough=passthrough)
+
+    def _learn(self, result: AttemptResult, media: Media, *, passthrough: bool) -> AttemptResult:
+        """Remember what the attempt showed; any error of passthrough leads to an attempt with the encoder."""
+        # A source that has given frames needs no second probe.
+        self._known_inputs = media.inputs if (result.frames or passthrough) and not media.is_live else None
+        if not passthrough:
+            return result
+        self._passthrough_failed = True
+        if result.error is None:
+            _log.info("played without encoding: already in house format", key=self._item.key)
+            return result
+        _log.info("passthrough failed, the source is encoded", key=self._item.key, why=str(result.error))
+        return replace(result, error=NotHouseFormat(result.error.what, remedy="it is encoded"))
+
+    async def _overlay_files(self, media: Media, start: StartPoint) -> OverlayFiles:
+        """The overlay of this attempt, with the clock set to the time of the first frame; the caller closes it."""
+        overlay = await self._overlay()
+        if overlay.caption and not self._caption_drawn:
+            self._caption_drawn = True
+            self._caption = await self._draw(self._item.title or media.title)
+        begun = self._air_time.begin(start)
+        files = OverlayFiles(overlay, self._caption, age_seconds=start.item_seconds - begun)
+        files.set_clock(self._air_time.of(start))
+        return files
+
+    async def _draw(self, title: str) -> bytes | None:
+        """The title as a PNG; None if it is empty or cannot be drawn."""
+        if not title.strip():
+            return None
+        try:
+            return await draw_caption(title, self._context.house)
+        except CannotDraw as error:
+            _log.warning("title not shown on the picture", key=self._item.key, title=title, why=str(error))
+            return None
