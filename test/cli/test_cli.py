@@ -191,7 +191,7 @@ def test_a_logo_that_is_no_picture_is_told_before_it_is_missed(tmp_path: Path) -
     result = run("check", "--no-playlist", folder=tmp_path)
     assert result.returncode == 1
     assert "LOGO: " in result.stderr.splitlines()[-1]
-    assert "no picture that can be read" in result.stderr
+    assert "not an image that can be read" in result.stderr
 
 
 def test_each_wrong_setting_has_a_line(tmp_path: Path) -> None:
