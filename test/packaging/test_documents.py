@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +87,15 @@ def test_every_metric_is_in_the_reference_and_no_other() -> None:
     """The tables of `docs/metrics.md` hold exactly the metrics that the service exports."""
     text = (REPOSITORY / "docs/metrics.md").read_text(encoding="utf-8")
     assert set(re.findall(r"(?m)^\| `([a-z_]+)` \|", text)) == _measured()
+
+
+def test_the_map_of_the_code_is_complete_and_in_the_order_of_the_imports() -> None:
+    """`docs/architecture.md` has every package in its table, and the layers that import-linter checks."""
+    text = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages == set(re.findall(r"(?m)^\| `([a-z]+)/` \|", text))
+    (contract,) = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [[name.rpartition(".")[2] for name in layer.split(" | ")] for layer in contract["layers"]]
+    of_packages = [names for layer in layers if (names := [name for name in layer if name in packages])]
+    (stated,) = re.findall(r"(?ms)^## Import direction\n.*?^(`cli` →.*?)\n\n", text)
+    assert [re.findall(r"`(\w+)`", layer) for layer in stated.split("→")][:-1] == of_packages[:-1]
