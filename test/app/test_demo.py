@@ -106,7 +106,7 @@ def test_a_clip_is_listed_only_when_it_is_whole(tmp_path: Path) -> None:
         await demo.begin()
         async with asyncio.TaskGroup() as group:
             task = group.create_task(demo.complete())
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 while not list(tmp_path.glob("*.half")):  # noqa: ASYNC110, ASYNC240 - ffmpeg sets no event; a quick look
                     await asyncio.sleep(0.01)
             task.cancel()

@@ -80,7 +80,7 @@ async def _prepare(library: Library, items: list[Item], headers: CodecHeaders, *
         clock=SystemClock(),
         look_seconds=0.05,
     )
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(preparer.run())
         await idle.wait()
         task.cancel()

@@ -262,8 +262,8 @@ def test_a_preparation_that_is_stopped(operator: Operator, media: Path, number: 
     """Stopped in the middle it leaves no file half written and no child, and what was kept before stays."""
     operator.write([media / "one.mp4", media / "long.mp4"])
     with operator.start("prepare") as process:
-        wait_until(lambda: list(operator.library.glob("*.flv")), timeout=60, what="the first copy")
-        wait_until(lambda: list(operator.library.glob("*.part")), timeout=60, what="the second one begun")
+        wait_until(lambda: list(operator.library.glob("*.flv")), what="the first copy")
+        wait_until(lambda: list(operator.library.glob("*.part")), what="the second one begun")
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
@@ -280,7 +280,7 @@ def test_one_preparation_at_a_time(operator: Operator, media: Path) -> None:
     """A second `prepare` on the same state says so and does nothing."""
     operator.write([media / "long.mp4"])
     with operator.start("prepare") as process:
-        wait_until(lambda: list(operator.library.glob("*.part")), timeout=60, what="it is at work")
+        wait_until(lambda: list(operator.library.glob("*.part")), what="it is at work")
         second = operator.run("prepare")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

@@ -92,7 +92,7 @@ def by_command(channel: Channel, command: str, values: Mapping[str, Any]) -> Any
 def by_chat(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
     """A command of the chat itself, as its anonymous admins write."""
     asked = channel.stand.say(CHAT_COMMANDS[command](values), None)
-    answers = wait_until(lambda: channel.stand.answers(asked, CHANNEL_ID), timeout=60, what=f"an answer to {command}")
+    answers = wait_until(lambda: channel.stand.answers(asked, CHANNEL_ID), what=f"an answer to {command}")
     return answers[0]
 
 
@@ -272,7 +272,7 @@ def test_each_way_has_the_same_effect(channel: Channel, row: Row) -> None:
         row.before(channel)
         values = row.values(channel)
         answers[way] = tell(channel, row.command, values)
-        wait_until(partial(row.follows, channel, was, values), what=f"{row.command} by {way}", timeout=60)
+        wait_until(partial(row.follows, channel, was, values), what=f"{row.command} by {way}")
         told = [line for line in audit(channel) if (line["command"], line["origin"]) == (row.command, way)]
         assert told, f"{row.command} by {way} left no line"
         assert told[-1]["answer"] == answers[way]

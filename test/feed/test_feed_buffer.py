@@ -37,10 +37,10 @@ def test_put_waits_for_room_and_for_a_larger_limit() -> None:
     """A reader waits while the buffer is full, and goes on where frames are taken or the limit grows."""
     buffer = Buffer(limit_seconds=1.0)
     thread = filler(buffer, 100)
-    wait_until(lambda: buffer.seconds == pytest.approx(1.0), timeout=10, what="a full buffer")
+    wait_until(lambda: buffer.seconds == pytest.approx(1.0), what="a full buffer")
     assert thread.is_alive()
     buffer.pop()
-    wait_until(lambda: buffer.frames_put == 26, timeout=10, what="one more frame")
+    wait_until(lambda: buffer.frames_put == 26, what="one more frame")
     buffer.limit_seconds = 10.0
     thread.join(10)
     assert buffer.frames_put == 100
@@ -51,7 +51,7 @@ def test_bytes_are_bounded() -> None:
     """Huge frames fill the buffer before its seconds do."""
     buffer = Buffer(limit_seconds=100.0, limit_bytes=50)
     thread = filler(buffer, 100)
-    wait_until(lambda: buffer.size == 50, timeout=10, what="a buffer full of bytes")
+    wait_until(lambda: buffer.size == 50, what="a buffer full of bytes")
     buffer.close()
     thread.join(10)
     assert not thread.is_alive()

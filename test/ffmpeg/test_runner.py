@@ -32,7 +32,7 @@ def alive(pid: int) -> bool:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait in the event loop for a fact."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not condition():  # noqa: ASYNC110 - facts about other processes set no event
             await asyncio.sleep(0.01)
 

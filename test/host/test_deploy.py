@@ -156,7 +156,7 @@ def test_an_output_that_was_dead_before_takes_no_release_back(host: DeployedHost
     host.configure(SETTINGS.replace("OUTPUTS=", "OUTPUTS=rtmp://127.0.0.1:9/live/key-for-nobody "))
     try:
         host.server.run("systemctl", "restart", UNIT)
-        wait_until(lambda: host.server.service_status().get("channel_state") == "on_air", timeout=60, what="on air")
+        wait_until(lambda: host.server.service_status().get("channel_state") == "on_air", what="on air")
         assert not host.server.service_status()["healthy"]
         host.deploy("--version 1.6")
         assert host.current == "1.6"
@@ -172,7 +172,7 @@ def test_of_two_deploys_at_once_one_waits_for_the_other(host: DeployedHost) -> N
         "setsid /up/remote_deploy.sh --artifact /dist/tg_video_streamer-1.0.tar.gz --version 5.0 >/srv/5.log 2>&1 &"
     )
     first = host.server.path("/srv/5.log")
-    wait_until(lambda: first.exists() and "unpack:" in first.read_text(), timeout=60, what="the first at work")
+    wait_until(lambda: first.exists() and "unpack:" in first.read_text(), what="the first at work")
     host.deploy("--version 5.1")
     assert "done: 5.0" in first.read_text()
     assert host.current == "5.1"

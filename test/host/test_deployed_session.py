@@ -170,7 +170,7 @@ def test_the_runner_finds_everything_by_itself_and_waits_for_a_deploy(telegram: 
     server = telegram.host.server
     deploying = server.popen(f"{telegram.host.command('--version 1.2')} >/srv/beside.log 2>&1")
     log = server.path("/srv/beside.log")
-    wait_until(lambda: log.exists() and "unpack:" in log.read_text(), timeout=60, what="the deploy is at work")
+    wait_until(lambda: log.exists() and "unpack:" in log.read_text(), what="the deploy is at work")
     with _renewing(telegram, f"{BASE}/current/venv/bin/python {RUNNER} --write-env") as person:
         person.waits_for("which another program holds")
         assert "done: 1.2" not in log.read_text()
@@ -193,9 +193,7 @@ def test_the_spare_is_promoted_under_the_sandbox(telegram: TelegramHost) -> None
     pid = server.main_pid(UNIT)
     with EnvWatcher(telegram.host.env) as watcher:
         telegram.lose(key)
-        wait_until(
-            lambda: server.service_status().get("session_renewals", {}).get("spare"), timeout=60, what="the spare"
-        )
+        wait_until(lambda: server.service_status().get("session_renewals", {}).get("spare"), what="the spare")
         telegram.wait("valid")
     assert {(look.there, look.mode) for look in watcher.looks} == {(True, 0o600)}
     assert len({look.owner for look in watcher.looks}) == 1

@@ -94,7 +94,7 @@ def test_four_steps_lead_on_air(on_air: tuple[Walk, str]) -> None:
     assert said.splitlines()[-1] == "enabled"
     assert "on air" in said
     walk.host.wait_on_air()
-    wait_until(lambda: walk.rtmp.recorded_bytes() > 500_000, timeout=60, what="the server records")
+    wait_until(lambda: walk.rtmp.recorded_bytes() > 500_000, what="the server records")
     with av.open(walk.rtmp.records()[-1], mode="r") as record:
         frames = [frame for _, frame in zip(range(50), record.decode(video=0), strict=False)]
     assert len(frames) == 50

@@ -13,6 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from stands.installed_host import HOME, REPOSITORY, UNIT, installed_host, make_shared
+from stands.machine import Stopwatch
 from stands.systemd_container import SystemdContainer
 from stands.waiting import wait_until
 
@@ -74,7 +75,7 @@ def _assert_little_exposed(host: SystemdContainer, unit: str) -> None:
 
 def test_it_is_ready_when_the_program_advances_and_says_what_is_on_air(on_air: SystemdContainer) -> None:
     """`systemctl start` returns with a program that grows; the status names what viewers see."""
-    wait_until(lambda: "one" in on_air.show(UNIT, "StatusText")["StatusText"], timeout=30, what="the title is told")
+    wait_until(lambda: "one" in on_air.show(UNIT, "StatusText")["StatusText"], what="the title is told")
     shown = on_air.show(UNIT, "ActiveState", "SubState", "Type", "WatchdogUSec")
     assert shown == {"ActiveState": "active", "SubState": "running", "Type": "notify", "WatchdogUSec": "30s"}
 
@@ -91,8 +92,8 @@ def test_the_end_of_a_child_for_want_of_memory_does_not_end_the_service(on_air: 
 
 
 def test_it_comes_back_after_kill_9(on_air: SystemdContainer) -> None:
-    """Three times: on air again after the pause of ten seconds, and nothing of the old process is left."""
-    _limit, took = _killed(on_air, 3)
+    """On air again after the pause of ten seconds, and nothing of the old process is left."""
+    _limit, took = _killed(on_air, 1)
     assert min(took) >= 10
 
 
@@ -148,7 +149,7 @@ def test_a_hang_is_found_by_the_watchdog(on_air: SystemdContainer) -> None:
     on_air.wait_on_air()
     pid = on_air.main_pid(UNIT)
     on_air.sh(f"kill -STOP {pid}")
-    wait_until(lambda: on_air.main_pid(UNIT) not in {0, pid}, timeout=60, what="another process")
+    wait_until(lambda: on_air.main_pid(UNIT) not in {0, pid}, what="another process")
     on_air.wait_on_air()
     log = on_air.journal(UNIT)
     assert "Watchdog timeout" in log
@@ -227,7 +228,7 @@ def test_a_reload_puts_in_force_what_can_change_and_names_the_rest(on_air: Syste
     assert on_air.run("systemctl", "reload", UNIT, check=False).returncode != 0
     settings.write_text(before)
     on_air.run("systemctl", "kill", "--kill-whom=main", "--signal=HUP", UNIT)
-    wait_until(lambda: "now in force: BUFFER_SECONDS" in on_air.journal(UNIT, "--lines=5"), timeout=20, what="SIGHUP")
+    wait_until(lambda: "now in force: BUFFER_SECONDS" in on_air.journal(UNIT, "--lines=5"), what="SIGHUP")
     on_air.wait_on_air()
     assert on_air.main_pid(UNIT) == pid
 
@@ -236,9 +237,9 @@ def test_a_stop_is_graceful_and_leaves_no_child(on_air: SystemdContainer) -> Non
     """It ends by itself, with exit code 0, within its time, and its control group is empty."""
     before = _processes(on_air)
     assert len(before) > 1
-    began = time.monotonic()
+    stopping = Stopwatch()
     on_air.run("systemctl", "stop", UNIT)
-    assert time.monotonic() - began < 15
+    assert stopping.stop() < 15
     assert on_air.show(UNIT, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
     assert not before & _alive(on_air)
 
@@ -249,7 +250,7 @@ def test_a_child_that_stands_still_goes_with_the_service(on_air: SystemdContaine
     pid = on_air.sh(
         f"setsid sh -c 'trap \"\" TERM HUP; echo $$ >{group}/cgroup.procs; exec sleep 1000' >/dev/null 2>&1 & echo $!"
     ).stdout.strip()
-    wait_until(lambda: int(pid) in _processes(on_air), timeout=20, what="it is in the group")
+    wait_until(lambda: int(pid) in _processes(on_air), what="it is in the group")
     on_air.run("systemctl", "stop", UNIT)
     assert int(pid) not in _alive(on_air)
 

@@ -20,7 +20,6 @@ from stands.site import Site
 from stands.systemd_container import SystemdContainer
 from stands.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(300)
 STATE = "/var/lib/tg_video_streamer"
 REQUEST = "yt-dlp-update-requested"
 RECORD = f"{HOME}/yt-dlp-update.json"
@@ -120,7 +119,7 @@ def test_a_channel_on_air_uses_the_newer_version_from_its_next_item_on(web: Web)
     web.make_channel(f"{HOME}/shared", {}, ("/watch-1", "/watch-2"))
     host.run("systemctl", "start", UNIT)
     host.wait_on_air(timeout=90)
-    wait_until(lambda: web.agents("/watch-2"), timeout=60, what="the next item is looked up ahead of its time")
+    wait_until(lambda: web.agents("/watch-2"), what="the next item is looked up ahead of its time")
     pid = host.main_pid(UNIT)
     web.index.publish(newer)
     host.run("systemctl", "start", "yt-dlp-update.service", timeout=200)
@@ -130,7 +129,6 @@ def test_a_channel_on_air_uses_the_newer_version_from_its_next_item_on(web: Web)
     wait_until(lambda: agent(newer) in web.agents("/watch-1"), timeout=90, what="the next item but one is looked up")
     wait_until(
         lambda: f'tg_video_streamer_ytdlp_version_info{{version="{newer}"}} 1.0' in _metrics(host),
-        timeout=30,
         what="its version is told",
     )
     assert 'tg_video_streamer_ytdlp_update_total{result="updated"} 1.0' in _metrics(host)
@@ -213,7 +211,7 @@ def _untouched(host: SystemdContainer, unit: str, pid: int) -> bool:
 def _ask(host: SystemdContainer, state: str) -> None:
     """As the service does, by its user, and while no update runs: who asks then has what it asks for."""
     over = {"ActiveState": "inactive", "Result": "success"}
-    wait_until(lambda: host.show("yt-dlp-update.service", *over) == over, timeout=60, what="no update runs")
+    wait_until(lambda: host.show("yt-dlp-update.service", *over) == over, what="no update runs")
     host.sh(f"setpriv --reuid tgstream --clear-groups sh -c 'echo please >{state}/{REQUEST}'")
 
 
@@ -223,5 +221,5 @@ def _declined(host: SystemdContainer, times: int = 0) -> int:
     def count() -> int:
         return host.sh("cat /var/log/yt-dlp-update.log").stdout.count("asked for again within a day")
 
-    wait_until(lambda: count() >= times, timeout=60, what="the wish is declined")
+    wait_until(lambda: count() >= times, what="the wish is declined")
     return count()

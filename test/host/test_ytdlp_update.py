@@ -19,7 +19,6 @@ from stands.waiting import wait_until
 
 OURS = version("yt-dlp")
 NEWER = "2099.1.2"
-pytestmark = pytest.mark.timeout(240)
 NO_INDEX = "http://127.0.0.1:9/simple/"
 """The discard port: nothing listens there."""
 
@@ -147,7 +146,7 @@ def test_an_update_that_was_cut_short_is_put_right(release: LightRelease, index:
     with subprocess.Popen(
         release.command(), env=release.environment(index.url), stdout=subprocess.DEVNULL, start_new_session=True
     ) as update:
-        wait_until((release.packages / f"yt_dlp-{NEWER}.dist-info").exists, timeout=60, what="the new one is there")
+        wait_until((release.packages / f"yt_dlp-{NEWER}.dist-info").exists, what="the new one is there")
         os.killpg(update.pid, signal.SIGKILL)
     ended = release.update(NO_INDEX, "--recover")
     assert ended.returncode == 0, ended.stderr

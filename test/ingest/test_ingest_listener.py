@@ -69,7 +69,7 @@ async def _open(port: int | None = None) -> AsyncIterator[_WayIn]:
 
 
 async def _until(fact: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not fact():  # noqa: ASYNC110 - facts of the product, which tells no test of them
             await asyncio.sleep(0.01)
 
@@ -106,7 +106,7 @@ async def _caller(port: int, key: str = _KEY, app: str = "live") -> AsyncIterato
 
 async def _closed(reader: asyncio.StreamReader) -> None:
     """Until the far end has closed, in order or not."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         with contextlib.suppress(ConnectionError):
             while await reader.read(65536):
                 pass

@@ -457,7 +457,7 @@ def test_a_service_tells_of_a_dead_output_and_shows_nothing_secret(tmp_path: Pat
                 # The far end hangs, so the child that talks to it can be looked at.
                 return [word for child in service.children() for word in command_line(child)] if site.calls else []
 
-            words = wait_until(seen, timeout=60, what="a message")
+            words = wait_until(seen, what="a message")
             assert "tg_video_streamer.monitoring.alerts.send_child" in words
             assert CANARY not in " ".join(words)
             status = service.status()

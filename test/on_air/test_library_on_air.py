@@ -50,7 +50,6 @@ def wait_kept(channel: Channel, copies: int) -> None:
     """Until so many copies are kept."""
     wait_until(
         lambda: counted(channel, "tg_video_streamer_library_items") == copies,
-        timeout=60,
         what=f"{copies} kept copies",
         every=0.1,
     )
@@ -59,7 +58,7 @@ def wait_kept(channel: Channel, copies: int) -> None:
 def wait_plays(channel: Channel, plays: int) -> None:
     """Until so many more items have gone on air."""
     goal = channel.service.status()["streams_played"] + plays
-    channel.service.wait_for(lambda now: now["streams_played"] >= goal, timeout=60, what=f"{plays} plays")
+    channel.service.wait_for(lambda now: now["streams_played"] >= goal, what=f"{plays} plays")
 
 
 def copies(channel: Channel) -> list[Path]:
@@ -89,6 +88,7 @@ def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
         wait_plays(channel, 4)
         wait_until(lambda: channel.service.children() == [], what="no child any more")
         misses = counted(channel, "tg_video_streamer_library_misses_total")
+        since = channel.mark()
         for damage in (Path.unlink, lambda path: path.write_bytes(b"no database" * 100)):
             for file in tmp_path.glob("library/index.sqlite*"):
                 damage(file)
@@ -99,11 +99,11 @@ def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
         assert (cached[0], cached[-2:]) == (False, [True, True])
         assert channel.service.status()["cached"]
         assert counted(channel, "tg_video_streamer_cached_program_seconds_total") > 2 * SHORT_FRAMES / 25
+        until = channel.mark()
         damaged = copies(channel)[0]
         damaged.write_bytes(b"\0" * damaged.stat().st_size)
         wait_until(
             lambda: counted(channel, "tg_video_streamer_library_misses_total") > misses,
-            timeout=60,
             what="encoded again",
         )
         wait_kept(channel, 3)
@@ -112,9 +112,9 @@ def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
         record = channel.aired()
         assert channel.service.status()["gap_seconds"] == 0
     assert record.faults == []
-    # A busy host may begin with the slate.
-    shown = record.stretches[record.items[0] is None :]
-    assert None not in {one.item_id for one in shown}, channel.as_run()
+    # Where something is encoded, a busy machine may have to show the slate first.
+    assert [one for one in record.of(None) if since < one.seconds < until] == []
+    shown = [one for one in record.stretches if one.item_id is not None]
     assert all(one.item_id != two.item_id for one, two in pairwise(shown))
     assert all(one.numbers == list(range(SHORT_FRAMES)) for one in shown[:-1])
     first, *later = passes_of(channel, record, 3)
@@ -129,7 +129,6 @@ def test_a_copy_that_is_damaged_on_air_costs_no_frame(clips: Path, tmp_path: Pat
         wait_kept(channel, 2)
         wait_until(
             lambda: counted(channel, "tg_video_streamer_library_hits_total") >= 2,
-            timeout=60,
             what="both from their copies",
         )
         channel.wait_now("one")
@@ -183,7 +182,7 @@ def test_a_list_whose_page_is_down_at_the_start_plays_what_it_last_held(clips: P
             for path in ("/list.rss", "/one.mp4", "/two.mp4"):
                 site.fail(path, 503)
             channel.service.start()
-            channel.service.wait_on_air(timeout=60)
+            channel.service.wait_on_air()
             wait_plays(channel, 3)
             assert counted(channel, "tg_video_streamer_library_misses_total") == 0
             assert channel.service.log.count("a list does not answer: what it last held plays") == 1
@@ -196,7 +195,7 @@ def test_a_list_whose_page_is_down_at_the_start_plays_what_it_last_held(clips: P
 def test_killed_while_it_keeps_nothing_is_half(clips: Path, tmp_path: Path) -> None:
     """After kill -9 in the middle of keeping, the next start finds whole copies only, and keeps the rest."""
     with keeping(tmp_path, clips, [clips / "one.mp4", clips / "medium.mp4"]) as channel:
-        wait_until(lambda: list(tmp_path.glob("library/*.part")), timeout=30, what="a copy being made")
+        wait_until(lambda: list(tmp_path.glob("library/*.part")), what="a copy being made")
         channel.service.process.kill()
         channel.service.process.wait()
         channel.service.start()
@@ -274,16 +273,14 @@ def test_kept_live_and_encoding_items_follow_each_other_in_any_order(
         ) as channel:
             channel.wait_now("Live 21")
             # What cannot be had now is not prepared in advance for an hour: so it is encoded while it is on air.
-            wait_until(
-                lambda: all(site.requests(f"/{path.name}") for path in fresh), timeout=60, what="all were looked at"
-            )
+            wait_until(lambda: all(site.requests(f"/{path.name}") for path in fresh), what="all were looked at")
             for path in fresh:
                 site.file(f"/{path.name}", path)
             for number, live in zip(LIVE_IDS, lives, strict=True):
                 channel.wait_now(f"Live {number}", timeout=90)
                 channel.wait_recorded(channel.mark() + 4)
                 live.end()
-            channel.wait_state("on_slate", timeout=60)
+            channel.wait_state("on_slate")
             hits = counted(channel, "tg_video_streamer_library_hits_total")
             assert channel.service.status()["gap_seconds"] == 0
             record = channel.aired()

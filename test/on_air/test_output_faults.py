@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import dropwhile, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from stands.clips import NOISY_MINUTE
 from stands.flv_record import whole_tags
 from stands.key_judge import KeyJudge
+from stands.machine import Stopwatch
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import make_clip
 from stands.ports import free_port
@@ -57,7 +57,7 @@ class Channel:
             code, text = self.service.page("/healthz")
             return text if code == 503 and f"output {output} is" in text else ""
 
-        return wait_until(ask, timeout=60, what=f"503 for {output}", every=0.1)
+        return wait_until(ask, what=f"503 for {output}", every=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +98,8 @@ def channel(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 
 def _numbers(recording: Recording) -> list[int]:
-    """The numbers of all frames; nothing else is in it but, on a slow machine, a slate at its very beginning."""
-    numbers = [look.number for look in dropwhile(lambda look: look.number is None, recording.looks)]
-    assert None not in numbers
-    return [number for number in numbers if number is not None]
+    """The numbers of all frames of the item; a busy machine shows the slate where it reads too slowly."""
+    return [look.number for look in recording.looks if look.number is not None]
 
 
 def _check_whole(recording: Recording) -> None:
@@ -124,9 +122,9 @@ def test_a_killed_server_is_fed_again_when_it_returns(
     channel.wait_program(3)
 
     channel.server.start()
-    returned, returned_at = time.monotonic(), channel.position_frames()
+    returned, returned_at = Stopwatch(), channel.position_frames()
     wait_until(lambda: len(channel.server.records()) == 2 and channel.server.records()[1].stat().st_size > 20_000)
-    seconds = time.monotonic() - returned
+    seconds = returned.stop()
     fed_at = channel.position_frames()
     channel.service.wait_on_air()
     channel.wait_program(3)
@@ -156,7 +154,7 @@ def test_a_frozen_server_is_noticed_and_fed_again(channel: Channel, seconds: flo
         channel.wait_program(max(0, seconds - (noticed_at - frozen_at)))
     finally:
         channel.server.thaw()
-    channel.service.wait_on_air(timeout=60)
+    channel.service.wait_on_air()
     channel.wait_program(3)
     again = channel.record(-1)
 
@@ -220,7 +218,7 @@ def test_refused_outputs_are_asked_less_and_less_and_disturb_nobody(noisy: Path,
             "OUTPUTS": f"{server.url('right-key')} {server.url(wrong)} {closing_url}",
         }
         with running(tmp_path / "service", settings) as service:
-            wait_until(lambda: len(judge.asked.get(wrong, ())) >= 5, timeout=60, what="five questions for a wrong key")
+            wait_until(lambda: len(judge.asked.get(wrong, ())) >= 5, what="five questions for a wrong key")
             status = service.status()
             code, why = service.page("/healthz")
             log = service.log

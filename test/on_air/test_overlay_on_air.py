@@ -79,7 +79,6 @@ def test_another_logo_counts_from_the_next_item_on(media: Path, tmp_path: Path) 
 
 
 @pytest.mark.long
-@pytest.mark.timeout(200)
 def test_the_clock_is_that_of_the_moment_on_air(media: Path, tmp_path: Path) -> None:
     """In a long item the minute turns within a second of the host's; so it does in an item that `skip` brought early."""
     with on_air(tmp_path, media, lines=[media / "long.mp4", media / "long.mp4"], CLOCK="1") as channel:

@@ -81,14 +81,16 @@ def test_an_edit_counts_for_the_next_item_and_disturbs_none(channel: Channel, me
     since = channel.mark() - 3
     channel.service.wait_for(lambda status: status["next_items"], what="three comes next")
     channel.write(media / "one.mp4", f"{media / 'four.mp4'} | title=Changed")
-    channel.wait_now("one", timeout=20)
-    channel.wait_now("Changed", timeout=20)
+    channel.wait_now("one")
+    channel.wait_now("Changed")
     channel.wait_recorded(channel.mark() + 1)
     aired = channel.aired(since)
 
     assert aired.faults == []
-    assert aired.items[-3:] == [2, 1, 4]
-    assert [aired.stretches[-3].numbers[-1], len(aired.stretches[-2].numbers)] == [99, 100]
+    # A busy machine shows the slate until the next item is primed.
+    *_, two, one, four = (stretch for stretch in aired.stretches if stretch.item_id is not None)
+    assert [two.item_id, one.item_id, four.item_id] == [2, 1, 4]
+    assert [two.numbers[-1], len(one.numbers)] == [99, 100]
 
 
 def test_a_bad_line_is_told_by_its_number(channel: Channel, media: Path) -> None:

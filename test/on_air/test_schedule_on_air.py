@@ -50,7 +50,7 @@ def test_a_hard_start_is_on_its_second_and_costs_no_picture(media: Path, tmp_pat
     with on_air(tmp_path, media, lines=[media / "long.mp4"], wait=False) as channel:
         channel.service.wait_on_air(timeout=90)
         viewer = Viewer(channel.server.url("secret-stream-key"))
-        wait_until(lambda: viewer.seen, timeout=30, what="a picture")
+        wait_until(lambda: viewer.seen, what="a picture")
         begins = int(time.time()) + 12
         at = datetime.fromtimestamp(begins, UTC).isoformat()
         (channel.service.folder / "schedule.toml").write_text(

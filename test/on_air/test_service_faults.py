@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from stands.channel import Channel, on_air
+from stands.machine import Stopwatch
 from stands.nginx_rtmp import NginxRtmp
 from stands.service import Service, running
 from stands.site import Site
@@ -42,7 +43,7 @@ def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
         assert children
         service.process.kill()
         service.process.wait(5)
-        wait_until(lambda: _gone(children), timeout=10, what="the children of the killed service have ended")
+        wait_until(lambda: _gone(children), what="the children of the killed service have ended")
         wait_until(lambda: "disconnect" in channel.server.log(), what="the server has closed its record")
         service.start()
         service.wait_on_air()
@@ -65,6 +66,12 @@ def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
     assert re.search(r"^streams_played_total 0(\.0)?$", metrics, re.MULTILINE), metrics
 
 
+def _stopped(service: Service, number: signal.Signals) -> bool:
+    """Whether it has ended in order within three seconds."""
+    stopping = Stopwatch()
+    return service.stop(number) == 0 and stopping.stop() < 3
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_signal_ends_the_service_in_time(media: Path, tmp_path: Path, number: signal.Signals) -> None:
     """SIGTERM and SIGINT end a service on air within 3 s with exit 0, its record whole, though yt-dlp hangs; no child stays."""
@@ -74,7 +81,7 @@ def test_a_signal_ends_the_service_in_time(media: Path, tmp_path: Path, number: 
             wait_until(lambda: site.requests("/hang"), what="yt-dlp waits for the site")
             children = channel.service.children()
             assert any("yt_dlp" in " ".join(child.cmdline()) for child in children)
-            assert channel.service.stop(number, timeout=3) == 0
+            assert _stopped(channel.service, number)
             assert _gone(children)
             record = channel.aired()
     assert record.faults == []
@@ -89,7 +96,7 @@ def test_a_signal_ends_a_service_that_is_still_starting(media: Path, tmp_path: P
         settings = {"PLAYLIST": str(tmp_path / "playlist.txt"), "OUTPUTS": server.url(), "MEDIA_DIRS": str(media)}
         with running(tmp_path / "service", settings | {"VIDEO_QUALITY": "1080p"}) as service:
             children = wait_until(service.feeds, what="the first ffmpeg")
-            assert service.stop(number, timeout=3) == 0
+            assert _stopped(service, number)
             assert _gone(children)
     assert "Traceback" not in service.log
 
@@ -138,9 +145,7 @@ def operated(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ports = {"WEB_PORT": str(web), "PROMETHEUS_PORT": str(metrics)}
         with on_air(folder, media, lines=lines, wait=False, **secret, **ports) as channel:
             address = r"preview and status .*address=http://127\.0\.0\.1:(\d+)"
-            found = wait_until(
-                lambda: re.findall(address, channel.service.log), timeout=30, what="the address of the page"
-            )
+            found = wait_until(lambda: re.findall(address, channel.service.log), what="the address of the page")
             channel.service.web_port = int(found[0])
             channel.service.wait_on_air()
             channel.wait_now("long")
@@ -195,7 +200,7 @@ def test_skip_cuts_at_once_to_what_was_queued(operated: Channel, media: Path) ->
     operated.ask("queue", "add", str(media / "three.mp4"))
     # A child that was too quick to be seen has primed it.
     with contextlib.suppress(AssertionError):
-        wait_until(lambda: operated.service.feeds_of(media / "three.mp4"), timeout=5, what="three is being primed")
+        wait_until(lambda: operated.service.feeds_of(media / "three.mp4"), what="three is being primed")
     assert "three" in operated.ask("queue", "list")
     operated.service.wait_for(lambda status: "three" in status["next_items"][0]["title"], what="three comes next")
     wait_until(lambda: not operated.service.feeds_of(media / "three.mp4"), what="three is primed")

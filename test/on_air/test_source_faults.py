@@ -103,9 +103,9 @@ def evening(media: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) 
         with on_air(folder, media, lines=lines, LOOP="0") as channel:
             wait_until(lambda: _asked_behind(site, "/dies.mp4", dies), timeout=90, what="the film that dies is read")
             site.fail("/dies.mp4", 500)
-            channel.wait_now("A signed link", timeout=60)
+            channel.wait_now("A signed link")
             site.expire_links()
-            channel.service.wait_for(lambda status: status["streams_played"] == _PLAYS, timeout=60, what="all played")
+            channel.service.wait_for(lambda status: status["streams_played"] == _PLAYS, what="all played")
             status = channel.wait_state("on_slate")
             metrics = channel.metrics()
             assert channel.service.stop() == 0
@@ -147,7 +147,6 @@ def _asked_behind(site: Site, path: str, offset: int) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 def test_whatever_the_sites_do_the_program_has_no_hole(evening: Evening) -> None:
     """Every packet of the evening stands in its slot, and every frame of what is on air follows the one before it."""
     assert evening.record.faults == []
@@ -219,19 +218,17 @@ def test_a_live_source_stalls_comes_back_and_ends(
         lines = [media / "one.mp4", site.url("/live/index.m3u8"), media / "two.mp4"]
         with on_air(tmp_path, media, lines=lines, BUFFER_SECONDS="4") as channel:
             service = channel.service
-            service.wait_for(
-                lambda status: status["now"] and status["now"]["is_live"], timeout=60, what="the live item"
-            )
+            service.wait_for(lambda status: status["now"] and status["now"]["is_live"], what="the live item")
             channel.wait_recorded(channel.mark() + 3)
             live.stall()
             goal = service.status()["program_seconds"] + stalled_seconds
             channel.wait_state("on_slate")
             service.wait_for(lambda status: status["program_seconds"] > goal, what="the stall")
             live.go_on()
-            channel.wait_state("on_air", timeout=60)
+            channel.wait_state("on_air")
             channel.wait_recorded(channel.mark() + 3)
             live.end()
-            service.wait_for(lambda status: status["now"] and not status["now"]["is_live"], timeout=60, what="the next")
+            service.wait_for(lambda status: status["now"] and not status["now"]["is_live"], what="the next")
             channel.wait_recorded(channel.mark() + 5)
             assert service.stop() == 0
             aired = channel.aired()
@@ -264,7 +261,7 @@ def test_files_play_on_without_ytdlp(media: Path, tmp_path: Path) -> None:
     """Where yt-dlp is not installed the files of the list follow each other without a hole, and it is told."""
     lines = [media / "one.mp4", "http://127.0.0.1:9/watch", media / "two.mp4"]
     with on_air(tmp_path / "channel", media, lines=lines, command=_without_ytdlp(tmp_path / "venv")) as channel:
-        channel.service.wait_for(lambda status: status["streams_played"] >= 4, what="each file twice", timeout=60)
+        channel.service.wait_for(lambda status: status["streams_played"] >= 4, what="each file twice")
         warnings = channel.service.status()["warnings"]
         log = channel.service.log
         assert channel.service.stop() == 0

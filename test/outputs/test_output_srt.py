@@ -40,7 +40,7 @@ def listener(port: int, path: Path, query: str = "") -> Iterator[subprocess.Pope
 
 def wait_recorded(path: Path, byte_count: int) -> None:
     """Until the record is so long."""
-    wait_until(lambda: path.exists() and path.stat().st_size > byte_count, timeout=30, what="a record")
+    wait_until(lambda: path.exists() and path.stat().st_size > byte_count, what="a record")
 
 
 def test_recorded_whole_and_fed_again(
@@ -54,11 +54,11 @@ def test_recorded_whole_and_fed_again(
     for number in range(2):
         path = tmp_path / f"got{number}.ts"
         with listener(port, path, "&passphrase=TheSecret1234") as process:
-            wait_until(lambda: handler.status().state is OutputState.ON_AIR, timeout=30, what="on air")
+            wait_until(lambda: handler.status().state is OutputState.ON_AIR, what="on air")
             wait_recorded(path, 400_000)
             if number == 0:
                 process.kill()
-                wait_until(lambda: handler.status().state is not OutputState.ON_AIR, timeout=30, what="a loss noticed")
+                wait_until(lambda: handler.status().state is not OutputState.ON_AIR, what="a loss noticed")
             else:
                 handler.stop()
                 process.wait(15)
@@ -80,7 +80,7 @@ def test_child_that_ends_tells_its_last_words(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SESSION_STRING", "never seen")
     one = child("import os,sys;print('SESSION_STRING' in os.environ,'at TheSecret',file=sys.stderr);sys.exit(3)")
     with pytest.raises(ChildFailed, match=r"code 3: False at …"):
-        wait_until(lambda: one.read() and None, timeout=10, what="its end")
+        wait_until(lambda: one.read() and None, what="its end")
     one.end()
     assert not psutil.pid_exists(one.pid)
 

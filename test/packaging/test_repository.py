@@ -186,7 +186,7 @@ def test_missing_system_packages_are_named_where_nobody_may_install_them() -> No
 def test_a_selection_without_a_test_is_no_success() -> None:
     """A run that proved nothing fails, and says so."""
     folder = REPOSITORY / "test/packaging"
-    done = _run("scripts/test.sh", "short", VENV=sys.prefix, ARGS=f"{folder} -k no_test_is_called_this")
+    done = _run("scripts/test.sh", "short", VENV=sys.prefix, WORKERS="0", ARGS=f"{folder} -k no_test_is_called_this")
     assert done.returncode == 5
     assert "no test was selected" in done.stderr
 

@@ -22,7 +22,7 @@ State = TypeVar("State")
 
 async def following(states: AsyncIterator[State]) -> State:
     """The next state, within 20 s."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         return await anext(states)
 
 

@@ -101,7 +101,7 @@ class Channel:
         left = max(0.0, seconds - self.mark())
         wait_until(lambda: self.mark() >= seconds, timeout=left + 30, what=f"{seconds:.1f} s recorded", every=0.2)
 
-    def wait_now(self, title: str, *, timeout: float = 60.0) -> dict[str, Any]:
+    def wait_now(self, title: str, *, timeout: float = 90.0) -> dict[str, Any]:
         """Until an item of that title is on air; the status then."""
 
         def is_it(status: dict[str, Any]) -> Any:
@@ -111,7 +111,7 @@ class Channel:
         found: dict[str, Any] = self.service.wait_for(is_it, timeout=timeout, what=f"{title} on air")
         return found
 
-    def wait_state(self, state: str, *, timeout: float = 30.0) -> dict[str, Any]:
+    def wait_state(self, state: str, *, timeout: float = 90.0) -> dict[str, Any]:
         """Until the channel is in `state`; the status then."""
         found: dict[str, Any] = self.service.wait_for(
             lambda status: status["channel_state"] == state and status, timeout=timeout, what=state

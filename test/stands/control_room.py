@@ -76,7 +76,7 @@ def on_air(folder: Path, **more: str) -> Iterator[Channel]:
         }
         never_shown_here(OPERATOR)
         with running(place, settings) as service:
-            service.wait_on_air(timeout=60)
+            service.wait_on_air()
             yield Channel(service=service, telegram=telegram)
 
 

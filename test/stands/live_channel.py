@@ -187,7 +187,7 @@ class LiveChannel:
         """The output's last one."""
         return self.parts.output.handler.status().error
 
-    def until(self, fact: Callable[[], object], what: str, *, timeout: float = 30.0) -> None:
+    def until(self, fact: Callable[[], object], what: str, *, timeout: float = 60.0) -> None:
         """Wait for a fact; what is known is told where it does not come."""
         try:
             wait_until(fact, what=what, timeout=timeout)

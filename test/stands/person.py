@@ -25,7 +25,7 @@ class Person:
         self.seen = ""
         self._read_up_to = 0
 
-    def waits_for(self, text: str, *, seconds: float = 30.0) -> str:
+    def waits_for(self, text: str, *, seconds: float = 60.0) -> str:
         """Everything up to `text`, which must come after what was waited for before."""
         deadline = time.monotonic() + seconds
         while (at := self.seen.find(text, self._read_up_to)) < 0:

@@ -97,6 +97,11 @@ class Program:
     ) -> None:
         self.stop()
 
+    @property
+    def frames(self) -> int:
+        """How many pictures were published."""
+        return sum(packet.kind is Kind.VIDEO for packet in self.published)
+
     def stop(self) -> None:
         """Publish no more; the subscriptions stay as they are."""
         self._stopping.set()

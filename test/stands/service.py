@@ -87,7 +87,7 @@ class Service:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
 
-    def command(self, *words: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
+    def command(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """One command line of the operator's, run to its end."""
         done = subprocess.run(
             [*self.program, *words, "--env-file", self.env_file],
@@ -123,7 +123,7 @@ class Service:
             return {}
         return answer
 
-    def wait_for(self, condition: Callable[[dict[str, Any]], Any], *, timeout: float = 30.0, what: str = "") -> Any:
+    def wait_for(self, condition: Callable[[dict[str, Any]], Any], *, timeout: float = 90.0, what: str = "") -> Any:
         """The first truthy answer of `condition` to its status."""
 
         def ask() -> Any:
@@ -136,7 +136,7 @@ class Service:
         except AssertionError as error:
             raise AssertionError(f"{error}\nstatus: {self.status()}\nlog:\n{self.log[-6000:]}") from None
 
-    def wait_on_air(self, *, timeout: float = 30.0) -> None:
+    def wait_on_air(self, *, timeout: float = 90.0) -> None:
         """Until an item is on air and every output takes it."""
         self.wait_for(
             lambda status: status["channel_state"] == "on_air" and status["healthy"], timeout=timeout, what="on air"
@@ -157,7 +157,7 @@ class Service:
         """Those of them that encode a file."""
         return [child for child in self.feeds() if any(str(file) in word for word in command_line(child))]
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout: float = 20.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout: float = 60.0) -> int:
         """End it with a signal; its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)

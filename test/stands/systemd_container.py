@@ -138,7 +138,7 @@ class SystemdContainer:
             assert ended.returncode == 0, f"{command}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
         return ended
 
-    def run(self, *words: str | Path, check: bool = True, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str | Path, check: bool = True, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """The same for a command line that no shell reads."""
         return self.sh(shlex.join(str(word) for word in words), check=check, timeout=timeout)
 
@@ -146,7 +146,7 @@ class SystemdContainer:
         """Begin a shell command in it; killing the process ends nsenter and not always the command: see `sh`."""
         return subprocess.Popen(self.words(command), stdin=subprocess.DEVNULL, **options)
 
-    def fetch(self, url: str, *, timeout: float = 10.0) -> tuple[int, bytes]:
+    def fetch(self, url: str, *, timeout: float = 30.0) -> tuple[int, bytes]:
         """Status and body of an HTTP request made in it; OSError where nothing answers."""
         ended = subprocess.run(
             [str(_SCRIPT), "sh", self.name, shlex.join(["python3", "-c", _FETCH, url, str(timeout)])],
@@ -193,7 +193,7 @@ class SystemdContainer:
             return {}
         return answer
 
-    def wait_on_air(self, *, timeout: float = 60.0, port: int = 8080) -> dict[str, Any]:
+    def wait_on_air(self, *, timeout: float = 120.0, port: int = 8080) -> dict[str, Any]:
         """Until an item is on air and every output takes it; its status then."""
 
         def on_air() -> dict[str, Any]:

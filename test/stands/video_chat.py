@@ -109,11 +109,10 @@ class VideoChat:
         """Until the output is on air in that attempt or a later one, and media arrives at the far end."""
         wait_until(
             lambda: len(self.adapters) >= attempts and self.handler.status().state is OutputState.ON_AIR,
-            timeout=30,
             what=f"on air again: {self.handler.status()}",
         )
         before = self.sfu.packets()
-        wait_until(lambda: self.sfu.packets() > before + 20, timeout=20, what="media at the far end")
+        wait_until(lambda: self.sfu.packets() > before + 20, what="media at the far end")
 
     def participants(self) -> list[Any]:
         """Who is in the call."""

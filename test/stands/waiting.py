@@ -9,7 +9,7 @@ from typing import TypeVar
 Fact = TypeVar("Fact")
 
 
-def wait_until(condition: Callable[[], Fact], *, timeout: float = 20.0, what: str = "", every: float = 0.02) -> Fact:
+def wait_until(condition: Callable[[], Fact], *, timeout: float = 60.0, what: str = "", every: float = 0.02) -> Fact:
     """The first truthy answer of `condition`; AssertionError naming `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (fact := condition()):

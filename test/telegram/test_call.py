@@ -160,7 +160,7 @@ def test_telegram_out_of_reach_takes_nothing_off_the_air(chat: VideoChat) -> Non
     wait_until(lambda: chat.sfu.packets() > before + 100, what="media all the while")
     chat.stand.start()
     asked = len(chat.stand.asked("phone.checkGroupCall"))
-    wait_until(lambda: len(chat.stand.asked("phone.checkGroupCall")) > asked + 1, timeout=40, what="another check")
+    wait_until(lambda: len(chat.stand.asked("phone.checkGroupCall")) > asked + 1, what="another check")
     assert chat.handler.status().state is OutputState.ON_AIR
     assert len(chat.adapters) == len(chat.stand.asked("phone.joinGroupCall")) == 1
 

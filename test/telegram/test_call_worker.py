@@ -67,7 +67,7 @@ class Fed:
     def join(self, sfu: Sfu) -> None:
         """Until the connection stands; where it does not, with a new worker, as the service does it."""
         for tries_left in (2, 1, 0):
-            payload = wait_until(lambda: self.heard("join"), timeout=60, what="a join payload")
+            payload = wait_until(lambda: self.heard("join"), what="a join payload")
             self.child.write(sfu.answer(json.dumps(payload)).encode() + b"\n", stall_seconds=5)
             try:
                 wait_until(lambda: self.heard("state") == "connected", what="a connection")

@@ -14,7 +14,6 @@ from stands.waiting import wait_until
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 def test_a_service_is_steered_from_its_chat(tmp_path: Path) -> None:
     """`/skip` in the chat cuts to the next item, the pinned guide says so, and a link into the host is refused."""
     for number, name in enumerate(("first", "second")):

@@ -145,7 +145,7 @@ def test_accept_and_close_costs_nothing(tmp_path: Path, item: Path, seconds: flo
             "FFMPEG_ARGS": "-preset ultrafast",
         }
         with running(tmp_path / "service", settings) as service:
-            service.wait_on_air(timeout=60)
+            service.wait_on_air()
             wait_until(lambda: nginx.recorded_bytes() > 100_000, what="the server records")
             usual = cpu_share(service, seconds)
             made = stand.connections_made

@@ -228,27 +228,27 @@ def test_a_service_is_followed_from_another_terminal(tmp_path: Path) -> None:
     command = [str(COMMAND), "status", "--watch", "--env-file", str(env_file)]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 3, "there is none"
     with served(tmp_path) as channel, _tmux(command) as tmux:
-        wait_until(lambda: "rtmp-1           retrying" in "\n".join(_pane(tmux)), what="the table is there", timeout=60)
+        wait_until(lambda: "rtmp-1           retrying" in "\n".join(_pane(tmux)), what="the table is there")
         assert _pane(tmux)[0].startswith("tg-video-streamer")
         assert any(line.startswith("24 h    ") for line in _pane(tmux))
         channel.pause()
-        wait_until(lambda: " ON SLATE " in "\n".join(_pane(tmux)), what="the change is seen", timeout=60)
+        wait_until(lambda: " ON SLATE " in "\n".join(_pane(tmux)), what="the change is seen")
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as piped:
             assert piped.stdout is not None
             assert piped.stdout.readline().startswith("on slate (paused) · Big Buck Bunny")
             piped.terminate()
         assert piped.returncode == 0, "where it is no terminal it tells each change in a line"
         channel.resume()
-        wait_until(lambda: " ON AIR " in "\n".join(_pane(tmux)), what="back on air", timeout=60)
+        wait_until(lambda: " ON AIR " in "\n".join(_pane(tmux)), what="back on air")
         (tmp_path / "control.sock").rename(tmp_path / "away.sock")
-        wait_until(lambda: " NO ANSWER " in "\n".join(_pane(tmux)), what="it says that it waits", timeout=60)
+        wait_until(lambda: " NO ANSWER " in "\n".join(_pane(tmux)), what="it says that it waits")
         assert "waiting for it" in _pane(tmux)[0]
         (tmp_path / "away.sock").rename(tmp_path / "control.sock")
-        wait_until(lambda: " ON AIR " in "\n".join(_pane(tmux)), what="it is there again", timeout=60)
+        wait_until(lambda: " ON AIR " in "\n".join(_pane(tmux)), what="it is there again")
         tmux("send-keys", "C-c")
         ended = "#{pane_dead} #{pane_dead_status}"
         # tmux sees the terminal close before it knows the status.
-        said = wait_until(lambda: tmux("display-message", "-p", ended).split()[1:], what="it ends", timeout=60)
+        said = wait_until(lambda: tmux("display-message", "-p", ended).split()[1:], what="it ends")
         assert said == ["0"], _pane(tmux)
 
 

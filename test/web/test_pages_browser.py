@@ -42,7 +42,6 @@ from tg_video_streamer.envfile.read import read_env_file
 
 pytestmark = [
     pytest.mark.skipif(bool(browser_missing()), reason=f"not installed: {browser_missing()}"),
-    pytest.mark.timeout(300),
 ]
 
 PAGES = ("/", "/queue", "/queue?words=night", "/playlist", "/as-run", "/session", "/health", "/schedule?day=2099-01-01")
@@ -126,7 +125,7 @@ def told(browser: WebDriver, words: str) -> None:
 def test_picture_moves_and_sounds(channel: Channel, browser: WebDriver) -> None:
     """The picture's time goes on, its pixels change, and a button lets its sound be heard."""
     browser.get(f"{channel.url}/?lang=en")
-    wait_until(lambda: video_state(browser).time > 0.2, timeout=60, what="a picture that moves")
+    wait_until(lambda: video_state(browser).time > 0.2, what="a picture that moves")
     first, state = video_picture(browser), video_state(browser)
     wait_until(lambda: video_state(browser).time > state.time + 1 and video_picture(browser) != first, what="it moves")
     press(browser, "Sound on")
@@ -248,7 +247,7 @@ def test_the_program_is_steered(channel: Channel, browser: WebDriver) -> None:
     wait_until(lambda: text_of(browser, "badge") == "On air", what="on air again")
     before = text_of(browser, "now-title")
     press(browser, "Skip")
-    wait_until(lambda: text_of(browser, "now-title") not in {"", before}, timeout=40, what="the next item")
+    wait_until(lambda: text_of(browser, "now-title") not in {"", before}, what="the next item")
 
 
 def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
@@ -302,20 +301,20 @@ def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:
 def test_silence_is_told(channel: Channel, browser: WebDriver) -> None:
     """A service that says nothing any more is not called on air: the badge says since when there is no word."""
     browser.get(f"{channel.url}/queue?lang=en")
-    wait_until(lambda: text_of(browser, "badge") == "On air", timeout=40, what="on air")
+    wait_until(lambda: text_of(browser, "badge") == "On air", what="on air")
     channel.service.process.send_signal(signal.SIGSTOP)
     try:
         wait_until(lambda: text_of(browser, "badge").startswith("No connection since"), what="the truth")
         assert "out of date" in text_of(browser, "live-reason")
     finally:
         channel.service.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: text_of(browser, "badge") == "On air", timeout=40, what="its word again")
+    wait_until(lambda: text_of(browser, "badge") == "On air", what="its word again")
 
 
 def test_health_is_told(channel: Channel, browser: WebDriver) -> None:
     """Versions come by themselves, the log's end is there without a secret, and the doctor looks when asked."""
     browser.get(f"{channel.url}/health?lang=en")
-    wait_until(lambda: "…" not in text_of(browser, "part-versions"), timeout=60, what="versions")
+    wait_until(lambda: "…" not in text_of(browser, "part-versions"), what="versions")
     assert re.search(r"\d{4}\.\d+\.\d+ \(\d+ d\)", text_of(browser, "part-versions"))
     log = browser.find_element(By.CSS_SELECTOR, "pre.log").text
     assert "playlist read" in log
@@ -327,18 +326,18 @@ def test_health_is_told(channel: Channel, browser: WebDriver) -> None:
 def test_session_is_renewed_by_a_scan(channel: Channel, browser: WebDriver) -> None:
     """A session that has ended is in the badge; the code that the page draws is scanned, and the badge is well again."""
     browser.get(f"{channel.url}/session?lang=en")
-    wait_until(lambda: text_of(browser, "badge") == "On air", timeout=40, what="on air")
+    wait_until(lambda: text_of(browser, "badge") == "On air", what="on air")
     before = read_env_file(channel.service.env_file).values["SESSION_STRING"]
     channel.telegram.revoke_all(401, "SESSION_REVOKED")
     channel.telegram.drop()
-    wait_until(lambda: "no session" in text_of(browser, "badge"), timeout=60, what="degraded in the badge")
+    wait_until(lambda: "no session" in text_of(browser, "badge"), what="degraded in the badge")
     press(browser, "Log in by QR code")
     wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "svg.qr"), what="a code")
     drawn = wait_until(lambda: drawn_code(browser), what="its drawing")
     token = channel.telegram.world.login_tokens[-1].token
     channel.telegram.scan(token)
     assert drawn in {modules(one.token) for one in channel.telegram.world.login_tokens} | {modules(token)}
-    wait_until(lambda: text_of(browser, "badge") == "On air", timeout=60, what="on air, without a restart")
+    wait_until(lambda: text_of(browser, "badge") == "On air", what="on air, without a restart")
     wait_until(lambda: "valid" in text_of(browser, "session-facts"), what="the session's state")
     after = read_env_file(channel.service.env_file).values["SESSION_STRING"]
     assert after != before
@@ -377,10 +376,10 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             browser.get(f"{channel.url}/session")
             answers = {"Phone number": f"+{PHONE}", "Login code": CODE, "verification password": PASSWORD}
             for label, answer in answers.items():
-                field = wait_until(partial(asked, browser, label), timeout=60, what=f"the {label}", every=0.5)
+                field = wait_until(partial(asked, browser, label), what=f"the {label}", every=0.5)
                 assert field is not None
                 field.send_keys(answer + Keys.ENTER)
-            wait_until(lambda: shown(browser, "kept in the settings file"), timeout=60, what="a session", every=0.5)
+            wait_until(lambda: shown(browser, "kept in the settings file"), what="a session", every=0.5)
     finally:
         channel.telegram.user(USER_ID).password = None
 
@@ -444,6 +443,6 @@ def test_edits_survive_a_restart(tmp_path: Path) -> None:
         told(browser, "the playlist is saved")
         assert channel.service.stop() == 0
         channel.service.start()
-        channel.service.wait_on_air(timeout=60)
+        channel.service.wait_on_air()
         wait_until(lambda: "Saved before" in channel.service.page("/queue?words=saved")[1], what="the edit")
-        wait_until(lambda: text_of(browser, "badge") == "On air", timeout=60, what="the page that was open")
+        wait_until(lambda: text_of(browser, "badge") == "On air", what="the page that was open")

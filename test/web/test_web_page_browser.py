@@ -67,9 +67,9 @@ def text_of(browser: WebDriver, element: str) -> str:
 
 def watch(browser: WebDriver, seconds: float) -> None:
     """Wait until the video has played that long, and has shown different pictures and decoded sound on the way."""
-    wait_until(lambda: video_state(browser).time > 0.2, timeout=30, what="a picture that moves")
+    wait_until(lambda: video_state(browser).time > 0.2, what="a picture that moves")
     first, state = video_picture(browser), video_state(browser)
-    wait_until(lambda: video_state(browser).time > state.time + seconds, timeout=30, what=f"{seconds} s of play")
+    wait_until(lambda: video_state(browser).time > state.time + seconds, what=f"{seconds} s of play")
     later = video_state(browser)
     assert video_picture(browser) != first
     assert (later.width, later.height) == (854, 480)
@@ -108,9 +108,9 @@ def test_picture_comes_back_after_the_service_did(clip: Clip, browser: WebDriver
         browser.get(site.url)
         watch(browser, 0.5)
         port = site.listener.port
-    wait_until(lambda: text_of(browser, "badge").startswith("No connection since"), timeout=30, what="the truth")
+    wait_until(lambda: text_of(browser, "badge").startswith("No connection since"), what="the truth")
     with Program(clip) as program, served(program, port=port, status=replace(example_status(), uptime_seconds=1)):
-        wait_until(lambda: text_of(browser, "badge") == "On air", timeout=30, what="the service's return")
+        wait_until(lambda: text_of(browser, "badge") == "On air", what="the service's return")
         watch(browser, 1.0)
 
 
