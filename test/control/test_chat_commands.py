@@ -179,7 +179,7 @@ async def test_telegram_asks_to_wait(stand: TelegramStand, tmp_path: Path) -> No
         # Commands are obeyed one after the other: when one has its effect, those before it were answered or not.
         for command, paused in (("/pause", True), ("/resume", False), ("/pause", True)):
             await asyncio.to_thread(stand.say, command, ADMIN, chat_id=GROUP_ID)
-            await asyncio.to_thread(wait_until, lambda paused=paused: chat.channel.paused is paused, what=command)  # type: ignore[misc]
+            await asyncio.to_thread(wait_until, lambda paused=paused: chat.channel.paused is paused, what=command)
         assert len(stand.asked("messages.sendMessage")) == 1
         clock.ahead += 3601
         # Telethon remembers the wait too, by the system's clock.
