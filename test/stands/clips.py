@@ -74,7 +74,7 @@ def make_awkward(name: str, folder: Path) -> Path:
     kind = next(one for one in AWKWARD if one.name == name)
     place = folder / name
     if not place.is_dir():
-        made_once(place, lambda made: kind.make(_new_folder(made)), _how())
+        made_once(place, lambda made: kind.make(_new_folder(made)), name, _how())
     return next(iter(sorted(place.iterdir())))
 
 
