@@ -26,6 +26,7 @@ from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
 from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
+from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media
 
 _log = structlog.get_logger(__name__)
@@ -92,8 +93,7 @@ async def attempt(
     source: SourceFacts,
     start: StartPoint,
     *,
-    end_seconds: float | None,
-    volume: float,
+    item: Item,
     overlay: OverlayInput | None = None,
     passthrough: bool = False,
     on_line: Callable[[str], bool],
@@ -107,7 +107,7 @@ async def attempt(
     """
     pipes = Pipes(media.inputs)
     try:
-        item_range = range_of(source, start, end_seconds, volume)
+        item_range = _range_of(source, start, item)
         arguments = child_inputs(
             media.inputs,
             source,
@@ -187,9 +187,9 @@ async def read_child(
     )
 
 
-def range_of(source: SourceFacts, start: StartPoint, end_seconds: float | None, volume: float) -> ItemRange:
+def _range_of(source: SourceFacts, start: StartPoint, item: Item) -> ItemRange:
     """The range of the source from `start` on, for the filters."""
-    begin = start.source_seconds
+    begin, end_seconds = start.source_seconds, item.end_seconds
     aim_early = min(_AIM_EARLY_SECONDS, begin) if source.inexact_seek else 0.0
     leader = source.picture or source.sound
     # Even the shortest seek would cost a whole GOP.
@@ -204,7 +204,7 @@ def range_of(source: SourceFacts, start: StartPoint, end_seconds: float | None, 
         seek_seconds=begin - aim_early,
         trim_seconds=aim_early + lead,
         length_seconds=None if end_seconds is None else max(0.04, end_seconds - begin),
-        volume=volume,
+        volume=item.volume,
         picture_left_seconds=None if picture_whole is None else max(0.0, picture_whole - begin),
         sound_left_seconds=None if sound_whole is None else max(0.0, sound_whole - begin),
     )

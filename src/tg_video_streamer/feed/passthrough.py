@@ -14,7 +14,7 @@ from tg_video_streamer.ffmpeg.filters import PEAK_DECIBELS
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.media import GOP_FRAMES, PACKET_TICKS, CodecHeaders, Kind, Packet
-from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.item import PLAIN, Item
 
 LOUDNESS_TOLERANCE = 1.0
 """In LU: below what is audible between two items, above the error of a measurement in samples."""
@@ -30,12 +30,11 @@ def may_pass_through(item: Item, source: SourceFacts, house: HouseFormat, header
     picture, sound = source.picture, source.sound
     if picture is None or sound is None or source.live or source.endless_picture:
         return False
-    plain = item.start_seconds == 0 and item.end_seconds is None and item.volume == 1.0
     same = (picture.codec_header, sound.codec_header) == (headers.video.hex(), headers.audio.hex())
     upright = picture.rotation == 0 and picture.sample_aspect in {"1", "1:1"} and not picture.interlaced
     loud = sound.loudness_lufs is not None and abs(sound.loudness_lufs - house.loudness_lufs) <= LOUDNESS_TOLERANCE
     low = sound.peak_decibels is None or sound.peak_decibels <= PEAK_DECIBELS
-    return plain and same and upright and loud and low and _as_long(source)
+    return item.media_options == PLAIN and same and upright and loud and low and _as_long(source)
 
 
 def _as_long(source: SourceFacts) -> bool:

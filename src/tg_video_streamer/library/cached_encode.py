@@ -67,13 +67,10 @@ def cache_key(*, item: Item, source_id: str, house: HouseFormat, headers: CodecH
     The version of ffmpeg is not part of it: an upgrade must not void the cache. The headers are, because encodes with
     other headers cannot be spliced. `logo`: the digest of the logo image on the picture, or empty.
     """
-    end = item.end_seconds
     parts: list[str | float | int | None] = [
         VERSION,
         source_id,
-        float(item.start_seconds),
-        None if end is None else float(end),
-        float(item.volume),
+        *item.media_options,
         house.quality.value,
         house.width,
         house.height,

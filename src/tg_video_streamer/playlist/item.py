@@ -41,6 +41,16 @@ class Item:
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         object.__setattr__(self, "key", digest)
 
+    @property
+    def media_options(self) -> tuple[float | None, ...]:
+        """The options that change picture or sound; PLAIN where none does."""
+        end = self.end_seconds
+        return float(self.start_seconds), None if end is None else float(end), float(self.volume)
+
     def child(self, kind: LocatorKind, locator: str, *, title: str = "") -> Item:
         """An item of this list: it has every option of the list except the title."""
         return replace(self, kind=kind, locator=locator, title=title)
+
+
+PLAIN = (0.0, None, 1.0)
+"""The `media_options` of an item that plays whole and unchanged."""
