@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from tg_video_streamer.cli import application
+from tg_video_streamer.locales.translator import ENGLISH
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -99,3 +100,11 @@ def test_the_map_of_the_code_is_complete_and_in_the_order_of_the_imports() -> No
     of_packages = [names for layer in layers if (names := [name for name in layer if name in packages])]
     (stated,) = re.findall(r"(?ms)^## Import direction\n.*?^(`cli` →.*?)\n\n", text)
     assert [re.findall(r"`(\w+)`", layer) for layer in stated.split("→")][:-1] == of_packages[:-1]
+
+
+def test_the_page_has_every_label_that_its_guide_names() -> None:
+    """What `docs/control-room.md` sets in italics is a text of the page."""
+    text = (REPOSITORY / "docs/control-room.md").read_text(encoding="utf-8")
+    labels = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text))
+    assert len(labels) > 10
+    assert labels - set(ENGLISH.texts.values()) == set()
