@@ -14,8 +14,7 @@ import structlog.testing
 from stands.ffmpegs import both_ffmpegs
 from tg_video_streamer.app.demo import CLIPS, Demo, demo_playlist
 from tg_video_streamer.errors import EncoderFailed
-from tg_video_streamer.ffmpeg.binary import find_ffmpeg
-from tg_video_streamer.ffmpeg.font import roboto
+from tg_video_streamer.ffmpeg.binary import find_ffmpeg, roboto
 from tg_video_streamer.ffmpeg.generated import clip_command
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.playlist.folders import AllowedFolders

@@ -146,7 +146,7 @@ def test_nothing_but_the_list_is_ever_accepted(text: str) -> None:
         ("-b:v 5", "'5'"),
         ("-preset", "-preset has no value"),
         ("-preset -crf 20", "-preset has no value"),
-        ("-crf 20 -crf 21", "-crf is there twice"),
+        ("-crf 20 -crf 21", "-crf is given twice"),
         ('-preset "veryfast', "double quote"),
         ('-preset ""', "-preset"),
         ("preset veryfast", "'preset'"),

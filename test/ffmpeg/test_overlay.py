@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graph
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.ffmpeg.overlay import CLOCK_BYTES, OverlayInput, clock_words
+from tg_video_streamer.ffmpeg.overlay import CLOCK_BYTES, OverlayInput, clock_text
 from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
 
 HOUSE = house_format(Quality.P720)
@@ -68,4 +68,4 @@ def test_a_title_ends_when_it_would_have_ended(age: float) -> None:
 @given(wall=st.none() | st.floats(min_value=0, max_value=4e9, allow_nan=False))
 def test_the_clocks_words_are_always_as_long(wall: float | None) -> None:
     """So one writing replaces them whole."""
-    assert len(clock_words(wall)) == CLOCK_BYTES
+    assert len(clock_text(wall)) == CLOCK_BYTES

@@ -80,7 +80,7 @@ def make_awkward(name: str, folder: Path) -> Path:
 
 def make_dark(path: Path) -> Path:
     """Twelve dark and silent seconds, then two with something to see and hear."""
-    return made_once(path, _dark, _how())
+    return made_once(path, _dark, "dark", _how())
 
 
 def _new_folder(path: Path) -> Path:

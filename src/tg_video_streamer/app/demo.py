@@ -14,7 +14,7 @@ import structlog
 
 from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.errors import EncoderFailed, StreamerError
-from tg_video_streamer.ffmpeg.font import roboto
+from tg_video_streamer.ffmpeg.binary import roboto
 from tg_video_streamer.ffmpeg.generated import TestClip, clip_command
 from tg_video_streamer.ffmpeg.runner import run
 

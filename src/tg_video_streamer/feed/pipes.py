@@ -101,13 +101,15 @@ def child_inputs(
 
 
 def _scripted(
-    one: MediaInput, container: str, script: tuple[int, int], seek: float, silence: float, *, passthrough: bool
+    one: MediaInput, container: str, script: tuple[int, int], seek: float, stall_seconds: float, *, passthrough: bool
 ) -> list[str]:
     """Write the script of a URL into its pipe, which is large enough to hold it unread."""
     plain = plain_manifest(container, one.headers)
     try:
         text = (
-            manifest_script(one.location) if plain else url_script(one.location, one.headers, silence_seconds=silence)
+            manifest_script(one.location)
+            if plain
+            else url_script(one.location, one.headers, stall_seconds=stall_seconds)
         )
     except ValueError as error:
         raise ProbeFailed(f"the source cannot be opened: {error}") from None

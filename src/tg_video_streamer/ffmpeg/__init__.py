@@ -1,1 +1,1 @@
-"""The only place that builds ffmpeg command lines and owns child processes."""
+"""Builds all ffmpeg command lines and runs all child processes."""

@@ -1,6 +1,6 @@
-"""Reads FFMPEG_ARGS: encoder options from an allow list, each value checked, nothing else let through.
+"""Reads FFMPEG_ARGS: encoder options of an allow list, with checked values.
 
-A list of forbidden options cannot work: a word that ffmpeg takes for a file name (`out.mkv`), `-report`, or
+A deny list cannot work: a word that ffmpeg takes for a file name (`out.mkv`), `-report`, or
 `-x264-params dump-yuv=FILE` all write files and end with exit code 0.
 """
 
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 SETTING = "FFMPEG_ARGS"
 
 _Check = Callable[[str], str]
-"""Gives what is wrong with a value, as the end of a sentence; empty where it is right."""
+"""Returns what is wrong with a value, as the end of a sentence; empty if it is valid."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,9})(\.[0-9]{1,3})?([kKmM]?)", re.ASCII)
@@ -98,8 +98,8 @@ X264_PARAMETERS: Mapping[str, _Check] = MappingProxyType(
         "weightp": _number(0, 2),
     }
 )
-"""x264's own settings that change neither the house format nor any file. They come after all options of ffmpeg's, so
-that `bframes`, `keyint`, `scenecut`, `open-gop` and the colour settings must not be among them."""
+"""Settings of x264 that change neither the house format nor a file. They override ffmpeg's options, so `bframes`,
+`keyint`, `scenecut`, `open-gop` and the color settings must not be among them."""
 
 
 def _x264_parameters(value: str) -> str:
@@ -130,7 +130,7 @@ ALLOWED: Mapping[str, _Check] = MappingProxyType(
         "-c:v": _one_of("h264", "libx264", *_HARDWARE),
         "-preset": _one_of(*_X264_PRESETS, "p1", "p2", "p3", "p4", "p5", "p6", "p7"),
         "-tune": _one_of(*_X264_TUNES, "hq", "ll", "ull"),
-        # Below 1 x264 becomes lossless, in a profile that no player of a live stream has.
+        # Below 1 x264 is lossless, in a profile that live players cannot decode.
         "-crf": _number(1, 51, whole=False),
         "-b:v": _rate(50_000, 100_000_000, example="1000k"),
         "-maxrate": _rate(50_000, 100_000_000, example="1000k"),
@@ -142,13 +142,13 @@ ALLOWED: Mapping[str, _Check] = MappingProxyType(
         "-x264-params": _x264_parameters,
     }
 )
-"""Every option that an operator can set, and the check of its value."""
+"""Every option that the operator can set, with the check of its value."""
 
 
 def parse_ffmpeg_args(text: str) -> tuple[str, ...]:
     """The `-name value` pairs in `text`, flat and in order; `-c:v h264` becomes `-c:v libx264`.
 
-    Words stand between white space, double quotes group. Raises ConfigError with a line for each part that is wrong.
+    White space separates words, double quotes group. Raises ConfigError with a line for each wrong part.
     """
     words = _words(text)
     arguments: list[str] = []
@@ -169,8 +169,8 @@ def parse_ffmpeg_args(text: str) -> tuple[str, ...]:
 def build_ffmpeg_av_args(quality: str) -> tuple[list[str], list[str]]:
     """Encoder options for picture and sound in a quality ("480p", "720p", "1080p"), with FFMPEG_ARGS from the environment.
 
-    The operator's come after our defaults and before what nobody may change. Where FFMPEG_ARGS is wrong, each problem is a
-    WARNING and the safe profile is used. Raises ConfigError for an unknown quality.
+    The operator's options override the defaults, but not the forced ones. If FFMPEG_ARGS is wrong, each problem is a WARNING
+    and the safe profile is used. Raises ConfigError for an unknown quality.
     """
     try:
         wanted = Quality(quality)
@@ -181,7 +181,7 @@ def build_ffmpeg_av_args(quality: str) -> tuple[list[str], list[str]]:
     except ConfigError as error:
         arguments = ()
         for problem in error.problems:
-            log.warning("encoder options not used, the safe profile is used", problem=problem)
+            log.warning("encoder options ignored, safe profile used", problem=problem)
     house = house_format(wanted, encoder_arguments=arguments)
     return video_arguments(house), audio_arguments(house)
 
@@ -190,7 +190,7 @@ def _words(text: str) -> list[str]:
     parts = text.split('"')
     if len(parts) % 2 == 0:
         raise ConfigError([f"{SETTING}: the double quote before {parts[-1][:40]!r} is never closed"])
-    # Parts at odd places stood in quotes; a word goes on across a quote, as in a shell.
+    # Parts at odd places were quoted; a word continues across a quote, as in a shell.
     words: list[str] = []
     open_word = False
     for place, part in enumerate(parts):
@@ -210,7 +210,7 @@ def _words(text: str) -> list[str]:
 
 
 def _problem(name: str, value: str | None, *, given: list[str]) -> str:
-    """What is wrong with one pair; empty where nothing is."""
+    """What is wrong with one pair; empty if it is valid."""
     check = ALLOWED.get(name)
     if check is None:
         what = "option" if name.startswith("-") else "word"
@@ -218,6 +218,6 @@ def _problem(name: str, value: str | None, *, given: list[str]) -> str:
     if value is None:
         return f"{name} has no value"
     if name in given:
-        return f"{name} is there twice"
+        return f"{name} is given twice"
     problem = check(value)
     return f"{name} {problem}, not {value[:60]!r}" if problem else ""

@@ -1,4 +1,4 @@
-"""Finds the ffmpeg program that everything is decoded and encoded with."""
+"""Finds the installed ffmpeg program and font."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ from tg_video_streamer.errors import ToolMissing
 def find_ffmpeg(override: str = "") -> Path:
     """Absolute path of ffmpeg: `override` (the setting), else the host's own, else the one of the imageio-ffmpeg wheel.
 
-    Raises ToolMissing where the override is no program, or where there is none at all.
+    Raises ToolMissing if the override is not a program, or if no ffmpeg is installed.
     """
     if override:
         found = shutil.which(override)
         if found is None:
-            raise ToolMissing(f"FFMPEG={override} is no program that can be run", remedy="correct it or leave it empty")
+            raise ToolMissing(f"FFMPEG={override} is not an executable program", remedy="correct it or leave it empty")
         return Path(found).absolute()
     host = shutil.which("ffmpeg")
     return Path(host).absolute() if host is not None else _wheel_ffmpeg()
 
 
 def fingerprint(path: Path) -> str:
-    """Path, size and time of change: another one means another program (or picture), at no cost of running it.
-
-    A file that is not there has a fingerprint, too.
-    """
+    """Path, size and modification time, which change with the file's content; a missing file has a fingerprint too."""
     try:
         status = path.stat()
     except OSError:
@@ -36,8 +33,17 @@ def fingerprint(path: Path) -> str:
     return f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
+def roboto(face: str) -> Path:
+    """The TrueType file of a face of Roboto, such as "Medium", from the font-roboto wheel. Raises ToolMissing."""
+    spec = find_spec("font_roboto")
+    path = Path(spec.origin).parent / "files" / f"Roboto-{face}.ttf" if spec is not None and spec.origin else None
+    if path is None or not path.is_file():
+        raise ToolMissing(f"the font Roboto {face} was not found", remedy="run `make setup` again")
+    return path
+
+
 def _wheel_ffmpeg() -> Path:
-    # Looked up without importing the package, which would cost 30 ms.
+    # Found without importing the package, which would take 30 ms.
     spec = find_spec("imageio_ffmpeg")
     if spec is not None and spec.origin is not None:
         for binary in sorted((Path(spec.origin).parent / "binaries").glob("ffmpeg-*")):

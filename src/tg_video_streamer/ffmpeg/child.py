@@ -1,4 +1,4 @@
-"""An ffmpeg child that one thread feeds through its stdin, with deadlines: for outputs, which live outside of the event loop."""
+"""An ffmpeg child that one thread feeds through its stdin, with deadlines; for outputs, which run outside the event loop."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _READ_BYTES = 64 * 1024
 
 
 class FedChild:
-    """A running child; used, ended and reaped by the thread that made it, which must not end before it."""
+    """A running child; the thread that made it uses, ends and reaps it, and must outlive it."""
 
     def __init__(
         self, command: Sequence[str | Path], *, clock: Clock, cancelled: threading.Event, hidden: Sequence[str] = ()
     ) -> None:
-        """Start `command`; words in `hidden` are cut out of what it says. Raises ToolMissing."""
+        """Start `command`; the words in `hidden` are removed from its messages. Raises ToolMissing."""
         self._name = Path(command[0]).name
         self._clock = clock
         self._cancelled = cancelled
@@ -52,18 +52,18 @@ class FedChild:
 
     @property
     def pid(self) -> int:
-        """Process id, which is its process group as well."""
+        """Process id, which is also its process group."""
         return self._process.pid
 
     def write(self, data: bytes, *, stall_seconds: float) -> None:
-        """Hand it all of `data`. Raises ChildFailed where it has ended, takes nothing for so long, or was cancelled."""
+        """Write all of `data`. Raises ChildFailed if the child has ended or stalls, or the work was cancelled."""
         view = memoryview(data)
         moved_at = self._clock.monotonic()
         while view:
             if self._cancelled.is_set():
-                raise ChildFailed(f"{self._name} was left")
+                raise ChildFailed(f"{self._name} was cancelled")
             try:
-                # None where the pipe is full.
+                # None if the pipe is full.
                 written = self._stdin.write(view)
             except BrokenPipeError:
                 raise self.failure() from None
@@ -71,28 +71,28 @@ class FedChild:
                 view = view[written:]
                 moved_at = self._clock.monotonic()
             elif self._clock.monotonic() - moved_at >= stall_seconds:
-                raise ChildFailed(f"{self._name} took nothing for {stall_seconds:g} s{self._said()}")
+                raise ChildFailed(f"{self._name} took nothing for {stall_seconds:g} s{self._messages()}")
             else:
                 self._wait(self._stdin.fileno())
 
     def read(self) -> bytes:
-        """What it has written to stdout by now. Raises ChildFailed where it has ended."""
+        """Its stdout so far. Raises ChildFailed if it has ended."""
         data = _available(self._stdout.fileno())
-        self._listen()
+        self._read_stderr()
         if self._process.poll() is not None:
             raise self.failure()
         return data
 
     def failure(self) -> ChildFailed:
-        """That it has ended, with its return code and last lines."""
+        """The error of its end, with its return code and last lines."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
-        self._listen()
+        self._read_stderr()
         code = self._process.poll()
-        return ChildFailed(f"{self._name} ended with code {code}{self._said()}")
+        return ChildFailed(f"{self._name} ended with code {code}{self._messages()}")
 
     def end(self, grace_seconds: float = 0.5) -> None:
-        """Close its stdin, give it so long to finish, kill it with all that it started, and reap it."""
+        """Close its stdin, wait, kill it and its children, and reap it."""
         self._stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace_seconds)
@@ -107,15 +107,15 @@ class FedChild:
         poll.register(descriptor, select.POLLOUT)
         poll.register(self._stderr, select.POLLIN)
         poll.poll(_STEP_SECONDS * 1000)
-        self._listen()
+        self._read_stderr()
 
-    def _listen(self) -> None:
-        """Empty its stderr, so that it never blocks on it, and keep the last lines."""
+    def _read_stderr(self) -> None:
+        """Read its stderr, so that it never blocks, and store the last lines."""
         *lines, self._partial = (self._partial + _available(self._stderr.fileno())).split(b"\n")
         self._lines += [line.decode(errors="replace").strip()[:_TAIL_CHARACTERS] for line in lines]
         self._partial = self._partial[:_TAIL_CHARACTERS]
 
-    def _said(self) -> str:
+    def _messages(self) -> str:
         text = "; ".join(filter(None, [*self._lines, self._partial.decode(errors="replace")]))
         for word in self._hidden:
             text = text.replace(word, "…")

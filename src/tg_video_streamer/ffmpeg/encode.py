@@ -1,4 +1,4 @@
-"""The output half of every encoding command line: whatever is encoded, item or slate, comes out in the house format."""
+"""The output options of every encoding command line: the house format."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import FRAMES_PER_SECOND, GOP_FRAMES
 
 SAFE_VIDEO_ARGUMENTS = ("-c:v", "libx264", "-preset", "veryfast")
-"""What is used where the operator says nothing else, and where what the operator says does not work."""
+"""The default, also used when the operator's options do not work."""
 
 _FORCED_VIDEO = (
     *("-pix_fmt", "yuv420p"),
     *("-g", str(GOP_FRAMES), "-keyint_min", str(GOP_FRAMES), "-sc_threshold", "0"),
-    # No B-frames: presentation order is decoding order, so a packet's slot is its time.
+    # No B-frames: presentation order is decoding order, so a packet's index gives its time.
     *("-bf", "0", "-flags:v", "+cgop+global_header"),
     *("-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"),
     *("-chroma_sample_location", "left"),
@@ -23,16 +23,16 @@ _DEFAULT_AUDIO_RATE = "128k"
 
 _MUXER = (
     *("-map_metadata", "-1", "-map_chapters", "-1"),
-    # Small clusters, flushed at once: the reader gets the first frame as soon as it is encoded.
+    # Small clusters, flushed at once: the reader gets each frame as soon as it is encoded.
     *("-f", "matroska", "-cluster_time_limit", "200", "-flush_packets", "1"),
-    # Longer than loudnorm looks ahead (3 s), or sound would come that much later than its picture; and not for ever:
-    # sound that ends before the picture must not hold the picture back.
+    # Longer than loudnorm's look-ahead (3 s), or sound would lag behind its picture; but bounded: sound that ends before
+    # the picture must not hold the picture back.
     *("-max_interleave_delta", "4000000"),
 )
 
 
 def video_arguments(house: HouseFormat) -> list[str]:
-    """Encoder options for the picture: our defaults, the operator's on top, and last what nobody may change."""
+    """Encoder options for the picture: the defaults, the operator's, and last the forced ones."""
     operators = {name: value for name, value in _pairs(house.encoder_arguments) if not _is_audio(name)}
     defaults = _rates(operators, house)
     if operators.get("-c:v", "libx264") == "libx264":
@@ -42,12 +42,12 @@ def video_arguments(house: HouseFormat) -> list[str]:
 
 
 def copy_arguments(destination: str = "pipe:1") -> list[str]:
-    """All output options and the destination for a source that is in the house format already."""
+    """All output options and the destination for passthrough."""
     return ["-c", "copy", *_MUXER, destination]
 
 
 def group_bytes_limit(house: HouseFormat) -> int:
-    """The most that the pictures of one group may weigh: what the limits let through in 2 s, and a full buffer of theirs."""
+    """The most bytes that the pictures of one group may have: 2 s at the maximum rate, and a full rate buffer."""
     operators = dict(_pairs(house.encoder_arguments))
     limit = operators.get("-maxrate", operators.get("-b:v", f"{house.video_kilobits}k"))
     group_seconds = GOP_FRAMES / FRAMES_PER_SECOND
@@ -56,7 +56,7 @@ def group_bytes_limit(house: HouseFormat) -> int:
 
 
 def audio_bits(house: HouseFormat) -> int:
-    """Of the encoded sound, a second."""
+    """Bits per second of the encoded sound."""
     return _bits(dict(_pairs(house.encoder_arguments)).get("-b:a", _DEFAULT_AUDIO_RATE))
 
 
@@ -67,7 +67,7 @@ def _bits(rate: str) -> int:
 
 
 def _rates(operators: dict[str, str], house: HouseFormat) -> list[str]:
-    """The house rates; where the operator sets one, the limits follow it, or it would have no effect."""
+    """The house rates; if the operator sets a rate, the limits follow it, or it would have no effect."""
     rate = operators.get("-b:v", operators.get("-maxrate", f"{house.video_kilobits}k"))
     limit = operators.get("-maxrate", rate)
     return ["-b:v", rate, "-maxrate", limit, "-bufsize", _doubled(limit)]
@@ -80,20 +80,20 @@ def _doubled(rate: str) -> str:
 
 
 def audio_arguments(house: HouseFormat) -> list[str]:
-    """Encoder options for the sound, in the same order of precedence."""
+    """Encoder options for the sound, with the same precedence."""
     operators = [pair for pair in _pairs(house.encoder_arguments) if _is_audio(pair[0])]
     return ["-b:a", _DEFAULT_AUDIO_RATE, *(word for pair in operators for word in pair), *_FORCED_AUDIO]
 
 
 def house_arguments(house: HouseFormat, destination: str = "pipe:1") -> list[str]:
-    """All output options and the destination: house-format Matroska with a packet stream of each kind."""
+    """All output options and the destination: Matroska in house format, one video and one audio stream."""
     return [*video_arguments(house), *audio_arguments(house), *_MUXER, destination]
 
 
-def hurried_arguments(house: HouseFormat) -> list[str]:
-    """Encoder options, in front of the others, by which x264 holds no picture back; none for another encoder.
+def low_latency_arguments(house: HouseFormat) -> list[str]:
+    """Encoder options, before the others, with which x264 buffers no picture; none for another encoder.
 
-    Not `-tune zerolatency`, which changes the codec headers, so that nothing could be spliced.
+    Not `-tune zerolatency`, which changes the codec headers and so prevents splices.
     """
     if dict(_pairs(house.encoder_arguments)).get("-c:v", "libx264") != "libx264":
         return []
@@ -101,10 +101,10 @@ def hurried_arguments(house: HouseFormat) -> list[str]:
 
 
 def picture_filters(house: HouseFormat) -> str:
-    """The last filters of every picture: fitted into the frame, never stretched, 25 frames a second, colours tagged.
+    """The last filters of every picture: fitted into the frame in its aspect ratio, 25 frames a second, colors tagged.
 
-    The tags are written by filter and option, since sources differ in theirs and an encoder copies them into its
-    headers, which must be equal byte for byte for everything that is spliced.
+    The tags are set by filter and option: sources differ in theirs, and the encoder copies them into its headers, which
+    must be equal byte for byte in everything that is spliced.
     """
     size = f"{house.width}:{house.height}"
     return ",".join(

@@ -1,6 +1,6 @@
-"""The filter graph that brings whatever a probe found to the house format, and the detectors that watch the result.
+"""The filter graph that converts a probed source to the house format and detects picture and sound faults.
 
-The outputs are labelled `[v]` and, where the source has sound, `[a]`. Lines that the detectors write to stderr are read by `feed/picture_faults.py`.
+The outputs are labeled `[v]` and, if the source has sound, `[a]`. `feed/picture_faults.py` reads the detectors' lines.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from tg_video_streamer.ffmpeg.source import AudioTrack, Level, Picture, SourceFa
 from tg_video_streamer.media import FRAMES_PER_SECOND
 
 STILL_SECONDS = 10.0
-"""How long a still picture stays where the operator says nothing."""
+"""How long a still picture stays by default."""
 FAULT_SECONDS = 10.0
-"""How long black, frozen or silent must last before anybody is told."""
-CARD_COLOUR = "0x1d2b44"
-"""Behind sound without a picture."""
+"""How long black, frozen or silent must last to be reported."""
+BACKGROUND_COLOR = "0x1d2b44"
+"""Shown with sound that has no picture."""
 
-_COLOURS = "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+_COLORS = "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 # BT.2390 has no filter; Hable's curve at reference white 100 cd/m2 is what ffmpeg's own documentation recommends.
 _TONE_MAPPING = (
     "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
@@ -27,23 +27,23 @@ _TONE_MAPPING = (
 )
 _TO_STDERR = r"print:file=pipe\\:2:direct=1"
 PEAK_DECIBELS = -1.5
-"""The highest true peak (dBTP) that an item may have. What is prepared keeps to it; on air the encoder may add a little."""
+"""The highest true peak (dBTP) of an item. Prepared items stay below it; on air the encoder may add a little."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ItemRange:
-    """Which part of the source is to come out, and how."""
+    """The range of the source to play, and its volume."""
 
     seek_seconds: float = 0.0
     """The input's own time of the first frame, given to `-ss`."""
     trim_seconds: float = 0.0
-    """What is decoded after the seek only to be thrown away."""
+    """Decoded after the seek and discarded."""
     length_seconds: float | None = None
-    """Where to end; None: with the source."""
+    """None: to the end of the source."""
     volume: float = 1.0
     picture_left_seconds: float | None = None
     sound_left_seconds: float | None = None
-    """How much of either stream there is from here on, where known."""
+    """How much of each stream is left from here on, if known."""
 
 
 def filter_graph(
@@ -54,34 +54,34 @@ def filter_graph(
     overlay: OverlayInput | None = None,
     first_input: int = 0,
 ) -> str:
-    """The value of -filter_complex. `overlay` stands on the picture, its inputs being numbered from `first_input` on."""
+    """The value of -filter_complex. The inputs of `overlay` are numbered from `first_input` on."""
     sound = _sound_chains(source.sound, house, item_range)
     if overlay is None:
         return ";".join((*_picture_chains(source, house, item_range, "[v]"), *sound))
-    # Below the overlay: a logo or a clock must not hide from the detectors that the picture is black or frozen.
+    # The detectors come before the overlay, which would hide a black or frozen picture from them.
     bare = _picture_chains(source, house, item_range, "[bare]")
     dressed = overlay_chains(overlay, house, first_input=first_input, below="[bare]", above="[dressed]")
-    return ";".join((*bare, *dressed, f"[dressed]format=yuv420p,{_COLOURS}[v]", *sound))
+    return ";".join((*bare, *dressed, f"[dressed]format=yuv420p,{_COLORS}[v]", *sound))
 
 
 def fit(picture: Picture, house: HouseFormat) -> str:
-    """Scale to the largest size that fits the frame and has the source's own shape, whatever its pixels are like."""
-    return f"scale={_size(house)}{_colours(picture)}"
+    """Scale to the largest size that fits the frame in the source's display aspect ratio."""
+    return f"scale={_size(house)}{_colors(picture)}"
 
 
 def frame(house: HouseFormat) -> str:
-    """Bars around a picture that was fitted, square pixels, house colours."""
-    return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{_COLOURS}"
+    """Bars around a fitted picture, square pixels, house colors."""
+    return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{_COLORS}"
 
 
 def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRange, out: str) -> tuple[str, ...]:
     picture = source.picture
     if picture is None:
-        return (f"color=c={CARD_COLOUR}:s={house.width}x{house.height}:r={FRAMES_PER_SECOND},{frame(house)}{out}",)
+        return (f"color=c={BACKGROUND_COLOR}:s={house.width}x{house.height}:r={FRAMES_PER_SECOND},{frame(house)}{out}",)
     pad = f"[{picture.input_index}:v:{picture.stream_index}]"
     if picture.still:
-        # One frame is scaled and then repeated: scaling each repetition would cost as much as a film.
-        return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{_COLOURS}{out}",)
+        # Scaled once, then repeated: scaling each repetition would cost as much as a film.
+        return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{_COLORS}{out}",)
     rate = f"fps={FRAMES_PER_SECOND}:start_time=0"
     trim = (
         [f"trim=start={item_range.trim_seconds:.6f},setpts=PTS-{item_range.trim_seconds:.6f}/TB"]
@@ -91,9 +91,9 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     fast = picture.frame_rate > FRAMES_PER_SECOND
     steps = [
         *trim,
-        # Only frames that say so are touched. Before `fps`, which would drop one field's time.
+        # Changes only interlaced frames. Before `fps`, which would drop one field's time.
         *(["bwdif=mode=send_frame:deint=interlaced"] if picture.interlaced else []),
-        # Frames that are dropped anyway need no scaling; those that are repeated are scaled once.
+        # Frames to drop are dropped before scaling; frames to repeat are scaled once.
         *([rate] if fast else []),
         _shape(picture, house),
         frame(house),
@@ -104,13 +104,13 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
         "[watched]fps=2,scale=160:90:flags=fast_bilinear,blackdetect=d=0.1:pix_th=0.06,"
         f"freezedetect=n=-60dB:d={FAULT_SECONDS:g},metadata={_TO_STDERR},nullsink"
     )
-    return (chain, watch, f"[seen]{_hold(item_range)}{_COLOURS}{out}")
+    return (chain, watch, f"[seen]{_hold_last_frame(item_range)}{_COLORS}{out}")
 
 
 def _shape(picture: Picture, house: HouseFormat) -> str:
     if not picture.high_dynamic_range:
         return fit(picture, house)
-    # Scaled first: tone mapping works in floating point and costs by the pixel.
+    # Scaled first: the cost of tone mapping grows with the number of pixels.
     return f"scale={_size(house)},{_TONE_MAPPING}"
 
 
@@ -120,8 +120,8 @@ def _size(house: HouseFormat) -> str:
     return f"w='{width}':h='{height}'"
 
 
-def _colours(picture: Picture) -> str:
-    """Options of the scale filter, which with any of them goes through every pixel, even where nothing changes."""
+def _colors(picture: Picture) -> str:
+    """Color options of the scale filter; empty if none is needed, because any of them makes it process every pixel."""
     target = ":out_color_matrix=bt709:out_range=tv"
     if picture.matrix in {"rgb", "auto"}:
         return target
@@ -130,8 +130,8 @@ def _colours(picture: Picture) -> str:
     return f":in_color_matrix={picture.matrix}:in_range={'pc' if picture.full_range else 'tv'}{target}"
 
 
-def _hold(item_range: ItemRange) -> str:
-    """The last frame stays while the sound goes on."""
+def _hold_last_frame(item_range: ItemRange) -> str:
+    """Hold the last frame while the sound continues."""
     picture, sound = item_range.picture_left_seconds, item_range.sound_left_seconds
     if picture is None or sound is None or sound - picture < 0.5:
         return ""
@@ -150,7 +150,7 @@ def _sound_chains(sound: AudioTrack | None, house: HouseFormat, item_range: Item
     length = item_range.picture_left_seconds
     steps = [
         *trim,
-        # Holes in the timestamps become silence, so that sound never slides against the picture.
+        # Gaps in the timestamps become silence, so that sound and picture stay in sync.
         "aresample=48000:async=1000:min_hard_comp=0.1:first_pts=0",
         "aformat=sample_fmts=fltp:channel_layouts=stereo",
         f"silencedetect=n=-60dB:d={FAULT_SECONDS:g},ametadata={_TO_STDERR}",
@@ -168,16 +168,16 @@ def _loudness(sound: AudioTrack, house: HouseFormat, volume: float) -> list[str]
     if sound.loudness_lufs is not None:
         gain = house.loudness_lufs - sound.loudness_lufs
         return [f"volume={gain:.2f}dB", *factor, limiter]
-    normalise = (
+    normalize = (
         f"loudnorm=I={house.loudness_lufs:g}:TP=-1.5:LRA=11,aresample=48000,aformat=channel_layouts=stereo,"
-        # ffmpeg 9.0 stamps the last 3 s up to 81 ms late; what goes in has no holes, so samples can be counted.
+        # ffmpeg 9.0 stamps the last 3 s up to 81 ms late; the input has no gaps, so samples can be counted.
         "asetpts=N/SR/TB"
     )
-    return [normalise, *factor, *([limiter] if volume > 1.0 else [])]
+    return [normalize, *factor, *([limiter] if volume > 1.0 else [])]
 
 
 def level_filters(level: Level) -> list[str]:
-    """What makes sound as loud as `level` says; peaks are looked for between the samples as well (ITU-R BS.1770-4, annex 2)."""
+    """The filters that apply `level`; peaks between the samples count too (ITU-R BS.1770-4, annex 2)."""
     gain = f"volume={level.gain_decibels:.2f}dB"
     if level.limit_decibels is None:
         return [gain]

@@ -1,4 +1,4 @@
-"""Command lines for what is generated and not read: the slate's still picture, and test clips."""
+"""Command lines for generated pictures: the slate and the test clips."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
 
 
 def still_command(house: HouseFormat, ffmpeg: Path) -> list[str]:
-    """One GOP of the picture that stands on stdin (PNG or PPM), with silence, in the house format on stdout."""
+    """One GOP of the picture from stdin (PNG or PPM), with silence, in house format on stdout."""
     return [
         str(ffmpeg),
         *_QUIET,
@@ -32,10 +32,10 @@ def still_command(house: HouseFormat, ffmpeg: Path) -> list[str]:
 class TestClip:
     """A moving test picture of 1280x720 at 25 fps with a number, a running clock and a tone."""
 
-    __test__ = False  # the name does not make it a test
+    __test__ = False  # not a test, despite the name
 
     picture: str
-    """A lavfi source that gives 1280x720 at 25 fps for ever."""
+    """A lavfi source of 1280x720 at 25 fps without an end."""
     number: str
     caption: str
     tone_hertz: int
@@ -43,7 +43,7 @@ class TestClip:
 
 
 def clip_command(clip: TestClip, ffmpeg: Path, font: Path, destination: Path) -> list[str]:
-    """Writes the clip as MP4 to `destination`, which is overwritten."""
+    """Write the clip as MP4 to `destination`, which is overwritten."""
     return [
         str(ffmpeg),
         *(*_QUIET, "-y"),

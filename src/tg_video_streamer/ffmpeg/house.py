@@ -1,4 +1,4 @@
-"""The house format: the one shape that every packet of the program has, and the numbers that define it."""
+"""The house format, which every packet of the program has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Quality(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HouseFormat:
-    """The picture's size and bit rate, and the loudness, that every source is brought to."""
+    """The picture size, bit rate and loudness of the program."""
 
     quality: Quality
     width: int
@@ -24,7 +24,7 @@ class HouseFormat:
     video_kilobits: int
     loudness_lufs: float = -16.0
     encoder_arguments: tuple[str, ...] = ()
-    """The operator's checked FFMPEG_ARGS, in front of our own output options."""
+    """The operator's checked FFMPEG_ARGS."""
 
 
 _SIZES = {

@@ -1,8 +1,8 @@
-"""The input half of a decoding command line: files are opened directly, URLs through a script on a descriptor.
+"""The input options of a decoding command line: files directly, URLs through a script on a descriptor.
 
-A command line can be read by every user of the host, and URLs may be signed: they reach ffmpeg as an ffconcat script of
-one file on an inherited pipe, with their headers as options. What may be opened is limited twice: by protocol, and by
-demuxer, since a list or manifest that pretends to be a video would otherwise name other files to open.
+Every user of the host can read a command line, and URLs may be signed: they reach ffmpeg as an ffconcat script of one
+file on an inherited pipe, with their headers as options. Protocols and demuxers are both limited: a list that pretends
+to be a video could otherwise open other files.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ URL_FORMATS = (*FILE_FORMATS, "hls", "hls,applehttp", "applehttp")
 URL_PROTOCOLS = "http,https,tls,tcp,crypto,httpproxy"
 
 _ENDLESS_SECONDS = 360000
-"""The concat demuxer seeks only within the length that its script states; one file needs no true one."""
+"""The concat demuxer seeks only within the duration in its script; with one file it need not be true."""
 _SEEK_EARLY_SECONDS = 0.002
-"""Container times are rounded to milliseconds: the frame that is aimed at must not be taken for an earlier one."""
+"""Container times are rounded to milliseconds: a seek must not skip the frame that it aims at."""
 _OWN_OPTIONS = {"user-agent": "user_agent", "referer": "referer"}
-_WITHOUT_LOSS = frozenset(
+_NOT_NEEDED = frozenset(
     {"accept", "accept-language", "accept-encoding", "accept-charset", "connection", "host", "range", "icy-metadata"}
 )
-_MOST_WANTED = ("cookie", "authorization", "origin", "x-forwarded-for")
+_MOST_IMPORTANT = ("cookie", "authorization", "origin", "x-forwarded-for")
 
 
 def file_input(path: str, *, seek_seconds: float = 0.0, still_format: str = "") -> list[str]:
-    """Input options and `-i` for a local file; no other protocol, and no list of other files, can be opened by it.
+    """Input options and `-i` for a local file, which cannot open other protocols or files.
 
-    `still_format`: the demuxer of a photo, else empty: left to itself, ffmpeg takes `%d` in its name for a pattern.
+    `still_format`: the demuxer of a photo, else empty. Without it ffmpeg reads `%d` in a file name as a pattern.
     """
     image = ["-f", still_format] if still_format else []
     if still_format == "image2":
@@ -67,18 +67,18 @@ def file_input(path: str, *, seek_seconds: float = 0.0, still_format: str = "") 
 
 
 def live_input() -> list[str]:
-    """Input options and `-i` for FLV that comes in on stdin as it is sent: nothing is read ahead that is not needed."""
+    """Input options and `-i` for live FLV on stdin, read ahead as little as possible."""
     return [
         *("-protocol_whitelist", "pipe", "-format_whitelist", "flv", "-f", "flv"),
         *("-probesize", "32", "-analyzeduration", "0", "-fpsprobesize", "0"),
-        # Threads that take a picture each would hold back as many pictures as there are processors.
+        # Frame threads would delay as many pictures as there are processors.
         *("-thread_type", "slice"),
         *("-i", "pipe:0"),
     ]
 
 
 def script_input(descriptor: int, *, seek_seconds: float = 0.0, passthrough: bool = False) -> list[str]:
-    """Input options and `-i` for a script made by `url_script` that waits in the inherited pipe `descriptor`.
+    """Input options and `-i` for a script of `url_script` in the inherited pipe `descriptor`.
 
     `passthrough`: packets stay unchanged; else H.264 gets its parameter sets into each keyframe.
     """
@@ -90,21 +90,21 @@ def script_input(descriptor: int, *, seek_seconds: float = 0.0, passthrough: boo
     ]
 
 
-def url_script(url: str, headers: Mapping[str, str], *, silence_seconds: float = 10.0) -> bytes:
-    """The ffconcat script that opens one URL. `silence_seconds`: a connection that says nothing for so long is dropped.
+def url_script(url: str, headers: Mapping[str, str], *, stall_seconds: float = 10.0) -> bytes:
+    """The ffconcat script that opens one URL. `stall_seconds`: a silent connection is dropped after so long.
 
-    Raises ValueError for a URL or header with a line break in it, and for any scheme but http and https.
+    Raises ValueError for a line break in the URL or a header, and for any scheme but http and https.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError("only http and https URLs can be opened")
     options = {
         "protocol_whitelist": URL_PROTOCOLS,
         "format_whitelist": ",".join(URL_FORMATS),
-        "rw_timeout": str(round(silence_seconds * 1_000_000)),
+        "rw_timeout": str(round(stall_seconds * 1_000_000)),
         "reconnect": "1",
         "reconnect_streamed": "1",
         "reconnect_on_network_error": "1",
-        # Where the site refuses, waiting is of no use: a fresh address comes from a try of our own.
+        # Waiting for a site that refuses is useless: the next attempt gets a fresh URL.
         "reconnect_delay_max": "1",
         **_header_options(headers),
     }
@@ -115,23 +115,23 @@ def url_script(url: str, headers: Mapping[str, str], *, silence_seconds: float =
 
 
 def manifest_script(url: str) -> bytes:
-    """An HLS master playlist of one variant: how an HLS stream is opened without the concat demuxer around it.
+    """An HLS master playlist of one variant, which opens an HLS stream without the concat demuxer.
 
-    Behind the concat demuxer ffmpeg does not follow jumps of the timestamps, which live streams are full of. This way
-    no header can be sent, and no option of the connection set: see `plain_manifest`. Raises ValueError as `url_script`.
+    Through the concat demuxer ffmpeg does not follow timestamp jumps, which live streams have often. Headers and
+    connection options cannot be set: see `plain_manifest`. Raises ValueError as `url_script` does.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError("only http and https URLs can be opened")
     if any(ord(letter) < 33 for letter in url):
-        raise ValueError("a control character in a URL")
+        raise ValueError("a control character in the URL")
     return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000\n{url}\n".encode()
 
 
 def manifest_input(descriptor: int, *, seek_seconds: float = 0.0) -> list[str]:
-    """Input options and `-i` for a script made by `manifest_script`."""
+    """Input options and `-i` for a script of `manifest_script`."""
     return [
         *("-protocol_whitelist", f"pipe,{URL_PROTOCOLS}", "-format_whitelist", ",".join(URL_FORMATS), "-f", "hls"),
-        # Streams may appear late in MPEG-TS, so ffmpeg reads on for 5 s, which a live stream that pauses has not got.
+        # By default ffmpeg reads 5 s of MPEG-TS to find late streams, which a paused live stream does not have.
         *("-analyzeduration", "1000000"),
         *_seek(seek_seconds),
         *("-i", f"pipe:{descriptor}"),
@@ -139,12 +139,12 @@ def manifest_input(descriptor: int, *, seek_seconds: float = 0.0) -> list[str]:
 
 
 def plain_manifest(container: str, headers: Mapping[str, str]) -> bool:
-    """Whether a source is HLS that is given to anybody: then `manifest_script` serves it, else `url_script`."""
+    """Whether a source is HLS that needs no headers: then `manifest_script` opens it, else `url_script`."""
     return container == "hls" and not _extra_headers(headers) and not any(name.lower() == "referer" for name in headers)
 
 
-def library_options(*, is_file: bool, headers: Mapping[str, str], silence_seconds: float = 10.0) -> dict[str, str]:
-    """The same limits as options for a library that opens the location itself, in a process of its own."""
+def library_options(*, is_file: bool, headers: Mapping[str, str], stall_seconds: float = 10.0) -> dict[str, str]:
+    """The same limits as options of PyAV, which opens the location in a separate process."""
     if is_file:
         return {
             "protocol_whitelist": "file",
@@ -156,28 +156,27 @@ def library_options(*, is_file: bool, headers: Mapping[str, str], silence_second
     return {
         "protocol_whitelist": URL_PROTOCOLS,
         "format_whitelist": ",".join(URL_FORMATS),
-        "rw_timeout": str(round(silence_seconds * 1_000_000)),
+        "rw_timeout": str(round(stall_seconds * 1_000_000)),
         **named,
         **({"headers": "".join(lines)} if lines else {}),
     }
 
 
 def proxy_environment(proxy: str) -> dict[str, str]:
-    """What makes ffmpeg, or a child with its libraries, open http and https URLs through `proxy`, which may be empty.
+    """The environment that makes ffmpeg open http and https URLs through `proxy`, which may be empty.
 
-    In the environment and not on the command line, since it may hold a password. `http_proxy` serves for both (ffmpeg:
-    libavformat/http.c and tls.c).
+    Not on the command line, since it may hold a password. `http_proxy` serves both schemes (libavformat/http.c, tls.c).
     """
     return {"http_proxy": proxy} if proxy and takes_proxy(proxy) else {}
 
 
 def takes_proxy(proxy: str) -> bool:
-    """Whether ffmpeg can go through a proxy: it knows plain HTTP ones only."""
+    """Whether ffmpeg can use a proxy: it supports plain HTTP proxies only."""
     return proxy.startswith("http://")
 
 
 def dropped_headers(headers: Mapping[str, str]) -> list[str]:
-    """Names of headers that a script cannot carry: it has room for user agent, referer and one more."""
+    """Names of the headers that a script cannot carry: it holds user agent, referer and one more."""
     return _extra_headers(headers)[1:]
 
 
@@ -189,17 +188,15 @@ def _header_options(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _extra_headers(headers: Mapping[str, str]) -> list[str]:
-    """Names of the headers that have no option of their own and mean something, the most important first."""
+    """Names of the relevant headers that have no option of their own, the most important first."""
 
     def rank(name: str) -> int:
-        return _MOST_WANTED.index(name.lower()) if name.lower() in _MOST_WANTED else len(_MOST_WANTED)
+        return _MOST_IMPORTANT.index(name.lower()) if name.lower() in _MOST_IMPORTANT else len(_MOST_IMPORTANT)
 
     names = [
         name
         for name in headers
-        if name.lower() not in _OWN_OPTIONS
-        and name.lower() not in _WITHOUT_LOSS
-        and not name.lower().startswith("sec-")
+        if name.lower() not in _OWN_OPTIONS and name.lower() not in _NOT_NEEDED and not name.lower().startswith("sec-")
     ]
     return sorted(names, key=rank)
 

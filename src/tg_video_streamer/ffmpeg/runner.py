@@ -1,6 +1,6 @@
-"""Runs child processes: minimal environment, last lines of stderr kept, always reaped, never outliving the service.
+"""Runs child processes: minimal environment, last lines of stderr, always reaped, never outliving the service.
 
-Why they die with the service, however it ends: docs/decisions/0002-children-die-with-the-service.md.
+Why they die with the service: docs/decisions/0002-children-die-with-the-service.md.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tg_video_streamer.errors import ChildFailed, ToolMissing
 __all__ = ["DEVNULL", "PIPE", "Child", "Completed", "child_environment", "guarded_command", "run"]
 
 TAIL_LINES = 40
-"""How many of a child's last stderr lines are kept."""
+"""How many of a child's last stderr lines are stored."""
 LINE_CHARACTERS = 500
-"""Where a line of stderr is cut: ffmpeg can be made to print a megabyte without a newline."""
+"""Longer lines of stderr are cut: ffmpeg can print a megabyte without a newline."""
 CAPTURE_BYTES = 64 * 1024 * 1024
-"""How much stdout is kept where the caller does not say."""
+"""How much stdout is collected by default."""
 
 _INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -40,7 +40,7 @@ _PYTHON_SHIM = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Completed:
-    """How a child ended: `returncode` is negative for a signal, `stderr_tail` holds its last lines, joined."""
+    """How a child ended: `returncode` is negative for a signal, `stderr_tail` has its last lines, joined."""
 
     returncode: int
     stdout: bytes
@@ -62,7 +62,7 @@ class Child(asyncio.SubprocessProtocol):
         self._drained: asyncio.Future[None] = loop.create_future()
         self._transport: asyncio.SubprocessTransport | None = None
         self.stdout = bytearray()
-        """What it has written so far, where it was started with `stdout=PIPE`."""
+        """Its output so far, if it was started with `stdout=PIPE`."""
         self.overflowed = False
         """It was killed because it wrote more than `capture_bytes`."""
 
@@ -82,13 +82,12 @@ class Child(asyncio.SubprocessProtocol):
         grace_seconds: float = 0.0,
         capture_bytes: int = CAPTURE_BYTES,
     ) -> AsyncIterator[Child]:
-        """Run `command` for as long as the block lasts; leaving it kills the child with all that it started, and reaps.
+        """Run `command` while the block lasts; leaving it kills and reaps the child and all that it started.
 
-        `stdin` is bytes that are written and closed, or a descriptor; `stdout` is a descriptor, DEVNULL, or PIPE to
-        collect it in `stdout`. Descriptors stay the caller's own: close your copy of a pipe's end after the start.
-        `environment` is added to the minimal one. `on_line` gets each line of stderr. With `grace_seconds` the child
-        gets SIGTERM and that long to end by itself before it is killed. Raises ToolMissing where there is no such
-        program.
+        `stdin`: bytes to write, or a descriptor. `stdout`: a descriptor, DEVNULL, or PIPE to collect it in `stdout`. The
+        caller closes its descriptors after the start. `environment` is added to the minimal one. `on_line` gets each
+        line of stderr. With `grace_seconds` the child gets SIGTERM and so much time to end before it is killed. Raises
+        ToolMissing if the program is not installed.
         """
         given, descriptor = (stdin, PIPE) if isinstance(stdin, bytes) else (None, stdin)
         transport, child = await asyncio.get_running_loop().subprocess_exec(
@@ -110,35 +109,35 @@ class Child(asyncio.SubprocessProtocol):
 
     @property
     def pid(self) -> int:
-        """Process id, which is its process group and session as well."""
+        """Process id, which is also its process group and session."""
         assert self._transport is not None  # noqa: S101 - set before `start` yields
         return self._transport.get_pid()
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs; negative where a signal ended it."""
+        """None while it runs; negative if a signal ended it."""
         assert self._transport is not None  # noqa: S101 - set before `start` yields
         return self._transport.get_returncode()
 
     @property
     def stderr_tail(self) -> str:
-        """The last lines that it has written to stderr."""
+        """The last lines of its stderr."""
         return "\n".join([*self._lines, self._partial] if self._partial else self._lines)
 
     async def wait(self) -> int:
-        """The return code, once it has ended and all its output is here; what it had started is killed with it."""
+        """The return code, after its end and all of its output; its own children are killed too."""
         await asyncio.shield(self._drained)
         code = self.returncode
         assert code is not None  # noqa: S101 - drained only after the exit
         return code
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to the child and all that it started; nothing happens where they have ended."""
+        """Send a signal to the child and all that it started, if they still run."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
     async def end(self, grace_seconds: float = 0.0) -> None:
-        """End it with all that it started, as leaving the block does; safe to cancel and to call again."""
+        """End it and all that it started, as leaving the block does; safe to cancel and to call again."""
         try:
             if grace_seconds > 0 and not self._exited.done():
                 self.kill(signal.SIGTERM)
@@ -151,7 +150,7 @@ class Child(asyncio.SubprocessProtocol):
             await asyncio.shield(self._exited)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio when it runs: hands over its input."""
+        """Called by asyncio at the start: write the input."""
         assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101 - what subprocess_exec makes
         self._transport = transport
         if self._stdin is not None:
@@ -177,7 +176,7 @@ class Child(asyncio.SubprocessProtocol):
             self._take_text("\n")
 
     def process_exited(self) -> None:
-        """Called by asyncio after the exit: what the child has left running has no job any more."""
+        """Called by asyncio after the exit: kill what the child has left running."""
         self.kill()
         if not self._exited.done():
             self._exited.set_result(None)
@@ -213,10 +212,10 @@ async def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Completed:
-    """Run `command` to its end. A return code other than 0 is the caller's to judge.
+    """Run `command` to its end, whatever its return code.
 
-    Raises ChildFailed where it takes longer than `timeout_seconds` or writes more than `limit_bytes` to stdout (it is
-    killed then), and ToolMissing where there is no such program.
+    Raises ChildFailed if it takes longer than `timeout_seconds` or writes more than `limit_bytes` to stdout (it is killed
+    then), and ToolMissing if the program is not installed.
     """
     name = Path(command[0]).name
     async with Child.start(
@@ -241,10 +240,10 @@ async def run(
 
 
 def guarded_command(command: Sequence[str | Path], *, nice: int = 0) -> list[str]:
-    """`command` behind a program that makes the kernel kill it when the service's process ends, however it ends.
+    """`command` behind a program that makes the kernel kill it when the service's process ends.
 
-    For the few places that must start a child from a thread of their own; everybody else uses `Child` or `run`.
-    Raises ToolMissing where there is no such program.
+    Only for children that a thread starts; all others use `Child` or `run`. Raises ToolMissing if the program is not
+    installed.
     """
     program = shutil.which(command[0])
     if program is None:
@@ -256,7 +255,7 @@ def guarded_command(command: Sequence[str | Path], *, nice: int = 0) -> list[str
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """All that a child gets to see: where programs and certificates are, never the service's settings."""
+    """The environment of a child: where programs and certificates are, never the service's settings."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, "LANG": "C.UTF-8", **(extra or {})}
 

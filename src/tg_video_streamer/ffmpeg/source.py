@@ -1,4 +1,4 @@
-"""What a probe found in a source: the plain data from which its filters and command line follow."""
+"""The facts that a probe finds in a source, from which its filters and command line follow."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LATE_PICTURE_SECONDS = 1.0
-"""A picture that begins later than this after the sound is waited for instead of cutting the sound before it."""
+"""Up to so much sound before the first picture is cut; more of it plays while the picture is awaited."""
 
 
 class Measured(StrEnum):
-    """From how much of an item its loudness is taken."""
+    """How much of an item is measured for its loudness."""
 
     NOT = "not"
     SAMPLES = "samples"
-    """A few seconds here and there, which is quick."""
+    """A few seconds in several places, which is quick."""
     WHOLE = "whole"
-    """All of it, before anything is encoded: the first of two passes."""
+    """All of it, as the first of two passes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Goal:
-    """What sound that is measured whole is to become: the part of it that is played, how loud, in how many bits a second."""
+    """The target of sound that is measured whole: its loudness, its bit rate, and the part that is played."""
 
     loudness_lufs: float
     audio_bits: int
@@ -31,7 +31,7 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """The stream that the picture comes from."""
+    """The video stream."""
 
     input_index: int
     stream_index: int
@@ -46,32 +46,32 @@ class Picture:
     high_dynamic_range: bool = False
     """Its transfer is PQ or HLG."""
     matrix: str = "bt709"
-    """Of its colours, as the scale filter names it: bt709, bt601, bt2020, rgb; auto: as each picture says of itself."""
+    """Its color matrix by the name of the scale filter: bt709, bt601, bt2020, rgb; auto: as each picture states."""
     full_range: bool = False
     still: bool = False
-    """One picture: a photo, or the cover of a record."""
+    """One picture: a photo or cover art."""
     rotation: int = 0
-    """Degrees, for the log: ffmpeg turns it by itself."""
+    """In degrees, for the log: ffmpeg rotates it by itself."""
     sample_aspect: str = "1:1"
     late_seconds: float = 0.0
-    """How much later it begins than what ffmpeg takes for the beginning of its input."""
+    """How long after its input's start, as ffmpeg sees it, the stream starts."""
     duration_seconds: float | None = None
     codec_header: str = ""
-    """In hexadecimal digits, as the container has it."""
+    """The container's codec header in hexadecimal digits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Level:
-    """What brings sound to the house loudness without changing it otherwise."""
+    """The gain and limit that bring sound to the house loudness."""
 
     gain_decibels: float
     limit_decibels: float | None = None
-    """Peaks above it are brought down; None where there are none."""
+    """Peaks above it are lowered; None if there are none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioTrack:
-    """The stream that the sound comes from."""
+    """The audio stream."""
 
     input_index: int
     stream_index: int
@@ -80,44 +80,44 @@ class AudioTrack:
     channels: int
     sample_rate: int
     late_seconds: float = 0.0
-    """As for the picture; encoder delay counts where ffmpeg does not take it out of the beginning."""
+    """As for the picture; includes encoder delay unless ffmpeg removes it."""
     duration_seconds: float | None = None
     loudness_lufs: float | None = None
-    """Integrated loudness (EBU R128), measured in samples or whole; None where it was not measured or is silence."""
+    """Integrated loudness (EBU R128), from samples or the whole; None if not measured or silent."""
     peak_decibels: float | None = None
-    """True peak (dBTP); None where it was not measured."""
+    """True peak (dBTP); None if not measured."""
     level: Level | None = None
-    """Found by trying: what comes out of the encoder with it has the house loudness and no higher peak. None: not tried."""
+    """With it the encoder's output has the house loudness and a permitted peak; None if not measured."""
     codec_header: str = ""
-    """As the picture's."""
+    """The container's codec header in hexadecimal digits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFacts:
-    """Everything that a command line needs to know of an item."""
+    """All facts about an item that a command line needs."""
 
     picture: Picture | None
     sound: AudioTrack | None
     duration_seconds: float | None
-    """None for a live source, and where nobody knows."""
+    """None for a live source, and if unknown."""
     live: bool = False
     container: str = ""
-    """The demuxer of the first input, as ffmpeg calls it."""
+    """ffmpeg's name of the first input's demuxer."""
     inexact_seek: bool = False
-    """Seeking lands behind the frame that was asked for, so it must aim earlier and throw frames away."""
+    """A seek lands after its target, so it must aim earlier and discard frames."""
 
     @property
     def endless_picture(self) -> bool:
-        """The picture is one frame, repeated for as long as there is sound."""
+        """Whether the picture is one frame, repeated while there is sound."""
         return self.picture is None or self.picture.still
 
     @property
     def still_container(self) -> str:
-        """The demuxer that a photo must be opened with; empty where the picture lies in a container for films."""
+        """The demuxer that a photo must be opened with; empty if the picture is in a video container."""
         return self.container if self.container == "image2" or self.container.endswith("_pipe") else ""
 
     def lead_seconds(self, input_index: int) -> float:
-        """What to skip of an input so that its first frame, or the first sample of a separate sound, stands at 0."""
+        """How much of an input to skip so that its first frame, or first sample of separate sound, is at 0."""
         picture, sound = self.picture, self.sound
         if picture is not None and picture.input_index == input_index and not picture.still:
             late = picture.late_seconds

@@ -1,4 +1,4 @@
-"""Tries the operator's encoder options before the program depends on them: one second, the very command line, and a look."""
+"""Tests the operator's encoder options before the program uses them: encodes one second and checks the result."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ async def checked_arguments(
     slow_seconds: float = 5.0,
     deadline_seconds: float = 30.0,
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The encoder options to use, and a warning for each part of `text` (FFMPEG_ARGS) that is wrong.
+    """The encoder options to use, and a warning for each wrong part of `text` (FFMPEG_ARGS).
 
-    What does not work, or needs more than `deadline_seconds` for one second of picture, gives no options at all, which is
-    the safe profile; what needs more than `slow_seconds` is used, with a warning. Options that worked once with this
-    ffmpeg are remembered in `cache_dir` and not tried again. An empty `text` runs nothing.
+    Options that fail, or need more than `deadline_seconds` for one second of picture, give no options at all: the safe
+    profile. Options that need more than `slow_seconds` are used, with a warning. Options that worked with this ffmpeg are
+    recorded in `cache_dir` and not tested again. An empty `text` runs nothing.
     """
     try:
         arguments = parse_ffmpeg_args(text)
@@ -47,8 +47,8 @@ async def checked_arguments(
         return (), [f"{problem}; {_REMEDY}" for problem in error.problems]
     if not arguments:
         return (), []
-    kept_at = _kept_at(arguments, house, ffmpeg, cache_dir) if cache_dir is not None else None
-    if kept_at is not None and await asyncio.to_thread(kept_at.exists):
+    record = _record_path(arguments, house, ffmpeg, cache_dir) if cache_dir is not None else None
+    if record is not None and await asyncio.to_thread(record.exists):
         return arguments, []
     began = time.monotonic()
     problem = await _try(arguments, house, ffmpeg, deadline_seconds)
@@ -58,13 +58,13 @@ async def checked_arguments(
     if took > slow_seconds:
         what = f"{SETTING}: one second of picture took {took:.1f} s to encode, which is too slow for a live program"
         return arguments, [f"{what}; choose a faster -preset"]
-    if kept_at is not None:
-        await asyncio.to_thread(_remember, kept_at)
+    if record is not None:
+        await asyncio.to_thread(_save_record, record)
     return arguments, []
 
 
 def trial_command(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path) -> list[str]:
-    """The command line of the trial: that of a feed, with one second of test picture and tone."""
+    """The command line of the test: that of a feed, with one second of test picture and tone."""
     tried = house_format(house.quality, loudness_lufs=house.loudness_lufs, encoder_arguments=arguments)
     return [
         str(ffmpeg),
@@ -77,7 +77,7 @@ def trial_command(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path) 
 
 
 async def _try(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, deadline_seconds: float) -> str:
-    """What is wrong with a second of picture made with `arguments`; empty where nothing is."""
+    """What is wrong with one second encoded with `arguments`; empty if nothing is."""
     with tempfile.TemporaryDirectory(prefix="ffmpeg-args-") as folder:
         try:
             done = await run(
@@ -91,16 +91,16 @@ async def _try(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, dea
         left = await asyncio.to_thread(lambda: sorted(path.name for path in Path(folder).iterdir()))
     if done.returncode != 0:
         lines = done.stderr_tail.splitlines()
-        return f"ffmpeg ended with exit code {done.returncode}: {lines[0] if lines else 'without a word'}"
+        return f"ffmpeg ended with exit code {done.returncode}: {lines[0] if lines else 'no message'}"
     if left:
         return f"it writes files: {', '.join(left)}"
-    return await asyncio.to_thread(_look, done.stdout, house)
+    return await asyncio.to_thread(_differences, done.stdout, house)
 
 
 async def _blame(
     arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, deadline_seconds: float, problem: str
 ) -> str:
-    """The warning, naming the first option that fails on its own, or all where only their combination does."""
+    """The warning: names the first option that fails alone, or all if only their combination fails."""
     pairs = list(zip(arguments[::2], arguments[1::2], strict=True))
     for pair in pairs if len(pairs) > 1 else ():
         alone = await _try(pair, house, ffmpeg, deadline_seconds)
@@ -109,15 +109,15 @@ async def _blame(
     return f"{SETTING}: {' '.join(arguments)} does not work here: {problem}; {_REMEDY}"
 
 
-def _look(matroska: bytes, house: HouseFormat) -> str:
-    """What is not as the house format wants it; empty where all is."""
-    import av  # noqa: PLC0415 - 90 ms to import, in a thread of its own and only once needed
+def _differences(matroska: bytes, house: HouseFormat) -> str:
+    """How the output differs from the house format; empty if it does not."""
+    import av  # noqa: PLC0415 - takes 90 ms to import, so only in this thread and only when needed
 
     try:
         with av.open(BytesIO(matroska), mode="r", format="matroska") as container:
             kinds = sorted(stream.type for stream in container.streams)
             if kinds != ["audio", "video"]:
-                return f"it gives the streams {', '.join(kinds)} instead of one of each kind"
+                return f"the output has the streams {', '.join(kinds)} instead of one of each kind"
             video, audio = container.streams.video[0], container.streams.audio[0]
             packets = [packet for packet in container.demux(video) if packet.size]
             shown = sum(len(packet.decode()) for packet in packets) + len(video.codec_context.decode(None))
@@ -134,21 +134,21 @@ def _look(matroska: bytes, house: HouseFormat) -> str:
                 ("audio rate", audio.codec_context.sample_rate, 48000),
             )
     except av.FFmpegError as error:
-        return f"what it gives cannot be read: {error.strerror}"
+        return f"the output cannot be read: {error.strerror}"
     wrong = [f"{name} is {found} instead of {wanted}" for name, found, wanted in facts if found != wanted]
     return ", ".join(wrong)
 
 
-def _kept_at(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, cache_dir: Path) -> Path:
+def _record_path(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, cache_dir: Path) -> Path:
     facts = [trial_command(arguments, house, ffmpeg), fingerprint(ffmpeg)]
     return cache_dir / f"ffmpeg-args-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}.works"
 
 
-def _remember(kept_at: Path) -> None:
+def _save_record(record: Path) -> None:
     try:
-        kept_at.parent.mkdir(parents=True, exist_ok=True)
-        for old in kept_at.parent.glob("ffmpeg-args-*.works"):
+        record.parent.mkdir(parents=True, exist_ok=True)
+        for old in record.parent.glob("ffmpeg-args-*.works"):
             old.unlink(missing_ok=True)
-        kept_at.touch()
+        record.touch()
     except OSError as error:
-        log.warning("that the encoder options work cannot be remembered", path=str(kept_at), error=error.strerror)
+        log.warning("result of the encoder test cannot be recorded", path=str(record), error=error.strerror)

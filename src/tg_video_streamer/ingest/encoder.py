@@ -185,7 +185,7 @@ class LiveEncoder:
             house=parts.house,
             item_range=ItemRange(),
             overlay=overlay,
-            hurried=True,
+            low_latency=True,
         )
 
     def _look(self) -> None:

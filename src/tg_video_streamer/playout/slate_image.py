@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from tg_video_streamer.ffmpeg.font import roboto
+from tg_video_streamer.ffmpeg.binary import roboto
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -17,8 +17,7 @@ import structlog
 from tg_video_streamer.errors import ChildFailed, ToolMissing
 from tg_video_streamer.feed.overlay.draw import CANNOT_EXIT_CODE, DESIGN
 from tg_video_streamer.feed.overlay.overlay import Logo, Overlay, OverlayFiles
-from tg_video_streamer.ffmpeg.binary import fingerprint
-from tg_video_streamer.ffmpeg.font import roboto
+from tg_video_streamer.ffmpeg.binary import fingerprint, roboto
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import overlay_trial
 from tg_video_streamer.ffmpeg.runner import run

@@ -18,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tg_video_streamer.ffmpeg.font import roboto
+from tg_video_streamer.ffmpeg.binary import roboto
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tg_video_streamer.ffmpeg.overlay import CAPTION_SECONDS, OverlayInput, clock_words
+from tg_video_streamer.ffmpeg.overlay import CAPTION_SECONDS, OverlayInput, clock_text
 
 _CLOCK_TOLERANCE_SECONDS = 0.4
 """The clock is corrected only beyond this: the air time is not known more exactly."""
@@ -70,7 +70,7 @@ class OverlayFiles:
         """`caption`: the title as PNG, None for none; `age_seconds`: how long the item has been playing."""
         self._open: list[int] = []
         self._written: float | None = None
-        self._clock = self._file("clock", clock_words(None)) if overlay.clock_font is not None else None
+        self._clock = self._file("clock", clock_text(None)) if overlay.clock_font is not None else None
         if age_seconds >= CAPTION_SECONDS:
             caption = None
         overlay_input = OverlayInput(
@@ -96,7 +96,7 @@ class OverlayFiles:
         """Set the time at which the child's first frame is on air; None: unknown, no clock is shown."""
         if self._clock is None or not _differs(self._written, first_frame_wall):
             return
-        os.pwrite(self._clock, clock_words(first_frame_wall), 0)
+        os.pwrite(self._clock, clock_text(first_frame_wall), 0)
         self._written = first_frame_wall
 
     def _file(self, name: str, content: bytes) -> int:
