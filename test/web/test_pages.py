@@ -63,6 +63,8 @@ def test_any_header_gives_a_language(header: str) -> None:
     ("changes", "expected"),
     [
         ({}, ("On air", "good")),
+        ({"cached": True}, ("On air · cached", "good")),
+        ({"channel_state": "on_slate", "cached": True}, ("Slate", "fair")),
         ({"healthy": False}, ("On air · problem", "bad")),
         ({"degraded": True}, ("On air · no session", "fair")),
         ({"channel_state": "on_filler"}, ("Filler", "fair")),

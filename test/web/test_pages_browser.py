@@ -374,7 +374,7 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
             wait_until(partial(reads, browser, "part-queue", "The queue is empty"), what="it is removed")
             upload(browser, channel, tmp_path / "list.txt")
             browser.get(f"{channel.url}/session")
-            answers = {"Phone number": f"+{PHONE}", "Login code": CODE, "verification password": PASSWORD}
+            answers = {"phone number": f"+{PHONE}", "Login code": CODE, "verification password": PASSWORD}
             for label, answer in answers.items():
                 field = wait_until(partial(asked, browser, label), what=f"the {label}", every=0.5)
                 assert field is not None

@@ -18,12 +18,13 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AsRunFilter:
-    """Which entries: times in seconds since 1970, every one of `words` in the title, `level` empty for every level."""
+    """Which entries: times in seconds since 1970, every one of `words` in the title, `level` empty for every level, `cached`: only these."""
 
     since_wall: float = float("-inf")
     until_wall: float = float("inf")
     words: str = ""
     level: str = ""
+    cached: bool = False
 
     def matches(self, entry: AsRunEntry) -> bool:
         """Whether the entry passes; one that only touches the time does."""
@@ -32,6 +33,7 @@ class AsRunFilter:
             wall(entry.end) >= self.since_wall
             and wall(entry.start) <= self.until_wall
             and (not self.level or entry.level == self.level)
+            and (entry.cached or not self.cached)
             and all(word in title for word in self.words.casefold().split())
         )
 

@@ -23,7 +23,9 @@ from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 ROWS = 50
 _MAX_PAGES = 10_000
-_LEVELS = ("item", "live", "filler", "slate")
+_CACHED = "cached"
+_SOURCES = ("item", _CACHED, "live", "filler", "slate")
+"""The source levels, and items that were played from their cached encode."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +45,8 @@ class AsRunQuery:
             since_wall=begin.timestamp() if begin else float("-inf"),
             until_wall=(end + timedelta(days=1)).timestamp() if end else float("inf"),
             words=self.words,
-            level=self.level,
+            level="" if self.level == _CACHED else self.level,
+            cached=self.level == _CACHED,
         )
 
     def as_url(self, **changes: object) -> str:
@@ -87,7 +90,7 @@ def _query(request: Request) -> AsRunQuery:
         first_day=days[0],
         last_day=days[1],
         words=parameters.get("words", "")[:200],
-        level=level if level in _LEVELS else "",
+        level=level if level in _SOURCES else "",
         page=min(int(number), _MAX_PAGES) if number.isascii() and number.isdigit() and number.strip("0") else 1,
     )
 
@@ -110,7 +113,7 @@ def _filter(view: PageView, query: AsRunQuery) -> str:
     words = view.words
     options = "".join(
         f'<option value="{level}"{" selected" if level == query.level else ""}>{words(f"level.{level}") if level else words("level.any")}</option>'
-        for level in ("", *_LEVELS)
+        for level in ("", *_SOURCES)
     )
     return f"""<section class="card" aria-labelledby="filter-heading">
 <h2 id="filter-heading">{words("as_run.filter")}</h2>
@@ -151,14 +154,18 @@ def _table(view: PageView, query: AsRunQuery, rows: list[AsRunEntry]) -> str:
 
 def _row(view: PageView, row: AsRunEntry) -> str:
     words = view.words
-    # What a slate is titled is the reason's word, which stands further on.
-    title = title_tag(row.title) if row.title and row.level != "slate" else words.state("level", row.level)
+    source = words.state("level", row.level)
+    title = title_tag(row.title) if row.title else source
+    if row.slate_reason:
+        title = words.state("slate", row.slate_reason)
+    if row.cached:
+        source += f" · {words('cached')}"
     gap = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""
     return (
         f"<tr><td>{time_tag(wall(row.start))}</td>"
         f'<td class="number">{escape(words.span(row.seconds))}</td>'
         f'<td class="name">{title}</td>'
-        f'<td><span class="key level-{escape(row.level)}" aria-hidden="true"></span>{words.state("level", row.level)}</td>'
+        f'<td><span class="key level-{escape(row.level)}" aria-hidden="true"></span>{source}</td>'
         f"<td>{words.state('ended', row.reason)}</td>"
         f'<td class="number{"" if gap else " none"}">{gap}</td></tr>'
     )

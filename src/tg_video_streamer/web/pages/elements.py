@@ -18,6 +18,8 @@ def badge(status: ServiceStatus, words: Translator) -> tuple[str, str]:
     """What viewers see now, as plain text, and its tone: good, live, fair, bad or quiet."""
     state = _LIVE if status.level == _LIVE else status.channel_state
     label = words.state_text("badge", state)
+    if status.cached and state == "on_air":
+        label = f"{label} · {words.text('cached')}"
     if status.channel_state in _PASSING_STATES:
         return label, "quiet"
     if not status.healthy:
@@ -39,7 +41,7 @@ def reason_tag(status: ServiceStatus, words: Translator, *, now_wall: float) -> 
     if status.reason:
         reason = f'<span id="reason">{words.said(status.reason)}</span> <span aria-hidden="true">·</span> '
     span = words("since", span=words.span(now_wall - status.since_wall))
-    return f'{reason}<span id="since">{span} {time_tag(status.since_wall, shown="minutes")}</span>'
+    return f'{reason}<span id="since">{span} ({time_tag(status.since_wall, shown="minutes")})</span>'
 
 
 def time_tag(wall: float, *, shown: str = "seconds") -> str:
@@ -52,6 +54,16 @@ def time_tag(wall: float, *, shown: str = "seconds") -> str:
 def title_tag(title: str) -> str:
     """A title, isolated from the text direction around it."""
     return f"<bdi>{escape(title)}</bdi>"
+
+
+def position_text(status: ServiceStatus, words: Translator) -> str:
+    """The position in the current item as 0:12 of 1:00, escaped; empty without an item."""
+    if status.now is None:
+        return ""
+    at, length = clock_text(status.position_seconds), status.now.duration_seconds
+    if status.now.is_live:
+        return words("position.live", at=at)
+    return words("position", at=at, length=clock_text(length)) if length else at
 
 
 def item_tag(item: ItemStatus, words: Translator) -> str:

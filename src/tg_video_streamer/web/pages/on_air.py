@@ -11,13 +11,12 @@ from starlette.routing import Route
 
 from tg_video_streamer.control.status import OutputStatus, ServiceStatus
 from tg_video_streamer.control.status_text import DEGRADED_REMEDY
-from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.buttons import playout_buttons
 from tg_video_streamer.web.pages.charts import charts_tag
-from tg_video_streamer.web.pages.elements import badge_tag, items_tag, reason_tag, title_tag
+from tg_video_streamer.web.pages.elements import badge_tag, items_tag, position_text, reason_tag, title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 _SOURCES = {
@@ -110,7 +109,8 @@ def _card(name: str, live: Mapping[str, str], words: Translator) -> str:
 
 def _title(status: ServiceStatus, words: Translator) -> str:
     title = title_tag(status.now.title) if status.now else words("now.empty")
-    return f'<p id="now-title" class="title">{title}</p>'
+    slate = f'<p id="slate-reason">{words.state("slate", status.slate_reason)}</p>' if status.slate_reason else ""
+    return f'<p id="now-title" class="title">{title}</p>{slate}'
 
 
 def _position(status: ServiceStatus, words: Translator) -> str:
@@ -118,23 +118,15 @@ def _position(status: ServiceStatus, words: Translator) -> str:
     item = status.now
     if item is None:
         return ""
-    length = None if item.is_live else item.duration_seconds
-    at = clock_text(status.position_seconds)
-    text = (
-        words("position.live", at=at)
-        if item.is_live
-        else words("position", at=at, length=clock_text(length))
-        if length
-        else at
-    )
-    progress = (
-        f'<progress id="progress" aria-label="{words("progress")}" max="{length:g}"'
-        f' value="{min(status.position_seconds, length):.1f}"></progress>'
-        if length
-        else ""
-    )
+    progress = ""
+    if item.duration_seconds and not item.is_live:
+        at = min(status.position_seconds, item.duration_seconds)
+        progress = (
+            f'<progress id="progress" aria-label="{words("progress")}" max="{item.duration_seconds:g}"'
+            f' value="{at:.1f}"></progress>'
+        )
     paused = f' <strong id="paused">{words("paused")}</strong>' if status.paused else ""
-    return f'{progress}<p><span id="position" class="number">{text}</span>{paused}</p>'
+    return f'{progress}<p><span id="position" class="number">{position_text(status, words)}</span>{paused}</p>'
 
 
 def _problems(status: ServiceStatus, words: Translator) -> str:

@@ -10,10 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tg_video_streamer.control.status import ItemStatus
-from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.buttons import command_button, playout_buttons
-from tg_video_streamer.web.pages.elements import item_tag, items_tag, title_tag
+from tg_video_streamer.web.pages.elements import item_tag, items_tag, position_text, title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 from tg_video_streamer.web.pages.refresh import part_versions
 
@@ -34,7 +33,11 @@ def routes(context: WebContext) -> list[Route]:
 def _main(view: PageView) -> str:
     words = view.words
     version = part_versions(view.context)["@queue"]
-    edit = f'<p><a class="button" href="/playlist">{words("queue.edit")}</a></p>' if view.may_change else ""
+    edit = (
+        f'<div class="controls"><a class="button" href="/playlist">{words("queue.edit")}</a></div>'
+        if view.may_change
+        else ""
+    )
     return f"""<div class="columns">
 <div class="column">
 <section class="card" data-part="@queue" data-version="{version}" id="part-queue" aria-labelledby="queue-heading">
@@ -63,9 +66,7 @@ def _now(view: PageView) -> str:
     status, words = view.context.commands.status(), view.words
     if status.now is None:
         return f'<p class="title">{words("now.empty")}</p>'
-    return (
-        f'<p class="title">{title_tag(status.now.title)}</p><p class="number">{clock_text(status.position_seconds)}</p>'
-    )
+    return f'<p class="title">{title_tag(status.now.title)}</p><p class="number">{position_text(status, words)}</p>'
 
 
 def _queued(view: PageView) -> str:
