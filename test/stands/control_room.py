@@ -1,4 +1,4 @@
-"""The control room as an operator has it: a service on air over the loopback Telegram, and a browser that is signed in."""
+"""A service on air with the loopback Telegram, and a browser that is signed in."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ def on_air(folder: Path, **more: str) -> Iterator[Channel]:
 
 
 def sign_in(browser: WebDriver, channel: Channel, token: str = OPERATOR) -> None:
-    """As a person does, by the form."""
+    """Sign in by the form."""
     browser.get(f"{channel.url}/login")
     browser.find_element(By.ID, "token").send_keys(token)
     browser.find_element(By.CSS_SELECTOR, "form button").click()
     wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, 'form[action="/logout"]'), what="signed in")
 
 
-def look_like(browser: WebDriver, *, width: int, dark: bool) -> None:
-    """Another size of the screen, and another wish for its colours."""
+def set_screen(browser: WebDriver, *, width: int, dark: bool) -> None:
+    """Set the screen's width and color scheme."""
     viewport = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", viewport)
     scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]}
@@ -97,13 +97,13 @@ def look_like(browser: WebDriver, *, width: int, dark: bool) -> None:
 
 
 def save_screenshot(browser: WebDriver, path: Path) -> None:
-    """The whole page, down to its end."""
+    """Save the whole page."""
     taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
     path.write_bytes(base64.b64decode(taken["data"]))
 
 
 def barriers(browser: WebDriver) -> list[str]:
-    """What axe finds on the page that keeps somebody out, a line each."""
+    """The accessibility faults that axe finds, one line each."""
     axe = (files("selenium_axe_python") / "axe-core" / "axe.min.js").read_text()
     # Not by the page: its policy lets no foreign script in.
     browser.execute_script(axe)

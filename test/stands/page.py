@@ -1,4 +1,4 @@
-"""The web application as a browser meets it: served on the loopback from a thread with an event loop of its own."""
+"""The web application, served on the loopback from a thread with its own event loop."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ VIEWER = "the-viewers-token-of-the-stand"
 TOKENS = Tokens(operator=OPERATOR, viewer=VIEWER)
 
 
-class Told(SmallChannel):
-    """A small channel whose status is what a test says."""
+class StatusChannel(SmallChannel):
+    """A small channel whose status the test sets."""
 
     def __init__(self, tell: Callable[[], ServiceStatus]) -> None:
         super().__init__()
@@ -81,13 +81,13 @@ class Told(SmallChannel):
         return "the playlist is read again"
 
 
-def room_of(
-    program: Program, verbs: Commands, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0
+def context_of(
+    program: Program, commands: Commands, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0
 ) -> WebContext:
-    """What pages read of a program."""
+    """The context of a program."""
     house = program.clip.house
     preview = Preview(program.fanout, width=house.width, height=house.height, grace_seconds=grace_seconds)
-    return WebContext(commands=verbs, preview=preview, clock=SystemClock(), as_run=as_run)
+    return WebContext(commands=commands, preview=preview, clock=SystemClock(), as_run=as_run)
 
 
 def access_to(
@@ -98,7 +98,7 @@ def access_to(
     loopback: bool = True,
     behind_proxy: bool = False,
 ) -> Access:
-    """Who may do what, by the stand's tokens."""
+    """Access with the stand's tokens."""
     return Access(tokens=tokens, clock=clock or SystemClock(), loopback=loopback, behind_proxy=behind_proxy, port=port)
 
 
@@ -108,12 +108,12 @@ class Site:
 
     listener: Listener
     status: ServiceStatus = field(default_factory=example_status)
-    """What the application is told; tests put another one."""
+    """The status that the application reads; tests replace it."""
     preview_running: Callable[[], bool] = lambda: False
     channel: SmallChannel = field(init=False)
-    """What the application tells the verbs to."""
+    """The channel that receives the commands."""
     asked: int = 0
-    """How often the status was asked for."""
+    """How often the status was read."""
 
     def tell(self) -> ServiceStatus:
         """The status, for the application."""
@@ -121,7 +121,7 @@ class Site:
         return self.status
 
     def __post_init__(self) -> None:
-        self.channel = Told(self.tell)
+        self.channel = StatusChannel(self.tell)
 
     @property
     def url(self) -> str:
@@ -151,7 +151,7 @@ def served(
     """Serve the web application until the end of the block; `access` is called with the port."""
     listener = listen("127.0.0.1", port, unread_seconds=unread_seconds)
     site = Site(listener=listener, status=status or example_status())
-    context = room_of(program, site.channel, as_run=as_run, grace_seconds=grace_seconds)
+    context = context_of(program, site.channel, as_run=as_run, grace_seconds=grace_seconds)
     app = build_web_app(context, access=access(port=listener.port), hosts=hosts, body_seconds=body_seconds)
     site.preview_running = lambda: app.state.preview.running
     started = threading.Event()
@@ -166,7 +166,7 @@ def served(
         await serve(app, listener, request_seconds=request_seconds)
 
     def thread() -> None:
-        with contextlib.suppress(asyncio.CancelledError):  # how it is told to end
+        with contextlib.suppress(asyncio.CancelledError):  # how it is stopped
             asyncio.run(run())
 
     server = threading.Thread(target=thread, name="site")

@@ -1,4 +1,4 @@
-"""Somebody who asks the page or the API as a browser or a program does, with his own cookies, and every header his to choose."""
+"""A client of the pages and the API, with its own cookies and any headers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came back."""
+    """One response."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,14 +39,14 @@ class PageVisitor:
     host: str = ""
     """What the Host header says; empty: localhost with the port."""
     token: str = ""
-    """Shown with each request, as programs do."""
+    """Sent with each request, as programs do."""
     tls: ssl.SSLContext | None = None
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with each request."""
     cookies: dict[str, str] = field(default_factory=dict)
     csrf: str = ""
     set_cookie: str = ""
-    """The last that was to be kept, as it came."""
+    """The last Set-Cookie header."""
 
     @property
     def site(self) -> str:
@@ -93,7 +93,7 @@ class PageVisitor:
     def post(
         self, path: str, fields: Mapping[str, str] | None = None, *, headers: Mapping[str, str | None] | None = None
     ) -> Answer:
-        """A form of a page, sent with the proof that pages put in."""
+        """A form of a page, with its CSRF token."""
         filled = ({"csrf": self.csrf} if self.csrf else {}) | dict(fields or {})
         return self.ask(
             path, method="POST", body=urlencode(filled).encode(), headers={"Content-Type": FORM} | dict(headers or {})
@@ -107,14 +107,14 @@ class PageVisitor:
         )
 
     def sign_in(self, token: str) -> Answer:
-        """Sign in as a script does: the answer has the proof for forms."""
+        """Sign in as a script does; the answer contains the CSRF token."""
         answer = self.post("/login", {"token": token}, headers={"Accept": "application/json"})
         if answer.status == 200:
             self.csrf = answer.json()["result"]["csrf"]
         return answer
 
     def _who(self) -> dict[str, str]:
-        """What each request shows of this visitor."""
+        """The headers of each request."""
         sent = {"Host": self.host or f"localhost:{self.port}", **self.headers}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -1,4 +1,4 @@
-"""What the tests of the web room share: a program of real packets."""
+"""Fixtures of the web tests: a program of real packets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stands.program import Clip, Program, encode_clip
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 
 LONG_AFTER_START = 25 * 3600 * 24 * 35
-"""Five weeks, in pictures: times that do not fit 32 bits of the sound's clock."""
+"""Five weeks in frames: times that exceed 32 bits of the audio clock."""
 
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Real ffmpeg's house-format encode of a moving card with a tone: 16 s, where both grids meet again."""
+    """A house-format encode by real ffmpeg: a moving picture with a tone, 16 s, where frame and packet grids meet again."""
     house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
     return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=16)
 

@@ -1,4 +1,4 @@
-"""A playlist that is sent as a file, and everything else that can be sent in its place."""
+"""Uploads of a playlist file, valid and invalid."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def site(clip: Clip) -> Iterator[Site]:
 
 
 def form(**fields: bytes) -> bytes:
-    """What a browser sends; `text` as a file."""
+    """The body that a browser sends, with `text` as a file."""
     parts = []
     for name, value in fields.items():
         more = b'; filename="list.txt"\r\nContent-Type: text/plain' if name == "text" else b""
@@ -44,14 +44,14 @@ def form(**fields: bytes) -> bytes:
 
 
 def send(site: Site, body: bytes, *, token: str = OPERATOR) -> Answer:
-    """The answer to such a body."""
+    """The answer to this body."""
     who = PageVisitor(port=site.listener.port, token=token)
     headers = {"Content-Type": f"multipart/form-data; boundary={LINE}"}
     return who.ask("/playlist/upload", method="POST", body=body, headers=headers)
 
 
 def test_the_file_comes_into_the_editor(site: Site) -> None:
-    """The text of the file, with the ends of lines that a playlist has, stands in the editor; nothing is saved."""
+    """The editor shows the file's text with normal line ends; nothing is saved."""
     answer = send(site, form(version=b"1", text="\ufeffone.mp4 | title=Ёлка <b>\r\ntwo.mp4".encode()))
     assert answer.status == 200
     assert "\none.mp4 | title=Ёлка &lt;b&gt;\ntwo.mp4</textarea>" in answer.text
@@ -71,13 +71,13 @@ def test_the_file_comes_into_the_editor(site: Site) -> None:
     ids=["nothing", "text", "not-utf-8", "cut-off", "twice", "many", "too-large"],
 )
 def test_what_is_no_such_form_is_refused(site: Site, body: bytes, status: int) -> None:
-    """What is broken, twice, too much or not text is refused with the reason, and the page goes on."""
+    """A malformed, duplicate, oversized or binary file is refused with the reason, and the page still works."""
     assert send(site, body).status == status
     assert send(site, form(text=b"one.mp4")).status == 200
 
 
 def test_only_operators_send_files(site: Site) -> None:
-    """A viewer's file is refused, and so is one without the page's proof."""
+    """A viewer's file is refused, and so is one without the CSRF token."""
     assert send(site, form(text=b"one.mp4"), token=VIEWER).status == 403
     person = PageVisitor(port=site.listener.port)
     person.sign_in(OPERATOR)
@@ -87,7 +87,7 @@ def test_only_operators_send_files(site: Site) -> None:
 
 @given(boundary=st.text(st.characters(codec="ascii"), max_size=80), body=st.binary(max_size=400))
 def test_any_body_is_a_form_or_refused(boundary: str, body: bytes) -> None:
-    """Whatever is sent, and whatever it is said to be: fields, or a refusal."""
+    """Any body with any content type gives fields or a refusal."""
 
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": body, "more_body": False}

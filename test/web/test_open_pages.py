@@ -1,4 +1,4 @@
-"""What a page has open ends with the sign-in that opened it."""
+"""Open streams end with their sign-in."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ secrets.never_shown(OPERATOR, VIEWER)
 
 
 def ends(stream: HTTPResponse) -> bool:
-    """Whether it ends after what was under way; one that is not ended is told something new each second, or oftener."""
+    """Whether the stream ends; an open one sends something at least once a second."""
     return any(not stream.read1(65_536) for _ in range(30)) and stream.isclosed()
 
 
 @pytest.mark.parametrize("path", ["/events", "/preview/live.mp4"])
 def test_a_sign_out_ends_what_is_open(clip: Clip, path: str) -> None:
-    """What is still told to a browser that signed out ends by itself; another browser's goes on."""
+    """A sign-out ends the open streams of that browser; another browser's continue."""
     behind_proxy = partial(access_to, behind_proxy=True)
     with Program(clip) as program, served(program, access=behind_proxy) as site:
         leaves, stays = (PageVisitor(port=site.listener.port) for _ in range(2))
@@ -38,7 +38,7 @@ def test_a_sign_out_ends_what_is_open(clip: Clip, path: str) -> None:
 
 
 def test_a_token_that_changes_ends_what_it_opened(clip: Clip) -> None:
-    """A program that listens with a token hears no more once it is another one."""
+    """A changed token ends the streams that were opened with the old one."""
     now = [TOKENS]
     with served(Program(clip), access=partial(access_to, tokens=lambda: now[0])) as site:
         program = PageVisitor(port=site.listener.port, token=OPERATOR)

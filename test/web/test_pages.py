@@ -1,4 +1,4 @@
-"""What the pages say: in both languages, true, and escaped; all without a service."""
+"""Texts and elements of the pages, in both languages, without a service."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def test_any_header_gives_a_language(header: str) -> None:
     ],
 )
 def test_badge_tells_the_truth(changes: dict[str, object], expected: tuple[str, str]) -> None:
-    """Green and "on air" together only while media really leaves."""
+    """The badge is green and "on air" only while media leaves."""
     status = replace(example_status(), **changes)  # type: ignore[arg-type]
     assert badge(status, EN) == expected
     assert badge(status, RU)[1] == expected[1]
 
 
 def test_band_hides_no_trouble() -> None:
-    """Ten seconds of slate in a day are a mark on the band and a line of the list, and the day is not called whole."""
+    """Ten seconds of slate in a day are visible in the band and in the table, and the day is below 100 %."""
     begin = NOW - BAND_SECONDS
     spans = [
         LevelSpan(starts_wall=begin, ends_wall=begin + 40_000, level="item"),
@@ -99,7 +99,7 @@ def test_band_hides_no_trouble() -> None:
 
 
 def test_band_says_when_nothing_was_on_air() -> None:
-    """What no span covers was off, however it came about."""
+    """Time without a span is shown as off."""
     drawn = band_tag([LevelSpan(starts_wall=NOW - 3600, ends_wall=NOW - 1800, level="item")], EN, now_wall=NOW)
     assert "Off 97.9 %" in drawn
     assert "On air 2.1 %" in drawn
@@ -113,7 +113,7 @@ def test_band_says_when_nothing_was_on_air() -> None:
     )
 )
 def test_any_history_fills_the_band(found: list[tuple[float, float, str]]) -> None:
-    """Spans may overlap, lie outside or be of a level that nobody knows: the band's cells are always all there."""
+    """The band is complete for overlapping spans, spans outside the day and unknown levels."""
     spans = [LevelSpan(starts_wall=NOW + at, ends_wall=NOW + at + length, level=level) for at, length, level in found]
     drawn = band_tag(spans, EN, now_wall=NOW)
     assert sum(map(int, re.findall(r'<rect [^>]*width="(\d+)"', drawn))) == 720
@@ -134,7 +134,7 @@ def test_charts_have_a_line_an_output() -> None:
 
 
 def test_changes_are_told_line_by_line() -> None:
-    """What goes and what comes, marked, and escaped."""
+    """Removed and added lines are marked and escaped."""
     told = "".join(changes("a\nb\nc\n", "a\n<i>\nc\n"))
     assert "<del>b</del>" in told
     assert "<ins>&lt;i&gt;</ins>" in told

@@ -1,4 +1,4 @@
-"""The control room in a real browser, against a service that is on air: every page, every control, both languages."""
+"""All pages in a real browser, with a service on air: every control, both languages."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from stands.control_room import (
     VIEWER,
     Channel,
     barriers,
-    look_like,
     on_air,
     save_screenshot,
+    set_screen,
     sign_in,
 )
 from stands.telegram_dc.world import CODE, PASSWORD, PHONE, USER_ID
@@ -53,13 +53,13 @@ at = 2099-01-01T20:00:00Z
 item = "https://127.0.0.1:9/news"
 start = "hard"
 """
-"""So far away that it changes nothing of the program."""
+"""Too far away to affect the program."""
 WIDTHS = (390, 1280)
 
 
 @pytest.fixture(scope="module")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
-    """One for all tests: each leaves it on air."""
+    """One for all tests; each leaves it on air."""
     with on_air(tmp_path_factory.mktemp("room")) as channel:
         (channel.service.folder / "schedule.toml").write_text(SCHEDULE)
         wait_until(lambda: "News at eight" in channel.service.page(PAGES[-1])[1], what="the schedule is in force")
@@ -76,23 +76,23 @@ def operators(channel: Channel, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def browser(operators: WebDriver) -> WebDriver:
-    """The same as each test expects it: a light desktop, in English."""
-    look_like(operators, width=1280, dark=False)
+    """The same browser as a light desktop."""
+    set_screen(operators, width=1280, dark=False)
     return operators
 
 
 def text_of(browser: WebDriver, element: str) -> str:
-    """What is to be read in the element of that id; empty where it is not there now."""
+    """The text of the element with that id; empty if it does not exist."""
     return str(browser.execute_script("return document.getElementById(arguments[0])?.innerText ?? ''", element))
 
 
-def notice(browser: WebDriver) -> str:
-    """What the page tells of the last change."""
+def flash_message(browser: WebDriver) -> str:
+    """The message about the last change."""
     return text_of(browser, "flash-messages")
 
 
 def press(browser: WebDriver, label: str) -> None:
-    """The button with that label, which must be there and be seen; what holds it may be put in anew meanwhile."""
+    """Press the visible button with that label; its part of the page may be replaced meanwhile."""
     wait_until(partial(_pressed, browser, label), what=f"a button: {label}")
 
 
@@ -106,7 +106,7 @@ def _pressed(browser: WebDriver, label: str) -> bool:
 
 
 def strike(browser: WebDriver, selector: str, key: str = Keys.ENTER) -> None:
-    """A key on the one element of that selector, as soon as it takes one."""
+    """Send a key to the element of that selector, as soon as it accepts one."""
     wait_until(partial(_struck, browser, selector, key), what=f"an element that takes a key: {selector}")
 
 
@@ -117,13 +117,13 @@ def _struck(browser: WebDriver, selector: str, key: str) -> bool:
     return False
 
 
-def told(browser: WebDriver, words: str) -> None:
-    """Wait until the page tells it of the last change."""
-    wait_until(lambda: words in notice(browser), what=words)
+def expect_message(browser: WebDriver, words: str) -> None:
+    """Wait for the message about the last change."""
+    wait_until(lambda: words in flash_message(browser), what=words)
 
 
 def test_picture_moves_and_sounds(channel: Channel, browser: WebDriver) -> None:
-    """The picture's time goes on, its pixels change, and a button lets its sound be heard."""
+    """The picture's time advances, its pixels change, and a button turns the sound on."""
     browser.get(f"{channel.url}/?lang=en")
     wait_until(lambda: video_state(browser).time > 0.2, what="a picture that moves")
     first, state = video_picture(browser), video_state(browser)
@@ -134,9 +134,9 @@ def test_picture_moves_and_sounds(channel: Channel, browser: WebDriver) -> None:
     press(browser, "Sound off")
 
 
-def look_at(browser: WebDriver, url: str, *, width: int, dark: bool, language: str, artifacts: Path) -> list[str]:
-    """All that is wrong with one page in one dress; its screenshot is kept."""
-    look_like(browser, width=width, dark=dark)
+def check_page(browser: WebDriver, url: str, *, width: int, dark: bool, language: str, artifacts: Path) -> list[str]:
+    """All faults of one page in one variant; saves its screenshot."""
+    set_screen(browser, width=width, dark=dark)
     browser.get(f"{url}{'&' if '?' in url else '?'}lang={language}")
     wait_until(lambda: browser.execute_script("return document.readyState") == "complete", what=url)
     name = re.sub(r"\W+", "-", url.partition("/")[2].partition("/")[2].partition("/")[2]).strip("-") or "on-air"
@@ -150,41 +150,41 @@ def look_at(browser: WebDriver, url: str, *, width: int, dark: bool, language: s
     return wrong
 
 
-def test_every_page_is_open_to_everybody(channel: Channel, browser: WebDriver, artifacts: Path) -> None:
-    """No page has a barrier that axe knows, a word in the console, or anything that sticks out to the side."""
+def test_every_page_is_accessible(channel: Channel, browser: WebDriver, artifacts: Path) -> None:
+    """No page has an accessibility fault that axe finds, an error in the console, or content wider than the screen."""
     wrong = []
     for page, (width, dark, language) in zip(PAGES, cycle([(1280, False, "en"), (390, True, "ru")]), strict=False):
-        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
+        wrong += check_page(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
     assert wrong == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_every_page_in_every_dress(channel: Channel, browser: WebDriver, artifacts: Path) -> None:
-    """The same at both widths, in both themes and both languages, for operators, viewers and those who sign in."""
+def test_every_page_in_every_variant(channel: Channel, browser: WebDriver, artifacts: Path) -> None:
+    """The same at both widths, in both themes and both languages, for operators, viewers and the sign-in page."""
     wrong = []
-    dresses = list(product(WIDTHS, (False, True), ("en", "ru")))
-    for page, (width, dark, language) in product(PAGES, dresses):
-        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
+    variants = list(product(WIDTHS, (False, True), ("en", "ru")))
+    for page, (width, dark, language) in product(PAGES, variants):
+        wrong += check_page(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
     browser.delete_all_cookies()
-    for page, (width, dark, language) in product(("/login",), dresses):
-        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
+    for page, (width, dark, language) in product(("/login",), variants):
+        wrong += check_page(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
     sign_in(browser, channel, VIEWER)
-    for page, (width, dark, language) in product(("/", "/queue", "/health"), dresses):
-        wrong += look_at(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
+    for page, (width, dark, language) in product(("/", "/queue", "/health"), variants):
+        wrong += check_page(browser, channel.url + page, width=width, dark=dark, language=language, artifacts=artifacts)
     assert "/session" not in browser.page_source
     browser.delete_all_cookies()
     sign_in(browser, channel)
     assert wrong == []
 
 
-def test_titles_are_shown_and_not_obeyed(channel: Channel, browser: WebDriver) -> None:
-    """Markup and script in a title are text in the list of what comes, in the search, and in the queue."""
+def test_titles_are_text(channel: Channel, browser: WebDriver) -> None:
+    """Markup and script in a title are text in the next items, the search and the queue."""
     browser.get(f"{channel.url}/queue?words=onerror&lang=en")
     assert NASTY in browser.find_element(By.ID, "found").text
     strike(browser, "#found button")
     wait_until(lambda: NASTY in text_of(browser, "part-queue"), what="it is queued")
-    told(browser, NASTY)
+    expect_message(browser, NASTY)
     assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
     assert "owned" not in browser.title
     strike(browser, '[aria-label^="Remove:"]')
@@ -221,18 +221,18 @@ def test_queue_by_the_keyboard(channel: Channel, browser: WebDriver) -> None:
 
 
 def is_queued(browser: WebDriver, words: str) -> bool:
-    """Whether the page's queue has it."""
+    """Whether the page's queue contains it."""
     return words in text_of(browser, "part-queue").casefold()
 
 
 def queued(channel: Channel) -> list[str]:
-    """What the service has in its queue."""
+    """The service's queue."""
     done = channel.service.command("queue", "list")
     return re.findall(r"(Harbour at dawn|Night train|Market square|By hand)", done.stdout)
 
 
-def test_the_program_is_steered(channel: Channel, browser: WebDriver) -> None:
-    """Pause, resume, slate and skip do what they say; the badge and the buttons follow, with no reload."""
+def test_the_program_is_controlled(channel: Channel, browser: WebDriver) -> None:
+    """Pause, resume, slate and skip work; badge and buttons follow without a reload."""
     browser.get(f"{channel.url}/?lang=en")
     press(browser, "Pause")
     wait_until(lambda: text_of(browser, "badge") == "Slate", what="the slate in the badge")
@@ -251,7 +251,7 @@ def test_the_program_is_steered(channel: Channel, browser: WebDriver) -> None:
 
 
 def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
-    """A bad line is told while it is typed; changes are seen before they are saved; nobody's edit is overwritten."""
+    """A bad line is reported while it is typed; changes are reviewed before saving; no other edit is overwritten."""
     before, bad = channel.playlist.read_text(), "films/harbour.mp4 | nonsense=1"
     browser.get(f"{channel.url}/playlist?lang=en")
     area = browser.find_element(By.ID, "text")
@@ -269,11 +269,11 @@ def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
     assert browser.find_elements(By.TAG_NAME, "del") == []
     channel.playlist.write_text(f"# theirs\n{before}")
     press(browser, "Save")
-    told(browser, "changed by someone else")
+    expect_message(browser, "changed by someone else")
     assert [one.text for one in browser.find_elements(By.TAG_NAME, "del")] == ["# theirs"]
     assert channel.playlist.read_text() == f"# theirs\n{before}"
     press(browser, "Save")
-    told(browser, "the playlist is saved")
+    expect_message(browser, "the playlist is saved")
     assert (
         channel.playlist.read_text()
         == f"{before}# mine\n{channel.service.settings['MEDIA_DIRS']}/first.mp4 | title=One more\n"
@@ -284,7 +284,7 @@ def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
 
 
 def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:
-    """What was aired is found by words and kind, and is a table for a spreadsheet."""
+    """The as-run log is filtered by words and source, and downloaded as CSV."""
     wait_until((channel.service.state_dir / "as-run.jsonl").exists, what="a log")
     channel.service.command("skip")
     wait_until(lambda: "skipped" in (channel.service.state_dir / "as-run.jsonl").read_text(), what="a line of it")
@@ -298,8 +298,8 @@ def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:
     assert text.startswith("start,end,seconds,level,reason,title")
 
 
-def test_silence_is_told(channel: Channel, browser: WebDriver) -> None:
-    """A service that says nothing any more is not called on air: the badge says since when there is no word."""
+def test_a_lost_connection_is_shown(channel: Channel, browser: WebDriver) -> None:
+    """A silent service is not shown as on air: the badge says since when there is no connection."""
     browser.get(f"{channel.url}/queue?lang=en")
     wait_until(lambda: text_of(browser, "badge") == "On air", what="on air")
     channel.service.process.send_signal(signal.SIGSTOP)
@@ -311,8 +311,8 @@ def test_silence_is_told(channel: Channel, browser: WebDriver) -> None:
     wait_until(lambda: text_of(browser, "badge") == "On air", what="its word again")
 
 
-def test_health_is_told(channel: Channel, browser: WebDriver) -> None:
-    """Versions come by themselves, the log's end is there without a secret, and the doctor looks when asked."""
+def test_health_is_shown(channel: Channel, browser: WebDriver) -> None:
+    """Versions appear, the log's end contains no secret, and the checks run on demand."""
     browser.get(f"{channel.url}/health?lang=en")
     wait_until(lambda: "…" not in text_of(browser, "part-versions"), what="versions")
     assert re.search(r"\d{4}\.\d+\.\d+ \(\d+ d\)", text_of(browser, "part-versions"))
@@ -324,7 +324,7 @@ def test_health_is_told(channel: Channel, browser: WebDriver) -> None:
 
 
 def test_session_is_renewed_by_a_scan(channel: Channel, browser: WebDriver) -> None:
-    """A session that has ended is in the badge; the code that the page draws is scanned, and the badge is well again."""
+    """A lost session shows in the badge; after a scan of the page's QR code the badge is normal again."""
     browser.get(f"{channel.url}/session?lang=en")
     wait_until(lambda: text_of(browser, "badge") == "On air", what="on air")
     before = read_env_file(channel.service.env_file).values["SESSION_STRING"]
@@ -359,7 +359,7 @@ def modules(token: bytes) -> frozenset[tuple[int, int]]:
 
 
 def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
-    """With scripts off every page reads, and forms change things: sign-in, queue, and a session by phone and password."""
+    """Without scripts all forms work: sign-in, queue, upload, and a session by phone and password."""
     channel.telegram.user(USER_ID).password = PASSWORD
     try:
         with chromium(tmp_path / "profile", scripts=False) as browser:
@@ -392,7 +392,7 @@ def reads(browser: WebDriver, element: str, words: str) -> bool:
 
 
 def upload(browser: WebDriver, channel: Channel, file: Path) -> None:
-    """Send the playlist with one more line as a file, and go as far as the comparison, where that line is what comes."""
+    """Upload the playlist with one more line, up to the review, which shows that line."""
     browser.get(f"{channel.url}/playlist")
     file.write_text(f"{browser.find_element(By.ID, 'text').get_attribute('value')}# from a file\n")
     browser.find_element(By.CSS_SELECTOR, "input[type=file][required]").send_keys(str(file))
@@ -403,7 +403,7 @@ def upload(browser: WebDriver, channel: Channel, file: Path) -> None:
 
 
 def asked(browser: WebDriver, label: str) -> WebElement | None:
-    """The field that asks for it, after another look; None while something else is shown."""
+    """The field with that label after a reload; None if another one is shown."""
     browser.get(browser.current_url.partition("?")[0].replace("/begin-phone", ""))
     with suppress(StaleElementReferenceException):  # the page reloads itself meanwhile
         found = browser.find_elements(By.ID, "answer")
@@ -412,13 +412,13 @@ def asked(browser: WebDriver, label: str) -> WebElement | None:
 
 
 def shown(browser: WebDriver, words: str) -> bool:
-    """Whether the page says it, after another look."""
+    """Whether the page contains these words after a reload."""
     browser.get(browser.current_url)
     return words in browser.find_element(By.ID, "main").text
 
 
-def test_viewers_only_look(channel: Channel) -> None:
-    """Without the operator's token there is no control on any page, and no way to the playlist, the log or the session."""
+def test_viewers_only_read(channel: Channel) -> None:
+    """Without the operator's token no page has a control, and playlist, log and session are hidden."""
     for path in ("/", "/queue", "/queue?words=night", "/as-run", "/health"):
         status, text = channel.service.page(path)
         assert status == 200
@@ -432,7 +432,7 @@ def test_viewers_only_look(channel: Channel) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_edits_survive_a_restart(tmp_path: Path) -> None:
-    """What was queued and what was saved is there after the service was started anew."""
+    """The queue and the saved playlist survive a restart."""
     with on_air(tmp_path) as channel, chromium(tmp_path / "profile") as browser:
         sign_in(browser, channel)
         browser.get(f"{channel.url}/playlist?lang=en")
@@ -440,7 +440,7 @@ def test_edits_survive_a_restart(tmp_path: Path) -> None:
         browser.find_element(By.ID, "text").send_keys(f"{media}/by-hand.mp4 | title=Saved before\n")
         press(browser, "Review changes")
         press(browser, "Save")
-        told(browser, "the playlist is saved")
+        expect_message(browser, "the playlist is saved")
         assert channel.service.stop() == 0
         channel.service.start()
         channel.service.wait_on_air()

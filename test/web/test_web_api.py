@@ -1,4 +1,4 @@
-"""The API and its document: what schemathesis makes of it, the as-run log, and errors that programs can read."""
+"""The API and its OpenAPI document: schemathesis, the as-run log, errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def site(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]
 
 
 def conform(site: Site, *, examples: int) -> int:
-    """Have schemathesis try each operation with right and wrong data, as an operator; how many requests it made."""
+    """Run schemathesis as an operator with valid and invalid data; returns the number of requests."""
     schema = schemathesis.openapi.from_url(f"{site.url}api/openapi.json", headers={"Host": "localhost"})
     asked = 0
     for found in schema.get_all_operations():
@@ -74,7 +74,7 @@ def conform(site: Site, *, examples: int) -> int:
 
 
 def test_the_document_is_true(site: Site) -> None:
-    """Whatever schemathesis sends by the document, the answers are those that it promises, and wrong data is refused."""
+    """Every answer fits the OpenAPI document, and invalid data is refused."""
     assert conform(site, examples=3) > 2 * len(COMMANDS)
 
 
@@ -123,7 +123,7 @@ def test_the_document_has_every_verb_and_no_secret(site: Site) -> None:
     ],
 )
 def test_errors_are_json(site: Site, method: str, path: str, body: bytes | None, kind: str | None, status: int) -> None:
-    """Whatever is wrong, a program gets the right status code, what happened, and what to do."""
+    """Every error has the right status code, the reason and a remedy."""
     program = PageVisitor(port=site.listener.port, token=OPERATOR)
     answer = program.ask(path, method=method, body=body, headers={"Content-Type": kind})
     assert answer.status == status
@@ -132,7 +132,7 @@ def test_errors_are_json(site: Site, method: str, path: str, body: bytes | None,
 
 
 def test_as_run_is_filtered(site: Site) -> None:
-    """A program reads what was aired, newest first, by time, words and level; and as a table that no spreadsheet obeys."""
+    """The as-run log is filtered by time, words and level, newest first; its CSV contains no formula."""
     reader = PageVisitor(port=site.listener.port)
 
     def titles(query: str) -> list[str]:
@@ -152,7 +152,7 @@ def test_as_run_is_filtered(site: Site) -> None:
 
 
 def test_text_that_is_no_unicode_is_answered(site: Site) -> None:
-    """Half a surrogate pair, which JSON can say, breaks nothing on its way in or out."""
+    """A lone surrogate in JSON breaks nothing on its way in or out."""
     program = PageVisitor(port=site.listener.port, token=OPERATOR)
     answer = program.ask(
         "/api/queue_add", method="POST", body=b'{"line": "\\ud800"}', headers={"Content-Type": "application/json"}
@@ -162,7 +162,7 @@ def test_text_that_is_no_unicode_is_answered(site: Site) -> None:
 
 
 def test_who_says_nothing_is_let_go(clip: Clip) -> None:
-    """A client that connects and drips a request byte by byte does not hold its place among two hundred."""
+    """A client that sends its request byte by byte loses its connection."""
     with served(Program(clip), request_seconds=0.4) as site:
         with closing(socket.create_connection(("127.0.0.1", site.listener.port), timeout=20)) as silent:
             silent.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")

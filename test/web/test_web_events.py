@@ -1,4 +1,4 @@
-"""The stream that keeps pages fresh: built once a beat for all, only what changed, only while somebody listens."""
+"""The event stream: built once a tick for all pages, with changes only, and only while a page is open."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ EN, RU = LANGUAGES["en"], LANGUAGES["ru"]
 
 
 class Facts:
-    """What there is to be told; counts how often it was asked for."""
+    """The fragments; counts how often they were built."""
 
     def __init__(self) -> None:
         self.now = {"badge": "On air", "next": "Harbour"}
         self.asked: list[Language] = []
 
     def tell(self, language: Language) -> Mapping[str, str]:
-        """As PageUpdates wants it."""
+        """See PageUpdates."""
         self.asked.append(language)
         return dict(self.now)
 
 
 @asynccontextmanager
 async def listening(pages: PageUpdates, language: Language = EN) -> AsyncIterator[AsyncIterator[bytes]]:
-    """One open page, which has heard how soon it may come again."""
+    """One open page that has received the retry time."""
     stream = pages.stream(language)
     assert (await anext(stream)).startswith(b"retry: ")
     try:
@@ -40,14 +40,14 @@ async def listening(pages: PageUpdates, language: Language = EN) -> AsyncIterato
 
 
 def said(message: bytes) -> dict[str, str]:
-    """What a message tells."""
+    """The fragments in a message."""
     assert message.endswith(b"\n\n")
     told: dict[str, str] = json.loads(message.removeprefix(b"data: "))
     return told
 
 
 def test_all_pages_get_the_same_message() -> None:
-    """At first everything; then what has changed, made once and shared byte for byte; nothing new is told too."""
+    """A new stream gets everything, then only changes, built once for all; empty changes are sent too."""
 
     async def listen(clock: VirtualLoop) -> None:
         facts = Facts()
@@ -69,7 +69,7 @@ def test_all_pages_get_the_same_message() -> None:
 
 
 def test_who_was_away_is_told_everything() -> None:
-    """A page that missed a message, being slow, gets the whole truth instead of a part of it."""
+    """A page that missed a message gets everything again."""
 
     async def listen(clock: VirtualLoop) -> None:
         facts = Facts()

@@ -1,4 +1,4 @@
-"""Fragments and segments: what players get is the program, packet for packet, on an unbroken clock."""
+"""Fragments and segments contain the program packet for packet, with continuous times."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def published(clip: Clip) -> list[Stamped]:
 
 @pytest.mark.parametrize("ffmpeg", ["ffmpeg", imageio_ffmpeg.get_ffmpeg_exe()], ids=["host", "wheel"])
 def test_ffmpeg_decodes_every_picture(clip: Clip, published: list[Stamped], tmp_path: Path, ffmpeg: str) -> None:
-    """Concatenated fragments are a file that ffmpeg decodes without a word of complaint, picture for picture."""
+    """Concatenated fragments are decoded by ffmpeg without a warning, frame for frame."""
     path = tmp_path / "preview.mp4"
     fragments = cut(published)
     path.write_bytes(as_file(clip, fragments))
@@ -65,7 +65,7 @@ def test_ffmpeg_decodes_every_picture(clip: Clip, published: list[Stamped], tmp_
 
 
 def test_packets_arrive_unchanged_and_in_step(clip: Clip, published: list[Stamped], tmp_path: Path) -> None:
-    """A player gets the program's own bytes, each picture 40 ms and each sound packet 1024 samples after the last."""
+    """A player gets the program's own bytes, each frame 40 ms and each audio packet 1024 samples after the last."""
     path = tmp_path / "preview.mp4"
     path.write_bytes(as_file(clip, cut(published)))
     with av.open(str(path)) as container:
@@ -92,7 +92,7 @@ def test_packets_arrive_unchanged_and_in_step(clip: Clip, published: list[Stampe
     )
 )
 def test_every_packet_is_in_exactly_one_fragment(steps: list[tuple[str, int]]) -> None:
-    """Whatever the order of packets and losses, fragments hold consecutive packets, and keyframes only in front."""
+    """Fragments contain consecutive packets, and keyframes only at their start, for any order and loss."""
     video, audio = 0, 7
     packets = [Stamped(kind=Kind.VIDEO, slot=video, keyframe=True, data=b"first")]
     for step, size in steps:
@@ -120,7 +120,7 @@ def test_every_packet_is_in_exactly_one_fragment(steps: list[tuple[str, int]]) -
 
 
 def window_of(gop_frames: Sequence[int]) -> SegmentBuffer:
-    """A window that got groups of pictures of these lengths."""
+    """A segment buffer with GOPs of these lengths."""
     slots = (
         Stamped(kind=Kind.VIDEO, slot=slot, keyframe=keyframe, data=b"x")
         for slot, keyframe in enumerate(index == 0 for frames in gop_frames for index in range(frames))
@@ -145,7 +145,7 @@ def test_segments_keep_the_promised_length(gop_frames: list[int]) -> None:
 
 
 def test_playlist_names_the_newest_segments() -> None:
-    """The list is a live one in the order of play, numbered on as the window moves."""
+    """The playlist is live, in playing order, with increasing numbers."""
     window = window_of([50] * 12)
     lines = playlist(window.listed()).splitlines()
     assert lines[0] == "#EXTM3U"
@@ -157,7 +157,7 @@ def test_playlist_names_the_newest_segments() -> None:
 
 
 def test_window_forgets_what_is_old() -> None:
-    """However long it runs, only the last segments are held, a little longer than they are listed."""
+    """Only the last segments are stored, a little longer than they are listed."""
     window = window_of([50] * 40)
     listed = window.listed()
     assert window.segment(listed[0].number - 1) is not None
@@ -165,7 +165,7 @@ def test_window_forgets_what_is_old() -> None:
 
 
 def test_viewers_follow_fragment_by_fragment() -> None:
-    """A new or late viewer gets the newest keyframe, one who keeps up the very next fragment, and nobody one twice."""
+    """A new or late viewer gets the newest keyframe, others the next fragment, and no one a fragment twice."""
     window = window_of([50] * 12)
     newest = window.after(None)
     assert newest is not None

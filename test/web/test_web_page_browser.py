@@ -1,4 +1,4 @@
-"""The page in a real browser: the picture moves and sounds, the facts are fresh, and it is fit for everybody's screen."""
+"""The start page in a real browser: picture, sound, live updates, screen sizes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DESKTOP = (1280, 860)
 
 
 def troubled_status() -> ServiceStatus:
-    """A service with something of everything to tell."""
+    """A service with one of every problem."""
     status = example_status()
     retrying = replace(
         status.outputs[0], state="retrying", bits_per_second=0.0, reconnects=4, error="connection refused"
@@ -53,7 +53,7 @@ def browser(tmp_path: Path) -> Iterator[WebDriver]:
 
 @contextmanager
 def still_page(clip: Clip, status: ServiceStatus) -> Iterator[Site]:
-    """The page over a program of which only the beginning has come: for what needs no moving picture."""
+    """The page of a program that does not advance."""
     program = Program(clip)
     program.publish(40)
     with served(program, status=status) as site:
@@ -61,7 +61,7 @@ def still_page(clip: Clip, status: ServiceStatus) -> Iterator[Site]:
 
 
 def text_of(browser: WebDriver, element: str) -> str:
-    """What is to be read in the element of that id, which the page may put in anew at any moment; empty without it."""
+    """The text of the element with that id; empty if it does not exist."""
     return str(browser.execute_script("return document.getElementById(arguments[0])?.innerText ?? ''", element))
 
 
@@ -103,7 +103,7 @@ def test_native_hls_plays_on(program: Program, browser: WebDriver) -> None:
 
 
 def test_picture_comes_back_after_the_service_did(clip: Clip, browser: WebDriver) -> None:
-    """While the service is away the page says so instead of showing an old truth; when it is back, the picture is."""
+    """While the service is away the page says so; when it is back, the picture plays again."""
     with Program(clip) as program, served(program) as site:
         browser.get(site.url)
         watch(browser, 0.5)
@@ -115,7 +115,7 @@ def test_picture_comes_back_after_the_service_did(clip: Clip, browser: WebDriver
 
 
 def test_status_is_fresh_within_seconds(clip: Clip, browser: WebDriver) -> None:
-    """State, item, problems and outputs follow the service with no reload."""
+    """State, item, problems and outputs update without a reload."""
     with still_page(clip, example_status()) as site:
         browser.get(site.url)
         wait_until(lambda: text_of(browser, "badge") == "On air", what="the badge")
@@ -204,7 +204,7 @@ def test_titles_are_shown_and_not_obeyed(clip: Clip, browser: WebDriver) -> None
 
 
 def test_page_reads_without_scripts(clip: Clip, tmp_path: Path) -> None:
-    """With scripts off the page still says everything, and how to get it fresh."""
+    """Without scripts the page shows everything, and how to update it."""
     with (
         still_page(clip, troubled_status()) as site,
         chromium(tmp_path / "profile", scripts=False) as browser,
@@ -223,7 +223,7 @@ def test_page_reads_without_scripts(clip: Clip, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_page_fits_a_phone(clip: Clip, tmp_path: Path, artifacts: Path, dark: bool) -> None:  # noqa: FBT001 - a parameter
-    """Nothing sticks out to the side on a narrow screen, not even a title without a space in it."""
+    """Nothing is wider than a phone's screen, not even a title without spaces."""
     item = ItemStatus(key="a" * 16, title="Long_title_without_a_space" * 6, duration_seconds=1800)
     width, height = PHONE
     with (
@@ -238,7 +238,7 @@ def test_page_fits_a_phone(clip: Clip, tmp_path: Path, artifacts: Path, dark: bo
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_page_is_accessible(clip: Clip, tmp_path: Path, dark: bool) -> None:  # noqa: FBT001 - a parameter
-    """With everything on it that a page of trouble tells, nothing keeps anybody out, as far as axe knows."""
+    """A page with every problem has no accessibility fault that axe finds."""
     with (
         still_page(clip, troubled_status()) as site,
         chromium(tmp_path / "profile", dark=dark) as browser,

@@ -1,4 +1,4 @@
-"""The preview's life: work only while somebody watches, and each viewer's trouble stays that viewer's own."""
+"""The preview works only while someone watches, and a slow viewer harms no other."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def subscriptions(program: Program) -> int:
 
 
 def preview_threads() -> int:
-    """How many threads cut fragments now."""
+    """The number of running preview threads."""
     return sum(thread.name == "preview" for thread in threading.enumerate())
 
 
 @contextmanager
 def opened(site: Site, path: str) -> Iterator[http.client.HTTPResponse]:
-    """The answer, to be read as the test likes."""
+    """The open answer."""
     connection = http.client.HTTPConnection("127.0.0.1", site.listener.port, timeout=20)
     with closing(connection):
         connection.request("GET", path)
@@ -84,7 +84,7 @@ def test_nothing_is_done_while_nobody_watches(program: Program) -> None:
 
 
 def test_many_viewers_share_one_subscription(program: Program) -> None:
-    """Ten viewers of both kinds cost the program what one costs."""
+    """Ten viewers of both kinds cost the program one subscription."""
     with served(program) as site, ExitStack() as stack:
         for _ in range(10):
             assert stack.enter_context(opened(site, "/preview/live.mp4")).read(100_000)
@@ -93,7 +93,7 @@ def test_many_viewers_share_one_subscription(program: Program) -> None:
 
 
 def test_listed_segments_are_one_unbroken_file(program: Program, tmp_path: Path) -> None:
-    """What an HLS player fetches is the program with no packet missing, doubled or out of step."""
+    """An HLS player gets the program with no packet missing, doubled or shifted."""
     with served(program) as site:
         text = get(site, "/preview/live.m3u8").decode()
         names = [line for line in text.splitlines() if not line.startswith("#")]
@@ -112,7 +112,7 @@ def test_listed_segments_are_one_unbroken_file(program: Program, tmp_path: Path)
 
 
 def test_client_that_never_reads_harms_nobody(program: Program) -> None:
-    """Others get every fragment, the silent one is no viewer, and the kernel ends it."""
+    """A viewer that does not read does not count and is disconnected; others get every fragment."""
     with served(program, grace_seconds=1.0, unread_seconds=2.0) as site:
         before = site.connections()
         with silent_client(site.listener.port) as silent:
@@ -126,7 +126,7 @@ def test_client_that_never_reads_harms_nobody(program: Program) -> None:
 
 
 class Viewer:
-    """One progressive viewer that reads when it is told to."""
+    """One progressive viewer that reads on demand."""
 
     def __init__(self, stream: AsyncIterator[bytes]) -> None:
         self._stream = stream
@@ -143,7 +143,7 @@ class Viewer:
 
 
 async def test_slow_viewer_loses_its_own_and_goes_on_without_a_hole(clip: Clip) -> None:
-    """One who reads again after a minute is at the newest keyframe, and its picture does not stand for a minute."""
+    """A viewer that reads again after a minute continues at the newest keyframe, without a frozen minute."""
     program = Program(clip)
     preview = Preview(program.fanout, width=854, height=480)
     try:
@@ -163,7 +163,7 @@ async def test_slow_viewer_loses_its_own_and_goes_on_without_a_hole(clip: Clip) 
 
 
 async def test_viewers_outlive_a_pause_of_the_preview(clip: Clip) -> None:
-    """Whoever comes at the moment when the preview goes to sleep gets a picture all the same."""
+    """A viewer that arrives while the preview stops still gets a picture."""
     program = Program(clip)
     preview = Preview(program.fanout, width=854, height=480, grace_seconds=0.02)
     try:
@@ -180,7 +180,7 @@ async def test_viewers_outlive_a_pause_of_the_preview(clip: Clip) -> None:
 
 
 def test_server_ends_within_a_second_while_clients_stream(program: Program) -> None:
-    """Neither a viewer nor one that never reads holds up the end, and no thread is left behind."""
+    """No viewer delays the stop, and no thread remains."""
     with ExitStack() as clients:
         with served(program) as site:
             clients.enter_context(silent_client(site.listener.port))

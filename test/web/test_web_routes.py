@@ -1,4 +1,4 @@
-"""Page, health and status over HTTP: true, safe to look at, and safe against foreign pages."""
+"""Page, health check and status over HTTP, and the protection against other sites."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from stands.page import Site, access_to, example_status, room_of, served
+from stands.page import Site, access_to, context_of, example_status, served
 from stands.program import Clip, Program
 from stands.small_channel import SmallChannel
 from tg_video_streamer.control.status import ItemStatus
@@ -31,7 +31,7 @@ NASTY = "</title><script>document.title='owned'</script>\"'&<img src=x onerror=a
 
 @pytest.fixture
 def site(clip: Clip) -> Iterator[Site]:
-    """The application beside a program that stands still: what is tested here needs no picture."""
+    """The application with a program that does not advance."""
     with served(Program(clip)) as site:
         yield site
 
@@ -74,7 +74,7 @@ def test_status_is_the_service_status(site: Site) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/status.json", "/healthz", "/page.js", "/preview/init.mp4", "/nothing"])
 def test_browsers_are_kept_strict(site: Site, path: str) -> None:
-    """Every answer forbids foreign scripts, frames, guessing of types, and keeping."""
+    """Every answer forbids foreign scripts, frames, type sniffing and caching."""
     answer, _ = ask(site, path)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
@@ -87,7 +87,7 @@ def test_browsers_are_kept_strict(site: Site, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_changed(site: Site, method: str) -> None:
-    """There is nothing to send to: whatever is not a question is refused."""
+    """Other methods than GET and HEAD are refused."""
     for path in ("/", "/status.json", "/healthz", "/preview/live.mp4"):
         answer, _ = ask(site, path, method=method)
         assert answer.status == 405
@@ -130,7 +130,7 @@ def test_any_host_header_has_a_name(host: str) -> None:
 
 
 def test_titles_are_text(site: Site) -> None:
-    """Whatever an item, an output or an error is called, the page shows it and obeys nothing in it."""
+    """Titles, output names and errors are shown as text."""
     item = ItemStatus(key="e" * 16, title=NASTY, duration_seconds=10)
     output = replace(site.status.outputs[0], name=NASTY, error=NASTY, state="retrying")
     site.status = replace(
@@ -143,7 +143,7 @@ def test_titles_are_text(site: Site) -> None:
 
 
 def test_unknown_segment_is_not_found(site: Site) -> None:
-    """A player that asks for what is gone (or for nonsense) is told so."""
+    """A segment that does not exist is answered with 404."""
     assert ask(site, "/preview/segment-999999.m4s")[0].status == 404
     assert ask(site, "/preview/segment-x.m4s")[0].status == 404
 
@@ -163,16 +163,16 @@ def test_taken_port_gives_the_next_free_one() -> None:
 
 
 def test_address_of_another_machine_is_refused_with_a_remedy() -> None:
-    """A wrong WEB_HOST is said at start, with the keys to change."""
+    """A wrong WEB_HOST is reported at start, with the settings to change."""
     with pytest.raises(ListenFailed, match=r"192\.0\.2\.1.*WEB_HOST"):
         listen("192.0.2.1", 8080)
 
 
 async def test_signals_are_left_to_the_service(clip: Clip) -> None:
-    """While the page is served, Ctrl-C and SIGTERM still reach whoever handled them before."""
+    """While the page is served, SIGINT and SIGTERM still reach their former handlers."""
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     listener = listen("127.0.0.1", 0)
-    app = build_web_app(room_of(Program(clip), SmallChannel()), access=access_to(port=listener.port))
+    app = build_web_app(context_of(Program(clip), SmallChannel()), access=access_to(port=listener.port))
     task = asyncio.ensure_future(serve(app, listener))
     _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     writer.close()
@@ -183,10 +183,10 @@ async def test_signals_are_left_to_the_service(clip: Clip) -> None:
 
 
 async def test_page_can_be_served_again_after_a_fault(clip: Clip) -> None:
-    """A web server that fell over, here for want of file descriptors, is started anew at the same address."""
+    """A web server that failed, here without file descriptors, is restarted at the same address."""
 
     def app() -> Starlette:
-        return build_web_app(room_of(Program(clip), SmallChannel()), access=access_to(port=listener.port))
+        return build_web_app(context_of(Program(clip), SmallChannel()), access=access_to(port=listener.port))
 
     listener = listen("127.0.0.1", 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -208,7 +208,7 @@ async def test_page_can_be_served_again_after_a_fault(clip: Clip) -> None:
 
 
 def test_a_day_of_the_schedule_is_a_page(site: Site) -> None:
-    """The day that was asked for, with the way to its neighbours."""
+    """The requested day, with links to the days before and after."""
     answer, text = ask(site, "/schedule?day=2026-03-29")
     assert answer.status == 200
     assert "Playlist" in text

@@ -82,7 +82,8 @@ def _row(entry: ScheduledEntry, words: Translator, *, now_wall: float) -> str:
         time = words("schedule.every", minutes=f"{entry.every_minutes:g}")
         title = ""
     else:
-        until = f"\N{EN DASH}{_clock(entry.ends).replace('00:00', '24:00')}" if entry.ends else ""
+        end = _clock(entry.ends) if entry.ends else ""
+        until = f"\N{EN DASH}{'24:00' if end == '00:00' else end}" if end else ""
         time = f"{_clock(entry.starts)}{until}"
         title = title_tag(entry.title)
     facts = [words(_KINDS[entry.kind])]
