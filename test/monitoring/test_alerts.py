@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -33,12 +34,14 @@ from tg_video_streamer.events import (
     SourceLevel,
     UpdateFailed,
 )
+from tg_video_streamer.locales.message import Message
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.logs import redaction
-from tg_video_streamer.monitoring.alerts.alert_state import SETTLED_SECONDS, AlertState
+from tg_video_streamer.monitoring.alerts.alert import Severity, sanitized
+from tg_video_streamer.monitoring.alerts.alert_state import COOLDOWN_SECONDS, AlertState
+from tg_video_streamer.monitoring.alerts.digest import DigestQueue
 from tg_video_streamer.monitoring.alerts.evaluator import AlertEvaluator
-from tg_video_streamer.monitoring.alerts.message import Kind, Message, duration_text, plain
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
-from tg_video_streamer.monitoring.alerts.outbox import Outbox
 from tg_video_streamer.monitoring.alerts.send import notify_problems, send
 
 DAY = 86_400.0
@@ -62,19 +65,20 @@ def output(state: str, error: str = "", name: str = "rtmp-1") -> OutputChanged:
     return OutputChanged(wall=0.0, output=name, state=state, error=error)
 
 
-def told(judge: AlertEvaluator, events: Sequence[tuple[float, Event]], until: float) -> list[tuple[float, str]]:
-    """When the judge tells what, of `events` at their times, up to `until`; it is asked as the worker asks it."""
-    said: list[tuple[float, str]] = []
+def alerts(after_seconds: float, events: Sequence[tuple[float, Event]]) -> list[tuple[float, str]]:
+    """Time and text of the alerts that `events` raise and resolve within a day; evaluated as the worker does it."""
+    evaluator = AlertEvaluator(after_seconds=after_seconds)
+    sent: list[tuple[float, str]] = []
 
-    def ask_until(end: float) -> None:
-        while (due := judge.next_due()) is not None and due <= end:
-            said.extend((due, message.text) for message in judge.due(due))
+    def evaluate_until(end: float) -> None:
+        while (at := evaluator.next_evaluation()) is not None and at <= end:
+            sent.extend((at, alert.message.text) for alert in evaluator.evaluate(at))
 
     for at, event in events:
-        ask_until(at)
-        said.extend((at, message.text) for message in judge.heard(event, at))
-    ask_until(until)
-    return said
+        evaluate_until(at)
+        sent.extend((at, alert.message.text) for alert in evaluator.on_event(event, at))
+    evaluate_until(DAY)
+    return sent
 
 
 # What is worth a message
@@ -83,11 +87,11 @@ def told(judge: AlertEvaluator, events: Sequence[tuple[float, Event]], until: fl
 def test_a_slate_that_stays_is_told_once_and_its_end_too() -> None:
     """After NOTIFY_AFTER_SECONDS of slate people are told, and again when the program is back."""
     events = [(0.0, item()), (100.0, slate()), (400.0, item("Big Buck Bunny"))]
-    first, second = told(AlertEvaluator(after_seconds=30), events, until=DAY)
+    first, second = alerts(30, events)
     assert first[0] == 130
-    assert first[1].startswith("viewers have seen the slate for 30 s")
-    assert "run: tg-video-streamer doctor" in first[1]
-    assert second == (400 + SETTLED_SECONDS, "the program is back after 5 min of slate: Big Buck Bunny")
+    assert first[1].startswith("Viewers have seen the slate for 30 s")
+    assert "Run: tg-video-streamer doctor" in first[1]
+    assert second == (400 + COOLDOWN_SECONDS, "The program is back after 5 min of slate: Big Buck Bunny")
 
 
 def test_a_short_slate_and_the_operators_own_are_not_told() -> None:
@@ -99,13 +103,13 @@ def test_a_short_slate_and_the_operators_own_are_not_told() -> None:
         (100.0, slate(SlateReason.PAUSED)),
         (9_000.0, slate(SlateReason.OPERATOR)),
     ]
-    assert told(AlertEvaluator(after_seconds=30), [*events, (20_000.0, item())], until=DAY) == []
+    assert alerts(30, [*events, (20_000.0, item())]) == []
 
 
 def test_a_pause_that_ends_in_a_failure_is_told_from_there_on() -> None:
     """The operator's pause does not count as a failure, and what comes after it does."""
     events = [(0.0, slate(SlateReason.PAUSED)), (1_000.0, slate())]
-    assert [at for at, _ in told(AlertEvaluator(after_seconds=30), events, until=DAY)] == [1_030]
+    assert [at for at, _ in alerts(30, events)] == [1_030]
 
 
 def test_filler_is_no_slate() -> None:
@@ -115,7 +119,7 @@ def test_filler_is_no_slate() -> None:
         (0.0, slate()),
         (5.0, SegmentStarted(wall=0.0, reason=CutReason.FILLER_READY, content=filler)),
     ]
-    assert told(AlertEvaluator(after_seconds=30), events, until=DAY) == []
+    assert alerts(30, events) == []
 
 
 def test_a_slate_that_comes_and_goes_is_told_once() -> None:
@@ -123,14 +127,14 @@ def test_a_slate_that_comes_and_goes_is_told_once() -> None:
     events: list[tuple[float, Event]] = []
     for round_number in range(40):
         events += [(round_number * 11.0, slate()), (round_number * 11.0 + 10, item())]
-    said = told(AlertEvaluator(after_seconds=30), events, until=DAY)
+    said = alerts(30, events)
     assert len(said) == 2, said
-    assert said[1][1].startswith("the program is back after 6 min")
+    assert said[1][1].startswith("The program is back after 6 min")
 
 
 def test_an_empty_playlist_has_its_own_words() -> None:
     """The text names what helps here."""
-    ((_, text),) = told(AlertEvaluator(after_seconds=30), [(0.0, slate(SlateReason.PLAYLIST_EMPTY))], until=DAY)
+    ((_, text),) = alerts(30, [(0.0, slate(SlateReason.PLAYLIST_EMPTY))])
     assert "the playlist has nothing to play" in text
     assert "run: tg-video-streamer check" in text
 
@@ -141,17 +145,17 @@ def test_an_output_that_is_down_is_told_and_so_is_its_return() -> None:
     for second in range(50, 500, 10):
         events += [(float(second), output("retrying", "connection refused")), (second + 1.0, output("connecting"))]
     events.append((600.0, output("on_air")))
-    first, second_told = told(AlertEvaluator(after_seconds=30), events, until=DAY)
+    first, second_told = alerts(30, events)
     assert first[0] == 80
-    assert first[1].startswith("output rtmp-1 has been down for 30 s and is tried again: connection refused; run: ")
-    assert second_told[1] == "output rtmp-1 is back on air after 9 min"
+    assert first[1].startswith("Output rtmp-1 has been down for 30 s and is being retried: connection refused. Run: ")
+    assert second_told[1] == "Output rtmp-1 is back on air after 9 min 10 s."
 
 
 def test_a_short_loss_a_stop_and_a_suspension_are_not_told() -> None:
     """What heals in time, what the operator wants, and what degraded mode tells, is no message about an output."""
     for state in ("on_air", "stopped", "suspended"):
         events = [(0.0, output("on_air")), (10.0, output("retrying", "reset")), (20.0, output(state))]
-        assert told(AlertEvaluator(after_seconds=30), [*events], until=DAY) == [], state
+        assert alerts(30, events) == [], state
 
 
 def test_outputs_are_judged_apart() -> None:
@@ -161,7 +165,7 @@ def test_outputs_are_judged_apart() -> None:
         (0.0, output("retrying", "b", "rtmp-2")),
         (50.0, output("on_air", "", "rtmp-1")),
     ]
-    said = [text.split(" ")[1] for _, text in told(AlertEvaluator(after_seconds=30), events, until=DAY)]
+    said = [text.split(" ")[1] for _, text in alerts(30, events)]
     assert said == ["rtmp-1", "rtmp-2", "rtmp-1"]
 
 
@@ -172,10 +176,10 @@ def test_degraded_and_recovered_are_told_with_the_command() -> None:
         (0.0, DegradedChanged(wall=0.0, active=True, ending="SessionExpired", command=command)),
         (120.0, DegradedChanged(wall=0.0, active=False)),
     ]
-    first, second = told(AlertEvaluator(after_seconds=30), events, until=DAY)
-    expected = f"degraded mode for 30 s: SESSION_STRING is invalid (SessionExpired); run: {command}"
+    first, second = alerts(30, events)
+    expected = f"Degraded mode for 30 s: SESSION_STRING is invalid (SessionExpired). Run: {command}"
     assert first == (30, expected)
-    assert second[1] == "recovered from degraded mode after 2 min: the Telegram session works again"
+    assert second[1] == "Degraded mode ended after 2 min: the Telegram session works again."
 
 
 def test_what_the_spare_heals_wakes_nobody_twice() -> None:
@@ -186,111 +190,99 @@ def test_what_the_spare_heals_wakes_nobody_twice() -> None:
         (5.0, DegradedChanged(wall=0.0, active=False)),
         (900.0, SessionRenewed(wall=0.0, by_spare=False)),
     ]
-    ((at, text),) = told(AlertEvaluator(after_seconds=30), events, until=DAY)
+    ((at, text),) = alerts(30, events)
     assert at == 5
-    assert text.endswith("make a new spare: tg-video-streamer session login --spare --write-env")
+    assert text.endswith("Make a new spare: tg-video-streamer session login --spare --write-env")
 
 
 def test_a_failed_update_is_told_at_once() -> None:
     """An update that failed names the program, why, and the command."""
     event = UpdateFailed(wall=0.0, program="yt-dlp", detail="no space left", command="scripts/yt-dlp-update.sh")
-    ((at, text),) = told(AlertEvaluator(after_seconds=30), [(7.0, event)], until=DAY)
+    ((at, text),) = alerts(30, [(7.0, event)])
     assert at == 7
     assert "update of yt-dlp failed" in text
-    assert text.endswith("no space left; run: scripts/yt-dlp-update.sh")
+    assert text.endswith("no space left. Run: scripts/yt-dlp-update.sh")
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=60), st.floats(0, 60))
 def test_a_spell_is_told_before_it_is_over_and_each_at_most_once(steps: list[tuple[float, bool]], after: float) -> None:
     """Whatever comes and goes: a beginning is never told twice in a row, and an end only after a beginning."""
-    spell, now, said = AlertState(after_seconds=after), 0.0, ""
+    state, now, changes = AlertState(after_seconds=after), 0.0, ""
     for pause, bad in steps:
         now += pause
-        (spell.begin if bad else spell.end)(now)
-        if spell.became_known(now):
-            said += "b"
-        elif spell.settled(now) is not None:
-            said += "e"
-    assert "bb" not in said
-    assert "ee" not in said
-    assert not said.startswith("e")
+        (state.start if bad else state.end)(now)
+        if state.raise_at(now):
+            changes += "+"
+        elif state.resolve_at(now) is not None:
+            changes += "-"
+    assert "++" not in changes
+    assert "--" not in changes
+    assert not changes.startswith("-")
 
 
 # What leaves, and when
 
 
-def message(text: str, topic: str = "slate", kind: Kind = Kind.WARNING) -> Message:
-    """A message."""
-    return Message(topic=topic, kind=kind, text=text)
-
-
 def test_the_same_words_are_not_repeated_within_a_day() -> None:
     """A repetition is dropped, another word on the topic is not, and a day later it is told again."""
-    outbox, sent = Outbox(), []
+    queue, sent = DigestQueue(Translator()), []
     for minute in range(24 * 60 + 2):
         now = minute * 60.0
-        outbox.put(message("yt-dlp is old"), now)
-        if (batch := outbox.take(now + 2)) is not None:
-            sent.append((minute, batch.text))
+        queue.put("slate", Severity.WARNING, "yt-dlp is old", now)
+        if (digest := queue.take(now + 2)) is not None:
+            sent.append((minute, digest.text))
     assert sent == [(0, "yt-dlp is old"), (24 * 60, "yt-dlp is old")]
 
 
 def test_a_burst_is_one_message() -> None:
     """What happens within a second is one message, as grave as the gravest of it."""
-    outbox = Outbox()
-    outbox.put(message("a is well", "a", Kind.SUCCESS), 0.0)
-    outbox.put(message("b is down", "b", Kind.FAILURE), 0.5)
-    assert outbox.take(0.9) is None
-    batch = outbox.take(1.0)
-    assert batch is not None
-    assert (batch.kind, batch.count) == (Kind.FAILURE, 2)
-    assert batch.text == "2 things have happened:\n- a is well\n- b is down"
+    queue = DigestQueue(Translator())
+    queue.put("a", Severity.SUCCESS, "a is well", 0.0)
+    queue.put("b", Severity.FAILURE, "b is down", 0.5)
+    assert queue.take(0.9) is None
+    digest = queue.take(1.0)
+    assert digest is not None
+    assert (digest.severity, digest.count) == (Severity.FAILURE, 2)
+    assert digest.text == "2 alerts:\n- a is well\n- b is down"
 
 
 def test_a_flood_is_counted_instead_of_sent() -> None:
     """An hour of new words every second is some messages of bounded length, which say how much they leave out."""
-    outbox, texts = Outbox(), []
+    queue, texts = DigestQueue(Translator()), []
     for second in range(3600):
-        outbox.put(message(f"thing {second} happened", f"topic {second}"), float(second))
-        outbox.put(message(f"rtmp-1 is down for the {second}th time", "output rtmp-1"), float(second))
-        if (batch := outbox.take(float(second))) is not None:
-            texts.append(batch.text)
+        queue.put(f"topic {second}", Severity.WARNING, f"thing {second} happened", float(second))
+        queue.put("output rtmp-1", Severity.WARNING, f"rtmp-1 is down for the {second}th time", float(second))
+        if (digest := queue.take(float(second))) is not None:
+            texts.append(digest.text)
     assert len(texts) <= 8
     assert all(len(text) < 2000 for text in texts)
-    assert "more before these; see the log" in texts[-1]
+    assert "more before these: see the log" in texts[-1]
     assert "times)" in texts[-1]
 
 
 @given(st.lists(st.tuples(st.floats(0, 500), st.sampled_from("abcdefgh")), max_size=200))
 def test_two_messages_are_never_closer_than_a_minute(steps: list[tuple[float, str]]) -> None:
     """Whatever happens, people get at most one message a minute, and what they were not sent yet is not lost."""
-    outbox, now, sent = Outbox(), 0.0, []
+    queue, now, sent = DigestQueue(Translator()), 0.0, []
     for number, (pause, topic) in enumerate(steps):
         now += pause
-        outbox.put(message(f"{topic} {number}", topic), now)
-        if outbox.take(now) is not None:
+        queue.put(topic, Severity.WARNING, f"{topic} {number}", now)
+        if queue.take(now) is not None:
             sent.append(now)
     assert all(later - earlier >= 60 for earlier, later in pairwise(sent))
-    due = outbox.next_due()
+    due = queue.next_digest()
     if steps:
-        last = outbox.take(due) if due is not None else None
+        last = queue.take(due) if due is not None else None
         assert last is not None or sent
 
 
 def test_nothing_that_is_an_address_or_looks_like_a_key_is_in_a_text() -> None:
     """Addresses and long opaque words are taken out, titles and commands stay."""
     key = "1BVtsOK4Bu" * 20
-    text = plain(f"output rtmp-1: rtmps://dc4.example/s/{CANARY} said\nno to {key}; run: tg-video-streamer doctor")
+    text = sanitized(f"output rtmp-1: rtmps://dc4.example/s/{CANARY} said\nno to {key}; run: tg-video-streamer doctor")
     assert text == "output rtmp-1: (address left out) said no to ***; run: tg-video-streamer doctor"
-    assert plain("Sintel (2010) - 4K") == "Sintel (2010) - 4K"
-    assert len(plain("word " * 1000)) == 600
-
-
-def test_durations_read_as_people_say_them() -> None:
-    """Seconds, minutes, hours, days."""
-    assert [duration_text(seconds) for seconds in (0, 90, 130, 3 * 3600 + 65, 4 * DAY)] == [
-        *("0 s", "90 s", "2 min", "3 h 1 min", "4 days")
-    ]
+    assert sanitized("Sintel (2010) - 4K") == "Sintel (2010) - 4K"
+    assert len(sanitized("word " * 1000)) == 600
 
 
 # How it is sent
@@ -330,7 +322,9 @@ async def test_a_message_arrives_whole_and_without_the_secret() -> None:
     with called_site() as site:
         async with notifying(site) as notifier:
             # From another thread, as the rooms that call it may.
-            await asyncio.to_thread(notifier.notify, f"key {CANARY} is bad; run: x", topic="session", kind=Kind.FAILURE)
+            await asyncio.to_thread(
+                notifier.notify, Message.raw(f"key {CANARY} is bad; run: x"), topic="session", severity=Severity.FAILURE
+            )
             await until(lambda: site.calls, "the message")
         (call,) = site.calls
     assert call.message["message"] == "key *** is bad; run: x"
@@ -344,7 +338,7 @@ async def test_the_worker_wakes_when_a_trouble_has_lasted() -> None:
         async with notifying(site, after_seconds=0.2) as notifier:
             notifier.on_event(slate())
             await until(lambda: site.calls, "the message")
-        assert site.texts[0].startswith("viewers have seen the slate for 0 s")
+        assert site.texts[0].startswith("Viewers have seen the slate for 0 s")
 
 
 async def test_what_nobody_takes_is_given_up_and_hinders_nothing() -> None:
@@ -352,7 +346,7 @@ async def test_what_nobody_takes_is_given_up_and_hinders_nothing() -> None:
     with called_site() as site, capture_logs() as logs:
         site.status = 500
         async with notifying(site, give_up_seconds=1.0) as notifier:
-            notifier.notify("it happened", topic="a")
+            notifier.notify(Message.raw("it happened"), topic="a")
             await until(lambda: len(logs) >= 2, "it is given up")
         assert set(site.texts) == {"it happened"}
     assert [entry["event"] for entry in logs] == ["notification not sent", "notification given up"]
@@ -363,7 +357,7 @@ async def test_addresses_that_cannot_be_read_are_not_tried_again() -> None:
     """Where Apprise knows none of the services one try is enough."""
     with called_site() as site, capture_logs() as logs:
         async with notifying(site, scheme="nonsense") as notifier:
-            notifier.notify("it happened", topic="a")
+            notifier.notify(Message.raw("it happened"), topic="a")
             await until(lambda: len(logs) >= 2, "it is given up")
     assert [entry["event"] for entry in logs] == ["notification not sent", "notification given up"]
 
@@ -373,7 +367,7 @@ async def test_a_message_that_nobody_took_arrives_later() -> None:
     with called_site() as site:
         site.status = 500
         async with notifying(site) as notifier:
-            notifier.notify("it happened", topic="a")
+            notifier.notify(Message.raw("it happened"), topic="a")
             await until(lambda: site.calls, "the first try")
             site.status = 200
             await until(lambda: len(site.calls) >= 2, "the second try")
@@ -386,11 +380,11 @@ async def test_a_late_message_says_how_late() -> None:
         site.status = 500
         clock = AheadClock()
         async with notifying(site, clock=clock, give_up_seconds=10_000.0) as notifier:
-            notifier.notify("it happened", topic="a")
+            notifier.notify(Message.raw("it happened"), topic="a")
             await until(lambda: site.calls, "the first try")
             clock.ahead = 3000.0
-            await until(lambda: "told late" in site.texts[-1], "a later try")
-        assert site.texts[-1] == "it happened\n(told late: this was 50 min ago)"
+            await until(lambda: "sent late" in site.texts[-1], "a later try")
+        assert re.fullmatch(r"it happened\n\(sent late: this was 50 min( \d+ s)? ago\)", site.texts[-1])
 
 
 async def test_a_child_that_hangs_is_ended_and_its_address_is_in_no_error() -> None:
@@ -402,7 +396,7 @@ async def test_a_child_that_hangs_is_ended_and_its_address_is_in_no_error() -> N
                 [f"json://127.0.0.1:{site.port}/{CANARY}?rto=60"],
                 title="t",
                 text="hello",
-                kind=Kind.INFO,
+                severity=Severity.INFO,
                 deadline_seconds=2.0,
             )
     assert CANARY not in str(caught.value)
@@ -412,7 +406,7 @@ async def test_one_dead_address_does_not_keep_the_others_from_it() -> None:
     """Every address is tried, and how many took it is known."""
     with called_site() as site:
         addresses = ["json://127.0.0.1:9/", f"json://127.0.0.1:{site.port}/", "nonsense://x"]
-        result = await send(addresses, title="t", text="hello", kind=Kind.INFO)
+        result = await send(addresses, title="t", text="hello", severity=Severity.INFO)
         assert (result.sent, result.failed, result.unknown) == (1, 1, 1)
         assert site.texts == ["hello"]
 
@@ -465,5 +459,5 @@ def test_a_service_tells_of_a_dead_output_and_shows_nothing_secret(tmp_path: Pat
             assert service.stop() == 0
             assert CANARY not in service.log
         text = "\n".join(site.texts)
-    assert "has been down for 1 s" in text or "viewers have seen the slate" in text
+    assert "has been down for 1 s" in text or "Viewers have seen the slate" in text
     assert CANARY not in text

@@ -92,7 +92,7 @@ class Months:
             connect=cast("Any", self._connect),
             store=TelegramState(self.folder),
             clock=self,
-            notify=lambda text, **_topic: self.told.append(text),
+            notify=lambda message, **_topic: self.told.append(message.text),
             sleep=self._sleep,
         )
 
@@ -283,7 +283,7 @@ async def test_spare_is_touched_once_a_day(months: Months) -> None:
     await renewal.cycle(lambda _ending: None)
     await renewal.touch_spare()
     assert months.tries[-1] == (months.now, "new spare")
-    assert "of no use" in months.told[0]
+    assert "unusable" in months.told[0]
 
 
 @pytest.mark.parametrize("ending", SessionEnding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 
 from tg_video_streamer.app.chat import chat_parts, chat_problems
@@ -20,6 +21,7 @@ from tg_video_streamer.asrun.log import FILE_NAME, AsRunLog
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.events import EventBus
+from tg_video_streamer.locales.translator import Translator, environment_language
 from tg_video_streamer.logs import redaction
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.monitoring.alerts.send import notify_addresses
@@ -69,6 +71,7 @@ def build(
         after_seconds=settings.notify_after_seconds,
         clock=context.clock,
         redact=redaction(secret_values(settings)),
+        translator=Translator(language=environment_language(os.environ)),
     )
     telegram = _telegram(context, notifier, expired)
     outputs = _outputs(context, telegram)

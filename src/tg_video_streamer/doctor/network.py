@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.errors import ConfigError, StreamerError
-from tg_video_streamer.monitoring.alerts.message import Kind
+from tg_video_streamer.monitoring.alerts.alert import Severity
 from tg_video_streamer.monitoring.alerts.send import Sent, notify_addresses, send
 from tg_video_streamer.monitoring.heartbeat import heartbeat_target
 from tg_video_streamer.outputs.target import OutputTarget
@@ -102,7 +102,7 @@ async def look_at_notifications(settings: Settings) -> list[Finding]:
     text = "this is a test: trouble will be told here"
     title = f"tg-video-streamer on {socket.gethostname()}"
     try:
-        return [sent_finding(await send(addresses, title=title, text=text, kind=Kind.INFO))]
+        return [sent_finding(await send(addresses, title=title, text=text, severity=Severity.INFO))]
     except (StreamerError, OSError) as error:
         return [problem("notifications", str(error))]
 

@@ -1,1 +1,1 @@
-"""Tells people of trouble: which alert is worth a message, how often, and the child process that sends it through Apprise."""
+"""Alerts to people: which events raise one, how often they are sent, and the child process that sends them with Apprise."""

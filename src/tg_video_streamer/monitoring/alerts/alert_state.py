@@ -1,71 +1,71 @@
-"""One thing that can be in trouble: decides when it has been for long enough to tell, and when it is over; pure."""
+"""Decides when one problem has lasted long enough to raise an alert, and when that is resolved; pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-SETTLED_SECONDS = 5.0
-"""Trouble that comes back sooner than this was never over: it goes on as the same spell."""
+COOLDOWN_SECONDS = 5.0
+"""A problem that returns within this time never ended: the same alert continues."""
 
 
 @dataclass(kw_only=True, slots=True)
 class AlertState:
-    """A spell of trouble. Only time in trouble counts; all times are seconds of one monotonic clock.
+    """The state of one alert. Only time with the problem counts; all times are seconds of one monotonic clock.
 
     ```
-    well ──begin──► bad ──end──► settling ──SETTLED_SECONDS──► well
-                     ▲              │
-                     └────begin─────┘
+    ok ──start──► active ──end──► cooldown ──COOLDOWN_SECONDS──► ok
+                     ▲                │
+                     └─────start──────┘
     ```
     """
 
     after_seconds: float
-    """So long in trouble before it is told."""
-    told: bool = False
-    bad_since: float | None = None
-    well_since: float | None = None
-    """When the trouble ended that has not settled yet."""
-    before_seconds: float = 0.0
-    """Trouble of this spell before the present stretch of it."""
+    """How long the problem must last before the alert is raised."""
+    raised: bool = False
+    active_since: float | None = None
+    ended_at: float | None = None
+    """The start of the cooldown."""
+    earlier_seconds: float = 0.0
+    """How long the problem lasted before `active_since`, as part of the same alert."""
 
-    def begin(self, now: float) -> None:
-        """It is in trouble; again is no news."""
-        if self.bad_since is None:
-            self.bad_since, self.well_since = now, None
+    def start(self, now: float) -> None:
+        """The problem is there; a repetition changes nothing."""
+        if self.active_since is None:
+            self.active_since, self.ended_at = now, None
 
     def end(self, now: float) -> None:
-        """It is well."""
-        if self.bad_since is not None:
-            self.before_seconds += now - self.bad_since
-            self.bad_since, self.well_since = None, now
+        """The problem is gone."""
+        if self.active_since is not None:
+            self.earlier_seconds += now - self.active_since
+            self.active_since, self.ended_at = None, now
 
-    def forget(self) -> None:
-        """Nobody minds the trouble any more, such as the operator who has stopped it."""
-        self.told, self.bad_since, self.well_since, self.before_seconds = False, None, None, 0.0
+    def reset(self) -> None:
+        """Forget the alert without resolving it, as when the operator has stopped what had the problem."""
+        self.raised, self.active_since, self.ended_at, self.earlier_seconds = False, None, None, 0.0
 
-    def seconds(self, now: float) -> float:
-        """How long it was in trouble in this spell."""
-        return self.before_seconds + (0.0 if self.bad_since is None else now - self.bad_since)
+    def duration(self, now: float) -> float:
+        """How long the problem has lasted, in seconds."""
+        return self.earlier_seconds + (0.0 if self.active_since is None else now - self.active_since)
 
-    def due(self) -> float | None:
-        """When `became_known` or `settled` will have something to say; None for not by itself."""
-        if self.bad_since is not None:
-            return None if self.told else self.bad_since + max(0.0, self.after_seconds - self.before_seconds)
-        return None if self.well_since is None else self.well_since + SETTLED_SECONDS
+    def next_change(self) -> float | None:
+        """When to call `raise_at` or `resolve_at` again; None where time alone changes nothing."""
+        if self.active_since is not None:
+            return None if self.raised else self.active_since + max(0.0, self.after_seconds - self.earlier_seconds)
+        return None if self.ended_at is None else self.ended_at + COOLDOWN_SECONDS
 
-    def became_known(self, now: float) -> bool:
-        """True once a spell: it has been in trouble for long enough, and is still."""
-        due = self.due()
-        if self.bad_since is None or due is None or now < due:
+    def raise_at(self, now: float) -> bool:
+        """Raise the alert; True once, when the problem has lasted for `after_seconds`."""
+        change = self.next_change()
+        if self.active_since is None or change is None or now < change:
             return False
-        self.told = True
+        self.raised = True
         return True
 
-    def settled(self, now: float) -> float | None:
-        """Once a spell that was told: how many seconds of trouble it was, after it is over for good."""
-        due = self.due()
-        if self.bad_since is not None or due is None or now < due:
+    def resolve_at(self, now: float) -> float | None:
+        """Resolve the alert after its cooldown; the problem's duration where the alert was raised, else None."""
+        change = self.next_change()
+        if self.active_since is not None or change is None or now < change:
             return None
-        lasted = self.before_seconds if self.told else None
-        self.forget()
-        return lasted
+        duration = self.earlier_seconds if self.raised else None
+        self.reset()
+        return duration

@@ -1,4 +1,4 @@
-"""Sends one message to every address of NOTIFY_URLS, through a child process that alone loads Apprise."""
+"""Sends one message to every address of NOTIFY_URLS, in a child process, which alone loads Apprise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tg_video_streamer.errors import ChildFailed
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.monitoring.alerts.message import Kind
+from tg_video_streamer.monitoring.alerts.alert import Severity
 
 DEADLINE_SECONDS = 60.0
 _LARGEST_ANSWER = 64 * 1024
@@ -21,7 +21,7 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """How many addresses took the message, did not, and cannot be read."""
+    """The number of addresses that took the message, that failed, and that Apprise cannot read."""
 
     sent: int
     failed: int
@@ -34,7 +34,7 @@ def notify_addresses(text: str) -> tuple[str, ...]:
 
 
 def notify_problems(text: str) -> list[str]:
-    """What is wrong with NOTIFY_URLS by its looks, one line each, which never repeats an address."""
+    """What is wrong with the form of NOTIFY_URLS, one line each, which never repeats an address."""
     return [
         f"NOTIFY_URLS: address {number} does not begin with a service such as tgram:// or mailto://"
         for number, address in enumerate(notify_addresses(text), start=1)
@@ -43,11 +43,11 @@ def notify_problems(text: str) -> list[str]:
 
 
 async def send(
-    addresses: Sequence[str], *, title: str, text: str, kind: Kind, deadline_seconds: float = DEADLINE_SECONDS
+    addresses: Sequence[str], *, title: str, text: str, severity: Severity, deadline_seconds: float = DEADLINE_SECONDS
 ) -> Sent:
-    """Send to all `addresses`. Raises ChildFailed, with nothing of them in it, where the child does not do its job."""
-    order = json.dumps({"urls": list(addresses), "title": title, "body": text, "kind": str(kind)}).encode()
-    # A host that reaches the web through a proxy only, says so there.
+    """Send to all `addresses`. Raises ChildFailed, which names none of them, where the child fails."""
+    order = json.dumps({"urls": list(addresses), "title": title, "body": text, "kind": str(severity)}).encode()
+    # Some hosts reach the web through a proxy only.
     proxies = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     try:
         done = await run(
@@ -59,7 +59,7 @@ async def send(
             environment=proxies,
         )
     except ChildFailed:
-        # Its last lines, which the message of the error ends with, may hold an address.
+        # The error ends with the child's last lines, which may hold an address.
         raise ChildFailed(f"the child that sends notifications did not end within {deadline_seconds:g} s") from None
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     try:

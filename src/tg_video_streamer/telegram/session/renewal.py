@@ -20,6 +20,7 @@ from tg_video_streamer.errors import (
     SessionError,
     SessionUnreachable,
 )
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.session.renewal_command import RENEW_SPARE
@@ -130,9 +131,7 @@ class Renewal:
             raise ending from second
         if account.user_id != self._store.owner_id:
             await account.close()
-            text = f"SESSION_STRING_SPARE belongs to another account and is never used; run: {RENEW_SPARE}"
-            log.error(text)
-            self._notify(text, topic="spare")
+            self._report_spare(Message.of("alert.spare.other_account", command=RENEW_SPARE))
             raise ending
         try:
             await self._written(settings)
@@ -179,19 +178,19 @@ class Renewal:
             log.info("the spare session could not be tried", why=trouble.what)
             return
         except SessionEnded as ending:
-            self._bad_spare(f"the spare session is of no use: {ending.what}; run: {RENEW_SPARE}")
+            self._report_spare(Message.of("alert.spare.unusable", reason=ending.what, command=RENEW_SPARE))
         else:
             same = account.user_id == self._store.owner_id
             await account.close()
             if not same:
-                self._bad_spare(f"SESSION_STRING_SPARE belongs to another account; run: {RENEW_SPARE}")
+                self._report_spare(Message.of("alert.spare.other_account", command=RENEW_SPARE))
             else:
                 log.info("the spare session works")
         self._store.put(_SPARE, {**record, "mark": mark, "touched_wall": now})
 
-    def _bad_spare(self, text: str) -> None:
-        log.warning(text)
-        self._notify(text, topic="spare")
+    def _report_spare(self, message: Message) -> None:
+        log.warning(message.text)
+        self._notify(message, topic="spare")
 
 
 def _unheard(_ending: SessionEnded) -> None:
