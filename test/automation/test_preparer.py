@@ -78,7 +78,7 @@ async def _prepare(library: Library, items: list[Item], headers: CodecHeaders, *
         calm=is_calm,
         make_feed=make_feed,
         clock=SystemClock(),
-        look_seconds=0.05,
+        check_seconds=0.05,
     )
     async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(preparer.run())

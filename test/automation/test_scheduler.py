@@ -263,7 +263,7 @@ def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
 
     program.run(130, meanwhile=go_live)
     assert program.names() == ["film", "live", "news", "film"]
-    assert late == [["schedule: news.mp4 is late: it begins as soon as it can"]]
+    assert late == [["schedule: news.mp4 is late: it starts as soon as it can"]]
 
 
 def test_without_a_file_nothing_is_scheduled(tmp_path: Path, slate: Slate) -> None:

@@ -34,7 +34,7 @@ def test_bad_lines_are_named_and_skipped() -> None:
     playlist = parse("a.mp4\nfile:///etc/passwd\n\nb.mp4 | end=soon\nc.mp4", base="/channel", allowed=ALLOWED)
     assert [entry.line for entry in playlist.entries] == [1, 5]
     assert [problem.line for problem in playlist.problems] == [2, 4]
-    assert str(playlist.problems[1]).startswith("line 4: end=soon is no time; write ")
+    assert str(playlist.problems[1]).startswith("line 4: end=soon is not a time; write ")
 
 
 def test_bad_bytes_cost_one_line() -> None:

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.playlist.position import PositionStore
-from tg_video_streamer.playlist.standing import Position
+from tg_video_streamer.playlist.position import Position, PositionStore
 
 FULL = Position(
     key="k",

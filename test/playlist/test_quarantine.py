@@ -93,7 +93,7 @@ def test_an_edit_gives_another_chance_but_not_at_once() -> None:
     quarantine.failed("a", gone=True)
     quarantine.failed("b")
     for _ in range(59):
-        quarantine.edited(["a"])
+        quarantine.keep_only(["a"])
         assert not quarantine.available("a")
         clock.now += 1
     clock.now += 1
@@ -102,17 +102,15 @@ def test_an_edit_gives_another_chance_but_not_at_once() -> None:
 
 
 def test_lists_are_refreshed_in_turn() -> None:
-    """A list is due after its period and at once when touched; lists that have gone are forgotten."""
+    """A list is read again after its period; lists that are gone are forgotten."""
     clock = SetClock()
     schedule = RefreshSchedule(clock, every_seconds=100)
     schedule.tried("a")
     clock.now += 50
     schedule.tried("b")
-    assert schedule.due(["a", "b"]) is None
+    assert schedule.next_stale(["a", "b"]) is None
     clock.now += 60
-    assert schedule.due(["a", "b"]) == "a"
+    assert schedule.next_stale(["a", "b"]) == "a"
     schedule.tried("a")
-    assert schedule.due(["a", "b"]) is None
-    schedule.touch("b")
-    assert schedule.due(["a", "b"]) == "b"
-    assert schedule.due([]) is None
+    assert schedule.next_stale(["a", "b"]) is None
+    assert schedule.next_stale([]) is None

@@ -304,7 +304,7 @@ def test_restart_while_a_late_item_plays() -> None:
     """An item that plays out of its turn is resumed where it was, and the list goes on where it stood."""
     what = rotation("ABCD")
     assert play(what, 2) == "AB"
-    what.interject(item("A"))
+    what.advance_late(item("A"))
     assert what.upcoming(2)[0].title == "C"
     again = restarted(what, "ABCD", seconds=5.0)
     assert again.resume_seconds(item("A")) == 5.0

@@ -455,7 +455,7 @@ def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
     stage.run(1)
     following = primed("b", 500)
     stage.playout.offer(following)
-    stage.playout.cut_to(following)
+    stage.playout.cut_to_next(following)
     stage.run(1)
     assert stage.video()[-1].startswith("M")
     assert (SourceEnded, "a", "skipped") in stage.reported

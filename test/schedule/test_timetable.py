@@ -130,7 +130,7 @@ def test_a_day_as_people_see_it() -> None:
         (EntryKind.SHOW, "news", "03:00:00+02:00", ""),
         (EntryKind.SHOW, "news", "20:00:00+02:00", ""),
         (EntryKind.PART, "night", "22:00:00+02:00", "00:00:00+02:00"),
-        (EntryKind.STATION_ID, "CommandHandler id", "00:00:00+01:00", "00:00:00+02:00"),
+        (EntryKind.STATION_ID, "Station ID", "00:00:00+01:00", "00:00:00+02:00"),
     ]
     assert [one.hard for one in entries if one.kind is EntryKind.SHOW] == [True, False]
     for wrong in ("2026-02-30", "tomorrow", "2026-3-1", ""):

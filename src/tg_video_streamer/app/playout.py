@@ -59,9 +59,9 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
         lists=Dayparts(
             playlist=prepared.playlist,
             media_folders=lambda: watcher.media_folders,
-            places=settings.state_dir / "places",
+            positions=settings.state_dir / "places",
             rotation=rotation,
-            listing=playlist,
+            playlist_sync=playlist,
         ),
         rotation=rotation,
         director=director,
@@ -90,7 +90,7 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
 
 def _subscribe(context: BuildContext, program: Program, feeds: Feeds) -> None:
     """Connect the parts that follow one another's events."""
-    program.playlist.on_change(program.director.renew_next)
+    program.playlist.on_change(program.director.update_coming)
     program.playlist.on_expansion(program.scheduler.on_expansion)
     program.bridge.subscribe(SourceLevel.ITEM, program.scheduler.on_playout_event, program.director.on_playout_event)
     if program.filler is not None:
@@ -99,7 +99,7 @@ def _subscribe(context: BuildContext, program: Program, feeds: Feeds) -> None:
     def change(settings: Settings) -> None:
         program.watcher.allow(settings.media_dirs)
         if feeds.change(settings):
-            program.director.renew_next(anew=True)
+            program.director.update_coming(replace_all=True)
 
     context.reload.subscribe(change)
 

@@ -1,1 +1,1 @@
-"""Decides what plays: primes coming items, follows playlist and schedule, and hands sources to the playout."""
+"""Decides what plays: primes coming items, follows playlist and schedule, and offers sources to the playout."""

@@ -35,7 +35,7 @@ class Candidate:
     task: asyncio.Task[None]
     resumes: bool
     """It continues where an earlier run of the service left the item."""
-    began: float
+    created: float
     """Monotonic seconds."""
     late: bool = False
     """Another item started before it, because this one was not ready in its turn."""
@@ -48,7 +48,7 @@ class Candidate:
         return self.feed.state in {FeedState.ENDED, FeedState.FAILED}
 
     @property
-    def hopeless(self) -> bool:
+    def failed(self) -> bool:
         """It will never go on air."""
         return self.feed.state is FeedState.FAILED or (self.over and not self.feed.primed)
 

@@ -1,4 +1,4 @@
-"""Turns the program to the playlist of the part that holds, each list at its own place, and back."""
+"""Switches the rotation to the playlist of the current daypart, each list at its own position, and back."""
 
 from __future__ import annotations
 
@@ -13,52 +13,51 @@ import structlog
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.playlist.parser import Playlist
-from tg_video_streamer.playlist.position import PositionStore
+from tg_video_streamer.playlist.position import Position, PositionStore
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playlist.standing import Position
 
 log = structlog.get_logger(__name__)
 
-AGAIN_SECONDS = 10.0
-"""A part's playlist that holds nothing to play is looked at again after so long."""
+RETRY_SECONDS = 10.0
+"""When a daypart's playlist that has nothing to play is read again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Read:
     playlist: Playlist
-    place: Position | None
+    position: Position | None
 
 
 class Dayparts:
-    """All methods belong to the event loop's thread. A list is known by its path; the playlist itself by an empty name."""
+    """All methods belong to the event loop's thread. A list's name is its path; empty for the playlist itself."""
 
     def __init__(
         self,
         *,
         playlist: Path,
         media_folders: Callable[[], tuple[Path, ...]],
-        places: Path,
+        positions: Path,
         rotation: Rotation,
-        listing: PlaylistSync,
+        playlist_sync: PlaylistSync,
     ) -> None:
-        """`places`: the folder with the places of the lists that do not play now."""
+        """`positions`: the folder with the positions of the lists that do not play now."""
         self.playlist = playlist
-        """The one that plays where no part holds."""
+        """The one that plays outside every daypart."""
         self._media_folders = media_folders
-        self._places = places
+        self._positions = positions
         self._rotation = rotation
-        self._listing = listing
+        self._playlist_sync = playlist_sync
         self._not_before = 0.0
         self.problem = ""
-        """Why the list of the part that holds does not play; empty where it does."""
+        """Why the playlist of the current daypart does not play; empty where it does."""
 
-    def stay(self) -> None:
-        """At the start: go on with the list that was left, if that was not the playlist, which is followed anyway."""
+    def restore(self) -> None:
+        """At the start: follow the list that played last; the playlist itself is followed anyway."""
         if name := self._rotation.list_name:
-            self._listing.turn_to(Path(name))
+            self._playlist_sync.switch_to(Path(name))
 
-    async def turn_to(self, path: Path | None, wall: float) -> None:
-        """Have that part's list follow what is on air, None for the playlist; a list with nothing to play is left out."""
+    async def switch_to(self, path: Path | None, wall: float) -> None:
+        """Let the list at `path` follow the item on air, None for the playlist; not a list with nothing to play."""
         name = str(path) if path is not None else ""
         if name == self._rotation.list_name:
             self.problem = ""
@@ -67,40 +66,46 @@ class Dayparts:
             return
         read = await asyncio.to_thread(self._read, name)
         if name and not read.playlist.entries:
-            self._not_before = wall + AGAIN_SECONDS
-            self._complain(Path(name), read.playlist)
+            self._not_before = wall + RETRY_SECONDS
+            self._report(Path(name), read.playlist)
             if self._rotation.list_name:
-                await self._turn("", await asyncio.to_thread(self._read, ""))
+                await self._switch("", await asyncio.to_thread(self._read, ""))
             return
         self.problem = ""
-        await self._turn(name, read)
+        await self._switch(name, read)
 
-    async def _turn(self, name: str, read: _Read) -> None:
-        left, place = self._rotation.list_name, self._rotation.leave()
-        self._rotation.turn_to(name, read.playlist.items, read.place)
-        self._listing.turn_to(self._path(name))
-        log.info("the list turns", to=name or str(self.playlist))
-        await asyncio.to_thread(self._save, left, place)
+    async def _switch(self, name: str, read: _Read) -> None:
+        left, position = self._rotation.list_name, self._rotation.list_position()
+        self._rotation.switch_to(name, read.playlist.items, read.position)
+        self._playlist_sync.switch_to(self._path(name))
+        log.info("switched to another playlist", to=name or str(self.playlist))
+        await asyncio.to_thread(self._save, left, position)
 
     def _read(self, name: str) -> _Read:
         path = self._path(name)
-        return _Read(playlist=load(path, allowed_folders(path, self._media_folders())), place=self._store(name).load())
+        return _Read(
+            playlist=load(path, allowed_folders(path, self._media_folders())), position=self._store(name).load()
+        )
 
-    def _save(self, name: str, place: Position) -> None:
+    def _save(self, name: str, position: Position) -> None:
         try:
-            self._store(name).save(place)
+            self._store(name).save(position)
         except OSError as error:
-            log.warning("a list's place cannot be saved; it will begin anew", list=name, error=error.strerror)
+            log.warning(
+                "a playlist's position cannot be saved; it will start from its beginning",
+                list=name,
+                error=error.strerror,
+            )
 
     def _path(self, name: str) -> Path:
         return Path(name) if name else self.playlist
 
     def _store(self, name: str) -> PositionStore:
-        return PositionStore(self._places / hashlib.blake2b(name.encode(), digest_size=8).hexdigest())
+        return PositionStore(self._positions / hashlib.blake2b(name.encode(), digest_size=8).hexdigest())
 
-    def _complain(self, path: Path, playlist: Playlist) -> None:
-        why = str(playlist.problems[0]) if playlist.problems else "it lists nothing"
-        problem = f"the playlist {path} of the part that holds cannot be played, another goes on: {why}"
+    def _report(self, path: Path, playlist: Playlist) -> None:
+        why = str(playlist.problems[0]) if playlist.problems else "it is empty"
+        problem = f"the playlist {path} of the current daypart cannot be played, another one plays: {why}"
         if problem != self.problem:
-            log.warning("a part's playlist is left out", playlist=str(path), why=why)
+            log.warning("a daypart's playlist is left out", playlist=str(path), why=why)
         self.problem = problem

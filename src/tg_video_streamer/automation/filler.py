@@ -1,4 +1,4 @@
-"""The filler: keeps one of the operator's own clips primed, for the moments in which no item is ready."""
+"""The filler: keeps one of the operator's clips primed for moments when no item is ready."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceStar
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 60.0
-"""Until a clip that failed, or an empty folder, is looked at again."""
+"""Until a failed clip or an empty folder is tried again."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -35,7 +35,7 @@ class FillerPlayer:
     """Owns the filler's feeds. All methods belong to the event loop's thread."""
 
     def __init__(self, folder: Path, *, playout: Playout, make_feed: FeedMaker) -> None:
-        """`folder`: clips that are played in the order of their names, round and round."""
+        """`folder`: clips that play in the order of their names, in a loop."""
         self._folder = folder
         self._playout = playout
         self._make_feed = make_feed
@@ -93,7 +93,7 @@ class FillerPlayer:
         return None
 
     def _choose(self) -> Item | None:
-        """The clip whose name follows the last one's."""
+        """The clip after the last one, by name."""
         try:
             files = media_files(self._folder)
         except OSError as error:

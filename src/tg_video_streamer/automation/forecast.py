@@ -1,36 +1,32 @@
-"""How long the item on air goes on, and whether the next one fits in front of what is fixed: what a schedule decides by."""
+"""When the item on air and the coming ones end, as far as that is known; pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tg_video_streamer.automation.director import Director
-from tg_video_streamer.clock import Clock
-from tg_video_streamer.feed.state import FeedState
-from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.feed.handler import Feed
 
 LEAD_SECONDS = 45.0
-"""So long before its time a show is primed: a page may have to be read for it, and read again."""
+"""A show is primed this long before its time: a page may have to be read for it, and read again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """One moment."""
+    """What a schedule decides by, at one moment."""
 
     wall: float
     left_seconds: float | None
-    """Until the item on air ends: 0 where there is none, None where nobody knows."""
+    """Until the item on air ends: 0 without one, None where unknown."""
     next_ready: bool
     """The next item is primed."""
     next_seconds: float | None
-    """How long it is; None where nobody knows."""
+    """Its length; None where unknown."""
 
     @property
     def next_wall(self) -> float:
-        """When the next item begins as far as that is near and known; else now."""
-        soon = self.left_seconds is not None and self.left_seconds <= LEAD_SECONDS
-        return self.wall + (self.left_seconds or 0.0) if soon else self.wall
+        """When the next item starts, where that is near and known; else now."""
+        return self.wall + (self.left_seconds or 0.0) if self.ends_soon else self.wall
 
     @property
     def ends_soon(self) -> bool:
@@ -38,29 +34,24 @@ class Forecast:
         return self.left_seconds is not None and self.left_seconds <= LEAD_SECONDS
 
     def next_is_too_long(self, wall: float) -> bool:
-        """The next item is there, and not known to be over by then."""
+        """The next item is ready, and not known to end by then."""
         return self.next_ready and (self.next_seconds is None or self.next_wall + self.next_seconds > wall)
 
 
-def look_out(*, director: Director, playout: Playout, rotation: Rotation, clock: Clock) -> Forecast:
-    """The outlook now."""
-    following = next((feed for feed in director.coming if feed.primed), None)
-    length = following.duration_seconds if following is not None else None
-    if following is not None and length is not None:
-        length = max(0.0, length - rotation.resume_seconds(following.item))
-    return Forecast(
-        wall=clock.wall(), left_seconds=_left(director, playout), next_ready=following is not None, next_seconds=length
-    )
-
-
-def _left(director: Director, playout: Playout) -> float | None:
-    feed = director.on_air
-    if feed is None:
+def seconds_left(on_air: Feed | None, item_seconds: float) -> float | None:
+    """Until the item on air ends, `item_seconds` into it: 0 without one, None where unknown."""
+    if on_air is None:
         return 0.0
-    if playout.held is not None:
-        return None
-    if feed.state is FeedState.ENDED:
-        return feed.buffer.seconds
-    if feed.duration_seconds is None:
-        return None
-    return max(0.0, feed.duration_seconds - playout.item_seconds)
+    if on_air.buffer.finished:
+        return on_air.buffer.seconds
+    return None if on_air.duration_seconds is None else max(0.0, on_air.duration_seconds - item_seconds)
+
+
+def eta_seconds(feed: Feed, coming: Sequence[Feed], on_air: Feed | None, item_seconds: float) -> float | None:
+    """Seconds until the first frame of `feed`, one of the `coming` ones in order; None where unknown."""
+    left = seconds_left(on_air, item_seconds)
+    for one in coming:
+        if one is feed or left is None:
+            return left
+        left = None if one.duration_seconds is None else left + one.duration_seconds
+    return None

@@ -1,4 +1,4 @@
-"""Keeps the rotation in step with the playlist file, with the folders that it names, and with lists on the web."""
+"""Keeps the rotation in sync with the playlist file, the folders in it, and lists on the web."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tg_video_streamer.resolve.media import Expansion, Resolve
 
 log = structlog.get_logger(__name__)
 
-_REFRESH_LOOK_SECONDS = 60.0
-_KEEP_LOOK_SECONDS = 2.0
+_REFRESH_CHECK_SECONDS = 60.0
+_SAVE_CHECK_SECONDS = 2.0
 _PROBLEMS_LOGGED = 20
 
 
 class PlaylistSync:
-    """What there is to play, as far as it is known now. All methods belong to the event loop's thread."""
+    """All methods belong to the event loop's thread."""
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class PlaylistSync:
         self._on_expansion: list[Callable[[Item, Expansion], None]] = []
         self._memory = memory
         self._recalled: set[str] = set()
-        """Lists that have not answered since the start."""
+        """Lists that have not answered since the start of the service."""
         self.problems: tuple[Problem, ...] = ()
         """Lines of the playlist that cannot be played, as of the last read."""
         self.loaded = asyncio.Event()
-        """Set once the playlist was read, whatever it held."""
+        """Set once the playlist was read, empty or not."""
 
     async def run(self) -> None:
         """Follow every change until cancelled."""
@@ -65,7 +65,7 @@ class PlaylistSync:
             tasks.create_task(self._follow_folders())
             tasks.create_task(self._refresh())
             if self._memory is not None:
-                tasks.create_task(self._keep(self._memory))
+                tasks.create_task(self._save_memory(self._memory))
 
     def on_change(self, subscriber: Callable[[], None]) -> None:
         """Call `subscriber` after each later change of the rotation."""
@@ -75,22 +75,22 @@ class PlaylistSync:
         """Call `subscriber` with each item that turns out to be a list."""
         self._on_expansion.append(subscriber)
 
-    def turn_to(self, playlist: Path) -> None:
-        """The rotation has another list now: follow its file."""
+    def switch_to(self, playlist: Path) -> None:
+        """Follow the file of another list, which the rotation has now."""
         self._lists.clear()
         self._follow_known_folders()
-        self._watcher.turn_to(playlist)
+        self._watcher.switch_to(playlist)
         self._changed()
 
     def expand(self, item: Item, expansion: Expansion) -> None:
-        """`item` turned out to be a list. Raises PlaylistError where lists are nested too deep."""
+        """See Lists."""
         self._expand(item, expansion)
         self._recalled.discard(item.key)
         if self._memory is not None and item.kind is LocatorKind.URL:
             self._memory.learn(item.key, expansion.children)
 
     def recall(self, item: Item, error: StreamerError | None) -> bool:
-        """`item` cannot be found. Where it was a list and is only out of reach, what it last held is listed: True then."""
+        """See Lists; only for a list that is out of reach, not one that is gone."""
         outage = isinstance(error, ResolveError) and not isinstance(error, SourceGone | ToolMissing)
         known = self._memory.recall(item.key) if self._memory is not None and outage else ()
         if not known:
@@ -102,7 +102,7 @@ class PlaylistSync:
             return False
         self._recalled.add(item.key)
         self._schedule.recalled(item.key)
-        log.warning("a list does not answer: what it last held plays", key=item.key, items=len(known))
+        log.warning("a list does not answer, its last known items play", key=item.key, items=len(known))
         self._changed()
         return True
 
@@ -123,17 +123,17 @@ class PlaylistSync:
             subscriber()
 
     def try_again(self) -> None:
-        """What failed before may work now, as with another yt-dlp: no item rests longer than a minute for it."""
-        self._quarantine.ease()
+        """Try failed items again within a minute: they may work now, as with another yt-dlp."""
+        self._quarantine.relax()
         self._changed()
 
     async def _follow_file(self) -> None:
         async for playlist in self._watcher.states():
-            self._take(playlist)
+            self._replace(playlist)
 
-    def _take(self, playlist: Playlist) -> None:
+    def _replace(self, playlist: Playlist) -> None:
         self._rotation.replace(playlist.items)
-        self._quarantine.edited(
+        self._quarantine.keep_only(
             [item.key for item in playlist.items]
             + [child.key for children in self._rotation.lists().values() for child in children]
         )
@@ -150,25 +150,25 @@ class PlaylistSync:
 
     async def _refresh(self) -> None:
         while True:
-            await asyncio.sleep(_REFRESH_LOOK_SECONDS)
-            key = self._schedule.due(self._lists)
+            await asyncio.sleep(_REFRESH_CHECK_SECONDS)
+            key = self._schedule.next_stale(self._lists)
             if key is not None:
                 self._schedule.tried(key)
                 await self._read_again(self._lists[key])
 
-    async def _keep(self, memory: ListMemory) -> None:
+    async def _save_memory(self, memory: ListMemory) -> None:
         while True:
-            await asyncio.sleep(_KEEP_LOOK_SECONDS)
+            await asyncio.sleep(_SAVE_CHECK_SECONDS)
             if (pending := memory.pending()) is None:
                 continue
             try:
                 await asyncio.to_thread(memory.save, pending)
             except OSError as error:
                 memory.unsaved()
-                log.debug("what lists hold could not be saved", why=error.strerror)
+                log.debug("the items of lists could not be saved", why=error.strerror)
 
     async def _read_again(self, item: Item) -> None:
-        """Expand a known list anew; where that fails, what is known of it stays."""
+        """Expand a known list again; where that fails, its known items stay."""
         try:
             found = await self._resolve(item)
             if isinstance(found, Expansion):

@@ -1,4 +1,4 @@
-"""Saves where the program is, so that a restart or a kill goes on there."""
+"""Saves the position in the playlist, so that the program resumes there after a restart or a kill."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from collections.abc import Callable
 
 import structlog
 
-from tg_video_streamer.playlist.position import PositionStore
+from tg_video_streamer.playlist.position import Position, PositionStore
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playlist.standing import Position
 
 log = structlog.get_logger(__name__)
 
 SAVE_SECONDS = 1.0
-"""How far back a kill can throw the program, at most, beside what an output had not sent yet."""
+"""How far back a kill can set the program, besides what an output had not sent yet."""
 
 
 class PositionSaver:
-    """Writes the rotation's position whenever it has moved; a disk that takes nothing costs the place, not the program."""
+    """Writes the rotation's position after each change; a failing disk never stops the program."""
 
     def __init__(self, store: PositionStore, rotation: Rotation, item_seconds: Callable[[], float]) -> None:
         """`item_seconds`: how far into the item on air the program is."""
@@ -49,17 +48,17 @@ class PositionSaver:
             try:
                 self._store.save(position)
             except OSError as error:
-                self._complain(error)
+                self._report(error)
             else:
                 self._saved = position
                 self._recovered()
 
-    def _complain(self, error: OSError) -> None:
+    def _report(self, error: OSError) -> None:
         if not self._failing:
-            log.error("the place in the program cannot be saved; on air goes on", error=error.strerror)
+            log.error("the position cannot be saved; the program continues", error=error.strerror)
         self._failing = True
 
     def _recovered(self) -> None:
         if self._failing:
-            log.info("the place in the program is saved again")
+            log.info("the position is saved again")
         self._failing = False

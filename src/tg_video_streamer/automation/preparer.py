@@ -1,4 +1,4 @@
-"""Prepares the coming items in the library while one is on air: one at a time, behind everything else on the host."""
+"""Encodes coming items into the library ahead of time: one at a time, at the lowest priority."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tg_video_streamer.playlist.item import Item
 _log = structlog.get_logger(__name__)
 
 AHEAD_ITEMS = 50
-"""How far it looks down the list."""
+"""How many coming items are considered."""
 NEXT_ITEMS = 3
-"""So many of the next items' copies are not pruned."""
-LOOK_SECONDS = 5.0
-AGAIN_SECONDS = 3600.0
-"""An item that could not be prepared is tried again after so long, and one of no known end is looked at again."""
-SOON_SECONDS = 60.0
-"""The same for one that somebody else is keeping."""
+"""The cached encodes of so many next items are not pruned."""
+CHECK_SECONDS = 5.0
+RETRY_SECONDS = 3600.0
+"""When an item that could not be prepared, or has no known end, is tried again."""
+BUSY_SECONDS = 60.0
+"""The same for one that another feed or process is caching."""
 FULL_PART = 0.9
-"""From this part of the library's size on nothing is prepared: it would only push out what was kept before."""
+"""Above this part of the library's size nothing is prepared: it would only push out other encodes."""
 
 
 class Preparer:
@@ -39,11 +39,11 @@ class Preparer:
         make_feed: PreparingFeed,
         clock: Clock,
         logo: Callable[[], str] = str,
-        look_seconds: float = LOOK_SECONDS,
+        check_seconds: float = CHECK_SECONDS,
     ) -> None:
-        """`upcoming` gives the next items, soonest first; `calm` says whether the program needs no help.
+        """`upcoming` returns the next items, soonest first, `calm` whether the program can spare the CPU.
 
-        `logo` gives the digest of the logo that they will show.
+        `logo` returns the digest of the logo that they will show.
         """
         self._library = library
         self._upcoming = upcoming
@@ -51,21 +51,21 @@ class Preparer:
         self._make_feed = make_feed
         self._clock = clock
         self._logo = logo
-        self._look_seconds = look_seconds
+        self._check_seconds = check_seconds
         self._not_before: dict[str, float] = {}
         self._wanted: frozenset[str] = frozenset()
 
     async def run(self) -> None:
-        """Prepare one item after the other, for ever."""
+        """Prepare one item after the other until cancelled."""
         while True:
             item = await asyncio.to_thread(self._next) if self._calm() else None
             if item is None:
-                await asyncio.sleep(self._look_seconds)
+                await asyncio.sleep(self._check_seconds)
             else:
                 self._learn(item, await prepare_item(item, self._make_feed))
 
     def _next(self) -> Item | None:
-        """What to prepare now; None where nothing is left, or has room. Looks into the index."""
+        """The item to prepare now; None where there is none, or no space. Reads the library's index."""
         self._protect_next()
         if self._library.bytes >= FULL_PART * self._library.max_bytes:
             return None
@@ -84,7 +84,7 @@ class Preparer:
             self._library.prune(wanted=wanted)
 
     def _learn(self, item: Item, ended: PreparedItem) -> None:
-        pause = SOON_SECONDS if ended.result is PrepareResult.BUSY else AGAIN_SECONDS
+        pause = BUSY_SECONDS if ended.result is PrepareResult.BUSY else RETRY_SECONDS
         self._not_before[item.key] = self._clock.monotonic() + pause
         if ended.result is PrepareResult.CACHED:
             _log.info("item prepared", key=item.key, title=ended.title)

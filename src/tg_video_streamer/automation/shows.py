@@ -1,6 +1,7 @@
-"""Brings shows on air at their time: each is put in front of the queue before it, and told when it may begin.
+"""Starts shows at their time: puts each at the front of the queue ahead of it and sets its cue.
 
-A hard one is primed ahead, cuts at its frame, and what it cut goes on after it. A soft one waits for the item on air.
+A hard show is primed ahead and cuts at its frame; the item it cut resumes after it. A soft show waits for the item on
+air to end.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from tg_video_streamer.schedule.timetable import Occurrence, Timetable
 log = structlog.get_logger(__name__)
 
 LATE_SECONDS = 600.0
-"""A show that could not begin by so long after its time is left out."""
+"""A show that has not started so long after its time is left out."""
 RESUME_SECONDS = 30.0
-"""What was cut goes on after the show where at least so much of it is left."""
+"""A cut item resumes after the show where at least so much of it is left."""
 
 
 @dataclass(kw_only=True)
 class _Waiting:
-    """A show that is in the queue and has not begun."""
+    """A show that is in the queue and has not started."""
 
     occurrence: Occurrence
     key: str
-    """Of what is to go on air: the show's item, or the first of the list that it turned out to be."""
+    """Of the show's item, or of the first one where the item turned out to be a list."""
     passed_wall: float | None = None
-    """When something else went on air in its turn, since it was not ready."""
+    """When another item started in its turn, because it was not ready."""
 
     @property
     def wall(self) -> float:
@@ -72,11 +73,11 @@ class ShowScheduler:
 
     @property
     def waiting(self) -> tuple[Occurrence, ...]:
-        """Shows that are next, or past their time and not on air yet."""
+        """Shows that are next, or late."""
         return tuple(one.occurrence for one in self._waiting)
 
-    def edited(self, before: Timetable, after: Timetable, wall: float) -> None:
-        """Another schedule is in force: what it no longer has is out, and what it has anew is not for the past."""
+    def on_schedule_change(self, before: Timetable, after: Timetable, wall: float) -> None:
+        """Remove shows that the new schedule no longer has; its new shows do not start for a time in the past."""
         known = {one.name for one in _around(before, wall)}
         now = _around(after, wall)
         for fresh in now:
@@ -84,13 +85,13 @@ class ShowScheduler:
                 self._record.finish(fresh.name, fresh.begins.timestamp())
         names = {one.name for one in now}
         for one in [one for one in self._waiting if one.occurrence.name not in names]:
-            self._leave(one, "it is no longer in the schedule")
+            self._drop(one, "it is no longer in the schedule")
 
-    def look(self, timetable: Timetable, outlook: Forecast) -> None:
-        """Queue what is due, and give up what is too late."""
+    def update(self, timetable: Timetable, forecast: Forecast) -> None:
+        """Queue shows whose turn has come, and drop those that are too late."""
         for one in list(self._waiting):
-            self._look_at(one, outlook.wall)
-        fresh = [one for one in self._coming(timetable, outlook.wall) if _due(one, outlook, timetable)]
+            self._check(one, forecast.wall)
+        fresh = [one for one in self._coming(timetable, forecast.wall) if _is_next(one, forecast, timetable)]
         if fresh:
             self._waiting += [_Waiting(occurrence=one, key=one.show.item.key) for one in fresh]
             self._put_in_order()
@@ -107,26 +108,26 @@ class ShowScheduler:
         if isinstance(event, SourceEnded):
             self._cut = self._what_was_cut(event.source) if event.reason is CutReason.SCHEDULED else None
             return
-        begun = next((one for one in self._waiting if one.key == event.source.content.key), None)
-        if begun is None:
+        started = next((one for one in self._waiting if one.key == event.source.content.key), None)
+        if started is None:
             self._hard_on_air = ""
             for one in self._waiting:
                 if one.wall <= wall and one.passed_wall is None:
                     one.passed_wall = wall
             return
-        self._begun(begun)
+        self._on_start(started)
 
-    def _begun(self, begun: _Waiting) -> None:
-        self._record.finish(begun.occurrence.name, begun.wall)
-        self._waiting.remove(begun)
-        self._hard_on_air = begun.key if begun.hard else ""
-        for one in [one for one in self._waiting if begun.hard and one.hard and one.wall < begun.wall]:
-            self._leave(one, "a later one has begun")
+    def _on_start(self, started: _Waiting) -> None:
+        self._record.finish(started.occurrence.name, started.wall)
+        self._waiting.remove(started)
+        self._hard_on_air = started.key if started.hard else ""
+        for one in [one for one in self._waiting if started.hard and one.hard and one.wall < started.wall]:
+            self._drop(one, "a later show has started")
         cut, self._cut = self._cut, None
         self._put_in_order(cut)
 
     def _what_was_cut(self, source: AirSource) -> tuple[Item, float] | None:
-        """What is to go on after the show, and where; None where nothing is."""
+        """The item to resume after the show, and from where; None where there is none."""
         item, feed = self._director.item, self._director.on_air
         if item is None or feed is None or source.content.key != item.key or item.key == self._hard_on_air:
             return None
@@ -136,7 +137,7 @@ class ShowScheduler:
         return item, at
 
     def _coming(self, timetable: Timetable, wall: float) -> list[Occurrence]:
-        """Shows that may be due and are neither done nor waiting; of hard ones at one time the first."""
+        """Shows around `wall` that are neither done nor waiting; of several hard ones at one time the first."""
         known = {one.occurrence.name for one in self._waiting} | self._record.done.keys()
         keys = {one.key for one in self._waiting}
         taken = {one.wall for one in self._waiting if one.hard}
@@ -146,7 +147,7 @@ class ShowScheduler:
                 continue
             if one.show.hard and one.begins.timestamp() in taken:
                 self._record.finish(one.name, one.begins.timestamp())
-                log.warning("show left out: another begins at the same second", title=one.show.title)
+                log.warning("show left out: another starts at the same second", title=one.show.title)
                 continue
             keys.add(one.show.item.key)
             if one.show.hard:
@@ -154,16 +155,16 @@ class ShowScheduler:
             found.append(one)
         return found
 
-    def _look_at(self, one: _Waiting, wall: float) -> None:
+    def _check(self, one: _Waiting, wall: float) -> None:
         if all(queued.key != one.key for queued in self._rotation.queue_list()):
-            self._leave(one, "it was taken out of the queue")
+            self._drop(one, "it was removed from the queue")
             return
         since = one.wall if one.hard else one.passed_wall
         if since is not None and wall > since + LATE_SECONDS:
-            self._leave(one, "it could not begin in time")
+            self._drop(one, "it could not start in time")
 
-    def _leave(self, one: _Waiting, why: str) -> None:
-        """It is not to begin any more."""
+    def _drop(self, one: _Waiting, why: str) -> None:
+        """Leave the show out."""
         log.warning("show left out", title=one.occurrence.show.title, why=why)
         self._record.finish(one.occurrence.name, one.wall)
         self._waiting.remove(one)
@@ -172,34 +173,34 @@ class ShowScheduler:
         self._put_in_order()
 
     def _put_in_order(self, cut: tuple[Item, float] | None = None) -> None:
-        """Hard shows first, then what one of them has cut, then soft ones, then what was queued by hand."""
+        """Hard shows first, then the item that one of them cut, then soft shows, then items queued by the operator."""
         queued = {item.key: item for item in self._rotation.queue_list()}
         first = sorted(self._waiting, key=lambda one: (not one.hard, one.wall))
         for one in reversed([one for one in first if not one.hard]):
-            self._rotation.interpose(queued.get(one.key, one.occurrence.show.item))
+            self._rotation.queue_first(queued.get(one.key, one.occurrence.show.item))
         if cut is not None:
-            self._rotation.interpose(cut[0], seconds=cut[1])
+            self._rotation.queue_first(cut[0], seconds=cut[1])
         for one in reversed([one for one in first if one.hard]):
-            self._rotation.interpose(queued.get(one.key, one.occurrence.show.item))
+            self._rotation.queue_first(queued.get(one.key, one.occurrence.show.item))
         self._publish_cues()
-        self._director.renew_next(anew=cut is not None)
+        self._director.update_coming(replace_all=cut is not None)
 
     def _publish_cues(self) -> None:
         self._set_cues({one.key: CueTime(wall=one.wall, cuts=one.hard) for one in self._waiting})
 
 
 def _around(timetable: Timetable, wall: float) -> tuple[Occurrence, ...]:
-    """Every show that may still begin late, or is to be primed before long."""
+    """Every show that may still start late, or must be primed soon."""
     ahead = 2 * LEAD_SECONDS + timetable.schedule.fill_seconds
     return timetable.shows(datetime.fromtimestamp(wall - LATE_SECONDS, UTC), datetime.fromtimestamp(wall + ahead, UTC))
 
 
-def _due(one: Occurrence, outlook: Forecast, timetable: Timetable) -> bool:
-    """Whether it is to be the next thing on air."""
+def _is_next(one: Occurrence, forecast: Forecast, timetable: Timetable) -> bool:
+    """Whether the show must be the next item on air."""
     wall = one.begins.timestamp()
     if not one.show.hard:
-        return outlook.next_wall >= wall
-    if wall - outlook.wall <= LEAD_SECONDS:
+        return forecast.next_wall >= wall
+    if wall - forecast.wall <= LEAD_SECONDS:
         return True
-    left = wall - outlook.next_wall
-    return outlook.ends_soon and left < timetable.schedule.fill_seconds and outlook.next_is_too_long(wall)
+    left = wall - forecast.next_wall
+    return forecast.ends_soon and left < timetable.schedule.fill_seconds and forecast.next_is_too_long(wall)

@@ -1,4 +1,4 @@
-"""Puts a station id between two items where the time for one has come; never right before a hard start."""
+"""Queues a station ID between two items at its interval; never right before a show."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ class StationIdScheduler:
     """All methods belong to the event loop's thread."""
 
     def __init__(self, *, rotation: Rotation, director: Director, record: ScheduleRecord) -> None:
-        """`record` is changed here, and saved by whoever owns it."""
+        """`record` is changed here and saved by its owner."""
         self._rotation = rotation
         self._director = director
         self._record = record
         self._waiting = ""
         self._since_wall = 0.0
 
-    def look(self, station_id: StationId | None, outlook: Forecast, *, room: bool) -> None:
-        """Queue the next one where it is due; `room`: nothing else of the schedule waits or is about to."""
-        self._give_up(station_id, outlook.wall)
+    def update(self, station_id: StationId | None, forecast: Forecast, *, free: bool) -> None:
+        """Queue the next one at its interval; `free`: no show waits or starts soon."""
+        self._give_up(station_id, forecast.wall)
         if station_id is None:
             return
-        if not 0 < self._record.station_id_wall <= outlook.wall:
-            # The first comes when the time has passed once; a clock that was set back must not stop them.
-            self._record.station_id_wall = outlook.wall
-        due = outlook.next_wall - self._record.station_id_wall >= station_id.every_seconds
-        if not due or not room or self._waiting or not outlook.ends_soon:
+        if not 0 < self._record.station_id_wall <= forecast.wall:
+            # The first comes after one interval; a wall clock that was set back must not stop them.
+            self._record.station_id_wall = forecast.wall
+        overdue = forecast.next_wall - self._record.station_id_wall >= station_id.every_seconds
+        if not overdue or not free or self._waiting or not forecast.ends_soon:
             return
         item = station_id.items[self._record.station_ids % len(station_id.items)]
         if all(queued.key != item.key for queued in self._rotation.queue_list()):
-            self._waiting, self._since_wall = item.key, outlook.wall
-            self._rotation.interpose(item)
-            self._director.renew_next()
+            self._waiting, self._since_wall = item.key, forecast.wall
+            self._rotation.queue_first(item)
+            self._director.update_coming()
 
     def on_playout_event(self, event: PlayoutEvent, wall: float) -> None:
         """Follow an item that started on air; called before the director is."""
@@ -44,7 +44,7 @@ class StationIdScheduler:
             self._count(wall)
 
     def _give_up(self, station_id: StationId | None, wall: float) -> None:
-        """The one that waits was taken out by hand, cannot be played, or is no longer in the schedule."""
+        """Drop one that the operator removed, that cannot be played, or that is no longer scheduled."""
         if not self._waiting:
             return
         queued = any(item.key == self._waiting for item in self._rotation.queue_list())
@@ -53,7 +53,7 @@ class StationIdScheduler:
             return
         if queued:
             self._rotation.queue_remove(self._waiting)
-            self._director.renew_next()
+            self._director.update_coming()
         self._count(wall)
 
     def _count(self, wall: float) -> None:

@@ -88,7 +88,7 @@ class CommandHandler:
     def jump(self, key: str) -> str:
         """See Commands."""
         item = self._in_rotation(lambda: self._rotation.jump(key))
-        self._director.cut_to(item.key)
+        self._director.jump(item.key)
         return f"jumping to {item_name(item)}: it goes on air as soon as it is ready"
 
     def reload(self) -> str:
@@ -122,7 +122,7 @@ class CommandHandler:
     def queue_clear(self) -> str:
         """See Commands."""
         count = self._rotation.queue_clear()
-        self._director.renew_next()
+        self._director.update_coming()
         return f"removed {count} items"
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
@@ -180,7 +180,7 @@ class CommandHandler:
             item = change()
         except PlaylistError as error:
             raise ControlError(error.what, remedy=error.remedy) from error
-        self._director.renew_next()
+        self._director.update_coming()
         return item
 
     def _hold(self) -> None:

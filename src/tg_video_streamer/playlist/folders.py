@@ -1,4 +1,4 @@
-"""Which files may be played: those in the playlist's own folder and in the configured media folders, links resolved."""
+"""Which files may be played: those in the playlist's folder and in the media folders, links resolved."""
 
 from __future__ import annotations
 
@@ -45,38 +45,38 @@ MEDIA_EXTENSIONS = frozenset(
         ".wmv",
     }
 )
-"""What a folder's children are picked by, in lower case; a file that a playlist names itself may be called anything."""
+"""The files of a folder that play, in lower case; a file that the playlist names may have any extension."""
 LIST_EXTENSIONS = frozenset({".m3u", ".m3u8"})
 
 
 @dataclass(frozen=True, slots=True)
 class AllowedFolders:
-    """Absolute, normalised folders; nothing outside them is ever opened."""
+    """Absolute, normalized folders; no file outside them is ever opened."""
 
     folders: tuple[str, ...]
     _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """Made once: a long list asks for each of its lines."""
+    """Computed once: a long list checks each of its lines."""
 
     def __post_init__(self) -> None:
         prefixes = tuple(folder.rstrip("/") + "/" for folder in self.folders)
-        object.__setattr__(self, "_prefixes", prefixes)  # the way to set a derived field of a frozen dataclass
+        object.__setattr__(self, "_prefixes", prefixes)  # a derived field of a frozen dataclass
 
     @classmethod
     def of(cls, folders: Iterable[str | os.PathLike[str]]) -> AllowedFolders:
-        """Relative folders count from the working directory; a folder need not exist yet. No link is resolved here."""
+        """Relative folders start at the working directory; a folder need not exist yet. Resolves no link."""
         return cls(tuple(dict.fromkeys(os.path.normpath(Path(folder).absolute()) for folder in folders)))
 
     def contains(self, path: str) -> bool:
-        """Whether the absolute, normalised `path` lies in one of the folders by its name; touches no disk."""
+        """Whether the absolute, normalized `path` is in one of the folders by its name; no disk access."""
         return path.startswith(self._prefixes) or path in self.folders
 
     def contains_real(self, path: str) -> bool:
-        """Whether `path` still lies in one of the folders once every symbolic link is resolved."""
+        """Whether `path` is in one of the folders after every symbolic link is resolved."""
         real = os.path.realpath(path)
         return any(_within(real, os.path.realpath(folder)) for folder in self.folders)
 
     def require_real(self, path: str) -> None:
-        """Raise PlaylistError where `path` leads out of the folders; called before anything is opened."""
+        """Raise PlaylistError where `path` leads out of the folders; call it before opening a file."""
         if not self.contains_real(path):
             raise PlaylistError(
                 f"{path} leads through a symbolic link to {os.path.realpath(path)}, outside the allowed folders",
@@ -85,19 +85,19 @@ class AllowedFolders:
 
 
 class FolderAllowlist:
-    """Where files may lie now, by who allows it: the playlist, the schedule. Called, it gives all folders together."""
+    """The allowed folders by owner: playlist and schedule. Calling it returns all together."""
 
     def __init__(self) -> None:
         self._by_owner: dict[str, AllowedFolders] = {}
         self._all = AllowedFolders.of(())
 
     def allow(self, owner: str, folders: AllowedFolders) -> None:
-        """From now on `owner` allows these and no others."""
+        """Replace the folders of `owner`."""
         self._by_owner[owner] = folders
         self._all = AllowedFolders.of(folder for one in self._by_owner.values() for folder in one.folders)
 
     def __call__(self) -> AllowedFolders:
-        """All of them; callable from any thread."""
+        """All allowed folders; callable from any thread."""
         return self._all
 
 
@@ -106,7 +106,7 @@ def _within(path: str, folder: str) -> bool:
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
-    """A sort key that puts "Part 2" before "Part 10" and does not care about case."""
+    """A sort key that puts "Part 2" before "Part 10" and ignores case."""
     pieces = re.split(r"(\d+)", name.casefold())
     return [int(piece) if index % 2 else piece for index, piece in enumerate(pieces)], name
 

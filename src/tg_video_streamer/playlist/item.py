@@ -1,4 +1,4 @@
-"""What one thing to play is: a value that carries its identity through the whole service."""
+"""One item to play: a value with a stable key."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from enum import StrEnum
 
 
 class LocatorKind(StrEnum):
-    """How an item's locator is to be understood."""
+    """What an item's locator is."""
 
     FILE = "file"
-    """An absolute path that lies in an allowed folder: a media file, a folder, a list or an HLS manifest."""
+    """An absolute path in an allowed folder: a media file, a folder, a list or an HLS manifest."""
     URL = "url"
-    """http or https; what is behind it only the resolver knows."""
+    """http or https; the resolver finds out what it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to play. Two items with the same `key` are the same for positions, shuffling and quarantine."""
+    """Items with the same `key` are the same for positions, shuffling and quarantine."""
 
     kind: LocatorKind
     locator: str
     _: KW_ONLY
     title: str = ""
-    """The operator's, or empty: then the resolver's, or the file's name."""
+    """The operator's; empty: the source's own, or the file name."""
     start_seconds: float = 0.0
     end_seconds: float | None = None
     volume: float = 1.0
     """A factor on the normalized loudness, 0 to 4."""
     public_only: bool = False
-    """It may lead to public addresses only, never into this host's own network."""
+    """Only public addresses, never this host's own network."""
     key: str = field(init=False)
     """Stable over edits and restarts: a digest of locator, start and end (16 hexadecimal digits)."""
 
@@ -48,7 +48,7 @@ class Item:
         return float(self.start_seconds), None if end is None else float(end), float(self.volume)
 
     def child(self, kind: LocatorKind, locator: str, *, title: str = "") -> Item:
-        """An item of this list: it has every option of the list except the title."""
+        """An item of this list, with the options of the list except the title."""
         return replace(self, kind=kind, locator=locator, title=title)
 
 

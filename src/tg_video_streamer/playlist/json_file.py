@@ -1,4 +1,4 @@
-"""Small files of state as JSON: written beside and renamed, so that kill -9 at any moment leaves the old or the new one."""
+"""Small state files as JSON, replaced whole."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tg_video_streamer.playlist.line import OPTIONS
 
 
 def write_object(path: Path, value: dict[str, Any], *, synced: bool = True) -> None:
-    """Replace `path`, readable by its owner alone; `synced`: outlasts a power failure. Raises OSError, the old file stays."""
+    """Replace `path`; `synced`: it survives a power failure. Raises OSError, the old file stays."""
     content = json.dumps(value).encode("utf-8", "surrogatepass")
     replace_file(path, content, durable=synced)
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """What was written; None where there is no file. Raises OSError or ValueError, RecursionError for what is no object."""
+    """The object in `path`; None without a file. Raises OSError, or ValueError or RecursionError where it is no object."""
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     if not isinstance(value, dict):
-        raise ValueError("no object")  # noqa: TRY004 - one error for all that is not what was written
+        raise ValueError("no object")  # noqa: TRY004 - one error for every damaged file
     return value
 
 
@@ -35,6 +35,6 @@ def item_as_json(item: Item) -> dict[str, Any]:
 
 
 def item_from_json(saved: dict[str, Any]) -> Item:
-    """What `item_as_json` made; raises KeyError, TypeError or ValueError for anything else."""
+    """The item of `item_as_json`. Raises KeyError, TypeError or ValueError for other values."""
     options = {option.field: option.from_json(saved[name]) for name, option in OPTIONS.items() if name in saved}
     return Item(LocatorKind(saved["kind"]), str(saved["locator"]), **options)

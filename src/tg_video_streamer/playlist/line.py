@@ -14,9 +14,9 @@ from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 
-LONGEST_LINE = 8192
-LOUDEST = 4.0
-_LONGEST_SECONDS = 10_000_000.0
+MAX_LINE_CHARACTERS = 8192
+MAX_VOLUME = 4.0
+_MAX_SECONDS = 10_000_000.0
 _OPTION = re.compile(r"\|\s*(?=[A-Za-z_-]+\s*=)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.,-]*):")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -30,9 +30,9 @@ _TIME = re.compile(
 
 
 def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = "") -> Item:
-    """The item that `line` names: `locator | title=… | start=… | end=… | volume=… | public=1`, options in any order.
+    """The item of `line`: `locator | title=… | start=… | end=… | volume=… | public=1`, options in any order.
 
-    `base` is the absolute folder that relative paths count from, `title` the one to use where the line gives none.
+    `base` is the absolute folder of relative paths, `title` the default for a line without one.
     A `|` belongs to the locator or the title unless a word and `=` follow it. Raises PlaylistError with a remedy.
     """
     _check_characters(line)
@@ -55,14 +55,14 @@ def parse_seconds(text: str) -> float:
         raise ValueError(text)
     hours, minutes, last = found.groups()
     total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(last)
-    if total > _LONGEST_SECONDS:
+    if total > _MAX_SECONDS:
         raise ValueError(text)
     return total
 
 
 def _check_characters(line: str) -> None:
-    if len(line) > LONGEST_LINE:
-        raise PlaylistError(f"longer than {LONGEST_LINE} characters", remedy="shorten the line")
+    if len(line) > MAX_LINE_CHARACTERS:
+        raise PlaylistError(f"longer than {MAX_LINE_CHARACTERS} characters", remedy="shorten the line")
     if line.isprintable():
         return
     if _UNDECODED.search(line):
@@ -90,7 +90,7 @@ def _seconds(name: str, text: str) -> float:
         return parse_seconds(text)
     except ValueError:
         raise PlaylistError(
-            f"{name}={text} is no time", remedy="write seconds, mm:ss or hh:mm:ss, for example 90 or 1:30"
+            f"{name}={text} is not a time", remedy="write seconds, mm:ss or hh:mm:ss, for example 90 or 1:30"
         ) from None
 
 
@@ -99,9 +99,9 @@ def _volume(name: str, text: str) -> float:
         volume = float(text)
     except ValueError:
         volume = math.nan
-    if not 0 <= volume <= LOUDEST:
+    if not 0 <= volume <= MAX_VOLUME:
         raise PlaylistError(
-            f"{name}={text} is no factor from 0 to {LOUDEST:g}",
+            f"{name}={text} is not a factor from 0 to {MAX_VOLUME:g}",
             remedy=f"write for example {name}=0.8; 1 changes nothing",
         )
     return volume
@@ -135,17 +135,17 @@ OPTIONS: Mapping[str, Option] = {
 
 def _locator(locator: str, base: str, allowed: AllowedFolders) -> tuple[LocatorKind, str]:
     if not locator:
-        raise PlaylistError("names nothing to play", remedy="begin the line with a URL or a path")
+        raise PlaylistError("has no URL or path", remedy="start the line with a URL or a path")
     if scheme := _SCHEME.match(locator):
         if scheme[1].lower() not in {"http", "https"}:
             raise PlaylistError(
-                f"{scheme[1]}: is no source that may be played",
+                f"{scheme[1]}: is not a source that can be played",
                 remedy="use http(s):// or a plain path (./ before a file name with a colon)",
             )
         check_url(locator)
         return LocatorKind.URL, locator
     if locator.startswith("-"):
-        raise PlaylistError("begins with a dash like an option", remedy="write ./ before a file name with a dash")
+        raise PlaylistError("starts with a dash, like an option", remedy="write ./ before a file name with a dash")
     path = os.path.normpath(locator if locator.startswith("/") else f"{base}/{locator}")
     if path.startswith("//"):
         path = path[1:]

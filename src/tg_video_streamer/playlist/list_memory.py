@@ -1,4 +1,4 @@
-"""What lists on the web last held, on disk: a service that starts while such a page is down plays what it knew."""
+"""The last known items of lists on the web, on disk: they play when the page is down at the next start."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.json_file import item_as_json, item_from_json, read_object, write_object
 
 _VERSION = 1
-_MOST_CHILDREN = 20_000
-"""Of all lists together, a few megabytes; beyond it the lists that were read longest ago are forgotten."""
+_MAX_CHILDREN = 20_000
+"""Of all lists together, a few megabytes; beyond it the lists read longest ago are forgotten."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,29 +29,29 @@ class ListMemory:
 
     @classmethod
     def loaded(cls, folder: Path) -> Self:
-        """With what was saved; a damaged file is told in the log and forgotten."""
+        """With the saved lists; a damaged file is logged and ignored."""
         memory = cls(folder)
         try:
             memory._lists = _lists(read_object(memory._path))
         except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            log.warning("the memory of lists is damaged, starting afresh", file=memory._path.name, why=str(error))
+            log.warning("the saved lists are damaged and ignored", file=memory._path.name, why=str(error))
         return memory
 
     def learn(self, key: str, children: Sequence[Item]) -> None:
-        """The list `key` holds `children` now."""
+        """The list `key` has `children` now."""
         known = tuple(children)
         self._changed = self._changed or self._lists.get(key) != known
         self._lists.pop(key, None)
         self._lists[key] = known
-        while len(self._lists) > 1 and sum(map(len, self._lists.values())) > _MOST_CHILDREN:
+        while len(self._lists) > 1 and sum(map(len, self._lists.values())) > _MAX_CHILDREN:
             del self._lists[next(iter(self._lists))]
 
     def recall(self, key: str) -> tuple[Item, ...]:
-        """What the list `key` last held; empty where nobody knows."""
+        """The last known items of the list `key`; empty where unknown."""
         return self._lists.get(key, ())
 
     def pending(self) -> dict[str, Any] | None:
-        """What is to be saved, for `save`; None where nothing has changed since."""
+        """What `save` must write; None where nothing has changed since."""
         if not self._changed:
             return None
         self._changed = False
@@ -59,12 +59,12 @@ class ListMemory:
         return {"version": _VERSION, "lists": lists}
 
     def save(self, pending: dict[str, Any]) -> None:
-        """Write it. Blocks; raises OSError, the old file then stays."""
+        """Write it. Blocks. Raises OSError; the old file stays."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_object(self._path, pending)
 
     def unsaved(self) -> None:
-        """Saving did not work: it is pending again."""
+        """Saving failed: the lists are pending again."""
         self._changed = True
 
 

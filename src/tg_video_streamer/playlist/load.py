@@ -1,4 +1,4 @@
-"""Reading lists from disk: one call a file, no look at the files that it names beyond where their folders lead."""
+"""Reads playlists and lists from disk; of the files in them it checks only the folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tg_video_streamer.playlist.item import LocatorKind
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.playlist.parser import Entry, Playlist, Problem, decode, is_manifest, parse
 
-LARGEST_LIST_BYTES = 64 * 1024 * 1024
+MAX_LIST_BYTES = 64 * 1024 * 1024
 
 
 def allowed_folders(playlist: Path, media_folders: tuple[Path, ...] = ()) -> AllowedFolders:
@@ -23,7 +23,7 @@ def allowed_folders(playlist: Path, media_folders: tuple[Path, ...] = ()) -> All
 def load(playlist: Path, allowed: AllowedFolders) -> Playlist:
     """The playlist file as it is now. A missing or unreadable one is an empty Playlist with a problem on line 0.
 
-    Blocks for the time of the read; call it in a thread. Never raises for what the file holds.
+    Blocks for the time of the read; call it in a thread. No content of the file raises an error.
     """
     real = Path(os.path.realpath(playlist))
     try:
@@ -31,7 +31,7 @@ def load(playlist: Path, allowed: AllowedFolders) -> Playlist:
     except PlaylistError as error:
         return Playlist(problems=(Problem(line=0, what=error.what, remedy=error.remedy),))
     if is_manifest(text):
-        # An HLS manifest is one item, also where it stands in the playlist's own place.
+        # An HLS manifest is one item, also as the playlist itself.
         item = parse_line(f"./{real.name}", base=str(real.parent), allowed=allowed)
         return Playlist(entries=(Entry(line=1, item=item),))
     return _without_escapes(parse(text, base=str(real.parent), allowed=allowed), allowed)
@@ -41,18 +41,18 @@ def read_text(path: Path) -> str:
     """The text of a list; raises PlaylistError where it is missing, unreadable, too large or binary."""
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST_LIST_BYTES + 1)
+            data = file.read(MAX_LIST_BYTES + 1)
     except OSError as error:
         raise PlaylistError(
             f"cannot read the list {path}: {error.strerror}", remedy="create it with one entry a line; it is watched"
         ) from error
-    if len(data) > LARGEST_LIST_BYTES:
+    if len(data) > MAX_LIST_BYTES:
         raise PlaylistError(f"the list {path} is larger than 64 MB", remedy="is this a playlist?")
     return decode(data)
 
 
 def missing_files(playlist: Playlist) -> tuple[Problem, ...]:
-    """A problem for each entry whose file is not there; looks at every one, so only for `check`."""
+    """A problem for each entry whose file does not exist; checks every file, so only for `check`."""
     return tuple(
         Problem(line=entry.line, what=f"{entry.item.locator} does not exist", remedy="correct the path or add the file")
         for entry in playlist.entries
@@ -63,8 +63,8 @@ def missing_files(playlist: Playlist) -> tuple[Problem, ...]:
 def _without_escapes(playlist: Playlist, allowed: AllowedFolders) -> Playlist:
     """Refuse entries whose folder leads out of the allowed ones through a link.
 
-    One look a folder and not one a file: 100,000 files on a network disk must not hold up a reload. A file that is
-    itself a link is looked at when it is resolved.
+    One check per folder, not per file: 100,000 files on a network disk must not delay a reload. A file that is itself a
+    link is checked when it is resolved.
     """
     inside: dict[str, bool] = {}
     entries: list[Entry] = []
@@ -75,7 +75,7 @@ def _without_escapes(playlist: Playlist, allowed: AllowedFolders) -> Playlist:
             folder = item.locator.rpartition("/")[0] or "/"
             known = inside.get(folder)
             if known is None:
-                # The allowed folder itself may be named by an entry: its parent is outside then, and rightly so.
+                # An entry may be the allowed folder itself: then its parent is outside.
                 known = inside[folder] = not allowed.contains(folder) or allowed.contains_real(folder)
             if not known:
                 what = f"{item.locator} leads through a symbolic link out of the allowed folders"

@@ -1,4 +1,4 @@
-"""Sequential and shuffled order over a run of items, each with its place in it; pure."""
+"""Sequential and shuffled order over a run of items, each with its position; pure."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ class OrderKind(StrEnum):
 
 
 class Order(Protocol):
-    """A place in a run of items."""
+    """A position in a run of items."""
 
     def replace(self, run: Run) -> None:
-        """The run has changed; the place stays where it was among what is left of the old one."""
+        """The run has changed; the position stays among the items that are left."""
 
     def ahead(self) -> Iterator[Item]:
-        """What comes after the place: the rest of this round and, where it loops, one whole round more."""
+        """The items after the position: the rest of this round and, in a loop, one more round."""
 
     def take(self, item: Item) -> bool:
-        """Move the place past `item`'s next occurrence; False where it is no longer in the run."""
+        """Move past the next occurrence of `item`; False where it is no longer in the run."""
 
     def put(self, index: int) -> None:
-        """Move the place to before `index` of the run, where that means anything."""
+        """Move to before `index` of the run; a shuffled order has no index."""
 
 
 class Sequential:
     """The order of the list itself."""
 
     def __init__(self, *, loop: bool) -> None:
-        """`loop`: begin again after the last item."""
+        """`loop`: start again after the last item."""
         self._loop = loop
         self._run = Run()
         self._next = 0
 
     @property
     def place(self) -> int:
-        """The index in the run of what comes next; as large as the run at its end."""
+        """The index of the next item; the length of the run at its end."""
         return self._next
 
     def replace(self, run: Run) -> None:
-        """See Order: the place stays behind the last item before it that is still there."""
+        """See Order: the position stays behind the last item before it that is left."""
         old, self._run = self._run, run
         left = {item.key for item in run.items}
         for index in range(min(self._next, len(old.items)) - 1, -1, -1):
@@ -87,8 +87,8 @@ class Sequential:
 class Shuffle:
     """Every item once a round, in an order that is a function of seed, round and key alone.
 
-    So an edit or an expanded list slips its items in between the rest of the round without stirring it, and a restart
-    needs to know only what was played.
+    An edit or an expanded list inserts its items without changing the order of the others, and a restart needs only the
+    keys that were played.
     """
 
     def __init__(self, *, loop: bool, seed: int) -> None:
@@ -107,7 +107,7 @@ class Shuffle:
         self._left = None
 
     def restore(self, *, seed: int, round_number: int, played: frozenset[str], last: str) -> None:
-        """Go on in the round that was interrupted; `last` is the key that was played last."""
+        """Continue the interrupted round; `last` is the key that was played last."""
         self.seed, self.round, self.played, self.last = seed, round_number, set(played), last
         self._left = None
 
@@ -137,10 +137,10 @@ class Shuffle:
         return True
 
     def put(self, index: int) -> None:
-        """See Order: a shuffled list has no place by index."""
+        """See Order."""
 
     def _following_round(self, left: list[Item]) -> int:
-        """The next round that does not begin with what was played last, or will be after `left`, where it need not."""
+        """The next round that does not start with the item that was played last, or that ends `left`, if possible."""
         keys = {item.key for item in self._run.items}
         unwanted = {left[-1].key if left else self.last} | ({self.last} if len(keys) > 2 else set())
         for number in range(self.round + 1, self.round + 1 + _ROUNDS_TRIED):

@@ -1,4 +1,4 @@
-"""A whole playlist text as entries and problems: plain lists and M3U are one grammar; pure, no I/O."""
+"""Parses a playlist text into entries and problems; plain lists and M3U share one grammar; pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """A line that was skipped, and why; line 0 speaks of the whole file."""
+    """A line that was left out, and why; line 0 is the whole file."""
 
     line: int
     what: str
@@ -39,7 +39,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Playlist:
-    """What a playlist file says now; an empty one is a state, not an error."""
+    """The content of a playlist file; an empty one is no error."""
 
     entries: tuple[Entry, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -51,9 +51,9 @@ class Playlist:
 
 
 def decode(data: bytes) -> str:
-    """`data` as text, byte order mark removed, bytes that are not UTF-8 kept as lone surrogates for the line's problem.
+    """`data` as text without a byte order mark; bytes that are not UTF-8 become lone surrogates.
 
-    Raises PlaylistError where this is no text at all (a video, an archive, another encoding).
+    Raises PlaylistError where this is no text (a video, an archive, another encoding).
     """
     text = data.decode("utf-8-sig", "surrogateescape")
     sample = text[:_SAMPLE_CHARACTERS]
@@ -70,7 +70,7 @@ def is_manifest(text: str) -> bool:
 
 
 def parse(text: str, *, base: str, allowed: AllowedFolders) -> Playlist:
-    """Entries and problems of a list; `base` is the absolute folder that relative paths count from.
+    """Entries and problems of a list; `base` is the absolute folder of relative paths.
 
     `#EXTINF:seconds,title` names the next entry, every other line with `#` is a comment. CR, LF and CRLF end lines.
     """

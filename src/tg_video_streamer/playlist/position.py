@@ -1,43 +1,70 @@
-"""The place in the playlist on disk: written atomically, so that kill -9 at any moment leaves the old or the new one."""
+"""The position in the playlist, as a value and on disk; after a kill at any moment the old or the new one is there."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.json_file import item_as_json, item_from_json, read_object, write_object
-from tg_video_streamer.playlist.standing import Position
 
 _VERSION = 1
 _POSITION = "position.json"
 _PLAYED = "played.json"
 _SECONDS = "seconds.json"
 _SYNC_SECONDS = 30.0
-"""How far an item goes on before its place is synced again: what a host that lost its power may go back."""
+"""How far an item plays before its position is synced again: at most so much is repeated after a power failure."""
 
 log = structlog.get_logger(__name__)
 
 
-class PositionStore:
-    """`position.json`; `played.json` for what shuffle played, which may be large and changes only once an item.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """Everything that a restart needs to resume."""
 
-    `seconds.json` is how far into the item it is, written every time and never synced: kill -9 leaves it whole, and where
-    the host loses its power, what `position.json` has is good enough. Two syncs a second would be most of what it costs.
+    key: str = ""
+    """Of the item on air; empty before the first one."""
+    seconds: float = 0.0
+    """How far into it."""
+    trail: tuple[str, ...] = ()
+    """Keys of the last item from the list: the lists that contain it, outermost first, then its own."""
+    entry_index: int = 0
+    child_index: int = 0
+    """Its index among the playlist's entries, and among the items of its entry."""
+    passed: bool = False
+    """It has ended, and an item from the queue is on air."""
+    seed: int = 0
+    round_number: int = 0
+    played: frozenset[str] = frozenset()
+    """Shuffle: the keys played in this round."""
+    queue: tuple[Item, ...] = ()
+    """Queued by the operator or the schedule; starts with the item on air where that came from the queue."""
+    list_name: str = ""
+    """The file of a scheduled list; empty for the playlist itself."""
+    set_aside: tuple[tuple[str, float], ...] = ()
+    """Items that were cut, by key, and how far they had played: they resume there in their turn."""
+
+
+class PositionStore:
+    """`position.json`, and `played.json` for the keys that shuffle played: it may be large and changes once per item.
+
+    `seconds.json` is the position in the item, written every time and never synced: it survives a kill, and after a power
+    failure `position.json` is good enough. Two syncs a second would be most of its cost.
     """
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: STATE_DIR; made where it is missing."""
+        """`folder`: STATE_DIR; created where missing."""
         self._folder = folder
         self._played_on_disk: tuple[int, frozenset[str]] | None = None
         self._synced: Position | None = None
 
     def save(self, position: Position) -> None:
-        """Write `position`. Blocks, at times for two syncs; raises OSError (disk full, read-only), the old file then stays."""
-        if not self._only_went_on(position):
+        """Write `position`. Blocks, at times for two syncs. Raises OSError (disk full, read-only); the old file stays."""
+        if not self._only_seconds_changed(position):
             self._save_whole(position)
         self._write(_SECONDS, {"of": _identity(position), "seconds": position.seconds}, synced=False)
 
@@ -68,7 +95,7 @@ class PositionStore:
         self._synced = position
 
     def load(self) -> Position | None:
-        """What was saved last; None, with a warning in the log where a file is damaged, to start afresh."""
+        """The saved position; None without one, and with a warning where a file is damaged."""
         saved = self._read(_POSITION)
         if saved is None:
             return None
@@ -77,17 +104,17 @@ class PositionStore:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             self._warn(_POSITION, str(error))
             return None
-        return _gone_on(position, self._read(_SECONDS) or {})
+        return _with_seconds(position, self._read(_SECONDS) or {})
 
     def age_seconds(self, wall: float) -> float:
-        """How long before `wall` the place was saved last; infinite where it never was."""
+        """How long before `wall` the position was saved last; infinite where it never was."""
         try:
             return wall - (self._folder / _SECONDS).stat().st_mtime
         except OSError:
             return math.inf
 
-    def _only_went_on(self, position: Position) -> bool:
-        """It is a little further in the item that was synced, which is still there."""
+    def _only_seconds_changed(self, position: Position) -> bool:
+        """It is a little further in the same item as the synced position, whose file is still there."""
         synced = self._synced
         if synced is None or replace(position, seconds=synced.seconds) != synced:
             return False
@@ -104,7 +131,7 @@ class PositionStore:
             return None
 
     def _warn(self, name: str, why: str) -> None:
-        log.warning("position file damaged, starting afresh", file=name, why=why)
+        log.warning("position file damaged, the playlist starts from its beginning", file=name, why=why)
 
 
 def _position_from_json(saved: dict[str, Any], played: dict[str, Any]) -> Position:
@@ -113,7 +140,7 @@ def _position_from_json(saved: dict[str, Any], played: dict[str, Any]) -> Positi
         raise ValueError("written by another version")
     seconds = float(saved["seconds"])
     if not math.isfinite(seconds):
-        raise ValueError("a place that is no number")
+        raise ValueError("seconds is not a number")
     same_round = played.get("round") == saved["round"]
     return Position(
         key=str(saved["key"]),
@@ -126,19 +153,19 @@ def _position_from_json(saved: dict[str, Any], played: dict[str, Any]) -> Positi
         round_number=int(saved["round"]),
         played=frozenset(str(key) for key in played["played"]) if same_round else frozenset(),
         queue=tuple(item_from_json(item) for item in saved["queue"]),
-        # A version before these wrote neither.
+        # Earlier versions wrote neither.
         list_name=str(saved.get("list", "")),
         set_aside=tuple((str(key), float(at)) for key, at in saved.get("set_aside", ())),
     )
 
 
 def _identity(position: Position) -> list[Any]:
-    """What tells one airing of an item from another."""
+    """What distinguishes one play of an item from another."""
     return [position.key, position.entry_index, position.child_index, position.passed, position.round_number]
 
 
-def _gone_on(position: Position, later: dict[str, Any]) -> Position:
-    """`position` with how far the item has come since; an unsynced file may be of another item, or anything at all."""
+def _with_seconds(position: Position, later: dict[str, Any]) -> Position:
+    """`position` with its later seconds; the unsynced file may belong to another item, or be damaged."""
     seconds = later.get("seconds")
     if later.get("of") != _identity(position) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
         return position

@@ -1,4 +1,4 @@
-"""Which items rest after failures, and for how long; pure but for the clock, so a dead playlist costs next to nothing."""
+"""Which items wait after failures, and for how long; pure but for the clock."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tg_video_streamer.playlist.rotation import Rotation
 ITEM_PAUSES = Backoff(first=60.0, longest=1800.0)
 """Seconds between attempts at one item."""
 GONE_SECONDS = 1800.0
-"""The same for a source that said that it will not come back."""
+"""The same for a source that is gone for good."""
 SHARED_PAUSES = Backoff(first=1.0, longest=120.0)
-"""Seconds between attempts at anything while everything fails."""
+"""Seconds between attempts at any item while all fail."""
 FREE_FAILURES = 3
-"""So many failures in a row cost no shared pause: a few dead links in a good list must not show."""
+"""So many failures in a row cause no shared pause: viewers must not notice a few dead links."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,11 +37,11 @@ class _Record:
     last: float
     until: float
     in_a_row: bool
-    """It failed since anything last succeeded."""
+    """It failed after the last success of any item."""
 
 
 class Quarantine:
-    """Failures per item key, and in a row over all of them."""
+    """Counts failures per item key, and in a row over all items."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -50,7 +50,7 @@ class Quarantine:
         self._shared_until = 0.0
 
     def failed(self, key: str, reason: str = "", *, gone: bool = False) -> float:
-        """An attempt at `key` failed; returns the seconds until its next one. `gone`: it will not come back by itself."""
+        """An attempt at `key` failed; the seconds until its next one. `gone`: retrying does not help."""
         now = self._clock.monotonic()
         record = self._records.setdefault(key, _Record(failures=0, reason="", last=now, until=now, in_a_row=True))
         record.failures += 1
@@ -63,26 +63,23 @@ class Quarantine:
         return pause
 
     def succeeded(self, key: str) -> None:
-        """`key` plays: it and the shared pause begin anew."""
+        """`key` plays: its pauses and the shared one are reset."""
         self._records.pop(key, None)
         for record in self._records.values():
             record.in_a_row = False
         self._in_a_row = 0
         self._shared_until = 0.0
 
-    def edited(self, keys: Iterable[str]) -> None:
-        """The playlist was edited and now has `keys` (expanded children included): records of others go.
+    def keep_only(self, keys: Iterable[str]) -> None:
+        """Forget items that are not in the edited playlist (`keys`, expanded children included), and `relax`."""
+        known = set(keys)
+        self._records = {key: record for key, record in self._records.items() if key in known}
+        self.relax()
 
-        What is left may be tried again soon.
-        """
-        wanted = set(keys)
-        self._records = {key: record for key, record in self._records.items() if key in wanted}
-        self.ease()
+    def relax(self) -> None:
+        """Let failed items be tried again, but no sooner than a minute after the last attempt.
 
-    def ease(self) -> None:
-        """What failed may work by now, so let all be tried again, but no sooner than a minute after its last attempt.
-
-        An editor that saves every second must not turn into attempts every second.
+        An editor that saves every second must not cause attempts every second.
         """
         for record in self._records.values():
             record.failures = 1
@@ -101,11 +98,11 @@ class Quarantine:
 
     @property
     def all_fail(self) -> bool:
-        """Nothing has succeeded for a while: one attempt at a time is enough."""
+        """No item has succeeded for a while: one attempt at a time is enough."""
         return self._in_a_row > FREE_FAILURES
 
     def seconds_to_wait(self) -> float:
-        """How long until the next thing may be tried, at least; what the caller sleeps when nothing is available."""
+        """The shortest time until an item may be tried; for a caller that found none available."""
         now = self._clock.monotonic()
         ends = [record.until for record in self._records.values() if record.until > now]
         if now < self._shared_until:
@@ -113,10 +110,10 @@ class Quarantine:
         return min(ends, default=now) - now
 
     def pick(self, rotation: Rotation) -> Item | None:
-        """What to try next: the next available item of `rotation`; None to wait for `seconds_to_wait` and ask again.
+        """The item to try next; None: wait for `seconds_to_wait` and call again.
 
-        While everything fails, those that have not been tried since then come first and the longest untried after
-        them, so that one good item at the end of a dead list is found.
+        While all items fail, those not tried since the last success come first, then the one tried longest ago: one good
+        item at the end of a dead list is found.
         """
         if self._clock.monotonic() < self._shared_until:
             return None

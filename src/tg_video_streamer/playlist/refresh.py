@@ -1,4 +1,4 @@
-"""When a list that was expanded (channel, playlist, folder) is due to be read again; pure but for the clock."""
+"""When an expanded list (channel, playlist, folder) is read again; pure but for the clock."""
 
 from __future__ import annotations
 
@@ -7,33 +7,29 @@ from collections.abc import Iterable
 from tg_video_streamer.clock import Clock
 
 REFRESH_SECONDS = 1800.0
-AGAIN_SECONDS = 300.0
-"""A list of which only what it last held is known is asked again so soon."""
+UNREACHABLE_SECONDS = 300.0
+"""When a list that does not answer is tried again."""
 
 
 class RefreshSchedule:
-    """Remembers when each list was read, and names one at a time that is due."""
+    """Remembers when each list was read, and returns the most outdated one."""
 
     def __init__(self, clock: Clock, *, every_seconds: float = REFRESH_SECONDS) -> None:
-        """`every_seconds`: how old a list may grow."""
+        """`every_seconds`: the longest age of a list."""
         self._clock = clock
         self._every = every_seconds
         self._tried: dict[str, float] = {}
 
     def tried(self, key: str) -> None:
-        """The list was read, or reading it failed; either way its next turn is a whole period away."""
+        """The list was read, or reading it failed: its next turn is a whole period away."""
         self._tried[key] = self._clock.monotonic()
 
     def recalled(self, key: str) -> None:
-        """The list does not answer, and what is remembered of it is played."""
-        self._tried[key] = self._clock.monotonic() - self._every + AGAIN_SECONDS
+        """The list does not answer, and its last known items play."""
+        self._tried[key] = self._clock.monotonic() - self._every + UNREACHABLE_SECONDS
 
-    def touch(self, key: str) -> None:
-        """The list is known to have changed (a folder on disk): it is due now."""
-        self._tried.pop(key, None)
-
-    def due(self, keys: Iterable[str]) -> str | None:
-        """The list among `keys` (those that the rotation knows now) that is due longest; None where none is."""
+    def next_stale(self, keys: Iterable[str]) -> str | None:
+        """The most outdated list of `keys` (those that the rotation knows now); None where none is outdated."""
         known = list(keys)
         self._tried = {key: self._tried[key] for key in known if key in self._tried}
         now = self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""What plays next: the list in its order, a queue by hand in front of it, and the place that survives edits and restarts."""
+"""What plays next: the operator's queue, then the list in its order; the position survives edits and restarts."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from itertools import islice
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.order import Order, OrderKind, Sequential, Shuffle
-from tg_video_streamer.playlist.standing import Position
+from tg_video_streamer.playlist.position import Position
 from tg_video_streamer.playlist.tree import Tree
 
 Available = Callable[[Item], bool]
 
 
 class Rotation:
-    """A list of items, walked through for ever. No I/O, no clock: whoever drives it resolves lists and says what failed.
+    """No I/O and no clock: the director resolves lists and handles failures.
 
-    Ask `next_available`; where the item resolves to a list, `expand` it and ask again; where it is on air, `advance`.
+    Call `next_available`; where the item resolves to a list, `expand` it and call again; where it is on air, `advance`.
     """
 
     def __init__(self, *, order: OrderKind = OrderKind.SEQUENTIAL, loop: bool = True, seed: int = 0) -> None:
-        """`seed` makes shuffled orders repeatable; a restored position brings its own."""
+        """`seed` makes shuffled orders repeatable; a restored position has its own."""
         self.loops = loop
-        """Whether the list begins anew after its last item."""
+        """Whether the list starts again after its last item."""
         self._tree = Tree()
         self._shuffle = Shuffle(loop=loop, seed=seed) if order is OrderKind.SHUFFLE else None
         self._order: Order = self._shuffle or Sequential(loop=loop)
@@ -38,7 +38,7 @@ class Rotation:
 
     @property
     def current(self) -> Item | None:
-        """What `advance` put on air last."""
+        """The item that `advance` put on air last."""
         return self._current
 
     @property
@@ -48,21 +48,21 @@ class Rotation:
 
     @property
     def finished(self) -> bool:
-        """Everything was played and nothing loops."""
+        """Everything was played and the list does not loop."""
         return not self.empty and self.peek() is None
 
     @property
     def list_name(self) -> str:
-        """Whose items these are; empty for the playlist itself."""
+        """The list that the items belong to; empty for the playlist itself."""
         return self._last.list_name
 
     def replace(self, entries: Sequence[Item]) -> None:
-        """The playlist was edited. What is on air, the queue and the place in the list stay as they are."""
+        """The playlist was edited. The item on air, the queue and the position in the list stay."""
         self._tree.replace(entries)
         self._changed()
 
     def expand(self, item: Item, children: Sequence[Item]) -> None:
-        """`item` is a list of `children`; called again for a list that is known, this refreshes it.
+        """`item` is a list of `children`; a known list is refreshed.
 
         Raises PlaylistError where lists are nested too deep.
         """
@@ -74,27 +74,27 @@ class Rotation:
         self._changed()
 
     def lists(self) -> dict[str, tuple[Item, ...]]:
-        """The known children by the key of their list, for refreshing them now and then."""
+        """The known children by the key of their list."""
         return dict(self._tree.lists)
 
     def peek(self) -> Item | None:
-        """What would play next if everything worked; None where the list is empty or finished."""
+        """The next item; None where the list is empty or finished."""
         return next(self._ahead(), None)
 
     def next_available(self, available: Available) -> Item | None:
-        """The next item for which `available` holds, the others passed over; None where there is none in a whole round.
+        """The next item for which `available` is true; None where there is none in a whole round.
 
-        Changes nothing: what was passed over has its turn again in the next round. One call costs one look at each
-        item at the most, so ask again only after the quarantine's pause.
+        Changes nothing: the others have their turn again in the next round. One call checks each item at most once, so
+        call again only after the quarantine's pause.
         """
         return next(filter(available, self._ahead()), None)
 
     def upcoming(self, count: int | None = None) -> tuple[Item, ...]:
-        """The next `count` items or fewer; at most one round ahead, which is what None gives."""
+        """The next `count` items or fewer; None: one round, which is the most."""
         return tuple(islice(self._ahead(), count))
 
     def advance(self, item: Item | None = None) -> Item | None:
-        """`item` (or what `peek` says) goes on air: it is `current` now, and the place is behind it."""
+        """`item` (None: `peek`) is on air: it is `current`, and the position is behind it."""
         item = item or self.peek()
         if item is None:
             return None
@@ -113,17 +113,17 @@ class Rotation:
         self._current = item
         return item
 
-    def interject(self, item: Item) -> None:
-        """`item` goes on air out of its turn, since it was late: the place stays, and a restart resumes it all the same."""
+    def advance_late(self, item: Item) -> None:
+        """`item` is on air after its turn: the position in the list stays, and a restart resumes the item."""
         self._queue = [queued for queued in self._queue if queued.key != item.key]
         self._set_aside.pop(item.key, None)
         self._current = item
         self._from_queue = True
 
     def jump(self, key: str) -> Item:
-        """The item of the list with `key` comes next, before the queue, and the list goes on behind it.
+        """The list's item with `key` comes next, before the queue, and the list continues after it.
 
-        Raises PlaylistError where it is not in the list as far as that is known.
+        Raises PlaylistError where the list has no such item.
         """
         index = self._tree.run.nearest(key, 0)
         if index is None:
@@ -133,60 +133,60 @@ class Rotation:
         self._order.put(index)
         return self._jump
 
-    def turn_to(self, name: str, entries: Sequence[Item], place: Position | None) -> None:
-        """Another list takes the place of this one, at its own `place`; what is on air and the queue stay as they are."""
+    def switch_to(self, name: str, entries: Sequence[Item], position: Position | None) -> None:
+        """Replace the list by another at its own `position`; the item on air and the queue stay."""
         self._from_queue = self._current is not None
-        place = replace(place or Position(seed=self._last.seed), list_name=name)
+        position = replace(position or Position(seed=self._last.seed), list_name=name)
         self._tree = Tree()
         if self._shuffle is not None:
-            self._shuffle = Shuffle(loop=self.loops, seed=place.seed)
+            self._shuffle = Shuffle(loop=self.loops, seed=position.seed)
         self._order = self._shuffle or Sequential(loop=self.loops)
         self._jump = None
-        self.restore(replace(place, queue=tuple(self._queue), set_aside=tuple(self._set_aside.items())))
+        self.restore(replace(position, queue=tuple(self._queue), set_aside=tuple(self._set_aside.items())))
         self.replace(entries)
 
-    def leave(self) -> Position:
-        """The list's own place, for `turn_to`: without what is on air or queued, which does not go with it."""
-        place = self.position()
-        return replace(place, key="", passed=place.passed or self._current is not None, queue=(), set_aside=())
+    def list_position(self) -> Position:
+        """The position in the list alone, for `switch_to`: without the item on air and the queue."""
+        position = self.position()
+        return replace(position, key="", passed=position.passed or self._current is not None, queue=(), set_aside=())
 
-    def interpose(self, item: Item, *, seconds: float = 0.0) -> None:
-        """Play `item` next, from `seconds` on and before what was queued by hand."""
+    def queue_first(self, item: Item, *, seconds: float = 0.0) -> None:
+        """Play `item` next, from `seconds` on, before items queued by the operator."""
         self._queue = [item, *(queued for queued in self._queue if queued.key != item.key)]
         if seconds > 0:
             self._set_aside[item.key] = seconds
 
     def queue_add(self, item: Item, *, place: int | None = None) -> None:
-        """Queue `item` at `place`, None for the end. Raises PlaylistError where it is queued already."""
+        """Queue `item` at `place`, None: last. Raises PlaylistError where it is queued already."""
         if any(queued.key == item.key for queued in self._queue):
             raise PlaylistError(f"{item.title or item.key} is queued already", remedy="move it, or remove it first")
         self._queue.insert(len(self._queue) if place is None else place, item)
 
     def queue_move(self, key: str, place: int) -> Item:
-        """Give a queued item another place, 0 for the first. Raises PlaylistError where it is not queued."""
+        """Move a queued item to `place`, 0 for the first. Raises PlaylistError where it is not queued."""
         item = self.queue_remove(key)
         self._queue.insert(max(0, place), item)
         return item
 
     def queue_remove(self, key: str) -> Item:
-        """Take a queued item out again. Raises PlaylistError where it is not queued."""
+        """Remove a queued item. Raises PlaylistError where it is not queued."""
         for index, item in enumerate(self._queue):
             if item.key == key:
                 return self._queue.pop(index)
         raise PlaylistError(f"{key} is not queued", remedy="list the queue for the keys that are")
 
     def queue_clear(self) -> int:
-        """Take all queued items out; how many there were."""
+        """Remove all queued items; how many there were."""
         count = len(self._queue)
         self._queue.clear()
         return count
 
     def queue_list(self) -> tuple[Item, ...]:
-        """What is queued by hand, in the order in which it will play."""
+        """The queued items in the order in which they will play."""
         return tuple(self._queue)
 
     def position(self, seconds: float = 0.0) -> Position:
-        """A snapshot; `seconds`: how far into `current`. While a restored position waits to be resumed it is that one."""
+        """A snapshot, `seconds` into `current`; the restored position until that is resumed."""
         if self._resuming is not None and self._current is None:
             aside = tuple(self._set_aside.items())
             return replace(self._resuming, queue=tuple(self._queue), set_aside=aside)
@@ -204,7 +204,7 @@ class Rotation:
         )
 
     def restore(self, position: Position) -> None:
-        """Go on where `position` was taken: its item comes next, before the queue, at `resume_seconds`."""
+        """Resume at `position`: its item comes next, before the queue, at `resume_seconds`."""
         self._queue = list(position.queue)
         self._set_aside = dict(position.set_aside)
         self._last = position
@@ -216,10 +216,10 @@ class Rotation:
                 played=position.played,
                 last=position.trail[-1] if position.trail else "",
             )
-        self._settle()
+        self._apply_resumed()
 
     def resume_seconds(self, item: Item) -> float:
-        """Where `item` was when it was cut or the restored position taken; 0 for all others. Ask before `advance`."""
+        """Where `item` resumes after a cut or a restart; 0 for all others. Call before `advance`."""
         resuming = self._resuming
         if resuming and self._current is None and resuming.key == item.key:
             return resuming.seconds
@@ -232,7 +232,7 @@ class Rotation:
             yield first
         yield from self._queue
         if self._jump is not None and self._shuffle is not None and self._jump.key in self._shuffle.played:
-            first = None  # it was in this round already, and has its turn in the next one
+            first = None  # played in this round already: it has its turn in the next one
         for item in self._order.ahead():
             if first is not None and item.key == first.key:
                 first = None
@@ -240,7 +240,7 @@ class Rotation:
             yield item
 
     def _take(self, item: Item, resumed: Item | None) -> None:
-        # A shuffled item that is resumed was played in this round already: taking it again would begin the next round.
+        # A resumed shuffled item counts as played in this round: taking it again would start the next round.
         resumes = resumed is not None and resumed.key == item.key
         if (resumes and self._shuffle is not None and item.key in self._shuffle.played) or self._order.take(item):
             run = self._tree.run
@@ -264,10 +264,10 @@ class Rotation:
         if self._jump is not None and self._tree.run.nearest(self._jump.key, 0) is None:
             self._jump = None
         if self._resuming is not None:
-            self._settle()
+            self._apply_resumed()
 
     def _resume_item(self) -> Item | None:
-        """What stands for the item to be resumed: itself, or the list out of which it has yet to come."""
+        """The item to be resumed, or the list that it will come from."""
         resuming = self._resuming
         if resuming is None or resuming.passed:
             return None
@@ -281,8 +281,8 @@ class Rotation:
                 return index
         return None
 
-    def _settle(self) -> None:
-        """Put the place where the restored position says, as far as the lists are known by now."""
+    def _apply_resumed(self) -> None:
+        """Move to the restored position, as far as the lists are known by now."""
         resuming, run = self._resuming, self._tree.run
         if resuming is None or not resuming.trail or not run.items:
             return

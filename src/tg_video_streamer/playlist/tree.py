@@ -1,4 +1,4 @@
-"""Entries and what they expanded into, flattened into the run of items that a rotation walks through."""
+"""Flattens the playlist's entries and expanded lists into one run of items."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.playlist.item import Item
 
-DEEPEST = 4
-"""Lists within lists: a channel of playlists in an .m3u in a folder is the most that anybody means."""
+MAX_DEPTH = 4
+"""Lists within lists: a channel of playlists in an .m3u in a folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,12 +18,12 @@ class Run:
 
     items: tuple[Item, ...] = ()
     trails: tuple[tuple[str, ...], ...] = ()
-    """The keys of the lists that each item came out of, outermost first; empty for an entry of the playlist itself."""
+    """The keys of the lists that contain each item, outermost first; empty for an entry of the playlist."""
     entry_indexes: tuple[int, ...] = ()
     """Which entry of the playlist each item belongs to."""
 
     def nearest(self, key: str, index: int) -> int | None:
-        """Where `key` stands, of several places the one nearest to `index`; None where it does not."""
+        """The index of `key` that is nearest to `index`; None where there is none."""
         places = [place for place, item in enumerate(self.items) if item.key == key]
         return min(places, key=lambda place: (abs(place - index), -place)) if places else None
 
@@ -47,21 +47,21 @@ class Tree:
         return self._children
 
     def replace(self, entries: Sequence[Item]) -> None:
-        """Other entries; children of lists that are still there are kept."""
+        """Replace the entries; known children of remaining lists stay."""
         self._entries = tuple(entries)
         self._rebuild()
 
     def expand(self, item: Item, children: Sequence[Item]) -> None:
         """`item` is a list of `children`. A list that contains itself loses that child.
 
-        Raises PlaylistError where lists are nested deeper than DEEPEST.
+        Raises PlaylistError where lists are nested deeper than MAX_DEPTH.
         """
         depths = [
             len(trail) for found, trail in zip(self._run.items, self._run.trails, strict=True) if found.key == item.key
         ]
-        if depths and min(depths) >= DEEPEST:
+        if depths and min(depths) >= MAX_DEPTH:
             raise PlaylistError(
-                f"the list {item.title or item.key} is nested more than {DEEPEST} lists deep",
+                f"the list {item.title or item.key} is nested more than {MAX_DEPTH} lists deep",
                 remedy="put its items into the playlist directly",
             )
         self._children[item.key] = tuple(children)
@@ -87,7 +87,7 @@ class Tree:
             return
         seen.add(item.key)
         inner = (*trail, item.key)
-        if len(inner) > DEEPEST:
+        if len(inner) > MAX_DEPTH:
             return
         for child in children:
             if child.key not in inner:

@@ -1,4 +1,4 @@
-"""The playlist file as a stream of its states: read at start, and again whenever it may have changed."""
+"""Yields the playlist after each change of its file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PlaylistWatcher:
         allowlist: FolderAllowlist | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """`media_folders`: where files may lie besides the playlist's own folder; `allowlist` is kept up to date."""
+        """`media_folders`: more allowed folders; `allowlist` is updated at each change."""
         self._own_playlist = self._playlist = playlist.absolute()
         self._allowlist = allowlist or FolderAllowlist()
         self.media_folders = media_folders
@@ -35,9 +35,9 @@ class PlaylistWatcher:
         self._watch = FileWatch(self._playlist, poll_seconds=poll_seconds)
         self._forced = False
         self.allowed = self._update_allowed()
-        """What may be played, as of the last read: the playlist's own folder changes with a link's target."""
+        """The allowed folders as of the last read: the playlist's folder changes with a link's target."""
 
-    def turn_to(self, playlist: Path) -> None:
+    def switch_to(self, playlist: Path) -> None:
         """Watch another file from now on; its state is yielded next."""
         self._playlist = playlist.absolute()
         self._watch.follow(self._playlist)
@@ -45,7 +45,7 @@ class PlaylistWatcher:
         self.reload()
 
     def allow(self, media_folders: tuple[Path, ...]) -> None:
-        """From now on files may lie in these."""
+        """Replace the media folders."""
         self.media_folders = media_folders
         self.allowed = self._update_allowed()
 
@@ -55,14 +55,14 @@ class PlaylistWatcher:
         self._watch.wake()
 
     async def states(self) -> AsyncGenerator[Playlist, None]:
-        """The playlist now, and after each change; never ends. Missing, empty and binary files are states like others."""
+        """The playlist now and after each change; never ends. A missing, empty or binary file is an empty playlist."""
         playlist: Playlist | None = None
         while True:
             self._watch.mark_read()
             forced, self._forced = self._forced, False
             path = self._playlist
             fresh = await self._load()
-            # A file that was replaced by another one during the read counts for nothing; the other one is read next.
+            # The watch switched to another file during the read: that one is read next.
             if path == self._playlist and (forced or fresh != playlist):
                 playlist = fresh
                 yield playlist
@@ -75,11 +75,11 @@ class PlaylistWatcher:
         return playlist
 
     def own_allowed(self) -> AllowedFolders:
-        """What the playlist itself may name, also while the watch follows another one."""
+        """The allowed folders of the playlist itself, also while another list is watched."""
         return allowed_folders(self._own_playlist, self.media_folders)
 
     def _update_allowed(self) -> AllowedFolders:
-        """The folders of the file that is watched; the allowlist holds those of the playlist itself at any time."""
+        """The allowed folders of the watched file; the allowlist always has those of the playlist too."""
         allowed = allowed_folders(self._playlist, self.media_folders)
         self._allowlist.allow("playlist", AllowedFolders.of((*self.own_allowed().folders, *allowed.folders)))
         return allowed

@@ -1,4 +1,4 @@
-"""Folders that a playlist names, watched for files that come and go."""
+"""Watches the folders of a playlist for added and removed files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tg_video_streamer.file_watch import notices
 from tg_video_streamer.playlist.folders import media_files
 
 POLL_SECONDS = 30.0
-"""How late a change is seen at the most where the kernel reports none, as on network disks."""
+"""The latest that a change is seen where the kernel reports none, as on network disks."""
 _NOTICE_SECONDS = 1.0
-"""How soon a folder that has come or gone is noticed."""
+"""How soon a created or removed folder is noticed."""
 
 log = structlog.get_logger(__name__)
 
 
 class FolderWatcher:
-    """Names each followed folder whose playable files are others than when it was looked at last."""
+    """Reports each followed folder whose playable files have changed."""
 
     def __init__(self, *, poll_seconds: float = POLL_SECONDS) -> None:
         self._poll_seconds = poll_seconds
@@ -31,7 +31,7 @@ class FolderWatcher:
         self._wake = asyncio.Event()
 
     def follow(self, folders: dict[str, Path]) -> None:
-        """From now on these, by the key of their item; what was followed before and is not among them is left."""
+        """Follow these folders, by the key of their item, and no others."""
         if folders == self._folders:
             return
         self._folders = dict(folders)
@@ -39,7 +39,7 @@ class FolderWatcher:
         self._wake.set()
 
     async def changes(self) -> AsyncGenerator[str, None]:
-        """The key of each folder that changed, for expanding it anew; never ends."""
+        """The key of each folder that changed; never ends."""
         while True:
             self._wake.clear()
             for key in await self._changed():
@@ -61,20 +61,20 @@ class FolderWatcher:
         return changed
 
     async def _possible_changes(self) -> AsyncGenerator[None, None]:
-        """Whenever something may have happened below a folder; ends when other folders are to be followed."""
+        """After each possible change below a folder; ends when the followed folders change."""
         folders = self._existing()
         if not folders:
             await self._pause()
             return
         loop = asyncio.get_running_loop()
-        look_at = loop.time()  # a first look as soon as the watch stands, for what happened before it did
+        check_at = loop.time()  # the first check as soon as the watch runs, for changes before it did
         async with aclosing(notices(folders, self._wake, poll_seconds=_NOTICE_SECONDS, recursive=True)) as watch:
             async for happened in watch:
-                if happened or loop.time() >= look_at:
-                    look_at = loop.time() + self._poll_seconds
+                if happened or loop.time() >= check_at:
+                    check_at = loop.time() + self._poll_seconds
                     yield
                 if self._existing() != folders:
-                    return  # one has come or gone: watch others
+                    return  # one was created or removed: watch the new set
         await self._pause()
 
     def _existing(self) -> list[Path]:
@@ -92,4 +92,4 @@ def _contents(folder: Path) -> tuple[Path, ...]:
     try:
         return tuple(media_files(folder))
     except PlaylistError:
-        return ()  # gone for now: that it has no files is what the caller compares
+        return ()  # gone for now: the same as a folder without files

@@ -94,7 +94,7 @@ class Playout:
         self._wake.set()
         return source
 
-    def cut_to(self, source: AirSource) -> None:
+    def cut_to_next(self, source: AirSource) -> None:
         """Leave the item for `source` at the next frame, if that is still on offer."""
         with self._lock:
             if self._fallback.next is source:

@@ -80,7 +80,7 @@ def day_view(timetable: Timetable, day: date, *, playlist: str) -> tuple[Schedul
     if (station_id := timetable.schedule.station_id) is not None:
         minutes = station_id.every_seconds / 60
         entries.append(
-            _entry(timetable, begins, ends, kind=EntryKind.STATION_ID, title="CommandHandler id", every_minutes=minutes)
+            _entry(timetable, begins, ends, kind=EntryKind.STATION_ID, title="Station ID", every_minutes=minutes)
         )
     return tuple(sorted(entries, key=lambda entry: (entry.kind is EntryKind.STATION_ID, entry.starts_wall)))
 

@@ -12,7 +12,7 @@ from tg_video_streamer.control.commands import CommandRequest, make_request
 from tg_video_streamer.control.socket.protocol import items_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.errors import ControlError
-from tg_video_streamer.playlist.line import LONGEST_LINE
+from tg_video_streamer.playlist.line import MAX_LINE_CHARACTERS
 
 LONGEST_ANSWER = 3500
 """Characters; Telegram takes 4096 (https://core.telegram.org/method/messages.sendMessage)."""
@@ -70,7 +70,7 @@ def link_of(command: ChatCommand) -> str:
         good = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         good = False
-    if not good or len(link) > LONGEST_LINE // 2 or len(link.split()) != 1 or "|" in link:
+    if not good or len(link) > MAX_LINE_CHARACTERS // 2 or len(link.split()) != 1 or "|" in link:
         raise ControlError("that is no link to a video", remedy=_ADD_USAGE)
     return link
 
