@@ -15,7 +15,7 @@ SCRIPTS = $(wildcard scripts/*.sh ci/*.sh test/stands/*.sh test/smoke/*.sh deplo
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-long slowest check bench lock release clean
+.PHONY: help run setup test test-long flaky slowest check bench lock release clean
 
 help: ## Show what there is to type
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ test: setup ## Test against real peers (under ten minutes on two cores)
 test-long: setup ## Test with repetitions and soaks, and on every other Python found
 	@scripts/install-test-packages.sh
 	@scripts/test.sh long
+
+flaky: ## Run the tests five times beside two busy loops, into bench/flaky.txt
+	@scripts/flaky.sh
 
 slowest: ## Print the slowest tests and files of the last `make test`
 	@PYTHONPATH=test $(VENV)/bin/python -m stands.timings
