@@ -1,4 +1,4 @@
-"""Checks what no linter knows: sizes of modules and functions, what the texts may name, and that links lead somewhere."""
+"""Checks what no linter knows: sizes of modules and functions, words that no text may have, and links to files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-MODULE_LINES = 300
+MOST_MODULE_LINES = 450
+LEAST_MODULE_LINES = 25
 FUNCTION_LINES = 40
 
 _HOME = re.compile(r"(?<![\w.])/(?:root|home/(?!somebody\b|user\b)\w+)/")
@@ -25,16 +26,28 @@ def committed() -> list[Path]:
 
 
 def sizes(path: Path, text: str) -> Iterator[str]:
-    """Modules and functions that are too long to be taken in at once; tests and benches may list cases at length."""
+    """Modules and functions that are too long to read at once, and modules too short to be one."""
     lines = text.count("\n")
-    if lines > MODULE_LINES:
-        yield f"{path}: {lines} lines, more than {MODULE_LINES}; which part is a job of its own?"
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    if lines > MOST_MODULE_LINES:
+        yield f"{path}: {lines} lines, more than {MOST_MODULE_LINES}; which part is a job of its own?"
+    if lines < LEAST_MODULE_LINES and not path.name.startswith("__") and not only_values(tree):
+        yield f"{path}: {lines} lines, fewer than {LEAST_MODULE_LINES}; whose job is it part of?"
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
             # The signature is not counted: the formatter gives each parameter a line of its own.
             length = node.end_lineno - node.body[0].lineno + 1
             if length > FUNCTION_LINES:
                 yield f"{path}:{node.lineno}: {node.name} has {length} lines, more than {FUNCTION_LINES}"
+
+
+def only_values(tree: ast.Module) -> bool:
+    """Whether a module defines constants, enums and dataclasses, and no function at its top."""
+    return not any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in tree.body) and all(
+        any(name in ast.unparse(node) for name in ("@dataclass", "Enum)", "Exception)", "Error)", "Protocol)"))
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    )
 
 
 def words(path: Path, text: str) -> Iterator[str]:
