@@ -148,9 +148,9 @@ LANGUAGE = Language(
         "search.go": "Search",
         "search.found": "{count} {count:plural:item|items} found",
         "search.nothing": "No title contains all these words.",
-        "search.insert": "Play next: {title}",
-        "search.jump": "Play now: {title}",
-        "search.jump_short": "Play now",
+        "queue.play_next": "Play next: {title}",
+        "queue.play_now": "Play now: {title}",
+        "queue.jump": "Play now",
         # Playlist.
         "playlist.edit": "Edit playlist",
         "playlist.help": "One file, folder or URL per line. Nothing is saved until you review the changes.",

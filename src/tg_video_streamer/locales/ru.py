@@ -156,9 +156,9 @@ LANGUAGE = Language(
         "search.go": "Найти",
         "search.found": "{count:plural:Найдена|Найдены|Найдено} {count} {count:plural:передача|передачи|передач}",
         "search.nothing": "Нет названия со всеми этими словами.",
-        "search.insert": "Следующим: {title}",
-        "search.jump": "Сейчас: {title}",
-        "search.jump_short": "Сейчас",
+        "queue.play_next": "Следующим: {title}",
+        "queue.play_now": "Сейчас: {title}",
+        "queue.jump": "Сейчас",
         # Playlist.
         "playlist.edit": "Изменить плейлист",
         "playlist.help": "По одному файлу, папке или адресу в строке. Ничего не сохраняется, пока вы не проверите изменения.",

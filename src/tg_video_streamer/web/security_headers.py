@@ -61,7 +61,7 @@ class SecurityHeaders:
     def knows(self, host: str) -> bool:
         """Whether a Host header (`name`, `name:port`, `[address]:port`) names this service."""
         name = host_name(host)
-        return name in self._names or (self._any_address and _is_address(name))
+        return name in self._names or (self._any_address and is_address(name))
 
 
 def host_name(host: str) -> str:
@@ -72,7 +72,8 @@ def host_name(host: str) -> str:
     return name.partition(":")[0].rstrip(".")
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Whether `name` is an IP address."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tg_video_streamer.errors import ListenFailed
+from tg_video_streamer.web.security_headers import is_address
 
 _log = structlog.get_logger(__name__)
 
@@ -167,7 +167,7 @@ class _Server(uvicorn.Server):
 
 def _bind(host: str, port: int, unread_seconds: float) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if host and not _is_address(host):
+    if host and not is_address(host):
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -183,11 +183,3 @@ def _bind(host: str, port: int, unread_seconds: float) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -12,7 +12,6 @@ def command_button(
     command: str,
     label: str,
     *,
-    back: str,
     fields: dict[str, str] | None = None,
     kind: str = "",
     name: str = "",
@@ -20,7 +19,10 @@ def command_button(
     disabled: bool = False,
     confirm: bool = False,
 ) -> str:
-    """A button that runs `command`. `label` and the accessible `name` are escaped; `confirm`: the script asks first."""
+    """A button that runs `command` and returns to this page.
+
+    `label` and the accessible `name` are escaped; `confirm`: the script asks first.
+    """
     hidden = "".join(
         f'<input type="hidden" name="{key}" value="{escape(value)}">' for key, value in (fields or {}).items()
     )
@@ -29,21 +31,21 @@ def command_button(
     asks = " data-confirm" if confirm else ""
     return (
         f'<form class="action" method="post" action="/actions/{command}" data-action{asks}>{view.csrf}'
-        f'<input type="hidden" name="back" value="{escape(back)}">{hidden}'
+        f'<input type="hidden" name="back" value="{escape(view.request.url.path)}">{hidden}'
         f'<button class="{kind}"{element_id}{aria}{" disabled" if disabled else ""}>{label}</button></form>'
     )
 
 
-def playout_buttons(view: PageView, *, back: str) -> str:
+def playout_buttons(view: PageView) -> str:
     """Skip, pause or resume, slate on or off; empty for viewers. The body's `data-holds` selects one of each pair."""
     if not view.may_change:
         return ""
     words = view.words
     buttons = (
-        command_button(view, "skip", words("command.skip"), back=back),
-        f'<span class="unless-pause">{command_button(view, "pause", words("command.pause"), back=back)}</span>',
-        f'<span class="while-pause">{command_button(view, "resume", words("command.resume"), back=back, kind="primary")}</span>',
-        f'<span class="unless-slate">{command_button(view, "slate", words("command.slate_on"), back=back, fields={"on": "true"})}</span>',
-        f'<span class="while-slate">{command_button(view, "slate", words("command.slate_off"), back=back, fields={"on": "false"}, kind="primary")}</span>',
+        command_button(view, "skip", words("command.skip")),
+        f'<span class="unless-pause">{command_button(view, "pause", words("command.pause"))}</span>',
+        f'<span class="while-pause">{command_button(view, "resume", words("command.resume"), kind="primary")}</span>',
+        f'<span class="unless-slate">{command_button(view, "slate", words("command.slate_on"), fields={"on": "true"})}</span>',
+        f'<span class="while-slate">{command_button(view, "slate", words("command.slate_off"), fields={"on": "false"}, kind="primary")}</span>',
     )
     return f'<div class="controls" role="group" aria-label="{words("controls")}">{"".join(buttons)}</div>'

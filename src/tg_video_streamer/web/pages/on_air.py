@@ -73,7 +73,7 @@ def _main(view: PageView, streams: Sequence[str]) -> str:
     words = view.words
     live = {**live_fragments(view.context, words), **chart_fragments(view.context, words)}
     sources = "".join(_SOURCES[stream] for stream in streams)
-    controls = playout_buttons(view, back="/")
+    controls = playout_buttons(view)
     return f"""<div id="live-problems" class="alerts">{live["live-problems"]}</div>
 <div class="columns">
 <div class="column">

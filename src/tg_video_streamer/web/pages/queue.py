@@ -16,7 +16,6 @@ from tg_video_streamer.web.pages.elements import item_tag, items_tag, position_t
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 from tg_video_streamer.web.pages.refresh import part_versions
 
-_BACK = "/queue"
 _MAX_SEARCH = 200
 
 
@@ -50,7 +49,7 @@ def _main(view: PageView) -> str:
 <section class="card" aria-labelledby="now-heading" data-part="@queue" data-version="{version}" id="part-now">
 <h2 id="now-heading">{words("now")}</h2>
 {_now(view)}
-{playout_buttons(view, back=_BACK)}
+{playout_buttons(view)}
 <h2>{words("heading.next")}</h2>
 {items_tag(view.context.commands.status().next_items, words)}
 </section>
@@ -78,42 +77,39 @@ def _queued(view: PageView) -> str:
     rows = "".join(_row(view, items, place) for place in range(len(items)))
     clear = ""
     if view.may_change:
-        clear = f'<div class="controls">{command_button(view, "queue_clear", words("queue.clear"), back=_BACK, confirm=True)}</div>'
+        clear = f'<div class="controls">{command_button(view, "queue_clear", words("queue.clear"), confirm=True)}</div>'
     return f'{head}<ol class="items rows">{rows}</ol>{clear}'
 
 
 def _row(view: PageView, items: Sequence[ItemStatus], place: int) -> str:
-    words, item = view.words, items[place]
-    shown = f'<span class="what">{item_tag(item, words)}</span>'
-    if not view.may_change:
-        return f"<li>{shown}</li>"
-    buttons = [
-        command_button(
-            view,
-            "queue_move",
-            mark,
-            back=_BACK,
-            fields={"key": item.key, "place": str(place + step)},
-            kind="small",
-            name=words(f"queue.{name}", title=item.title),
-            identity=f"{name}-{item.key}",
-            disabled=not 0 <= place + step < len(items),
-        )
-        for name, mark, step in (("up", "↑", -1), ("down", "↓", 1))
-    ]
-    buttons.append(
-        command_button(
-            view,
-            "queue_remove",
-            "✕",
-            back=_BACK,
-            fields={"key": item.key},
-            kind="small",
-            name=words("queue.remove", title=item.title),
-            identity=f"remove-{item.key}",
-        )
+    item, buttons = items[place], ""
+    for name, label, target in (("up", "↑", place - 1), ("down", "↓", place + 1)):
+        fields = {"key": item.key, "place": str(target)}
+        buttons += _item_button(view, item, "queue_move", label, name, fields, disabled=not 0 <= target < len(items))
+    buttons += _item_button(view, item, "queue_remove", "✕", "remove", {"key": item.key})
+    return _item_row(view, item, buttons)
+
+
+def _item_row(view: PageView, item: ItemStatus, buttons: str) -> str:
+    shown = f'<span class="what">{item_tag(item, view.words)}</span>'
+    return f'<li>{shown}<span class="buttons">{buttons}</span></li>' if view.may_change else f"<li>{shown}</li>"
+
+
+def _item_button(
+    view: PageView,
+    item: ItemStatus,
+    command: str,
+    label: str,
+    name: str,
+    fields: dict[str, str],
+    *,
+    disabled: bool = False,
+) -> str:
+    spoken = view.words(f"queue.{name}", title=item.title)
+    identity = f"{name}-{item.key}"
+    return command_button(
+        view, command, label, fields=fields, kind="small", name=spoken, identity=identity, disabled=disabled
     )
-    return f'<li>{shown}<span class="buttons">{"".join(buttons)}</span></li>'
 
 
 def _adding(view: PageView) -> str:
@@ -123,7 +119,7 @@ def _adding(view: PageView) -> str:
     words = view.words
     return f"""<section class="card" aria-labelledby="add-heading">
 <h2 id="add-heading">{words("heading.add")}</h2>
-<form class="stacked" method="post" action="/actions/queue_add" data-action data-reset>{view.csrf}<input type="hidden" name="back" value="{_BACK}">
+<form class="stacked" method="post" action="/actions/queue_add" data-action data-reset>{view.csrf}<input type="hidden" name="back" value="/queue">
 <label for="line">{words("queue.line")}</label>
 <input id="line" name="line" required autocomplete="off" spellcheck="false" placeholder="films/harbour.mp4 | title=Harbour">
 <span class="buttons"><button class="primary">{words("queue.add")}</button>
@@ -136,11 +132,12 @@ def _searching(view: PageView) -> str:
     """A search in queue and playlist; each result can be played next or at once."""
     words = view.words
     query = view.request.query_params.get("words", "")[:_MAX_SEARCH]
-    found = view.context.commands.search(query) if query.strip() else ()
+    # A queued item of the playlist is found twice, with the same key.
+    found = {item.key: item for item in view.context.commands.search(query)} if query.strip() else {}
     results = ""
     if query.strip():
         summary = words("search.found", count=len(found)) if found else words("search.nothing")
-        rows = "".join(_found(view, item) for item in found)
+        rows = "".join(_found(view, item) for item in found.values())
         results = f'<p role="status">{summary}</p><ul class="items rows">{rows}</ul>'
     return f"""<section class="card" aria-labelledby="search-heading" id="search">
 <h2 id="search-heading">{words("heading.search")}</h2>
@@ -155,25 +152,6 @@ def _searching(view: PageView) -> str:
 
 def _found(view: PageView, item: ItemStatus) -> str:
     words = view.words
-    shown = f'<span class="what">{item_tag(item, words)}</span>'
-    if not view.may_change:
-        return f"<li>{shown}</li>"
-    following = command_button(
-        view,
-        "queue_insert",
-        words("queue.insert"),
-        back=_BACK,
-        fields={"line": item.key},
-        kind="small",
-        name=words("search.insert", title=item.title),
-    )
-    jump = command_button(
-        view,
-        "jump",
-        words("search.jump_short"),
-        back=_BACK,
-        fields={"key": item.key},
-        kind="small",
-        name=words("search.jump", title=item.title),
-    )
-    return f'<li>{shown}<span class="buttons">{following}{jump}</span></li>'
+    following = _item_button(view, item, "queue_insert", words("queue.insert"), "play_next", {"line": item.key})
+    jump = _item_button(view, item, "jump", words("queue.jump"), "play_now", {"key": item.key})
+    return _item_row(view, item, following + jump)
