@@ -109,7 +109,9 @@ def _card(name: str, live: Mapping[str, str], words: Translator) -> str:
 
 def _title(status: ServiceStatus, words: Translator) -> str:
     title = title_tag(status.now.title) if status.now else words("now.empty")
-    slate = f'<p id="slate-reason">{words.state("slate", status.slate_reason)}</p>' if status.slate_reason else ""
+    slate = ""
+    if status.slate_reason and not status.paused:
+        slate = f'<p id="slate-reason">{words.state("slate", status.slate_reason)}</p>'
     return f'<p id="now-title" class="title">{title}</p>{slate}'
 
 
