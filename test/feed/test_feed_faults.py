@@ -198,7 +198,7 @@ async def test_unplayable_file_fails_at_once(name: str, content: bytes, ffmpeg: 
     assert [(event.stage, event.reason) for event in events if isinstance(event, SourceFailed)] == [
         ("probe", "probe_failed")
     ]
-    assert "no video" in str(feed.last_error)
+    assert "not a video" in str(feed.last_error)
 
 
 @pytest.mark.parametrize(

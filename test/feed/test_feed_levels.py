@@ -12,7 +12,7 @@ from stands.feeding import SMALL, feed_of, item_of
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.prepare import PrepareResult, prepare_item
-from tg_video_streamer.feed.probe.levelling import Loudness, find_level
+from tg_video_streamer.feed.probe.leveling import Loudness, find_level
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.source import Level
 from tg_video_streamer.library.library import Library

@@ -173,7 +173,7 @@ def test_a_site_that_changes_costs_one_update_and_no_person(web: Web) -> None:
     assert host.sh("stat -c '%a %U' /var/log/yt-dlp-update.log").stdout.strip() == "640 root"
     host.wait_on_air(timeout=120)
     assert _untouched(host, UNIT, pid)
-    assert "an update of yt-dlp is asked for" in host.journal(UNIT)
+    assert "update of yt-dlp requested" in host.journal(UNIT)
     host.run("systemctl", "stop", UNIT)
     before = web.record()["counts"]
     _ask(host, STATE)

@@ -147,21 +147,21 @@ class _Record:
 def test_a_failed_update_is_told_once_over_restarts(tmp_path: Path) -> None:
     """People hear of it whenever the service reads it first, and never again."""
     record = _Record(tmp_path)
-    record.watch.look()
+    record.watch.check()
     assert record.events == []
     record.write(100.0, "failed", counts={"failed": 2}, last_success=50.0)
-    record.watch.look()
-    record.watch.look()
+    record.watch.check()
+    record.watch.check()
     record.start()
-    record.watch.look()
+    record.watch.check()
     [event] = record.events
     assert isinstance(event, UpdateFailed)
     assert (event.program, event.detail) == ("yt-dlp", "why")
     assert record.heard[1].counts["failed"] == 2
     record.write(200.0, "rolled_back")
-    record.watch.look()
+    record.watch.check()
     record.write(300.0, "updated")
-    record.watch.look()
+    record.watch.check()
     assert len(record.events) == 2
 
 
@@ -170,9 +170,9 @@ def test_a_spoilt_record_harms_nothing(tmp_path: Path, text: str) -> None:
     """What is no record is left alone until there is one."""
     record = _Record(tmp_path)
     record.path.write_text(text)
-    record.watch.look()
+    record.watch.check()
     record.write(100.0, "failed")
-    record.watch.look()
+    record.watch.check()
     assert len(record.events) == 1
 
 

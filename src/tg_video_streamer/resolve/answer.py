@@ -1,4 +1,4 @@
-"""yt-dlp's JSON as Media or Expansion; pure, and trusting none of it."""
+"""Converts yt-dlp's JSON, which is untrusted, to Media or Expansion; pure."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _COOKIE_ATTRIBUTES = frozenset(
 )
 _PROTOCOLS = frozenset({"http", "https", "m3u8", "m3u8_native"})
 _ANONYMOUS = frozenset({"generic", "html5"})
-"""Extractors whose ids are mere file names: two sites' clip.mp4 must not be taken for the same thing."""
+"""Extractors whose ids are mere file names: clip.mp4 of two sites must not count as the same source."""
 _NOT_LISTED = frozenset({"[Private video]", "[Deleted video]"})
 
 
 def read_answer(answer: Any, item: Item, *, most_children: int) -> Media | Expansion:
-    """What `item` is; a list is cut after `most_children`.
+    """Where `item` is, or its children; a list is cut after `most_children`.
 
-    Raises ResolveError where the answer is not what ffmpeg may be given, SourceGone where it is empty.
+    Raises ResolveError if ffmpeg may not get the answer, SourceGone if it is empty.
     """
     if not isinstance(answer, Mapping):
-        raise ResolveError("yt-dlp gave no answer", remedy="it will be tried again")
+        raise ResolveError("yt-dlp gave no answer", remedy="it is retried later")
     kind = _text(answer.get("_type"))
     if kind in {"playlist", "multi_video"} or "entries" in answer:
         return _expansion(answer, item, most_children)
@@ -46,7 +46,7 @@ def read_answer(answer: Any, item: Item, *, most_children: int) -> Media | Expan
 
 def _media(answer: Json, item: Item) -> Media:
     if answer.get("live_status") == "is_upcoming":
-        raise ResolveError("it has not begun yet", remedy="it will be tried again")
+        raise ResolveError("it has not started yet", remedy="it is retried later")
     chosen = answer.get("requested_formats") or [answer]
     if not isinstance(chosen, list) or not all(isinstance(one, Mapping) for one in chosen):
         raise ResolveError("yt-dlp gave an answer without formats", remedy="update yt-dlp")
@@ -65,9 +65,9 @@ def _media(answer: Json, item: Item) -> Media:
 def _input(chosen: Json, *, separate: bool, index: int) -> MediaInput:
     url, protocol = chosen.get("url"), _text(chosen.get("protocol", "https"))
     if not isinstance(url, str) or protocol not in _PROTOCOLS:
-        raise ResolveError("yt-dlp gave a format that cannot be played from its address", remedy="update yt-dlp")
+        raise ResolveError("yt-dlp gave a format that ffmpeg cannot open", remedy="update yt-dlp")
     _require_http(url)
-    # Of two separate formats the first is for the picture and the second for the sound, whatever else they hold.
+    # Of two separate formats the first gives the picture and the second the sound, even if they hold more.
     has_video = index == 0 if separate else chosen.get("vcodec") != "none"
     has_audio = index == 1 if separate else chosen.get("acodec") != "none"
     if not has_video and not has_audio:
@@ -80,7 +80,7 @@ def _require_http(url: str) -> None:
         check_url(url)
     except PlaylistError:
         raise ResolveError(
-            "yt-dlp gave an address that is not http(s)", remedy="this kind of source is not playable"
+            "yt-dlp gave a URL that is not http(s)", remedy="remove the line from the playlist"
         ) from None
 
 
@@ -98,7 +98,7 @@ def _headers(chosen: Json) -> dict[str, str]:
 
 
 def _cookie_header(cookies: Any) -> str:
-    """The name=value pairs of `a=b; Domain=x; Path=/; c=d; …`: yt-dlp has chosen those that belong to the URL."""
+    """The name=value pairs of `a=b; Domain=x; Path=/; c=d; …`, which yt-dlp has selected for the URL."""
     if not isinstance(cookies, str):
         return ""
     pairs = (piece.strip() for piece in cookies.split(";"))
@@ -121,7 +121,7 @@ def _expansion(answer: Json, item: Item, most_children: int) -> Expansion:
 
 
 def _children(entries: list[Any], item: Item) -> tuple[Item, ...]:
-    """Entries that have an http(s) address, with the options of the list; others are of no use and left out."""
+    """Entries that have an http(s) address, with the options of the list; others are left out."""
     children: list[Item] = []
     for entry in entries:
         if (
@@ -130,8 +130,8 @@ def _children(entries: list[Any], item: Item) -> tuple[Item, ...]:
             or entry.get("live_status") == "is_upcoming"
         ):
             continue
-        # An entry that yt-dlp has looked at already has its page in `webpage_url`; several videos on the very page
-        # that was asked for have only their media addresses.
+        # `webpage_url` is the page of an entry that yt-dlp has resolved already; several videos on the requested page
+        # itself have only their media URLs.
         page, url = entry.get("webpage_url"), entry.get("url")
         locator = page if isinstance(page, str) and page != item.locator else url
         try:
@@ -143,7 +143,7 @@ def _children(entries: list[Any], item: Item) -> tuple[Item, ...]:
 
 
 def _listed_urls(answer: Json) -> list[str]:
-    """The items of a plain M3U on the web, which yt-dlp takes for an HLS manifest without a single stream tag."""
+    """The items of a plain M3U on the web, which yt-dlp reads as an HLS manifest without stream tags."""
     formats = answer.get("formats")
     if answer.get("extractor") != "generic" or not isinstance(formats, list) or not formats:
         return []

@@ -1,7 +1,7 @@
-"""yt-dlp's command line, and YTDLP_ARGS read from an allow list; pure.
+"""yt-dlp's command line, and YTDLP_ARGS by an allow list; pure.
 
-A list of forbidden options cannot work: `--exec`, `--config-locations`, `--netrc-cmd`, `--plugin-dirs` and `-o` run or
-write what they are given, and later versions bring others.
+A deny list cannot work: `--exec`, `--config-locations`, `--netrc-cmd`, `--plugin-dirs` and `-o` run or write anything,
+and later versions add more.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _WITHOUT_VALUE = frozenset(
 )
 _ALIASES = {"-4": "--force-ipv4", "-6": "--force-ipv6", "-S": "--format-sort", "-I": "--playlist-items"}
 _PLAYABLE = "[protocol~='^(https?|m3u8|m3u8_native)$']"
-"""What ffmpeg can open by its URL; DASH and the like come in fragments that only yt-dlp puts together."""
+"""What ffmpeg can open by URL; only yt-dlp can assemble the fragments of DASH and the like."""
 _FORMATS = f"bv*{_PLAYABLE}+ba{_PLAYABLE}/b{_PLAYABLE}/bv*{_PLAYABLE}/ba{_PLAYABLE}"
-"""Separate picture and sound, or else one format with both, or else what there is."""
+"""Separate picture and sound, else one format with both, else any."""
 
 
 def parse_ytdlp_args(text: str) -> tuple[str, ...]:
@@ -49,25 +49,25 @@ def parse_ytdlp_args(text: str) -> tuple[str, ...]:
         words = shlex.split(text)
     except ValueError as error:
         raise ConfigError([f"YTDLP_ARGS: {error}; close the quotation"]) from None
-    kept: list[str] = []
+    accepted: list[str] = []
     problems: list[str] = []
     while words:
         name, separator, value = words.pop(0).partition("=")
         name = _ALIASES.get(name, name)
         if name in _WITHOUT_VALUE and not separator:
-            kept.append(name)
+            accepted.append(name)
         elif name in _WITH_VALUE:
             value = value if separator else (words.pop(0) if words else "")
             if re.fullmatch(_WITH_VALUE[name], value):
-                kept.append(f"{name}={value}")
+                accepted.append(f"{name}={value}")
             else:
                 problems.append(f"YTDLP_ARGS: the value of {name} is missing or not allowed; correct or remove it")
         else:
-            shown = name if name.startswith("-") else "a word that is no option"
+            shown = name if name.startswith("-") else "a word that is not an option"
             problems.append(f"YTDLP_ARGS: {shown} is not allowed; known are {', '.join(sorted(_known()))}")
     if problems:
         raise ConfigError(problems)
-    return tuple(kept)
+    return tuple(accepted)
 
 
 def command(
@@ -78,9 +78,9 @@ def command(
     cache_folder: Path | None = None,
     deno: str | None = None,
 ) -> list[str]:
-    """The command line that answers with one JSON object; nothing secret is on it.
+    """The command line that prints one JSON object; it holds no secret.
 
-    `url` is None where it holds a password: then it comes with `standard_input`. `cookies` is the private copy.
+    `url`: None if it holds a password; `standard_input` then has it. `cookies`: the private copy.
     """
     words = [python, "-I", "-m", "yt_dlp", "--ignore-config", "--no-plugin-dirs", "--config-locations", "-"]
     words += ["--dump-single-json", "--flat-playlist", "--no-download", "--no-warnings", "--color", "never"]
@@ -94,10 +94,10 @@ def command(
 def standard_input(
     *, maximum_height: int, most_children: int, proxy: str = "", arguments: Sequence[str] = (), url: str | None = None
 ) -> bytes:
-    """What yt-dlp reads as a configuration file: defaults, then what may be secret and therefore stays out of `ps`.
+    """yt-dlp's configuration file: the defaults, and what may be secret and so must not appear in `ps`.
 
-    `arguments` (from `parse_ytdlp_args`) beat the defaults here, and the command line beats everything here.
-    H.264 comes before VP9 and AV1, and 30 before 60 frames a second: all is decoded and brought to 25 frames, all day.
+    `arguments` (from `parse_ytdlp_args`) override the defaults; the command line overrides both. H.264 is preferred to
+    VP9 and AV1, and 30 to 60 frames a second: decoding them is cheaper.
     """
     words = [
         "--socket-timeout=15",

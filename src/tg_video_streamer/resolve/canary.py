@@ -1,6 +1,6 @@
-"""Proves that the installed yt-dlp works: it is run as for an item, on a page that this process serves on loopback.
+"""Tests the installed yt-dlp on a page that this process serves on loopback.
 
-`python -m tg_video_streamer.resolve.canary` prints the version and exits 0, or says on stderr why not and exits 1.
+`python -m tg_video_streamer.resolve.canary` prints the version and exits 0, or prints the error and exits 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PAGE = (
     f'<body><video src="{_VIDEO}"></video></body></html>'
 ).encode()
 _MP4_BEGIN = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"
-"""Nothing of the video is ever read: a page is resolved, and what is behind it is for the feed."""
+"""The video itself is never read: only its page is resolved."""
 
 
 class _Site(BaseHTTPRequestHandler):
@@ -43,7 +43,7 @@ class _Site(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: stderr is for the reason of a failure."""
+        """Log nothing: stderr is for the error."""
 
 
 @contextmanager
@@ -59,8 +59,8 @@ def _site() -> Iterator[str]:
             thread.join()
 
 
-async def sing(python: str = sys.executable) -> str:
-    """Resolve the page with the yt-dlp of `python`; its version. Raises ResolveError where that does not work."""
+async def resolve_page(python: str = sys.executable) -> str:
+    """Resolve the page with the yt-dlp of `python`, and return its version. Raises ResolveError."""
     version = await ytdlp_version(python)
     with _site() as address, tempfile.TemporaryDirectory() as folder:
         resolver = Resolver(
@@ -75,9 +75,9 @@ async def sing(python: str = sys.executable) -> str:
 
 
 def main() -> int:
-    """Print the version; exit code 0 where it works."""
+    """Print the version; exit code 0 if it works."""
     try:
-        version = asyncio.run(sing())
+        version = asyncio.run(resolve_page())
     except StreamerError as error:
         print(f"canary: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return 1

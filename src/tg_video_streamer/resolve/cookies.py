@@ -1,4 +1,4 @@
-"""The operator's cookies for one yt-dlp: a private copy, since yt-dlp writes the file that it is given."""
+"""A private copy of the operator's cookies for one yt-dlp, which writes to its cookie file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def private_copy(cookies: Path | None, folder: Path) -> Iterator[Path | None]:
-    """The path of a 0600 copy in `folder`, deleted at the end of the block; None where there are none to copy.
+    """The path of a 0600 copy in `folder`, deleted at the end of the block; None without cookies.
 
-    A file that cannot be read is a warning and no error: most sources play without cookies.
+    An unreadable file is only a warning: most sources play without cookies.
     """
     if cookies is None:
         yield None
@@ -27,10 +27,10 @@ def private_copy(cookies: Path | None, folder: Path) -> Iterator[Path | None]:
     try:
         data = cookies.read_bytes()
     except OSError as error:
-        log.warning("YTDLP_COOKIES cannot be read, going on without", file=str(cookies), why=error.strerror)
+        log.warning("YTDLP_COOKIES cannot be read, continuing without cookies", file=str(cookies), why=error.strerror)
         yield None
         return
-    descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=".txt", dir=folder)  # made with mode 0600
+    descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=".txt", dir=folder)  # has mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -40,6 +40,6 @@ def private_copy(cookies: Path | None, folder: Path) -> Iterator[Path | None]:
 
 
 def remove_left_copies(folder: Path) -> None:
-    """Delete what a killed service has left in `folder`."""
+    """Delete the copies that a killed service has left in `folder`."""
     for left in folder.glob(f"{_PREFIX}*.txt"):
         left.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""When a signed URL stops working, read from the URL itself; pure."""
+"""Reads from a signed URL when it expires; pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _IN_VALUE = re.compile(r"(?:^|[~&;])exp(?:ires)?=(\d{10,13})(?=[~&;]|$)")
 
 
 def expires_wall(url: str) -> float | None:
-    """Seconds since 1970 after which `url` is refused; None where it does not say.
+    """Seconds since 1970 at which `url` expires; None if it does not state that.
 
-    Knows `expire=`, `Expires=` and their kin (also as a part of the path), Akamai's `exp=` within a token, and the
+    Reads `expire=`, `Expires=` and variants (also in the path), Akamai's `exp=` within a token, and the
     pairs `X-Amz-Date`/`X-Amz-Expires` and `X-Goog-Date`/`X-Goog-Expires` of signed storage links.
     """
     parts = urlsplit(url)
@@ -29,7 +29,7 @@ def expires_wall(url: str) -> float | None:
 
 
 def _seconds(text: str) -> float | None:
-    """A time since 1970 in seconds or milliseconds; None for what is a duration or no number at all."""
+    """A time since 1970 in seconds or milliseconds; None for a duration or anything else."""
     if not text.isascii() or not text.isdigit() or not 10 <= len(text) <= 13:
         return None
     number = int(text)

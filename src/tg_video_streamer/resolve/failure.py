@@ -1,4 +1,4 @@
-"""What yt-dlp's last words mean: gone for good, not now, or yt-dlp itself is broken; pure."""
+"""Classifies yt-dlp's errors: source gone, source not available now, or yt-dlp broken; pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COOKIES = re.compile(r"not a bot|sign in|log ?in|cookies|members.?only|confirm 
 
 
 def failure(returncode: int, stderr: str) -> ResolveError:
-    """The error to raise for a yt-dlp that ended with `returncode` (not 0, or 0 with no answer) and said `stderr`."""
+    """The error for a yt-dlp that ended with `returncode` and `stderr` and gave no answer."""
     if "No module named yt_dlp" in stderr:
         return ToolMissing("yt-dlp is not installed", remedy="run make setup, or pip install yt-dlp in the venv")
     said = _ERROR.findall(stderr)
@@ -40,16 +40,16 @@ def failure(returncode: int, stderr: str) -> ResolveError:
         last = _short(stderr.strip().rsplit("\n", 1)[-1]) or "nothing on stderr"
         if "Traceback (most recent call last)" in stderr or returncode > 1:
             return ToolMissing(f"yt-dlp is broken: {last}", remedy="reinstall or update yt-dlp in the venv")
-        return ResolveError(f"yt-dlp ended with code {returncode}: {last}", remedy="it will be tried again")
+        return ResolveError(f"yt-dlp ended with code {returncode}: {last}", remedy="it is retried later")
     sentence = _short(said[-1])
     remedy = "set YTDLP_COOKIES to the cookies of an account that may see it" if _COOKIES.search(sentence) else ""
     if _GONE.search(sentence) and not _NOT_NOW.search(sentence):
         return SourceGone(f"yt-dlp: {sentence}", remedy=remedy or "remove the line from the playlist, or correct it")
-    return ResolveError(f"yt-dlp: {sentence}", remedy=remedy or "it will be tried again; updating yt-dlp may help")
+    return ResolveError(f"yt-dlp: {sentence}", remedy=remedy or "it is retried later; updating yt-dlp may help")
 
 
 def may_be_outdated(error: ResolveError) -> bool:
-    """Whether a newer yt-dlp may mend it: not where the network, or the video's owner, is the reason."""
+    """Whether a newer yt-dlp may fix it: not if the network or the video's owner is the cause."""
     return not _NETWORK.search(error.what)
 
 

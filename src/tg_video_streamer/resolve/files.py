@@ -1,4 +1,4 @@
-"""Local items: media files, folders, lists and HLS manifests, each checked to lie in an allowed folder."""
+"""Resolves local items in allowed folders: media files, folders, lists and HLS manifests."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 
 
 def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
-    """What the path of `item` is now. Blocks for the disk.
+    """What is at the path of `item` now. Blocks for the disk.
 
-    Raises SourceGone where it is missing, empty, no file or outside `allowed`, ResolveError where it cannot be read now.
+    Raises SourceGone if it is missing, empty, not a file or outside `allowed`, ResolveError if it cannot be read now.
     """
     path = Path(item.locator)
     try:
@@ -40,7 +40,7 @@ def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
         if found.st_size == 0:
             raise SourceGone(f"{path} is empty", remedy="copy the file again")
         if not os.access(path, os.R_OK):
-            raise ResolveError(f"{path} may not be read", remedy="give the service's user the right to read it")
+            raise ResolveError(f"{path} may not be read", remedy="allow the service's user to read it")
         if path.suffix.lower() in LIST_EXTENSIONS:
             return _list(item, path, allowed)
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
         raise SourceGone(error.what, remedy=error.remedy) from error
     except OSError as error:
         raise ResolveError(
-            f"cannot look at {path}: {error.strerror}", remedy="check the disk and its rights"
+            f"{path} cannot be read: {error.strerror}", remedy="check the disk and the permissions"
         ) from error
     return Media(
         inputs=(MediaInput(location=item.locator, is_file=True),),
@@ -81,7 +81,7 @@ def _list(item: Item, path: Path, allowed: AllowedFolders) -> Media | Expansion:
 
 
 def _require_inside(path: Path, text: str, allowed: AllowedFolders, *, depth: int) -> None:
-    """Refuse a manifest that names anything but http(s) and files in the allowed folders, nested manifests included."""
+    """Refuse a manifest that names anything but http(s) URLs and files in allowed folders; follows nested manifests."""
     for number, line in enumerate(text.splitlines(), start=1):
         references = _REFERENCE_ATTRIBUTE.findall(line) if line.startswith("#") else [line.strip()]
         for reference in filter(None, references):
@@ -91,10 +91,10 @@ def _require_inside(path: Path, text: str, allowed: AllowedFolders, *, depth: in
             if re.match(r"[A-Za-z][A-Za-z0-9+.,-]*:", reference) or not allowed.contains(target):
                 raise SourceGone(
                     f"{path} line {number} names a source that may not be played",
-                    remedy="a manifest may name http(s) addresses and files in the allowed folders",
+                    remedy="a manifest may name http(s) URLs and files in the allowed folders",
                 )
             allowed.require_real(target)
             if target.lower().endswith(tuple(LIST_EXTENSIONS)):
                 if depth >= _DEEPEST_MANIFEST:
-                    raise SourceGone(f"{path} is nested too deep", remedy="name the stream's own manifest")
+                    raise SourceGone(f"{path} is nested too deep", remedy="list the innermost manifest instead")
                 _require_inside(Path(target), read_text(Path(target)), allowed, depth=depth + 1)

@@ -1,4 +1,4 @@
-"""Where an item is right now, as the resolver found it: plain data that a feed can be started from."""
+"""The resolver's answer: where an item is now."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tg_video_streamer.playlist.item import Item
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MediaInput:
-    """One thing that ffmpeg opens: a file path or a (perhaps signed) URL with what must be sent along."""
+    """One input for ffmpeg: a file path, or a URL with its request headers."""
 
     location: str = field(repr=False)
     """Absolute path, or http(s) URL. Secret: signed URLs stay out of logs and command lines."""
@@ -19,33 +19,33 @@ class MediaInput:
     """Request headers, cookies included. Secret."""
     has_video: bool = True
     has_audio: bool = True
-    """What it is read for: separate formats have one of the two; where unknown both are True and probing decides."""
+    """What it is used for: separate formats have one of the two; both are True if only a probe can tell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Media:
-    """What an item resolved to."""
+    """The inputs of one item."""
 
     inputs: tuple[MediaInput, ...]
     title: str = ""
     source_id: str = ""
-    """Extractor and id ("youtube abc"), or path, size and mtime: the same content has the same one."""
+    """Extractor and id ("youtube abc"), or path, size and mtime: equal for equal content."""
     duration_seconds: float | None = None
     is_live: bool = False
     expires_wall: float | None = None
-    """When the signed URLs stop working, in seconds since 1970; None where they carry no expiry."""
+    """When the signed URLs stop working, in seconds since 1970; None if they do not state it."""
     proxy: str = field(default="", repr=False)
-    """Through what it was resolved, empty for nothing: sites bind URLs to the address that asked. May hold a password."""
+    """The proxy that resolved it, or empty: sites bind URLs to the client's address. May hold a password."""
 
     @property
     def is_file(self) -> bool:
-        """Whether nothing of it comes over the network."""
+        """Whether all inputs are local files."""
         return all(one.is_file for one in self.inputs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expansion:
-    """The item is a list (playlist, channel): its children, in order, each resolved in its own turn."""
+    """The children of an item that is a list (playlist, channel), in order; each is resolved when it plays."""
 
     children: tuple[Item, ...]
     title: str = ""

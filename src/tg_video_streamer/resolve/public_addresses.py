@@ -1,4 +1,4 @@
-"""Tells whether a URL leads to the public internet: not to this host, its network, or a cloud's own services."""
+"""Checks that a URL leads to the public internet: not to this host, its network, or a cloud's metadata service."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LOOK_UP_SECONDS = 10.0
 
 
 async def refuse_private(urls: Iterable[str]) -> None:
-    """Raise SourceGone where one of the hosts has any address that is not public, ResolveError where one has none now.
+    """Raise SourceGone if one of the hosts has an address that is not public, ResolveError if one has no address now.
 
-    What is looked up here can be another address a moment later, and a server may redirect: so it is asked for what a
-    person sends, and again for where the media lie. The URL itself is never repeated.
+    An address may change after this check, and a server may redirect: so both the given URL and its media URLs are
+    checked. The error never contains the URL.
     """
     for host in {urlsplit(url).hostname or "" for url in urls}:
         try:
@@ -28,12 +28,12 @@ async def refuse_private(urls: Iterable[str]) -> None:
         if not all(is_public(str(address[0])) for *_, address in found):
             raise SourceGone(
                 "the address leads to a private network, which this item may not reach",
-                remedy="an operator may put it into the playlist",
+                remedy="the operator can add it to the playlist",
             )
 
 
 def is_public(address: str) -> bool:
-    """Whether an IPv4 or IPv6 address is of the public internet (RFC 6890); addresses in addresses are looked into."""
+    """Whether an IPv4 or IPv6 address is public (RFC 6890); embedded IPv4 addresses must be public too."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Finds where an item is now: files by looking at them, everything on the web by the real yt-dlp in a child process."""
+"""Finds where an item is now: files on the disk, web items with yt-dlp in a child process."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tg_video_streamer.resolve.public_addresses import refuse_private
 
 DEADLINE_SECONDS = 45.0
 DISK_SECONDS = 15.0
-"""A network disk that hangs must not hold the program's preparations for ever."""
+"""A hanging network disk must not block the program."""
 MOST_CHILDREN = 2000
-"""A list is cut here: longer ones take yt-dlp longer than the deadline."""
+"""Longer lists are cut: they take yt-dlp longer than the deadline."""
 _AT_ONCE = 2
 _LARGEST_ANSWER = 128 * 1024 * 1024
 
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 class Resolver:
-    """Resolves items, a few at a time; keeps nothing between calls, so an updated yt-dlp counts from the next one on."""
+    """Resolves items, a few at a time, without state: an updated yt-dlp is used from the next item on."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class Resolver:
     ) -> None:
         """`allowed` answers for the playlist as it is now. `scratch_folder`: private (0700), for copies of `cookies`.
 
-        `proxy` may hold a password. `arguments` come from `parse_ytdlp_args`. `cache_folder` is yt-dlp's own, None for
-        none. `python` is the interpreter whose yt-dlp is used.
+        `proxy` may hold a password. `arguments` come from `parse_ytdlp_args`. `cache_folder`: yt-dlp's cache, None for
+        none. `python`: the interpreter that runs yt-dlp.
         """
         self._allowed = allowed
         self._scratch_folder = scratch_folder
@@ -74,14 +74,14 @@ class Resolver:
         remove_left_copies(scratch_folder)
 
     def change(self, *, proxy: str, cookies: Path | None, arguments: Sequence[str]) -> None:
-        """Use these from the next item on; as the constructor's."""
+        """Use other settings from the next item on; as in the constructor."""
         self._proxy, self._cookies, self._arguments = proxy, cookies, tuple(arguments)
 
     async def resolve(self, item: Item) -> Media | Expansion:
-        """Where `item` is now, or what it is a list of.
+        """Where `item` is now, or its children.
 
-        Raises SourceGone where it will not come back by itself, ToolMissing where yt-dlp is not there or broken, and
-        ResolveError for everything that another try may mend.
+        Raises SourceGone if it was removed, ToolMissing if yt-dlp is missing or broken, and ResolveError for everything
+        that may succeed later.
         """
         if item.kind is LocatorKind.URL:
             if item.public_only:
@@ -91,18 +91,18 @@ class Resolver:
             if item.public_only and isinstance(found, Media):
                 await refuse_private(one.location for one in found.inputs if not one.is_file)
         else:
-            found = await self._look_at_disk(item)
+            found = await self._read_disk(item)
         if isinstance(found, Expansion) and len(found.children) >= self._most_children and item.kind is LocatorKind.URL:
-            log.warning("list cut", key=item.key, kept=self._most_children)
+            log.warning("list cut", key=item.key, items=self._most_children)
         return found
 
-    async def _look_at_disk(self, item: Item) -> Media | Expansion:
+    async def _read_disk(self, item: Item) -> Media | Expansion:
         try:
             async with asyncio.timeout(DISK_SECONDS):
                 return await asyncio.to_thread(resolve_file, item, self._allowed())
         except TimeoutError:
             raise ResolveError(
-                f"the disk with {item.locator} does not answer", remedy="check the network disk; it will be tried again"
+                f"the disk with {item.locator} does not answer", remedy="check the network disk; it is retried later"
             ) from None
 
     async def _ask_ytdlp(self, item: Item) -> Media | Expansion:
@@ -135,7 +135,7 @@ class Resolver:
                 )
             except ChildFailed as error:
                 raise ResolveError(
-                    f"yt-dlp gave no answer within {self._deadline_seconds:g} s", remedy="it will be tried again"
+                    f"yt-dlp gave no answer within {self._deadline_seconds:g} s", remedy="it is retried later"
                 ) from error
         log.debug("yt-dlp answered", key=item.key, seconds=round(asyncio.get_running_loop().time() - began, 2))
         answer = _parsed(ended.stdout)
@@ -146,7 +146,7 @@ class Resolver:
 
 
 async def ytdlp_version(python: str = sys.executable) -> str:
-    """The version of the yt-dlp that the next item will be resolved with. Raises ToolMissing where there is none."""
+    """The version of the installed yt-dlp. Raises ToolMissing."""
     try:
         ended = await run([python, "-I", "-m", "yt_dlp", "--ignore-config", "--version"], timeout_seconds=20)
     except ChildFailed as error:
@@ -158,7 +158,7 @@ async def ytdlp_version(python: str = sys.executable) -> str:
 
 
 def _parsed(stdout: bytes) -> object:
-    """The answer, None for none: yt-dlp prints `null` where it has failed."""
+    """The answer; None if there is none: yt-dlp prints `null` after a failure."""
     try:
         return json.loads(stdout) if stdout.strip() else None
     except (ValueError, RecursionError):
@@ -166,9 +166,9 @@ def _parsed(stdout: bytes) -> object:
 
 
 def _find_deno() -> str | None:
-    """The JavaScript runtime of the venv; without one yt-dlp looks on PATH, and YouTube gives few formats or none."""
+    """The JavaScript runtime of the venv; without one YouTube gives few formats or none."""
     try:
         return str(import_module("deno").find_deno_bin())
     except (ImportError, OSError):
-        log.warning("no JavaScript runtime for yt-dlp, YouTube may not play: install the deno wheel")
+        log.warning("no JavaScript runtime for yt-dlp, YouTube may not play; install the deno wheel")
         return None

@@ -1,4 +1,4 @@
-"""Notices when most web items fail at once, which is what an outdated yt-dlp looks like, and asks the host for an update."""
+"""Requests an update of yt-dlp when most web items fail, which means that it is outdated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 
 log = structlog.get_logger(__name__)
 
-
 REQUEST_NAME = "yt-dlp-update-requested"
 """In STATE_DIR; a systemd path unit watches it."""
 WINDOW_SECONDS = 3600.0
@@ -27,14 +26,14 @@ AGAIN_SECONDS = 24 * 3600.0
 
 @dataclass(kw_only=True, slots=True)
 class _Tries:
-    """How an item went of late: when it was last tried, and how often in a row it failed."""
+    """When an item was last tried, and when it failed since its last success."""
 
     tried: float
     failed: list[float] = field(default_factory=list)
 
 
 class ExtractionRate:
-    """Counts by item; pure, in whatever time it is given. The last outcome of an item is what counts."""
+    """The share of items that fail; pure. The last outcome of each item counts."""
 
     def __init__(self) -> None:
         self._items: dict[str, _Tries] = {}
@@ -44,17 +43,17 @@ class ExtractionRate:
         self._items[key] = _Tries(tried=now)
 
     def failed(self, key: str, now: float) -> None:
-        """A try at the item with `key` failed at `now` in a way that another yt-dlp may mend."""
+        """The item with `key` failed at `now` with an error that another yt-dlp may fix."""
         item = self._items.setdefault(key, _Tries(tried=now))
         item.tried = now
         item.failed.append(now)
 
     def forget(self) -> None:
-        """Begin anew: another yt-dlp is in use."""
+        """Start again, with another yt-dlp."""
         self._items.clear()
 
     def most_fail(self, now: float) -> bool:
-        """Whether, of the items of the last hour, more than half fail, in three tries at least."""
+        """Whether more than half of the items of the last hour fail, with three failures at least."""
         since = now - WINDOW_SECONDS
         self._items = {key: item for key, item in self._items.items() if item.tried >= since}
         failing = [item for item in self._items.values() if item.failed]
@@ -63,17 +62,17 @@ class ExtractionRate:
 
 
 class UpdateRequests:
-    """Writes the request file, at most once a day: its own time tells when that was, over restarts too."""
+    """Writes the request file, at most once a day: its modification time outlives a restart."""
 
     def __init__(self, folder: Path, *, clock: Clock, wanted: Callable[[], bool] = lambda: True) -> None:
-        """`folder` is STATE_DIR; `wanted` answers False where an update would change nothing (YTDLP_PIN)."""
+        """`folder`: STATE_DIR; `wanted` returns False if an update would change nothing (YTDLP_PIN)."""
         self._path = folder / REQUEST_NAME
         self._clock = clock
         self._wanted = wanted
         self._rate = ExtractionRate()
 
     def watching(self, resolve: Resolve) -> Callable[[Item], Coroutine[None, None, Media | Expansion]]:
-        """`resolve`, with its outcomes counted where the item is on the web."""
+        """`resolve`, with its outcomes counted for web items."""
 
         async def watched(item: Item) -> Media | Expansion:
             try:
@@ -91,26 +90,26 @@ class UpdateRequests:
     def _failed(self, key: str) -> None:
         now = self._clock.monotonic()
         self._rate.failed(key, now)
-        if self._wanted() and self._rate.most_fail(now) and self._is_due():
-            self._ask()
+        if self._wanted() and self._rate.most_fail(now) and self._may_request():
+            self._request()
 
     def updated(self) -> None:
-        """Another yt-dlp is in use: what failed before says nothing of it."""
+        """Another yt-dlp is in use: earlier failures do not count."""
         self._rate.forget()
 
-    def _is_due(self) -> bool:
+    def _may_request(self) -> bool:
         try:
             asked = self._path.stat().st_mtime
         except OSError:
             return True
-        # A time in the future is of a clock that was wrong.
+        # A time in the future was written by a wrong clock.
         return not 0 <= self._clock.wall() - asked < AGAIN_SECONDS
 
-    def _ask(self) -> None:
+    def _request(self) -> None:
         try:
             self._path.write_text("most items cannot be read\n")
             os.utime(self._path, (self._clock.wall(), self._clock.wall()))
         except OSError as error:
-            log.warning("an update of yt-dlp cannot be asked for", file=str(self._path), error=error.strerror)
+            log.warning("update of yt-dlp cannot be requested", file=str(self._path), error=error.strerror)
             return
-        log.warning("most web items fail: an update of yt-dlp is asked for, once a day at most")
+        log.warning("most web items fail, update of yt-dlp requested (once a day at most)")

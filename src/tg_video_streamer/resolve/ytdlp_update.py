@@ -1,4 +1,4 @@
-"""Reads what the host's update of yt-dlp has recorded, and tells of a new record once: to metrics and to people."""
+"""Reads the record of yt-dlp's updates on the host, and reports each new record once."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ RESULTS = ("updated", "unchanged", "pinned", "failed", "rolled_back")
 RECORD_NAME = "yt-dlp-update.json"
 _SEEN_NAME = "yt-dlp-update-seen"
 _LARGEST_RECORD = 64 * 1024
-_LOOK_SECONDS = 15.0
+_CHECK_SECONDS = 15.0
 COMMAND = "tail -n 40 /var/log/yt-dlp-update.log; then systemctl start yt-dlp-update"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UpdateRecord:
-    """How updates went; times in seconds since 1970, 0.0 for never."""
+    """The results of updates; times in seconds since 1970, 0.0 for never."""
 
     time: float = 0.0
     result: str = ""
@@ -39,13 +39,13 @@ class UpdateRecord:
 
 
 def record_path(prefix: Path = Path(sys.prefix)) -> Path:
-    """Where the update script records for the environment at `prefix`: beside the `releases` folder, else the release."""
+    """The record of the environment at `prefix`: next to the `releases` folder, else next to the release."""
     release = prefix.parent
     return (release.parent.parent if release.parent.name == "releases" else release) / RECORD_NAME
 
 
 def read_record(path: Path) -> UpdateRecord:
-    """The record at `path`; an empty one where there is none. Raises ValueError where it is none of the script's."""
+    """The record at `path`; an empty one if there is no file. Raises ValueError if it is malformed."""
     try:
         with path.open("rb") as file:
             text = file.read(_LARGEST_RECORD)
@@ -55,7 +55,7 @@ def read_record(path: Path) -> UpdateRecord:
         raise ValueError(error.strerror) from error
     found = json.loads(text)
     if not isinstance(found, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - a file's content, not a caller's mistake
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - a file's content, not a caller's mistake
     counts = found.get("counts")
     return UpdateRecord(
         time=float(found.get("time", 0.0)),
@@ -67,7 +67,7 @@ def read_record(path: Path) -> UpdateRecord:
 
 
 def installed() -> tuple[str, float]:
-    """Version of the yt-dlp that the next item is resolved with, and when it was put there; empty and 0.0 for none."""
+    """The version of the installed yt-dlp, and when it was installed; empty and 0.0 for none."""
     with suppress(PackageNotFoundError, OSError):
         found = distribution("yt-dlp")
         return found.version, Path(str(found.locate_file("yt_dlp/version.py"))).stat().st_ctime
@@ -75,7 +75,7 @@ def installed() -> tuple[str, float]:
 
 
 class UpdateWatch:
-    """Looks at the record every few seconds, and publishes a failure that was not told of before."""
+    """Reads the record every few seconds, and publishes each new failure once."""
 
     def __init__(
         self,
@@ -85,42 +85,42 @@ class UpdateWatch:
         clock: Clock,
         publish: Callable[[Event], None],
         changed: Callable[[UpdateRecord], None],
-        look_seconds: float = _LOOK_SECONDS,
+        check_seconds: float = _CHECK_SECONDS,
     ) -> None:
-        """`changed` hears the record at the start and each new one; it must return at once."""
+        """`changed` is called with the record at the start and with each new one; it must not block."""
         self._path = path
         self._seen_path = state_folder / _SEEN_NAME
         self._clock = clock
         self._publish = publish
         self._changed = changed
-        self._look_seconds = look_seconds
+        self._check_seconds = check_seconds
         self._last: UpdateRecord | None = None
         self._unreadable = ""
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check until cancelled."""
         while True:
-            self.look()
-            await asyncio.sleep(self._look_seconds)
+            self.check()
+            await asyncio.sleep(self._check_seconds)
 
-    def look(self) -> None:
-        """Read the record, and tell of it where it is new."""
+    def check(self) -> None:
+        """Read the record, and report it if it is new."""
         try:
             record = read_record(self._path)
         except (ValueError, TypeError) as error:
             if str(error) != self._unreadable:
                 self._unreadable = str(error)
-                log.warning("the record of yt-dlp's updates cannot be read", file=str(self._path), error=str(error))
+                log.warning("record of yt-dlp updates cannot be read", file=str(self._path), error=str(error))
             return
         if record == self._last:
             return
         self._last = record
         self._changed(record)
         if record.time > self._seen():
-            self._tell(record)
+            self._report(record)
             self._remember(record.time)
 
-    def _tell(self, record: UpdateRecord) -> None:
+    def _report(self, record: UpdateRecord) -> None:
         log.info("yt-dlp was updated", result=record.result, detail=record.detail)
         if record.result in {"failed", "rolled_back"}:
             self._publish(
@@ -128,7 +128,7 @@ class UpdateWatch:
             )
 
     def _seen(self) -> float:
-        """Up to which record people were told, by whichever run of the service."""
+        """The time of the last reported record, over restarts."""
         try:
             return float(self._seen_path.read_text())
         except (OSError, ValueError):
@@ -138,4 +138,4 @@ class UpdateWatch:
         try:
             self._seen_path.write_text(f"{time!r}\n")
         except OSError as error:
-            log.warning("a told update cannot be remembered", file=str(self._seen_path), error=error.strerror)
+            log.warning("reported update cannot be recorded", file=str(self._seen_path), error=error.strerror)

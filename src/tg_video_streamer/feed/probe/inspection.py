@@ -1,4 +1,4 @@
-"""Opens a source with PyAV and describes its streams; imported by the probe's child process alone."""
+"""Opens a source with PyAV and describes its streams; only the probe's child process imports it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import av
 import av.error
 
 from tg_video_streamer.errors import ProbeFailed
-from tg_video_streamer.feed.probe.levelling import find_level, measure_level, measure_whole
+from tg_video_streamer.feed.probe.leveling import find_level, measure_level, measure_whole
 from tg_video_streamer.feed.probe.loudness import measure_loudness
 from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
 from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Measured, Picture, SourceFacts
@@ -24,15 +24,15 @@ _STILL_CONTAINERS = re.compile(r"^image2$|_pipe$")
 _INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg", "hls"})
 _MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
 _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
-_LOOKED_AT_FRAMES = 6
-_LOOKED_AT_PACKETS = 300
+_PROBED_FRAMES = 6
+_PROBED_PACKETS = 300
 _SMALL_PROBE = {"probesize": "2000000", "analyzeduration": "3000000"}
 _MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
-    """What one input holds."""
+class InputFacts:
+    """The streams of one input."""
 
     picture: Picture | None
     sound: AudioTrack | None
@@ -42,8 +42,8 @@ class Found:
 
 def inspect(
     index: int, source: MediaInput, *, wanted_height: int, measured: Measured, goal: Goal | None = None
-) -> Found:
-    """Describe the input number `index`; with a `goal` its sound is measured whole. Raises ProbeFailed with a reason for people, which never has the URL in it."""
+) -> InputFacts:
+    """Describe the input number `index`; with a `goal` its sound is measured whole. Raises ProbeFailed, never with the URL."""
     options = library_options(is_file=source.is_file, headers=source.headers)
     try:
         location = f"file:{source.location}" if source.is_file else source.location
@@ -53,12 +53,12 @@ def inspect(
         raise ProbeFailed(_reason(error)) from error
 
 
-def together(found: list[Found], *, live: bool) -> SourceFacts:
-    """One item out of its inputs: the first picture, preferably a moving one, and the first sound."""
+def combine(found: list[InputFacts], *, live: bool) -> SourceFacts:
+    """The facts of an item from its inputs: the first picture, preferably a moving one, and the first sound."""
     pictures = sorted((one.picture for one in found if one.picture), key=lambda picture: picture.still)
     sounds = [one.sound for one in found if one.sound]
     if not pictures and not sounds:
-        raise ProbeFailed("there is neither picture nor sound in it")
+        raise ProbeFailed("it has neither picture nor sound")
     durations = [one.duration_seconds for one in found if one.duration_seconds]
     containers = [one.container for one in found]
     return SourceFacts(
@@ -73,17 +73,16 @@ def together(found: list[Found], *, live: bool) -> SourceFacts:
 
 def _describe(
     container: Any, index: int, source: MediaInput, wanted_height: int, *, measured: Measured, goal: Goal | None
-) -> Found:
+) -> InputFacts:
     name = container.format.name.split(",")[0]
     duration = container.duration / _MICROSECONDS if container.duration and container.duration > 0 else None
     if name == "flv" and duration is not None:
-        # There it is the time of the last packet.
+        # In FLV the duration is the time of the last packet.
         duration -= max(0, container.start_time or 0) / _MICROSECONDS
     video = _choose_picture(container, wanted_height) if source.has_video else None
     audio = _choose_sound(container) if source.has_audio else None
-    first_times, frames = _beginning(container, [stream for stream in (video, audio) if stream is not None], video)
-    # Behind a script of the concat demuxer ffmpeg takes the earliest packet for the beginning, encoder delay included;
-    # else it leaves the delay out.
+    first_times, frames = _first_packets(container, [stream for stream in (video, audio) if stream is not None], video)
+    # Through the concat demuxer ffmpeg starts at the earliest packet, encoder delay included; else it skips the delay.
     direct = source.is_file or plain_manifest(name, source.headers)
     start = (container.start_time or 0) / _MICROSECONDS if direct else min(first_times, default=0.0)
     picture = _picture(container, index, video, frames, start) if video is not None else None
@@ -92,11 +91,11 @@ def _describe(
         sound = _measured(sound, container, audio, duration, measured, goal)
     if picture is not None and picture.still and sound is None:
         duration = None
-    return Found(picture=picture, sound=sound, duration_seconds=duration, container=name)
+    return InputFacts(picture=picture, sound=sound, duration_seconds=duration, container=name)
 
 
 def _choose_picture(container: Any, wanted_height: int) -> Any:
-    """The smallest moving picture that is at least as high as wanted, else the largest, else a cover; or None."""
+    """The smallest moving picture of at least the wanted height, else the largest, else a cover, else None."""
     streams = [stream for stream in container.streams.video if _usable(stream) and stream.codec_context.width]
     moving = [stream for stream in streams if not _is_cover(stream)]
     enough = [one for one in moving if min(one.codec_context.height, one.codec_context.width) >= wanted_height]
@@ -117,8 +116,8 @@ def _usable(stream: Any) -> bool:
     return stream.codec_context is not None
 
 
-def _beginning(container: Any, streams: list[Any], video: Any) -> tuple[list[float], list[Any]]:
-    """The times of the first packet of each stream, and a few decoded pictures (fewer where they are damaged)."""
+def _first_packets(container: Any, streams: list[Any], video: Any) -> tuple[list[float], list[Any]]:
+    """The times of the first packet of each stream, and a few decoded pictures (fewer if damaged)."""
     times: dict[int, float] = {}
     frames: list[Any] = []
     if not streams:
@@ -126,32 +125,32 @@ def _beginning(container: Any, streams: list[Any], video: Any) -> tuple[list[flo
     if video is not None:
         video.thread_type = "SLICE"
     try:
-        for packet in islice(container.demux(streams), _LOOKED_AT_PACKETS):
+        for packet in islice(container.demux(streams), _PROBED_PACKETS):
             stream = packet.stream
             if packet.pts is not None:
                 times.setdefault(
-                    stream.index, float(packet.pts * packet.time_base) - _left_out_seconds(container, packet)
+                    stream.index, float(packet.pts * packet.time_base) - _skipped_delay_seconds(container, packet)
                 )
             if stream is video or (video is not None and stream.index == video.index):
                 frames.extend(_decoded(packet))
-            if len(times) == len(streams) and (video is None or len(frames) >= _LOOKED_AT_FRAMES):
+            if len(times) == len(streams) and (video is None or len(frames) >= _PROBED_FRAMES):
                 break
     except av.error.FFmpegError:
         return list(times.values()), frames
     return list(times.values()), frames
 
 
-def _left_out_seconds(container: Any, packet: Any) -> float:
-    """The encoder delay in front of a first packet, where the packet that holds it was left out on the way.
+def _skipped_delay_seconds(container: Any, packet: Any) -> float:
+    """The encoder delay before a first packet whose predecessor was skipped.
 
-    Opened over HTTP by a library, an MP4 begins with its second packet of sound, which then says how many samples to skip;
-    opened by ffmpeg itself, as it will be played, it begins with the first.
+    Opened over HTTP by PyAV, an MP4 starts with its second packet of sound, which states how many samples to skip; opened
+    by ffmpeg, as it is played, it starts with the first.
     """
     if packet.stream.type != "audio" or packet.is_discard or not container.format.name.startswith("mov"):
         return 0.0
     for side in packet.iter_sidedata():
         if side.data_type == "skip_samples":
-            # Samples to skip at the beginning, 32 bits, little-endian (libavcodec/packet.h).
+            # Samples to skip at the start, 32 bits, little-endian (libavcodec/packet.h).
             return int.from_bytes(bytes(side)[:4], "little") / float(packet.stream.codec_context.sample_rate)
     return 0.0
 
@@ -208,7 +207,7 @@ def _sound(container: Any, index: int, stream: Any, start: float) -> AudioTrack:
 def _measured(
     sound: AudioTrack, container: Any, stream: Any, duration: float | None, measured: Measured, goal: Goal | None
 ) -> AudioTrack:
-    """`sound` with how loud it is, and where that is asked for, what brings it to its goal."""
+    """`sound` with its loudness, and with a `goal` the level that reaches it."""
     if measured is Measured.NOT:
         return sound
     if goal is None or not duration:
@@ -229,7 +228,7 @@ def _transfer(frame: Any, context: Any) -> int:
 
 
 def _matrix(frame: Any, context: Any) -> str:
-    """Matrix coefficients (ITU-T H.273); where the source does not say, what players take for its size."""
+    """Matrix coefficients (ITU-T H.273); if not stated, what players assume for the picture's size."""
     if (context.pix_fmt or "").startswith(_RGB_FORMATS):
         return "rgb"
     stated = int((frame.colorspace if frame is not None else None) or context.colorspace or 2)
@@ -254,11 +253,11 @@ def _stream_seconds(stream: Any) -> float | None:
 
 
 def _reason(error: Exception) -> str:
-    """PyAV's own message names the location, which may be secret: only the meaning of its number is kept."""
+    """The reason without the location, which is in PyAV's message and may be secret."""
     if isinstance(error, av.error.InvalidDataError):
-        return "it is no video, sound or picture that can be read"
+        return "it is not a video, sound or picture that can be read"
     if isinstance(error, av.error.ArgumentError):
-        return "it is no video but a list or a container of a kind that is not opened"
+        return "it is not a video but a list, or an unsupported container"
     if isinstance(error, av.error.FFmpegError):
         return f"it cannot be opened: {error.strerror}"
     return f"it cannot be opened: {type(error).__name__}"

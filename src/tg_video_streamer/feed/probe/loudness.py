@@ -1,4 +1,4 @@
-"""Measures how loud an item is (EBU R128) from a few samples of it; imported by the probe's child process alone."""
+"""Measures the loudness of an item (EBU R128) from a few samples; only the probe's child process imports it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import av.filter
 _WINDOWS = 8
 _WINDOW_SECONDS = 3.0
 _PATIENCE_SECONDS = 2.0
-"""Whatever takes longer than this is not waited for."""
+"""A slower measurement is given up."""
 _QUIETEST_LUFS = -60.0
-"""Anything quieter counts as silence, which is not made louder."""
+"""Anything quieter counts as silence and is not amplified."""
 
 
 def measure_loudness(container: Any, stream: Any, duration_seconds: float | None) -> float | None:
-    """Integrated loudness in LUFS over the whole of a short item, or over samples spread evenly over a long one.
+    """Integrated loudness in LUFS over a short item, or over evenly spread samples of a long one.
 
-    None where it is unknown: a source without an end, without seeking, or of silence. The gate of EBU R128 works across
-    the samples as it does across a whole program, because they go through one filter.
+    None if unknown: a source without an end, without seeking, or silent. All samples go through one filter, so that the
+    gate of EBU R128 works as over a whole program.
     """
     if not duration_seconds:
         return None
     graph = av.filter.Graph()
     source = graph.add_abuffer(template=stream)
-    # Measured as it will be heard: after the downmix.
+    # Measured after the downmix.
     stereo = graph.add("aformat", "sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo")
     meter = graph.add("ebur128", "metadata=1:framelog=quiet")
     sink = graph.add("abuffersink")

@@ -1,4 +1,4 @@
-"""Says what is in a source, by asking a child (`feed.probe_child`), since that decodes foreign bytes."""
+"""Probes a source in a child process (`probe_child`), which decodes the untrusted bytes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _log = structlog.get_logger(__name__)
 PROBE_SECONDS = 25.0
 """A probe that takes longer is killed."""
 MEASURE_SECONDS = 3600.0
-"""The same for one that listens to the whole item: a slow site gives no more than the time that it plays."""
+"""The limit when the whole item is measured: a slow site needs the item's duration for it."""
 _NICE = 19
-_REMEDY = "check it with ffprobe, or take it off the playlist"
+_REMEDY = "check it with ffprobe, or remove it from the playlist"
 
 
 async def probe(
@@ -32,9 +32,9 @@ async def probe(
     measured: Measured = Measured.SAMPLES,
     goal: Goal | None = None,
 ) -> SourceFacts:
-    """What its inputs hold together; `wanted_height` chooses among several pictures, `measured`: how far their loudness.
+    """The facts of all inputs; `wanted_height` chooses among several pictures, `measured` how to measure the loudness.
 
-    `goal` belongs to what is measured whole. Raises ProbeFailed.
+    `goal`: the target if the whole is measured. Raises ProbeFailed.
     """
     question = {
         "inputs": [
@@ -63,9 +63,9 @@ async def probe(
             environment=proxy_environment(media.proxy),
         )
     except ChildFailed as error:
-        raise ProbeFailed(f"the source did not say what it holds: {error.what}", remedy="it is tried again") from error
+        raise ProbeFailed(f"the probe failed: {error.what}", remedy="it is retried") from error
     if done.stderr_tail:
-        _log.debug("the probe said", lines=done.stderr_tail.splitlines()[-5:], code=done.returncode)
+        _log.debug("probe stderr", lines=done.stderr_tail.splitlines()[-5:], code=done.returncode)
     return _answer(done.returncode, done.stdout)
 
 
@@ -73,7 +73,7 @@ def _answer(returncode: int, stdout: bytes) -> SourceFacts:
     try:
         answer = json.loads(stdout)
     except ValueError:
-        raise ProbeFailed(f"the probe ended with code {returncode} and no answer", remedy=_REMEDY) from None
+        raise ProbeFailed(f"the probe ended with code {returncode} without an answer", remedy=_REMEDY) from None
     if "reason" in answer:
         raise ProbeFailed(str(answer["reason"]), remedy=_REMEDY)
     picture, sound = answer.pop("picture"), answer.pop("sound")
@@ -90,9 +90,9 @@ def _sound(answer: dict[str, Any]) -> AudioTrack:
 
 
 def carried_over(found: SourceFacts, before: SourceFacts | None, media: Media) -> SourceFacts:
-    """`found` with what is better known from an earlier probe of the same item, or from its resolver."""
+    """`found` with the loudness of an earlier probe and the duration of the resolver."""
     if before is not None and before.sound is not None and found.sound is not None:
-        # One item has one gain, whatever URL it comes from.
+        # One item has one gain, whatever its URL.
         known = before.sound
         sound = replace(
             found.sound, loudness_lufs=known.loudness_lufs, peak_decibels=known.peak_decibels, level=known.level

@@ -1,8 +1,8 @@
-"""The child that looks into a source: `python -m tg_video_streamer.feed.probe.probe_child`, asked by `feed.probe`.
+"""The child process that probes a source: `python -m tg_video_streamer.feed.probe.probe_child`.
 
-It reads the inputs as JSON from stdin, so that no URL stands on its command line, opens them with PyAV under the same
-limits as ffmpeg gets (`ffmpeg.inputs`), decodes the first frames, and prints either what it found or a reason.
-It begins once an item: what the service needs and this does not, it does not import.
+It reads the inputs as JSON from stdin, so that no URL is on its command line, opens them with PyAV under ffmpeg's limits
+(`ffmpeg.inputs`), decodes the first frames, and prints the facts or a reason. It starts for each item, so it imports
+little.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tg_video_streamer.resolve.media import MediaInput
 
 
 def main() -> int:
-    """Question on stdin, answer on stdout; 0 in either case, for a reason is an answer."""
+    """Question on stdin, answer on stdout; 0 in either case: a reason is an answer too."""
     question: dict[str, Any] = json.load(sys.stdin)
     try:
         found = [
@@ -32,7 +32,7 @@ def main() -> int:
             )
             for index, one in enumerate(question["inputs"])
         ]
-        answer = asdict(inspection.together(found, live=question["live"]))
+        answer = asdict(inspection.combine(found, live=question["live"]))
     except ProbeFailed as error:
         answer = {"reason": error.what}
     sys.stdout.write(json.dumps(answer))

@@ -1,8 +1,8 @@
-"""Finds what gain and limit bring the whole of an item to the house loudness and peak; imported by the probe's child process alone.
+"""Finds the gain and limit that bring an item to the house loudness and peak; only the probe's child process imports it.
 
-Two passes of EBU R128: the first measures the item, the second is the encode with one gain for all of it. Where peaks are
-in the way of that, what the encoder will make of it is tried on the sound alone and measured, since a limiter takes
-loudness away and a lossy codec adds to peaks, by how much only the item itself can tell.
+Two passes of EBU R128: the first measures the item, the second is the encode with one gain. If peaks are too high for
+that, the sound alone is encoded and measured with several levels: a limiter lowers the loudness and a lossy codec raises
+peaks, by amounts that depend on the item.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tg_video_streamer.ffmpeg.filters import PEAK_DECIBELS, level_filters
 from tg_video_streamer.ffmpeg.source import Goal, Level
 
 _QUIETEST_LUFS = -60.0
-"""Anything quieter counts as silence, which is not made louder."""
+"""Anything quieter counts as silence and is not amplified."""
 _LOWEST_PEAK = 1e-6
 _SAFE_DECIBELS = 3.0
-"""No codec adds as much to a peak: what stays so far below the limit needs no try."""
+"""No codec raises a peak by more: a peak so far below the limit needs no test."""
 _SPARE_DECIBELS = 0.2
-"""Another version of the encoder will encode it."""
+"""The final encode uses another version of the encoder."""
 _CLOSE_LUFS = 0.2
 _TRIES = 5
 _HIGHEST_GAIN = 40.0
@@ -34,7 +34,7 @@ _LOWEST_LIMIT = -12.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loudness:
-    """Of all of it, integrated; and its highest true peak."""
+    """Integrated loudness and highest true peak of the whole."""
 
     lufs: float
     peak_decibels: float
@@ -44,9 +44,9 @@ Try = Callable[[Level], "Loudness | None"]
 
 
 def find_level(tried: Try, loudness: Loudness, goal_lufs: float) -> Level:
-    """The level at which what comes out of the encoder, as `tried` tells, is as loud as the goal, and no peak is too high.
+    """The level at which the encoder's output, measured by `tried`, has the goal's loudness and no peak is too high.
 
-    Where both cannot be had the peak counts, and it stays quieter.
+    If both are impossible the peak decides, and the sound stays quieter.
     """
     level = Level(gain_decibels=goal_lufs - loudness.lufs)
     wanted = PEAK_DECIBELS - _SPARE_DECIBELS
@@ -55,10 +55,10 @@ def find_level(tried: Try, loudness: Loudness, goal_lufs: float) -> Level:
     if loudness.peak_decibels + level.gain_decibels > wanted:
         level = Level(gain_decibels=level.gain_decibels, limit_decibels=wanted)
     for _ in range(_TRIES):
-        heard = tried(level)
-        if heard is None:
+        measured = tried(level)
+        if measured is None:
             return level
-        over, short = heard.peak_decibels - wanted, goal_lufs - heard.lufs
+        over, short = measured.peak_decibels - wanted, goal_lufs - measured.lufs
         if over <= _SPARE_DECIBELS / 2 and abs(short) <= _CLOSE_LUFS:
             return level
         limit = level.limit_decibels
@@ -70,7 +70,7 @@ def find_level(tried: Try, loudness: Loudness, goal_lufs: float) -> Level:
 
 
 def measure_whole(container: Any, stream: Any, goal: Goal) -> Loudness | None:
-    """The part of the sound that is played; None where it cannot be read or is silence."""
+    """The loudness of the played part; None if it is unreadable or silent."""
     meter = _Meter()
     try:
         for frame in _decoded(container, stream, goal):
@@ -81,7 +81,7 @@ def measure_whole(container: Any, stream: Any, goal: Goal) -> Loudness | None:
 
 
 def measure_level(container: Any, stream: Any, goal: Goal, level: Level) -> Loudness | None:
-    """The same, as it will be heard once it was encoded with `level`; None where it cannot be read."""
+    """The loudness after encoding with `level`; None if it is unreadable or silent."""
     meter = _Meter()
     encoder: Any = av.CodecContext.create("aac", "w")
     encoder.sample_rate, encoder.layout, encoder.format = 48000, "stereo", "fltp"
@@ -93,8 +93,8 @@ def measure_level(container: Any, stream: Any, goal: Goal, level: Level) -> Loud
         decoder.extradata = encoder.extradata
         for frame in chain.through(_decoded(container, stream, goal)):
             for packet in encoder.encode(frame):
-                for heard in decoder.decode(packet):
-                    meter.push(heard)
+                for measured in decoder.decode(packet):
+                    meter.push(measured)
     except av.error.FFmpegError:
         return None
     return meter.loudness()
@@ -114,16 +114,16 @@ def _decoded(container: Any, stream: Any, goal: Goal) -> Iterator[Any]:
 
 
 class _Meter:
-    """EBU R128 over all that is pushed."""
+    """EBU R128 over all pushed frames."""
 
     def __init__(self) -> None:
         self._graph: Any = None
         self._lufs = _QUIETEST_LUFS
         self._peak = 0.0
-        """As a factor, which is how the filter tells it."""
+        """As a factor, like the filter's output."""
 
     def push(self, frame: Any) -> None:
-        """One frame of sound, measured as it will be heard: after the downmix."""
+        """Measure one frame of sound, after the downmix."""
         frame.pts = None
         if self._graph is None:
             self._graph = _graph(
@@ -146,7 +146,7 @@ class _Meter:
 
 
 class _Chain:
-    """The filters that the encode will have."""
+    """The filters of the encode."""
 
     def __init__(self, stream: Any, level: Level) -> None:
         steps = [step.partition("=") for step in level_filters(level)]
@@ -156,7 +156,7 @@ class _Chain:
         self._steps.append(("aformat", "sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo"))
 
     def through(self, frames: Iterator[Any]) -> Iterator[Any]:
-        """What comes out of them."""
+        """The filtered frames."""
         graph: Any = None
         for frame in frames:
             if graph is None:
