@@ -56,7 +56,7 @@ def test_a_day_is_shown_from_the_file(env_file: Path, capsys: pytest.CaptureFixt
 def test_what_is_wrong_is_told_a_line_each(env_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A day that is none, and a file with two mistakes, end with 1 and a line for each."""
     assert main(["schedule", "show", "--day", "2026-02-30", "--env-file", str(env_file)]) == 1
-    assert "is no day" in capsys.readouterr().err
+    assert "is not a day" in capsys.readouterr().err
     wrong = SCHEDULE.replace("22:00", "22:61").replace('"hard"', '"harsh"')
     env_file.with_name("schedule.toml").write_text(wrong)
     assert main(["schedule", "show", "--env-file", str(env_file)]) == 1

@@ -18,11 +18,11 @@ from stands.ports import accepts, free_port
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import OutputRejected
 from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.ingest import guest
+from tg_video_streamer.ingest import connection
 from tg_video_streamer.ingest.address import IngestAddress
-from tg_video_streamer.ingest.attempts import MOST_REFUSALS
 from tg_video_streamer.ingest.encoder import EncoderParts
-from tg_video_streamer.ingest.listener import MOST_OF_ONE_PEER, MOST_STRANGERS, Listener
+from tg_video_streamer.ingest.listener import MAX_PER_PEER, MAX_UNAUTHENTICATED, Listener
+from tg_video_streamer.ingest.refusals import MAX_REFUSALS
 from tg_video_streamer.ingest.state import LiveState
 from tg_video_streamer.ingest.takeover import Takeover
 from tg_video_streamer.media import CodecHeaders
@@ -59,7 +59,7 @@ async def _open(port: int | None = None) -> AsyncIterator[_WayIn]:
         task = asyncio.ensure_future(takeover.run(Listener(address, takeover, clock).run))
         way_in = _WayIn(port=address.port, takeover=takeover, logs=logs)
         try:
-            await _until(lambda: port is not None or bool(way_in.told("live streams can come in")))
+            await _until(lambda: port is not None or bool(way_in.told("the live input listens")))
             yield way_in
         finally:
             task.cancel()
@@ -120,7 +120,7 @@ def _tell(story: Callable[[], Awaitable[None]]) -> None:
 
 
 def test_the_key_lets_one_in_and_the_goodbye_frees_the_place() -> None:
-    """A second publisher with the right key hears that somebody is live; after the goodbye it is let in."""
+    """A second publisher with the right key is refused; after the first has left it is accepted."""
 
     async def story() -> None:
         async with _open() as way_in:
@@ -131,7 +131,7 @@ def test_the_key_lets_one_in_and_the_goodbye_frees_the_place() -> None:
                 publisher = way_in.takeover.facts().publisher
                 assert publisher is not None
                 assert publisher.peer_class == "this host"
-                with pytest.raises(OutputRejected, match="somebody is live already"):
+                with pytest.raises(OutputRejected, match="another publisher is live already"):
                     await second.talk()
                 first.writer.write(first.publisher.unpublish())
                 await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
@@ -146,14 +146,14 @@ def test_whoever_guesses_is_soon_not_listened_to() -> None:
 
     async def story() -> None:
         async with _open() as way_in:
-            for number in range(MOST_REFUSALS):
+            for number in range(MAX_REFUSALS):
                 async with _caller(way_in.port, f"wrong-key-number-{number}") as guesser:
                     with pytest.raises(OutputRejected, match=r"BadName.*the stream key is wrong"):
                         await guesser.talk()
             async with _caller(way_in.port) as even_with_the_right_one:
                 with pytest.raises(ConnectionError):
                     await even_with_the_right_one.talk()
-            (line,) = way_in.told("somebody was turned away from the live input")
+            (line,) = way_in.told("a connection to the live input was rejected")
             assert line["why"] == "the stream key is wrong"
             assert "wrong-key" not in str(way_in.logs)
 
@@ -178,7 +178,7 @@ def test_what_is_no_rtmp_is_sent_away(noise: bytes) -> None:
                 writer.write(noise)
                 await _closed(reader)
                 writer.close()
-            assert len(way_in.told("somebody was turned away from the live input")) == 1
+            assert len(way_in.told("a connection to the live input was rejected")) == 1
             async with _caller(way_in.port) as operator:
                 await operator.talk()
 
@@ -187,11 +187,11 @@ def test_what_is_no_rtmp_is_sent_away(noise: bytes) -> None:
 
 def test_slow_strangers_are_sent_away_and_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who drips a byte now and then is closed at its deadline; one peer cannot have all the places."""
-    monkeypatch.setattr(guest, "STRANGER_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "KEY_SECONDS", 1.0)
 
     async def story() -> None:
         async with _open() as way_in:
-            slow = [await asyncio.open_connection("127.0.0.1", way_in.port) for _ in range(MOST_OF_ONE_PEER + 2)]
+            slow = [await asyncio.open_connection("127.0.0.1", way_in.port) for _ in range(MAX_PER_PEER + 2)]
             for _, writer in slow:
                 writer.write(b"\x03")
             for reader, writer in slow:
@@ -203,14 +203,14 @@ def test_slow_strangers_are_sent_away_and_keep_nobody_out(monkeypatch: pytest.Mo
 
 def test_a_publisher_that_falls_silent_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pings are no media: after the deadline its place is free."""
-    monkeypatch.setattr(guest, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "SILENT_SECONDS", 0.5)
 
     async def story() -> None:
         async with _open() as way_in, _caller(way_in.port) as operator:
             await operator.talk()
             await _closed(operator.reader)
             await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
-            assert way_in.told("the live stream has ended")[0]["reason"] == "nothing comes any more"
+            assert way_in.told("the live stream has ended")[0]["reason"] == "no more data arrives"
 
     _tell(story)
 
@@ -253,7 +253,7 @@ def test_a_port_that_is_taken_is_told_and_tried_again() -> None:
             await taken.wait_closed()
             await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
             assert accepts(port)
-            assert len(way_in.told("no live stream can come in")) == 1
+            assert len(way_in.told("the live input cannot listen")) == 1
 
     _tell(story)
 
@@ -264,7 +264,7 @@ def test_the_oldest_stranger_makes_room(monkeypatch: pytest.MonkeyPatch) -> None
 
     async def story() -> None:
         async with _open() as way_in:
-            strangers = [await asyncio.open_connection("127.0.0.1", way_in.port) for _ in range(MOST_STRANGERS)]
+            strangers = [await asyncio.open_connection("127.0.0.1", way_in.port) for _ in range(MAX_UNAUTHENTICATED)]
             async with _caller(way_in.port) as operator:
                 await operator.talk()
             await _closed(strangers[0][0])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stands.diagram import drawn
 from tg_video_streamer.errors import ConfigError, MalformedMessage, PublisherRefused
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
-from tg_video_streamer.ingest.attempts import MOST_REFUSALS, WINDOW_SECONDS, Attempts, class_of, peer_of
 from tg_video_streamer.ingest.media import announced, part_of
+from tg_video_streamer.ingest.refusals import MAX_REFUSALS, WINDOW_SECONDS, RefusalCounter, class_of, peer_of
 from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.chunks import MessageKind, RtmpMessage
@@ -61,8 +61,8 @@ def test_what_works_but_is_no_good_idea_is_told() -> None:
 
 def test_attempts_are_counted_by_peer_and_forgotten_in_time() -> None:
     """Five refusals within a minute, and that peer alone is not heard; a minute later it is."""
-    attempts = Attempts()
-    assert [attempts.refused("one", now) for now in range(MOST_REFUSALS)] == [True, False, False, False, False]
+    attempts = RefusalCounter()
+    assert [attempts.refused("one", now) for now in range(MAX_REFUSALS)] == [True, False, False, False, False]
     assert attempts.blocked("one", 5.0)
     assert not attempts.blocked("two", 5.0)
     assert not attempts.blocked("one", WINDOW_SECONDS + 0.5)
@@ -71,12 +71,12 @@ def test_attempts_are_counted_by_peer_and_forgotten_in_time() -> None:
 @given(st.lists(st.tuples(st.text(max_size=3), st.floats(0, 1e6)), max_size=50))
 def test_attempts_know_no_more_than_they_must(tries: list[tuple[str, float]]) -> None:
     """Whatever comes, a peer with fewer than five refusals is heard."""
-    attempts = Attempts()
+    attempts = RefusalCounter()
     count: dict[str, int] = {}
     for peer, now in sorted(tries, key=lambda one: one[1]):
         attempts.refused(peer, now)
         count[peer] = count.get(peer, 0) + 1
-        assert count[peer] >= MOST_REFUSALS or not attempts.blocked(peer, now)
+        assert count[peer] >= MAX_REFUSALS or not attempts.blocked(peer, now)
 
 
 def test_peers_are_addresses_and_networks() -> None:

@@ -85,7 +85,7 @@ def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip
         with publishing(clip, _url(port), tmp_path) as operator:
             status = _wait_level(channel, "live")
             with publishing(clip, _url(port), tmp_path) as second:
-                assert "somebody is live already" in _refused(second)
+                assert "another publisher is live already" in _refused(second)
             mine = [psutil.Process(channel.service.process.pid), *channel.service.children()]
             assert not [one for one in mine if _KEY in " ".join(command_line(one))]
             channel.wait_recorded(channel.mark() + 2)

@@ -90,7 +90,7 @@ def test_an_empty_file_schedules_nothing() -> None:
     ("text", "told"),
     [
         ("time_zone = Berlin", "line 1: Invalid value"),
-        ('time_zone = "Europe/Berln"', "time_zone: 'Europe/Berln' is no zone"),
+        ('time_zone = "Europe/Berln"', "time_zone: 'Europe/Berln' is not a time zone"),
         ('[[part]]\nfrom = "1:00"\nto = "2:00"\nplaylist = "p"', "line 1: part 1: time_zone: is missing"),
         ('time_zone = "UTC"\n[[part]]\nfrom = "25:00"\nto = "2:00"\nplaylist = "p"', "line 2: part 1: from: must be"),
         ('time_zone = "UTC"\n[[part]]\nfrom = "2:00"\nto = "2:00"\nplaylist = "p"', "part 1: to: is the same as from"),
@@ -101,7 +101,7 @@ def test_an_empty_file_schedules_nothing() -> None:
         ('time_zone = "UTC"\n[[show]]\nat = 0001-01-01T00:00:00\nitem = "a"', "the year must be"),
         ('time_zone = "UTC"\n[[show]]\nat = "1:00"\nitem = "a"\nstart = "firm"', 'start: must be "hard"'),
         ('time_zone = "UTC"\n[[show]]\nat = 2026-01-01T00:00:00\nitem = "a"\ndays = ["mon"]', "days: are only for"),
-        ('time_zone = "UTC"\n[[show]]\nat = "1:00"\nitem = "a"\ndays = ["mo"]', "days: 'mo' is no day"),
+        ('time_zone = "UTC"\n[[show]]\nat = "1:00"\nitem = "a"\ndays = ["mo"]', "days: 'mo' is not a day"),
         ("[station_id]\nevery_minutes = 0\nitems = []", "every_minutes: must be a number from 1"),
         ('[station_id]\nevery_minutes = 5\nitem = "a"', "item: is unknown; did you mean items?"),
         ("fill_seconds = -1", "fill_seconds: must be a number"),

@@ -134,5 +134,5 @@ def test_a_day_as_people_see_it() -> None:
     ]
     assert [one.hard for one in entries if one.kind is EntryKind.SHOW] == [True, False]
     for wrong in ("2026-02-30", "tomorrow", "2026-3-1", ""):
-        with pytest.raises(ScheduleError, match="is no day"):
+        with pytest.raises(ScheduleError, match="is not a day"):
             read_day(wrong)

@@ -1,4 +1,4 @@
-"""Where a live stream may come in: LIVE_INGEST, taken apart, and what an operator should know of it; pure."""
+"""Parses LIVE_INGEST, and warns of a weak key or an open network; pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.rtmp.address import parse_rtmp_url
 
-SHORTEST_KEY = 8
-GOOD_KEY = 16
-"""From here on a key cannot be guessed, however long somebody tries."""
+MIN_KEY_CHARACTERS = 8
+GOOD_KEY_CHARACTERS = 16
+"""A key of this length cannot be guessed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IngestAddress:
-    """Where to listen, and for what; the key stays out of `repr`."""
+    """Address, application and key to listen for; the key stays out of `repr`."""
 
     host: str
     port: int
@@ -30,7 +30,7 @@ class IngestAddress:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this host can come in."""
+        """Whether only this host can connect."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -38,7 +38,7 @@ class IngestAddress:
 
 
 def parse_ingest(text: str) -> IngestAddress:
-    """LIVE_INGEST taken apart. Raises ConfigError with one problem, which never repeats the value."""
+    """The parts of LIVE_INGEST. Raises ConfigError with one problem, which never contains the value."""
     try:
         address = parse_rtmp_url(text.strip())
     except ConfigError as error:
@@ -48,19 +48,23 @@ def parse_ingest(text: str) -> IngestAddress:
         raise ConfigError(["LIVE_INGEST: must begin with rtmp://; a proxy in front of it can add TLS"])
     if "?" in address.key or "#" in address.key:
         raise ConfigError(["LIVE_INGEST: the key must have neither ? nor # in it"])
-    if len(address.key) < SHORTEST_KEY:
-        raise ConfigError([f"LIVE_INGEST: the key must have at least {SHORTEST_KEY} characters; {GOOD_KEY} are better"])
+    if len(address.key) < MIN_KEY_CHARACTERS:
+        raise ConfigError(
+            [
+                f"LIVE_INGEST: the key must have at least {MIN_KEY_CHARACTERS} characters; {GOOD_KEY_CHARACTERS} are better"
+            ]
+        )
     return IngestAddress(host=address.host, port=address.port, app=address.app, key=address.key)
 
 
 def ingest_warnings(address: IngestAddress) -> list[str]:
-    """What the operator should know although it works, one line each."""
+    """Warnings for a valid address, one line each."""
     warnings = []
-    if len(address.key) < GOOD_KEY:
-        warnings.append(f"LIVE_INGEST: its key can be guessed in time; use {GOOD_KEY} characters or more")
+    if len(address.key) < GOOD_KEY_CHARACTERS:
+        warnings.append(f"LIVE_INGEST: its key can be guessed in time; use {GOOD_KEY_CHARACTERS} characters or more")
     if not address.on_loopback:
         warnings.append(
-            "LIVE_INGEST: RTMP is not encrypted, so whoever can listen on the way to this host learns the key; "
-            "come in through a VPN or an SSH tunnel to 127.0.0.1 (docs/live.md)"
+            "LIVE_INGEST: RTMP is not encrypted, so anyone on the network path to this host can read the key; "
+            "use a VPN or an SSH tunnel to 127.0.0.1 (docs/live.md)"
         )
     return warnings

@@ -1,4 +1,4 @@
-"""One live stream, or a stretch of it, on its way to the air: an ffmpeg child that is fed with FLV, and what it gives."""
+"""Encodes one run of a live stream: an ffmpeg child that reads FLV and fills a buffer."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ log = structlog.get_logger(__name__)
 
 TITLE = "Live takeover"
 LEAD_SECONDS = 1.5
-"""What is held when viewers begin to see it: it bridges the jitter of the way here, and is the delay that it costs."""
-LONGEST_LEAD_SECONDS = 6.0
-"""Each time that it runs dry, twice as much is held from then on, up to this."""
+"""How much is buffered before it goes on air: covers network jitter, and is the added delay."""
+MAX_LEAD_SECONDS = 6.0
+"""Each time that it runs dry, the lead doubles, up to this."""
 SPARE_SECONDS = 2.5
-"""What may be held beyond that while it is on air, before the publisher is made to wait."""
+"""How much more is buffered on air before the publisher has to wait."""
 STALL_SECONDS = 10.0
-"""A child that takes and gives nothing for so long is killed."""
+"""A child that reads and writes nothing for so long is killed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncoderParts:
-    """What all encoders of live streams have in common."""
+    """What all live encoders share."""
 
     house: HouseFormat
     headers: CodecHeaders
@@ -51,14 +51,14 @@ class EncoderParts:
     ffmpeg: Path
     clock: Clock
     overlay: ChooseOverlay = no_overlay
-    """What the picture wears; a title it has none."""
+    """Drawn on the picture, without a title."""
 
 
 class LiveSource:
-    """The packets of a live stream as the playout takes them: from the first one that it takes, none is dropped."""
+    """The packets of a live stream for the playout: none is dropped after the first one taken."""
 
     def __init__(self, buffer: Buffer, *, limit_seconds: float) -> None:
-        """`buffer` slides until then: it holds what is newest, and begins with a keyframe. Then `limit_seconds` count."""
+        """Until then `buffer` slides: it holds the newest packets from a keyframe on. After that `limit_seconds` is its limit."""
         self._buffer = buffer
         self._limit_seconds = limit_seconds
 
@@ -90,10 +90,10 @@ class LiveSource:
 
 
 class LiveEncoder:
-    """Belongs to the event loop; `run` lasts until all that was written has come out, or the child has failed."""
+    """Belongs to the event loop; `run` ends when all input is encoded or the child has failed."""
 
     def __init__(self, parts: EncoderParts, source: SourceFacts, *, offer: Callable[[AirSource], None]) -> None:
-        """`offer` gets a source each time there is enough to go on air; after it came off again, it is a new one."""
+        """`offer` gets a new source each time there is enough to go on air."""
         self._parts = parts
         self._source = source
         self._offer = offer
@@ -102,43 +102,43 @@ class LiveEncoder:
         self._buffer = Buffer(limit_seconds=LEAD_SECONDS)
         self._buffer.sliding = True
         self.finishing = False
-        """Nothing is written any more: what is on air is played to its end, and what is not never will be."""
+        """No more input: on air it plays to its end; else it never goes on air."""
         self.error: StreamerError | None = None
         """Why the child failed."""
         self.over = False
-        """`run` has ended: what is held is all there will be."""
+        """`run` has ended: the buffer gets no more packets."""
         self.offered: AirSource | None = None
-        """What was offered, or is on air."""
+        """Offered or on air."""
 
     def write(self, data: bytes) -> None:
-        """More of the FLV file, which begins with its header."""
+        """Write more of the FLV file, which starts with its header."""
         self._pipe.write(data)
 
     async def drain(self) -> None:
-        """Wait until the child has taken most of what was written."""
+        """Wait until the child has read most of the input."""
         await self._pipe.drain()
 
     def finish(self) -> None:
-        """Nothing follows; what was written is still encoded."""
+        """End the input; what was written is still encoded."""
         self.finishing = True
         self._pipe.end()
 
     def close(self) -> None:
-        """Nobody takes any more: the child ends, and `run` soon after."""
+        """End the child, and `run` soon after; the rest is discarded."""
         self._pipe.abandon()
         self._buffer.close()
 
-    def came_off(self, *, dry: bool) -> None:
-        """It is not on air any more, and may come back: hold what is newest; more of it where it ran `dry`."""
+    def off_air(self, *, dry: bool) -> None:
+        """It left the air and may come back: hold the newest packets, more of them where it ran `dry`."""
         self.offered = None
         if dry:
-            self._lead_seconds = min(LONGEST_LEAD_SECONDS, 2 * self._lead_seconds)
-            log.info("the live stream has stalled: from now on more of it is held", seconds=self._lead_seconds)
+            self._lead_seconds = min(MAX_LEAD_SECONDS, 2 * self._lead_seconds)
+            log.info("the live stream has stalled, more of it is buffered from now on", seconds=self._lead_seconds)
         self._buffer.limit_seconds = self._lead_seconds
         self._buffer.sliding = True
 
     async def run(self) -> None:
-        """Encode until the end of what is written; `error` says how it failed. Cancelling kills the child."""
+        """Encode until the end of the input; `error` is set where it fails. Cancelling kills the child."""
         parts = self._parts
         context = FeedContext(
             house=parts.house,
@@ -151,7 +151,7 @@ class LiveEncoder:
         pipes = Pipes((), fed=True)
         try:
             await self._pipe.connect(pipes.hand_over_input())
-            # The first picture is on air as soon as enough is held.
+            # The first picture is on air once the lead is buffered.
             begins_wall = parts.clock.wall() + LEAD_SECONDS
             with OverlayFiles(await parts.overlay(), None, age_seconds=0.0) as files:
                 files.set_clock(begins_wall)
@@ -164,9 +164,9 @@ class LiveEncoder:
                     overlay=files.overlay_input,
                     on_line=FaultWatch().take,
                     on_packet=lambda _packet: None,
-                    on_progress=self._look,
+                    on_progress=self._offer_when_ready,
                 )
-            # A child that nobody wants any more may end as it likes.
+            # After `close` it does not matter how the child ends.
             self.error = outcome.error if not self._buffer.closed else None
         except StreamerError as error:
             self.error = error
@@ -188,8 +188,8 @@ class LiveEncoder:
             low_latency=True,
         )
 
-    def _look(self) -> None:
-        """A few times a second: whether it may go on air."""
+    def _offer_when_ready(self) -> None:
+        """Offer it once enough is buffered; called a few times a second."""
         buffer, lead = self._buffer, self._lead_seconds
         if self.offered is not None or self.finishing or not buffer.drop_to_keyframe() or buffer.seconds < lead:
             return
@@ -206,7 +206,7 @@ class LiveEncoder:
 
 
 def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> SourceFacts:
-    """What the filters need to know of a stream of which only a little is announced; its pictures say the rest."""
+    """The facts for the filters; the pictures provide what is not announced."""
     picture = Picture(
         input_index=0,
         stream_index=0,
@@ -214,12 +214,12 @@ def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> SourceFact
         width=said.width,
         height=said.height,
         frame_rate=said.frames_per_second,
-        # Touches only pictures that say so.
+        # Applies only to pictures that are marked as interlaced.
         interlaced=True,
         matrix="auto",
     )
-    # As loud as it comes, but limited: to measure its loudness would hold it back by three seconds.
-    heard = AudioTrack(
+    # Not normalized, only limited: measuring its loudness would delay it by three seconds.
+    track = AudioTrack(
         input_index=0,
         stream_index=0,
         codec="aac",
@@ -228,5 +228,5 @@ def source_of(said: Announced, house: HouseFormat, *, sound: bool) -> SourceFact
         loudness_lufs=house.loudness_lufs,
     )
     return SourceFacts(
-        picture=picture, sound=heard if sound else None, duration_seconds=None, live=True, container="flv"
+        picture=picture, sound=track if sound else None, duration_seconds=None, live=True, container="flv"
     )

@@ -1,4 +1,4 @@
-"""Understands what a publisher's messages hold: headers, keyframes, metadata, times; pure.
+"""Classifies a publisher's RTMP messages: headers, keyframes, metadata; pure.
 
 Adobe, "Video File Format Specification Version 10.1", annex E.4, and "Enhanced RTMP" for what is refused.
 """
@@ -18,14 +18,14 @@ _KEYFRAME, _COMMAND_FRAME = 1, 5
 _ENHANCED_PICTURE = 0x80
 _ENHANCED_SOUND = 9
 _METADATA_BYTES = 64 * 1024
-_LARGEST_SIDE = 8192
-_FASTEST = 240.0
+_MAX_SIDE = 8192
+_MAX_FRAME_RATE = 240.0
 _CODECS = {b"hvc1": "HEVC", b"av01": "AV1", b"vp09": "VP9", b"vvc1": "VVC"}
 _REMEDY = "set the encoder to H.264 (x264, NVENC H.264 …) with AAC sound"
 
 
 class MediaPart(StrEnum):
-    """What one message is good for."""
+    """What one message contains."""
 
     PICTURE_HEADER = "picture_header"
     KEYFRAME = "keyframe"
@@ -37,7 +37,7 @@ class MediaPart(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Announced:
-    """What a publisher says of its picture; 0 where it does not, or says nonsense."""
+    """The picture as the publisher announces it; 0 where it does not, or the value is implausible."""
 
     width: int = 0
     height: int = 0
@@ -45,7 +45,7 @@ class Announced:
 
 
 def part_of(message: RtmpMessage) -> MediaPart:
-    """What `message` is. Raises PublisherRefused for a codec that is not taken."""
+    """What `message` contains. Raises PublisherRefused for an unsupported codec."""
     payload = message.payload
     if len(payload) < 2:
         return MediaPart.NOTHING
@@ -59,7 +59,9 @@ def part_of(message: RtmpMessage) -> MediaPart:
 def _picture(payload: bytes) -> MediaPart:
     if payload[0] & _ENHANCED_PICTURE:
         codec = _CODECS.get(payload[1:5], "a codec of Enhanced RTMP")
-        raise PublisherRefused(f"the live stream's picture is {codec}, which is not taken", why="codec", remedy=_REMEDY)
+        raise PublisherRefused(
+            f"the live stream's picture is {codec}, which is not supported", why="codec", remedy=_REMEDY
+        )
     frame, codec_number = payload[0] >> 4, payload[0] & 0x0F
     if frame == _COMMAND_FRAME:
         return MediaPart.NOTHING
@@ -76,22 +78,24 @@ def _sound(payload: bytes) -> MediaPart:
     codec = payload[0] >> 4
     if codec != _AAC:
         what = "a codec of Enhanced RTMP" if codec == _ENHANCED_SOUND else "not AAC"
-        raise PublisherRefused(f"the live stream's sound is {what}, which is not taken", why="codec", remedy=_REMEDY)
+        raise PublisherRefused(
+            f"the live stream's sound is {what}, which is not supported", why="codec", remedy=_REMEDY
+        )
     return MediaPart.SOUND_HEADER if payload[1] == 0 else MediaPart.SOUND
 
 
 def announced(payload: bytes) -> Announced | None:
-    """What `onMetaData` says; None where the message is none. Raises MalformedMessage."""
+    """The values of `onMetaData`; None for another message. Raises MalformedMessage."""
     if len(payload) > _METADATA_BYTES:
-        raise MalformedMessage("the metadata of a live stream are larger than is reasonable")
+        raise MalformedMessage("the metadata of a live stream is too large")
     values = amf.decode(payload)
     if "onMetaData" not in [value for value in values if isinstance(value, str)]:
         return None
     fields = next((value for value in values if isinstance(value, dict)), {})
     return Announced(
-        width=round(_number(fields.get("width"), _LARGEST_SIDE)),
-        height=round(_number(fields.get("height"), _LARGEST_SIDE)),
-        frames_per_second=round(_number(fields.get("framerate"), _FASTEST), 3),
+        width=round(_number(fields.get("width"), _MAX_SIDE)),
+        height=round(_number(fields.get("height"), _MAX_SIDE)),
+        frames_per_second=round(_number(fields.get("framerate"), _MAX_FRAME_RATE), 3),
     )
 
 

@@ -1,4 +1,4 @@
-"""What an encoder's child is fed through: a pipe that is written to from the event loop, and says when it has room."""
+"""The input pipe of an encoder's child, written from the event loop with back pressure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 import os
 
 _AHEAD_BYTES = 512 * 1024
-"""How much may wait for the child beside what the pipe itself holds: half a second of the richest stream."""
+"""How much may wait besides the pipe's own buffer: half a second of the richest stream."""
 
 
 class ChildPipe(asyncio.BaseProtocol):
-    """The writing end; what is written before `connect` waits. A child that has gone takes everything, for nobody."""
+    """The writing end; data written before `connect` waits. After the child is gone, data is discarded."""
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
         self._waiting = bytearray()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._ended = False
 
     async def connect(self, descriptor: int) -> None:
@@ -31,7 +31,7 @@ class ChildPipe(asyncio.BaseProtocol):
             transport.close()
 
     def write(self, data: bytes) -> None:
-        """Hand on `data` behind what was written before."""
+        """Write `data` after the earlier data."""
         if self._ended:
             return
         if self._transport is None:
@@ -40,35 +40,35 @@ class ChildPipe(asyncio.BaseProtocol):
             self._transport.write(data)
 
     async def drain(self) -> None:
-        """Wait until there is room, or nobody who takes anything."""
-        await self._room.wait()
+        """Wait until the pipe is writable, or the child is gone."""
+        await self._writable.wait()
 
     def end(self) -> None:
-        """Nothing follows: the child gets what was written, and then the end of its input."""
+        """End the child's input after the data written so far."""
         self._ended = True
         if self._transport is not None:
             self._transport.close()
 
     def abandon(self) -> None:
-        """The child has gone, or is to go."""
+        """Discard the data: the child is gone, or must end."""
         self._ended = True
-        self._room.set()
+        self._writable.set()
         self._waiting.clear()
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
 
     def pause_writing(self) -> None:
-        """Called by asyncio when too much waits."""
-        self._room.clear()
+        """Called by asyncio when too much data waits."""
+        self._writable.clear()
 
     def resume_writing(self) -> None:
         """Called by asyncio when that is over."""
-        self._room.set()
+        self._writable.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - a child that died is its reader's to tell
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reader of the child reports its end
         """Called by asyncio when the pipe is closed, or the child has closed its end."""
         self._ended = True
-        self._room.set()
-        # A transport that has ended can be asked nothing any more.
+        self._writable.set()
+        # A transport that has ended must not be used any more.
         self._transport = None

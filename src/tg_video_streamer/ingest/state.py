@@ -1,4 +1,4 @@
-"""What the way in for live streams is doing, as one word."""
+"""The state of the live input and its transitions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tg_video_streamer.state_machine import Transitions
 
 
 class LiveState(StrEnum):
-    """Whether a live stream comes in, and whether viewers see it.
+    """Whether a live stream arrives, and whether viewers see it.
 
     closed → waiting
     waiting → arriving closed
@@ -18,13 +18,13 @@ class LiveState(StrEnum):
     """
 
     CLOSED = "closed"
-    """Nobody can come in: the address cannot be listened at."""
+    """The input cannot listen."""
     WAITING = "waiting"
     ARRIVING = "arriving"
-    """A publisher is there, but is not seen: too little has come yet, it stalls, or the operator holds the slate."""
+    """A publisher is connected but not on air: too little is buffered, it stalls, or the operator shows the slate."""
     ON_AIR = "on_air"
     IGNORED = "ignored"
-    """It was skipped: what it sends is thrown away until it comes anew."""
+    """It was skipped: its stream is discarded until it connects again."""
 
 
 _S = LiveState

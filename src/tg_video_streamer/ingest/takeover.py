@@ -1,4 +1,4 @@
-"""Puts the operator's stream on air: one publisher at a time, seen as soon as it can be, and gone when it ends or stalls."""
+"""Puts a live stream on air: one publisher at a time, from its first keyframe until it ends or stalls."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import structlog
 
 from tg_video_streamer.errors import PublisherRefused
 from tg_video_streamer.events import CutReason
-from tg_video_streamer.ingest.arrival import Arrival
 from tg_video_streamer.ingest.encoder import EncoderParts, LiveEncoder, source_of
+from tg_video_streamer.ingest.live_publisher import LivePublisher
 from tg_video_streamer.ingest.media import Announced
 from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
 from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceStarted
@@ -23,20 +23,20 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveFacts:
-    """What is true of the way in now."""
+    """The state of the live input."""
 
     state: LiveState
     since_wall: float
-    """Of the state."""
+    """When the state began."""
     takeovers: int
-    """How often viewers were switched to it."""
-    publisher: Arrival | None
+    """How often viewers were switched to a live stream."""
+    publisher: LivePublisher | None
     problem: str
-    """Why nobody can come in; empty where somebody can."""
+    """Why no publisher can connect; else empty."""
 
 
 class Takeover:
-    """Belongs to the event loop; `run` carries the encoders, which go on for a moment after their publisher has left."""
+    """Belongs to the event loop; `run` owns the encoders, which outlive their publisher for a moment."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Takeover:
         offer: Callable[[AirSource], None],
         withdraw: Callable[[AirSource], bool],
     ) -> None:
-        """`key` is what a publisher must show; `offer` and `withdraw` are the playout's."""
+        """`key` is the publisher's secret; `offer` and `withdraw` are the playout's."""
         self._parts = parts
         self._key = key.encode()
         self._offer = offer
@@ -54,7 +54,7 @@ class Takeover:
         self._clock = parts.clock
         self._machine = StateMachine(LIVE_TRANSITIONS, LiveState.WAITING, self._moved)
         self._since_wall = self._clock.wall()
-        self._arrival: Arrival | None = None
+        self._publisher: LivePublisher | None = None
         self._encoders: list[LiveEncoder] = []
         self._on_air: LiveEncoder | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -62,7 +62,7 @@ class Takeover:
         self._problem = ""
 
     async def run(self, serve: Callable[[], Awaitable[None]]) -> None:
-        """Carry the encoders of all whom `serve` lets in, until cancelled."""
+        """Run `serve` and the encoders of the publishers that it accepts, until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -73,41 +73,41 @@ class Takeover:
             self._encoders.clear()
 
     def facts(self) -> LiveFacts:
-        """What is true now."""
+        """The state now."""
         return LiveFacts(
             state=self._machine.state,
             since_wall=self._since_wall,
             takeovers=self._takeovers,
-            publisher=self._arrival,
+            publisher=self._publisher,
             problem=self._problem,
         )
 
     def cannot_listen(self, problem: str) -> None:
-        """Nobody can come in, and why; empty: somebody can."""
+        """Why no publisher can connect; empty: one can."""
         self._problem = problem
-        self._settle()
+        self._update_state()
 
     def admit(self, key: str) -> None:
-        """Whether a publisher that shows `key` may come in now. Raises PublisherRefused, which tells a stranger nothing."""
+        """Check a publisher's `key`. Raises PublisherRefused, whose text reveals nothing."""
         if not hmac.compare_digest(key.encode(), self._key):
             raise PublisherRefused("the stream key is wrong", why="wrong_key")
-        if self._arrival is not None:
-            raise PublisherRefused("somebody is live already", why="busy")
+        if self._publisher is not None:
+            raise PublisherRefused("another publisher is live already", why="busy")
 
-    def begin(self, peer_class: str) -> Arrival:
-        """A publisher was admitted; `end` follows."""
-        self._arrival = Arrival(peer_class=peer_class, clock=self._clock, start=self._start)
-        log.info("a live stream comes in", where=peer_class)
-        self._settle()
-        return self._arrival
+    def begin(self, peer_class: str) -> LivePublisher:
+        """A publisher is admitted; `end` follows."""
+        self._publisher = LivePublisher(peer_class=peer_class, clock=self._clock, start=self._start)
+        log.info("a live stream arrives", where=peer_class)
+        self._update_state()
+        return self._publisher
 
-    def end(self, arrival: Arrival, reason: str) -> None:
-        """The publisher has gone."""
-        arrival.end()
-        if arrival is self._arrival:
-            self._arrival = None
+    def end(self, publisher: LivePublisher, reason: str) -> None:
+        """The publisher is gone."""
+        publisher.end()
+        if publisher is self._publisher:
+            self._publisher = None
         log.info("the live stream has ended", reason=reason)
-        self._settle()
+        self._update_state()
 
     def on_playout_event(self, event: PlayoutEvent) -> None:
         """Follow a live stream that started or ended on air."""
@@ -118,33 +118,33 @@ class Takeover:
         else:
             if self._on_air is encoder:
                 self._on_air = None
-            if event.reason is CutReason.SKIPPED and self._arrival is not None:
-                self._arrival.ignore()
+            if event.reason is CutReason.SKIPPED and self._publisher is not None:
+                self._publisher.ignore()
             if encoder is not None:
-                self._came_off(encoder, event.reason)
-        self._settle()
+                self._left_air(encoder, event.reason)
+        self._update_state()
 
-    def _came_off(self, encoder: LiveEncoder, reason: CutReason) -> None:
+    def _left_air(self, encoder: LiveEncoder, reason: CutReason) -> None:
         if encoder.over or encoder.finishing or reason is CutReason.SKIPPED:
             encoder.close()
             self._forget(encoder)
         else:
-            encoder.came_off(dry=reason is CutReason.LIVE_STALLED)
+            encoder.off_air(dry=reason is CutReason.LIVE_STALLED)
 
     def _start(self, said: Announced, sound: bool) -> LiveEncoder:  # noqa: FBT001 - as StartEncoder has it
-        assert self._tasks is not None  # noqa: S101 - nobody comes in before `run`
+        assert self._tasks is not None  # noqa: S101 - no publisher is admitted before `run`
         source = source_of(said, self._parts.house, sound=sound)
         encoder = LiveEncoder(self._parts, source, offer=self._offer)
         self._encoders.append(encoder)
-        self._tasks.create_task(self._carry(encoder), name="live encoder")
+        self._tasks.create_task(self._run_encoder(encoder), name="live encoder")
         return encoder
 
-    async def _carry(self, encoder: LiveEncoder) -> None:
+    async def _run_encoder(self, encoder: LiveEncoder) -> None:
         await encoder.run()
         if encoder.error is not None:
             log.warning("the live stream cannot be encoded", error=str(encoder.error))
         if encoder is self._on_air or (encoder.offered is not None and not self._withdraw(encoder.offered)):
-            return  # what it holds is played to its end; the playout's word follows
+            return  # its buffer plays to the end; the playout's event follows
         encoder.close()
         self._forget(encoder)
 
@@ -152,22 +152,22 @@ class Takeover:
         if encoder in self._encoders:
             self._encoders.remove(encoder)
 
-    def _settle(self) -> None:
-        """Bring the state in line with what is."""
+    def _update_state(self) -> None:
+        """Move to the state that follows from publisher and encoders."""
         if self._problem:
             self._machine.move(LiveState.CLOSED, self._problem)
-        elif self._arrival is not None and self._arrival.ignored:
+        elif self._publisher is not None and self._publisher.ignored:
             self._machine.move(LiveState.IGNORED)
         elif self._on_air is not None:
             self._arrive()
             self._machine.move(LiveState.ON_AIR)
-        elif self._arrival is not None:
+        elif self._publisher is not None:
             self._arrive()
         else:
             self._machine.move(LiveState.WAITING)
 
     def _arrive(self) -> None:
-        """Pass through `arriving` where the table asks for it."""
+        """Pass through `arriving` where the transition table requires it."""
         if self._machine.state in {LiveState.CLOSED, LiveState.IGNORED}:
             self._machine.move(LiveState.WAITING)
         if self._on_air is None or self._machine.state is LiveState.WAITING:

@@ -1,1 +1,1 @@
-"""When what plays: day parts, shows at their time and station ids, out of `schedule.toml`."""
+"""The schedule of `schedule.toml`: dayparts, shows at their times, and station IDs."""

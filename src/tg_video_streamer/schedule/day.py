@@ -1,4 +1,4 @@
-"""One day of the schedule as people see it: what is on from when to when, in local time."""
+"""One day of the schedule in local time, for people."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduledEntry:
-    """One line of a day; times are seconds since 1970, and the same in the schedule's zone as ISO 8601 with offset."""
+    """One entry of a day; times in seconds since 1970, and in the schedule's zone as ISO 8601 with offset."""
 
     kind: EntryKind
     title: str
     starts_wall: float
     starts: str
     ends_wall: float | None = None
-    """None where nobody knows: most shows."""
+    """None where unknown, as for most shows."""
     ends: str = ""
     hard: bool = False
     playlist: str = ""
-    """The file's name, of a part."""
+    """Of a daypart: the file name."""
     every_minutes: float = 0.0
-    """Of station ids."""
+    """Of station IDs."""
 
 
 def today(timetable: Timetable, wall: float) -> date:
-    """The day that it is at `wall` in the schedule's zone."""
+    """The day at `wall` in the schedule's zone."""
     return datetime.fromtimestamp(wall, timetable.schedule.zone).date()
 
 
@@ -48,15 +48,15 @@ def read_day(text: str) -> date:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
             return date.fromisoformat(text)
     except ValueError:
-        pass  # a day that no month has: as wrong as anything else
-    raise ScheduleError([f"'{text[:20]}' is no day; write it as 2026-03-29"])
+        pass  # a day that the month does not have
+    raise ScheduleError([f"'{text[:20]}' is not a day; write it as 2026-03-29"])
 
 
 def day_view(timetable: Timetable, day: date, *, playlist: str) -> tuple[ScheduledEntry, ...]:
-    """All of `day`: its parts without a hole, the shows that begin on it, and that there are station ids.
+    """The dayparts of `day` without a gap, the shows that start on it, and the station IDs.
 
-    `playlist` is the name of the file that plays where no part holds. In the order of their beginnings, a part before
-    what begins in it, and the station ids at the end.
+    `playlist` is the file name of the playlist that plays outside every daypart. Sorted by start, a daypart before the
+    shows in it, station IDs last.
     """
     begins, ends = timetable.bounds(day)
     entries = [

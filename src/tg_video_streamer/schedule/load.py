@@ -1,4 +1,4 @@
-"""Reads `schedule.toml` from the disk, and looks for what it names."""
+"""Reads `schedule.toml` from disk and checks the files in it."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from tg_video_streamer.playlist.load import load as load_playlist
 from tg_video_streamer.schedule.parser import parse
 from tg_video_streamer.schedule.schedule import Schedule
 
-LARGEST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleSource:
-    """Where the schedule is, and where files may lie beside its own folder."""
+    """The schedule's file, and the folders allowed besides its own."""
 
     path: Path
     media_folders: tuple[Path, ...] = ()
 
     def fingerprint(self) -> Fingerprint:
-        """What is another after each change of the file."""
+        """Differs after each change of the file."""
         return fingerprint(self.path)
 
 
 def load(source: ScheduleSource) -> Schedule:
-    """The schedule as it is on the disk now; an empty one where there is no file. Blocks for the time of the read.
+    """The schedule on disk now; an empty one without a file. Blocks for the time of the read.
 
     Raises ScheduleError with a line for each problem.
     """
     real = Path(os.path.realpath(source.path))
     try:
         with real.open("rb") as file:
-            data = file.read(LARGEST_BYTES + 1)
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return Schedule()
     except OSError as error:
         raise ScheduleError([f"cannot be read: {error.strerror}; make it a file that the service may read"]) from None
-    if len(data) > LARGEST_BYTES:
+    if len(data) > MAX_BYTES:
         raise ScheduleError(["is larger than 1 MB; is this a schedule?"])
     try:
         text = data.decode("utf-8-sig")
@@ -54,7 +54,7 @@ def load(source: ScheduleSource) -> Schedule:
 
 
 def folders_of(schedule: Schedule, source: ScheduleSource) -> AllowedFolders:
-    """Where the items of a schedule and of its playlists may lie."""
+    """The allowed folders for the items of a schedule and its playlists."""
     found = allowed_folders(source.path, source.media_folders).folders
     for part in schedule.parts:
         found += allowed_folders(part.playlist).folders
@@ -62,7 +62,7 @@ def folders_of(schedule: Schedule, source: ScheduleSource) -> AllowedFolders:
 
 
 def missing(schedule: Schedule, source: ScheduleSource) -> list[str]:
-    """A line for each file that is not there, and for each playlist that holds nothing to play; for `check`."""
+    """A line for each missing file and each empty playlist; for `check`."""
     found = []
     for path in dict.fromkeys(part.playlist for part in schedule.parts):
         playlist = load_playlist(path, allowed_folders(path, source.media_folders))

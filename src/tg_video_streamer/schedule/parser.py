@@ -1,4 +1,4 @@
-"""The text of `schedule.toml` as a Schedule, or everything that is wrong with it, each with its place; pure."""
+"""Parses `schedule.toml` into a Schedule, or lists every problem with its line; pure."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tg_video_streamer.schedule.schedule import EVERY_DAY, FILL_SECONDS, Daypart
 from tg_video_streamer.schedule.schedule import UTC as UTC_ZONE
 from tg_video_streamer.schedule.table import Table
 
-LONGEST_FILL_SECONDS = 3600.0
+MAX_FILL_SECONDS = 3600.0
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _YEARS = range(2000, 2200)
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*(\w+)[ \t]*\]\]", re.MULTILINE)
-_DAYS_MEANT = 'must be a list of days such as ["mon", "fri"]'
-_AT_MEANT = 'must be a time such as 2026-03-29T20:00:00, or "20:00" for every day'
+_DAYS_FORMAT = 'must be a list of days such as ["mon", "fri"]'
+_AT_FORMAT = 'must be a time such as 2026-03-29T20:00:00, or "20:00" for every day'
 
 
 def parse(text: str, *, base: str, allowed: AllowedFolders) -> Schedule:
-    """The schedule; `base` is the absolute folder that relative paths count from, `allowed` where single items may lie.
+    """The schedule; `base` is the absolute folder of relative paths, `allowed` the folders for single items.
 
     An empty text is an empty schedule. Raises ScheduleError with a line for each problem.
     """
@@ -39,15 +39,15 @@ def parse(text: str, *, base: str, allowed: AllowedFolders) -> Schedule:
         raise ScheduleError([_syntax(str(error))]) from None
     except RecursionError:
         raise ScheduleError(["is nested too deep; it needs no more than tables with values"]) from None
-    reading = _Reading(values, text, base, allowed)
-    schedule = reading.schedule()
-    if reading.problems:
-        raise ScheduleError(reading.problems)
+    parser = _Parser(values, text, base, allowed)
+    schedule = parser.schedule()
+    if parser.problems:
+        raise ScheduleError(parser.problems)
     return schedule
 
 
-class _Reading:
-    """One pass over the tables; goes on after each problem."""
+class _Parser:
+    """One pass over the tables; continues after each problem."""
 
     def __init__(self, values: dict[str, Any], text: str, base: str, allowed: AllowedFolders) -> None:
         self.problems: list[str] = []
@@ -58,13 +58,13 @@ class _Reading:
         self._zone: ZoneInfo | None = None
 
     def schedule(self) -> Schedule:
-        """Everything that could be read."""
+        """Everything that is valid."""
         self._zone = self._zone_of(self._top)
         parts = tuple(filter(None, map(self._part, self._tables("part"))))
         shows = tuple(filter(None, map(self._show, self._tables("show"))))
-        fill_seconds = self._top.number("fill_seconds", least=0, most=LONGEST_FILL_SECONDS)
+        fill_seconds = self._top.number("fill_seconds", least=0, most=MAX_FILL_SECONDS)
         station_id = self._station_id()
-        self._top.leave()
+        self._top.finish()
         zones = [part.zone for part in parts] + [show.zone for show in shows]
         return Schedule(
             zone=self._zone or next(iter(zones), UTC_ZONE),
@@ -80,7 +80,7 @@ class _Reading:
         for number, values in enumerate(found, start=1):
             title = values.values.get("title")
             called = f" ({title})" if isinstance(title, str) and title.isprintable() else ""
-            # A header inside of a text of several lines would be counted too: then no line is named.
+            # A header inside a multi-line text is counted too: then no line is given.
             line = f"line {lines[number - 1]}: " if len(lines) == len(found) else ""
             values.place = f"{line}{name} {number}{called}: "
         return found
@@ -91,7 +91,7 @@ class _Reading:
         begins, ends = self._time(table, "from"), self._time(table, "to", may_be_midnight=True)
         zone = self._zone_for(table)
         playlist = table.text("playlist", needed="the file with its list")
-        table.leave()
+        table.finish()
         whole_day = table.values.get("to") == "24:00"
         if begins is not None and begins == ends and not whole_day:
             table.problem("to", 'is the same as from; a whole day is from = "00:00", to = "24:00"')
@@ -109,7 +109,7 @@ class _Reading:
         days = self._days(table)
         when = self._when(table)
         item = self._item(table, "item", table.text("item", needed="what is played, a line as in the playlist"), title)
-        table.leave()
+        table.finish()
         if isinstance(when, datetime) and "days" in table.values:
             table.problem("days", 'are only for a time of every day, such as at = "20:00"')
         if when is None or item is None or zone is None or not days:
@@ -128,7 +128,7 @@ class _Reading:
         minutes = table.number("every_minutes", least=1, most=24 * 60, needed=True)
         lines = table.texts("items", needed="a list of what is played, in turn")
         items = [self._item(table, f"items {number}", line) for number, line in enumerate(lines, start=1)]
-        table.leave()
+        table.finish()
         whole = tuple(item for item in items if item is not None)
         return StationId(every_seconds=minutes * 60, items=whole) if minutes is not None and whole else None
 
@@ -141,7 +141,7 @@ class _Reading:
         try:
             return ZoneInfo(name)
         except (OSError, ValueError, LookupError):
-            table.problem("time_zone", f"'{name[:40]}' is no zone that there is; write it as Europe/Berlin or UTC")
+            table.problem("time_zone", f"'{name[:40]}' is not a time zone; write it as Europe/Berlin or UTC")
             return UTC_ZONE
 
     def _zone_for(self, table: Table) -> ZoneInfo | None:
@@ -151,7 +151,7 @@ class _Reading:
         return zone
 
     def _days(self, table: Table) -> frozenset[int]:
-        """Empty where they are wrong."""
+        """The days; empty where they are wrong."""
         if "days" not in table.values:
             return EVERY_DAY
         names = table.texts("days", needed="a list of days")
@@ -159,7 +159,7 @@ class _Reading:
         for name in names:
             found = [at for at, day in enumerate(_WEEKDAYS) if len(name) >= 3 and day.startswith(name.lower())]
             if not found:
-                table.problem("days", f"'{name[:20]}' is no day; it {_DAYS_MEANT}")
+                table.problem("days", f"'{name[:20]}' is not a day; it {_DAYS_FORMAT}")
                 return frozenset()
             days.add(found[0])
         return frozenset(days)
@@ -177,11 +177,11 @@ class _Reading:
         return None
 
     def _when(self, table: Table) -> datetime | time | None:
-        """What `at` means; None where it is wrong."""
+        """The value of `at`; None where it is wrong."""
         value = table.take("at")
         found = _moment(value)
         if found is None:
-            table.problem("at", _AT_MEANT if value is not None else f"is missing; it {_AT_MEANT}")
+            table.problem("at", _AT_FORMAT if value is not None else f"is missing; it {_AT_FORMAT}")
         elif isinstance(found, datetime) and found.year not in _YEARS:
             table.problem("at", f"the year must be from {_YEARS.start} to {_YEARS.stop - 1}")
             return None
@@ -208,10 +208,10 @@ def _name(item: Item) -> str:
 
 
 def _syntax(message: str) -> str:
-    """The reader's own words, with the line in front."""
+    """The message of tomllib, after its line."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
     if found is None:
-        return f"is no TOML: {message}"
+        return f"is not TOML: {message}"
     return f"line {found[2]}: {found[1]}" if found[2] else f"the end of the file: {found[1]}"
 
 
@@ -222,7 +222,7 @@ def _header_lines(text: str, name: str) -> Iterator[int]:
 
 
 def _moment(value: object) -> datetime | time | None:
-    """What `at` means; None for nothing."""
+    """The value of `at`; None where it is no time."""
     if isinstance(value, datetime):
         return value
     if (at := _time_of_day(value)) is not None:

@@ -1,4 +1,4 @@
-"""What of the schedule has been on air, on disk: a restart begins no show twice, and forgets none that it was down for."""
+"""Records on disk which shows are done: a restart starts no show twice and misses none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 from tg_video_streamer.playlist.json_file import read_object, write_object
 
 KEPT_SECONDS = 2 * 24 * 3600.0
-"""A show is remembered for so long after its time: longer than it could still begin late."""
+"""How long a done show is recorded: longer than it could still start late."""
 _VERSION = 1
 
 log = structlog.get_logger(__name__)
@@ -19,26 +19,26 @@ log = structlog.get_logger(__name__)
 
 @dataclass(kw_only=True)
 class ScheduleRecord:
-    """A few facts in one small file, written whole at each change; a disk that takes nothing costs only them."""
+    """One small file, replaced at each change; a failing disk never stops the program."""
 
     path: Path
     done: dict[str, float] = field(default_factory=dict)
-    """Shows that were on air, or are not to be any more: by their names, with the time that they were to begin at."""
+    """The times of shows that were on air or left out, by their names."""
     station_id_wall: float = 0.0
-    """When the last station id was on; 0 for never."""
+    """When the last station ID was on air; 0: never."""
     station_ids: int = 0
-    """How many there were."""
+    """How many were on air."""
     schedule_name: str = ""
-    """Which schedule was in force: a digest of it."""
+    """A digest of the schedule in force."""
 
     @classmethod
     def read(cls, path: Path) -> ScheduleRecord:
-        """What was written last; a new one, with a warning in the log where the file is damaged."""
+        """The saved record; a new one, with a warning where the file is damaged."""
         try:
             saved = read_object(path)
             return cls(path=path) if saved is None else cls._of(path, saved)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            log.warning("the record of the schedule is damaged, starting afresh", file=path.name, why=str(error))
+            log.warning("the record of the schedule is damaged and ignored", file=path.name, why=str(error))
             return cls(path=path)
 
     @classmethod
@@ -54,12 +54,12 @@ class ScheduleRecord:
         )
 
     def finish(self, name: str, begins_wall: float) -> None:
-        """A show has begun, or is not to begin any more."""
+        """A show has started, or is left out."""
         self.done[name] = begins_wall
         self.done = {name: wall for name, wall in self.done.items() if wall > begins_wall - KEPT_SECONDS}
 
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON values, for `save`."""
+        """The record as JSON values, for `save`."""
         return {
             "version": _VERSION,
             "done": dict(self.done),
@@ -74,4 +74,4 @@ class ScheduleRecord:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_object(self.path, facts, synced=False)
         except OSError as error:
-            log.warning("what the schedule has played cannot be saved; on air goes on", error=error.strerror)
+            log.warning("the record of the schedule cannot be saved; the program continues", error=error.strerror)

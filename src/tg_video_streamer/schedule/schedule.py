@@ -1,4 +1,4 @@
-"""What `schedule.toml` says, as values: the pure model of day parts, shows, station ids and filler."""
+"""The values of `schedule.toml`: dayparts, shows, station IDs and filler."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ UTC = ZoneInfo("UTC")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Daypart:
-    """A playlist's hours on some days of the week; it begins and ends with the item that is on air then."""
+    """The hours of a playlist on some days of the week; they start and end between two items."""
 
     title: str
     days: frozenset[int]
-    """On which it begins: 0 is Monday."""
+    """On which it starts: 0 is Monday."""
     begins: time
     ends: time
     """Not after `begins`: on the next day. 00:00 is the end of the day."""
@@ -31,12 +31,12 @@ class Daypart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Show:
-    """One item at a time of its own: once at `instant`, or at `at` on each of `days`."""
+    """One item at a fixed time: once at `instant`, or at `at` on each of `days`."""
 
     title: str
     item: Item
     hard: bool
-    """It begins at its second and cuts what is on air; else it waits for the end of that."""
+    """It starts at its second and cuts the item on air; a soft one waits for its end."""
     zone: ZoneInfo
     instant: datetime | None = None
     """In UTC."""
@@ -46,7 +46,7 @@ class Show:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StationId:
-    """Short items that come between others, in turn, where `every_seconds` have passed since the last."""
+    """Short items, played in turn between others every `every_seconds`."""
 
     every_seconds: float
     items: tuple[Item, ...]
@@ -54,12 +54,12 @@ class StationId:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """All of it; an empty one leaves everything to the playlist."""
+    """The whole schedule; with an empty one the playlist plays all the time."""
 
     zone: ZoneInfo = UTC
-    """In which the day is shown."""
+    """The zone that days are shown in."""
     parts: tuple[Daypart, ...] = ()
-    """Where two overlap, the one that stands first holds."""
+    """Of overlapping ones the first in the file applies."""
     shows: tuple[Show, ...] = ()
     station_id: StationId | None = None
     fill_seconds: float = FILL_SECONDS

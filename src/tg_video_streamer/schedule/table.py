@@ -1,4 +1,4 @@
-"""One table of a TOML file while it is read: gives its values by type, and notes what is wrong with which key."""
+"""Reads one table of a TOML file: typed values, and a problem for each wrong key."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 
 class Table:
-    """Values that are taken by their keys; `leave` then names those that nobody took."""
+    """Values taken by key; `finish` then reports the keys that were not taken."""
 
     def __init__(self, values: dict[str, Any], place: str, problems: list[str]) -> None:
-        """`place` begins each problem, which is appended to `problems`."""
+        """Each problem starts with `place` and is appended to `problems`."""
         self.values = values
         self.place = place
         self._problems = problems
         self._known: list[str] = []
 
     def problem(self, key: str, what: str) -> None:
-        """Note that `key` is wrong."""
+        """Add a problem with `key`."""
         self._problems.append(f"{self.place}{key}: {what}")
 
     def take(self, key: str) -> Any:
-        """The value as TOML has it; None where there is none."""
+        """The TOML value; None where there is none."""
         self._known.append(key)
         return self.values.get(key)
 
@@ -75,8 +75,8 @@ class Table:
         self.problem(key, f"must be tables: [[{key}]] and its values below, for each one")
         return []
 
-    def leave(self) -> None:
-        """Note every key that is unknown, with the one that may have been meant."""
+    def finish(self) -> None:
+        """Add a problem for each unknown key, with a similar known one."""
         for key in self.values:
             if key not in self._known:
                 near = difflib.get_close_matches(key, self._known, n=1)

@@ -1,6 +1,6 @@
-"""The schedule laid over the calendar: which part holds at an instant, and what begins when; pure.
+"""The schedule on the calendar: the daypart at an instant, and the shows in a range; pure.
 
-All instants are in UTC, so days of 23 and 25 hours need no care here; what a local time means is `instant_of`'s.
+All instants are in UTC, so days of 23 and 25 hours need no special case; `instant_of` converts local times.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class Occurrence:
 
     @property
     def name(self) -> str:
-        """What it is and when: the same after a restart."""
+        """Item and time: the same after a restart."""
         return f"{self.show.item.key}@{self.begins.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Span:
-    """A stretch of time in which one part holds; none: the playlist does."""
+    """A range of time of one daypart; None: the playlist."""
 
     part: Daypart | None
     begins: datetime
@@ -44,14 +44,14 @@ class Timetable:
         self.schedule = schedule
 
     def part_at(self, instant: datetime) -> Daypart | None:
-        """The part that holds at `instant`, any aware time; None where none does."""
+        """The daypart at `instant`, any aware time; None outside every daypart."""
         for part in self.schedule.parts:
             if any(begins <= instant < ends for begins, ends in _occasions(part, instant, instant)):
                 return part
         return None
 
     def spans(self, begins: datetime, ends: datetime) -> tuple[Span, ...]:
-        """All of the time from `begins` to `ends`, in order, without a hole; neighbours differ in their part."""
+        """The time from `begins` to `ends` without a gap; neighbors have different dayparts."""
         edges = {begins, ends}
         for part in self.schedule.parts:
             edges.update(edge for occasion in _occasions(part, begins, ends) for edge in occasion)
@@ -64,23 +64,23 @@ class Timetable:
         return tuple(found)
 
     def shows(self, begins: datetime, ends: datetime) -> tuple[Occurrence, ...]:
-        """Every show that begins from `begins` on and before `ends`; of several at once in the file's order."""
+        """Every show that starts from `begins` on and before `ends`; those at one time in the file's order."""
         found = [
             Occurrence(show=show, begins=instant)
             for show in self.schedule.shows
-            for instant in _beginnings(show, begins, ends)
+            for instant in _times(show, begins, ends)
             if begins <= instant < ends
         ]
         return tuple(sorted(found, key=lambda one: one.begins))
 
     def bounds(self, day: date) -> tuple[datetime, datetime]:
-        """When `day` begins and ends in the schedule's zone: 23, 24 or 25 hours."""
+        """Start and end of `day` in the schedule's zone: 23, 24 or 25 hours."""
         zone = self.schedule.zone
         return instant_of(day, MIDNIGHT, zone), instant_of(day_after(day), MIDNIGHT, zone)
 
 
 def _occasions(part: Daypart, begins: datetime, ends: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Every time of `part` that may touch that time; clocks put forward over all of one leave nothing of it."""
+    """Every occasion of `part` that may overlap the range; one that a clock change skips is left out."""
     over_midnight = part.ends <= part.begins
     for day in _days(begins, ends, part.zone):
         if day.weekday() in part.days:
@@ -90,7 +90,7 @@ def _occasions(part: Daypart, begins: datetime, ends: datetime) -> Iterator[tupl
                 yield occasion
 
 
-def _beginnings(show: Show, begins: datetime, ends: datetime) -> Iterator[datetime]:
+def _times(show: Show, begins: datetime, ends: datetime) -> Iterator[datetime]:
     if show.instant is not None:
         yield show.instant
         return
@@ -100,7 +100,7 @@ def _beginnings(show: Show, begins: datetime, ends: datetime) -> Iterator[dateti
 
 
 def _days(begins: datetime, ends: datetime, zone: ZoneInfo) -> Iterator[date]:
-    """The local days of that time, and one more at either side."""
+    """The local days of the range, and one more at each side."""
     day = begins.astimezone(zone).date() - timedelta(days=1)
     last = day_after(ends.astimezone(zone).date())
     while day < last:

@@ -1,4 +1,4 @@
-"""One connection of a publisher, or of somebody who would be one: bytes between its socket and the protocol, with deadlines."""
+"""One connection to the live input: moves bytes between its socket and the RTMP protocol, with deadlines."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import MalformedMessage, PublisherRefused
-from tg_video_streamer.ingest.arrival import Arrival
-from tg_video_streamer.ingest.attempts import class_of
+from tg_video_streamer.ingest.live_publisher import LivePublisher
+from tg_video_streamer.ingest.refusals import class_of
 from tg_video_streamer.ingest.takeover import Takeover
 from tg_video_streamer.rtmp.chunks import RtmpMessage
 from tg_video_streamer.rtmp.server import RtmpServer, ServerState
 
 log = structlog.get_logger(__name__)
 
-STRANGER_SECONDS = 5.0
-"""From the first byte to the key, whatever comes in between."""
+KEY_SECONDS = 5.0
+"""From the first byte to the key."""
 SILENT_SECONDS = 8.0
-"""A publisher that sends no media for so long is dead or stuck: its encoder connects anew where it lives."""
+"""A publisher that sends no media for so long is dead or stuck; a live encoder connects again."""
 _ANSWER_SECONDS = 5.0
-_GOODBYE_SECONDS = 1.0
+_CLOSE_SECONDS = 1.0
 _READ_BYTES = 64 * 1024
 
 
-class Guest:
-    """Belongs to the event loop; `serve` ends with the connection, which it owns, and raises nothing."""
+class PublisherConnection:
+    """Belongs to the event loop; `serve` owns the connection, ends with it, and raises nothing."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Guest:
         clock: Clock,
         refused: Callable[[], bool],
     ) -> None:
-        """`refused` is told of a peer that has no business here, and answers whether that belongs into the log."""
+        """`refused` counts a refusal of this peer and returns whether to log it."""
         self._client = client
         self._class = class_of(host)
         self._host = host
@@ -48,88 +48,90 @@ class Guest:
         self._clock = clock
         self._refused = refused
         self._server = RtmpServer(app=app, admit=takeover.admit)
-        self._arrival: Arrival | None = None
+        self._publisher: LivePublisher | None = None
         self._media_at = clock.monotonic()
 
     @property
-    def stranger(self) -> bool:
-        """Whether it has not shown the key."""
-        return self._arrival is None
+    def unauthenticated(self) -> bool:
+        """Whether it has not sent the right key yet."""
+        return self._publisher is None
 
     async def serve(self) -> None:
-        """Hear it out."""
+        """Receive until the connection ends."""
         self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reason = "the service ends"
         try:
-            reason = await self._hear()
+            reason = await self._receive()
         except TimeoutError:
-            reason = "it does not take its answers"
+            reason = "it does not read its answers"
         except OSError as error:
             reason = f"the connection broke off: {(error.strerror or type(error).__name__).lower()}"
         finally:
             self._client.close()
-            if self._arrival is not None:
-                self._takeover.end(self._arrival, reason)
+            if self._publisher is not None:
+                self._takeover.end(self._publisher, reason)
             else:
                 log.debug("a connection to the live input ended", host=self._host, reason=reason)
 
-    async def _hear(self) -> str:
-        """All that it sends, and why that ended."""
+    async def _receive(self) -> str:
+        """Receive all that it sends; why that ended."""
         loop = asyncio.get_running_loop()
-        until = self._clock.monotonic() + STRANGER_SECONDS
+        until = self._clock.monotonic() + KEY_SECONDS
         while True:
-            if self._arrival is not None:
+            if self._publisher is not None:
                 until = self._media_at + SILENT_SECONDS
             try:
                 async with asyncio.timeout(max(0.0, until - self._clock.monotonic())):
                     data = await loop.sock_recv(self._client, _READ_BYTES)
             except TimeoutError:
                 return (
-                    "nothing comes any more" if self._arrival is not None else self._turned_away("it said too little")
+                    "no more data arrives"
+                    if self._publisher is not None
+                    else self._reject("it did not send the key in time")
                 )
             if not data:
                 return "the publisher closed the connection"
             try:
                 await self._take(self._server.receive(data))
             except MalformedMessage as error:
-                return self._turned_away(error.what)
+                return self._reject(error.what)
             except PublisherRefused as error:
                 return await self._refuse(error)
             await self._answer()
             if self._server.state is ServerState.ENDED:
-                return "the publisher said goodbye"
+                return "the publisher ended the stream"
 
     async def _take(self, messages: Sequence[RtmpMessage]) -> None:
-        if self._server.state is ServerState.LIVE and self._arrival is None:
-            self._arrival = self._takeover.begin(self._class)
+        if self._server.state is ServerState.LIVE and self._publisher is None:
+            self._publisher = self._takeover.begin(self._class)
             self._media_at = self._clock.monotonic()
-        if self._arrival is None:
+        if self._publisher is None:
             return
-        media = [self._arrival.take(message) for message in messages]
-        await self._arrival.drain()
+        media = [self._publisher.take(message) for message in messages]
+        await self._publisher.drain()
         if any(media):
-            # After the wait for the encoder, in which its silence was none of its own.
+            # After the wait for the encoder: that silence was not the publisher's.
             self._media_at = self._clock.monotonic()
 
     async def _refuse(self, error: PublisherRefused) -> str:
-        """Tell it why, and then the log."""
-        if self._arrival is not None:
+        """Report the reason to the publisher and the log."""
+        if self._publisher is not None:
             self._server.refuse(str(error))
             log.error("the live stream is refused", error=str(error))
         elif error.why == "busy":
             log.warning("a second publisher was refused", where=self._class, host=self._host)
         else:
-            self._turned_away(error.what)
+            self._reject(error.what)
         await self._answer()
-        await self._goodbye()
+        await self._close_after_read()
         return error.what
 
-    def _turned_away(self, why: str) -> str:
-        """Count a peer that was no publisher, and say so once in a while."""
-        if self._arrival is None and self._refused():
-            log.warning("somebody was turned away from the live input", why=why, where=self._class, host=self._host)
-        elif self._arrival is not None:
-            log.warning("the live stream is no RTMP any more", why=why)
+    def _reject(self, why: str) -> str:
+        """Count a peer that is no publisher; logged once per window."""
+        if self._publisher is None and self._refused():
+            log.warning("a connection to the live input was rejected", why=why, where=self._class, host=self._host)
+        elif self._publisher is not None:
+            log.warning("the live stream is not valid RTMP", why=why)
         return why
 
     async def _answer(self) -> None:
@@ -137,12 +139,12 @@ class Guest:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await asyncio.get_running_loop().sock_sendall(self._client, data)
 
-    async def _goodbye(self) -> None:
-        """Say that nothing follows, and wait a moment until it has read why: closing at once would take that back."""
+    async def _close_after_read(self) -> None:
+        """End the answers and wait until the peer has read them: closing at once would discard them."""
         loop = asyncio.get_running_loop()
         self._client.shutdown(socket.SHUT_WR)
         try:
-            async with asyncio.timeout(_GOODBYE_SECONDS):
+            async with asyncio.timeout(_CLOSE_SECONDS):
                 while await loop.sock_recv(self._client, _READ_BYTES):
                     pass
         except TimeoutError:

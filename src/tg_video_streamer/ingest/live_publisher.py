@@ -1,4 +1,4 @@
-"""One publisher from its admission to its end: cuts what it sends into runs of the encoder, and counts it."""
+"""One publisher: splits its stream into runs of the encoder and measures its bitrate."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tg_video_streamer.rtmp.flv import AUDIO, FILE_HEADER, SILENT_FILE_HEADER, V
 log = structlog.get_logger(__name__)
 
 _JUMP_MILLISECONDS = 10_000
-"""Times that leap further ahead than this, or back, begin a new run: an encoder would fill the hole with one picture."""
+"""Timestamps that jump further ahead than this, or back, start a new run: an encoder would fill the gap with one picture."""
 _BACK_MILLISECONDS = 1_000
 _CLOCK = 1 << 32
 _RATE_SECONDS = 5.0
 _PAUSES = Backoff(first=0.5, longest=15.0)
-"""Between encoders that fail: each begins at the next keyframe after it."""
+"""Between failing encoders; each starts at the next keyframe."""
 
 StartEncoder = Callable[[Announced, bool], LiveEncoder]
-"""Makes an encoder and runs it: what is announced of the picture, and whether there is sound."""
+"""Starts an encoder for the announced picture, with or without sound."""
 
 
-class Arrival:
-    """Belongs to the event loop. An encoder begins with a keyframe, and anew where headers or times change."""
+class LivePublisher:
+    """Belongs to the event loop. A run starts with a keyframe; changed headers or a jump in time start a new one."""
 
     def __init__(self, *, peer_class: str, clock: Clock, start: StartEncoder) -> None:
         """`peer_class`: where the publisher is, for people."""
@@ -37,7 +37,7 @@ class Arrival:
         self.since_wall = clock.wall()
         self.announced = Announced()
         self.ignored = False
-        """What comes is thrown away."""
+        """Its stream is discarded."""
         self._clock = clock
         self._start = start
         self._encoder: LiveEncoder | None = None
@@ -50,14 +50,14 @@ class Arrival:
 
     @property
     def bits_per_second(self) -> float:
-        """What came in over the last seconds."""
+        """Received over the last seconds."""
         self._forget()
         if not self._sizes:
             return 0.0
         return sum(size for _, size in self._sizes) * 8 / max(self._clock.monotonic() - self._sizes[0][0], 1.0)
 
     def take(self, message: RtmpMessage) -> bool:
-        """Take one message; whether it was media. Raises PublisherRefused for a codec that is not taken, MalformedMessage."""
+        """Take one message; whether it was media. Raises MalformedMessage, and PublisherRefused for an unsupported codec."""
         if message.kind == MessageKind.DATA:
             self.announced = announced(message.payload) or self.announced
             return False
@@ -73,7 +73,7 @@ class Arrival:
                 self._end_run()
             return True
         if self._jumps(message.milliseconds):
-            log.info("the times of the live stream jump: it begins anew with its next keyframe")
+            log.info("the timestamps of the live stream jump: it starts again with its next keyframe")
             self._end_run()
         self._last = message.milliseconds
         if part is MediaPart.KEYFRAME:
@@ -87,14 +87,14 @@ class Arrival:
             await self._encoder.drain()
 
     def ignore(self) -> None:
-        """Throw away what comes from now on."""
+        """Discard its stream from now on."""
         self.ignored = True
         if self._encoder is not None:
             self._encoder.close()
             self._encoder = None
 
     def end(self) -> None:
-        """The publisher has gone; what it sent is played to its end."""
+        """The publisher is gone; what it sent plays to its end."""
         self._end_run()
 
     def _end_run(self) -> None:
@@ -104,7 +104,7 @@ class Arrival:
             self._last = None
 
     def _begin_run(self, milliseconds: int) -> None:
-        """Start an encoder at a keyframe where there is none, unless the last ones failed just now."""
+        """Start an encoder at a keyframe where none runs, unless the last one failed just now."""
         picture, sound = self._headers.get(MediaPart.PICTURE_HEADER), self._headers.get(MediaPart.SOUND_HEADER)
         now = self._clock.monotonic()
         if self._encoder is not None and self._encoder.over:
@@ -123,7 +123,7 @@ class Arrival:
 
     def _write(self, message: RtmpMessage) -> None:
         own = _difference(message.milliseconds, self._base)
-        # Sound from before the keyframe with which the run begins has no picture.
+        # Sound before the first keyframe of the run has no picture.
         if self._encoder is not None and own >= 0:
             self._encoder.write(file_tag(message.kind, own, b"", message.payload))
 
@@ -144,5 +144,5 @@ class Arrival:
 
 
 def _difference(milliseconds: int, earlier: int) -> int:
-    """How much later one time is than another; RTMP's clock begins anew after 49 days."""
+    """The difference of two RTMP timestamps, which wrap after 49 days."""
     return (milliseconds - earlier + _CLOCK // 2) % _CLOCK - _CLOCK // 2

@@ -1,25 +1,25 @@
-"""Counts who was refused how often, so that a key cannot be guessed and the log cannot be filled; pure."""
+"""Counts refusals per peer, so that the key cannot be guessed and the log cannot be flooded; pure."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict, deque
 
-MOST_REFUSALS = 5
-"""So many within WINDOW_SECONDS, and a peer is not listened to until some of them are as old."""
+MAX_REFUSALS = 5
+"""A peer with so many within WINDOW_SECONDS is blocked until some are older."""
 WINDOW_SECONDS = 60.0
-_MOST_PEERS = 1024
-"""Those that were not heard of for longest are forgotten."""
+_MAX_PEERS = 1024
+"""The ones seen longest ago are forgotten."""
 
 
-class Attempts:
-    """Who was refused when, by peer: an IPv4 address, or the network of an IPv6 one, which has many."""
+class RefusalCounter:
+    """Times of refusals by peer: an IPv4 address, or the network of an IPv6 one, which has many."""
 
     def __init__(self) -> None:
         self._refused: OrderedDict[str, deque[float]] = OrderedDict()
 
     def blocked(self, peer: str, now: float) -> bool:
-        """Whether it has been refused so often that it is not asked any more; `now` in monotonic seconds."""
+        """Whether it was refused so often that it gets no answer; `now` in monotonic seconds."""
         refused = self._refused.get(peer)
         if refused is None:
             return False
@@ -27,21 +27,21 @@ class Attempts:
             refused.popleft()
         if not refused:
             del self._refused[peer]
-        return len(refused) >= MOST_REFUSALS
+        return len(refused) >= MAX_REFUSALS
 
     def refused(self, peer: str, now: float) -> bool:
-        """Remember a refusal; whether it is the first for a while, which is the one that belongs into the log."""
+        """Count a refusal; whether it is the first for a while, the one to log."""
         first = not self.blocked(peer, now) and peer not in self._refused
-        times = self._refused.setdefault(peer, deque(maxlen=MOST_REFUSALS))
+        times = self._refused.setdefault(peer, deque(maxlen=MAX_REFUSALS))
         times.append(now)
         self._refused.move_to_end(peer)
-        if len(self._refused) > _MOST_PEERS:
+        if len(self._refused) > _MAX_PEERS:
             self._refused.popitem(last=False)
         return first
 
 
 def peer_of(host: str) -> str:
-    """What counts as one peer: an IPv4 address itself, of an IPv6 one the /64 that a customer gets."""
+    """One peer: an IPv4 address, or the /64 of an IPv6 one, which one customer gets."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
