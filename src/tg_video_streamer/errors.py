@@ -39,6 +39,9 @@ StreamerError
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
+
+from tg_video_streamer.locales.message import Message
 
 
 class StreamerError(Exception):
@@ -49,11 +52,26 @@ class StreamerError(Exception):
     permanent: bool = False
     """Another attempt would end in the same way."""
 
-    def __init__(self, what: str, *, remedy: str = "") -> None:
+    def __init__(self, what: str | Message, *, remedy: str | Message = "") -> None:
         """`what` names the thing and the place; `remedy` is an instruction, empty where there is none."""
-        super().__init__(what)
-        self.what = what
-        self.remedy = remedy
+        super().__init__(str(what))
+        self.message = what if isinstance(what, Message) else Message.raw(what)
+        """What happened, for a reader in any language; `what` is the same in English."""
+        self.remedy_message = remedy if isinstance(remedy, Message) else Message.raw(remedy) if remedy else None
+        self.what = str(what)
+        self.remedy = str(remedy)
+
+    @classmethod
+    def of(cls, key: str, /, **values: str | float | Message) -> Self:
+        """The error whose texts are `key`, and `key.remedy` where the tables have that."""
+        return cls(Message.of(key, **values), remedy=Message.find(f"{key}.remedy", **values) or "")
+
+    @property
+    def full_message(self) -> Message:
+        """What happened and how to fix it, as one message."""
+        if self.remedy_message is None:
+            return self.message
+        return Message.of("with_remedy", what=self.message, remedy=self.remedy_message)
 
     def __str__(self) -> str:
         return f"{self.what}; {self.remedy}" if self.remedy else self.what
@@ -277,7 +295,7 @@ class RequestRefused(StreamerError):
 
     reason = "request_refused"
 
-    def __init__(self, what: str, *, status: int, remedy: str = "", seconds: float = 0.0) -> None:
+    def __init__(self, what: str | Message, *, status: int, remedy: str | Message = "", seconds: float = 0.0) -> None:
         """`status`: the HTTP status code; `seconds`: when to try again, 0 where unknown."""
         super().__init__(what, remedy=remedy)
         self.status = status

@@ -143,7 +143,7 @@ def test_no_service(tmp_path: Path) -> None:
     """With no service every asking command ends with 3 and says where none is and how to start one."""
     for arguments in (["status"], ["status", "--json"], ["skip"], ["queue", "list"]):
         line = only_line(asked(tmp_path, *arguments), 3)
-        assert line.startswith(f"no service answers in {tmp_path}; start it")
+        assert line.startswith(f"no service runs in {tmp_path}; start it")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_service_that_hangs(tmp_path: Path) -> None:
     """A service that does not answer ends a command with 1, after seconds, with what to do."""
     with ClaimedFolder(tmp_path):
         line = only_line(asked(tmp_path, "skip"), 1)
-    assert line.startswith(f"the service in {tmp_path} does not answer within 5 s; look at its log")
+    assert line.startswith(f"the service in {tmp_path} does not answer within 5 s; check its log")
 
 
 def test_an_interrupted_command(tmp_path: Path) -> None:

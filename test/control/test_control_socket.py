@@ -67,17 +67,17 @@ def answer_to(folder: Path, sent: bytes) -> bytes:
 def test_each_command_is_carried_out(tmp_path: Path) -> None:
     """What the operator tells the service, it does, and says so."""
     with served(tmp_path) as channel:
-        assert ask(tmp_path, "skip") == "left Big Buck Bunny 🐰"
-        assert ask(tmp_path, "pause") == "paused"
+        assert ask(tmp_path, "skip")["text"] == "left Big Buck Bunny 🐰"
+        assert ask(tmp_path, "pause")["text"] == "paused"
         assert channel.paused
-        assert ask(tmp_path, "resume") == "resumed"
-        assert ask(tmp_path, "slate", {"on": True}) == "the slate is on"
+        assert ask(tmp_path, "resume")["text"] == "resumed"
+        assert ask(tmp_path, "slate", {"on": True})["text"] == "the slate is on"
         assert channel.on_slate
         assert ask(tmp_path, "queue_add", {"line": "https://example.org/v | title=x"})
         (queued,) = ask(tmp_path, "queue_list")
         assert queued["title"] == "https://example.org/v | title=x"
-        assert ask(tmp_path, "queue_remove", {"key": queued["key"]}) == f"removed {queued['key']}"
-        assert ask(tmp_path, "queue_clear") == "the queue is empty"
+        assert ask(tmp_path, "queue_remove", {"key": queued["key"]})["text"] == f"removed {queued['key']}"
+        assert ask(tmp_path, "queue_clear")["text"] == "the queue is empty"
         assert protocol.status_from_json(ask(tmp_path, "status")).channel_state == "on_slate"
 
 
@@ -93,7 +93,7 @@ def test_a_defect_is_told_and_the_service_goes_on(tmp_path: Path) -> None:
     with served(tmp_path):
         with pytest.raises(ControlError, match="reload failed inside the service; see the service's log"):
             ask(tmp_path, "reload")
-        assert ask(tmp_path, "pause") == "paused"
+        assert ask(tmp_path, "pause")["text"] == "paused"
 
 
 def test_only_the_owner_may_use_the_socket(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_second_service_is_refused(tmp_path: Path) -> None:
     with separate_service(tmp_path):
         with pytest.raises(ControlError, match="already running with this STATE_DIR"):
             ClaimedFolder(tmp_path)
-        assert ask(tmp_path, "pause") == "paused"
+        assert ask(tmp_path, "pause")["text"] == "paused"
 
 
 def test_the_socket_of_a_killed_service_is_replaced(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_the_socket_of_a_killed_service_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(NoService, match="start it"):
         ask(tmp_path, "status")
     with served(tmp_path):
-        assert ask(tmp_path, "pause") == "paused"
+        assert ask(tmp_path, "pause")["text"] == "paused"
 
 
 def test_no_service_was_ever_there(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_path_longer_than_a_socket_address(tmp_path: Path) -> None:
     folder = tmp_path / ("a" * 100) / ("b" * 200)
     assert len(os.fsencode(socket_path(folder))) > MAX_ADDRESS_BYTES
     with served(folder):
-        assert ask(folder, "pause") == "paused"
+        assert ask(folder, "pause")["text"] == "paused"
         assert stat.S_IMODE(socket_path(folder).stat().st_mode) == 0o600
     assert not socket_path(folder).exists()
 
@@ -200,7 +200,7 @@ def test_garbage_gets_an_error(tmp_path: Path, sent: bytes) -> None:
     with served(tmp_path) as channel:
         with pytest.raises(ControlError):
             protocol.parse_reply(answer_to(tmp_path, sent))
-        assert ask(tmp_path, "skip") == "left Big Buck Bunny 🐰"
+        assert ask(tmp_path, "skip")["text"] == "left Big Buck Bunny 🐰"
         assert not channel.on_slate
 
 
@@ -209,8 +209,8 @@ def test_a_request_without_end_is_cut_off(tmp_path: Path) -> None:
     with served(tmp_path):
         with connected(tmp_path) as client, pytest.raises(OSError, match=r"Broken pipe|reset"):
             client.sendall(b"x" * 100_000_000)
-        assert ask(tmp_path, "pause") == "paused"
-        with pytest.raises(ControlError, match=f"more than {protocol.MAX_REQUEST_BYTES} bytes"):
+        assert ask(tmp_path, "pause")["text"] == "paused"
+        with pytest.raises(ControlError, match=f"longer than {protocol.MAX_REQUEST_BYTES} bytes"):
             ask(tmp_path, "queue_add", {"line": "x" * protocol.MAX_REQUEST_BYTES})
 
 
@@ -220,7 +220,7 @@ def test_clients_that_leave_early(tmp_path: Path) -> None:
         for sent in (b"", b'{"command": "sta', b'{"command": "status"}\n'):
             with connected(tmp_path) as client:
                 client.sendall(sent)
-        assert ask(tmp_path, "pause") == "paused"
+        assert ask(tmp_path, "pause")["text"] == "paused"
 
 
 def test_a_request_that_ends_with_the_connection(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_request_that_ends_with_the_connection(tmp_path: Path) -> None:
     with served(tmp_path), connected(tmp_path) as client:
         client.sendall(b'{"command": "pause"}')
         client.shutdown(socket.SHUT_WR)
-        assert protocol.parse_reply(client.recv(65536)) == "paused"
+        assert protocol.parse_reply(client.recv(65536))["text"] == "paused"
 
 
 def test_silent_clients_make_room(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_silent_clients_make_room(tmp_path: Path) -> None:
     with served(tmp_path, max_clients=4, client_seconds=0.3):
         silent = [connected(tmp_path) for _ in range(9)]
         try:
-            assert ask(tmp_path, "pause", timeout_seconds=20) == "paused"
+            assert ask(tmp_path, "pause", timeout_seconds=20)["text"] == "paused"
             assert silent[0].recv(1) == b""
         finally:
             for client in silent:
@@ -247,7 +247,9 @@ def test_fifty_clients_at_once(tmp_path: Path) -> None:
     """Fifty clients at once, beside as many half-open ones as leave room, are all answered."""
     with served(tmp_path) as channel, ThreadPoolExecutor(50) as pool:
         silent = [connected(tmp_path) for _ in range(MAX_CLIENTS // 2)]
-        answers = list(pool.map(lambda n: ask(tmp_path, "queue_add", {"line": str(n)}, timeout_seconds=30), range(50)))
+        answers = list(
+            pool.map(lambda n: ask(tmp_path, "queue_add", {"line": str(n)}, timeout_seconds=30)["text"], range(50))
+        )
         assert sorted(answers) == sorted(f"queued {n}" for n in range(50))
         assert len(channel.queue) == 50
         for client in silent:
@@ -258,10 +260,10 @@ def test_a_stopped_service_is_told_as_such(tmp_path: Path) -> None:
     """A service that hangs makes no client hang: it is told after its time, and the service goes on when it can."""
     with separate_service(tmp_path) as process:
         process.send_signal(signal.SIGSTOP)
-        with pytest.raises(ControlError, match=r"does not answer within 0\.3 s; look at its log"):
+        with pytest.raises(ControlError, match=r"does not answer within 0\.3 s; check its log"):
             ask(tmp_path, "pause", timeout_seconds=0.3)
         process.send_signal(signal.SIGCONT)
-        assert ask(tmp_path, "resume", timeout_seconds=20) == "resumed"
+        assert ask(tmp_path, "resume", timeout_seconds=20)["text"] == "resumed"
 
 
 def test_a_full_backlog_is_waited_for_no_longer_than_told(tmp_path: Path) -> None:

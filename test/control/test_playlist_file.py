@@ -40,7 +40,7 @@ def test_a_change_by_another_is_not_overwritten(tmp_path: Path) -> None:
     playlist = _file(path)
     version = playlist.read().version
     path.write_text("theirs.mp4\n")
-    with pytest.raises(ControlError, match="someone else"):
+    with pytest.raises(ControlError, match="has changed since"):
         playlist.save("mine.mp4\n", version=version)
     assert path.read_text() == "theirs.mp4\n"
 
@@ -78,13 +78,13 @@ def test_bytes_that_are_no_text_are_not_edited(tmp_path: Path) -> None:
 
 
 def test_a_check_names_the_lines(tmp_path: Path) -> None:
-    """A check tells how many items a text has, which of its lines would be left out or name no file, and changes nothing."""
+    """A check says how many entries will play, which of its lines would be left out or name no file, and changes nothing."""
     (tmp_path / "one.mp4").touch()
     path = tmp_path / "playlist.txt"
     found = _file(path).check("# a comment\none.mp4\ntwo.mp4\nhttps://example.org/a | start=-5\n")
-    assert found.items == 2
+    assert found.items == 1
     assert [problem.line for problem in found.problems] == [3, 4]
-    assert "two.mp4 does not exist" in found.problems[0].what
+    assert "two.mp4 does not exist" in found.problems[0].what.text
     assert not path.exists()
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
 from tg_video_streamer.control import status_text as wording
+from tg_video_streamer.locales.message import Message
 
 
 @settings(deadline=None)
@@ -57,7 +58,7 @@ def test_sizes_have_units(size: int, text: str) -> None:
 
 def test_the_status_is_told_line_by_line() -> None:
     """The first line tells what matters; outputs, problems and warnings have a line each."""
-    status = replace(SmallChannel().status(), healthy=False, problems=("rtmp-1 is not on air",))
+    status = replace(SmallChannel().status(), healthy=False, problems=(Message.raw("rtmp-1 is not on air"),))
     first, *others = wording.status_lines(status)
     assert first.startswith("on air (not healthy) · Big Buck Bunny 🐰, 00:00 of 10:00 · outputs on air: 1 of 2 · ")
     assert "output preview: on air, 2.5 Mbit/s, 12.3 MB sent" in others
@@ -67,7 +68,9 @@ def test_the_status_is_told_line_by_line() -> None:
 
 def test_nothing_on_air_says_why() -> None:
     """With nothing on air, `now` tells the channel's state and reason."""
-    status = replace(SmallChannel().status(), now=None, channel_state="on_slate", reason="the playlist is empty")
+    status = replace(
+        SmallChannel().status(), now=None, channel_state="on_slate", reason=Message.raw("the playlist is empty")
+    )
     assert wording.now_text(status) == "nothing (on slate: the playlist is empty)"
 
 
@@ -80,7 +83,9 @@ def test_telegram_is_told_as_it_is() -> None:
     lines = wording.status_lines(status)
     assert "output telegram-1: on air, 2.5 Mbit/s, 12.3 MB sent, delivery confirmed: Telegram has it" in lines
     assert "telegram: session valid, 1 viewer" in lines
-    status = replace(status, session_state="expired", viewers=None, degraded=True, degraded_reason="it has expired")
+    status = replace(
+        status, session_state="expired", viewers=None, degraded=True, degraded_reason=Message.raw("it has expired")
+    )
     first, *others = wording.status_lines(status)
     assert first.startswith("on air · degraded · ")
     assert "telegram: session expired" in others

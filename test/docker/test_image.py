@@ -140,7 +140,7 @@ def test_the_health_check_says_what_healthz_says(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"STATE_DIR={tmp_path}/state\n")
     code, said = health()
     assert code == 1
-    assert "no service answers" in said
+    assert "no service runs" in said
     with running(tmp_path, settings, arguments=("--demo",)) as service:
         service.wait_on_air(timeout=90)
         assert service.page("/healthz")[0] == 200

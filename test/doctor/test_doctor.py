@@ -20,7 +20,6 @@ from stands.service import COMMAND
 from stands.small_channel import SmallChannel, served
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import API_HASH, PHONE
-from tg_video_streamer.control.status_text import DEGRADED_REMEDY
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding, Verdict, problem
 from tg_video_streamer.doctor.host import (
@@ -34,7 +33,9 @@ from tg_video_streamer.doctor.host import (
 from tg_video_streamer.doctor.network import folder_finding, look_at_outputs
 from tg_video_streamer.doctor.programs import speed_finding, ytdlp_finding
 from tg_video_streamer.doctor.session import look_at_session
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.settings.settings import Settings, load_settings
+from tg_video_streamer.telegram.session.renewal_command import RENEW
 
 CANARY = "CANARYsecretCANARY"
 YEAR_2026 = 1_780_000_000.0
@@ -288,10 +289,10 @@ def test_a_clock_that_cannot_be_right() -> None:
 def test_a_service_that_is_not_well_is_a_problem() -> None:
     """Each reason for not being healthy has its line."""
     status = SmallChannel().status()
-    found = service_findings(replace(status, healthy=False, problems=("output rtmp-1 is retrying",)))
+    found = service_findings(replace(status, healthy=False, problems=(Message.raw("output rtmp-1 is retrying"),)))
     assert found[0] == problem("service", "output rtmp-1 is retrying", "see: tg-video-streamer status")
-    degraded = service_findings(replace(status, degraded=True, degraded_reason="it has expired"))
-    assert problem("service", "degraded: it has expired", DEGRADED_REMEDY) in degraded
+    degraded = service_findings(replace(status, degraded=True, degraded_reason=Message.raw("it has expired")))
+    assert problem("service", "degraded: it has expired", f"run: {RENEW}") in degraded
 
 
 def session_finding(folder: Path, **values: str) -> Finding:

@@ -23,14 +23,14 @@ def test_a_message_is_rendered_in_each_language() -> None:
     """English for logs, the reader's language for people, inner messages too."""
     message = Message.of("position", at="0:07", length=Message.of("unknown"))
     assert str(message) == "0:07 of unknown"
-    assert RU.message(message) == "0:07 из неизвестно"
-    assert RU.said(Message.raw("<b>")) == "&lt;b&gt;"
+    assert RU.message_text(message) == "0:07 из неизвестно"
+    assert RU.message(Message.raw("<b>")) == "&lt;b&gt;"
 
 
 def test_a_message_of_another_version_keeps_its_english_text() -> None:
     """A client that does not know the key shows the text that came with it."""
     sent = {"key": "of.a.later.version", "values": {"count": 3}, "text": "three of them"}
-    assert RU.message(Message.from_json(sent)) == "three of them"
+    assert RU.message_text(Message.from_json(sent)) == "three of them"
 
 
 def test_an_unknown_key_is_a_defect() -> None:

@@ -51,9 +51,12 @@ def test_every_text_is_used_and_every_used_key_has_a_text() -> None:
             elif isinstance(node, ast.JoinedStr):
                 patterns.add("".join(_pattern(node)))
         patterns |= {rf"{kind}\.[a-z_]+" for kind in re.findall(r"""\bstate(?:_text)?\(\s*["']([a-z_]+)["']""", source)}
-        called |= set(re.findall(r"""(?:words(?:\.text)?|Message\.of)\(\s*["']([a-z_.]+)["']""", source))
+        called |= set(
+            re.findall(r"""(?:words(?:\.text)?|\b(?:Message|Error|NoService)\.of)\(\s*["']([a-z_.]+)["']""", source)
+        )
     made = re.compile("|".join(one for one in patterns if re.fullmatch(r"[a-z_]+\\\..*", one)))
-    assert {key for key in ENGLISH.texts if key not in literals and not made.fullmatch(key)} == set()
+    bases = {key: key.removesuffix(".remedy") for key in ENGLISH.texts}
+    assert {key for key, base in bases.items() if base not in literals and not made.fullmatch(base)} == set()
     assert len(called) > 100
     assert called <= ENGLISH.texts.keys()
 

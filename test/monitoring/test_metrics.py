@@ -31,6 +31,7 @@ from tg_video_streamer.events import (
     SourceFailed,
     SourceLevel,
 )
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.monitoring.metrics import Metrics
 from tg_video_streamer.monitoring.metrics_server import MetricsServer
 
@@ -49,7 +50,7 @@ OUTPUT = OutputStatus(
 STATUS = ServiceStatus(
     version="0.1.0",
     channel_state="on_air",
-    reason="",
+    reason=Message.of("cut.started"),
     since_wall=0.0,
     level="item",
     healthy=True,

@@ -41,7 +41,7 @@ def test_bad_bytes_cost_one_line() -> None:
     """Bytes that are not UTF-8 are a problem of their line only."""
     playlist = parse(decode(b"a.mp4\ncaf\xe9.mp4\nb.mp4\n"), base="/channel", allowed=ALLOWED)
     assert [entry.line for entry in playlist.entries] == [1, 3]
-    assert "UTF-8" in playlist.problems[0].what
+    assert "UTF-8" in playlist.problems[0].what.text
 
 
 @pytest.mark.parametrize("data", [bytes(range(256)) * 16, b"\x00" * 500, "фильм.mp4\n".encode("utf-16")])

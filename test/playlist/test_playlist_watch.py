@@ -85,7 +85,7 @@ def test_missing_empty_and_binary_are_states(tmp_path: Path, poll_seconds: float
             binary = await following(states)
             assert (binary.entries, len(binary.problems)) == ((), 1)
             path.unlink()
-            assert "cannot read" in (await following(states)).problems[0].what
+            assert "cannot read" in (await following(states)).problems[0].what.text
 
     asyncio.run(scene())
 

@@ -33,11 +33,11 @@ def _reload(env_file: Path) -> tuple[SettingsReload, list[Settings]]:
 def test_what_can_change_counts_at_once_and_the_rest_is_named(env_file: Path) -> None:
     """Of two changed keys one is put in force; the other stays as it was and is told each time."""
     reload, applied = _reload(env_file)
-    assert (reload.reload(), applied) == ("", [])
+    assert (reload.reload(), applied) == (None, [])
     env_file.write_text(env_file.read_text().replace("=20", "=5") + "VIDEO_QUALITY=480p\n")
-    assert reload.reload() == "now in force: BUFFER_SECONDS; only after a restart: VIDEO_QUALITY"
+    assert str(reload.reload()) == "settings now in force: BUFFER_SECONDS; after a restart: VIDEO_QUALITY"
     assert [(one.buffer_seconds, one.video_quality) for one in applied] == [(5.0, "720p")]
-    assert reload.reload() == "only after a restart: VIDEO_QUALITY"
+    assert str(reload.reload()) == "settings in force after a restart: VIDEO_QUALITY"
 
 
 def test_wrong_settings_change_nothing(env_file: Path) -> None:
@@ -48,7 +48,7 @@ def test_wrong_settings_change_nothing(env_file: Path) -> None:
         reload.reload()
     assert applied == []
     env_file.write_text(env_file.read_text().replace("=soon", "=7"))
-    assert reload.reload() == "now in force: BUFFER_SECONDS"
+    assert str(reload.reload()) == "settings now in force: BUFFER_SECONDS"
 
 
 def test_a_line_that_was_taken_out_does_not_come_back(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,5 +56,5 @@ def test_a_line_that_was_taken_out_does_not_come_back(env_file: Path, monkeypatc
     monkeypatch.setenv("BUFFER_SECONDS", "20")
     reload, applied = _reload(env_file)
     env_file.write_text(env_file.read_text().replace("BUFFER_SECONDS=20\n", ""))
-    assert reload.reload() == "now in force: BUFFER_SECONDS"
+    assert str(reload.reload()) == "settings now in force: BUFFER_SECONDS"
     assert applied[0].buffer_seconds == 15.0

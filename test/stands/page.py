@@ -17,6 +17,7 @@ from stands.small_channel import SmallChannel
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.app import build_web_app
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.tokens import Tokens
@@ -30,7 +31,7 @@ def example_status() -> ServiceStatus:
     return ServiceStatus(
         version="0.1.0",
         channel_state="on_air",
-        reason="item 2 of 3 from the playlist",
+        reason=Message.raw("item 2 of 3 from the playlist"),
         since_wall=time.time() - 754,
         level="item",
         healthy=True,
@@ -76,9 +77,9 @@ class StatusChannel(SmallChannel):
         super().__init__()
         self.status = tell  # type: ignore[method-assign]
 
-    def reload(self) -> str:
+    def reload(self) -> Message:
         """See Commands."""
-        return "the playlist is read again"
+        return Message.of("answer.reloaded")
 
 
 def context_of(

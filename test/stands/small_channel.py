@@ -20,8 +20,9 @@ from tg_video_streamer.asrun.history import History, LevelSpan
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.control.socket.server import CLIENT_SECONDS, MAX_CLIENTS, serve
-from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus, ServiceWarning
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
 
 TITLES = ("Big Buck Bunny 🐰", "سلام دنیا", "Sintel")
@@ -46,7 +47,7 @@ class SmallChannel:
         return ServiceStatus(
             version="0.1.0",
             channel_state="on_slate" if held else "on_air",
-            reason="the operator's wish" if held else "as planned",
+            reason=Message.raw("the operator's wish" if held else "as planned"),
             since_wall=self.began,
             level="slate" if held else "item",
             healthy=True,
@@ -84,81 +85,85 @@ class SmallChannel:
                     error="connection refused",
                 ),
             ),
-            warnings=("playlist line 7: no such file",),
+            warnings=(ServiceWarning(message=Message.raw("playlist line 7: no such file")),),
         )
 
-    def skip(self) -> str:
+    def skip(self) -> Message:
         """See Commands."""
         left = self.items[0]
         self.items = [*self.items[1:], left]
-        return f"left {left.title}"
+        return Message.raw(f"left {left.title}")
 
-    def pause(self) -> str:
+    def pause(self) -> Message:
         """See Commands."""
         self.paused = True
-        return "paused"
+        return Message.raw("paused")
 
-    def resume(self) -> str:
+    def resume(self) -> Message:
         """See Commands."""
         if not self.paused:
             raise ControlError("nothing is paused", remedy="use skip to go on to the next item")
         self.paused = False
-        return "resumed"
+        return Message.raw("resumed")
 
-    def slate(self, *, on: bool) -> str:
+    def slate(self, *, on: bool) -> Message:
         """See Commands."""
         self.on_slate = on
-        return f"the slate is {'on' if on else 'off'}"
+        return Message.raw(f"the slate is {'on' if on else 'off'}")
 
-    def reload(self) -> str:
+    def reload(self) -> Message:
         """Fails on purpose, as a defect of the service would."""
         raise ZeroDivisionError("a defect")
+
+    def retry(self, key: str) -> Message:
+        """See Commands."""
+        return Message.raw(f"trying {key}")
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
         """See Commands."""
         return tuple(self.queue)
 
-    def queue_add(self, line: str) -> str:
+    def queue_add(self, line: str) -> Message:
         """See Commands."""
         self.queue.append(ItemStatus(key=f"{len(self.queue) + 100:016x}", title=line))
-        return f"queued {line}"
+        return Message.raw(f"queued {line}")
 
-    def queue_insert(self, line: str) -> str:
+    def queue_insert(self, line: str) -> Message:
         """See Commands."""
         self.queue.insert(0, ItemStatus(key=f"{len(self.queue) + 100:016x}", title=line))
-        return f"queued {line}"
+        return Message.raw(f"queued {line}")
 
-    def queue_move(self, key: str, *, place: int) -> str:
+    def queue_move(self, key: str, *, place: int) -> Message:
         """See Commands."""
         item = next((item for item in self.queue if item.key == key), None)
         if item is None:
             raise ControlError(f"{key} is not in the queue", remedy="see: tg-video-streamer queue list")
         self.queue.remove(item)
         self.queue.insert(place, item)
-        return f"moved {key}"
+        return Message.raw(f"moved {key}")
 
-    def queue_remove(self, key: str) -> str:
+    def queue_remove(self, key: str) -> Message:
         """See Commands."""
         kept = [item for item in self.queue if item.key != key]
         if len(kept) == len(self.queue):
             raise ControlError(f"{key} is not in the queue", remedy="see: tg-video-streamer queue list")
         self.queue = kept
-        return f"removed {key}"
+        return Message.raw(f"removed {key}")
 
-    def queue_clear(self) -> str:
+    def queue_clear(self) -> Message:
         """See Commands."""
         self.queue = []
-        return "the queue is empty"
+        return Message.raw("the queue is empty")
 
     def history(self) -> History:
         """See Commands."""
         span = LevelSpan(starts_wall=self.began, ends_wall=time.time(), level="item")
         return History(spans=(span,), samples=(), gap_seconds_today=0.0)
 
-    def jump(self, key: str) -> str:
+    def jump(self, key: str) -> Message:
         """See Commands."""
         self.items.sort(key=lambda item: item.key != key)
-        return f"jumping to {key}"
+        return Message.raw(f"jumping to {key}")
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
         """See Commands."""
@@ -177,12 +182,16 @@ class SmallChannel:
         """See Commands."""
         return PlaylistCheck(items=len(text.splitlines()), problems=())
 
-    def playlist_save(self, text: str, *, version: str) -> str:
+    def playlist_save(self, text: str, *, version: str) -> Message:
         """See Commands."""
         if version != "1":
             raise ControlError("the playlist was changed by someone else", remedy="read it again")
         self.playlist = text
-        return "the playlist is saved"
+        return Message.raw("the playlist is saved")
+
+    def playlist_remove(self, key: str, *, version: str) -> Message:
+        """See Commands."""
+        return Message.raw(f"removed {key}{version}")
 
 
 @contextmanager

@@ -194,7 +194,7 @@ async def test_changed_file_is_tried_at_once(months: Months) -> None:
     await months.until(keeper, lambda: months.came)
     assert months.tries[-1] == (1_000_003.0, "second")
     assert not keeper.degraded
-    assert keeper.reason == ""
+    assert keeper.reason is None
     assert [type(event) for event in months.events] == [DegradedChanged, SessionRenewed, DegradedChanged]
     assert dict(keeper.renewals) == {"failed": 1, "session": 1}
 

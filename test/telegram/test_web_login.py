@@ -74,7 +74,7 @@ async def _desk(
 
 async def _until(desk: WebLogin, step: WebLoginStep, message: str = "") -> None:
     await asyncio.to_thread(
-        wait_until, lambda: desk.state.step is step and message in desk.state.message, what=f"{step} {message}"
+        wait_until, lambda: desk.state.step is step and message in str(desk.state.message), what=f"{step} {message}"
     )
 
 

@@ -27,7 +27,8 @@ from stands.small_channel import PREVIEW, SmallChannel, served
 from stands.waiting import wait_until
 from tg_video_streamer.asrun.history import BAND_SECONDS, History, LevelSpan
 from tg_video_streamer.control.socket.client import ask
-from tg_video_streamer.control.status import ItemStatus, LiveStatus, ServiceStatus
+from tg_video_streamer.control.status import ItemStatus, LiveStatus, ServiceStatus, ServiceWarning
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.terminal.band import band
 from tg_video_streamer.terminal.screen import render
 
@@ -96,7 +97,7 @@ def test_a_degraded_channel_is_told_so() -> None:
         viewers=None,
         session_state="expired",
         degraded=True,
-        degraded_reason="it has expired",
+        degraded_reason=Message.raw("it has expired"),
     )
     lines = drawn(status, width=100)
     assert "  DEGRADED  " in lines[1]
@@ -122,7 +123,9 @@ def test_a_wide_terminal_shows_more() -> None:
 
 def test_on_air_is_not_claimed_alone_where_something_is_wrong() -> None:
     """A channel that is not healthy says so beside its state, with the reasons."""
-    status = replace(SmallChannel().status(), healthy=False, problems=("rtmp-1 is not on air",), paused=True)
+    status = replace(
+        SmallChannel().status(), healthy=False, problems=(Message.raw("rtmp-1 is not on air"),), paused=True
+    )
     lines = drawn(status)
     assert lines[1] == " ON AIR  for 01:15  PAUSED  NOT HEALTHY  as planned"
     assert "! rtmp-1 is not on air" in lines
@@ -131,7 +134,7 @@ def test_on_air_is_not_claimed_alone_where_something_is_wrong() -> None:
 def test_nothing_on_air() -> None:
     """With no item the view says nothing is on, and shows no progress."""
     status = replace(
-        SmallChannel().status(), now=None, next_items=(), channel_state="on_slate", reason="empty playlist"
+        SmallChannel().status(), now=None, next_items=(), channel_state="on_slate", reason=Message.raw("empty playlist")
     )
     lines = drawn(status)
     assert lines[1:4] == [" ON SLATE  for 01:15  empty playlist", "Now     nothing", ""]
@@ -146,7 +149,12 @@ def test_a_live_item_has_no_end() -> None:
 def test_more_than_fits_is_counted() -> None:
     """Outputs, problems and warnings beyond the height are counted instead of pushing the rest away."""
     base = SmallChannel().status()
-    status = replace(base, outputs=base.outputs * 20, warnings=("w",) * 9, problems=("p",) * 9)
+    status = replace(
+        base,
+        outputs=base.outputs * 20,
+        warnings=(ServiceWarning(message=Message.raw("w")),) * 9,
+        problems=(Message.raw("p"),) * 9,
+    )
     lines = drawn(status)
     assert len(lines) <= 17
     assert "  and 31 more" in lines

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from stands.page import example_status
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan, Sample
-from tg_video_streamer.control import reporter as reporting
-from tg_video_streamer.locales.said_in_russian import SAID
 from tg_video_streamer.locales.translator import LANGUAGES, Translator
 from tg_video_streamer.web.language import _accepted
 from tg_video_streamer.web.pages.band import band_tag
@@ -22,17 +20,6 @@ from tg_video_streamer.web.pages.playlist import changes
 
 EN, RU = Translator(), Translator(language=LANGUAGES["ru"])
 NOW = 1_790_000_000.0
-
-
-def test_what_the_service_says_is_told_in_russian() -> None:
-    """Each reason of the service has its sentence, values are carried over, and what is not known stays as it was said."""
-    for sentence in reporting._REASONS.values():
-        assert RU.said(sentence) != sentence
-        assert EN.said(sentence) == sentence.replace("'", "&#x27;")
-    assert RU.said("skipped <b>Harbour</b>") == "пропущено: &lt;b&gt;Harbour&lt;/b&gt;"
-    assert RU.said("something new") == "something new"
-    for pattern in SAID:
-        re.compile(pattern)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.commands import COMMANDS
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.auth import client_address as hops
 from tg_video_streamer.web.auth import lockout as attempts
 from tg_video_streamer.web.auth import sessions, tokens
@@ -132,7 +133,9 @@ def test_nobody_sees_anything_behind_a_proxy(abroad: Site) -> None:
 
 def test_health_gives_no_reasons_to_nobody(abroad: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever may not look learns that something is wrong, and not what the outputs are called."""
-    monkeypatch.setattr(abroad, "status", replace(abroad.status, healthy=False, problems=("output secret-studio",)))
+    monkeypatch.setattr(
+        abroad, "status", replace(abroad.status, healthy=False, problems=(Message.raw("output secret-studio"),))
+    )
     answer = visitor(abroad).ask("/healthz")
     assert (answer.status, answer.text) == (503, "not healthy\n")
     assert "secret-studio" in visitor(abroad, token=VIEWER).ask("/healthz").text
@@ -233,7 +236,7 @@ def test_a_page_tells_once_what_became_of_a_change(home: Site) -> None:
     answer = operator.post("/actions/queue_remove", {"key": "nothing-such", "back": "/queue"}, headers=PAGE)
     assert (answer.status, answer.headers["location"]) == (303, "/queue")
     answer = operator.post("/actions/queue_add", {"line": "song.mp4", "back": "/queue"}, headers=JSON)
-    assert answer.json() == {"ok": True, "result": "queued song.mp4"}
+    assert answer.json()["result"]["text"] == "queued song.mp4"
     answer = operator.post("/actions/slate", {"on": "perhaps"}, headers=JSON)
     assert answer.status == 422
     assert answer.json()["error"] == "on must be on or off"

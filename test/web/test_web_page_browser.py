@@ -17,7 +17,8 @@ from stands.control_room import barriers, save_screenshot
 from stands.page import Site, example_status, served
 from stands.program import Clip, Program
 from stands.waiting import wait_until
-from tg_video_streamer.control.status import ItemStatus, ServiceStatus
+from tg_video_streamer.control.status import ItemStatus, ServiceStatus, ServiceWarning
+from tg_video_streamer.locales.message import Message
 
 pytestmark = pytest.mark.skipif(bool(browser_missing()), reason=f"not installed: {browser_missing()}")
 
@@ -35,12 +36,12 @@ def troubled_status() -> ServiceStatus:
     return replace(
         status,
         healthy=False,
-        problems=("output telegram is retrying: connection refused",),
-        warnings=("playlist.txt line 7: neither a file nor an address, skipped",),
+        problems=(Message.raw("output telegram is retrying: connection refused"),),
+        warnings=(ServiceWarning(message=Message.raw("playlist.txt line 7: neither a file nor an address, skipped")),),
         outputs=(retrying, status.outputs[1]),
         session_state="expired",
         degraded=True,
-        degraded_reason="the Telegram session has expired",
+        degraded_reason=Message.raw("the Telegram session has expired"),
     )
 
 
@@ -123,7 +124,11 @@ def test_status_is_fresh_within_seconds(clip: Clip, browser: WebDriver) -> None:
         assert not browser.find_elements(By.ID, "problems")
         item = ItemStatus(key="f" * 16, title="Evening news", is_live=True)
         site.status = replace(
-            troubled_status(), channel_state="on_slate", reason="the source went silent", now=item, paused=True
+            troubled_status(),
+            channel_state="on_slate",
+            reason=Message.raw("the source went silent"),
+            now=item,
+            paused=True,
         )
         wait_until(lambda: text_of(browser, "badge") == "Slate · problem", what="the new badge")
         assert "the source went silent" in text_of(browser, "reason")
@@ -157,7 +162,7 @@ def test_telegram_is_told_as_it_is(clip: Clip, browser: WebDriver, artifacts: Pa
             session_state="expired",
             viewers=None,
             degraded=True,
-            degraded_reason="it has expired",
+            degraded_reason=Message.raw("it has expired"),
         )
         wait_until(lambda: text_of(browser, "badge") == "On air · no session", what="the badge")
         for _ in range(2):
@@ -190,7 +195,7 @@ def test_hidden_page_asks_nothing(clip: Clip, browser: WebDriver) -> None:
 def test_titles_are_shown_and_not_obeyed(clip: Clip, browser: WebDriver) -> None:
     """Script, markup, quotes, direction marks and emoji in a title are text, in the server's page and in the fresh one."""
     item = ItemStatus(key="e" * 16, title=NASTY, duration_seconds=10)
-    status = replace(example_status(), now=item, next_items=(item,), reason=NASTY)
+    status = replace(example_status(), now=item, next_items=(item,), reason=Message.raw(NASTY))
     with still_page(clip, status) as site:
         browser.get(site.url)
         site.status = replace(status, streams_played=58)

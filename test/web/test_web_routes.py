@@ -20,8 +20,9 @@ from structlog.testing import capture_logs
 from stands.page import Site, access_to, context_of, example_status, served
 from stands.program import Clip, Program
 from stands.small_channel import SmallChannel
-from tg_video_streamer.control.status import ItemStatus
+from tg_video_streamer.control.status import ItemStatus, ServiceWarning
 from tg_video_streamer.errors import ListenFailed
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.app import build_web_app
 from tg_video_streamer.web.security_headers import SecurityHeaders, host_name
 from tg_video_streamer.web.server import listen, serve
@@ -55,14 +56,18 @@ def test_health_is_200_only_while_media_leaves(site: Site) -> None:
     answer, text = ask(site, "/healthz")
     assert (answer.status, text) == (200, "ok\n")
     site.status = replace(
-        example_status(), healthy=False, problems=("output telegram is retrying: refused", "no picture")
+        example_status(),
+        healthy=False,
+        problems=(Message.raw("output telegram is retrying: refused"), Message.raw("no picture")),
     )
     answer, text = ask(site, "/healthz")
     assert (answer.status, text) == (503, "output telegram is retrying: refused\nno picture\n")
     assert answer.headers["content-type"].startswith("text/plain")
-    site.status = replace(example_status(), healthy=False, channel_state="starting", reason="")
+    site.status = replace(
+        example_status(), healthy=False, channel_state="starting", reason=Message.of("slate_reason.starting")
+    )
     answer, text = ask(site, "/healthz")
-    assert (answer.status, text) == (503, "starting\n")
+    assert (answer.status, text) == (503, "the first item is not ready yet\n")
 
 
 def test_status_is_the_service_status(site: Site) -> None:
@@ -134,7 +139,13 @@ def test_titles_are_text(site: Site) -> None:
     item = ItemStatus(key="e" * 16, title=NASTY, duration_seconds=10)
     output = replace(site.status.outputs[0], name=NASTY, error=NASTY, state="retrying")
     site.status = replace(
-        site.status, now=item, next_items=(item,), reason=NASTY, problems=(NASTY,), warnings=(NASTY,), outputs=(output,)
+        site.status,
+        now=item,
+        next_items=(item,),
+        reason=Message.raw(NASTY),
+        problems=(Message.raw(NASTY),),
+        warnings=(ServiceWarning(message=Message.raw(NASTY)),),
+        outputs=(output,),
     )
     _, text = ask(site, "/")
     assert text.count("<script") == 1

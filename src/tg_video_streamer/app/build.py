@@ -20,7 +20,9 @@ from tg_video_streamer.app.ytdlp import YtdlpUpdates
 from tg_video_streamer.asrun.log import FILE_NAME, AsRunLog
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.socket.claim import ClaimedFolder
+from tg_video_streamer.control.status import ServiceWarning, WarningAction
 from tg_video_streamer.events import EventBus
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator, environment_language
 from tg_video_streamer.logs import redaction
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
@@ -51,7 +53,7 @@ def build(
         events=EventBus(asyncio.get_running_loop()),
         fanout=Fanout(prepared.slate.headers),
     )
-    warnings: list[Callable[[], Sequence[str]]] = []
+    warnings: list[Callable[[], Sequence[str] | Sequence[ServiceWarning]]] = []
 
     allowed = FolderAllowlist()
     ytdlp = YtdlpUpdates(settings, clock=context.clock, publish=context.events.publish)
@@ -92,7 +94,14 @@ def build(
     )
     for part in (metrics, as_run, notifier):
         context.events.subscribe(part.on_event)
-    at_start = (*loaded.warnings, *prepared.warnings, *chat_problems(settings, has_telegram=telegram is not None))
+    at_start = [
+        ServiceWarning(message=Message.raw(one), actions=(WarningAction.OPEN_SETTINGS,))
+        for one in (
+            *loaded.warnings,
+            *prepared.warnings,
+            *chat_problems(settings, has_telegram=telegram is not None),
+        )
+    ]
     warnings += [lambda: at_start, metrics_server.warnings, lambda: feeds.problems, program.scheduler.warnings]
 
     return Service(

@@ -16,7 +16,7 @@ from tg_video_streamer.control.command_handler import CommandHandler
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistFile
 from tg_video_streamer.control.reporter import Reporter
-from tg_video_streamer.control.status import TelegramFacts
+from tg_video_streamer.control.status import ServiceWarning, TelegramFacts
 from tg_video_streamer.outputs.handler import OutputHandler
 
 
@@ -36,7 +36,7 @@ def make_control(
     *,
     telegram: TelegramParts | None,
     live: LiveParts | None,
-    warnings: Sequence[Callable[[], Sequence[str]]],
+    warnings: Sequence[Callable[[], Sequence[str] | Sequence[ServiceWarning]]],
 ) -> Control:
     """Reports and commands of these parts; `warnings` are asked at each status."""
     began = context.clock.wall()
@@ -50,7 +50,12 @@ def make_control(
         telegram=telegram.facts if telegram is not None else TelegramFacts,
         live=live.takeover.facts if live is not None else None,
     )
-    history = HistorySampler(clock=context.clock, status=reporter.status, earlier=lambda: recent_spans(as_run, began))
+    history = HistorySampler(
+        clock=context.clock,
+        status=reporter.status,
+        refresh=reporter.check_files,
+        earlier=lambda: recent_spans(as_run, began),
+    )
     commands = CommandHandler(
         reporter=reporter,
         history=history,

@@ -12,7 +12,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone, StreamerError, ToolMissing
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.list_memory import ListMemory
-from tg_video_streamer.playlist.parser import Playlist, Problem
+from tg_video_streamer.playlist.parser import Entry, Playlist, Problem
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.refresh import RefreshSchedule
 from tg_video_streamer.playlist.rotation import Rotation
@@ -55,6 +55,8 @@ class PlaylistSync:
         """Lists that have not answered since the start of the service."""
         self.problems: tuple[Problem, ...] = ()
         """Lines of the playlist that cannot be played, as of the last read."""
+        self.entries: dict[str, Entry] = {}
+        """The playlist's own items with their lines, by key."""
         self.loaded = asyncio.Event()
         """Set once the playlist was read, empty or not."""
 
@@ -88,6 +90,13 @@ class PlaylistSync:
         self._recalled.discard(item.key)
         if self._memory is not None and item.kind is LocatorKind.URL:
             self._memory.learn(item.key, expansion.children)
+
+    def item(self, key: str) -> Item | None:
+        """The item with `key`, of the playlist or of a list in it."""
+        if (entry := self.entries.get(key)) is not None:
+            return entry.item
+        children = (child for known in self._rotation.lists().values() for child in known)
+        return next((child for child in children if child.key == key), None)
 
     def recall(self, item: Item, error: StreamerError | None) -> bool:
         """See Lists; only for a list that is out of reach, not one that is gone."""
@@ -140,6 +149,7 @@ class PlaylistSync:
         for problem in [one for one in playlist.problems if one not in self.problems][:_PROBLEMS_LOGGED]:
             log.warning("playlist line left out", problem=str(problem))
         self.problems = playlist.problems
+        self.entries = {entry.item.key: entry for entry in reversed(playlist.entries)}
         self.loaded.set()
         self._changed()
 

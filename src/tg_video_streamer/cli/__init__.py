@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from tg_video_streamer.cli import doctor, library, page_token, run, schedule, service_commands, session
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.errors import ConfigError, NoService, ScheduleError, StreamerError
 
 PROGRAM = "tg-video-streamer"
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
         return _failed([f"{error.format_message().rstrip('.')}; see {where} --help"], WRONG_USAGE)
     except StreamerError as error:
-        lines = error.problems if isinstance(error, ConfigError | ScheduleError) else [str(error)]
+        told = words.message_text(error.full_message)
+        lines = error.problems if isinstance(error, ConfigError | ScheduleError) else [told]
         return _failed(lines, _exit_code(error))
     except BrokenPipeError:
         # The reader of our output had enough; without this the interpreter complains when it flushes at exit.

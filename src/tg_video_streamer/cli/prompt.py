@@ -9,7 +9,9 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.message import Message
 
 _STDIN = 0
 
@@ -21,26 +23,26 @@ class Terminal:
         self._typed = b""
         self._drawn = 0
 
-    async def phone(self, wrong: str) -> str:
+    async def phone(self, wrong: Message | None) -> str:
         """See telegram.login.Prompts."""
-        return await self._line(f"{_before(wrong)}Phone number of the account (+…): ")
+        return await self._line(_before(wrong) + words.text("prompt.phone"))
 
-    async def code(self, way: str, wrong: str) -> str:
+    async def code(self, way: Message, wrong: Message | None) -> str:
         """See telegram.login.Prompts."""
         typed = ""
         while not typed:
-            typed = await self._line(f"{_before(wrong)}Code that Telegram sent {way} (r: send another): ")
+            typed = await self._line(_before(wrong) + words.text("prompt.code", way=way))
         return typed
 
-    async def password(self, hint: str, wrong: str) -> str:
+    async def password(self, hint: str, wrong: Message | None) -> str:
         """See telegram.login.Prompts."""
-        told = f" (hint: {_plain(hint)})" if hint else ""
+        question = words.text("prompt.password_hint", hint=_plain(hint)) if hint else words.text("prompt.password")
         typed = ""
         while not typed:
-            typed = await self._line(f"{_before(wrong)}Password of the two-step verification{told}: ", hidden=True)
+            typed = await self._line(_before(wrong) + question, hidden=True)
         return typed
 
-    async def setting(self, what: str, wrong: str, *, hidden: bool = False) -> str:
+    async def setting(self, what: str, wrong: Message | None, *, hidden: bool = False) -> str:
         """A value that the settings lack."""
         return await self._line(f"{_before(wrong)}{what}: ", hidden=hidden)
 
@@ -50,7 +52,7 @@ class Terminal:
 
         colours = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         lines = qr_lines(url, colours=colours)
-        lines.append("Scan it in Telegram on the phone: Settings, Devices, Link Desktop Device.")
+        lines.append(words.text("prompt.scan"))
         if colours and self._drawn and self._drawn < _rows():
             self._write(f"\x1b[{self._drawn}A")
         self._write("".join(f"{line}\n" for line in lines))
@@ -83,9 +85,10 @@ class Terminal:
         sys.stderr.flush()
 
 
-def _before(wrong: str) -> str:
+def _before(wrong: Message | None) -> str:
     """What was wrong with the last answer, on a line of its own."""
-    return f"{wrong[0].upper()}{wrong[1:]}.\n" if wrong else ""
+    text = words.message_text(wrong) if wrong is not None else ""
+    return f"{text[0].upper()}{text[1:]}.\n" if text else ""
 
 
 def _plain(text: str) -> str:

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.locate import EnvFileOption, settings_file, state_dir
 from tg_video_streamer.control import status_text
 from tg_video_streamer.control.socket import client
 from tg_video_streamer.control.socket.protocol import items_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.locales.message import Message
 
 
 class Switch(StrEnum):
@@ -29,7 +31,8 @@ def _ask(env_file: Path | None, command: str, **arguments: Any) -> Any:
 
 
 def _print_answer(env_file: Path | None, command: str, **arguments: Any) -> int:
-    typer.echo(status_text.printable(str(_ask(env_file, command, **arguments))))
+    answer = Message.from_json(_ask(env_file, command, **arguments))
+    typer.echo(status_text.printable(words.message_text(answer)))
     return 0
 
 

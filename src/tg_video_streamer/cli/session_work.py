@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.locate import settings_file
 from tg_video_streamer.cli.prompt import Terminal
 from tg_video_streamer.cli.session_targets import InFile, OnServer, SessionTarget, keep
@@ -21,6 +22,7 @@ from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.envfile.read import EnvFile, read_env_file
 from tg_video_streamer.envfile.write import update_env
 from tg_video_streamer.errors import ConfigError, ControlError, SessionEnded
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import configure_logs
 from tg_video_streamer.telegram.chat.list_chats import streamable_chats
 from tg_video_streamer.telegram.client.account import Account
@@ -139,16 +141,16 @@ def _same_account(settings: LoginSettings, key: str, user_id: int) -> None:
 
 async def _complete(settings: LoginSettings, terminal: Terminal) -> None:
     """Ask for API_ID and API_HASH where they are missing or cannot be right."""
-    wrong = ""
+    wrong: Message | None = None
     while not re.fullmatch(r"[1-9][0-9]{0,9}", settings.values.get(_API_ID, "")):
-        typed = await terminal.setting("API_ID, from https://my.telegram.org/apps", wrong)
+        typed = await terminal.setting(words.text("prompt.api_id"), wrong)
         settings.values[_API_ID] = settings.asked[_API_ID] = typed
-        wrong = "it is a number"
-    wrong = ""
+        wrong = Message.of("prompt.number")
+    wrong = None
     while not re.fullmatch(r"[0-9a-fA-F]{32}", settings.values.get(_API_HASH, "")):
-        typed = await terminal.setting("API_HASH, from the same page", wrong, hidden=True)
+        typed = await terminal.setting(words.text("prompt.api_hash"), wrong, hidden=True)
         settings.values[_API_HASH] = settings.asked[_API_HASH] = typed
-        wrong = "it has 32 hexadecimal digits"
+        wrong = Message.of("prompt.api_hash_digits")
 
 
 async def show(settings: LoginSettings, key: str) -> list[str]:
@@ -179,13 +181,13 @@ async def pick_chat(settings: LoginSettings) -> list[str]:
         return rows
     for number, row in enumerate(rows, start=1):
         terminal.tell(f"{number:3}  {row}")
-    wrong = ""
-    while typed := await terminal.setting("Number to write as CHAT_ID (Enter: none)", wrong):
+    wrong: Message | None = None
+    while typed := await terminal.setting(words.text("prompt.chat"), wrong):
         if typed.isascii() and typed.isdecimal() and 1 <= int(typed) <= len(found):
             chosen = str(found[int(typed) - 1].chat_id)
             update_env(settings.path, {"CHAT_ID": chosen}, tell=terminal.tell)
             return [f"CHAT_ID={chosen}"]
-        wrong = f"it is a number from 1 to {len(found)}"
+        wrong = Message.of("prompt.number_up_to", most=len(found))
     return []
 
 

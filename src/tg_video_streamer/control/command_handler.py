@@ -15,6 +15,7 @@ from tg_video_streamer.control.reporter import Reporter, item_name
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError, PlaylistError, ScheduleError
 from tg_video_streamer.events import SlateReason
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.schedule.day import ScheduledEntry
@@ -33,9 +34,9 @@ class CommandHandler:
         history: HistorySampler,
         program: Program,
         playlist: PlaylistFile,
-        reload_settings: Callable[[], str] = lambda: "",
+        reload_settings: Callable[[], Message | None] = lambda: None,
     ) -> None:
-        """`reload_settings` answers with what has changed, empty for nothing."""
+        """`reload_settings` answers with what has changed, None for nothing."""
         self._reporter = reporter
         self._history = history
         self._program = program
@@ -58,79 +59,89 @@ class CommandHandler:
         """See Commands."""
         return self._history.history()
 
-    def skip(self) -> str:
+    def skip(self) -> Message:
         """See Commands."""
         source = self._playout.skip()
         if source is None:
-            raise ControlError("no item is on air, nothing to skip", remedy="see: tg-video-streamer status")
-        return f"skipped {source.content.title or source.content.key}"
+            raise ControlError.of("refused.nothing_to_skip")
+        return Message.of("answer.skipped", title=source.content.title or source.content.key)
 
-    def pause(self) -> str:
+    def pause(self) -> Message:
         """See Commands."""
         self._paused = True
         self._hold()
-        return "paused: the slate is on, the item waits"
+        return Message.of("answer.paused")
 
-    def resume(self) -> str:
+    def resume(self) -> Message:
         """See Commands."""
         if not self._paused:
-            raise ControlError("the program is not paused", remedy="see: tg-video-streamer status")
+            raise ControlError.of("refused.not_paused")
         self._paused = False
         self._hold()
-        return "resumed" if not self._slate else "resumed, but the slate is still on; take it away with: slate off"
+        return Message.of("answer.resumed_on_slate" if self._slate else "answer.resumed")
 
-    def slate(self, *, on: bool) -> str:
+    def slate(self, *, on: bool) -> Message:
         """See Commands."""
         self._slate = on
         self._hold()
-        return "the slate is on" if on or self._paused else "the slate is off"
+        return Message.of("answer.slate_on" if on or self._paused else "answer.slate_off")
 
-    def jump(self, key: str) -> str:
+    def jump(self, key: str) -> Message:
         """See Commands."""
         item = self._in_rotation(lambda: self._rotation.jump(key))
         self._director.jump(item.key)
-        return f"jumping to {item_name(item)}: it goes on air as soon as it is ready"
+        return Message.of("answer.jumping", title=item_name(item))
 
-    def reload(self) -> str:
+    def reload(self) -> Message:
         """See Commands."""
         self._watcher.reload()
         self._scheduler.reload()
-        return "; ".join(filter(None, ("the playlist is read again", self._reload_settings())))
+        if (settings := self._reload_settings()) is None:
+            return Message.of("answer.reloaded")
+        return Message.of("answer.reloaded_settings", settings=settings)
+
+    def retry(self, key: str) -> Message:
+        """See Commands."""
+        item = next((item for item in self._rotation.upcoming() if item.key == key), None)
+        if item is None or not self._program.quarantine.release(key):
+            raise ControlError.of("refused.not_resting", key=key)
+        self._director.update_coming()
+        return Message.of("answer.retrying", title=item_name(item))
 
     def queue_list(self) -> tuple[ItemStatus, ...]:
         """See Commands."""
         return tuple(self._reporter.describe(item) for item in self._rotation.queue_list())
 
-    def queue_add(self, line: str) -> str:
+    def queue_add(self, line: str) -> Message:
         """See Commands."""
         return self._queue(line, place=None)
 
-    def queue_insert(self, line: str) -> str:
+    def queue_insert(self, line: str) -> Message:
         """See Commands."""
         return self._queue(line, place=0)
 
-    def queue_move(self, key: str, *, place: int) -> str:
+    def queue_move(self, key: str, *, place: int) -> Message:
         """See Commands."""
         item = self._in_rotation(lambda: self._rotation.queue_move(key, place))
-        return f"moved {item_name(item)}"
+        return Message.of("answer.moved", title=item_name(item))
 
-    def queue_remove(self, key: str) -> str:
+    def queue_remove(self, key: str) -> Message:
         """See Commands."""
         item = self._in_rotation(lambda: self._rotation.queue_remove(key))
-        return f"removed {item_name(item)}"
+        return Message.of("answer.removed", title=item_name(item))
 
-    def queue_clear(self) -> str:
+    def queue_clear(self) -> Message:
         """See Commands."""
         count = self._rotation.queue_clear()
         self._director.update_coming()
-        return f"removed {count} items"
+        return Message.of("answer.queue_cleared", count=count)
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
         """See Commands."""
         wanted = words.casefold().split()
         if not wanted:
             return ()
-        ahead = self._rotation.upcoming(None)
+        ahead = self._rotation.upcoming()
         found = (item for item in ahead if all(word in _searched(item) for word in wanted))
         return tuple(self._reporter.describe(item) for item in islice(found, _FOUND_ITEMS))
 
@@ -149,16 +160,24 @@ class CommandHandler:
         """See Commands."""
         return self._playlist.check(text)
 
-    def playlist_save(self, text: str, *, version: str) -> str:
+    def playlist_save(self, text: str, *, version: str) -> Message:
         """See Commands."""
         self._playlist.save(text, version=version)
         self._watcher.reload()
         left_out = len(self._playlist.check(text).problems)
-        return "the playlist is saved" + (f"; {left_out} of its lines are left out" if left_out else "")
+        if left_out:
+            return Message.of("answer.playlist_saved_partly", count=left_out)
+        return Message.of("answer.playlist_saved")
 
-    def _queue(self, line: str, *, place: int | None) -> str:
+    def playlist_remove(self, key: str, *, version: str) -> Message:
+        """See Commands."""
+        item = self._playlist.remove(key, version=version)
+        self._watcher.reload()
+        return Message.of("answer.line_removed", title=item_name(item))
+
+    def _queue(self, line: str, *, place: int | None) -> Message:
         item = self._in_rotation(lambda: self._queued(line, place))
-        return f"queued {item_name(item)}"
+        return Message.of("answer.queued", title=item_name(item))
 
     def _queued(self, line: str, place: int | None) -> Item:
         item = self._known(line.strip()) or self._parse_line(line)
@@ -172,14 +191,14 @@ class CommandHandler:
         """The item that a search has found under this key, so that nobody needs to know where it lies; None: no key."""
         if not _KEY.fullmatch(key):
             return None
-        return next((item for item in self._rotation.upcoming(None) if item.key == key), None)
+        return next((item for item in self._rotation.upcoming() if item.key == key), None)
 
     def _in_rotation(self, change: Callable[[], Item]) -> Item:
         """Make a change of what comes next, and have that primed."""
         try:
             item = change()
         except PlaylistError as error:
-            raise ControlError(error.what, remedy=error.remedy) from error
+            raise ControlError(error.message, remedy=error.remedy_message or "") from error
         self._director.update_coming()
         return item
 

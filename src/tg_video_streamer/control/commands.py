@@ -11,6 +11,7 @@ from tg_video_streamer.asrun.history import History
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.schedule.day import ScheduledEntry
 
 
@@ -26,49 +27,52 @@ class Commands(Protocol):
     def history(self) -> History:
         """Return the last 24 hours by source level, and the figures of the last minutes."""
 
-    def skip(self) -> str:
+    def skip(self) -> Message:
         """Cut to the next item.
 
         Within two frames; the answer names the item that was left.
         """
 
-    def pause(self) -> str:
+    def pause(self) -> Message:
         """Hold the item where it is and show the slate."""
 
-    def resume(self) -> str:
+    def resume(self) -> Message:
         """Continue where `pause` stopped."""
 
-    def slate(self, *, on: bool) -> str:
+    def slate(self, *, on: bool) -> Message:
         """Show or remove the operator's slate; the item waits."""
 
-    def jump(self, key: str) -> str:
+    def jump(self, key: str) -> Message:
         """Cut to an item of the playlist as soon as it is ready; the playlist continues after it."""
 
-    def reload(self) -> str:
+    def reload(self) -> Message:
         """Read the playlist and the settings again now.
 
         The answer names the settings that changed and those that need a restart.
         """
 
+    def retry(self, key: str) -> Message:
+        """Let an item that failed be tried again at its next turn, without its pause."""
+
     def queue_list(self) -> tuple[ItemStatus, ...]:
         """Return the queued items in the order in which they will play."""
 
-    def queue_add(self, line: str) -> str:
+    def queue_add(self, line: str) -> Message:
         """Queue a playlist line, or the item of a key, after what is queued."""
 
-    def queue_insert(self, line: str) -> str:
+    def queue_insert(self, line: str) -> Message:
         """Queue a playlist line, or the item of a key, before what is queued."""
 
-    def queue_move(self, key: str, *, place: int) -> str:
+    def queue_move(self, key: str, *, place: int) -> Message:
         """Move a queued item to another place: 0 is the next to play.
 
         A place after the end is the end.
         """
 
-    def queue_remove(self, key: str) -> str:
+    def queue_remove(self, key: str) -> Message:
         """Remove an item from the queue."""
 
-    def queue_clear(self) -> str:
+    def queue_clear(self) -> Message:
         """Remove all items from the queue."""
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
@@ -83,11 +87,14 @@ class Commands(Protocol):
     def playlist_check(self, text: str) -> PlaylistCheck:
         """Check a text as the playlist: how many entries will play, and its problems."""
 
-    def playlist_save(self, text: str, *, version: str) -> str:
+    def playlist_save(self, text: str, *, version: str) -> Message:
         """Write the playlist, if it still has the version that was read.
 
         Lines with problems are left out when it plays.
         """
+
+    def playlist_remove(self, key: str, *, version: str) -> Message:
+        """Remove the line of an item from the playlist, if that still has the version that was read; empty: any version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +150,7 @@ COMMANDS: Mapping[str, Command] = {
         _entry(Commands.slate),
         _entry(Commands.jump),
         _entry(Commands.reload),
+        _entry(Commands.retry),
         _entry(Commands.queue_list, changes=False),
         _entry(Commands.queue_add),
         _entry(Commands.queue_insert),
@@ -154,6 +162,7 @@ COMMANDS: Mapping[str, Command] = {
         _entry(Commands.playlist_read, changes=False, private=True),
         _entry(Commands.playlist_check, changes=False, private=True),
         _entry(Commands.playlist_save),
+        _entry(Commands.playlist_remove),
     )
 }
 _JSON_TYPES = {str: "string", bool: "boolean", int: "whole number"}
@@ -163,13 +172,17 @@ def make_request(name: Any, arguments: Mapping[str, Any]) -> CommandRequest:
     """The request for the command `name` with JSON values. Raises ControlError for anything that the table does not have."""
     command = COMMANDS.get(name) if isinstance(name, str) else None
     if command is None:
-        raise ControlError("there is no such command", remedy=f"commands: {', '.join(COMMANDS)}")
+        raise ControlError.of("refused.unknown_command", commands=", ".join(COMMANDS))
     if arguments.keys() != command.arguments.keys():
-        raise ControlError(f"{name} takes {', '.join(command.arguments) or 'no arguments'}")
+        if not command.arguments:
+            raise ControlError.of("refused.no_arguments", command=command.name)
+        raise ControlError.of("refused.arguments", command=command.name, arguments=", ".join(command.arguments))
     for argument, kind in command.arguments.items():
         # Not isinstance: True is an int to it.
         if type(arguments[argument]) is not kind:
-            raise ControlError(f"{argument} of {name} must be a JSON {_JSON_TYPES[kind]}")
+            raise ControlError.of(
+                "refused.argument_type", argument=argument, command=command.name, type=_JSON_TYPES[kind]
+            )
     return CommandRequest(command=command, arguments=arguments)
 
 

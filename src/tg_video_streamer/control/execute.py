@@ -52,12 +52,10 @@ def execute(commands: Commands, request: CommandRequest, caller: Caller) -> Any:
     except StreamerError as error:
         if command.changes:
             log.info("command refused", reason=error.what, **audit)
-        raise ControlError(error.what, remedy=error.remedy) from error
+        raise ControlError(error.message, remedy=error.remedy_message or "") from error
     except Exception as error:
         log.exception("command failed", **audit)
-        raise ControlError(
-            f"{command.name} failed inside the service", remedy="see the service's log, and report it"
-        ) from error
+        raise ControlError.of("refused.defect", command=command.name) from error
     if command.changes:
-        log.info("command executed", answer=answer, **audit)
+        log.info("command executed", answer=answer["text"], **audit)
     return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from tg_video_streamer.asrun.history import BAND_SECONDS, History, LevelSpan, Sample
@@ -23,11 +23,17 @@ class HistorySampler:
     """Keeps the history of the running service. All methods belong to the event loop's thread."""
 
     def __init__(
-        self, *, clock: Clock, status: Callable[[], ServiceStatus], earlier: Callable[[], Sequence[LevelSpan]] = tuple
+        self,
+        *,
+        clock: Clock,
+        status: Callable[[], ServiceStatus],
+        refresh: Callable[[], Awaitable[None]] | None = None,
+        earlier: Callable[[], Sequence[LevelSpan]] = tuple,
     ) -> None:
-        """`earlier` reads, in a thread, what earlier runs of the service aired, oldest first."""
+        """`refresh` is awaited before each sample; `earlier` reads, in a thread, the spans of earlier runs, oldest first."""
         self._clock = clock
         self._status = status
+        self._refresh = refresh
         self._earlier = earlier
         self._spans: deque[LevelSpan] = deque()
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
@@ -52,6 +58,8 @@ class HistorySampler:
         """Read what was before, and then take a sample now and then until cancelled."""
         await self.read_earlier()
         while True:
+            if self._refresh is not None:
+                await self._refresh()
             self.sample()
             await asyncio.sleep(SAMPLE_SECONDS)
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.errors import ControlError, PlaylistError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.load import missing_files
 from tg_video_streamer.playlist.parser import decode, parse
 
@@ -32,12 +34,12 @@ class PlaylistProblem:
     """A line that would be left out, or whose file is not there; line 0 speaks of the whole text."""
 
     line: int
-    what: str
+    what: Message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlaylistCheck:
-    """How many items a text names, and what is wrong with it, at most 50 lines of it."""
+    """How many entries of a text will play, and its problems, 50 at most."""
 
     items: int
     problems: tuple[PlaylistProblem, ...]
@@ -63,63 +65,64 @@ class PlaylistFile:
             text = decode(data)
             text.encode()
         except PlaylistError as error:
-            raise ControlError(error.what, remedy=error.remedy) from error
+            raise ControlError(error.message, remedy=error.remedy_message or "") from error
         except UnicodeEncodeError as error:
-            raise ControlError(
-                "the playlist has bytes that are not UTF-8, which an edit would lose",
-                remedy="save it as UTF-8 on the server first",
-            ) from error
+            raise ControlError.of("refused.playlist_not_utf8") from error
         return PlaylistText(text=text, version=_version(data))
 
     def check(self, text: str) -> PlaylistCheck:
         """See Commands.playlist_check."""
         if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
-            return PlaylistCheck(items=0, problems=(PlaylistProblem(line=0, what=_too_long()),))
+            return PlaylistCheck(items=0, problems=(PlaylistProblem(line=0, what=_too_long().full_message),))
         found = parse(text, base=str(self._path.parent), allowed=self._allowed())
-        told = sorted((*found.problems, *missing_files(found)), key=lambda problem: problem.line)
-        problems = [PlaylistProblem(line=one.line, what=str(one)) for one in told[:_PROBLEMS_SHOWN]]
-        return PlaylistCheck(items=len(found.entries), problems=tuple(problems))
+        missing = missing_files(found)
+        every = sorted((*found.problems, *missing), key=lambda problem: problem.line)
+        problems = [PlaylistProblem(line=one.line, what=one.message) for one in every[:_PROBLEMS_SHOWN]]
+        return PlaylistCheck(items=len(found.entries) - len(missing), problems=tuple(problems))
 
     def save(self, text: str, *, version: str) -> None:
         """Write `text`; raises ControlError, and the file is as it was, where it has changed since or cannot be written."""
         try:
             fresh = text.replace("\r\n", "\n").encode()
         except UnicodeEncodeError as error:
-            raise ControlError("the text has characters that no file can hold", remedy="type them anew") from error
+            raise ControlError.of("refused.playlist_surrogates") from error
         if len(fresh) > MAX_TEXT_BYTES:
-            raise ControlError(_too_long(), remedy="put some of it into a second list, and name that in the playlist")
+            raise _too_long()
         if b"\0" in fresh:
-            raise ControlError(
-                "the text has a zero byte in it, so it is no playlist", remedy="send text, one entry a line"
-            )
+            raise ControlError.of("refused.playlist_zero_byte")
         if _version(self._data()) != version:
-            raise ControlError(
-                "the playlist was changed by someone else since it was read",
-                remedy="read it again, and make the change in what is there now",
-            )
+            raise ControlError.of("refused.playlist_changed")
         try:
             _replace(Path(os.path.realpath(self._path)), fresh)
         except OSError as error:
-            raise ControlError(
-                f"the playlist cannot be written: {error.strerror}; it is as it was",
-                remedy="free space, or give the service's user the right to write in the playlist's folder",
-            ) from error
+            raise ControlError.of("refused.playlist_not_written", detail=str(error.strerror)) from error
+
+    def remove(self, key: str, *, version: str) -> Item:
+        """Remove the line of the item with `key`, and the #EXTINF line that announces it; raises ControlError as `save`."""
+        now = self.read()
+        found = parse(now.text, base=str(self._path.parent), allowed=self._allowed())
+        entry = next((one for one in found.entries if one.item.key == key), None)
+        if entry is None:
+            raise ControlError.of("refused.not_listed", key=key)
+        lines = now.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        announced = entry.line > 1 and lines[entry.line - 2].startswith("#EXTINF:")
+        del lines[entry.line - 1 - announced : entry.line]
+        self.save("\n".join(lines), version=version or now.version)
+        return entry.item
 
     def _data(self) -> bytes:
         try:
             if self._path.stat().st_size > MAX_TEXT_BYTES:
-                raise ControlError(_too_long(), remedy="edit it on the server")
+                raise _too_long()
             return self._path.read_bytes()
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise ControlError(
-                f"the playlist cannot be read: {error.strerror}", remedy="look at the path and rights of PLAYLIST"
-            ) from error
+            raise ControlError.of("refused.playlist_not_read", detail=str(error.strerror)) from error
 
 
-def _too_long() -> str:
-    return f"the playlist is longer than {MAX_TEXT_BYTES // 1024} kB"
+def _too_long() -> ControlError:
+    return ControlError.of("refused.playlist_too_long", limit=MAX_TEXT_BYTES // 1024)
 
 
 def _version(data: bytes) -> str:

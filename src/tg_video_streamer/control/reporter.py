@@ -1,53 +1,41 @@
-"""Puts together what is true now, from the running parts: the one place where a status is made."""
+"""Makes the service's status from the running parts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.health import OutputFacts, problems
-from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus, TelegramFacts
+from tg_video_streamer.control.health import problems
+from tg_video_streamer.control.status import (
+    ItemStatus,
+    LiveStatus,
+    OutputStatus,
+    ServiceStatus,
+    ServiceWarning,
+    TelegramFacts,
+    WarningAction,
+)
 from tg_video_streamer.events import CutReason, Event, PictureFault, SegmentStarted, SlateReason, SourceLevel
 from tg_video_streamer.ingest.takeover import LiveFacts
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.quarantine import Resting
 
-_REASONS = {
-    CutReason.STARTED: "the program began with it",
-    CutReason.ENDED: "what was on before has ended",
-    CutReason.SKIPPED: "what was on before was skipped",
-    CutReason.SCHEDULED: "its time in the schedule had come",
-    CutReason.HELD: "the operator wants the slate",
-    CutReason.RESUMED: "it goes on where it was left",
-    CutReason.ITEM_READY: "an item was ready to take over",
-    CutReason.FILLER_READY: "no item is ready; the filler was",
-    CutReason.SOURCE_STALLED: "the source of what was on before has run dry",
-    CutReason.SOURCE_FAILED: "the source of what was on before has failed",
-    CutReason.OFF_GRID: "what was on before came at a wrong frame rate",
-    CutReason.TAKEOVER: "the operator is live",
-    CutReason.LIVE_ENDED: "the live stream has ended",
-    CutReason.LIVE_STALLED: "the live stream has stalled",
-    CutReason.LIVE_FAILED: "the live stream could not be encoded any more",
-    CutReason.STOPPED: "the service ends",
-}
-_SLATE_REASONS = {
-    SlateReason.STARTING: "the first item is not ready yet",
-    SlateReason.PLAYLIST_EMPTY: "there is nothing to play; write something into the playlist",
-    SlateReason.SOURCE_FAILED: "the source of what was on before has failed",
-    SlateReason.PAUSED: "the operator wants the slate",
-    SlateReason.OPERATOR: "the operator wants the slate",
-    SlateReason.SCHEDULED: "the next item waits for its time in the schedule",
-}
 _NEXT_ITEMS = 5
+_CHECKED_ITEMS = 50
+"""Coming items among which the next ones are found."""
 _WARNINGS_SHOWN = 10
 
 
 class Reporter:
-    """Asks the parts; every method belongs to the event loop's thread."""
+    """Every method belongs to the event loop's thread."""
 
     def __init__(
         self,
@@ -56,7 +44,7 @@ class Reporter:
         clock: Clock,
         program: Program,
         outputs: Sequence[OutputHandler],
-        warnings: Sequence[Callable[[], Sequence[str]]] = (),
+        warnings: Sequence[Callable[[], Sequence[str] | Sequence[ServiceWarning]]] = (),
         telegram: Callable[[], TelegramFacts] = TelegramFacts,
         live: Callable[[], LiveFacts] | None = None,
     ) -> None:
@@ -76,9 +64,11 @@ class Reporter:
         self._started_wall = clock.wall()
         self._plays = 0
         self._faults: dict[str, PictureFault] = {}
+        self._missing: frozenset[str] = frozenset()
+        """Keys of coming items without a file, as of the last check."""
 
     def on_event(self, event: Event) -> None:
-        """Keep what the status tells of the past; subscribe this to the event bus."""
+        """Count plays and faults; subscribe this to the event bus."""
         if isinstance(event, SegmentStarted):
             self._plays += event.content.new_play
             self._faults.clear()
@@ -95,13 +85,13 @@ class Reporter:
         found = problems(
             channel_state=self._playout.state.state,
             standstill_seconds=self._playout.standstill_seconds,
-            outputs=[OutputFacts(name=one.name, state=one.state, error=one.error) for one in outputs],
+            outputs=outputs,
         )
         feed = self._director.on_air
         return ServiceStatus(
             version=self._version,
             channel_state=self._playout.state.state,
-            reason=_reason(on_air) if on_air else "",
+            reason=_reason(on_air),
             since_wall=on_air.wall if on_air else self._started_wall,
             level=on_air.content.level if on_air else SourceLevel.SLATE,
             cached=on_air is not None and on_air.content.cached,
@@ -111,7 +101,7 @@ class Reporter:
             paused=bool(holds),
             now=self._now(),
             position_seconds=self._playout.item_seconds,
-            next_items=tuple(self.describe(item) for item in self._rotation.upcoming(_NEXT_ITEMS)),
+            next_items=tuple(map(self.describe, islice(self._coming(), _NEXT_ITEMS))),
             buffer_seconds=feed.buffer.seconds if feed else 0.0,
             program_seconds=self._playout.program_seconds,
             gap_seconds=self._playout.gap_seconds,
@@ -154,27 +144,76 @@ class Reporter:
             )
         return ItemStatus(key=item.key, title=item_name(item))
 
-    def _all_warnings(self) -> tuple[str, ...]:
-        found = [line for warnings in self._warnings for line in warnings()]
-        found += [f"playlist: {problem}" for problem in self._playlist.problems]
-        found += [
-            f"item {one.key} rests for {one.seconds_left:.0f} s after {one.failures} failed tries: {one.reason}"
-            for one in self._quarantine.resting()
+    async def check_files(self) -> None:
+        """Find out, in a thread, which of the coming files are missing."""
+        items = [one for one in self._rotation.upcoming(_CHECKED_ITEMS) if one.kind is LocatorKind.FILE]
+        self._missing = await asyncio.to_thread(
+            lambda: frozenset(one.key for one in items if not Path(one.locator).exists())
+        )
+
+    def _coming(self) -> Iterator[Item]:
+        """What will play next: without what waits for another try, and what is missing."""
+        resting = {one.key for one in self._quarantine.resting()} | self._missing
+        return (item for item in self._rotation.upcoming(_CHECKED_ITEMS) if item.key not in resting)
+
+    def _all_warnings(self) -> tuple[ServiceWarning, ...]:
+        found = [
+            one if isinstance(one, ServiceWarning) else ServiceWarning(message=Message.raw(one))
+            for warnings in self._warnings
+            for one in warnings()
         ]
-        found += [f"what is on air is {fault}" for fault in self._faults]
+        found += self._playlist_warnings()
+        found += [ServiceWarning(message=Message.of(f"warning.picture.{fault}")) for fault in self._faults]
         if self._live is not None and (problem := self._live().problem):
-            found.append(f"no live takeover: {problem}")
+            found.append(ServiceWarning(message=Message.of("warning.live", detail=problem)))
         if len(found) > _WARNINGS_SHOWN:
-            found[_WARNINGS_SHOWN:] = [f"and {len(found) - _WARNINGS_SHOWN} more, see the log"]
+            more = Message.of("warning.more", count=len(found) - _WARNINGS_SHOWN)
+            found[_WARNINGS_SHOWN:] = [ServiceWarning(message=more)]
         return tuple(found)
 
+    def _playlist_warnings(self) -> Iterator[ServiceWarning]:
+        """A warning for each line that cannot play, and for each item that waits for another try."""
+        edit = (WarningAction.EDIT_PLAYLIST,)
+        for problem in self._playlist.problems:
+            if problem.line:
+                message = Message.of("warning.line", line=problem.line, problem=problem.what)
+            else:
+                message = Message.of("warning.playlist", problem=problem.what)
+            yield ServiceWarning(message=message, actions=edit)
+        yield from map(self._item_warning, self._quarantine.resting())
 
-def _reason(started: SegmentStarted) -> str:
+    def _item_warning(self, resting: Resting) -> ServiceWarning:
+        item, entry = self._playlist.item(resting.key), self._playlist.entries.get(resting.key)
+        title = item_name(item) if item is not None else resting.key
+        problem = _failure(resting.reason, item)
+        seconds = round(resting.seconds_left)
+        if entry is None:
+            message = Message.of("warning.item", title=title, problem=problem, seconds=seconds)
+            actions: tuple[WarningAction, ...] = (WarningAction.RETRY,)
+        else:
+            message = Message.of("warning.item_line", title=title, line=entry.line, problem=problem, seconds=seconds)
+            actions = (WarningAction.RETRY, WarningAction.REMOVE)
+        # A scheduled list is another file than the one that is edited through the service.
+        if self._rotation.list_name:
+            actions = (WarningAction.RETRY,)
+        return ServiceWarning(message=message, item_key=resting.key, actions=actions)
+
+
+def _reason(started: SegmentStarted | None) -> Message:
     """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on air before."""
+    if started is None:
+        return Message.of("slate_reason.starting")
     slate_reason = started.content.slate_reason
     if slate_reason is SlateReason.PLAYLIST_EMPTY or (slate_reason and started.reason is CutReason.SLATE_CHANGED):
-        return _SLATE_REASONS[slate_reason]
-    return _REASONS[started.reason]
+        return Message.of(f"slate_reason.{slate_reason}")
+    return Message.of(f"cut.{started.reason}")
+
+
+def _failure(reason: str, item: Item | None) -> Message:
+    """Why an item cannot play, from the label of its error."""
+    if reason == "source_gone" and item is not None and item.kind is LocatorKind.FILE:
+        return Message.of("failure.file_not_found")
+    return Message.find(f"failure.{reason}") or Message.of("failure.other", reason=reason)
 
 
 def item_name(item: Item) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
+
+from tg_video_streamer.locales.message import Message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,13 +56,34 @@ class LiveStatus:
     """Why nobody can come in."""
 
 
+class WarningAction(StrEnum):
+    """What fixes a warning."""
+
+    RETRY = "retry"
+    """The command `retry` with the item's key."""
+    REMOVE = "remove"
+    """The command `playlist_remove` with the item's key."""
+    EDIT_PLAYLIST = "edit_playlist"
+    OPEN_SETTINGS = "open_settings"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceWarning:
+    """One warning for the operator, and what fixes it."""
+
+    message: Message
+    item_key: str = ""
+    """The item that it is about; empty for none."""
+    actions: tuple[WarningAction, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TelegramFacts:
     """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
 
     session_state: str = ""
     degraded: bool = False
-    degraded_reason: str = ""
+    degraded_reason: Message | None = None
     degraded_seconds: float = 0.0
     session_renewals: dict[str, int] = field(default_factory=dict)
     viewers: int | None = None
@@ -74,15 +98,15 @@ class ServiceStatus:
     version: str
     channel_state: str
     """starting, on_air, on_filler, on_slate or stopping."""
-    reason: str
-    """Why the channel is in that state, for people."""
+    reason: Message
+    """Why the channel is in that state."""
     since_wall: float
     level: str
     """live, item, filler or slate."""
     healthy: bool
     """Media is leaving: the program advances and every output that is meant to be on air is."""
-    problems: tuple[str, ...]
-    """Why not healthy, one line each."""
+    problems: tuple[Message, ...]
+    """Why not healthy; empty where it is."""
     paused: bool
     now: ItemStatus | None
     position_seconds: float
@@ -94,13 +118,13 @@ class ServiceStatus:
     streams_played: int
     uptime_seconds: float
     outputs: tuple[OutputStatus, ...]
-    warnings: tuple[str, ...] = field(default=())
-    """What the operator should look at: bad playlist lines, quarantined items, a metrics port that was taken."""
+    warnings: tuple[ServiceWarning, ...] = ()
+    """What the operator should fix: bad playlist lines, quarantined items, a metrics port that is in use."""
     session_state: str = ""
     """absent, valid, expired or renewing; empty where nothing needs a Telegram session."""
     degraded: bool = False
     """Something that is configured needs a Telegram session, and there is none."""
-    degraded_reason: str = ""
+    degraded_reason: Message | None = None
     degraded_seconds: float = 0.0
     """All degraded spells together."""
     session_renewals: dict[str, int] = field(default_factory=dict)

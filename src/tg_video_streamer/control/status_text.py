@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
 DELIVERIES = {
@@ -14,7 +15,6 @@ DELIVERIES = {
     "missing": "delivery missing: Telegram does not have it",
 }
 """What is known of the far end of a Telegram output, for people."""
-DEGRADED_REMEDY = f"run: {RENEW}"
 _MAX_LENGTH = 300
 _SPACES = frozenset({"Zl", "Zp", "Zs"})
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn"})
@@ -106,7 +106,7 @@ def now_text(status: ServiceStatus) -> str:
         waits = f"; {title_of(status.now)} waits at {position_text(status)}" if status.now is not None else ""
         return f"live takeover{waits}"
     if status.now is None:
-        return f"{held}nothing ({state_text(status.channel_state)}: {printable(status.reason) or 'no reason given'})"
+        return f"{held}nothing ({state_text(status.channel_state)}: {printable(status.reason.text)})"
     on_screen = "" if status.level == "item" else f" ({state_text(status.level)} is shown)"
     return f"{held}{title_of(status.now)}, {position_text(status)}{on_screen}"
 
@@ -156,9 +156,16 @@ def telegram_text(status: ServiceStatus) -> str:
     return text
 
 
+def degraded_messages(status: ServiceStatus) -> tuple[Message, ...]:
+    """Why Telegram is without a session, and the remedy; empty while it is not."""
+    if status.degraded_reason is None:
+        return ()
+    return status.degraded_reason, Message.of("degraded.remedy", command=RENEW)
+
+
 def degraded_text(status: ServiceStatus) -> str:
     """Why Telegram is without a session, and what helps; empty while it is not."""
-    return f"{printable(status.degraded_reason)}; {DEGRADED_REMEDY}" if status.degraded else ""
+    return "; ".join(printable(one.text) for one in degraded_messages(status))
 
 
 def status_line(status: ServiceStatus) -> str:
@@ -189,6 +196,6 @@ def status_lines(status: ServiceStatus) -> Sequence[str]:
         *([f"telegram: {text}"] if (text := telegram_text(status)) else []),
         *([f"degraded: {text}"] if (text := degraded_text(status)) else []),
         history,
-        *(f"problem: {printable(line)}" for line in status.problems),
-        *(f"warning: {printable(line)}" for line in status.warnings),
+        *(f"problem: {printable(one.text)}" for one in status.problems),
+        *(f"warning: {printable(one.message.text)}" for one in status.warnings),
     ]

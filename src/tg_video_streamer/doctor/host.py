@@ -18,13 +18,14 @@ from pathlib import Path
 from tg_video_streamer.control.socket.client import ask
 from tg_video_streamer.control.socket.protocol import status_from_json
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.control.status_text import DEGRADED_REMEDY, printable, state_text
+from tg_video_streamer.control.status_text import printable, state_text
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.errors import ListenFailed, NoService, StreamerError
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.listener import listen
 from tg_video_streamer.settings.settings import Settings
+from tg_video_streamer.telegram.session.renewal_command import RENEW
 
 LITTLE_BYTES = 2 * 10**9
 TOO_LITTLE_BYTES = 200 * 10**6
@@ -174,10 +175,10 @@ def service_findings(status: ServiceStatus) -> list[Finding]:
     if status.healthy:
         found = [well(about, f"version {status.version} runs: {state_text(status.channel_state)}")]
     else:
-        found = [problem(about, printable(one), "see: tg-video-streamer status") for one in status.problems]
+        found = [problem(about, printable(one.text), "see: tg-video-streamer status") for one in status.problems]
     if status.degraded:
-        found.append(problem(about, f"degraded: {printable(status.degraded_reason)}", DEGRADED_REMEDY))
-    return [*found, *(doubt(about, printable(warning)) for warning in status.warnings)]
+        found.append(problem(about, f"degraded: {printable(str(status.degraded_reason or ''))}", f"run: {RENEW}"))
+    return [*found, *(doubt(about, printable(warning.message.text)) for warning in status.warnings)]
 
 
 async def _service(state_dir: Path) -> ServiceStatus | StreamerError:

@@ -31,6 +31,11 @@ class Message:
         return cls(key=key, values=values)
 
     @classmethod
+    def find(cls, key: str, /, **values: str | float | Message) -> Self | None:
+        """The message of `key`, or None where no table has the key."""
+        return cls(key=key, values=values) if key in ENGLISH.texts else None
+
+    @classmethod
     def raw(cls, text: str) -> Self:
         """Words of a third party, or a text without a key: the same in every language."""
         return cls.of(_RAW, text=text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -13,7 +12,6 @@ from tg_video_streamer import locales
 from tg_video_streamer.locales.format import number_text, rate_text, render, size_text, span_text
 from tg_video_streamer.locales.language import Language
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.locales.said_in_russian import SAID
 
 LANGUAGES: Mapping[str, Language] = {
     name: import_module(f"{locales.__name__}.{name}").LANGUAGE
@@ -22,7 +20,6 @@ LANGUAGES: Mapping[str, Language] = {
 }
 """By code: each module of this package with a name of two letters."""
 ENGLISH = LANGUAGES["en"]
-_SENTENCES = [(re.compile(pattern), said) for pattern, said in SAID.items()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,16 +28,20 @@ class Translator:
 
     language: Language = ENGLISH
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """The text of `key` with `values`, escaped for HTML. Raises KeyError for a key that no table has."""
         return escape(self.text(key, **values))
 
-    def text(self, key: str, **values: object) -> str:
+    def text(self, key: str, /, **values: object) -> str:
         """The same as plain text."""
         return render(self.language, key, {name: self._translated(value) for name, value in values.items()})
 
     def message(self, message: Message) -> str:
-        """A message as plain text; in English where this version does not know its key."""
+        """A message, escaped for HTML; in English where this version does not know its key."""
+        return escape(self.message_text(message))
+
+    def message_text(self, message: Message) -> str:
+        """The same as plain text."""
         return self.text(message.key, **message.values) if self.has(message.key) else message.text
 
     def has(self, key: str) -> bool:
@@ -55,16 +56,6 @@ class Translator:
         """The same as plain text."""
         key = f"{kind}.{state}"
         return self.text(key) if self.has(key) else state.replace("_", " ")
-
-    def said(self, sentence: str | Message) -> str:
-        """A message, escaped; a bare sentence in this language where it is known."""
-        if isinstance(sentence, Message):
-            return escape(self.message(sentence))
-        if self.language.code == "ru":
-            for pattern, said in _SENTENCES:
-                if (found := pattern.fullmatch(sentence)) is not None:
-                    return escape(found.expand(said) if found.groups() else said)
-        return escape(sentence)
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number with `digits` behind the decimal sign."""
@@ -83,7 +74,7 @@ class Translator:
         return size_text(size_bytes, self.language)
 
     def _translated(self, value: object) -> object:
-        return self.message(value) if isinstance(value, Message) else value
+        return self.message_text(value) if isinstance(value, Message) else value
 
 
 def environment_language(environment: Mapping[str, str]) -> Language:

@@ -78,10 +78,7 @@ class AllowedFolders:
     def require_real(self, path: str) -> None:
         """Raise PlaylistError where `path` leads out of the folders; call it before opening a file."""
         if not self.contains_real(path):
-            raise PlaylistError(
-                f"{path} leads through a symbolic link to {os.path.realpath(path)}, outside the allowed folders",
-                remedy="move the file, or add the folder that the link points to to MEDIA_DIRS",
-            )
+            raise PlaylistError.of("line.link_outside", path=path)
 
 
 class FolderAllowlist:
@@ -120,9 +117,7 @@ def media_files(folder: Path) -> list[Path]:
         with os.scandir(folder) as scan:
             found = sorted((entry for entry in scan if not entry.name.startswith(".")), key=_entry_order)
     except OSError as error:
-        raise PlaylistError(
-            f"cannot read the folder {folder}: {error.strerror}", remedy="check that it exists and may be read"
-        ) from error
+        raise PlaylistError.of("folder.unreadable", path=str(folder), detail=str(error.strerror)) from error
     files = [
         Path(entry.path)
         for entry in found

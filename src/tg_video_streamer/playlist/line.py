@@ -43,7 +43,7 @@ def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = ""
     given = _options(options)
     values = {OPTIONS[name].field: OPTIONS[name].parse(name, text) for name, text in given.items()}
     if "end" in given and values["end_seconds"] <= values.get("start_seconds", 0.0):
-        raise PlaylistError(f"end={given['end']} is not after start={given.get('start', '0')}", remedy="make end later")
+        raise PlaylistError.of("line.end_before_start", end=given["end"], start=given.get("start", "0"))
     kind, place = _locator(locator.rstrip(), base, allowed)
     return Item(kind, place, **{"title": title, **values})
 
@@ -62,13 +62,13 @@ def parse_seconds(text: str) -> float:
 
 def _check_characters(line: str) -> None:
     if len(line) > MAX_LINE_CHARACTERS:
-        raise PlaylistError(f"longer than {MAX_LINE_CHARACTERS} characters", remedy="shorten the line")
+        raise PlaylistError.of("line.too_long", limit=MAX_LINE_CHARACTERS)
     if line.isprintable():
         return
     if _UNDECODED.search(line):
-        raise PlaylistError("has bytes that are not UTF-8", remedy="save the playlist as UTF-8")
+        raise PlaylistError.of("line.not_utf8")
     if found := _CONTROL.search(line):
-        raise PlaylistError(f"has the control character U+{ord(found[0]):04X}", remedy="remove it")
+        raise PlaylistError.of("line.control", code=f"{ord(found[0]):04X}")
 
 
 def _options(pieces: list[str]) -> dict[str, str]:
@@ -78,9 +78,9 @@ def _options(pieces: list[str]) -> dict[str, str]:
         name = name.strip().lower()
         if name not in OPTIONS:
             known = ", ".join(f"{option}=" for option in OPTIONS)
-            raise PlaylistError(f"unknown option {name}=", remedy=f"the options are {known}")
+            raise PlaylistError.of("line.option", name=name, known=known)
         if name in given:
-            raise PlaylistError(f"{name}= is given twice", remedy="keep one of them")
+            raise PlaylistError.of("line.option_twice", name=name)
         given[name] = value.strip()
     return given
 
@@ -89,9 +89,7 @@ def _seconds(name: str, text: str) -> float:
     try:
         return parse_seconds(text)
     except ValueError:
-        raise PlaylistError(
-            f"{name}={text} is not a time", remedy="write seconds, mm:ss or hh:mm:ss, for example 90 or 1:30"
-        ) from None
+        raise PlaylistError.of("line.time", name=name, text=text) from None
 
 
 def _volume(name: str, text: str) -> float:
@@ -100,16 +98,13 @@ def _volume(name: str, text: str) -> float:
     except ValueError:
         volume = math.nan
     if not 0 <= volume <= MAX_VOLUME:
-        raise PlaylistError(
-            f"{name}={text} is not a factor from 0 to {MAX_VOLUME:g}",
-            remedy=f"write for example {name}=0.8; 1 changes nothing",
-        )
+        raise PlaylistError.of("line.volume", name=name, text=text, most=f"{MAX_VOLUME:g}")
     return volume
 
 
 def _switch(name: str, text: str) -> bool:
     if text not in {"0", "1"}:
-        raise PlaylistError(f"{name}={text} is neither 1 nor 0", remedy=f"write {name}=1, or leave it out")
+        raise PlaylistError.of("line.switch", name=name, text=text)
     return text == "1"
 
 
@@ -135,25 +130,19 @@ OPTIONS: Mapping[str, Option] = {
 
 def _locator(locator: str, base: str, allowed: AllowedFolders) -> tuple[LocatorKind, str]:
     if not locator:
-        raise PlaylistError("has no URL or path", remedy="start the line with a URL or a path")
+        raise PlaylistError.of("line.nothing")
     if scheme := _SCHEME.match(locator):
         if scheme[1].lower() not in {"http", "https"}:
-            raise PlaylistError(
-                f"{scheme[1]}: is not a source that can be played",
-                remedy="use http(s):// or a plain path (./ before a file name with a colon)",
-            )
+            raise PlaylistError.of("line.scheme", scheme=scheme[1])
         check_url(locator)
         return LocatorKind.URL, locator
     if locator.startswith("-"):
-        raise PlaylistError("starts with a dash, like an option", remedy="write ./ before a file name with a dash")
+        raise PlaylistError.of("line.dash")
     path = os.path.normpath(locator if locator.startswith("/") else f"{base}/{locator}")
     if path.startswith("//"):
         path = path[1:]
     if not allowed.contains(path):
-        raise PlaylistError(
-            f"{path} is outside the playlist's folder and the media folders",
-            remedy="move the file there, or add its folder to MEDIA_DIRS",
-        )
+        raise PlaylistError.of("line.outside", path=path)
     return LocatorKind.FILE, path
 
 
@@ -165,4 +154,4 @@ def check_url(url: str) -> None:
     except ValueError:
         well_formed = False
     if not well_formed or any(character.isspace() or character in '\\<>"' for character in url):
-        raise PlaylistError("the URL is not well formed", remedy="write http(s)://host/path, with spaces as %20")
+        raise PlaylistError.of("line.url")

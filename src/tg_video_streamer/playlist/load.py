@@ -29,7 +29,7 @@ def load(playlist: Path, allowed: AllowedFolders) -> Playlist:
     try:
         text = read_text(real)
     except PlaylistError as error:
-        return Playlist(problems=(Problem(line=0, what=error.what, remedy=error.remedy),))
+        return Playlist(problems=(Problem(line=0, what=error.full_message),))
     if is_manifest(text):
         # An HLS manifest is one item, also as the playlist itself.
         item = parse_line(f"./{real.name}", base=str(real.parent), allowed=allowed)
@@ -43,18 +43,16 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_LIST_BYTES + 1)
     except OSError as error:
-        raise PlaylistError(
-            f"cannot read the list {path}: {error.strerror}", remedy="create it with one entry a line; it is watched"
-        ) from error
+        raise PlaylistError.of("list.unreadable", path=str(path), detail=str(error.strerror)) from error
     if len(data) > MAX_LIST_BYTES:
-        raise PlaylistError(f"the list {path} is larger than 64 MB", remedy="is this a playlist?")
+        raise PlaylistError.of("list.too_large", path=str(path), limit=MAX_LIST_BYTES // 1024**2)
     return decode(data)
 
 
 def missing_files(playlist: Playlist) -> tuple[Problem, ...]:
     """A problem for each entry whose file does not exist; checks every file, so only for `check`."""
     return tuple(
-        Problem(line=entry.line, what=f"{entry.item.locator} does not exist", remedy="correct the path or add the file")
+        Problem(line=entry.line, what=PlaylistError.of("line.missing", path=entry.item.locator).full_message)
         for entry in playlist.entries
         if entry.item.kind is LocatorKind.FILE and not Path(entry.item.locator).exists()
     )
@@ -78,10 +76,8 @@ def _without_escapes(playlist: Playlist, allowed: AllowedFolders) -> Playlist:
                 # An entry may be the allowed folder itself: then its parent is outside.
                 known = inside[folder] = not allowed.contains(folder) or allowed.contains_real(folder)
             if not known:
-                what = f"{item.locator} leads through a symbolic link out of the allowed folders"
-                problems.append(
-                    Problem(line=entry.line, what=what, remedy="add the folder that it points to to MEDIA_DIRS")
-                )
+                escaped = PlaylistError.of("line.link_outside", path=item.locator)
+                problems.append(Problem(line=entry.line, what=escaped.full_message))
                 continue
         entries.append(entry)
     problems.sort(key=lambda problem: problem.line)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.line import parse_line
@@ -26,15 +27,18 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """A line that was left out, and why; line 0 is the whole file."""
+    """A line that was left out, and why with its remedy; line 0 is the whole file."""
 
     line: int
-    what: str
-    remedy: str = ""
+    what: Message
+
+    @property
+    def message(self) -> Message:
+        """The problem with its line."""
+        return Message.of("line.problem", line=self.line, problem=self.what) if self.line else self.what
 
     def __str__(self) -> str:
-        place = f"line {self.line}: " if self.line else ""
-        return f"{place}{self.what}" + (f"; {self.remedy}" if self.remedy else "")
+        return self.message.text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,9 +62,7 @@ def decode(data: bytes) -> str:
     text = data.decode("utf-8-sig", "surrogateescape")
     sample = text[:_SAMPLE_CHARACTERS]
     if len(_SUSPICIOUS.findall(sample)) > len(sample) * _SUSPICIOUS_SHARE:
-        raise PlaylistError(
-            "the playlist is a binary file or not UTF-8", remedy="write one entry a line, as UTF-8 text"
-        )
+        raise PlaylistError.of("list.binary")
     return text
 
 
@@ -88,7 +90,7 @@ def parse(text: str, *, base: str, allowed: AllowedFolders) -> Playlist:
         try:
             entries.append(Entry(line=number, item=parse_line(line, base=base, allowed=allowed, title=title)))
         except PlaylistError as error:
-            problems.append(Problem(line=number, what=error.what, remedy=error.remedy))
+            problems.append(Problem(line=number, what=error.full_message))
         title = ""
     return Playlist(entries=tuple(entries), problems=tuple(problems))
 

@@ -88,6 +88,14 @@ class Quarantine:
         self._in_a_row = min(self._in_a_row, FREE_FAILURES)
         self._shared_until = 0.0
 
+    def release(self, key: str) -> bool:
+        """Let `key` be tried at its next turn; False where it is not resting."""
+        if not any(one.key == key for one in self.resting()):
+            return False
+        del self._records[key]
+        self._shared_until = 0.0
+        return True
+
     def available(self, key: str) -> bool:
         """Whether an attempt at `key` may be made now."""
         now = self._clock.monotonic()

@@ -127,7 +127,7 @@ class Rotation:
         """
         index = self._tree.run.nearest(key, 0)
         if index is None:
-            raise PlaylistError(f"{key} is not in the playlist", remedy="search for it to get its key")
+            raise PlaylistError.of("refused.not_listed", key=key)
         self._resuming = None
         self._jump = self._tree.run.items[index]
         self._order.put(index)
@@ -159,7 +159,7 @@ class Rotation:
     def queue_add(self, item: Item, *, place: int | None = None) -> None:
         """Queue `item` at `place`, None: last. Raises PlaylistError where it is queued already."""
         if any(queued.key == item.key for queued in self._queue):
-            raise PlaylistError(f"{item.title or item.key} is queued already", remedy="move it, or remove it first")
+            raise PlaylistError.of("refused.queued_already", title=item.title or item.key)
         self._queue.insert(len(self._queue) if place is None else place, item)
 
     def queue_move(self, key: str, place: int) -> Item:
@@ -173,7 +173,7 @@ class Rotation:
         for index, item in enumerate(self._queue):
             if item.key == key:
                 return self._queue.pop(index)
-        raise PlaylistError(f"{key} is not queued", remedy="list the queue for the keys that are")
+        raise PlaylistError.of("refused.not_queued", key=key)
 
     def queue_clear(self) -> int:
         """Remove all queued items; how many there were."""

@@ -60,10 +60,7 @@ class Tree:
             len(trail) for found, trail in zip(self._run.items, self._run.trails, strict=True) if found.key == item.key
         ]
         if depths and min(depths) >= MAX_DEPTH:
-            raise PlaylistError(
-                f"the list {item.title or item.key} is nested more than {MAX_DEPTH} lists deep",
-                remedy="put its items into the playlist directly",
-            )
+            raise PlaylistError.of("list.too_deep", title=item.title or item.key, limit=MAX_DEPTH)
         self._children[item.key] = tuple(children)
         self._rebuild()
 

@@ -9,6 +9,7 @@ import structlog
 
 from tg_video_streamer.envfile.read import read_env_file
 from tg_video_streamer.errors import ConfigError, ControlError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import configure_logs
 from tg_video_streamer.settings.settings import KEYS, Check, LoadedSettings, Settings, load_settings, secret_values
 
@@ -47,10 +48,10 @@ class SettingsReload:
         """Call `apply` with newer settings once they are in force."""
         self._subscribers.append(apply)
 
-    def reload(self) -> str:
+    def reload(self) -> Message | None:
         """Read them, and return what has changed, for people. Raises ControlError where they are wrong; the old ones stay."""
         if self._env_file is None:
-            return ""
+            return None
         fresh = self._read(self._environment)
         changed = {key for key in KEYS if getattr(fresh, key.lower()) != getattr(self._in_force, key.lower())}
         now, later = sorted(changed & CHANGEABLE), sorted(changed - CHANGEABLE - ELSEWHERE)
@@ -61,15 +62,14 @@ class SettingsReload:
             for apply in self._subscribers:
                 apply(self._in_force)
         log.info("settings read again", in_force=now, after_restart=later)
-        words = [f"now in force: {', '.join(now)}"] if now else []
-        words += [f"only after a restart: {', '.join(later)}"] if later else []
-        return "; ".join(words)
+        if now and later:
+            return Message.of("answer.settings_both", now=", ".join(now), restart=", ".join(later))
+        if now:
+            return Message.of("answer.settings_now", now=", ".join(now))
+        return Message.of("answer.settings_restart", restart=", ".join(later)) if later else None
 
     def _read(self, environment: Mapping[str, str]) -> Settings:
         try:
             return load_settings(self._env_file, environment, checks=self._checks).settings
         except ConfigError as error:
-            raise ControlError(
-                f"the settings are wrong and stay as they were: {'; '.join(error.problems)}",
-                remedy="correct them and reload again",
-            ) from error
+            raise ControlError.of("refused.settings", detail="; ".join(error.problems)) from error

@@ -59,11 +59,11 @@ class Screen:
             top.append(_labelled("Live in", status_text.live_text(status.live)))
         outputs = [_output_line(output) for output in status.outputs]
         problems = [Text(f"! degraded: {text}", "bold magenta")] if (text := status_text.degraded_text(status)) else []
-        problems += [Text(f"! {status_text.printable(line)}", "bold red") for line in status.problems]
+        problems += [Text(f"! {status_text.printable(one.text)}", "bold red") for one in status.problems]
         coming = [
             _labelled("Next" if index == 0 else "", _coming(item)) for index, item in enumerate(status.next_items[:5])
         ]
-        warnings = [Text(f"! {status_text.printable(line)}", "yellow") for line in status.warnings]
+        warnings = [Text(f"! {status_text.printable(one.message.text)}", "yellow") for one in status.warnings]
         numbers = [_numbers_line(status, self.history)]
         if self.history is not None and height > _LEAST_LINES + _LOG_LINES:
             cells = max(0, width - _LABEL_CELLS)
@@ -112,7 +112,7 @@ def _badge_line(status: ServiceStatus, now_wall: float) -> Text:
         base.append("  NOT HEALTHY", "bold red")
     if status.degraded:
         base.append("  DEGRADED", "bold magenta")
-    return base.append(f"  {status_text.printable(status.reason)}", "dim")
+    return base.append(f"  {status_text.printable(status.reason.text)}", "dim")
 
 
 def _now(status: ServiceStatus) -> str:

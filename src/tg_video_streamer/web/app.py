@@ -74,7 +74,7 @@ def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
         if not visitor(request).role.may_read:
             # The reasons name outputs, which are not public.
             return PlainTextResponse("not healthy\n", status_code=503)
-        lines = now.problems or (now.reason or now.channel_state,)
+        lines = now.problems or (now.reason,)
         return PlainTextResponse("".join(f"{line}\n" for line in lines), status_code=503)
 
     return [Route("/status.json", status_json), Route("/healthz", healthz)]

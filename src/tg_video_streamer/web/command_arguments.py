@@ -31,7 +31,7 @@ def from_values(name: str, values: Mapping[str, Any]) -> CommandRequest:
     try:
         request = make_request(name, values)
     except ControlError as error:
-        raise RequestRefused(error.what, status=422, remedy="see /api/openapi.json for its arguments") from error
+        raise RequestRefused(error.message, status=422, remedy="see /api/openapi.json for its arguments") from error
     for word, value in values.items():
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
             raise RequestRefused(f"{word} is too large", status=422, remedy=f"send at most {MAX_INTEGER}")

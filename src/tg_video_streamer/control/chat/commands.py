@@ -150,7 +150,7 @@ class ChatCommands:
             try:
                 await self._reachable(link_of(command))
             except ResolveError as error:
-                raise ControlError(error.what, remedy=error.remedy) from error
+                raise ControlError(error.message, remedy=error.remedy_message or "") from error
         caller = Caller(origin=Origin.CHAT, name=str(message.sender_id or "the chat itself"))
         return answer_text(command, execute(self._commands, request, caller))
 

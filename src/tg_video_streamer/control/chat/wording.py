@@ -12,13 +12,13 @@ from tg_video_streamer.control.commands import CommandRequest, make_request
 from tg_video_streamer.control.socket.protocol import items_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.line import MAX_LINE_CHARACTERS
 
 LONGEST_ANSWER = 3500
 """Characters; Telegram takes 4096 (https://core.telegram.org/method/messages.sendMessage)."""
 PUBLIC_COMMANDS = frozenset({"now", "next"})
 """What everybody may ask where CHAT_PUBLIC is set."""
-_ADD_USAGE = "write /add and a link, such as /add https://example.org/video"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +55,7 @@ def request_of(command: ChatCommand) -> CommandRequest:
     """The command of the service that a chat command stands for. Raises ControlError where the words are none that the command takes."""
     if command.name == "slate":
         if command.words.lower() not in {"on", "off"}:
-            raise ControlError("the slate is on or off", remedy="write /slate on or /slate off")
+            raise ControlError.of("refused.slate")
         return make_request("slate", {"on": command.words.lower() == "on"})
     if command.name == "add":
         return make_request("queue_add", {"line": f"{link_of(command)} | public=1"})
@@ -71,7 +71,7 @@ def link_of(command: ChatCommand) -> str:
     except ValueError:
         good = False
     if not good or len(link) > MAX_LINE_CHARACTERS // 2 or len(link.split()) != 1 or "|" in link:
-        raise ControlError("that is no link to a video", remedy=_ADD_USAGE)
+        raise ControlError.of("refused.link")
     return link
 
 
@@ -81,8 +81,8 @@ def answer_text(command: ChatCommand, answer: Any) -> str:
         items = items_from_json(answer)
         text = "\n".join(f"{number}. {status_text.item_text(item)}" for number, item in enumerate(items, start=1))
         return _fitting(text or "The queue is empty.")
-    if not isinstance(answer, dict):
-        return _fitting(status_text.printable(str(answer)))
+    if _PLAIN.get(command.name) != "status":
+        return _fitting(status_text.printable(Message.from_json(answer).text))
     status = status_from_json(answer)
     if command.name == "now":
         return _fitting(status_text.now_text(status))

@@ -73,10 +73,7 @@ def _locked(folder: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise ControlError(
-            f"a service is already running with this STATE_DIR: {folder}",
-            remedy="stop it first, or set another STATE_DIR for this one",
-        ) from error
+        raise ControlError.of("service.running", folder=str(folder)) from error
     except OSError:
         os.close(descriptor)
         raise

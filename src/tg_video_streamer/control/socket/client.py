@@ -28,7 +28,7 @@ def ask(
     deadline = time.monotonic() + timeout_seconds
     request = protocol.encode({"command": command, **(arguments or {})})
     if len(request) > protocol.MAX_REQUEST_BYTES:
-        raise ControlError(f"{command} is asked with more than {protocol.MAX_REQUEST_BYTES} bytes")
+        raise ControlError.of("refused.request_too_long", limit=protocol.MAX_REQUEST_BYTES)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             _connect(connection, folder, timeout_seconds)
@@ -36,22 +36,13 @@ def ask(
             connection.sendall(request)
             line = _read_line(connection, deadline)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
-        raise NoService(
-            f"no service answers in {folder}", remedy="start it (tg-video-streamer run), or give its --env-file"
-        ) from error
+        raise NoService.of("service.none", folder=str(folder)) from error
     except PermissionError as error:
-        raise ControlError(
-            f"the service in {folder} belongs to another user", remedy="run this command as that user, or with sudo"
-        ) from error
+        raise ControlError.of("service.other_user", folder=str(folder)) from error
     except (TimeoutError, BlockingIOError) as error:
-        raise ControlError(
-            f"the service in {folder} does not answer within {timeout_seconds:g} s",
-            remedy="look at its log, and restart it if it hangs; it may still do what was asked",
-        ) from error
+        raise ControlError.of("service.slow", folder=str(folder), seconds=f"{timeout_seconds:g}") from error
     except OSError as error:
-        raise ControlError(
-            f"the connection to the service in {folder} broke: {error.strerror}", remedy="try again"
-        ) from error
+        raise ControlError.of("service.broken", folder=str(folder), detail=str(error.strerror)) from error
     return protocol.parse_reply(line)
 
 
@@ -77,8 +68,8 @@ def _read_line(connection: socket.socket, deadline: float) -> bytes:
         connection.settimeout(_left(deadline))
         part = connection.recv(READ_BYTES)
         if not part:
-            raise ControlError("the service ended while it was asked", remedy="try again when it is back")
+            raise ControlError.of("service.ended")
         received += part
         if len(received) > protocol.MAX_REPLY_BYTES:
-            raise ControlError("the service's answer is too long to be one")
+            raise ControlError.of("service.answer_too_long")
     return bytes(received)

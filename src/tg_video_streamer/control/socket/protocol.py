@@ -1,22 +1,31 @@
 """Encodes the control socket: one line of JSON with a command, one line of JSON with the answer, then the end.
 
 {"command": "slate", "on": true}
-{"ok": true, "result": "the slate is on"}
-{"ok": false, "error": "nothing is on air", "remedy": "add something to the playlist"}
+{"ok": true, "result": {"key": "answer.slate_on", "values": {}, "text": "the slate is on"}}
+{"ok": false, "error": {"key": …}, "remedy": null}
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from tg_video_streamer.asrun.history import History, LevelSpan, Sample
 from tg_video_streamer.control.commands import CommandRequest, make_request
 from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES
-from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
-from tg_video_streamer.errors import ControlError
+from tg_video_streamer.control.status import (
+    ItemStatus,
+    LiveStatus,
+    OutputStatus,
+    ServiceStatus,
+    ServiceWarning,
+    WarningAction,
+)
+from tg_video_streamer.errors import ControlError, StreamerError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.schedule.day import ScheduledEntry
 
 MAX_REQUEST_BYTES = 4 * MAX_TEXT_BYTES
@@ -32,9 +41,9 @@ def parse_request(line: bytes) -> CommandRequest:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ControlError("the request is no line of JSON") from error
+        raise ControlError.of("refused.not_json") from error
     if not isinstance(fields, dict):
-        raise ControlError("the request is no JSON object")
+        raise ControlError.of("refused.not_json")
     return make_request(fields.pop("command", None), fields)
 
 
@@ -48,9 +57,14 @@ def success(result: Any) -> bytes:
     return encode({"ok": True, "result": result})
 
 
-def failure(what: str, remedy: str = "") -> bytes:
-    """The line that says what went wrong and what to do."""
-    return encode({"ok": False, "error": what, "remedy": remedy})
+def failure(error: ControlError) -> bytes:
+    """The line of a refusal."""
+    return encode({"ok": False, **error_json(error)})
+
+
+def error_json(error: StreamerError) -> dict[str, Any]:
+    """What happened and how to fix it, null where there is no remedy, as JSON messages."""
+    return {"error": asdict(error.message), "remedy": asdict(error.remedy_message) if error.remedy_message else None}
 
 
 def parse_reply(line: bytes) -> Any:
@@ -59,10 +73,11 @@ def parse_reply(line: bytes) -> Any:
         fields = json.loads(line)
         if fields["ok"]:
             return fields["result"]
-        what, remedy = str(fields["error"]), str(fields["remedy"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        what, remedy = Message.from_json(fields["error"]), fields["remedy"]
+        refusal = ControlError(what, remedy=Message.from_json(remedy) if remedy else "")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _other_version() from error
-    raise ControlError(what, remedy=remedy)
+    raise refusal
 
 
 def status_from_json(fields: Any) -> ServiceStatus:
@@ -72,7 +87,11 @@ def status_from_json(fields: Any) -> ServiceStatus:
         values["now"] = None if values["now"] is None else ItemStatus(**_known(ItemStatus, values["now"]))
         values["next_items"] = items_from_json(values["next_items"])
         values["outputs"] = tuple(OutputStatus(**_known(OutputStatus, output)) for output in values["outputs"])
-        values |= {name: tuple(map(str, values[name])) for name in ("problems", "warnings")}
+        values["reason"] = Message.from_json(values["reason"])
+        values["problems"] = tuple(map(Message.from_json, values["problems"]))
+        values["warnings"] = tuple(map(_warning, values["warnings"]))
+        if (degraded := values.get("degraded_reason")) is not None:
+            values["degraded_reason"] = Message.from_json(degraded)
         values["holds"] = tuple(map(str, values.get("holds", ())))
         if (live := values.get("live")) is not None:
             values["live"] = LiveStatus(**_known(LiveStatus, live))
@@ -108,12 +127,19 @@ def entries_from_json(entries: Any) -> tuple[ScheduledEntry, ...]:
         raise _other_version() from error
 
 
+def _warning(fields: Any) -> ServiceWarning:
+    known = set(WarningAction)
+    return ServiceWarning(
+        message=Message.from_json(fields["message"]),
+        item_key=str(fields["item_key"]),
+        actions=tuple(WarningAction(one) for one in fields["actions"] if one in known),
+    )
+
+
 def _known(kind: type[_Answer], values: dict[str, Any]) -> dict[str, Any]:
     names = {field.name for field in dataclass_fields(kind)}
     return {name: value for name, value in values.items() if name in names}
 
 
 def _other_version() -> ControlError:
-    return ControlError(
-        "the service's answer is not understood", remedy="restart the service if it is of another version"
-    )
+    return ControlError.of("service.other_version")

@@ -89,11 +89,11 @@ async def _read_line(client: socket.socket) -> bytes | None:
 
 def _answer(line: bytes, commands: Commands, caller: Caller) -> bytes:
     if len(line) > protocol.MAX_REQUEST_BYTES:
-        return protocol.failure(f"the request is longer than {protocol.MAX_REQUEST_BYTES} bytes")
+        return protocol.failure(ControlError.of("refused.request_too_long", limit=protocol.MAX_REQUEST_BYTES))
     try:
         return protocol.success(execute(commands, protocol.parse_request(line), caller))
     except ControlError as error:
-        return protocol.failure(error.what, error.remedy)
+        return protocol.failure(error)
 
 
 def _caller(client: socket.socket) -> Caller:

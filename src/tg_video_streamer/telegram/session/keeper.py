@@ -13,6 +13,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ConfigError, SessionAbsent, SessionEnded, SessionError, SessionUnreachable
 from tg_video_streamer.events import DegradedChanged, Event, SessionRenewed
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.state_machine import StateMachine
 from tg_video_streamer.telegram.session.renewal import Renewal, Renewed
 from tg_video_streamer.telegram.session.state import TRANSITIONS, SessionState
@@ -84,8 +85,8 @@ class SessionKeeper:
         self._ended: asyncio.Future[SessionEnded] | None = None
         self._degraded_since: float | None = None
         self._degraded_before = 0.0
-        self.reason = ""
-        """Why the service is degraded, for people; empty where it is not."""
+        self.reason: Message | None = None
+        """Why the service is degraded, None where it is not."""
         self.renewals: Counter[str] = Counter()
         """Cycles by result: session, spare, failed, unreachable."""
 
@@ -183,7 +184,7 @@ class SessionKeeper:
             seconds = self._clock.monotonic() - self._degraded_since
             self._degraded_before += seconds
             self._degraded_since = None
-            self.reason = ""
+            self.reason = None
             log.info("degraded mode is over", seconds=round(seconds, 1))
             self._publish(DegradedChanged(wall=self._clock.wall(), active=False))
 
@@ -205,10 +206,10 @@ class SessionKeeper:
     async def _degrade(self, error: SessionError) -> None:
         """Enter degraded mode: log and publish it once, and notify subscribers."""
         if self.degraded:
-            self.reason = error.what
+            self.reason = error.message
             return
         self._degraded_since = self._clock.monotonic()
-        self.reason = error.what
+        self.reason = error.message
         ending = str(error.ending) if isinstance(error, SessionEnded) else "absent"
         log.error(ending_name(error), reason=error.what, ending=ending, remedy=error.remedy)
         log.warning(DEGRADED_WARNING)

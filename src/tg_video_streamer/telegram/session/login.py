@@ -15,6 +15,7 @@ from telethon.tl import functions, types
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionError, StreamerError, TelegramRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.client.client import make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.session.login_connection import LoginConnection
@@ -27,29 +28,29 @@ RESEND = "r"
 """What is typed instead of a code, for another one."""
 
 _WAYS: Final = {
-    "SentCodeTypeApp": "in the Telegram app",
-    "SentCodeTypeSms": "by SMS",
-    "SentCodeTypeSmsWord": "by SMS (a word)",
-    "SentCodeTypeSmsPhrase": "by SMS (a phrase)",
-    "SentCodeTypeCall": "by a phone call",
-    "SentCodeTypeFlashCall": "by a phone call: the code is in its number",
-    "SentCodeTypeMissedCall": "by a missed call: the code is the end of its number",
-    "SentCodeTypeEmailCode": "by e-mail",
-    "SentCodeTypeFragmentSms": "at fragment.com",
-    "SentCodeTypeFirebaseSms": "by SMS",
+    "SentCodeTypeApp": "login.code_in_app",
+    "SentCodeTypeSms": "login.code_by_sms",
+    "SentCodeTypeSmsWord": "login.code_by_sms_word",
+    "SentCodeTypeSmsPhrase": "login.code_by_sms_phrase",
+    "SentCodeTypeCall": "login.code_by_call",
+    "SentCodeTypeFlashCall": "login.code_by_flash_call",
+    "SentCodeTypeMissedCall": "login.code_by_missed_call",
+    "SentCodeTypeEmailCode": "login.code_by_email",
+    "SentCodeTypeFragmentSms": "login.code_at_fragment",
+    "SentCodeTypeFirebaseSms": "login.code_by_sms",
 }
 
 
 class Prompts(Protocol):
     """The person at the terminal; a line that is asked for again comes with what was wrong with the last one."""
 
-    async def phone(self, wrong: str) -> str:
+    async def phone(self, wrong: Message | None) -> str:
         """The phone number of the account."""
 
-    async def code(self, way: str, wrong: str) -> str:
+    async def code(self, way: Message, wrong: Message | None) -> str:
         """The code that came by `way`, or RESEND."""
 
-    async def password(self, hint: str, wrong: str) -> str:
+    async def password(self, hint: str, wrong: Message | None) -> str:
         """The password of the two-step verification, which is not shown."""
 
     def show(self, url: str) -> None:
@@ -102,7 +103,7 @@ def _needs_password(error: StreamerError) -> bool:
 async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
     """The user, after phone number, code and perhaps password."""
     phone, sent = await _code_sent(line, prompts)
-    wrong = ""
+    wrong: Message | None = None
     for _ in range(TRIES):
         code = await prompts.code(_way(sent), wrong)
         while code.lower() == RESEND:
@@ -112,9 +113,9 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
             answer = await line.ask(functions.auth.SignInRequest(phone, sent.phone_code_hash, code))
         except TelegramRefused as refused:
             if refused.word == "PHONE_CODE_EXPIRED":
-                sent, wrong = await _send(line, phone), "that code is no longer valid; a new one is on its way"
+                sent, wrong = await _send(line, phone), Message.of("login.code_expired")
             elif refused.word in {"PHONE_CODE_INVALID", "PHONE_CODE_EMPTY"}:
-                wrong = "that is not the code"
+                wrong = Message.of("login.wrong_code")
             else:
                 raise _explained(refused) from refused
         except SessionError as error:
@@ -128,18 +129,18 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
 
 async def _code_sent(line: LoginConnection, prompts: Prompts) -> tuple[str, Any]:
     """The phone number, and Telegram's word that a code is on its way to it."""
-    wrong = ""
+    wrong: Message | None = None
     for _ in range(TRIES):
         phone = re.sub(r"\D", "", await prompts.phone(wrong))
         if not phone:
-            wrong = "write it with the country's code, such as +44 7700 900123"
+            wrong = Message.of("login.phone_format")
             continue
         try:
             return phone, await _send(line, phone)
         except TelegramRefused as refused:
             if refused.word != "PHONE_NUMBER_INVALID":
                 raise _explained(refused) from refused
-            wrong = "Telegram knows no such number; write it with the country's code"
+            wrong = Message.of("login.phone_unknown")
     raise SessionError("no phone number that Telegram knows")
 
 
@@ -150,15 +151,15 @@ async def _send(line: LoginConnection, phone: str) -> Any:
     return _checked(await line.begin(functions.auth.SendCodeRequest(phone, known.api_id, known.api_hash, settings)))
 
 
-async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any, str]:
+async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any, Message | None]:
     """The code by another way where there is one; else the same, and a word about it."""
     try:
-        return _checked(await line.ask(functions.auth.ResendCodeRequest(phone, sent.phone_code_hash))), ""
+        return _checked(await line.ask(functions.auth.ResendCodeRequest(phone, sent.phone_code_hash))), None
     except TelegramRefused as refused:
         if refused.word == "PHONE_CODE_EXPIRED":
-            return await _send(line, phone), ""
+            return await _send(line, phone), None
         if refused.word == "SEND_CODE_UNAVAILABLE":
-            return sent, "Telegram has no other way to send the code"
+            return sent, Message.of("login.no_other_way")
         raise
 
 
@@ -173,8 +174,8 @@ def _checked(sent: Any) -> Any:
     raise TelegramRefused(what, word="SENT_CODE_UNKNOWN", remedy="log in with --qr")
 
 
-def _way(sent: Any) -> str:
-    return _WAYS.get(type(sent.type).__name__, "from Telegram")
+def _way(sent: Any) -> Message:
+    return Message.of(_WAYS.get(type(sent.type).__name__, "login.code_from_telegram"))
 
 
 def _explained(refused: TelegramRefused) -> TelegramRefused:
@@ -199,7 +200,7 @@ def _user(answer: Any) -> Any:
 
 async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
     """The user, after the password; it goes to Telegram as a proof (SRP) and is kept nowhere."""
-    wrong = ""
+    wrong: Message | None = None
     for _ in range(TRIES):
         asked = await line.ask(functions.account.GetPasswordRequest())
         typed = await prompts.password(asked.hint or "", wrong)
@@ -212,7 +213,7 @@ async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
         except TelegramRefused as refused:
             if refused.word not in {"PASSWORD_HASH_INVALID", "SRP_ID_INVALID"}:
                 raise
-            wrong = "that is not the password"
+            wrong = Message.of("login.wrong_password")
     raise SessionError(f"{TRIES} wrong passwords", remedy="wait some minutes, then log in again")
 
 

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ControlError, SessionError, StreamerError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.state_machine import StateMachine
 from tg_video_streamer.telegram.client.credentials import Credentials
@@ -66,7 +67,7 @@ class WebLogin:
     def begin_phone(self, phone: str, by: str) -> None:
         """Begin a login by phone number and code. Raises ControlError."""
         if not phone.strip():
-            raise ControlError("there is no phone number", remedy="write it with the country's code")
+            raise ControlError.of("login.no_phone")
         self._begin(phone, by)
 
     def answer(self, step: WebLoginStep, text: str) -> None:
@@ -76,7 +77,7 @@ class WebLogin:
         """
         answer = self._answer
         if answer is None or answer.done() or step is not self._state.step:
-            raise ControlError("the login does not wait for that now", remedy="look at the page again")
+            raise ControlError.of("login.not_asked")
         answer.set_result(text.strip())
 
     def cancel(self) -> None:
@@ -94,12 +95,9 @@ class WebLogin:
 
     def _begin(self, phone: str, by: str) -> None:
         if self._write is None:
-            raise ControlError(
-                "the service was started without a settings file, so there is nowhere to keep a session",
-                remedy="start it with --env-file, or set SESSION_STRING in its environment",
-            )
+            raise ControlError.of("login.no_file")
         if self._state.step not in RESTING:
-            raise ControlError("a login is under way already", remedy="finish or cancel it first")
+            raise ControlError.of("login.running")
         self._move(WebLoginStep.STARTING)
         self._wanted.put_nowait((phone, by))
 
@@ -109,15 +107,15 @@ class WebLogin:
             async with asyncio.timeout(self._login_seconds) as limit:
                 account = await self._renewed(phone, limit)
         except TimeoutError:
-            self._fail(f"the login took longer than {self._login_seconds / 60:.0f} minutes; begin again")
+            self._fail(Message.of("login.too_slow", seconds=self._login_seconds))
         except StreamerError as error:
-            self._fail(str(error))
+            self._fail(error.full_message)
         except asyncio.CancelledError:
             self._move(WebLoginStep.IDLE)
             log.info("login at the desk cancelled", by=by)
             raise
         else:
-            self._move(WebLoginStep.DONE, account=account, message="the session is kept in the settings file")
+            self._move(WebLoginStep.DONE, account=account, message=Message.of("login.saved"))
             log.info("login at the desk done", by=by)
 
     async def _renewed(self, phone: str, limit: asyncio.Timeout) -> str:
@@ -129,9 +127,9 @@ class WebLogin:
         async with login.logged_in(known, prompts, clock=self._clock, qr=not phone) as made:
             account = masked_account(made)
             if self._store.owner_id not in {0, made.user_id}:
-                message = "this is another account than before; it may not stream to the chat"
+                message = Message.of("login.other_account")
                 if await self.ask(WebLoginStep.CONFIRM, account=account, message=message) != "yes":
-                    raise SessionError("the login was of another account, and is not kept")
+                    raise SessionError.of("login.not_saved")
             # From here on a half would be worse than a delay: a session that is in the file must not be ended.
             limit.reschedule(None)
             self._move(WebLoginStep.SAVING, account=account)
@@ -140,7 +138,9 @@ class WebLogin:
             await asyncio.to_thread(self._write, {"SESSION_STRING": made.string})
         return account
 
-    async def ask(self, step: WebLoginStep, *, hint: str = "", message: str = "", account: str = "") -> str:
+    async def ask(
+        self, step: WebLoginStep, *, hint: Message | None = None, message: Message | None = None, account: str = ""
+    ) -> str:
         """Show `step` and wait for its answer."""
         assert step in ASKING, "only some steps have an answer"  # noqa: S101 - a defect of ours
         self._move(step, hint=hint, message=message, account=account)
@@ -155,11 +155,11 @@ class WebLogin:
         remember_secret(url)
         self._move(WebLoginStep.QR, qr_url=url)
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: Message) -> None:
         self._move(WebLoginStep.FAILED, message=why)
-        log.warning("login at the desk failed", why=why)
+        log.warning("login at the desk failed", why=str(why))
 
-    def _move(self, step: WebLoginStep, **shown: str) -> None:
+    def _move(self, step: WebLoginStep, **shown: Any) -> None:
         self._machine.move(step)
         self._state = WebLoginState(step=step, **shown)
 
@@ -171,18 +171,18 @@ class _WebLoginPrompts:
         self._desk = desk
         self._phone = phone
 
-    async def phone(self, wrong: str) -> str:
+    async def phone(self, wrong: Message | None) -> str:
         """See Prompts; the first number came with the wish to log in."""
         phone, self._phone = self._phone, ""
         return phone or await self._desk.ask(WebLoginStep.PHONE, message=wrong)
 
-    async def code(self, way: str, wrong: str) -> str:
+    async def code(self, way: Message, wrong: Message | None) -> str:
         """See Prompts."""
         return await self._desk.ask(WebLoginStep.CODE, hint=way, message=wrong)
 
-    async def password(self, hint: str, wrong: str) -> str:
+    async def password(self, hint: str, wrong: Message | None) -> str:
         """See Prompts."""
-        return await self._desk.ask(WebLoginStep.PASSWORD, hint=hint, message=wrong)
+        return await self._desk.ask(WebLoginStep.PASSWORD, hint=Message.raw(hint) if hint else None, message=wrong)
 
     def show(self, url: str) -> None:
         """See Prompts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.state_machine import Transitions
 
 
@@ -58,9 +59,9 @@ class WebLoginState:
     step: WebLoginStep
     qr_url: str = field(default="", repr=False)
     """Whoever scans it gives an account to this service, so it is for operators only; empty but in the step `qr`."""
-    hint: str = ""
+    hint: Message | None = None
     """How the code comes, or the account's own hint for its password."""
-    message: str = ""
+    message: Message | None = None
     """What was wrong with the last answer, or what came of the login."""
     account: str = ""
     """Whose session it is, masked; empty before the login."""

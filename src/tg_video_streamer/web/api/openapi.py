@@ -135,10 +135,11 @@ def _success(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusal() -> dict[str, Any]:
+    message = {"$ref": _WHERE.format(model="Message")}
     return {
         "type": "object",
-        "description": "What happened and what to do; `remedy` may be empty.",
-        "properties": {"ok": {"const": False}, "error": {"type": "string"}, "remedy": {"type": "string"}},
+        "description": "What happened and how to fix it; `remedy` is null where there is none.",
+        "properties": {"ok": {"const": False}, "error": message, "remedy": {"anyOf": [message, {"type": "null"}]}},
         "required": ["ok", "error", "remedy"],
         "additionalProperties": False,
     }

@@ -55,7 +55,7 @@ def _command_route(command: Command, context: WebContext, access: Access) -> Rou
         try:
             result = execute(context.commands, call, Caller(origin=Origin.API, name=visitor(request).name))
         except ControlError as error:
-            raise RequestRefused(error.what, status=_status_of(error), remedy=error.remedy) from error
+            raise RequestRefused(error.message, status=_status_of(error), remedy=error.remedy_message or "") from error
         return JsonResponse({"ok": True, "result": result})
 
     return Route(f"/api/{command.name}", answer, methods=list(methods_of(command)))

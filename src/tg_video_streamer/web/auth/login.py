@@ -94,4 +94,4 @@ def _problem(words: Translator, refusal: RequestRefused) -> str:
         return words("sign_in.wrong")
     if refusal.status == 429:
         return words("sign_in.locked", seconds=refusal.seconds)
-    return words("sign_in.refused", what=refusal.what)
+    return words("sign_in.refused", what=refusal.message)

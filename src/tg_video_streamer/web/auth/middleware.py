@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.control.socket.protocol import error_json
+from tg_video_streamer.errors import RequestRefused, StreamerError
 from tg_video_streamer.web.auth.auth import GET_TOKEN, Access
 from tg_video_streamer.web.http_body import JsonResponse
 
@@ -89,7 +90,7 @@ def refusal_response(request: Request, refusal: RequestRefused) -> Response:
     if refusal.seconds:
         headers["Retry-After"] = f"{refusal.seconds:.0f}"
     if accepts_json(request):
-        answer = {"ok": False, "error": refusal.what, "remedy": refusal.remedy}
+        answer = {"ok": False, **error_json(refusal)}
         return JsonResponse(answer, status_code=refusal.status, headers=headers)
     if refusal.status == 401 and accepts_html(request):
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -104,6 +105,6 @@ async def routing_refusal(request: Request, error: Exception) -> Response:
     texts = {404: "no such page", 405: "this method is not allowed here"}
     what = texts.get(error.status_code, error.detail)
     if accepts_json(request):
-        answer = {"ok": False, "error": what, "remedy": "see /api/openapi.json"}
+        answer = {"ok": False, **error_json(StreamerError(what, remedy="see /api/openapi.json"))}
         return JsonResponse(answer, status_code=error.status_code, headers=error.headers)
     return PlainTextResponse(f"{what}\n", status_code=error.status_code, headers=error.headers)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from starlette.requests import Request
+
+from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.locales.message import Message
 
 
 class Role(StrEnum):
@@ -44,8 +48,13 @@ class FlashMessage:
     """The result of the last change, shown once on the next page."""
 
     ok: bool
-    text: str
-    remedy: str = ""
+    text: Message
+    remedy: Message | None = None
+
+    @classmethod
+    def of(cls, error: StreamerError) -> Self:
+        """The message of a failure."""
+        return cls(ok=False, text=error.message, remedy=error.remedy_message)
 
 
 def visitor(request: Request) -> Visitor:

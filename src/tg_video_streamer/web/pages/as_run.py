@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from tg_video_streamer.asrun.entry import AsRunEntry, wall
 from tg_video_streamer.asrun.reader import AsRunFilter, as_csv, read_entries
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.elements import time_tag, title_tag
@@ -65,7 +66,7 @@ def routes(context: WebContext) -> list[Route]:
         try:
             rows = await asyncio.to_thread(_rows, context, query)
         except OSError as error:
-            failure = FlashMessage(ok=False, text=f"the as-run log cannot be read: {error.strerror}")
+            failure = FlashMessage(ok=False, text=Message.of("as_run.unreadable", detail=str(error.strerror)))
             return page(view, "as_run", _filter(view, query), messages=(failure,), status_code=503)
         return page(view, "as_run", _filter(view, query) + _table(view, query, rows))
 

@@ -37,9 +37,7 @@ def badge_tag(status: ServiceStatus, words: Translator) -> str:
 
 def reason_tag(status: ServiceStatus, words: Translator, *, now_wall: float) -> str:
     """Why the channel is in its state, for how long and since when."""
-    reason = ""
-    if status.reason:
-        reason = f'<span id="reason">{words.said(status.reason)}</span> <span aria-hidden="true">·</span> '
+    reason = f'<span id="reason">{words.message(status.reason)}</span> <span aria-hidden="true">·</span> '
     span = words("since", span=words.span(now_wall - status.since_wall))
     return f'{reason}<span id="since">{span} ({time_tag(status.since_wall, shown="minutes")})</span>'
 

@@ -145,8 +145,8 @@ def _account(view: PageView) -> str:
 
 def _flash_messages(messages: tuple[FlashMessage, ...], words: Translator) -> str:
     return "".join(
-        f'<p class="flash" data-ok="{int(one.ok)}">{words.said(one.text)}'
-        f"{f' <span>{words.said(one.remedy)}</span>' if one.remedy else ''}</p>"
+        f'<p class="flash" data-ok="{int(one.ok)}">{words.message(one.text)}'
+        f"{f' <span>{words.message(one.remedy)}</span>' if one.remedy else ''}</p>"
         for one in messages
     )
 

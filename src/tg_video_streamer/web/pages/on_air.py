@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tg_video_streamer.control.status import OutputStatus, ServiceStatus
-from tg_video_streamer.control.status_text import DEGRADED_REMEDY
+from tg_video_streamer.control.status_text import degraded_messages
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.band import band_tag
@@ -49,7 +50,7 @@ def live_fragments(context: WebContext, words: Translator) -> Mapping[str, str]:
         "live-badge": badge_tag(status, words),
         "live-reason": reason_tag(status, words, now_wall=now_wall),
         "live-problems": _problems(status, words),
-        "live-warnings": _alert("warnings", status.warnings, words),
+        "live-warnings": _alert("warnings", [one.message for one in status.warnings], words),
         "live-title": _title(status, words),
         "live-position": _position(status, words),
         "live-next": items_tag(status.next_items, words),
@@ -133,14 +134,14 @@ def _position(status: ServiceStatus, words: Translator) -> str:
 
 def _problems(status: ServiceStatus, words: Translator) -> str:
     """What needs action now."""
-    degraded = (status.degraded_reason, DEGRADED_REMEDY) if status.degraded else ()
+    degraded = degraded_messages(status)
     return _alert("problems", status.problems, words) + _alert("degraded", degraded, words)
 
 
-def _alert(name: str, lines: Sequence[str], words: Translator) -> str:
+def _alert(name: str, lines: Sequence[Message], words: Translator) -> str:
     if not lines:
         return ""
-    items = "".join(f"<li>{words.said(line)}</li>" for line in lines)
+    items = "".join(f"<li>{words.message(line)}</li>" for line in lines)
     return (
         f'<section id="{name}" class="card alert {name}" aria-labelledby="{name}-heading">'
         f'<h2 id="{name}-heading">{words(f"heading.{name}")}</h2><ul id="{name}-list">{items}</ul></section>'

@@ -15,6 +15,7 @@ from tg_video_streamer.control.commands import make_request
 from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
@@ -74,7 +75,7 @@ def routes(context: WebContext) -> list[Route]:
 
 
 def _failed(error: ControlError) -> FlashMessage:
-    return FlashMessage(ok=False, text=error.what, remedy=error.remedy)
+    return FlashMessage.of(error)
 
 
 def _sent(form: Mapping[str, str]) -> PlaylistText:
@@ -86,7 +87,9 @@ def _editor(view: PageView, text: PlaylistText) -> Response:
     words = view.words
     checked = view.context.commands.playlist_check(text.text)
     saved = (
-        (FlashMessage(ok=True, text="the playlist is saved"),) if view.request.query_params.get("saved") == "1" else ()
+        (FlashMessage(ok=True, text=Message.of("answer.playlist_saved")),)
+        if view.request.query_params.get("saved") == "1"
+        else ()
     )
     main = f"""<section class="card" aria-labelledby="edit-heading">
 <h2 id="edit-heading">{words("playlist.edit")}</h2>
@@ -152,7 +155,7 @@ def _hidden(view: PageView, text: PlaylistText, *, save: bool) -> str:
 
 def _check_tag(checked: PlaylistCheck, words: Translator) -> str:
     """The problems, then what will play without those lines."""
-    problems = "".join(f"<li>{words.said(one.what)}</li>" for one in checked.problems)
+    problems = "".join(f"<li>{words.message(one.what)}</li>" for one in checked.problems)
     tone = "fair" if checked.problems else "good"
     count = f'<p data-tone="{tone}">{words("playlist.items", count=checked.items)}</p>'
     return f"<ul>{problems}</ul>{count}" if problems else count

@@ -33,7 +33,7 @@ def routes(context: WebContext) -> list[Route]:
         try:
             entries = context.commands.schedule(chosen)
         except ControlError as error:
-            failure = FlashMessage(ok=False, text=error.what, remedy=error.remedy)
+            failure = FlashMessage.of(error)
             return page(view, "schedule", _choice(view, _today(context)), messages=(failure,), status_code=422)
         day = date.fromisoformat(chosen) if chosen else _day_of(entries) or _today(context)
         return page(view, "schedule", _choice(view, day) + _table(view, entries))

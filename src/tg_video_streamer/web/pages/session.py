@@ -43,7 +43,7 @@ def routes(context: WebContext) -> list[Route]:
         try:
             _carry_out(login, request.path_params["step"], form, by=view.visitor.name)
         except ControlError as error:
-            failure = FlashMessage(ok=False, text=error.what, remedy=error.remedy)
+            failure = FlashMessage.of(error)
             return page(view, "session", _main(view, login), messages=(failure,), status_code=409)
         return RedirectResponse("/session", status_code=303)
 
@@ -79,8 +79,8 @@ def _state(view: PageView, login: WebLogin) -> str:
         (words("session.state"), words.state("session_state", status.session_state or "absent")),
         (words("session.account"), account),
     ]
-    if status.degraded:
-        rows.append((words("session.reason"), words.said(status.degraded_reason)))
+    if status.degraded_reason is not None:
+        rows.append((words("session.reason"), words.message(status.degraded_reason)))
     drawn = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
     return f"""<section class="card" aria-labelledby="state-heading">
 <h2 id="state-heading">{words("session.now")}</h2>
@@ -91,8 +91,11 @@ def _state(view: PageView, login: WebLogin) -> str:
 def _renewal(view: PageView, login: WebLogin) -> str:
     words, state = view.words, login.state
     tone = {WebLoginStep.DONE: "1", WebLoginStep.SAVING: "1"}.get(state.step, "0")
-    message = words.said(state.message)
-    told = f'<p class="flash" id="login-message" data-ok="{tone}">{message}</p>' if state.message else ""
+    told = (
+        f'<p class="flash" id="login-message" data-ok="{tone}">{words.message(state.message)}</p>'
+        if state.message
+        else ""
+    )
     if state.step in RESTING:
         body = f"""<p>{words("session.about")}</p>
 <div class="login-methods">{_form(view, "begin-qr", words("session.by_qr"), strong=True)}
@@ -120,12 +123,12 @@ def _form(view: PageView, step: str, label: str, *, strong: bool = False, answer
     )
 
 
-def _question(view: PageView, step: WebLoginStep, *, action: str = "", hint: str = "") -> str:
+def _question(view: PageView, step: WebLoginStep, *, action: str = "", hint: Message | None = None) -> str:
     """A form for one answer; a button to confirm another account."""
     words = view.words
     if step is WebLoginStep.CONFIRM:
         return _form(view, step, words("session.confirm_go"), strong=True, answer="yes")
-    told = f' <span class="number">({words.said(hint)})</span>' if hint else ""
+    told = f' <span class="number">({words.message(hint)})</span>' if hint else ""
     return f"""<form class="stacked" method="post" action="/session/{action or step}" data-action>{view.csrf}
 <label for="answer">{words(f"session.{step}")}{told}</label>
 <input id="answer" name="answer" required {_KINDS[step]}>
