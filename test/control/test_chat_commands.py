@@ -152,9 +152,9 @@ async def test_links_from_the_chat(stand: TelegramStand, tmp_path: Path) -> None
             assert "private network" in answer
             assert link not in answer
         (answer,) = await chat.answered("/add /etc/passwd")
-        assert "no link" in answer
+        assert "not a link" in answer
         (answer,) = await chat.answered("/add http://1.1.1.1/a|title=x")
-        assert "no link" in answer
+        assert "not a link" in answer
         assert await chat.answered("/add http://1.1.1.1/video") == ["queued http://1.1.1.1/video | public=1"]
         assert [item.title for item in chat.channel.queue] == ["http://1.1.1.1/video | public=1"]
 

@@ -35,6 +35,8 @@ class Channel:
     program: PageVisitor
     stand: TelegramStand
     """Where its chat is."""
+    missing: int = 0
+    """How many missing files were listed."""
 
     @property
     def playlist(self) -> Path:
@@ -50,6 +52,15 @@ class Channel:
         )
         assert answer.status == 200, answer
         return answer.json()["result"]
+
+    def wait_for_item(self, words: str) -> Any:
+        """The key of the item whose file has this name, once it is listed."""
+
+        def found() -> Any:
+            items = self.program.call("/api/search", {"words": words}).json()["result"]
+            return items[0]["key"] if items else ""
+
+        return wait_until(found, what=f"{words} is listed", timeout=60)
 
     def queue(self) -> list[str]:
         """File names that are queued."""
@@ -79,7 +90,12 @@ def by_api(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
     else:
         answer = channel.program.ask(f"/api/{command}")
     assert answer.status == 200, answer
-    return answer.json()["result"]
+    return text_of(answer.json()["result"])
+
+
+def text_of(result: Any) -> Any:
+    """The text of a message; any other result as it is."""
+    return result["text"] if isinstance(result, dict) and "key" in result else result
 
 
 def by_command(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
@@ -104,6 +120,7 @@ SHELL_COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
     "slate": lambda values: ("slate", "on" if values["on"] else "off"),
     "jump": lambda values: ("jump", values["key"]),
     "reload": lambda _: ("reload",),
+    "retry": lambda values: ("retry", values["key"]),
     "queue_list": lambda _: ("queue", "list"),
     "queue_add": lambda values: ("queue", "add", values["line"]),
     "queue_insert": lambda values: ("queue", "insert", values["line"]),
@@ -123,7 +140,7 @@ CHAT_COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queue_list": lambda _: "/queue",
 }
 """What the chat has words for; `/add` takes links to the public internet alone, and has tests of its own."""
-NOT_AT_THE_SHELL = {"history", "playlist_read", "playlist_check", "playlist_save"}
+NOT_AT_THE_SHELL = {"history", "playlist_read", "playlist_check", "playlist_save", "playlist_remove"}
 
 WAYS: Mapping[str, Callable[[Channel, str, Mapping[str, Any]], Any]] = {
     "page": by_page,
@@ -151,6 +168,20 @@ def two_queued(channel: Channel) -> None:
     for name in ("one", "two"):
         channel.call("queue_add", line=f"{name}.mp4")
     assert channel.queue() == ["one", "two"]
+
+
+def with_missing(channel: Channel) -> None:
+    """A line whose file is missing, tried by now, with a name of its own so that it is a new item."""
+    channel.missing += 1
+    channel.playlist.write_text(f"missing-{channel.missing}.mp4\n" + "".join(f"{name}.mp4\n" for name in NAMES))
+    channel.call("jump", key=channel.wait_for_item(f"missing-{channel.missing}"))
+    wait_until(lambda: resting(channel), what="the item failed", timeout=60)
+
+
+def resting(channel: Channel) -> str:
+    """The key of the item that waits for another try; empty for none."""
+    warnings = channel.service.status()["warnings"]
+    return next((str(one["item_key"]) for one in warnings if "retry" in one["actions"]), "")
 
 
 def on_air_now(channel: Channel) -> Any:
@@ -188,6 +219,12 @@ ROWS = (
         follows=lambda channel, _was, _: channel.service.status(),
     ),
     Row(
+        command="retry",
+        before=lambda channel: with_missing(channel),
+        values=lambda channel: {"key": resting(channel)},
+        follows=lambda channel, _was, values: resting(channel) != values["key"],
+    ),
+    Row(
         command="queue_add",
         before=two_queued,
         values=lambda _: {"line": "three.mp4"},
@@ -219,6 +256,12 @@ ROWS = (
             "version": channel.call("playlist_read")["version"],
         },
         follows=lambda channel, _was, values: channel.playlist.read_text() == values["text"],
+    ),
+    Row(
+        command="playlist_remove",
+        before=lambda channel: with_missing(channel),
+        values=lambda channel: {"key": resting(channel), "version": channel.call("playlist_read")["version"]},
+        follows=lambda channel, _was, _: "missing" not in channel.playlist.read_text(),
     ),
 )
 

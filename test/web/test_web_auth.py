@@ -239,7 +239,7 @@ def test_a_page_tells_once_what_became_of_a_change(home: Site) -> None:
     assert answer.json()["result"]["text"] == "queued song.mp4"
     answer = operator.post("/actions/slate", {"on": "perhaps"}, headers=JSON)
     assert answer.status == 422
-    assert answer.json()["error"] == "on must be on or off"
+    assert answer.json()["error"]["text"] == "on must be on or off"
 
 
 @pytest.mark.parametrize("name", ["token", "x"])

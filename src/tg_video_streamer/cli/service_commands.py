@@ -1,4 +1,4 @@
-"""The commands that ask a running service: `status`, `now`, `next`, `skip`, `pause`, `resume`, `slate`, `jump`, `search`, `reload`, `queue`."""
+"""The commands that ask a running service: `status`, `now`, `next`, `skip`, `pause`, `resume`, `slate`, `jump`, `retry`, `search`, `reload`, `queue`."""
 
 from __future__ import annotations
 
@@ -115,6 +115,14 @@ def jump(
     return _print_answer(env_file, "jump", key=key)
 
 
+def retry(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `status --json` shows it.", show_default=False)],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Let an item that failed be tried again at its next turn, without its pause."""
+    return _print_answer(env_file, "retry", key=key)
+
+
 def search(
     words: Annotated[list[str], typer.Argument(metavar="WORD...", help="All must stand in the title.")],
     env_file: EnvFileOption = None,
@@ -185,7 +193,7 @@ def _from_here(line: str) -> str:
 
 def add_commands(application: typer.Typer) -> None:
     """Put this module's commands on the command line."""
-    for command in (status, now, skip, pause, resume, slate, jump, search, reload):
+    for command in (status, now, skip, pause, resume, slate, jump, retry, search, reload):
         application.command()(command)
     application.command("next")(next_items)
     queue = typer.Typer(help="What was queued by hand, and plays before the playlist goes on.", rich_markup_mode=None)
