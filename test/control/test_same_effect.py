@@ -78,9 +78,9 @@ def by_page(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
     texts = {
         name: ("on" if value else "off") if isinstance(value, bool) else str(value) for name, value in values.items()
     }
-    answer = channel.page.post(f"/do/{command}", texts, headers={"Accept": "application/json"})
+    answer = channel.page.post(f"/actions/{command}", texts, headers={"Accept": "application/json"})
     assert answer.status == 200, answer
-    return answer.json()["result"]
+    return text_of(answer.json()["result"])
 
 
 def by_api(channel: Channel, command: str, values: Mapping[str, Any]) -> Any:
@@ -220,7 +220,7 @@ ROWS = (
     ),
     Row(
         command="retry",
-        before=lambda channel: with_missing(channel),
+        before=with_missing,
         values=lambda channel: {"key": resting(channel)},
         follows=lambda channel, _was, values: resting(channel) != values["key"],
     ),
@@ -259,7 +259,7 @@ ROWS = (
     ),
     Row(
         command="playlist_remove",
-        before=lambda channel: with_missing(channel),
+        before=with_missing,
         values=lambda channel: {"key": resting(channel), "version": channel.call("playlist_read")["version"]},
         follows=lambda channel, _was, _: "missing" not in channel.playlist.read_text(),
     ),

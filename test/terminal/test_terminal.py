@@ -160,6 +160,9 @@ def test_more_than_fits_is_counted() -> None:
     assert "  and 31 more" in lines
 
 
+_MESSAGES = st.text().map(Message.raw)
+
+
 @settings(deadline=None)
 @given(
     st.builds(
@@ -174,9 +177,9 @@ def test_more_than_fits_is_counted() -> None:
             is_live=st.booleans(),
         ),
         position_seconds=st.floats(0, 1e9),
-        reason=st.text(),
-        problems=st.lists(st.text(), max_size=30).map(tuple),
-        warnings=st.lists(st.text(), max_size=30).map(tuple),
+        reason=_MESSAGES,
+        problems=st.lists(_MESSAGES, max_size=30).map(tuple),
+        warnings=st.lists(st.builds(ServiceWarning, message=_MESSAGES), max_size=30).map(tuple),
         outputs=st.integers(0, 20).map(lambda times: SmallChannel().status().outputs * times),
     ),
     st.integers(1, 200),
@@ -307,7 +310,7 @@ def test_a_terminal_that_takes_nothing_holds_up_nobody(tmp_path: Path) -> None:
     with _on_a_terminal(tmp_path) as (process, master):
         for _ in range(200):
             ask(tmp_path, "queue_add", {"line": "x" * 2000}, timeout_seconds=20)
-        assert ask(tmp_path, "pause", timeout_seconds=20) == "paused"
+        assert ask(tmp_path, "pause", timeout_seconds=20)["text"] == "paused"
         process.terminate()
         assert process.wait(timeout=20) == 0
         os.close(master)
@@ -319,6 +322,6 @@ def test_a_terminal_that_goes_away_ends_nothing(tmp_path: Path) -> None:
         os.close(master)
         for _ in range(20):
             ask(tmp_path, "queue_clear", timeout_seconds=20)
-        assert ask(tmp_path, "pause", timeout_seconds=20) == "paused"
+        assert ask(tmp_path, "pause", timeout_seconds=20)["text"] == "paused"
         process.terminate()
         assert process.wait(timeout=20) == 0

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.session.web_login import WebLogin
 from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, WebLoginStep
 from tg_video_streamer.web.auth.visitor import FlashMessage
