@@ -49,7 +49,7 @@ async def prepare(settings: Settings, background: asyncio.TaskGroup, *, demo: bo
         if demo:
             demo_task = now.create_task(demo_playlist(settings.state_dir / "demo", ffmpeg))
     slate = slate_task.result()
-    tasks.append(background.create_task(slate.complete(), name="slate cards"))
+    tasks.append(background.create_task(slate.complete(), name="slate images"))
     if demo:
         clips = demo_task.result()
         playlist = clips.playlist

@@ -1,4 +1,4 @@
-"""The slate: a still picture with the reason why nothing else is on, as packets in memory, which cannot fail."""
+"""The slate: a still image that states why nothing else is on air, as packets in memory, so it cannot fail."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SENTENCES: Mapping[SlateReason, str] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Still:
-    """One card, encoded: a closed GOP, and what a decoder needs for it."""
+    """One encoded image: a closed GOP, its headers and silence."""
 
     headers: CodecHeaders
     frames: tuple[Packet, ...]
@@ -55,43 +55,43 @@ class _Still:
 
 
 class Slate:
-    """The cards in memory; begins with the general one, `complete` adds one for each reason."""
+    """The images in memory: first the general one; `complete` adds one for each reason."""
 
-    def __init__(self, workshop: _Workshop, general: _Still, reasons: Mapping[SlateReason, str]) -> None:
-        self._workshop = workshop
+    def __init__(self, maker: _SlateMaker, general: _Still, reasons: Mapping[SlateReason, str]) -> None:
+        self._maker = maker
         self._general = general
         self._reasons = reasons
-        self._cards: dict[SlateReason, tuple[Packet, ...]] = {}
+        self._by_reason: dict[SlateReason, tuple[Packet, ...]] = {}
 
     @property
     def headers(self) -> CodecHeaders:
-        """The codec headers that everything on this program has."""
+        """The codec headers of everything in the program."""
         return self._general.headers
 
     @property
     def silence(self) -> bytes:
-        """One raw AAC packet of silence, as an encoder gives it in the middle of long silence."""
+        """One raw AAC packet of silence, from the middle of long silence."""
         return self._general.silence
 
     def gop(self, reason: SlateReason) -> tuple[Packet, ...]:
-        """50 frames at ticks 0, 120, … that begin with a keyframe; the general card where `reason` has none (yet).
+        """50 frames at ticks 0, 120, … from a keyframe on; the general image where `reason` has none (yet).
 
-        May be called from any thread. The sound to them is `silence`.
+        Callable from any thread. Their sound is `silence`.
         """
-        return self._cards.get(reason, self._general.frames)
+        return self._by_reason.get(reason, self._general.frames)
 
     async def complete(self) -> None:
-        """Make the cards of all reasons, one after the other, at low priority; one that fails is logged and left out."""
+        """Make the images of all reasons, one at a time, at low priority; one that fails is logged and left out."""
         for reason, sentence in self._reasons.items():
             try:
-                still = await self._workshop.still(sentence, nice=_BACKGROUND_NICE)
+                still = await self._maker.still(sentence, nice=_BACKGROUND_NICE)
                 if still.headers != self.headers:
-                    raise ForeignHeaders(f"the card for {reason} has other codec headers than the general one")
+                    raise ForeignHeaders(f"the slate for {reason} has other codec headers than the general one")
             except StreamerError as error:
-                log.warning("slate card failed, the general one is shown instead", slate=str(reason), error=str(error))
+                log.warning("slate image failed, the general one is shown instead", slate=str(reason), error=str(error))
             else:
-                self._cards[reason] = still.frames
-        await asyncio.to_thread(self._workshop.forget_old_cards)
+                self._by_reason[reason] = still.frames
+        await asyncio.to_thread(self._maker.remove_unused)
 
 
 async def prepare_slate(
@@ -103,20 +103,20 @@ async def prepare_slate(
     cache_dir: Path,
     reasons: Mapping[SlateReason, str] = SENTENCES,
 ) -> Slate:
-    """A slate with its general card; call `complete` in a task for the others.
+    """A slate with its general image; call `complete` in a task for the others.
 
-    `text` is the large line (with an image: over it; without either, a default), `image` the operator's picture, which
-    is replaced by the plain card, with a WARNING, where it cannot be used. Encoded cards are kept in `cache_dir`.
-    Raises EncoderFailed where ffmpeg cannot make the house format at all.
+    `text` is the large line (on the image; without either, a default), `image` the operator's picture; where that cannot
+    be used, the plain background replaces it, with a warning. `cache_dir` holds the encoded images.
+    Raises EncoderFailed where ffmpeg cannot make the house format.
     """
-    workshop = _Workshop(house, ffmpeg=ffmpeg, text=text, image=image, cache_dir=cache_dir)
-    return Slate(workshop, await workshop.still("", nice=0), reasons)
+    maker = _SlateMaker(house, ffmpeg=ffmpeg, text=text, image=image, cache_dir=cache_dir)
+    return Slate(maker, await maker.still("", nice=0), reasons)
 
 
-async def draw_card(house: HouseFormat, *, text: str, reason: str = "", image: Path | None = None) -> bytes:
-    """A card of the house size as PNG, drawn in a child process; for whoever needs a picture where a source has none.
+async def _draw_image(house: HouseFormat, *, text: str, reason: str = "", image: Path | None = None) -> bytes:
+    """A slate image of the house size as PNG, drawn in a child process.
 
-    Raises EncoderFailed where it cannot be drawn, and ValueError where it is only the image that cannot be used.
+    Raises EncoderFailed where it cannot be drawn, and ValueError where only the operator's image cannot be used.
     """
     request = SlateImageRequest(
         width=house.width, height=house.height, text=text, reason=reason, image=str(image or "")
@@ -126,12 +126,12 @@ async def draw_card(house: HouseFormat, *, text: str, reason: str = "", image: P
     if done.returncode == BAD_IMAGE_EXIT_CODE:
         raise ValueError(done.stderr_tail)
     if done.returncode != 0:
-        raise EncoderFailed(f"a card could not be drawn (exit code {done.returncode}): {done.stderr_tail}")
+        raise EncoderFailed(f"a slate image could not be drawn (exit code {done.returncode}): {done.stderr_tail}")
     return done.stdout
 
 
-class _Workshop:
-    """Draws, encodes and keeps cards; each under a name that changes with all that it depends on."""
+class _SlateMaker:
+    """Draws, encodes and caches slate images; a cache file's name is a digest of all that the image depends on."""
 
     def __init__(self, house: HouseFormat, *, ffmpeg: Path, text: str, image: Path | None, cache_dir: Path) -> None:
         self._house = house
@@ -142,37 +142,37 @@ class _Workshop:
         self._used: set[Path] = set()
 
     async def still(self, sentence: str, *, nice: int) -> _Still:
-        """The card that says `sentence`, kept or new."""
-        kept_at = await asyncio.to_thread(self._kept_at, sentence)
-        self._used.add(kept_at)
-        still = await asyncio.to_thread(_load, kept_at)
+        """The image with `sentence`, cached or new."""
+        cached_at = await asyncio.to_thread(self._cached_at, sentence)
+        self._used.add(cached_at)
+        still = await asyncio.to_thread(_load, cached_at)
         if still is not None:
             return still
         matroska = await self._encode(await self._draw(sentence), nice=nice)
         still = await asyncio.to_thread(_demux, matroska)
-        await asyncio.to_thread(_keep, kept_at, matroska)
+        await asyncio.to_thread(_save, cached_at, matroska)
         return still
 
-    def forget_old_cards(self) -> None:
-        """Remove kept cards of other texts, formats and versions."""
+    def remove_unused(self) -> None:
+        """Remove cached images of other texts, formats and versions."""
         for path in self._cache_dir.glob("slate-*.card"):
             if path not in self._used:
                 path.unlink(missing_ok=True)
 
     async def _draw(self, sentence: str) -> bytes:
         try:
-            return await draw_card(self._house, text=self._text, reason=sentence, image=self._image)
+            return await _draw_image(self._house, text=self._text, reason=sentence, image=self._image)
         except ValueError as error:
-            remedy = "correct SLATE_IMAGE; the plain card is shown"
+            remedy = "correct SLATE_IMAGE; the plain slate is shown"
             log.warning("the slate's image cannot be used", image=str(self._image), error=str(error), remedy=remedy)
         except StreamerError as error:
-            log.warning("the slate's card could not be drawn, trying without the image", error=str(error))
+            log.warning("the slate image could not be drawn, trying without SLATE_IMAGE", error=str(error))
         self._image = None
         self._text = self._text or DEFAULT_TEXT
         try:
-            return await draw_card(self._house, text=self._text, reason=sentence)
+            return await _draw_image(self._house, text=self._text, reason=sentence)
         except StreamerError as error:
-            log.warning("the slate's card could not be drawn, it stays dark", error=str(error))
+            log.warning("the slate image could not be drawn, it stays dark", error=str(error))
         size = (self._house.width, self._house.height)
         return b"P6 %d %d 255\n" % size + bytes(_GROUND) * (size[0] * size[1])
 
@@ -187,7 +187,7 @@ class _Workshop:
             )
         return done.stdout
 
-    def _kept_at(self, sentence: str) -> Path:
+    def _cached_at(self, sentence: str) -> Path:
         image = fingerprint(self._image) if self._image is not None else ""
         design = hashlib.sha256((Path(__file__).parent / "slate_image.py").read_bytes()).hexdigest()
         facts = [
@@ -202,34 +202,34 @@ class _Workshop:
         return self._cache_dir / f"slate-{digest[:32]}.card"
 
 
-def _load(kept_at: Path) -> _Still | None:
-    """The kept card; None where there is none that is whole."""
+def _load(cached_at: Path) -> _Still | None:
+    """The cached image; None where there is no undamaged one."""
     try:
-        content = kept_at.read_bytes()
+        content = cached_at.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
-        log.warning("a kept slate card cannot be read and is made again", path=str(kept_at), error=error.strerror)
+        log.warning("a cached slate image cannot be read and is made again", path=str(cached_at), error=error.strerror)
         return None
     digest, matroska = content[:32], content[32:]
     if hashlib.sha256(matroska).digest() != digest:
-        log.warning("a kept slate card is damaged and is made again", path=str(kept_at))
+        log.warning("a cached slate image is damaged and is made again", path=str(cached_at))
         return None
     return _demux(matroska)
 
 
-def _keep(kept_at: Path, matroska: bytes) -> None:
-    """Write it beside and rename, so that no half of it is ever read. A full disk costs only the next start's speed."""
+def _save(cached_at: Path, matroska: bytes) -> None:
+    """Cache the image. A full disk only makes the next start slower."""
     try:
-        kept_at.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(kept_at, hashlib.sha256(matroska).digest() + matroska, durable=False)
+        cached_at.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(cached_at, hashlib.sha256(matroska).digest() + matroska, durable=False)
     except OSError as error:
-        log.warning("a slate card cannot be kept for the next start", path=str(kept_at), error=error.strerror)
+        log.warning("a slate image cannot be cached for the next start", path=str(cached_at), error=error.strerror)
 
 
 def _demux(matroska: bytes) -> _Still:
-    """One GOP and a packet of silence out of what our own ffmpeg wrote. Raises EncoderFailed where it is not that."""
-    import av  # noqa: PLC0415 - 90 ms to import, in a thread of its own and only once needed
+    """One GOP and a packet of silence from the encoder's output. Raises EncoderFailed where it is anything else."""
+    import av  # noqa: PLC0415 - takes 90 ms; imported in a thread and only when needed
 
     try:
         with av.open(BytesIO(matroska), mode="r", format="matroska") as container:

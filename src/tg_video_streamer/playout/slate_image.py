@@ -1,4 +1,4 @@
-"""Draws the slate's picture; run as a child process, so that the service never imports Pillow nor opens foreign images.
+"""Draws the slate image in a child process: the service never imports Pillow or opens images.
 
 `python -m tg_video_streamer.playout.slate_image` reads a `SlateImageRequest` as JSON on stdin and writes a PNG of exactly that size to
 stdout. Exit code 3 with one line on stderr: the operator's image cannot be used.
@@ -22,68 +22,68 @@ if TYPE_CHECKING:
 BAD_IMAGE_EXIT_CODE = 3
 
 _NIGHT = (11, 14, 22)
-# Lighter, but of the same hue: a gradient of hues comes out of the encoder as coloured rings.
+# The same hue, lighter: a gradient of hues leaves the encoder as colored rings.
 _GLOW = (37, 40, 48)
 _ACCENT = (92, 160, 255)
 _WHITE = (240, 243, 248)
 _GREY = (160, 171, 190)
-_LARGEST_PIXELS = 50_000_000
+_MAX_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SlateImageRequest:
-    """What the card shows: a large line, a smaller one below it, perhaps on the operator's own image."""
+    """A large line, a smaller one below it, and the operator's image behind them."""
 
     width: int
     height: int
     text: str
-    """May be empty where there is an image: then the image speaks for itself."""
+    """May be empty with an image."""
     reason: str
     """May be empty."""
     image: str
-    """Path of a picture that fills the card, or empty for the plain dark one."""
+    """Path of the background image; empty: the plain dark background."""
 
 
 class BadImage(Exception):
-    """The operator's image is missing, no picture, or too large."""
+    """The operator's image is missing, damaged or too large."""
 
 
 def draw(request: SlateImageRequest) -> bytes:
-    """The card as PNG. Raises BadImage."""
+    """The slate image as PNG. Raises BadImage."""
     if request.image:
-        card = _operators_image(request)
-        _draw_on_image(card, request)
+        image = _background_image(request)
+        _draw_on_image(image, request)
     else:
-        card = _plain_card(request)
-        _draw_centred(card, request)
+        image = _plain_background(request)
+        _draw_centred(image, request)
     target = BytesIO()
-    card.save(target, "PNG", compress_level=1)
+    image.save(target, "PNG", compress_level=1)
     return target.getvalue()
 
 
-def _operators_image(request: SlateImageRequest) -> Image:
-    """The image, fitted into the frame and never stretched, on the same dark ground as the plain card."""
+def _background_image(request: SlateImageRequest) -> Image:
+    """The image, fitted into the frame and never stretched, on the plain background."""
     from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only the child process has Pillow loaded
 
-    Image.MAX_IMAGE_PIXELS = _LARGEST_PIXELS
+    Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
     try:
         with Image.open(request.image) as opened:
-            if opened.width * opened.height > _LARGEST_PIXELS:
-                raise BadImage(f"it has more than {_LARGEST_PIXELS // 1_000_000} million pixels")
+            if opened.width * opened.height > _MAX_PIXELS:
+                raise BadImage(f"it has more than {_MAX_PIXELS // 1_000_000} million pixels")
             upright = ImageOps.exif_transpose(opened).convert("RGBA")
     except UnidentifiedImageError as error:
-        raise BadImage("it is no picture that can be read") from error
+        raise BadImage("it is not a readable picture") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadImage(getattr(error, "strerror", None) or str(error)) from error
     fitted = ImageOps.contain(upright, (request.width, request.height), Image.Resampling.LANCZOS)
-    card = Image.new("RGB", (request.width, request.height), _NIGHT)
+    image = Image.new("RGB", (request.width, request.height), _NIGHT)
     corner = ((request.width - fitted.width) // 2, (request.height - fitted.height) // 2)
-    card.paste(fitted, corner, fitted)
-    return card
+    image.paste(fitted, corner, fitted)
+    return image
 
 
-def _plain_card(request: SlateImageRequest) -> Image:
-    """A dark ground with a faint glow behind the words. No noise against bands: it made the GOP ten times as large."""
+def _plain_background(request: SlateImageRequest) -> Image:
+    """A dark background with a faint glow. No noise against banding: it made the GOP ten times as large."""
     from PIL import Image  # noqa: PLC0415 - only the child process has Pillow loaded
 
     size = (request.width, request.height)
@@ -91,10 +91,10 @@ def _plain_card(request: SlateImageRequest) -> Image:
     return Image.composite(Image.new("RGB", size, _GLOW), Image.new("RGB", size, _NIGHT), glow)
 
 
-def _draw_centred(card: Image, request: SlateImageRequest) -> None:
+def _draw_centred(image: Image, request: SlateImageRequest) -> None:
     from PIL import ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
-    pen = ImageDraw.Draw(card)
+    pen = ImageDraw.Draw(image)
     unit = request.height / 100
     large, title = _fitted(pen, request.text, "Medium", round(9 * unit), request)
     small, reason = _fitted(pen, request.reason, "Regular", round(4 * unit), request)
@@ -110,13 +110,13 @@ def _draw_centred(card: Image, request: SlateImageRequest) -> None:
     pen.multiline_text(below, reason, fill=_GREY, font=small, anchor="ma", align="center")
 
 
-def _draw_on_image(card: Image, request: SlateImageRequest) -> None:
-    """The words at the lower left, on a shade that leaves the image visible and the words readable on any image."""
+def _draw_on_image(image: Image, request: SlateImageRequest) -> None:
+    """The text at the lower left on a shade: the image stays visible and the text readable."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
     if not (request.text or request.reason):
         return
-    pen = ImageDraw.Draw(card)
+    pen = ImageDraw.Draw(image)
     unit = request.height / 100
     large, title = _fitted(pen, request.text, "Medium", round(7 * unit), request)
     small, reason = _fitted(pen, request.reason, "Regular", round(3.6 * unit), request)
@@ -126,14 +126,14 @@ def _draw_on_image(card: Image, request: SlateImageRequest) -> None:
     shade_top = max(0, round(top - 14 * unit))
     size = (request.width, request.height - shade_top)
     shade = Image.linear_gradient("L").resize(size).point(lambda level: min(225, level * 2))
-    card.paste(Image.new("RGB", size, _NIGHT), (0, shade_top), shade)
+    image.paste(Image.new("RGB", size, _NIGHT), (0, shade_top), shade)
     left = 6 * unit
     pen.multiline_text((left, top), title, fill=_WHITE, font=large)
     pen.multiline_text((left, top + title_height + gap), reason, fill=_GREY, font=small)
 
 
 def _fitted(pen: ImageDraw, text: str, face: str, size: int, request: SlateImageRequest) -> tuple[FreeTypeFont, str]:
-    """The largest font, up to `size` pixels, in which the wrapped text takes at most half of the card."""
+    """The largest font, up to `size` pixels, with which the wrapped text takes at most half of the image."""
     limit = (request.width * 0.86, request.height * 0.5)
     while True:
         font = _font(face, size)
@@ -145,7 +145,7 @@ def _fitted(pen: ImageDraw, text: str, face: str, size: int, request: SlateImage
 
 
 def _wrapped(pen: ImageDraw, line: str, font: FreeTypeFont, width: float) -> str:
-    """Broken at spaces, and where a word alone is too long, in the word."""
+    """Break the line at spaces, and inside a word that is too long alone."""
     lines: list[str] = []
     for word in line.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -171,7 +171,7 @@ def _font(face: str, size: int) -> FreeTypeFont:
 
 
 def main() -> int:
-    """Draw what stdin asks for."""
+    """Draw the request on stdin."""
     request = SlateImageRequest(**json.load(sys.stdin))
     try:
         picture = draw(request)
