@@ -7,20 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stands.artefacts import artefact, make_light_release, make_spoilt
+from stands.artefacts import artefact, make_spoilt
 from stands.deployed_host import BASE, SETTINGS, UNIT, DeployedHost, deployed_host
 from stands.env_watcher import EnvWatcher, Look
 from stands.waiting import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with 1.0, a light release."""
-    folder = tmp_path_factory.mktemp("dist")
-    make_light_release(folder, "1.0")
-    return folder
 
 
 @pytest.fixture(scope="module")

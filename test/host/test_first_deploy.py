@@ -9,19 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from stands.artefacts import make_light_release, make_spoilt
+from stands.artefacts import make_spoilt
 from stands.deployed_host import BASE, SETTINGS, STATE, UNIT, DeployedHost, deployed_host
 from stands.systemd_container import SystemdContainer
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@pytest.fixture(scope="module")
-def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with 1.0, a light release."""
-    folder = tmp_path_factory.mktemp("dist")
-    make_light_release(folder, "1.0")
-    return folder
 
 
 @pytest.fixture(scope="module")

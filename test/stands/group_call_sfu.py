@@ -19,7 +19,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aioice.ice
@@ -241,9 +240,7 @@ class Sfu:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         for leg in self.legs:
             self._do(leg.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -321,9 +318,7 @@ class SfuProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.kill()
 
     def answer(self, payload: str) -> str:

@@ -7,7 +7,6 @@ import socket
 import ssl
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 _LIMITED = True
@@ -38,9 +37,7 @@ class Relay:
         self._spawn(self._accept)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.bytes_per_second = None
         for one in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):

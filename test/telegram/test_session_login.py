@@ -37,13 +37,6 @@ from tg_video_streamer.telegram.session.qr import qr_lines
 PHONE_PROMPT, CODE_PROMPT, PASSWORD_PROMPT = "Phone number", "(r: send another): ", "two-step verification"
 
 
-@pytest.fixture(scope="module")
-def telegram() -> Iterator[TelegramStand]:
-    """One for all tests of the module; each leaves the accounts as they were."""
-    with TelegramStand() as stand:
-        yield stand
-
-
 @pytest.fixture
 def stand(telegram: TelegramStand) -> Iterator[TelegramStand]:
     """The same, with nobody logged in and no second factor."""

@@ -26,13 +26,6 @@ from tg_video_streamer.telegram.session.web_login_state import TRANSITIONS, WebL
 BY = "operator from a test"
 
 
-@pytest.fixture(scope="module")
-def telegram() -> Iterator[TelegramStand]:
-    """One for all tests of the module."""
-    with TelegramStand() as stand:
-        yield stand
-
-
 @pytest.fixture
 def stand(telegram: TelegramStand) -> Iterator[TelegramStand]:
     """The same, with nobody logged in and no second factor."""
