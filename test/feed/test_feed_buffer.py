@@ -34,7 +34,7 @@ def filler(buffer: Buffer, count: int) -> threading.Thread:
 
 
 def test_put_waits_for_room_and_for_a_larger_limit() -> None:
-    """A reader waits while the buffer is full, and goes on where frames are taken or the limit grows."""
+    """A reader waits while the buffer is full, and continues when frames are taken or the limit grows."""
     buffer = Buffer(limit_seconds=1.0)
     thread = filler(buffer, 100)
     wait_until(lambda: buffer.seconds == pytest.approx(1.0), what="a full buffer")
@@ -57,8 +57,8 @@ def test_bytes_are_bounded() -> None:
     assert not thread.is_alive()
 
 
-def test_sliding_buffer_keeps_the_latest_from_a_keyframe() -> None:
-    """A live source whose turn has not come never waits: the oldest group of pictures makes room."""
+def test_sliding_buffer_holds_the_latest_from_a_keyframe() -> None:
+    """A live source that waits to go on air never blocks: the oldest group of pictures is dropped."""
     buffer = Buffer(limit_seconds=2.0)
     buffer.sliding = True
     filler(buffer, 1000).join(10)

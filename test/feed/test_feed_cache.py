@@ -1,4 +1,4 @@
-"""A feed keeps what it encodes, plays the copy afterwards, and goes back to the source where the copy is of no use."""
+"""A feed caches what it encodes, plays the cached encode afterwards, and returns to the source if that is damaged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FRAMES = 130
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Item 7: two whole groups of pictures and a short one."""
-    return make_clip(tmp_path_factory.mktemp("kept") / "seven.mp4", Plan(item_id=7, frames=FRAMES, flashes=(25, 75)))
+    return make_clip(tmp_path_factory.mktemp("cached") / "seven.mp4", Plan(item_id=7, frames=FRAMES, flashes=(25, 75)))
 
 
 class LaterClock(SystemClock):
@@ -91,10 +91,10 @@ class Channel:
         return await play(self.feed(start_seconds=start_seconds))
 
     @property
-    def copy(self) -> CachedEncode:
-        """The one copy that is kept."""
-        (copy,) = self.library.encodes()
-        return copy
+    def encode(self) -> CachedEncode:
+        """The only cached encode."""
+        (encode,) = self.library.encodes()
+        return encode
 
 
 @pytest.fixture
@@ -129,8 +129,8 @@ async def test_the_second_play_is_the_first_one_byte_for_byte(channel: Channel, 
     assert (channel.library.misses, channel.library.hits) == (1, 1)
 
 
-async def test_a_play_that_was_not_whole_is_not_kept(channel: Channel) -> None:
-    """Neither an item that was resumed in its middle nor one that was left is kept."""
+async def test_a_play_that_was_not_whole_is_not_cached(channel: Channel) -> None:
+    """Neither an item that resumed in its middle nor one that was left early is cached."""
     await channel.play(start_seconds=2.0)
     assert channel.library.encodes() == []
     feed = channel.feed()
@@ -146,17 +146,17 @@ async def test_a_play_that_was_not_whole_is_not_kept(channel: Channel) -> None:
 
 @pytest.mark.parametrize(("start_seconds", "first"), [(1.0, 0), (2.9, 50), (3.2, 100), (5.1, 100), (99.0, 100)])
 async def test_a_resume_begins_at_the_nearest_keyframe(channel: Channel, start_seconds: float, first: int) -> None:
-    """From the library an item goes on within a second of the place that was asked for."""
+    """From the library an item resumes within a second of the requested position."""
     await channel.play()
     resumed = await channel.play(start_seconds=start_seconds)
     assert [packet.ticks // 120 for packet in resumed.pictures] == list(range(first, FRAMES))
     assert resumed.pictures[0].keyframe
 
 
-async def test_a_damaged_copy_is_continued_by_the_source(channel: Channel, tmp_path: Path) -> None:
-    """Where a byte of a copy is wrong, the source goes on at that very frame, and the copy is dropped and made again."""
+async def test_a_damaged_encode_is_continued_by_the_source(channel: Channel, tmp_path: Path) -> None:
+    """At a wrong byte of a cached encode the source continues at that very frame; the encode is removed and made again."""
     await channel.play()
-    path = channel.copy.path
+    path = channel.encode.path
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         byte = file.read(1)[0]
@@ -168,11 +168,11 @@ async def test_a_damaged_copy_is_continued_by_the_source(channel: Channel, tmp_p
     assert channel.source.asked == 2
     assert channel.library.encodes() == []
     await channel.play()
-    assert channel.copy.frames == FRAMES
+    assert channel.encode.frames == FRAMES
 
 
 async def test_a_source_that_does_not_answer_is_covered(channel: Channel) -> None:
-    """While the site is down the copy plays, whole, and the failure is told once for each play."""
+    """While the site is down the cached encode plays whole, and the failure is reported once for each play."""
     await channel.play()
     channel.source.error = ResolveError("the site is down")
     channel.clock.later_seconds = FRESH_SECONDS + 1
@@ -191,7 +191,7 @@ async def test_a_source_that_does_not_answer_is_covered(channel: Channel) -> Non
 async def test_a_source_that_was_removed_plays_on_only_where_that_is_wished(
     channel: Channel, *, keep_removed: bool
 ) -> None:
-    """Once the source says that it is gone, its copy does not go on air again, but with LIBRARY_KEEP_REMOVED."""
+    """Once the source is gone, its cached encode does not go on air again, except with LIBRARY_KEEP_REMOVED."""
     await channel.play()
     channel.source.error = SourceGone("the video was removed")
     channel.clock.later_seconds = FRESH_SECONDS + 1
@@ -211,26 +211,26 @@ async def test_a_file_is_looked_at_each_time(channel: Channel, clip: Path) -> No
     assert channel.library.hits == 1
 
 
-async def test_what_is_wrong_with_the_picture_is_told_at_each_play(channel: Channel, tmp_path: Path) -> None:
-    """Black and silence that were found while the copy was made are told when it plays, and not when they are passed over."""
+async def test_what_is_wrong_with_the_picture_is_reported_at_each_play(channel: Channel, tmp_path: Path) -> None:
+    """Black and silence of a cached encode are reported when they play, and not when they are skipped."""
     channel.item = item_of(make_dark(tmp_path / "dark.mkv"))
     channel.source.clip = tmp_path / "dark.mkv"
 
-    def told() -> list[tuple[str, bool]]:
+    def reported() -> list[tuple[str, bool]]:
         return sorted((one.fault, one.active) for one in channel.events if isinstance(one, PictureFault))
 
     await channel.play()
-    first = told()
+    first = reported()
     assert {("black", True), ("black", False), ("silent", True), ("silent", False)} <= set(first)
     await channel.play()
     assert channel.library.hits == 1
-    assert told() == first
+    assert reported() == first
     await channel.play(start_seconds=13.0)
-    assert told() == []
+    assert reported() == []
 
 
 async def test_other_settings_make_another_copy(channel: Channel) -> None:
-    """Start, end and volume of a line belong to its copy."""
+    """Each start, end and volume of a line has its own cached encode."""
     await channel.play()
     channel.item = replace(channel.item, volume=0.5)
     await channel.play()

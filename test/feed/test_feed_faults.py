@@ -117,7 +117,7 @@ async def test_stalled_server_is_left_and_joined_again(
 async def test_expired_url_is_resolved_again(
     long_clip: Path, half: int, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
-    """A connection that breaks after its URL has expired goes on, at the same frame, with a fresh URL."""
+    """A connection that breaks after its URL has expired continues at the same frame with a fresh URL."""
     with file_server(long_clip.parent) as server:
         server.valid_key = "first"
         server.cut_after = half
@@ -218,7 +218,7 @@ async def test_manifest_cannot_open_local_files(
 
 
 async def test_black_frozen_and_silent_are_noticed(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
-    """Black, frozen and silent for longer than ten seconds are told when a viewer meets them, and when they are over."""
+    """Black, frozen and silent for longer than ten seconds are reported when a viewer meets them, and when they end."""
     events: list[Event] = []
     dark = make_dark(tmp_path / "dark.mkv")
     feed = feed_of(item_of(dark), ffmpeg, headers=headers, events=events)

@@ -1,4 +1,4 @@
-"""What is prepared is as loud as the house, and no peak of it is above -1.5 dBTP: measured in the copy by ffmpeg itself."""
+"""A prepared item has the house loudness and no peak above -1.5 dBTP, measured by ffmpeg in its cached encode."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SOUNDS = {
 
 
 @pytest.mark.parametrize("sound", ["hot", "quiet with peaks", pytest.param("speech", marks=pytest.mark.long)])
-async def test_prepared_sound_keeps_to_loudness_and_peak(
+async def test_prepared_sound_has_house_loudness_and_peak(
     sound: str, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
     """-16 LUFS within half a unit, and no true peak above -1.5 dBTP, whatever the source is like."""
@@ -47,9 +47,9 @@ async def test_prepared_sound_keeps_to_loudness_and_peak(
         return feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, mode=FeedMode.PREPARING)
 
     assert (await prepare_item(item_of(source), preparing)).result is PrepareResult.CACHED
-    (copy,) = library.encodes()
+    (encode,) = library.encodes()
     library.close()
-    loudness, peak = measured(copy.path, ffmpeg)
+    loudness, peak = measured(encode.path, ffmpeg)
     assert abs(loudness + 16.0) <= 0.5
     assert peak <= -1.5
 
@@ -94,9 +94,9 @@ def test_what_has_room_for_its_gain_is_not_tried() -> None:
 def test_where_both_cannot_be_had_the_peak_counts() -> None:
     """An item that no gain brings to the loudness comes out quieter, never with higher peaks."""
 
-    def heard(level: Level) -> Loudness:
+    def measured(level: Level) -> Loudness:
         limit = 99.0 if level.limit_decibels is None else level.limit_decibels
         return Loudness(lufs=min(-40.0 + level.gain_decibels, limit - 25.0), peak_decibels=limit + 0.8)
 
-    level = find_level(heard, Loudness(lufs=-40.0, peak_decibels=-3.0), -16.0)
-    assert heard(level).peak_decibels <= -1.5
+    level = find_level(measured, Loudness(lufs=-40.0, peak_decibels=-3.0), -16.0)
+    assert measured(level).peak_decibels <= -1.5

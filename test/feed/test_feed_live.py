@@ -38,7 +38,7 @@ async def resolve_live(item: Item) -> Media | Expansion:
 async def test_live_source_is_joined_again(
     segments: Segments, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
-    """A broadcast that stalls and begins anew goes on in the same buffer, and its end ends the item."""
+    """A broadcast that stalls and restarts continues in the same buffer, and its end ends the item."""
     events: list[Event] = []
     steps: list[str] = []
     with Site() as site:

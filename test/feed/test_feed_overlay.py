@@ -140,7 +140,7 @@ async def test_viewers_see_what_was_asked_for(
 async def test_only_the_rest_of_a_title_is_shown_after_a_break(
     ffmpeg: Path, clip: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
-    """A source that broke off and goes on does not show its title anew, and a clock goes on to the minute."""
+    """A source that broke off and continues does not show its title again, and the clock stays right to the minute."""
     branding = Branding(OverlaySettings(now_playing=True), house=SMALL, ffmpeg=ffmpeg)
     feed = feed_of(item_of(clip, title="A title"), ffmpeg, headers=headers, overlay=branding.choose, buffer_seconds=2.0)
     killed: list[int] = []
@@ -202,9 +202,9 @@ async def test_an_ffmpeg_that_draws_no_words_shows_no_clock(tmp_path: Path) -> N
 async def test_a_copy_is_of_one_logo(
     ffmpeg: Path, clip: Path, logo: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
-    """What was kept with one logo is not played with another one, and serves again when the first one is back."""
+    """An encode cached with one logo is not played with another, and is used again when the first logo is back."""
     library = Library(
-        tmp_path / "kept", max_bytes=10**9, floor_bytes=0, house=SMALL, headers=headers, clock=SystemClock()
+        tmp_path / "cached", max_bytes=10**9, floor_bytes=0, house=SMALL, headers=headers, clock=SystemClock()
     )
     library.open()
     blue = _logo(tmp_path / "blue.png", (10, 20, 250))
@@ -213,12 +213,12 @@ async def test_a_copy_is_of_one_logo(
     async def resolve(_: object) -> Media:
         return Media(inputs=(MediaInput(location=str(clip), is_file=True),), title="worn", source_id="site one")
 
-    copies = []
+    encodes = []
     for path in (logo, blue, logo):
         overlay = Branding(OverlaySettings(logo=path), house=SMALL, ffmpeg=ffmpeg).choose
         feed = feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, overlay=overlay)
         await play(feed)
-        copies.append(feed.plays_cached)
-    assert copies == [False, False, True]
+        encodes.append(feed.plays_cached)
+    assert encodes == [False, False, True]
     assert library.items == 2
     library.close()

@@ -40,7 +40,7 @@ def test_goes_on_at_the_frame_where_it_died(first: int) -> None:
 
 
 def test_damage_is_left_out_and_the_rest_is_played() -> None:
-    """Where nothing can be decoded more and more is left out, and numbering goes on without a hole."""
+    """While nothing can be decoded, more and more is skipped, and the frame numbers continue without a gap."""
     progress = Progress()
     assert follow(progress, outcome(500, broken=True)) is Step.TRY_AGAIN
     assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN
@@ -54,7 +54,7 @@ def test_damage_is_left_out_and_the_rest_is_played() -> None:
 
 
 def test_a_child_that_gave_nothing_once_leaves_nothing_out() -> None:
-    """An encoder that is killed, and whose successor freezes before its first frame, costs no frame of the source."""
+    """A killed encoder, followed by one that hangs before its first frame, loses no frame of the source."""
     progress = Progress()
     assert follow(progress, outcome(500, broken=True)) is Step.TRY_AGAIN
     assert follow(progress, outcome(0, broken=True)) is Step.TRY_AGAIN

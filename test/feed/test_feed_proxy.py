@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 async def test_media_come_through_the_proxy_of_their_page(
     site: Site, path: str, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
-    """The real yt-dlp, the probe and ffmpeg all reach the site through the proxy, whose password no `ps` shows."""
+    """The real yt-dlp, the probe and ffmpeg all use the proxy, and no command line shows its password."""
     shown: list[str] = []
 
     def look(frames: int) -> None:

@@ -1,4 +1,4 @@
-"""An item that is in the house format already is played and kept without encoding it; one that only looks like it is encoded."""
+"""An item in house format is played and cached without encoding; one that only looks like it is encoded."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def exported(
     library.open()
     stage = Stage(library=library, media=folder, ffmpeg=ffmpeg, headers=headers, exported=clip, packets=())
     assert asyncio.run(stage.prepare(clip)) is PrepareResult.CACHED
-    (copy,) = library.encodes()
+    (encode,) = library.encodes()
     path = folder / "exported.flv"
-    path.write_bytes(copy.path.read_bytes())
-    yield path, tuple(read_all(copy))
+    path.write_bytes(encode.path.read_bytes())
+    yield path, tuple(read_all(encode))
     library.close()
 
 
@@ -121,7 +121,7 @@ def exported(
 def stage(
     exported: tuple[Path, tuple[Packet, ...]], ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> Iterator[Stage]:
-    """With an empty library of its own."""
+    """With an empty library."""
     library = Library(
         tmp_path / "library", max_bytes=10**9, floor_bytes=0, house=SMALL, headers=headers, clock=SystemClock()
     )
@@ -132,18 +132,18 @@ def stage(
 
 
 async def test_what_a_library_exported_is_taken_over(stage: Stage, tmp_path: Path) -> None:
-    """On air and when prepared it comes out packet by packet as it is, whatever container it lies in, and so it is kept."""
+    """On air and when prepared its packets come out unchanged from any container, and are cached unchanged."""
     played = await stage.play(stage.exported)
     assert same(played.packets, stage.packets)
-    (copy,) = stage.library.encodes()
-    assert same(tuple(read_all(copy)), stage.packets)
+    (encode,) = stage.library.encodes()
+    assert same(tuple(read_all(encode)), stage.packets)
     assert stage.library.misses == 0
     recording = played.decoded(tmp_path, stage.headers)
     assert recording.numbers(7) == list(range(FRAMES))
     for name in ("again.mp4", "again.mkv"):
         assert await stage.prepare(stage.made(name, "-c", "copy")) is PrepareResult.CACHED
-        (kept,) = [one for one in stage.library.encodes() if one.source_id.endswith(name)]
-        assert same(tuple(read_all(kept)), stage.packets)
+        (encode,) = [one for one in stage.library.encodes() if one.source_id.endswith(name)]
+        assert same(tuple(read_all(encode)), stage.packets)
 
 
 async def test_where_a_rule_is_broken_the_encoder_goes_on(stage: Stage, tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ async def test_where_a_rule_is_broken_the_encoder_goes_on(stage: Stage, tmp_path
     assert [one.ticks for one in played.pictures] == [n * FRAME_TICKS for n in range(len(pictures))]
     numbers = played.decoded(tmp_path, stage.headers).numbers(7)
     assert numbers[:FRAMES] == numbers[-FRAMES:] == list(range(FRAMES))
-    (copy,) = stage.library.encodes()
-    assert copy.frames == len(pictures)
+    (encode,) = stage.library.encodes()
+    assert encode.frames == len(pictures)
 
 
 def _concat(stage: Stage, twice: Path) -> None:
@@ -191,7 +191,7 @@ _LONG = pytest.mark.long
     ],
 )
 async def test_a_near_miss_is_encoded(stage: Stage, name: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
-    """Other headers, groups, rates, loudness: every picture is made anew, none is missing, and headers stay the program's."""
+    """With other headers, groups, rates or loudness every picture is encoded, none is missing, and the headers are the program's."""
     near = stage.encoded(name, *arguments)
     played = await stage.play(near)
     assert abs(len(played.pictures) - FRAMES) <= 2

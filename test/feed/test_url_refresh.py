@@ -11,7 +11,7 @@ from tg_video_streamer.resolve.media import Expansion, Media
 
 
 class Answers:
-    """A resolver whose answers live for as long as told, each with its own number."""
+    """A resolver of numbered answers with given lifetimes."""
 
     def __init__(self, *lives: float) -> None:
         self.lives = list(lives)

@@ -172,7 +172,7 @@ def test_empty_is_nothing() -> None:
 
 
 def test_the_house_format_stays_in_force() -> None:
-    """The operator's options stand after our defaults and before what nobody may change; sound is told from picture."""
+    """The operator's options come after the defaults and before the forced ones, for sound and picture apart."""
     os.environ["FFMPEG_ARGS"] = "-b:v 1000k -c:v h264 -b:a 96k"
     try:
         video, audio = build_ffmpeg_av_args("720p")

@@ -1,4 +1,4 @@
-"""Child processes: what they get, what is kept of them, and that none is ever left behind."""
+"""Child processes: their environment, their output, and that none is ever left behind."""
 
 from __future__ import annotations
 

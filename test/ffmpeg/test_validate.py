@@ -18,7 +18,7 @@ HOUSE = house_format(Quality.P480)
 def check(
     text: str, ffmpeg: Path | None = None, cache_dir: Path | None = None, *, slow: float = 60.0, deadline: float = 60.0
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The result of a trial in a loop of its own."""
+    """The result of a test in a separate event loop."""
     trial = checked_arguments(
         text, HOUSE, ffmpeg or find_ffmpeg(), cache_dir=cache_dir, slow_seconds=slow, deadline_seconds=deadline
     )

@@ -46,32 +46,32 @@ def _streams(draw: some.DrawFn) -> list[Packet]:
 
 @given(stream=_streams())
 def test_any_packets_come_back_in_their_order(tmp_path_factory: pytest.TempPathFactory, stream: list[Packet]) -> None:
-    """Whatever the interleave, the length of GOPs and how early the sound, a copy gives back what was put in."""
+    """With any interleaving, GOP length and sound lead, a cached encode gives back the packets that were put in."""
     library = cached.library(tmp_path_factory.mktemp("round"))
     writer = library.begin(cached.item("any"), "any", "any")
     assert writer is not None
     for packet in stream:
         writer.add(packet)
-    copy = writer.commit()
-    if copy is None:
+    encode = writer.commit()
+    if encode is None:
         assert all(packet.kind is Kind.AUDIO for packet in stream)
         assert writer.failed
     else:
-        assert cached.read_all(copy) == stream
-        assert copy.frames == sum(packet.kind is Kind.VIDEO for packet in stream)
+        assert cached.read_all(encode) == stream
+        assert encode.frames == sum(packet.kind is Kind.VIDEO for packet in stream)
     library.close()
 
 
 def test_a_gop_is_found_by_its_frames_and_read_alone(tmp_path: Path) -> None:
     """Seeking gives the GOP that holds the frame: the last one, though short, for whatever is behind the end."""
-    copy = cached.encode(cached.library(tmp_path), cached.item("one"), cached.packets(frames=120))
-    with copy.open() as reader:
+    encode = cached.encode(cached.library(tmp_path), cached.item("one"), cached.packets(frames=120))
+    with encode.open() as reader:
         assert [reader.gop_at(frame) for frame in (0, 49, 50, 99, 100, 119, 120, 10_000)] == [0, 0, 1, 1, 2, 2, 2, 2]
         assert [(gop.first_frame, gop.frames) for gop in reader.gops] == [(0, 50), (50, 50), (100, 20)]
         pictures = [packet for packet in reader.read(2) if packet.kind is Kind.VIDEO]
     assert [picture.ticks for picture in pictures] == [frame * FRAME_TICKS for frame in range(100, 120)]
     assert pictures[0].keyframe
-    assert copy.seconds == 4.8
+    assert encode.seconds == 4.8
 
 
 def test_times_that_milliseconds_cannot_say_are_off_by_a_third_of_one(tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_times_that_milliseconds_cannot_say_are_off_by_a_third_of_one(tmp_path: 
         pytest.param([(0, True), (0, True)], id="a-frame-comes-twice"),
     ],
 )
-def test_an_item_that_is_not_whole_is_not_kept(tmp_path: Path, wrong: list[tuple[int, bool]]) -> None:
-    """Frames that are not consecutive from the first keyframe on end the keeping, and leave nothing on the disk."""
+def test_an_item_that_is_not_whole_is_not_cached(tmp_path: Path, wrong: list[tuple[int, bool]]) -> None:
+    """Frames that are not consecutive from the first keyframe on end the writing and leave nothing on the disk."""
     library = cached.library(tmp_path)
     writer = library.begin(cached.item("one"), "one", "one")
     assert writer is not None
@@ -108,13 +108,13 @@ def test_an_item_that_is_not_whole_is_not_kept(tmp_path: Path, wrong: list[tuple
 
 
 def test_an_abandoned_item_leaves_nothing(tmp_path: Path) -> None:
-    """A feed that fails keeps nothing, and the item may be kept by the next try."""
+    """A failed feed caches nothing, and the next attempt may cache the item."""
     library = cached.library(tmp_path)
     writer = library.begin(cached.item("one"), "one", "one")
     assert writer is not None
     for packet in cached.packets():
         writer.add(packet)
-    assert library.begin(cached.item("one"), "one", "one") is None, "two writers of one copy"
+    assert library.begin(cached.item("one"), "one", "one") is None, "two writers of one encode"
     writer.abandon()
     writer.abandon()
     assert writer.commit() is None
@@ -125,40 +125,40 @@ def test_an_abandoned_item_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_any_changed_byte_is_noticed(tmp_path: Path) -> None:
-    """Each byte of both files, turned over: the copy is damaged, and never gives other packets than were put in."""
-    copy = cached.encode(cached.library(tmp_path), cached.item("one"), cached.packets(frames=60, frame_bytes=4))
-    for path in (copy.path, copy.path.with_suffix(".json")):
+    """If any byte of both files is flipped, the encode is damaged and never gives other packets than were put in."""
+    encode = cached.encode(cached.library(tmp_path), cached.item("one"), cached.packets(frames=60, frame_bytes=4))
+    for path in (encode.path, encode.path.with_suffix(".json")):
         good = path.read_bytes()
         with path.open("r+b", buffering=0) as file:
             for at, bits in itertools.product(range(len(good)), (0x01, 0x20, 0xFF)):
                 os.pwrite(file.fileno(), bytes([good[at] ^ bits]), at)
                 with pytest.raises(CachedEncodeDamaged):
-                    cached.read_all(copy)
+                    cached.read_all(encode)
                 os.pwrite(file.fileno(), good[at : at + 1], at)
-    assert cached.read_all(copy) == list(cached.packets(frames=60, frame_bytes=4))
+    assert cached.read_all(encode) == list(cached.packets(frames=60, frame_bytes=4))
 
 
-def _cut(copy: CachedEncode) -> None:
-    os.truncate(copy.path, copy.bytes - 1)
+def _cut(encode: CachedEncode) -> None:
+    os.truncate(encode.path, encode.bytes - 1)
 
 
-def _grow(copy: CachedEncode) -> None:
-    with copy.path.open("ab") as file:
+def _grow(encode: CachedEncode) -> None:
+    with encode.path.open("ab") as file:
         file.write(b"more")
 
 
-def _lose_sidecar(copy: CachedEncode) -> None:
-    copy.path.with_suffix(".json").unlink()
+def _lose_sidecar(encode: CachedEncode) -> None:
+    encode.path.with_suffix(".json").unlink()
 
 
-def _lose_packets(copy: CachedEncode) -> None:
-    copy.path.unlink()
+def _lose_packets(encode: CachedEncode) -> None:
+    encode.path.unlink()
 
 
-def _swap_sidecars(copy: CachedEncode) -> None:
-    other = replace(load_sidecar(copy.path.with_suffix(".json").read_bytes()).record, key="0" * 32)
-    sidecar = replace(load_sidecar(copy.path.with_suffix(".json").read_bytes()), record=other)
-    copy.path.with_suffix(".json").write_bytes(dump_sidecar(sidecar))
+def _swap_sidecars(encode: CachedEncode) -> None:
+    other = replace(load_sidecar(encode.path.with_suffix(".json").read_bytes()).record, key="0" * 32)
+    sidecar = replace(load_sidecar(encode.path.with_suffix(".json").read_bytes()), record=other)
+    encode.path.with_suffix(".json").write_bytes(dump_sidecar(sidecar))
 
 
 @pytest.mark.parametrize("harm", [_cut, _grow, _lose_sidecar, _lose_packets, _swap_sidecars])
@@ -167,24 +167,24 @@ def test_a_copy_that_lost_a_part_is_not_opened_and_is_dropped_by_verify(
 ) -> None:
     """Cut short, grown, without its sidecar or packets, with another's sidecar: damaged; the others stay."""
     library = cached.library(tmp_path)
-    copy, other = cached.encode(library, cached.item("one")), cached.encode(library, cached.item("two"))
-    harm(copy)
+    encode, other = cached.encode(library, cached.item("one")), cached.encode(library, cached.item("two"))
+    harm(encode)
     with pytest.raises(CachedEncodeDamaged):
-        copy.open()
+        encode.open()
     seen: list[CachedEncode] = []
     verified = library.verify(progress=seen.append)
-    assert (verified.whole, verified.bytes, verified.damaged) == (1, other.bytes, (copy,))
-    assert seen == [copy, other]
+    assert (verified.whole, verified.bytes, verified.damaged) == (1, other.bytes, (encode,))
+    assert seen == [encode, other]
     assert library.encodes() == [other]
-    assert not list(tmp_path.glob(f"{copy.key}*"))
+    assert not list(tmp_path.glob(f"{encode.key}*"))
     cached.encode(library, cached.item("one"))
 
 
 def test_a_copy_that_is_cut_while_it_is_read_is_noticed(tmp_path: Path) -> None:
     """The file shrinks under an open reader: the GOPs that are left are read, the lost one is damage and no crash."""
-    copy = cached.encode(cached.library(tmp_path), cached.item("one"))
-    with copy.open() as reader:
-        os.truncate(copy.path, reader.gops[1].offset + 10)
+    encode = cached.encode(cached.library(tmp_path), cached.item("one"))
+    with encode.open() as reader:
+        os.truncate(encode.path, reader.gops[1].offset + 10)
         assert reader.read(0)
         with pytest.raises(CachedEncodeDamaged):
             reader.read(1)
@@ -200,7 +200,7 @@ def test_a_sidecar_of_a_later_version_is_told_apart() -> None:
 
 
 def test_the_key_changes_with_all_that_decides_what_is_seen() -> None:
-    """Source, bounds, volume, house format, operator's arguments, headers and logo each make another copy; a title does not."""
+    """Source, bounds, volume, house format, FFMPEG_ARGS, headers and logo change the key; a title does not."""
     item = cached.item("one")
     base = {"item": item, "source_id": "site one", "house": cached.HOUSE, "headers": cached.HEADERS, "logo": ""}
     others: list[dict[str, object]] = [
@@ -231,7 +231,7 @@ def test_the_key_changes_with_all_that_decides_what_is_seen() -> None:
 
 
 def test_a_copy_is_played_by_any_player(tmp_path: Path, house_clip: Clip) -> None:
-    """Both ffmpegs, and ffprobe, read a copy as the video that was kept: every picture, on the grid, without a complaint."""
+    """Both ffmpegs and ffprobe read a cached encode as the video that was cached: every picture, on the grid, no error."""
     library = Library(
         tmp_path,
         max_bytes=cached.PLENTY,
@@ -249,9 +249,9 @@ def test_a_copy_is_played_by_any_player(tmp_path: Path, house_clip: Clip) -> Non
         Packet(kind=Kind.AUDIO, ticks=n * PACKET_TICKS - 63, keyframe=True, data=data)
         for n, data in enumerate(house_clip.audio)
     ]
-    copy = cached.encode(library, cached.item("clip"), sorted([*pictures, *sound], key=lambda packet: packet.ticks))
+    encode = cached.encode(library, cached.item("clip"), sorted([*pictures, *sound], key=lambda packet: packet.ticks))
     for ffmpeg in both_ffmpegs():
-        command = [str(ffmpeg), "-nostdin", "-v", "error", "-xerror", "-i", str(copy.path)]
+        command = [str(ffmpeg), "-nostdin", "-v", "error", "-xerror", "-i", str(encode.path)]
         command += ["-map", "0:v", "-f", "framecrc", "-"]
         decoded = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         rows = [line.split(",") for line in decoded.stdout.splitlines() if not line.startswith("#")]
@@ -261,7 +261,7 @@ def test_a_copy_is_played_by_any_player(tmp_path: Path, house_clip: Clip) -> Non
         pytest.skip("no ffprobe on this machine")
     command = [ffprobe, "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets"]
     probed = subprocess.run(
-        [*command, "-of", "csv=p=0", str(copy.path)], capture_output=True, text=True, check=True, timeout=60
+        [*command, "-of", "csv=p=0", str(encode.path)], capture_output=True, text=True, check=True, timeout=60
     )
     assert probed.stderr == ""
     assert probed.stdout.split() == [f"h264,{len(pictures)}", f"aac,{len(sound)}"]

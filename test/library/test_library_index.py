@@ -1,4 +1,4 @@
-"""The index: found again, counted, ordered by play, remembered by source, and made anew whatever happens to its file."""
+"""The index: found again, counted, ordered by play, remembered by source, and rebuilt after any damage."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tg_video_streamer.library.library import Library
 
 
 def test_hits_and_misses_are_counted(tmp_path: Path) -> None:
-    """A play from a copy is a hit and one that had to be encoded a miss; what a source is since it was changed is not kept."""
+    """A play from a cached encode is a hit, an encoded play a miss; a changed source has no cached encode."""
     library = cached.library(tmp_path)
     item = cached.item("one")
-    copy = cached.encode(library, item)
-    assert library.find(item, item.locator) == copy
+    encode = cached.encode(library, item)
+    assert library.find(item, item.locator) == encode
     assert library.find(item, "what it is since it was changed") is None
     assert library.find(cached.item("two"), "two") is None
     library.missed()
-    library.played(copy)
-    library.played(copy)
+    library.played(encode)
+    library.played(encode)
     assert (library.hits, library.misses, library.items) == (2, 1, 1)
-    assert library.bytes == copy.bytes == copy.path.stat().st_size
-    assert library.begin(item, item.locator, "kept already") is None
+    assert library.bytes == encode.bytes == encode.path.stat().st_size
+    assert library.begin(item, item.locator, "cached already") is None
 
 
 def test_everything_is_found_again_by_the_next_start(tmp_path: Path) -> None:
@@ -51,41 +51,42 @@ def test_everything_is_found_again_by_the_next_start(tmp_path: Path) -> None:
     library.close()
     again = cached.library(folder, clock=clock)
     assert again.encodes() == before
-    assert [(copy.key, copy.plays) for copy in before] == [(second.key, 0), (first.key, 2)]
+    assert [(encode.key, encode.plays) for encode in before] == [(second.key, 0), (first.key, 2)]
     remembered = again.remembered(one)
     assert remembered is not None
-    assert (remembered.title, remembered.duration_seconds, remembered.gone_reason) == ("One", 4.8, "")
+    assert (remembered.source.title, remembered.source.duration_seconds) == ("One", 4.8)
+    assert remembered.source.gone_reason == ""
     gone = again.remembered(two)
     assert gone is not None
-    assert gone.gone_reason == "private"
+    assert gone.source.gone_reason == "private"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
 
 
 def test_what_is_gone_is_not_played_until_it_is_back(tmp_path: Path) -> None:
-    """A removed item has no insurance but where the operator keeps what is removed; an answer brings it back."""
+    """A removed item is not played, except with LIBRARY_KEEP_REMOVED; an answer of its source ends that."""
     clock = SetClock(1_700_000_000.0)
-    library, keeping = cached.library(tmp_path, clock=clock), cached.library(tmp_path, clock=clock, keep_removed=True)
+    library, insured = cached.library(tmp_path, clock=clock), cached.library(tmp_path, clock=clock, keep_removed=True)
     item = cached.item("one")
     assert library.remembered(item) is None
     library.answered(item, item.locator, title="One", duration_seconds=None)
-    assert library.remembered(item) is None, "there is no copy yet"
+    assert library.remembered(item) is None, "there is no encode yet"
     cached.encode(library, item)
     outage = library.remembered(item)
     assert outage is not None
     assert library.playable(outage)
     library.gone(item, "removed by its owner")
-    removed = keeping.remembered(item)
+    removed = insured.remembered(item)
     assert removed is not None
-    assert removed.gone_reason == "removed by its owner"
+    assert removed.source.gone_reason == "removed by its owner"
     assert not library.playable(removed)
-    assert keeping.playable(removed)
+    assert insured.playable(removed)
     library.answered(item, item.locator, title="One", duration_seconds=None)
     back = library.remembered(item)
     assert back is not None
     assert library.playable(back)
     library.answered(item, "changed since", title="One", duration_seconds=None)
-    assert library.remembered(item) is None, "what it is now was never kept"
+    assert library.remembered(item) is None, "its present content was never cached"
 
 
 @settings(max_examples=40)
@@ -108,7 +109,11 @@ def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, source_id
             assert writer.commit() is not None
         remembered = library.remembered(item)
         assert remembered is not None
-        assert (remembered.title, remembered.encode.title, remembered.encode.source_id) == (title, title, source_id)
+        assert (remembered.source.title, remembered.encode.title, remembered.encode.source_id) == (
+            title,
+            title,
+            source_id,
+        )
         library.close()
         (folder / "index.sqlite").unlink()
 
@@ -175,30 +180,30 @@ _ALWAYS = [_delete, _delete_all, _garbage, _garbage_inside, _empty, _half, _late
 
 
 @pytest.mark.parametrize("harm", [*_ALWAYS, _lost_rows])
-def test_a_lost_or_damaged_index_is_made_anew_at_the_start(tmp_path: Path, harm: Callable[[Path], None]) -> None:
-    """Nothing that happens to the index while nobody has it open loses a copy: it comes back from the sidecars, with a warning."""
+def test_a_lost_or_damaged_index_is_rebuilt_at_the_start(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    """No damage to a closed index loses an encode: it comes back from the sidecars, with a warning."""
     library = cached.library(tmp_path)
     keys = {cached.encode(library, cached.item(name)).key for name in ("one", "two", "three")}
     library.close()
     harm(tmp_path / "index.sqlite")
     with capture_logs() as logs:
         library = cached.library(tmp_path)
-        assert {copy.key for copy in library.encodes()} == keys
+        assert {encode.key for encode in library.encodes()} == keys
     assert any(line["log_level"] == "warning" for line in logs) or harm is _lost_rows
     _works(library)
 
 
 @pytest.mark.parametrize("harm", _ALWAYS)
-def test_an_index_that_is_lost_or_damaged_while_it_is_open_is_made_anew(
+def test_an_index_that_is_lost_or_damaged_while_it_is_open_is_rebuilt(
     tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
-    """Two channels have the index open when it is lost or damaged: both go on, with all copies, and with the same index."""
+    """When an index that two channels have open is lost or damaged, both continue with all encodes and the same index."""
     library, neighbour = cached.library(tmp_path), cached.library(tmp_path)
     keys = {cached.encode(library, cached.item(name)).key for name in ("one", "two", "three")}
     harm(tmp_path / "index.sqlite")
     for _ in range(2):
         for one in (library, neighbour):
-            assert {copy.key for copy in one.encodes()} == keys
+            assert {encode.key for encode in one.encodes()} == keys
     _works(library)
     _works(neighbour)
     assert library.encodes() == neighbour.encodes()
@@ -208,17 +213,17 @@ def _works(library: Library) -> None:
     assert library.problem == ""
     item = cached.item("four")
     before = library.bytes
-    copy = library.find(item, item.locator) or cached.encode(library, item)
-    library.played(copy)
-    assert library.encodes()[-1].key == copy.key
-    assert library.bytes in {before, before + copy.bytes}
-    assert cached.read_all(copy) == list(cached.packets())
+    encode = library.find(item, item.locator) or cached.encode(library, item)
+    library.played(encode)
+    assert library.encodes()[-1].key == encode.key
+    assert library.bytes in {before, before + encode.bytes}
+    assert cached.read_all(encode) == list(cached.packets())
 
 
 def test_what_others_left_in_the_folder_is_swept_at_the_start(tmp_path: Path) -> None:
-    """Unfinished files of killed processes and halves of copies go; files of writers that live, and foreign ones, stay."""
+    """Unfinished files of killed processes and single files of encodes go; files of live writers and foreign files stay."""
     library = cached.library(tmp_path)
-    copy, half, other = (cached.encode(library, cached.item(name)) for name in ("one", "two", "three"))
+    encode, half, other = (cached.encode(library, cached.item(name)) for name in ("one", "two", "three"))
     library.close()
     half.path.unlink()
     other.path.with_suffix(".json").unlink()
@@ -229,24 +234,24 @@ def test_what_others_left_in_the_folder_is_swept_at_the_start(tmp_path: Path) ->
     assert writer is not None
     (held,) = tmp_path.glob(f"{writer.key}.*")
     library = cached.library(tmp_path)
-    assert library.encodes() == [copy]
-    left = {path.name for path in tmp_path.iterdir()} - {copy.path.name, copy.path.with_suffix(".json").name}
+    assert library.encodes() == [encode]
+    left = {path.name for path in tmp_path.iterdir()} - {encode.path.name, encode.path.with_suffix(".json").name}
     assert {name for name in left if not name.startswith(("index", "."))} == {"holiday.part", held.name}
     for packet in cached.packets():
         writer.add(packet)
     assert writer.commit() is not None
 
 
-def test_a_copy_with_a_damaged_sidecar_is_not_listed_anew(tmp_path: Path) -> None:
-    """What a damaged sidecar says is not believed: its copy goes, with a warning, and the others are listed."""
+def test_an_encode_with_a_damaged_sidecar_is_not_listed_again(tmp_path: Path) -> None:
+    """A damaged sidecar is not used: its encode is removed with a warning, and the others are listed."""
     library = cached.library(tmp_path)
-    damaged, copy = cached.encode(library, cached.item("one")), cached.encode(library, cached.item("two"))
+    damaged, encode = cached.encode(library, cached.item("one")), cached.encode(library, cached.item("two"))
     library.close()
     (tmp_path / "index.sqlite").unlink()
     damaged.path.with_suffix(".json").write_bytes(b"{}")
     with capture_logs() as logs:
         library = cached.library(tmp_path)
-    assert [one.key for one in library.encodes()] == [copy.key]
+    assert [one.key for one in library.encodes()] == [encode.key]
     assert not damaged.path.exists()
     assert "damaged cached encode removed" in {line["event"] for line in logs}
 

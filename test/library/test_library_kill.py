@@ -1,4 +1,4 @@
-"""kill -9 at any moment: the next start finds whole copies and an index that agrees with them, and nothing half-made."""
+"""After kill -9 at any moment the next start finds whole encodes, a matching index, and no unfinished file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stands import cached, library_child
 
 @pytest.mark.parametrize("kills", [10, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 def test_a_killed_library_is_whole_at_the_next_start(tmp_path: Path, kills: int) -> None:
-    """A process that keeps, plays, drops and prunes is killed at random moments; each time everything listed is whole."""
+    """A process that caches, plays, drops and prunes is killed at random moments; each time all listed encodes are whole."""
     dice = random.Random(kills)  # noqa: S311 - moments
     most = 0
     for seed in range(kills):
@@ -30,11 +30,11 @@ def test_a_killed_library_is_whole_at_the_next_start(tmp_path: Path, kills: int)
             finally:
                 child.kill()
         most = max(most, cached.check_whole(tmp_path, library_child.MAX_BYTES))
-    assert most > 3, "hardly anything was ever kept, so nothing is proved"
+    assert most > 3, "hardly anything was ever cached, so nothing is proved"
 
 
 def test_a_library_killed_before_any_of_its_steps_is_whole(tmp_path: Path) -> None:
-    """A kill before each single step with a file, from the first of keeping to the last of pruning, leaves whole copies only."""
+    """A kill before each file operation, from the first of caching to the last of pruning, leaves whole encodes only."""
     command = [sys.executable, "-m", "stands.killed_at_each_step", str(tmp_path)]
     done = subprocess.run(command, cwd=library_child.TESTS, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Large libraries: a start reads the index and not the sidecars, and thousands of copies are listed at once."""
+"""Large libraries: a start reads the index and not the sidecars, and lists thousands of encodes at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_start_does_not_read_what_is_indexed(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_ten_thousand_copies_are_started_and_listed_within_a_second(tmp_path: Path) -> None:
-    """The best of three starts with 10,000 copies, their listing included, takes less than a second."""
+    """The best of three starts with 10,000 encodes, their listing included, takes less than a second."""
     cached.fill(tmp_path, ENTRIES)
     _start_and_list(tmp_path, ENTRIES)
     assert min(_start_and_list(tmp_path, ENTRIES) for _ in range(3)) < SECONDS

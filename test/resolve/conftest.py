@@ -45,7 +45,7 @@ def site(clip: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def resolve(tmp_path: Path) -> Resolve:
-    """Resolve a URL, path or item with a resolver of its own; keywords go to the Resolver."""
+    """Resolve a URL, path or item with a new resolver; keywords go to the Resolver."""
 
     def resolve_one(what: str | Path | Item, **how: Any) -> Media | Expansion:
         if isinstance(what, Path):

@@ -1,4 +1,4 @@
-"""Links that may lead to the public internet only: no spelling of a private address gets through."""
+"""Links that must lead to the public internet: no notation of a private address is accepted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_what_is_not_public(address: str) -> None:
     ["http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://[::ffff:7f00:1]/x", "http://localhost:9090"],
 )
 async def test_a_url_into_the_host_is_refused(url: str) -> None:
-    """Whatever spelling of the host's own address the system understands is refused, and the link is not repeated."""
+    """Every notation of the host's own address is refused, and the error does not contain the link."""
     with pytest.raises(SourceGone) as caught:
         await refuse_private([url])
     assert url not in str(caught.value)
@@ -60,7 +60,7 @@ async def test_a_host_without_an_address_is_told() -> None:
 
 
 def test_the_option_of_a_line() -> None:
-    """`public=1` makes a line's item keep to the public internet, and anything but 1 and 0 is told."""
+    """`public=1` restricts a line's item to the public internet; any value but 1 and 0 is an error."""
     allowed = AllowedFolders(("/media",))
     assert parse_line("https://example.org/a | public=1", base="/media", allowed=allowed).public_only
     assert not parse_line("https://example.org/a", base="/media", allowed=allowed).public_only

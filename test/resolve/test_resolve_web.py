@@ -30,7 +30,7 @@ def media(found: Media | Expansion) -> Media:
 
 
 def test_direct_file(site: Site, resolve: Resolve) -> None:
-    """A link to a file gives that address with the headers to send, and ids that tell sites apart."""
+    """A link to a file gives its URL, the headers to send, and an id that differs between sites."""
     found = media(resolve(site.url("/clip.mp4")))
     (one,) = found.inputs
     assert one.location == site.url("/clip.mp4")
@@ -95,7 +95,7 @@ def test_formats_for_the_quality(site: Site, resolve: Resolve, height: int, chos
 
 
 def test_several_videos_on_a_page(site: Site, resolve: Resolve) -> None:
-    """A page with two videos is a list of the two, each with an address of its own."""
+    """A page with two videos is a list of the two, each with its own URL."""
     videos = '<video src="/clip.mp4"></video><video src="/other.mp4"></video>'
     site.text("/two", f"<html><body>{videos}</body></html>", "text/html")
     found = resolve(site.url("/two"))
@@ -121,7 +121,7 @@ def test_lists_expand(site: Site, resolve: Resolve) -> None:
     assert [one.locator for one in found.children] == [site.url("/clip.mp4"), site.url("/watch")]
 
 
-def test_failures_are_told_apart(site: Site, resolve: Resolve) -> None:
+def test_failures_are_distinguished(site: Site, resolve: Resolve) -> None:
     """What is gone is SourceGone; a broken server and a redirect loop may mend; each says so in one short line."""
     site.status("/broken", 500)
     site.redirect_loop("/loop")
@@ -134,7 +134,7 @@ def test_failures_are_told_apart(site: Site, resolve: Resolve) -> None:
         assert caught.value.remedy
 
 
-def test_nobody_listens(resolve: Resolve) -> None:
+def test_no_server_listens(resolve: Resolve) -> None:
     """A refused connection may mend."""
     with pytest.raises(ResolveError) as caught:
         resolve("http://127.0.0.1:9/clip.mp4")
@@ -163,7 +163,7 @@ def test_no_ytdlp(tmp_path: Path, resolve: Resolve) -> None:
 
 
 def test_broken_ytdlp(tmp_path: Path, resolve: Resolve) -> None:
-    """A yt-dlp that fails to start is told from a source that fails."""
+    """A yt-dlp that fails to start is distinguished from a failing source."""
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho 'Traceback (most recent call last):' >&2\necho 'ImportError: x' >&2\nexit 1\n")
     broken.chmod(0o755)
@@ -177,7 +177,7 @@ def test_version() -> None:
 
 
 def test_no_secret_on_a_command_line(site: Site, tmp_path: Path, resolve: Resolve) -> None:
-    """Cookies, a proxy's password and a URL's password stand on no command line; the cookies' copy is private and gone."""
+    """Cookies, a proxy's password and a URL's password are on no command line; the copy of the cookies is private and deleted."""
     cookies = tmp_path / "cookies.txt"
     cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tCOOKIE-SECRET\n")
     original = cookies.read_bytes()

@@ -1,4 +1,4 @@
-"""When the service asks for a newer yt-dlp, and how it tells of an update's result."""
+"""When the service requests a newer yt-dlp, and how it reports an update's result."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class _Record:
         self.path = folder / "yt-dlp-update.json"
         self.folder = folder
         self.events: list[Event] = []
-        self.heard: list[UpdateRecord] = []
+        self.received: list[UpdateRecord] = []
         self.start()
 
     def start(self) -> None:
@@ -137,7 +137,7 @@ class _Record:
             state_folder=self.folder,
             clock=SetClock(1_900_000_000.0),
             publish=self.events.append,
-            changed=self.heard.append,
+            changed=self.received.append,
         )
 
     def write(self, time: float, result: str, **more: object) -> None:
@@ -145,7 +145,7 @@ class _Record:
 
 
 def test_a_failed_update_is_told_once_over_restarts(tmp_path: Path) -> None:
-    """People hear of it whenever the service reads it first, and never again."""
+    """A new record is published when the service first reads it, and never again."""
     record = _Record(tmp_path)
     record.watch.check()
     assert record.events == []
@@ -157,7 +157,7 @@ def test_a_failed_update_is_told_once_over_restarts(tmp_path: Path) -> None:
     [event] = record.events
     assert isinstance(event, UpdateFailed)
     assert (event.program, event.detail) == ("yt-dlp", "why")
-    assert record.heard[1].counts["failed"] == 2
+    assert record.received[1].counts["failed"] == 2
     record.write(200.0, "rolled_back")
     record.watch.check()
     record.write(300.0, "updated")

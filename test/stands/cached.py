@@ -1,4 +1,4 @@
-"""Small libraries for tests: made-up packets in the order of an encode, and the library that keeps them."""
+"""Small libraries for tests, with made-up packets in the order of an encoder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def library(
     clock: Clock | None = None,
     keep_removed: bool = False,
 ) -> Library:
-    """One that is open."""
+    """An open library."""
     made = Library(
         folder,
         max_bytes=max_bytes,
@@ -43,7 +43,7 @@ def library(
 
 
 def item(name: str) -> Item:
-    """One that is told apart by `name`."""
+    """An item for each `name`."""
     return Item(LocatorKind.URL, f"https://site.example/{name}", title=name)
 
 
@@ -60,24 +60,24 @@ def packets(*, frames: int = 120, frame_bytes: int = 200, seed: int = 0) -> Iter
 
 
 def encode(library: Library, one: Item, source: Iterable[Packet] | None = None) -> CachedEncode:
-    """Keep an item whole."""
+    """Cache a whole item."""
     writer = library.begin(one, one.locator, one.title)
-    assert writer is not None, library.problem or "it is kept already"
+    assert writer is not None, library.problem or "it is cached already"
     for packet in packets() if source is None else source:
         writer.add(packet)
-    copy = writer.commit()
-    assert copy is not None, writer.failed
-    return copy
+    encode = writer.commit()
+    assert encode is not None, writer.failed
+    return encode
 
 
-def read_all(copy: CachedEncode) -> list[Packet]:
+def read_all(encode: CachedEncode) -> list[Packet]:
     """Everything, GOP by GOP."""
-    with copy.open() as reader:
+    with encode.open() as reader:
         return [packet for gop in range(len(reader.gops)) for packet in reader.read(gop)]
 
 
 def fill(folder: Path, entries: int) -> None:
-    """Put so many small copies into the folder, as a process that was killed before it listed them would leave them."""
+    """Put so many small encodes into the folder, like a process that was killed before it listed them."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(entries):
         one = item(str(number))
@@ -101,17 +101,17 @@ def fill(folder: Path, entries: int) -> None:
 
 
 def check_whole(folder: Path, max_bytes: int) -> int:
-    """After a kill: everything listed is whole, nothing else lies about; how many copies there are."""
+    """After a kill: all listed encodes are whole and no other file is left; how many encodes there are."""
     after = library(folder, max_bytes=max_bytes)
-    copies = after.encodes()
+    encodes = after.encodes()
     assert after.problem == ""
     verified = after.verify()
-    assert (verified.whole, verified.damaged) == (len(copies), ())
-    assert verified.bytes == after.bytes == sum(copy.path.stat().st_size for copy in copies)
+    assert (verified.whole, verified.damaged) == (len(encodes), ())
+    assert verified.bytes == after.bytes == sum(encode.path.stat().st_size for encode in encodes)
     after.prune()
     assert after.bytes <= max_bytes
     files = {path.name for path in folder.iterdir() if not path.name.startswith(("index.sqlite", ".lock"))}
-    assert files == {f"{copy.key}.{kind}" for copy in after.encodes() for kind in ("flv", "json")}
+    assert files == {f"{encode.key}.{kind}" for encode in after.encodes() for kind in ("flv", "json")}
     assert not (folder / "index.damaged").exists(), "kill -9 must not damage the index"
     after.close()
-    return len(copies)
+    return len(encodes)

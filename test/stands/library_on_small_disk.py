@@ -19,8 +19,8 @@ from tg_video_streamer.library.writer import CacheWriter
 MEGABYTE = 1_000_000
 
 
-def full_while_keeping(folder: Path) -> None:
-    """8 MB: what does not fit is given up, freed and told once; the rest goes on, and smaller items are kept again."""
+def full_while_caching(folder: Path) -> None:
+    """8 MB: what does not fit is given up, freed and reported once; smaller items are cached again."""
     library = cached.library(folder)
     one = cached.encode(library, cached.item("one"))
     free = free_bytes(folder)
@@ -39,7 +39,7 @@ def full_while_keeping(folder: Path) -> None:
 
 
 def full_at_the_commit(folder: Path) -> None:
-    """8 MB, full when the sidecar is written: no half of a copy stays."""
+    """8 MB, full when the sidecar is written: no part of an encode stays."""
     library = cached.library(folder)
     writer = _write(library, "one", MEGABYTE)
     assert writer.failed == ""
@@ -53,16 +53,16 @@ def full_at_the_commit(folder: Path) -> None:
 
 
 def full_by_others(folder: Path) -> None:
-    """8 MB, filled by somebody else while the library is open: every call answers, and copies are found and read."""
+    """8 MB, filled by others while the library is open: every call returns, and encodes are found and read."""
     library = cached.library(folder)
     item = cached.item("one")
-    copy = cached.encode(library, item)
+    encode = cached.encode(library, item)
     library.answered(item, item.locator, title="One", duration_seconds=None)
     with _full(folder), capture_logs() as logs:
         for number in range(2000):
             other = cached.item(str(number))
             library.answered(other, other.locator, title="t" * 200, duration_seconds=None)
-        library.played(copy)
+        library.played(encode)
         library.gone(item, "gone")
         library.prune()
         found = library.find(item, item.locator)
@@ -71,19 +71,19 @@ def full_by_others(folder: Path) -> None:
         assert library.begin(cached.item("two"), "two", "two") is None or library.problem
     assert sorted(_warnings(logs)) == ["library caches nothing", "library has a problem"], _warnings(logs)
     cached.encode(library, cached.item("two"))
-    library.played(copy)
+    library.played(encode)
     assert library.problem == ""
     assert library.verify().whole == 2
 
 
 def full_at_the_start(folder: Path) -> None:
-    """8 MB, full when the service starts: what is kept is played all the same, and the index goes back to the disk later."""
+    """8 MB, full when the service starts: cached encodes play, and the index returns to the disk later."""
     library = cached.library(folder)
-    copy = cached.encode(library, cached.item("one"))
+    encode = cached.encode(library, cached.item("one"))
     library.close()
     with _full(folder):
         library = cached.library(folder)
-        assert [one.key for one in library.encodes()] == [copy.key]
+        assert [one.key for one in library.encodes()] == [encode.key]
         assert cached.read_all(library.encodes()[0]) == list(cached.packets())
         assert library.begin(cached.item("two"), "two", "two") is None or library.problem
     library.prune()
@@ -94,7 +94,7 @@ def full_at_the_start(folder: Path) -> None:
 
 
 def read_only(folder: Path) -> None:
-    """A disk that became read-only: what is kept is played all the same, nothing new is kept, and no call raises."""
+    """A disk that became read-only: cached encodes play, nothing new is cached, and no call raises."""
     library = cached.library(folder)
     cached.encode(library, cached.item("one"))
     library.close()
@@ -102,7 +102,7 @@ def read_only(folder: Path) -> None:
 
 
 def read_only_after_a_crash(folder: Path) -> None:
-    """The same where the log of a killed process still lies beside the index."""
+    """The same with the log of a killed process next to the index."""
     library = cached.library(folder)
     cached.encode(library, cached.item("one"))
     left = {path: path.read_bytes() for path in folder.glob("index.sqlite*")}
@@ -117,28 +117,28 @@ def _read_only(folder: Path) -> None:
     item = cached.item("one")
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
     library = cached.library(folder)
-    copy = library.find(item, item.locator)
-    assert copy is not None
+    encode = library.find(item, item.locator)
+    assert encode is not None
     assert library.remembered(item) is not None
-    assert cached.read_all(copy) == list(cached.packets())
-    library.played(copy)
+    assert cached.read_all(encode) == list(cached.packets())
+    library.played(encode)
     assert library.problem
     assert library.begin(cached.item("two"), "two", "two") is None
     library.prune()
-    library.drop(copy, "for a test")
+    library.drop(encode, "for a test")
     subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
     library.prune()
     cached.encode(library, cached.item("two"))
     assert library.problem == ""
 
 
-def floor_while_keeping(folder: Path) -> None:
-    """100 MB with a floor of 40: while an item grows the oldest go for it, and where none are left it is given up."""
+def floor_while_caching(folder: Path) -> None:
+    """100 MB with a floor of 40: the oldest encodes make space for a growing item; when none is left it is given up."""
     library = cached.library(folder, floor_bytes=40 * MEGABYTE)
     for name in ("one", "two"):
         assert _write(library, name, 15 * MEGABYTE).commit() is not None
     assert _write(library, "three", 45 * MEGABYTE).commit() is not None
-    assert [copy.title for copy in library.encodes()] == ["two", "three"]
+    assert [encode.title for encode in library.encodes()] == ["two", "three"]
     writer = _write(library, "four", 90 * MEGABYTE)
     assert "space" in writer.failed, writer.failed
     assert library.encodes() == []
@@ -147,7 +147,7 @@ def floor_while_keeping(folder: Path) -> None:
 
 
 def _write(library: Library, name: str, size: int) -> CacheWriter:
-    """A writer that was given so many bytes; whether it has failed is for the caller to see."""
+    """A writer that got so many bytes; the caller checks whether it has failed."""
     writer = library.begin(cached.item(name), name, name)
     assert writer is not None, library.problem
     for packet in cached.packets(frames=size // 100_000, frame_bytes=100_000):
@@ -157,7 +157,7 @@ def _write(library: Library, name: str, size: int) -> CacheWriter:
 
 @contextmanager
 def _full(folder: Path) -> Iterator[None]:
-    """Not a byte is free meanwhile."""
+    """No byte is free inside the block."""
     filler = folder / "filler"
     descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
     try:

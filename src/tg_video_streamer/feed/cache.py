@@ -98,7 +98,7 @@ class FeedCache:
         remembered = self._remembered
         if self._library is None or remembered is None:
             return
-        if self._clock.wall() - remembered.checked_wall < FRESH_SECONDS:
+        if self._clock.wall() - remembered.source.checked_wall < FRESH_SECONDS:
             return
         try:
             found = await self._resolve(self._item)

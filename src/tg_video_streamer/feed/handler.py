@@ -81,10 +81,9 @@ class Feed:
         self._cache = FeedCache(
             item, library, resolve=resolve, clock=clock, failed=self._failed, mode=mode, overlay=overlay
         )
-        self._publish = publish
+        self._publish, self._changed = publish, changed
         self._mode = mode
         self._clock = clock
-        self._changed = changed
         self._buffer_seconds = buffer_seconds
         self._waiting_seconds = min(waiting_seconds, buffer_seconds)
         self._on_air = self._was_primed = False

@@ -51,6 +51,7 @@ class IndexedSource:
     title: str
     duration_seconds: float | None
     checked_wall: float
+    """When it answered."""
     gone_reason: str
     """Why it is gone; empty if it is not."""
 

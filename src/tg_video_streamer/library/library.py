@@ -38,12 +38,7 @@ class Remembered:
     """A cached encode that was found without asking its source."""
 
     encode: CachedEncode
-    title: str
-    duration_seconds: float | None
-    checked_wall: float
-    """When the source last answered."""
-    gone_reason: str
-    """Why the source is gone; empty if it is not."""
+    source: IndexedSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,13 +116,7 @@ class Library:
         encode = self._find(self._key(item, source.source_id, logo)) if source is not None else None
         if source is None or encode is None:
             return None
-        return Remembered(
-            encode=encode,
-            title=source.title,
-            duration_seconds=source.duration_seconds,
-            checked_wall=source.checked_wall,
-            gone_reason=source.gone_reason,
-        )
+        return Remembered(encode=encode, source=source)
 
     def answered(self, item: Item, source_id: str, *, title: str, duration_seconds: float | None) -> None:
         """The source answered now, so it is not gone."""
@@ -146,7 +135,7 @@ class Library:
 
     def playable(self, remembered: Remembered) -> bool:
         """Whether it may replace its source: in an outage, and with `keep_removed` also after a removal."""
-        return self.keep_removed or not remembered.gone_reason
+        return self.keep_removed or not remembered.source.gone_reason
 
     def begin(self, item: Item, source_id: str, title: str, *, logo: str = "") -> CacheWriter | None:
         """Start to cache an item; None if it is cached or being cached, or the library cannot cache now."""
