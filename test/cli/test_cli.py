@@ -180,7 +180,7 @@ def test_a_check_may_leave_the_playlist_out(tmp_path: Path) -> None:
     (tmp_path / "playlist.txt").write_text("# none yet\n")
     assert "lists nothing to play" in only_line(run("check", folder=tmp_path), 1)
     result = run("check", "--no-playlist", folder=tmp_path)
-    assert (result.returncode, result.stdout) == (0, "settings and encoder are in order\n"), result.stderr
+    assert (result.returncode, result.stdout) == (0, "settings and encoder are OK\n"), result.stderr
 
 
 def test_a_logo_that_is_no_picture_is_told_before_it_is_missed(tmp_path: Path) -> None:

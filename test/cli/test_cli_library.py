@@ -132,7 +132,7 @@ def test_what_changes_in_the_picture_is_not_kept(operator: Operator) -> None:
     operator.write(CLOCK="1", NOW_PLAYING="1")
     result = operator.run("prepare")
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert "nothing is kept with CLOCK and NOW_PLAYING" in result.stderr
+    assert "nothing is cached with CLOCK and NOW_PLAYING" in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may use the folder of another user")
@@ -161,19 +161,19 @@ def test_a_folder_that_cannot_be_used(operator: Operator) -> None:
 def test_list(operator: Operator) -> None:
     """What was played last stands first; each copy has its length, size and plays, and all together their limit."""
     operator.write(LIBRARY_MAX_GB="0.001")
-    assert operator.run("list").stdout == "0 copies, 0 kB of 1.0 MB (0 %)\n"
+    assert operator.run("list").stdout == "0 encodes, 0 kB of 1.0 MB (0 %)\n"
     first, _ = keep(operator, "Nosferatu", "Metropolis")
     result = operator.run("list")
     assert (result.returncode, result.stderr) == (0, "")
     head, *rows, totals = result.stdout.splitlines()
-    assert head.split() == ["kept", "last", "played", "plays", "length", "size", "title"]
+    assert head.split() == ["cached", "last", "played", "plays", "length", "size", "title"]
     assert [row.split()[-1] for row in rows] == ["Metropolis", "Nosferatu"]
     assert rows[1].split()[4:-1] == ["1", "00:04", str(round(first.bytes / 1000)), "kB"]
-    assert totals == f"2 copies, {round(first.bytes / 500)} kB of 1.0 MB ({first.bytes / 5000:.0f} %)"
+    assert totals == f"2 encodes, {round(first.bytes / 500)} kB of 1.0 MB ({first.bytes / 5000:.0f} %)"
     told = json.loads(operator.run("list", "--json").stdout)
-    assert [copy["title"] for copy in told["copies"]] == ["Metropolis", "Nosferatu"]
+    assert [copy["title"] for copy in told["encodes"]] == ["Metropolis", "Nosferatu"]
     assert (told["bytes"], told["max_bytes"]) == (2 * first.bytes, 1_000_000)
-    assert Path(told["copies"][1]["file"]).stat().st_size == first.bytes
+    assert Path(told["encodes"][1]["file"]).stat().st_size == first.bytes
 
 
 def test_no_title_reaches_the_terminal(operator: Operator) -> None:
@@ -219,8 +219,8 @@ def test_verify(operator: Operator) -> None:
     result = operator.run("verify")
     assert (result.returncode, result.stderr) == (1, "")
     first, second = result.stdout.splitlines()
-    assert first.startswith("damaged, and dropped: damaged one;")
-    assert second.startswith("1 copy whole (")
+    assert first.startswith("damaged and removed: damaged one;")
+    assert second.startswith("1 encode complete (")
     assert whole.path.exists()
     assert not damaged.path.exists()
     assert operator.run("verify").returncode == 0
@@ -242,7 +242,7 @@ def test_prepare_goes_on_where_it_was(operator: Operator, media: Path) -> None:
     assert [line for line in lines if line.startswith("prepared: ")] == [
         line for line in lines if line.startswith(("prepared: one (00:02, ", "prepared: again (00:03, "))
     ]
-    assert last.startswith("2 prepared, 0 kept already, 1 not prepared; 2 copies, ")
+    assert last.startswith("2 prepared, 0 already cached, 1 not prepared; 2 encodes, ")
     problems = result.stderr.splitlines()
     assert [("missing.mp4" in line, "line 3" in line) for line in problems] == [(False, True), (True, False)]
     times = {path: path.stat().st_mtime_ns for path in operator.library.glob("*.flv")}
@@ -251,9 +251,9 @@ def test_prepare_goes_on_where_it_was(operator: Operator, media: Path) -> None:
     again = operator.run("prepare", "-j", "2")
     assert (again.returncode, again.stderr) == (0, "")
     lines = again.stdout.splitlines()[:-1]
-    assert [line.partition(": ")[0] for line in lines] == ["kept already", "list", "kept already"]
+    assert [line.partition(": ")[0] for line in lines] == ["already cached", "list", "already cached"]
     assert {path: path.stat().st_mtime_ns for path in operator.library.glob("*.flv")} == times
-    assert all(copy["plays"] == 0 for copy in json.loads(operator.run("list", "--json").stdout)["copies"])
+    assert all(copy["plays"] == 0 for copy in json.loads(operator.run("list", "--json").stdout)["encodes"])
 
 
 @pytest.mark.long
@@ -268,7 +268,7 @@ def test_a_preparation_that_is_stopped(operator: Operator, media: Path, number: 
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output.partition(" (")[0]) == (code, "prepared: one")
-    assert errors == "tg-video-streamer: stopped; what is kept stays, and the same command goes on from there\n"
+    assert errors == "tg-video-streamer: stopped; cached encodes stay; the same command continues from there\n"
     assert children
     assert not any(child.is_running() for child in children)
     assert list(operator.library.glob("*.part")) == []
@@ -285,7 +285,7 @@ def test_one_preparation_at_a_time(operator: Operator, media: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert second.returncode == 1
-    assert "another `library prepare` is at work" in second.stderr
+    assert "another `library prepare` is running" in second.stderr
 
 
 def test_a_playlist_larger_than_the_library(operator: Operator, media: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_playlist_larger_than_the_library(operator: Operator, media: Path) -> 
     assert operator.run("prepare").returncode == 0
     (size,) = [path.stat().st_size for path in operator.library.glob("*.flv")]
     for room, told in (
-        (1.3, "two: it was encoded and could not be kept"),
+        (1.3, "two: it was encoded but not cached"),
         (1.0, "1 more not prepared: the library is full"),
     ):
         operator.write([media / "two.mp4", media / "one.mp4"], LIBRARY_MAX_GB=f"{size * room / 1e9:.9f}")
@@ -333,7 +333,7 @@ def test_bars_in_a_terminal(operator: Operator, media: Path) -> None:
     assert "1 of 2" in told
     assert " of 00:02" in told
     assert told.count("prepared: Die Büchse (00:02, ") == 1
-    assert "2 prepared, 0 kept already, 0 not prepared; 2 copies, " in told
+    assert "2 prepared, 0 already cached, 0 not prepared; 2 encodes, " in told
 
 
 @pytest.mark.long
@@ -351,7 +351,7 @@ def test_a_list_on_the_web(operator: Operator, media: Path) -> None:
     operator.write(addresses)
     result = operator.run("prepare")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.count("kept already: ") == 2
+    assert result.stdout.count("already cached: ") == 2
 
 
 @pytest.mark.long
@@ -371,8 +371,8 @@ def test_beside_a_running_service(operator: Operator, media: Path) -> None:
         prepared = operator.run("prepare")
         assert (prepared.returncode, prepared.stderr) == (0, "")
         # What the service is keeping while it plays is not encoded a second time.
-        assert "left to the service that is keeping it now: long\n" in prepared.stdout
-        assert "2 prepared, 0 kept already, 1 being kept by a service, 0 not prepared" in prepared.stdout
+        assert "left to the service that is caching it: long\n" in prepared.stdout
+        assert "2 prepared, 0 already cached, 1 being cached by a service, 0 not prepared" in prepared.stdout
         assert len(list(operator.library.glob("*.part"))) == 1
         for command in ("verify", "prune"):
             assert operator.run(command).returncode == 0

@@ -52,6 +52,6 @@ async def test_two_addresses_of_one_video(house_clip: Clip, tmp_path: Path) -> N
     walk = Walk(resolve, feed, library, terminal=Lines(told), redact=str)
     await walk.through([item_of("http://site.test/one"), item_of("http://short.test/1")], at_once=2)
     assert walk.failures == []
-    assert sorted(line.partition(":")[0] for line in told.getvalue().splitlines()) == ["kept already", "prepared"]
+    assert sorted(line.partition(":")[0] for line in told.getvalue().splitlines()) == ["already cached", "prepared"]
     assert library.items == 1
     library.close()

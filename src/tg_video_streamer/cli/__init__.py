@@ -1,6 +1,6 @@
-"""The command line: reads it, runs one command, and turns every error into one line and an exit code.
+"""Parses the command line, runs one command, and turns every error into one line and an exit code.
 
-0 done; 1 failed; 2 wrong usage; 3 no service to talk to; 78 the configuration is wrong (EX_CONFIG of sysexits.h).
+0 done; 1 failed; 2 wrong usage; 3 no service is running; 78 the configuration is wrong (EX_CONFIG of sysexits.h).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FAILED, WRONG_USAGE, NO_SERVICE, WRONG_CONFIGURATION = 1, 2, 3, 78
 application = typer.Typer(
     help="Keeps one Telegram channel on air around the clock.",
     add_completion=False,
-    # Plain help: importing rich for its boxes costs more than all the rest of a command.
+    # Plain help: importing rich costs more than the rest of a command.
     rich_markup_mode=None,
 )
 run.add_commands(application)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = error.problems if isinstance(error, ConfigError | ScheduleError) else [told]
         return _failed(lines, _exit_code(error))
     except BrokenPipeError:
-        # The reader of our output had enough; without this the interpreter complains when it flushes at exit.
+        # The reader of our output has closed it; without this the interpreter reports an error when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return int(code or 0)
@@ -61,5 +61,5 @@ def _exit_code(error: StreamerError) -> int:
 
 def _failed(lines: Sequence[str], code: int) -> int:
     for line in lines:
-        print(f"{PROGRAM}: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+        print(f"{PROGRAM}: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201 - the output of the command line
     return code

@@ -1,4 +1,4 @@
-"""The command that looks at everything: `doctor`."""
+"""The command `doctor`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def doctor(
     env_file: EnvFileOption = None,
     *,
-    no_notify: Annotated[bool, typer.Option("--no-notify", help="Send no test message to NOTIFY_URLS.")] = False,
+    no_notify: Annotated[bool, typer.Option("--no-notify", help="Do not send a test message to NOTIFY_URLS.")] = False,
 ) -> int:
-    """Look at settings, host, far ends and service, and say what to do about what is not well."""
+    """Check settings, host, far ends and service, and give a remedy for each problem."""
     import asyncio  # noqa: PLC0415 - not for the other commands
 
     from tg_video_streamer.doctor.finding import problem  # noqa: PLC0415 - the same
@@ -52,5 +52,5 @@ async def _look(loaded: LoadedSettings, *, notify: bool) -> int:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Put this module's command on the command line."""
+    """Add the command of this module."""
     application.command()(doctor)

@@ -1,4 +1,4 @@
-"""The commands about the library of kept encodes: `library list`, `prepare`, `prune`, `verify`."""
+"""The commands `library list`, `prepare`, `prune` and `verify`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tg_video_streamer.cli.locate import EnvFileOption
 MOST_AT_ONCE = 16
 
 
-def list_copies(
+def list_encodes(
     env_file: EnvFileOption = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """List what is kept, the last played first."""
+    """List the cached encodes, the last played first."""
     from tg_video_streamer.cli import library_work as work  # noqa: PLC0415 - not for the other commands
 
     return work.show(env_file, as_json=as_json)
@@ -26,12 +26,12 @@ def prepare(
     env_file: EnvFileOption = None,
     *,
     at_once: Annotated[
-        int, typer.Option("-j", "--jobs", metavar="N", min=1, max=MOST_AT_ONCE, help="So many items at once.")
+        int, typer.Option("-j", "--jobs", metavar="N", min=1, max=MOST_AT_ONCE, help="Encode this many items at once.")
     ] = 1,
 ) -> int:
-    """Encode the playlist ahead of need.
+    """Encode the playlist ahead of time.
 
-    What is kept already takes no time, so it can be stopped and started again; a service may be on air meanwhile.
+    Cached items take no time, so you can stop it and start it again; a service may be on air meanwhile.
     """
     from tg_video_streamer.cli import library_prepare as work  # noqa: PLC0415 - everything that encodes
 
@@ -39,9 +39,9 @@ def prepare(
 
 
 def prune(env_file: EnvFileOption = None) -> int:
-    """Remove copies until the limits are kept.
+    """Remove cached encodes until the limits are met.
 
-    The least recently played go first; the limits are LIBRARY_MAX_GB, and the room that stays free on the disk.
+    The least recently played go first. The limits are LIBRARY_MAX_GB and the reserved space on the disk.
     """
     from tg_video_streamer.cli import library_work as work  # noqa: PLC0415 - as above
 
@@ -49,9 +49,9 @@ def prune(env_file: EnvFileOption = None) -> int:
 
 
 def verify(env_file: EnvFileOption = None) -> int:
-    """Read every copy whole, and drop damaged ones.
+    """Read every cached encode, and remove damaged ones.
 
-    They are encoded again when they play next.
+    They are encoded again at their next play.
     """
     from tg_video_streamer.cli import library_work as work  # noqa: PLC0415 - as above
 
@@ -59,9 +59,9 @@ def verify(env_file: EnvFileOption = None) -> int:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Put this module's commands on the command line."""
-    library = typer.Typer(help="Encodes that are kept, and played again for nothing.", rich_markup_mode=None)
-    library.command("list")(list_copies)
+    """Add the commands of this module."""
+    library = typer.Typer(help="Cached encodes: list, prepare, prune, verify.", rich_markup_mode=None)
+    library.command("list")(list_encodes)
     for command in (prepare, prune, verify):
         library.command()(command)
     application.add_typer(library, name="library")

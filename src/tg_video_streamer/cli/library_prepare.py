@@ -1,4 +1,4 @@
-"""What `library prepare` does: walks the playlist and encodes what is not kept yet; loaded when it runs."""
+"""Runs `library prepare`."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.settings.settings import Settings
 
 _NICE = 10
-_STOPPED = "tg-video-streamer: stopped; what is kept stays, and the same command goes on from there"
+_STOPPED = "tg-video-streamer: stopped; cached encodes stay; the same command continues from there"
 
 
 def prepare_playlist(env_file: Path | None, *, at_once: int) -> int:
-    """`library prepare`; the exit code. Raises StreamerError where nothing can be prepared at all."""
+    """Encode the playlist; the exit code. Raises StreamerError where nothing can be prepared at all."""
     with place(env_file) as here, _alone(here.settings.state_dir) as folder:
         if keys := burned_in(here.settings):
-            raise LibraryError(f"nothing is kept with {keys}: the picture changes from play to play")
-        # The program of a service on the same host comes first.
+            raise LibraryError(f"nothing is cached with {keys}: the picture differs at each play")
+        # A service on the same host has priority.
         os.nice(_NICE)
         try:
             return asyncio.run(_interruptible(here, folder, at_once=at_once))
@@ -50,7 +50,7 @@ def prepare_playlist(env_file: Path | None, *, at_once: int) -> int:
 
 
 async def _interruptible(here: Place, folder: Path, *, at_once: int) -> int:
-    """SIGTERM ends it as Ctrl-C does: cancelled, so that nothing half is left."""
+    """SIGTERM cancels it as Ctrl-C does, so that nothing incomplete is left."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in one
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -60,16 +60,16 @@ async def _interruptible(here: Place, folder: Path, *, at_once: int) -> int:
 async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
     async with asyncio.TaskGroup() as background:
         prepared = await prepare_parts(here.settings, background, demo=False)
-        # Its cards are for a program.
+        # Its slates are for a program.
         prepared.cancel()
     for warning in prepared.warnings:
         typer.echo(f"tg-video-streamer: warning: {printable(warning)}", err=True)
     parts = _parts(here.settings, prepared, folder)
     library = parts.library
-    assert library is not None  # noqa: S101 - all that turns it off was told before
+    assert library is not None  # noqa: S101 - everything that turns it off was checked before
     await asyncio.to_thread(library.open)
     try:
-        # Each failure is told once, at the end, and not by the log as well.
+        # Each failure is reported once, at the end, and not in the log as well.
         logging.getLogger().setLevel(logging.CRITICAL)
         return await _walk(here, parts, library, at_once=at_once)
     finally:
@@ -95,7 +95,7 @@ async def _walk(here: Place, parts: Feeds, library: Library, *, at_once: int) ->
 
 
 def _parts(settings: Settings, prepared: Prepared, folder: Path) -> Feeds:
-    """Resolver and feeds with scratch files of their own: a running service has its own in STATE_DIR."""
+    """Resolver and feeds with separate scratch files: a running service uses those in STATE_DIR."""
     allowed = allowed_folders(settings.playlist, settings.media_dirs)
     return Feeds(
         settings.model_copy(update={"state_dir": folder}),
@@ -127,11 +127,11 @@ def _lock(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LibraryError("another `library prepare` is at work here", remedy="wait for it, or end it") from None
+        raise LibraryError("another `library prepare` is running here", remedy="wait for it, or stop it") from None
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """An error that is the operator's to mend, out of the groups of tasks in which it was raised; else the group."""
+    """An error that the operator can fix, taken out of its exception groups; else the group."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

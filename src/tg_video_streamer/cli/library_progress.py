@@ -1,4 +1,4 @@
-"""How far a long command is: bars where a person looks on, and without one only the lines."""
+"""Shows the progress of a long command: bars in a terminal, else only lines."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _TITLE_CELLS = 36
 
 
 class Terminal(Protocol):
-    """Where it is told; a context manager, whose end takes the bars away."""
+    """Where progress is shown; a context manager that removes the bars at its end."""
 
     @staticmethod
     def of(stream: TextIO, whole: int) -> Terminal:
-        """The one for `stream`; `whole`: how many things are to be done."""
+        """The terminal for `stream`; `whole`: the number of steps."""
         return Bars(stream, whole) if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" else Lines(stream)
 
     def say(self, line: str) -> None:
         """One line that stays."""
 
     def step(self, whole: int | None = None) -> None:
-        """One more of all is done; `whole` where there are more or fewer than was thought."""
+        """One step is done; `whole` if the number of steps changed."""
 
     def begin(self, key: str, title: str) -> None:
-        """Something begins that takes a while."""
+        """A long task starts."""
 
     def progress(self, key: str, done_seconds: float, whole_seconds: float | None) -> None:
-        """How far it is."""
+        """Its progress."""
 
     def end(self, key: str) -> None:
         """It has ended."""
@@ -47,13 +47,13 @@ class Terminal(Protocol):
 
 
 class Lines(Terminal):
-    """A plain stream: only what stays is told."""
+    """A plain stream: only lines that stay."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def say(self, line: str) -> None:
-        """See Terminal. Written at once: whoever follows a log wants to see it."""
+        """See Terminal. Flushed at once, for readers that follow the output."""
         typer.echo(printable(line), file=self._stream)
 
     def step(self, whole: int | None = None) -> None:
@@ -74,11 +74,11 @@ class Lines(Terminal):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Nothing to take away."""
+        """Nothing to remove."""
 
 
 class Bars(Terminal):
-    """A bar for each thing that is being done, and one for all; lines that stay go above them."""
+    """A bar for each task and one for all; lines that stay are above them."""
 
     def __init__(self, stream: TextIO, whole: int) -> None:
         self._progress = _bars(stream)
@@ -118,7 +118,7 @@ class Bars(Terminal):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Take them away."""
+        """Remove the bars."""
         self._progress.stop()
 
 

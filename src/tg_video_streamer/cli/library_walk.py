@@ -1,4 +1,4 @@
-"""Goes through a playlist, lists within it too, and has everything encoded that is not kept."""
+"""Walks a playlist, nested lists included, and encodes every item that is not cached."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ from tg_video_streamer.resolve.media import Expansion, Resolve
 FULL_PART = 0.98
 """From this part of LIBRARY_MAX_GB on nothing more is tried: what is there is of this very playlist, and stays."""
 
-_UNKEPT = (
-    "it was encoded and could not be kept: there is no room for it in LIBRARY_MAX_GB, or a part of it is unreadable"
-)
+_UNKEPT = "it was encoded but not cached: LIBRARY_MAX_GB is too small, or a part of it is unreadable"
 
 _Name = tuple[str, float]
 
@@ -65,7 +63,7 @@ class Walk:
 
     @property
     def failures(self) -> list[str]:
-        """A line for each item that should be kept and is not."""
+        """One line for each item that could not be cached."""
         if not self._left_out:
             return self._failed
         what = f"{self._left_out} more not prepared: {self._full}"
@@ -78,8 +76,8 @@ class Walk:
             self._counts[made]
             for made in (PrepareResult.CACHED, PrepareResult.ALREADY_CACHED, PrepareResult.LIVE, PrepareResult.BUSY)
         )
-        words = [f"{new} prepared", f"{there} kept already", *([f"{live} live"] if live else [])]
-        words += [f"{elsewhere} being kept by a service"] if elsewhere else []
+        words = [f"{new} prepared", f"{there} already cached", *([f"{live} live"] if live else [])]
+        words += [f"{elsewhere} being cached by a service"] if elsewhere else []
         return ", ".join([*words, f"{len(self._failed) + self._left_out} not prepared"])
 
     async def through(self, items: Sequence[Item], *, at_once: int) -> None:
@@ -98,7 +96,7 @@ class Walk:
                     waiting, self._again = self._again, []
 
     async def _look_at_new(self) -> list[Item]:
-        """What is new in the tree and is to be encoded; what is kept, and what cannot be found, is done with."""
+        """New items of the tree to encode; cached items and items that cannot be found are done."""
         unkept: dict[_Name, Item] = {}
         while fresh := {_name(item): item for item in self._tree.run.items if _name(item) not in self._seen}:
             self._seen |= fresh.keys()
@@ -114,21 +112,21 @@ class Walk:
                 self._expand(item, found)
             elif found is not None:
                 self._wanted[found.key] = found.bytes
-                self._end(PrepareResult.ALREADY_CACHED, f"kept already: {self._title(item, found.title)}")
+                self._end(PrepareResult.ALREADY_CACHED, f"already cached: {self._title(item, found.title)}")
         except (StreamerError, PlaylistError) as error:
             self._fail(item, str(error))
             return True
         return found is not None
 
     async def _kept(self, item: Item) -> CachedEncode | Expansion | None:
-        """The copy of `item`; None where it is to be encoded. A file is looked at, the web is not asked."""
+        """The cached encode of `item`; None if it must be encoded. Files are checked, the web is not asked."""
         if item.kind is LocatorKind.FILE:
             found = await self._resolve(item)
             if isinstance(found, Expansion) or found.is_live:
                 return found if isinstance(found, Expansion) else None
             return await asyncio.to_thread(self._library.find, item, found.source_id, logo=self._logo)
         remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
-        # What would not be played is asked again: its source may be back.
+        # An encode that must not play is resolved again: its source may be back.
         return remembered.encode if remembered is not None and self._library.playable(remembered) else None
 
     async def _encode(self, item: Item) -> None:
@@ -138,7 +136,7 @@ class Walk:
             self._left_out += 1
             self._terminal.step(self._whole)
             return
-        # To make room for it, nothing else of this playlist may go.
+        # Nothing else of this playlist may be pruned for it.
         await asyncio.to_thread(self._library.prune, wanted=self._wanted)
         bar = f"{item.key} {item.volume}"
         self._terminal.begin(bar, self._title(item))
@@ -165,7 +163,7 @@ class Walk:
             )
             self._fail(item, why, found=ended.title)
         elif ended.result is PrepareResult.LIVE:
-            self._end(PrepareResult.LIVE, f"live, nothing to keep: {title}")
+            self._end(PrepareResult.LIVE, f"live, not cached: {title}")
         else:
             remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
             size = ""
@@ -173,16 +171,17 @@ class Walk:
                 self._wanted[remembered.encode.key] = remembered.encode.bytes
                 size = f" ({clock_text(remembered.encode.seconds)}, {size_text(remembered.encode.bytes)})"
             self._end(
-                ended.result, f"{'prepared' if ended.result is PrepareResult.CACHED else 'kept already'}: {title}{size}"
+                ended.result,
+                f"{'prepared' if ended.result is PrepareResult.CACHED else 'already cached'}: {title}{size}",
             )
 
     def _learn_elsewhere(self, item: Item, title: str) -> None:
-        """Somebody else encodes it: looked at again when all else is done, and then left to them."""
+        """Another process encodes it: tried again at the end, and then left to that process."""
         if _name(item) not in self._tried_again:
             self._tried_again.add(_name(item))
             self._again.append(item)
         else:
-            self._end(PrepareResult.BUSY, f"left to the service that is keeping it now: {title}")
+            self._end(PrepareResult.BUSY, f"left to the service that is caching it: {title}")
 
     def _expand(self, item: Item, found: Expansion) -> None:
         """Raises PlaylistError where lists are nested too deep."""
@@ -204,11 +203,11 @@ class Walk:
         self._terminal.step(self._whole)
 
     def _title(self, item: Item, found: str = "") -> str:
-        """What an item is called; where its source has not said so, its place."""
+        """The title of an item, or else its file name or URL."""
         name = Path(item.locator).name if item.kind is LocatorKind.FILE else item.locator
         return self._redact(printable(item.title) or printable(found) or printable(name))
 
 
 def _name(item: Item) -> _Name:
-    """What makes two items the same: two volumes are two copies."""
+    """The identity of an encode: two volumes are two encodes."""
     return item.key, item.volume

@@ -1,4 +1,4 @@
-"""What `library list`, `prune` and `verify` do; loaded when one of them runs."""
+"""Runs `library list`, `prune` and `verify`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.settings.settings import Settings, secret_values
 
 _GIGABYTE = 1_000_000_000
-_HEAD = f"{'kept':<16}  {'last played':<16}  {'plays':>5}  {'length':>8}  {'size':>8}  title"
+_HEAD = f"{'cached':<16}  {'last played':<16}  {'plays':>5}  {'length':>8}  {'size':>8}  title"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """What the commands share: the settings, how their texts are masked, and where their answer goes."""
+    """Shared by the commands: settings, masking, and the stream for the answer."""
 
     settings: Settings
     redact: Redaction
@@ -46,22 +46,22 @@ class Place:
         return round(self.settings.library_max_gb * _GIGABYTE)
 
     def say(self, line: str) -> None:
-        """One line of the answer, which can move no cursor."""
+        """Print one line of the answer, without control characters."""
         typer.echo(printable(self.redact(line)), file=self.answer)
 
     def totals(self, library: Library) -> str:
-        """How much is kept, and of how much."""
-        copies, size = library.items, library.bytes
+        """Number and size of the cached encodes, and the limit."""
+        encodes, size = library.items, library.bytes
         part = 100 * size / self.max_bytes
-        return f"{count(copies, 'copy', 'copies')}, {size_text(size)} of {size_text(self.max_bytes)} ({part:.0f} %)"
+        return f"{count(encodes, 'encode', 'encodes')}, {size_text(size)} of {size_text(self.max_bytes)} ({part:.0f} %)"
 
 
 @contextmanager
 def place(env_file: Path | None) -> Iterator[Place]:
-    """Read the settings; all but the answer goes to stderr from here on. Raises LibraryError where there is no library."""
+    """Read the settings; everything but the answer goes to stderr. Raises LibraryError where there is no library."""
     settings = load(env_file, demo=False).settings
     if not settings.library_max_gb:
-        raise LibraryError("the library is off: LIBRARY_MAX_GB is 0", remedy="set it to how many gigabytes may be kept")
+        raise LibraryError("the library is off: LIBRARY_MAX_GB is 0", remedy="set it to a limit in gigabytes")
     _check_owner(settings.library_dir)
     secrets = secret_values(settings)
     answer = sys.stdout
@@ -73,20 +73,20 @@ def place(env_file: Path | None) -> Iterator[Place]:
 def show(env_file: Path | None, *, as_json: bool) -> int:
     """`library list`."""
     with place(env_file) as here, _opened(here) as library:
-        copies = sorted(library.encodes(), key=lambda copy: (copy.plays > 0, copy.played_wall), reverse=True)
+        encodes = sorted(library.encodes(), key=lambda encode: (encode.plays > 0, encode.played_wall), reverse=True)
         if as_json:
             text = json.dumps(
                 {
                     "folder": str(library.folder),
                     "bytes": library.bytes,
                     "max_bytes": here.max_bytes,
-                    "copies": [_fields(copy) for copy in copies],
+                    "encodes": [_fields(encode) for encode in encodes],
                 },
                 indent=2,
             )
             typer.echo(text, file=here.answer)
         else:
-            for line in [_HEAD, *map(_row, copies)] if copies else []:
+            for line in [_HEAD, *map(_row, encodes)] if encodes else []:
                 typer.echo(line, file=here.answer)
             here.say(here.totals(library))
         return _told(library)
@@ -98,8 +98,8 @@ def prune(env_file: Path | None) -> int:
 
     with place(env_file) as here, _opened(here, floor_bytes=FLOOR_BYTES) as library:
         pruned = library.prune()
-        for copy in pruned.encodes:
-            here.say(f"removed: {title_of(copy)} ({size_text(copy.bytes)})")
+        for encode in pruned.encodes:
+            here.say(f"removed: {title_of(encode)} ({size_text(encode.bytes)})")
         if pruned.short_bytes:
             floor = f"{size_text(FLOOR_BYTES)} of the disk are to stay free"
             here.say(
@@ -116,27 +116,27 @@ def verify(env_file: Path | None) -> int:
         logging.getLogger().setLevel(logging.CRITICAL)
         with Terminal.of(here.answer, library.items) as terminal:
             found = library.verify(progress=lambda _copy: terminal.step())
-        for copy in found.damaged:
-            here.say(f"damaged, and dropped: {title_of(copy)}; it is encoded again when it plays next")
+        for encode in found.damaged:
+            here.say(f"damaged and removed: {title_of(encode)}; it is encoded again at its next play")
         here.say(
-            f"{count(found.whole, 'copy', 'copies')} whole ({size_text(found.bytes)}), {len(found.damaged)} damaged"
+            f"{count(found.whole, 'encode', 'encodes')} complete ({size_text(found.bytes)}), {len(found.damaged)} damaged"
         )
         return _told(library) or (1 if found.damaged else 0)
 
 
-def title_of(copy: CachedEncode) -> str:
-    """What a copy is called."""
-    return printable(copy.title) or copy.item_key
+def title_of(encode: CachedEncode) -> str:
+    """The title, or the key of its item."""
+    return printable(encode.title) or encode.item_key
 
 
 def count(number: int, one: str, more: str) -> str:
-    """`1 copy`, `2 copies`."""
+    """`1 encode`, `2 encodes`."""
     return f"{number} {one if number == 1 else more}"
 
 
 @contextmanager
 def _opened(here: Place, *, floor_bytes: int = 0) -> Iterator[Library]:
-    """The library for whoever neither looks for an item nor keeps one: what headers it has does not matter."""
+    """The library for commands that neither find nor write an item: its headers do not matter."""
     library = Library(
         here.settings.library_dir,
         max_bytes=here.max_bytes,
@@ -176,10 +176,12 @@ def _told(library: Library) -> int:
     return 1 if library.problem else 0
 
 
-def _row(copy: CachedEncode) -> str:
-    played = _minute(copy.played_wall) if copy.plays else "never"
-    length, size = clock_text(copy.seconds), size_text(copy.bytes)
-    return f"{_minute(copy.created_wall)}  {played:<16}  {copy.plays:>5}  {length:>8}  {size:>8}  {title_of(copy)}"
+def _row(encode: CachedEncode) -> str:
+    played = _minute(encode.played_wall) if encode.plays else "never"
+    length, size = clock_text(encode.seconds), size_text(encode.bytes)
+    return (
+        f"{_minute(encode.created_wall)}  {played:<16}  {encode.plays:>5}  {length:>8}  {size:>8}  {title_of(encode)}"
+    )
 
 
 def _minute(wall: float) -> str:
@@ -187,15 +189,15 @@ def _minute(wall: float) -> str:
     return datetime.fromtimestamp(wall).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _fields(copy: CachedEncode) -> dict[str, str | float | int | None]:
+def _fields(encode: CachedEncode) -> dict[str, str | float | int | None]:
     return {
-        "key": copy.key,
-        "item_key": copy.item_key,
-        "title": copy.title,
-        "seconds": copy.seconds,
-        "bytes": copy.bytes,
-        "created_wall": copy.created_wall,
-        "played_wall": copy.played_wall if copy.plays else None,
-        "plays": copy.plays,
-        "file": str(copy.path),
+        "key": encode.key,
+        "item_key": encode.item_key,
+        "title": encode.title,
+        "seconds": encode.seconds,
+        "bytes": encode.bytes,
+        "created_wall": encode.created_wall,
+        "played_wall": encode.played_wall if encode.plays else None,
+        "plays": encode.plays,
+        "file": str(encode.path),
     }

@@ -1,4 +1,4 @@
-"""Which settings file a command uses, and where the service with those settings has its STATE_DIR."""
+"""Finds the settings file of a command, and the STATE_DIR of the service with those settings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tg_video_streamer.state_dir import default_state_dir
 EnvFileOption = Annotated[
     Path | None,
     typer.Option(
-        "--env-file", metavar="FILE", help="Settings file; without it .env in this folder, else the environment."
+        "--env-file", metavar="FILE", help="Settings file; default: .env in this folder, else the environment."
     ),
 ]
 
 
 def settings_file(given: Path | None) -> Path | None:
-    """The file that was given, else `.env` in the current folder where it is there, else none."""
+    """The given file, else `.env` in the current folder if it exists, else none."""
     if given is not None:
         return given
     here = Path(".env")
@@ -29,9 +29,9 @@ def settings_file(given: Path | None) -> Path | None:
 
 
 def state_dir(env_file: Path | None, environment: Mapping[str, str]) -> Path:
-    """STATE_DIR as `config.load_settings` finds it, without the rest: a wrong setting elsewhere hinders no client.
+    """STATE_DIR as `load_settings` finds it, without the rest: a wrong setting elsewhere stops no client.
 
-    Loading all the settings would also cost a client most of its time. Raises ConfigError where `env_file` cannot be
+    Loading all settings would take most of a client's time. Raises ConfigError where `env_file` cannot be
     read at all.
     """
     value = environment.get("STATE_DIR", "")

@@ -1,4 +1,4 @@
-"""The command that shows what opens the page: `token`."""
+"""The command `token`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tg_video_streamer.web.auth.tokens import FILE_NAME, read_token
 
 
 def token(env_file: EnvFileOption = None) -> int:
-    """Show the operator's token for the page and the API; for the service's own user, or root."""
-    typer.echo(_set(settings_file(env_file)) or _kept(state_dir(settings_file(env_file), os.environ)))
+    """Show the operator's token for the page and the API; run it as the service's user or root."""
+    typer.echo(_set(settings_file(env_file)) or _created(state_dir(settings_file(env_file), os.environ)))
     return 0
 
 
 def _set(env_file: Path | None) -> str:
-    """WEB_TOKEN; empty where it is not set. What the file names counts, even where it is empty."""
+    """WEB_TOKEN; empty where it is not set. The file overrides the environment, even with an empty value."""
     found = read_env_file(env_file).values if env_file is not None else {}
     return found.get("WEB_TOKEN", os.environ.get("WEB_TOKEN", "")).strip()
 
 
-def _kept(folder: Path) -> str:
-    """The token that the service made. Raises ControlError."""
+def _created(folder: Path) -> str:
+    """The token that the service created. Raises ControlError."""
     path = folder / FILE_NAME
     try:
         token = read_token(folder)
@@ -40,13 +40,14 @@ def _kept(folder: Path) -> str:
         ) from error
     except OSError as error:
         raise ControlError(
-            f"{path} cannot be read: {error.strerror}", remedy="remove it and restart the service, which makes another"
+            f"{path} cannot be read: {error.strerror}",
+            remedy="remove it and restart the service, which creates a new one",
         ) from error
     if not token:
-        raise ControlError(f"{path} holds no token", remedy="restart the service, which makes another")
+        raise ControlError(f"{path} holds no token", remedy="restart the service, which creates a new one")
     return token
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Put this module's command on the command line."""
+    """Add the command of this module."""
     application.command()(token)

@@ -1,4 +1,4 @@
-"""Asks a person at the terminal, and draws a QR code there: all on stderr, since stdout is for what a command makes."""
+"""Prompts on the terminal and draws a QR code, all on stderr: stdout is for the result of a command."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Terminal:
         return await self._line(f"{_before(wrong)}{what}: ", hidden=hidden)
 
     def show(self, url: str) -> None:
-        """See telegram.login.Prompts; a code that was drawn before is drawn over where the window has room for it."""
+        """See telegram.login.Prompts; a new code is drawn over the one before if the window is tall enough."""
         from tg_video_streamer.telegram.session.qr import qr_lines  # noqa: PLC0415 - for --qr only
 
         colours = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -64,7 +64,7 @@ class Terminal:
         self._drawn = 0
 
     async def _line(self, prompt: str, *, hidden: bool = False) -> str:
-        """One line without its end; raises ControlError where there are no more."""
+        """One line without its end; raises ControlError at the end of the input."""
         self._drawn = 0
         with _echo_off() if hidden else _as_it_is():
             self._write(prompt)
@@ -86,13 +86,13 @@ class Terminal:
 
 
 def _before(wrong: Message | None) -> str:
-    """What was wrong with the last answer, on a line of its own."""
+    """What was wrong with the last answer, on a separate line."""
     text = words.message_text(wrong) if wrong is not None else ""
     return f"{text[0].upper()}{text[1:]}.\n" if text else ""
 
 
 def _plain(text: str) -> str:
-    """Without what a terminal would take for an order."""
+    """Without control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -104,7 +104,7 @@ def _rows() -> int:
 
 
 async def _readable() -> None:
-    """Until stdin has something; at once where it is a file, which no event loop can watch."""
+    """Wait until stdin is readable; returns at once for a file, which no event loop can watch."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     try:
@@ -124,7 +124,7 @@ def _as_it_is() -> Iterator[None]:
 
 @contextmanager
 def _echo_off() -> Iterator[None]:
-    """Show nothing of what is typed, where stdin is a terminal."""
+    """Hide the input where stdin is a terminal."""
     try:
         before = termios.tcgetattr(_STDIN)
     except termios.error:

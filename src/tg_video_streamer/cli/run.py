@@ -1,4 +1,4 @@
-"""The commands that need all the settings: `run`, `check`; and `version`, which needs none."""
+"""The commands `run`, `check` and `version`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 def run(
     env_file: EnvFileOption = None,
     *,
-    demo: Annotated[bool, typer.Option("--demo", help="Play three built-in clips to the preview.")] = False,
-    no_table: Annotated[bool, typer.Option("--no-table", help="Log lines only, also in a terminal.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Play three built-in clips on the preview page.")] = False,
+    no_table: Annotated[bool, typer.Option("--no-table", help="Print log lines only, no live view.")] = False,
     exit_on_expired: Annotated[
-        bool, typer.Option("--exit-on-expired", help="End with exit code 1 where the Telegram session has ended.")
+        bool, typer.Option("--exit-on-expired", help="Exit with 1 when the Telegram session has ended.")
     ] = False,
 ) -> int:
-    """Go on air, until SIGINT (Ctrl-C) or SIGTERM."""
+    """Go on air until Ctrl-C (SIGINT) or SIGTERM."""
     loaded = load(env_file, demo=demo)
-    from tg_video_streamer.app.run import run_service  # noqa: PLC0415 - everything that plays: not for the other commands
+    from tg_video_streamer.app.run import run_service  # noqa: PLC0415 - the whole service, which other commands do not need
 
     table = not no_table and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     return run_service(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired)
@@ -37,9 +37,9 @@ def run(
 def check(
     env_file: EnvFileOption = None,
     *,
-    no_playlist: Annotated[bool, typer.Option("--no-playlist", help="Leave out what the playlist lists.")] = False,
+    no_playlist: Annotated[bool, typer.Option("--no-playlist", help="Do not check the playlist.")] = False,
 ) -> int:
-    """Try the settings without going on air."""
+    """Check settings, playlist and encoder without going on air."""
     loaded = load(env_file, demo=False)
     from tg_video_streamer.app.run import check as find_problems  # noqa: PLC0415 - as in `run`
     from tg_video_streamer.envfile.compat import file_read_differently  # noqa: PLC0415 - only this command needs it
@@ -51,9 +51,7 @@ def check(
     for problem in problems:
         typer.echo(f"tg-video-streamer: {' '.join(problem.split())}", err=True)
     if not problems:
-        typer.echo(
-            "settings and encoder are in order" if no_playlist else "settings, playlist and encoder are in order"
-        )
+        typer.echo("settings and encoder are OK" if no_playlist else "settings, playlist and encoder are OK")
     return 1 if problems else 0
 
 
@@ -64,11 +62,11 @@ def version() -> int:
 
 
 def load(env_file: Path | None, *, demo: bool) -> LoadedSettings:
-    """All the settings, checked. Raises ConfigError with every problem."""
+    """The checked settings. Raises ConfigError with every problem."""
     chosen = settings_file(env_file)
     if chosen is None and not demo and not os.environ.get("PLAYLIST", "").strip():
         missing = f"no .env in {Path.cwd()} and no PLAYLIST in the environment"
-        remedy = "run: cp .env.template .env and edit it, or see the demo: tg-video-streamer run --demo"
+        remedy = "run: cp .env.template .env and edit it, or try the demo: tg-video-streamer run --demo"
         raise ConfigError([f"{missing}; {remedy}"])
     from tg_video_streamer.app.setting_checks import CHECKS  # noqa: PLC0415 - as in `run`
     from tg_video_streamer.settings.settings import load_settings  # noqa: PLC0415 - pydantic takes longer than all other commands
@@ -77,6 +75,6 @@ def load(env_file: Path | None, *, demo: bool) -> LoadedSettings:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Put this module's commands on the command line."""
+    """Add the commands of this module."""
     for command in (run, check, version):
         application.command()(command)

@@ -1,4 +1,4 @@
-"""The command that shows a day of the schedule: as the service has it in force, or from the file where none runs."""
+"""The command `schedule show`: a day as the running service applies it, or from the file if no service runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
 def show(
     env_file: EnvFileOption = None,
     *,
-    day: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Another day than today.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="The entries, as a JSON list.")] = False,
+    day: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The day; without it today.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> int:
-    """Say what is on when on one day, in the schedule's time zone."""
+    """List what is scheduled on one day, in the schedule's time zone."""
     entries = _entries(env_file, day)
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
@@ -74,8 +74,8 @@ def _from_file(env_file: Path | None, day: str) -> tuple[ScheduledEntry, ...]:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Put this module's command on the command line."""
-    schedule = typer.Typer(help="Day parts, shows at their time, station ids.", rich_markup_mode=None)
+    """Add the command of this module."""
+    schedule = typer.Typer(help="Day parts, shows and station ids.", rich_markup_mode=None)
     schedule.callback()(lambda: None)
     schedule.command("show")(show)
     application.add_typer(schedule, name="schedule")

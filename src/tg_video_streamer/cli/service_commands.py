@@ -1,4 +1,4 @@
-"""The commands that ask a running service: `status`, `now`, `next`, `skip`, `pause`, `resume`, `slate`, `jump`, `retry`, `search`, `reload`, `queue`."""
+"""The commands that a running service executes, such as `status`, `skip` and `queue add`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tg_video_streamer.locales.message import Message
 
 
 class Switch(StrEnum):
-    """The two words that `slate` takes."""
+    """The argument of `slate`."""
 
     ON = "on"
     OFF = "off"
@@ -50,10 +50,10 @@ def _status(env_file: Path | None) -> ServiceStatus:
 def status(
     env_file: EnvFileOption = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the status until Ctrl-C.")] = False,
 ) -> int:
-    """Say what is on air, what is next, and how each output is."""
+    """Show what is on air, what is next, and the state of each output."""
     if as_json and watch:
         raise typer.BadParameter("--watch and --json do not go together")
     if watch:
@@ -68,13 +68,13 @@ def status(
 
 
 def now(env_file: EnvFileOption = None) -> int:
-    """Say what is on air."""
+    """Show what is on air."""
     typer.echo(status_text.now_text(_status(env_file)))
     return 0
 
 
 def next_items(env_file: EnvFileOption = None) -> int:
-    """Say what plays next."""
+    """Show what plays next."""
     coming = _status(env_file).next_items
     typer.echo("\n".join(map(status_text.item_text, coming)) if coming else "nothing: the playlist has no more to play")
     return 0
@@ -91,90 +91,90 @@ def pause(env_file: EnvFileOption = None) -> int:
 
 
 def resume(env_file: EnvFileOption = None) -> int:
-    """Go on where `pause` left."""
+    """Continue where `pause` stopped."""
     return _print_answer(env_file, "resume")
 
 
 def slate(
     switch: Annotated[Switch, typer.Argument(metavar="on|off", show_default=False)], env_file: EnvFileOption = None
 ) -> int:
-    """Show the slate, or take it away; the item waits meanwhile."""
+    """Show or hide the slate; the item waits."""
     return _print_answer(env_file, "slate", on=switch is Switch.ON)
 
 
 def reload(env_file: EnvFileOption = None) -> int:
-    """Read the playlist again at once."""
+    """Read playlist and settings again, and apply what can change on air."""
     return _print_answer(env_file, "reload")
 
 
 def jump(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="As `search` shows it.", show_default=False)],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="From `search`.", show_default=False)],
     env_file: EnvFileOption = None,
 ) -> int:
-    """Cut to an item of the playlist as soon as it is ready; the list goes on behind it."""
+    """Cut to an item of the playlist as soon as it is ready; the playlist continues after it."""
     return _print_answer(env_file, "jump", key=key)
 
 
 def retry(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="As `status --json` shows it.", show_default=False)],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="From `status --json`.", show_default=False)],
     env_file: EnvFileOption = None,
 ) -> int:
-    """Let an item that failed be tried again at its next turn, without its pause."""
+    """Try an item that failed again at its next turn, without its pause."""
     return _print_answer(env_file, "retry", key=key)
 
 
 def search(
-    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="All must stand in the title.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="The title must contain all words.")],
     env_file: EnvFileOption = None,
 ) -> int:
-    """Find items of queue and playlist by their titles: key and title, a line each."""
+    """Find items of queue and playlist by title; prints key and title."""
     return _print_items(
         _ask(env_file, "search", words=" ".join(words)), none="nothing has all these words in its title"
     )
 
 
 def queue_add(
-    lines: Annotated[list[str], typer.Argument(metavar="LINE...", help="As in the playlist: a URL or a path.")],
+    lines: Annotated[list[str], typer.Argument(metavar="LINE...", help="A URL, a path, or a playlist line.")],
     env_file: EnvFileOption = None,
 ) -> int:
-    """Play something next, after what was queued before it."""
+    """Queue items after what is queued."""
     for line in lines:
         _print_answer(env_file, "queue_add", line=_from_here(line))
     return 0
 
 
 def queue_insert(
-    line: Annotated[str, typer.Argument(metavar="LINE", help="As in the playlist: a URL or a path.")],
+    line: Annotated[str, typer.Argument(metavar="LINE", help="A URL, a path, or a playlist line.")],
     env_file: EnvFileOption = None,
 ) -> int:
-    """Play something next, before all that was queued."""
+    """Queue an item before what is queued."""
     return _print_answer(env_file, "queue_insert", line=_from_here(line))
 
 
 def queue_list(env_file: EnvFileOption = None) -> int:
-    """Say what was queued by hand: key and title, a line each."""
+    """List queued items; prints key and title."""
     return _print_items(_ask(env_file, "queue_list"), none="the queue is empty")
 
 
 def queue_move(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="As `queue list` shows it.", show_default=False)],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="From `queue list`.", show_default=False)],
     place: Annotated[int, typer.Argument(metavar="PLACE", help="1 is the next to play.", min=1, show_default=False)],
     env_file: EnvFileOption = None,
 ) -> int:
-    """Give a queued item another place."""
+    """Move a queued item to another place."""
     return _print_answer(env_file, "queue_move", key=key, place=place - 1)
 
 
 def queue_remove(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="As `queue list` shows it.", show_default=False)],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="From `queue list`.", show_default=False)],
     env_file: EnvFileOption = None,
 ) -> int:
-    """Take a queued item out again."""
+    """Remove an item from the queue."""
     return _print_answer(env_file, "queue_remove", key=key)
 
 
 def queue_clear(env_file: EnvFileOption = None) -> int:
-    """Take all queued items out."""
+    """Remove all items from the queue."""
     return _print_answer(env_file, "queue_clear")
 
 
@@ -192,11 +192,11 @@ def _from_here(line: str) -> str:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Put this module's commands on the command line."""
+    """Add the commands of this module."""
     for command in (status, now, skip, pause, resume, slate, jump, retry, search, reload):
         application.command()(command)
     application.command("next")(next_items)
-    queue = typer.Typer(help="What was queued by hand, and plays before the playlist goes on.", rich_markup_mode=None)
+    queue = typer.Typer(help="Items that play before the playlist continues.", rich_markup_mode=None)
     queue.command("add")(queue_add)
     queue.command("insert")(queue_insert)
     queue.command("list")(queue_list)

@@ -1,4 +1,4 @@
-"""The commands about the Telegram session: `session login`, `renew`, `show`, `chats`."""
+"""The commands `session login`, `renew`, `show` and `chats`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import typer
 
 from tg_video_streamer.cli.locate import EnvFileOption
 
-_QrOption = Annotated[bool, typer.Option("--qr", help="Draw a QR code to scan with the phone, instead of a code.")]
-_SpareOption = Annotated[bool, typer.Option("--spare", help="Make SESSION_STRING_SPARE, of the same account.")]
-_WriteOption = Annotated[bool, typer.Option("--write-env", help="Write it to the settings file; it is not shown then.")]
-_HostOption = Annotated[str, typer.Option("--remote-host", metavar="HOST", help="Write it on this server, over ssh.")]
-_UserOption = Annotated[str, typer.Option("--remote-user", metavar="USER", help="Whom ssh logs in as there.")]
+_QrOption = Annotated[bool, typer.Option("--qr", help="Log in by scanning a QR code with the phone.")]
+_SpareOption = Annotated[bool, typer.Option("--spare", help="Create SESSION_STRING_SPARE for the same account.")]
+_WriteOption = Annotated[
+    bool, typer.Option("--write-env", help="Write the session to the settings file instead of printing it.")
+]
+_HostOption = Annotated[
+    str, typer.Option("--remote-host", metavar="HOST", help="Write the session on this server, over ssh.")
+]
+_UserOption = Annotated[str, typer.Option("--remote-user", metavar="USER", help="The ssh user on the server.")]
 _PathOption = Annotated[
-    str, typer.Option("--remote-path", metavar="PATH", help="The settings file there, or its folder.")
+    str, typer.Option("--remote-path", metavar="PATH", help="The settings file on the server, or its folder.")
 ]
 _ConfigOption = Annotated[
     Path | None, typer.Option("--remote-ssh-config", metavar="FILE", help="A configuration file for ssh (-F).")
@@ -33,7 +37,7 @@ def login(
     remote_path: _PathOption = "",
     remote_ssh_config: _ConfigOption = None,
 ) -> int:
-    """Log in to Telegram; without --write-env and --remote-host the session string is printed, once."""
+    """Log in to Telegram and print the session string once, or write it with --write-env or --remote-host."""
     from tg_video_streamer.cli import session_work as work  # noqa: PLC0415 - Telegram's libraries: not for the other commands
     from tg_video_streamer.telegram.session.remote_env import DEFAULT_PATH, Server  # noqa: PLC0415 - the same
 
@@ -52,9 +56,11 @@ def login(
 
 
 def show(
-    env_file: EnvFileOption = None, *, spare: Annotated[bool, typer.Option("--spare", help="The spare.")] = False
+    env_file: EnvFileOption = None,
+    *,
+    spare: Annotated[bool, typer.Option("--spare", help="Show the spare session.")] = False,
 ) -> int:
-    """Say whose the session is and how old; on the host that uses it, since two hosts end a session."""
+    """Show account and age of the session; run it on the host that uses it, since two hosts end a session."""
     from tg_video_streamer.cli import session_work as work  # noqa: PLC0415 - Telegram's libraries: not for the other commands
 
     settings = work.login_settings(env_file)
@@ -64,7 +70,7 @@ def show(
 
 
 def chats(env_file: EnvFileOption = None) -> int:
-    """List the chats where the account may stream; in a terminal, write one of them as CHAT_ID."""
+    """List the chats where the account may stream; in a terminal, choose one as CHAT_ID."""
     from tg_video_streamer.cli import session_work as work  # noqa: PLC0415 - Telegram's libraries: not for the other commands
 
     settings = work.login_settings(env_file)
@@ -74,10 +80,10 @@ def chats(env_file: EnvFileOption = None) -> int:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Put this module's commands on the command line."""
-    session = typer.Typer(help="The login of the streaming account.", rich_markup_mode=None)
+    """Add the commands of this module."""
+    session = typer.Typer(help="The Telegram session of the streaming account.", rich_markup_mode=None)
     session.command("login")(login)
-    session.command("renew", help="The same as login: the new session takes the place of the old one.")(login)
+    session.command("renew", help="The same as login: the new session replaces the old one.")(login)
     session.command("show")(show)
     session.command("chats")(chats)
     application.add_typer(session, name="session")

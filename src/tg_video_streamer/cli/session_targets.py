@@ -1,4 +1,4 @@
-"""The places where a new session is kept: the settings file here, and that of a server."""
+"""Writes a new session to the settings file of this host or of a server."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from tg_video_streamer.telegram.session.remote_env import Server
 
 LOGIN_LOCK_SECONDS = 300.0
-"""A deployment may build a whole environment while it holds the lock; a person who does not want to wait presses Ctrl-C."""
+"""A deployment may build an environment while it holds the lock; Ctrl-C ends the wait."""
 
 
 class SessionTarget(Protocol):
-    """Where a session is kept."""
+    """Where a session is written."""
 
     name: str
 
     async def write(self, changes: dict[str, str]) -> None:
-        """Write; without changes find out whether that will work. Raises EnvFileUnchanged."""
+        """Write; without changes, test whether writing works. Raises EnvFileUnchanged."""
 
 
 class InFile:
@@ -33,7 +33,7 @@ class InFile:
         self._path, self._terminal = path, terminal
 
     async def write(self, changes: dict[str, str]) -> None:
-        """Not in a thread: what Ctrl-C leaves behind must not be written after the session was ended for it."""
+        """Not in a thread: after Ctrl-C ended the session, nothing may be written."""
         update_env(self._path, changes, wait_seconds=LOGIN_LOCK_SECONDS, tell=self._terminal.tell)
 
 
@@ -51,16 +51,18 @@ class OnServer:
         await update_remote_env(self._server, changes, wait_seconds=LOGIN_LOCK_SECONDS, tell=self._terminal.tell)
 
 
-async def keep(places: list[SessionTarget], changes: dict[str, str], terminal: Terminal) -> StreamerError | None:
-    """Write it to every place; the failure of one of two, while that of all is raised, so that the session is ended."""
+async def write_session(
+    targets: list[SessionTarget], changes: dict[str, str], terminal: Terminal
+) -> StreamerError | None:
+    """Write to every target; returns the failure of one, and raises if all failed, so that the session is ended."""
     failures = []
-    for place in places:
+    for target in targets:
         try:
-            await place.write(changes)
+            await target.write(changes)
         except StreamerError as error:
             failures.append(error)
         else:
-            terminal.tell(f"Written to {place.name}.")
-    if failures and len(failures) == len(places):
+            terminal.tell(f"Written to {target.name}.")
+    if failures and len(failures) == len(targets):
         raise failures[0]
     return failures[0] if failures else None

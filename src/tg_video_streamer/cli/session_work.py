@@ -1,4 +1,4 @@
-"""What the session commands do: log in and keep it, look at the account, pick a chat; loaded when one of them runs."""
+"""Runs the session commands: log in, write the session, show the account, choose a chat."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.locate import settings_file
 from tg_video_streamer.cli.prompt import Terminal
-from tg_video_streamer.cli.session_targets import InFile, OnServer, SessionTarget, keep
+from tg_video_streamer.cli.session_targets import InFile, OnServer, SessionTarget, write_session
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.envfile.read import EnvFile, read_env_file
@@ -48,12 +48,12 @@ _USED = (
 
 @dataclass(kw_only=True)
 class LoginSettings:
-    """The few settings that a login needs: wrong ones elsewhere in the file do not hinder it."""
+    """The few settings that a login needs: an error elsewhere in the file does not stop it."""
 
     path: Path
     values: dict[str, str] = field(repr=False)
     asked: dict[str, str] = field(default_factory=dict, repr=False)
-    """What the person was asked for, to be written too."""
+    """What the user entered, to be written as well."""
 
     def credentials(self, session: str) -> Credentials:
         """For Telegram; raises ConfigError."""
@@ -72,7 +72,7 @@ class LoginSettings:
 
 
 def login_settings(env_file: Path | None) -> LoginSettings:
-    """The file over the environment, as the service reads it; a file that is not there yet is an empty one."""
+    """The file over the environment, as the service reads it; a missing file counts as empty."""
     path = settings_file(env_file) or Path(".env")
     found = read_env_file(path) if path.exists() else EnvFile(values={}, lines={}, problems=(), warnings=())
     if found.problems and not found.values:
@@ -82,13 +82,13 @@ def login_settings(env_file: Path | None) -> LoginSettings:
 
 
 def run(settings: LoginSettings, work: Coroutine[Any, Any, Made]) -> Made:
-    """Run it with everything but its result on stderr, masked; Ctrl-C is an error like others."""
+    """Run it; everything but the result goes to stderr, masked. Ctrl-C is an error like others."""
     secrets = [
         settings.values[key] for key in _USED if key not in {_API_ID, "TELEGRAM_SERVER"} and settings.values.get(key)
     ]
     try:
         with redirect_stdout(sys.stderr):
-            # The error that ends the command is told once, and not by the log as well.
+            # The error that ends the command is reported once, and not in the log as well.
             configure_logs(secrets=secrets, level=logging.CRITICAL)
             return asyncio.run(work)
     except KeyboardInterrupt:
@@ -98,22 +98,22 @@ def run(settings: LoginSettings, work: Coroutine[Any, Any, Made]) -> Made:
 async def log_in(
     settings: LoginSettings, key: str, *, qr: bool, write: bool, server: Server | None
 ) -> tuple[str, list[str]]:
-    """Log in, keep the session where it is wanted; the string, and what is said of it where it was kept."""
+    """Log in and write the session; returns the string, and the lines to print where it was written."""
     terminal = Terminal()
     places: list[SessionTarget] = [OnServer(server, terminal)] if server is not None else []
     places += [InFile(settings.path, terminal)] if write else []
-    for place in places:  # before the person has any trouble
+    for place in places:  # before the user enters anything
         await place.write({})
     await _complete(settings, terminal)
     async with logged_in(settings.credentials(""), terminal, clock=SystemClock(), qr=qr) as made:
-        terminal.tell(f"Logged in as {made.name or 'an account without a name'} (data centre {made.data_centre}).")
+        terminal.tell(f"Logged in as {made.name or 'an account without a name'} (data center {made.data_centre}).")
         _same_account(settings, key, made.user_id)
-        failure = await keep(places, settings.asked | {key: made.string}, terminal)
+        failure = await write_session(places, settings.asked | {key: made.string}, terminal)
     if failure is not None:
         raise failure
     if places and _was_session(old := settings.values.get(key, "")) and old != made.string:
         terminal.tell(
-            f"The session before it ({masked(old)}) was not ended, since a running service goes on with it;"
+            f"The session before it ({masked(old)}) was not ended, because a running service may still use it;"
             f" see `session show`, and {LEFT_OVER}."
         )
     return made.string, [f"{key}={masked(made.string)}"] if places else []
@@ -128,19 +128,19 @@ def _was_session(string: str) -> bool:
 
 
 def _same_account(settings: LoginSettings, key: str, user_id: int) -> None:
-    """A spare of another account would never be used; not every format of a session says whose it is."""
+    """A spare of another account would never be used; not every session format names its account."""
     if key != "SESSION_STRING_SPARE" or not settings.values.get("SESSION_STRING"):
         return
     try:
         owner = read_session_string(settings.values["SESSION_STRING"]).user_id
     except SessionEnded:
-        return  # a session that cannot be read belongs to nobody
+        return  # an unreadable session has no owner
     if owner not in {0, user_id}:
         raise ControlError("this is another account than that of SESSION_STRING", remedy="log in with the same one")
 
 
 async def _complete(settings: LoginSettings, terminal: Terminal) -> None:
-    """Ask for API_ID and API_HASH where they are missing or cannot be right."""
+    """Ask for API_ID and API_HASH if they are missing or invalid."""
     wrong: Message | None = None
     while not re.fullmatch(r"[1-9][0-9]{0,9}", settings.values.get(_API_ID, "")):
         typed = await terminal.setting(words.text("prompt.api_id"), wrong)
@@ -164,7 +164,7 @@ async def show(settings: LoginSettings, key: str) -> list[str]:
 
 
 async def pick_chat(settings: LoginSettings) -> list[str]:
-    """Lists, asks and writes; the line that was written, or the list where there is no terminal to ask at."""
+    """List, ask and write; returns the written line, or without a terminal the list."""
     terminal = Terminal()
     account = await _connected(settings, "SESSION_STRING")
     try:
@@ -202,7 +202,7 @@ async def _connected(settings: LoginSettings, key: str) -> Account:
         settings.credentials(settings.values[key]),
         clock=clock,
         limiter=ConnectionLimiter(clock),
-        ended=lambda _ending: None,  # the request that is waiting says the same
+        ended=lambda _ending: None,  # the waiting request reports the same
     )
     await account.connect()
     return account
