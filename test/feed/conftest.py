@@ -1,4 +1,4 @@
-"""What tests of feeds share: both ffmpegs, the program's headers, and clips that are made once."""
+"""Fixtures of feed tests: both ffmpegs, the program's headers, and clips that are made once."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def headers(tmp_path_factory: pytest.TempPathFactory) -> CodecHeaders:
-    """The program's codec headers, from an encode that knows nothing of feeds."""
+    """The program's codec headers, from an encode without a feed."""
     return encode_clip(tmp_path_factory.mktemp("headers"), SMALL, seconds=1).headers

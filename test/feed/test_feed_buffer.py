@@ -1,4 +1,4 @@
-"""The buffer is bounded, never blocks its taker, and can grow or slide."""
+"""The buffer is bounded, never blocks its consumer, and can grow or slide."""
 
 from __future__ import annotations
 

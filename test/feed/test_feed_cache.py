@@ -116,7 +116,7 @@ def channel(clip: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> 
 
 
 async def test_the_second_play_is_the_first_one_byte_for_byte(channel: Channel, tmp_path: Path) -> None:
-    """What is played from the library is what was encoded, packet by packet, and neither asks the source nor ffmpeg."""
+    """A cached play has exactly the encoded packets, and needs neither the source nor ffmpeg."""
     first = await channel.play()
     assert channel.source.asked == 1
     second = await channel.play()

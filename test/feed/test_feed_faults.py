@@ -91,7 +91,7 @@ async def test_resumes_at_a_position(long_clip: Path, each_ffmpeg: Path, headers
 async def test_stalled_server_is_left_and_joined_again(
     long_clip: Path, half: int, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
-    """A server that says nothing more is given up after the limit, and played on from where it stopped."""
+    """A silent server is given up after the limit, and the item continues where it stopped."""
     with file_server(long_clip.parent) as server:
         server.stop_after = half
         events: list[Event] = []
@@ -151,7 +151,7 @@ async def test_expired_url_is_resolved_again(
 async def test_url_and_headers_stay_off_command_lines(
     long_clip: Path, each_ffmpeg: Path, headers: CodecHeaders
 ) -> None:
-    """Headers reach the server, and no process shows the URL, a header or the query to `ps`."""
+    """Headers reach the server, and no command line shows the URL, a header or the query."""
     with file_server(long_clip.parent) as server:
 
         async def resolve(item: Item) -> Media | Expansion:
@@ -188,7 +188,7 @@ async def test_url_and_headers_stay_off_command_lines(
     ],
 )
 async def test_unplayable_file_fails_at_once(name: str, content: bytes, ffmpeg: Path, tmp_path: Path) -> None:
-    """What is no video is refused with a reason for people, and names no other file to open."""
+    """A file that is not a video is refused with a readable reason, and opens no other file."""
     path = tmp_path / name
     path.write_bytes(content)
     events: list[Event] = []

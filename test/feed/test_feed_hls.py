@@ -1,4 +1,4 @@
-"""Recorded HLS plays from its first frame, and is resumed at any frame, though its demuxer seeks to the keyframe behind."""
+"""Recorded HLS plays from its first frame and resumes at any frame, though its demuxer seeks to the next keyframe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def segments(tmp_path_factory: pytest.TempPathFactory) -> Segments:
 async def test_recorded_hls_begins_at_the_frame(
     segments: Segments, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path, start_seconds: float
 ) -> None:
-    """No frame before the wanted one and none after it is missing, and lips stay in time."""
+    """No frame is missing before or after the requested one, and lip sync holds."""
     with Site() as site:
         site.hls("/vod/index.m3u8", segments)
         item = item_of(site.url("/vod/index.m3u8"))

@@ -23,7 +23,7 @@ MORE = ("anamorphic", "sound-only", "no-sound", "interlaced", "truncated", "stil
 async def test_awkward_kind_becomes_house_format(
     kind: Awkward, clips: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
-    """Whatever an item is, viewers get whole frames of the right shape on the grid, with its sound in time."""
+    """From any item viewers get whole frames in the right aspect ratio on the grid, with lip sync."""
     await _check(kind, clips, ffmpeg, headers, tmp_path)
 
 

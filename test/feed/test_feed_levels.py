@@ -55,7 +55,7 @@ async def test_prepared_sound_has_house_loudness_and_peak(
 
 
 def made(sound: str, path: Path, ffmpeg: Path) -> Path:
-    """A clip with such a sound."""
+    """A clip with this sound."""
     command = [str(ffmpeg), "-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=160x90:r=25:d=12"]
     command += ["-f", "lavfi", "-i", sound, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le"]
     subprocess.run([*command, str(path)], check=True, timeout=60)
@@ -86,7 +86,7 @@ def measured(path: Path, ffmpeg: Path) -> tuple[float, float]:
 
 
 def test_what_has_room_for_its_gain_is_not_tried() -> None:
-    """One gain for all of it, no limiter, where no codec could bring a peak over the limit."""
+    """One gain and no limiter if no codec could bring a peak over the limit."""
     level = find_level(lambda _: pytest.fail("tried"), Loudness(lufs=-10.0, peak_decibels=0.3), -16.0)
     assert level == Level(gain_decibels=-6.0)
 

@@ -1,4 +1,4 @@
-"""A live source plays behind its edge, is joined again where it breaks off, and ends where it ends."""
+"""A live source plays behind its edge, is joined again after a break, and ends at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What viewers see on an item: its logo, its title for a while, and the time at which each frame is on air."""
+"""The overlay of an item: its logo, its title for a while, and the time at which each frame is on air."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _change(one: NDArray[Any], other: NDArray[Any], box: tuple[slice, slice]) ->
 async def test_viewers_see_what_was_asked_for(
     each_ffmpeg: Path, clip: Path, plain: Pictures, logo: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
-    """Logo all the time in its colours, title faded in and out, minute changed on its frame; the rest stays as it is."""
+    """The logo stays in its colors, the title fades in and out, the minute changes on its frame; the rest is unchanged."""
     wishes = OverlaySettings(logo=logo, clock=True, now_playing=True)
     played = await _played(clip, each_ffmpeg, headers, wishes, begin=EIGHT_SECONDS_BEFORE_A_MINUTE)
     worn = _pictures(tmp_path, played, headers)
@@ -169,7 +169,7 @@ def _kill_ffmpeg() -> Iterator[int]:
 
 
 async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, ffmpeg: Path) -> None:
-    """It is left out with the reason; as soon as the file is right, the next item shows it, and the reason is gone."""
+    """A bad logo is left out with the reason; once the file is valid, the next item shows it and the reason is gone."""
     bad, whole = tmp_path / "logo.png", logo.read_bytes()  # noqa: ASYNC240 - nothing else runs
     bad.write_bytes(whole[:60])
     branding = Branding(OverlaySettings(logo=bad, clock=True), house=SMALL, ffmpeg=ffmpeg)
@@ -190,7 +190,7 @@ async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, 
 
 
 async def test_an_ffmpeg_that_draws_no_words_shows_no_clock(tmp_path: Path) -> None:
-    """The clock is left out with a reason; the items are not lost for it."""
+    """The clock is left out with a reason, and the items play."""
     poor = tmp_path / "ffmpeg"
     poor.write_text("#!/bin/sh\necho \"No such filter: 'drawtext'\" >&2\nexit 8\n")
     poor.chmod(0o755)

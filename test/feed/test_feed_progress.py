@@ -1,4 +1,4 @@
-"""What follows a try at an item, as pure policy."""
+"""What follows an attempt at an item, as pure policy."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from tg_video_streamer.feed.progress import LIVE_TRIES, TRIES, AttemptResult, Pr
 
 
 def outcome(frames: int, *, broken: bool = False, lost: bool = False) -> AttemptResult:
-    """How a try ended."""
+    """The result of an attempt."""
     error = EncoderFailed("it broke") if broken else None
     return AttemptResult(frames=frames, sound_end_ticks=None, error=error, lost=lost)
 
 
 def follow(progress: Progress, ended: AttemptResult, *, live: bool = False, is_file: bool = True) -> Step:
-    """Count the try and ask what follows, for an item of 60 s."""
+    """Count the attempt and return what follows, for an item of 60 s."""
     progress.add(ended)
     return progress.after_result(ended, live=live, is_file=is_file, expected_seconds=None if live else 60.0)
 
 
 def test_whole_item_ends() -> None:
-    """An item that was played to its stated end is over, even where the child complained at the very end."""
+    """An item that played to its stated end has ended, even if the child failed at the very end."""
     assert follow(Progress(), outcome(1500)) is Step.END
     assert follow(Progress(), outcome(1480, broken=True)) is Step.END
 
 
 @given(first=some.integers(1, 1400))
 def test_goes_on_at_the_frame_where_it_died(first: int) -> None:
-    """After a death in the middle the next try begins at the very next frame of the source."""
+    """After a failure in the middle the next attempt starts at the very next frame of the source."""
     progress = Progress()
     assert follow(progress, outcome(first, broken=True)) is Step.TRY_AGAIN
     place = progress.start_point(item_of("/a.mp4", start_seconds=5.0), live=False)
@@ -62,7 +62,7 @@ def test_a_child_that_gave_nothing_once_leaves_nothing_out() -> None:
 
 
 def test_truncated_file_ends() -> None:
-    """A file that has nothing behind the place where it was cut ends instead of failing."""
+    """A truncated file ends instead of failing."""
     progress = Progress()
     steps = [follow(progress, outcome(900))]
     while steps[-1] is Step.TRY_AGAIN:
@@ -72,7 +72,7 @@ def test_truncated_file_ends() -> None:
 
 
 def test_unreachable_url_is_given_up() -> None:
-    """A URL that can no longer be read is given up after a few tries, and nothing of it was left out."""
+    """An unreadable URL is given up after a few attempts, and nothing is skipped."""
     progress = Progress()
     steps = [follow(progress, outcome(500, lost=True), is_file=False)]
     while steps[-1] is Step.TRY_AGAIN:
@@ -83,7 +83,7 @@ def test_unreachable_url_is_given_up() -> None:
 
 
 def test_live_source_is_joined_until_it_says_that_it_is_over() -> None:
-    """A broadcast ends with a clean end; one that broke off is joined again where it is now, some times."""
+    """A broadcast ends with a clean end; a broken one is joined again at its present, a few times."""
     assert follow(Progress(), outcome(500), live=True) is Step.END
     progress = Progress()
     assert follow(progress, outcome(500, lost=True), live=True) is Step.TRY_AGAIN
@@ -96,7 +96,7 @@ def test_live_source_is_joined_until_it_says_that_it_is_over() -> None:
 @pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize("start_seconds", [0.0, 7.0])
 def test_what_never_gave_a_frame_is_asked_once(start_seconds: float, *, live: bool) -> None:
-    """A source on the web that fails before its first frame is given up at once, also where an item is resumed."""
+    """A web source that fails before its first frame is given up at once, also when it resumes."""
     assert Progress(start_seconds=start_seconds).after_failure(live=live) is Step.GIVE_UP
     assert (
         follow(Progress(start_seconds=start_seconds), outcome(0, broken=True), live=live, is_file=False) is Step.GIVE_UP
@@ -104,7 +104,7 @@ def test_what_never_gave_a_frame_is_asked_once(start_seconds: float, *, live: bo
 
 
 def test_what_died_amid_its_item_is_asked_again_at_once() -> None:
-    """A source that has given frames gets its few tries, without a minute in between."""
+    """A source that has given frames gets its few attempts without a long pause."""
     progress = Progress()
     assert follow(progress, outcome(500, lost=True, broken=True), is_file=False) is Step.TRY_AGAIN
     steps = [progress.after_failure(live=False) for _ in range(TRIES - 1)]
@@ -112,7 +112,7 @@ def test_what_died_amid_its_item_is_asked_again_at_once() -> None:
 
 
 def test_the_damaged_beginning_of_a_file_is_left_out() -> None:
-    """A file that can be opened, but not decoded where it begins, is played from where it can be."""
+    """A file whose start cannot be decoded plays from where it can."""
     progress = Progress()
     assert {follow(progress, outcome(0, broken=True)) for _ in range(3)} == {Step.TRY_AGAIN}
     assert progress.start_point(item_of("/a.mp4"), live=False).source_seconds > 0

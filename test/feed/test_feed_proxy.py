@@ -1,4 +1,4 @@
-"""Media of the web behind a proxy: the links that a page gives out are good for the proxy's address alone."""
+"""Web media behind a proxy: a page's links work only from the proxy's address."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ ORDER = (FeedState.RESOLVING, FeedState.PROBING, FeedState.PRIMING, FeedState.RU
 
 
 def test_diagram_is_the_table() -> None:
-    """What the docstring draws is what the table allows, arrow by arrow."""
+    """The arrows of the docstring are those of the transition table."""
     text = FeedState.__doc__ or ""
     first = next(line for line in text.splitlines() if "──►" in line)
     assert re.findall(r"\w+", first) == [*map(str, ORDER), "ended"]

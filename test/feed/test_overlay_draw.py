@@ -1,4 +1,4 @@
-"""Titles and logos as pictures: whatever a title holds, viewers see a readable plate of bounded size, or none."""
+"""Titles and logos as images: any title gives a readable plate of bounded size, or none."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _png(picture: Image.Image) -> bytes:
 @example("\ud800")
 @example("\u202eevil\u202c")
 def test_any_title_is_a_plate_within_the_picture_or_none(text: str) -> None:
-    """No title breaks the drawing, grows beyond the picture, or holds a character that steers."""
+    """No title breaks the drawing, exceeds the picture, or has a control character."""
     assert not any(letter in one_line(text) for letter in "\n\r\t\x1b\u202e\ud800")
     try:
         plate = _opened(draw_caption(text, FRAME))
@@ -46,7 +46,7 @@ def test_any_title_is_a_plate_within_the_picture_or_none(text: str) -> None:
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_a_title_is_written_in_white_on_a_dark_plate(text: str) -> None:
-    """Also with all that means something to ffmpeg, to a shell or to a terminal."""
+    """Also with every character that is special to ffmpeg, a shell or a terminal."""
     plate = _opened(draw_caption(text, FRAME))
     assert sum(plate.convert("L").histogram()[200:]) > 100
 
@@ -59,7 +59,7 @@ def test_what_no_font_has_is_left_out() -> None:
 
 
 def test_words_from_right_to_left_are_written_so() -> None:
-    """The first letter of a Hebrew word stands at the right."""
+    """The first letter of a Hebrew word is at the right."""
     one, two = (_opened(draw_caption(word, FRAME)).convert("L") for word in ("\u05d0\u05dd", "\u05dd\u05dd"))
     assert one.height == two.height
     right = one.crop((one.width // 2, 0, one.width, one.height))
@@ -69,7 +69,7 @@ def test_words_from_right_to_left_are_written_so() -> None:
 
 
 def test_a_logo_is_fitted_without_its_transparent_edges() -> None:
-    """In its own shape and always of the same size, whatever the file's resolution is."""
+    """A logo has its aspect ratio and always the same size, at any resolution of the file."""
     small, large = Image.new("RGBA", (80, 60)), Image.new("RGBA", (1600, 1200))
     for logo in (small, large):
         scale = logo.width // 80
@@ -82,6 +82,6 @@ def test_a_logo_is_fitted_without_its_transparent_edges() -> None:
     "data", [b"", b"no picture", _png(Image.new("RGBA", (9, 9)))[:40], _png(Image.new("RGBA", (9, 9)))]
 )
 def test_a_file_that_is_no_logo_is_refused(data: bytes) -> None:
-    """Nothing, no picture, half of one, and one in which there is nothing to see."""
+    """An empty file, no image, half of one, and a transparent one."""
     with pytest.raises(CannotShow):
         draw_logo(data, FRAME)

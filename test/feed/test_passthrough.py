@@ -101,7 +101,7 @@ def same(packets: tuple[Packet, ...], others: tuple[Packet, ...]) -> bool:
 def exported(
     tmp_path_factory: pytest.TempPathFactory, ffmpeg: Path, headers: CodecHeaders
 ) -> Iterator[tuple[Path, tuple[Packet, ...]]]:
-    """KEY.flv of a library, copied into a folder of media, and what is in it."""
+    """KEY.flv of a library in a media folder, and its packets."""
     folder = tmp_path_factory.mktemp("exported")
     clip = make_clip(folder / "seven.mp4", PLAN)
     library = Library(
@@ -147,7 +147,7 @@ async def test_what_a_library_exported_is_taken_over(stage: Stage, tmp_path: Pat
 
 
 async def test_where_a_rule_is_broken_the_encoder_goes_on(stage: Stage, tmp_path: Path) -> None:
-    """Two exports in one file: up to the group that is too short its packets are taken, from there on it is encoded."""
+    """Two exports in one file: its packets pass through up to the group that is too short; the rest is encoded."""
     once = stage.made("once.mp4", "-c", "copy")
     (stage.media / "list.txt").write_text(f"file '{once}'\n" * 2)
     twice = stage.media / "twice.mkv"
@@ -253,7 +253,7 @@ def test_only_what_encoding_would_not_change_is_taken_over(
     changes: dict[str, float],
     taken: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    """Whole, with the program's headers, upright, as long in sound as in picture, and as loud as everything else."""
+    """Passthrough needs a whole item with the program's headers, no rotation, equal durations and house loudness."""
     assert may_pass_through(item_of("/film.mkv", **changes), source, HOUSE, HEADERS) is taken
 
 

@@ -1,4 +1,4 @@
-"""FFMPEG_ARGS: what is let through, and that nothing else ever is."""
+"""FFMPEG_ARGS: only the options of the allow list are accepted."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def pairs_of_options() -> st.SearchStrategy[list[tuple[str, str]]]:
 
 
 def test_every_option_of_the_list_is_tested() -> None:
-    """The tests know good values of all that is allowed."""
+    """The tests have valid values for every allowed option."""
     assert set(_GOOD_VALUES) == set(ALLOWED)
 
 
 @given(pairs_of_options(), st.lists(st.sampled_from([" ", "  ", "\t", "\n"])), st.booleans())
 def test_allowed_options_come_back_as_they_were(pairs: list[tuple[str, str]], spaces: list[str], quoted: bool) -> None:  # noqa: FBT001 - hypothesis passes it
-    """Allowed pairs are read in order, whatever the white space and quotes; `h264` is libx264, and the rest is unchanged."""
+    """Allowed pairs are read in order, with any white space and quotes; `h264` becomes libx264, the rest is unchanged."""
     words = [word for pair in pairs for word in pair]
     blanks = iter(spaces)
     text = "".join((f'"{word}"' if quoted else word) + next(blanks, " ") for word in words)
@@ -153,13 +153,13 @@ def test_nothing_but_the_list_is_ever_accepted(text: str) -> None:
     ],
 )
 def test_the_error_names_the_part(text: str, part: str) -> None:
-    """What is wrong is named, so that the operator finds it."""
+    """The error names the wrong part."""
     with pytest.raises(ConfigError, match=re.escape(part)):
         parse_ffmpeg_args(text)
 
 
 def test_all_problems_are_told_at_once() -> None:
-    """Three mistakes are three lines, and a secret that was pasted whole is not repeated whole."""
+    """Three mistakes give three lines, and a pasted secret is not repeated in full."""
     with pytest.raises(ConfigError) as caught:
         parse_ffmpeg_args("-crf 99 -preset nope " + "x" * 500)
     assert len(caught.value.problems) == 3
@@ -200,6 +200,6 @@ def test_wrong_options_are_a_warning_and_the_safe_profile() -> None:
 
 
 def test_an_unknown_quality_is_refused() -> None:
-    """A quality that does not exist is named, with those that do."""
+    """An unknown quality is named, with the known ones."""
     with pytest.raises(ConfigError, match="4320p must be one of 480p, 720p, 1080p"):
         build_ffmpeg_av_args("4320p")

@@ -16,7 +16,7 @@ from tg_video_streamer.ffmpeg.binary import find_ffmpeg, fingerprint
 
 @contextmanager
 def path_is(value: str) -> Iterator[None]:
-    """PATH for the length of a block."""
+    """Set PATH inside the block."""
     before = os.environ["PATH"]
     os.environ["PATH"] = value
     try:
@@ -26,14 +26,14 @@ def path_is(value: str) -> Iterator[None]:
 
 
 def program(path: Path, text: str = "#!/bin/sh\n") -> Path:
-    """A file that can be run."""
+    """An executable file."""
     path.write_text(text)
     path.chmod(0o755)
     return path
 
 
 def test_the_operators_choice_comes_first(tmp_path: Path) -> None:
-    """A path or a name that the operator gives is what is used."""
+    """The operator's path or name is used."""
     chosen = program(tmp_path / "my-ffmpeg")
     assert find_ffmpeg(str(chosen)) == chosen
     with path_is(str(tmp_path)):
@@ -41,7 +41,7 @@ def test_the_operators_choice_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_wrong_choice_is_an_error_and_not_another_ffmpeg(tmp_path: Path) -> None:
-    """What was asked for and is not there is said, with the setting's name."""
+    """A missing program is reported with the setting's name."""
     (tmp_path / "plain").write_text("no program")
     for wrong in ("/no/such/ffmpeg", str(tmp_path / "plain"), str(tmp_path)):
         with pytest.raises(ToolMissing, match=f"FFMPEG={wrong}"):
@@ -56,7 +56,7 @@ def test_the_host_comes_before_the_wheel(tmp_path: Path) -> None:
 
 
 def test_without_a_host_ffmpeg_the_wheel_brings_one() -> None:
-    """A machine without ffmpeg has one all the same, and it runs."""
+    """Without ffmpeg on the host the wheel's runs."""
     with path_is(""):
         wheel = find_ffmpeg()
     assert "imageio_ffmpeg" in str(wheel)
@@ -64,7 +64,7 @@ def test_without_a_host_ffmpeg_the_wheel_brings_one() -> None:
 
 
 def test_another_program_has_another_fingerprint(tmp_path: Path) -> None:
-    """An upgrade of ffmpeg is noticed without running it."""
+    """An upgrade of ffmpeg is detected without running it."""
     path = program(tmp_path / "ffmpeg")
     first = fingerprint(path)
     assert fingerprint(path) == first

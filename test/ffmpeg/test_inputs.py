@@ -1,4 +1,4 @@
-"""Input arguments show no secret, open nothing that they need not, and survive any URL."""
+"""Input arguments show no secret, open nothing else, and accept any URL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRINTABLE = some.text(string.printable.strip() + " ", max_size=60)
 
 @given(rest=PRINTABLE)
 def test_url_stays_one_quoted_word_of_its_script(rest: str) -> None:
-    """Whatever a URL consists of, it is one word of one line: it cannot add a directive."""
+    """Any URL is one word of one line: it cannot add a directive."""
     script = url_script(f"https://host/{rest}", {}).decode()
     (line,) = [one for one in script.split("\n") if one.startswith("file ")]
     word = line.removeprefix("file ")
@@ -61,13 +61,13 @@ def test_headers_by_importance() -> None:
 
 
 def test_command_line_names_no_url() -> None:
-    """Only the number of a descriptor and the position stand on the command line."""
+    """Only the number of a descriptor and the position are on the command line."""
     assert script_input(7, seek_seconds=5.0)[-4:] == ["-ss", "4.998000", "-i", "pipe:7"]
     assert manifest_input(8)[-2:] == ["-i", "pipe:8"]
 
 
 def test_file_opens_files_only() -> None:
-    """A local file is opened by its path, whatever it looks like, with no protocol but file and no list demuxer."""
+    """A local file is opened by any path, only with the protocol file and without list demuxers."""
     words = file_input("/media/http://x|%d.mp4")
     assert words[-1] == "file:/media/http://x|%d.mp4"
     assert words[words.index("-protocol_whitelist") + 1] == "file"
@@ -77,7 +77,7 @@ def test_file_opens_files_only() -> None:
 
 
 def test_plain_manifest_needs_no_header() -> None:
-    """HLS goes without the concat demuxer unless a header must be sent."""
+    """HLS is opened without the concat demuxer unless a header must be sent."""
     assert plain_manifest("hls", {"User-Agent": "Mine", "Accept": "*/*"})
     assert not plain_manifest("hls", {"Cookie": "a=b"})
     assert not plain_manifest("hls", {"referer": "http://r/"})

@@ -1,4 +1,4 @@
-"""What stands on a picture, as command lines: the same as ever without it, and nothing to escape or to read with it."""
+"""The overlay's command lines: unchanged without an overlay, and without secrets or escaping with one."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def _command(overlay: OverlayInput | None, *, sound: AudioTrack | None = SOUND) 
 
 
 def test_a_picture_with_nothing_on_it_is_made_as_ever() -> None:
-    """Who asks for none of it pays for none of it: no input, no filter, no other label."""
+    """Without an overlay there is no input, no filter and no label for it."""
     command = _command(None)
     assert command.count("-i") == 1
     assert not any(word in " ".join(command) for word in ("overlay", "drawtext", "[bare]"))
 
 
 def test_each_input_is_counted_where_it_stands() -> None:
-    """Logo and title are the inputs behind those of the item, and behind the silence where it has no sound."""
+    """Logo and title are the inputs after those of the item, and after the silence of an item without sound."""
     for sound, first in ((SOUND, 1), (None, 2)):
         command = _command(ALL, sound=sound)
         inputs = [command[at + 1] for at, word in enumerate(command) if word == "-i"]
@@ -46,7 +46,7 @@ def test_each_input_is_counted_where_it_stands() -> None:
 
 
 def test_black_and_frozen_pictures_are_seen_below_a_clock_that_moves() -> None:
-    """The detectors look at the item's own picture."""
+    """The detectors see the item's picture without the overlay."""
     graph = filter_graph(
         SourceFacts(picture=PICTURE, sound=None, duration_seconds=9.0), HOUSE, ItemRange(), overlay=ALL
     )
@@ -59,7 +59,7 @@ def test_black_and_frozen_pictures_are_seen_below_a_clock_that_moves() -> None:
 
 @given(age=st.floats(min_value=0, max_value=9, allow_nan=False))
 def test_a_title_ends_when_it_would_have_ended(age: float) -> None:
-    """A item_range that begins amid it shows the rest of it."""
+    """An attempt that starts while the title shows has the rest of it."""
     graph = " ".join(_command(OverlayInput(caption=8, caption_age_seconds=age)))
     repeated = int(graph.partition("loop=")[2].partition(":")[0])
     assert abs(repeated + 1 + round(age * 25) - 225) <= 1
@@ -67,5 +67,5 @@ def test_a_title_ends_when_it_would_have_ended(age: float) -> None:
 
 @given(wall=st.none() | st.floats(min_value=0, max_value=4e9, allow_nan=False))
 def test_the_clocks_words_are_always_as_long(wall: float | None) -> None:
-    """So one writing replaces them whole."""
+    """The clock's text has a fixed size, so that one write replaces it."""
     assert len(clock_text(wall)) == CLOCK_BYTES

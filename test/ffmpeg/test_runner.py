@@ -48,7 +48,7 @@ def in_loop(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def test_run_gives_code_output_and_tail() -> None:
-    """What a child reads, writes, says on stderr and returns is what the caller gets."""
+    """The caller gets a child's stdout, stderr and return code, and the child its stdin."""
 
     async def body() -> None:
         done = await run(["sh", "-c", "cat; echo first >&2; echo last >&2; exit 3"], stdin=b"hello", timeout_seconds=20)
@@ -75,7 +75,7 @@ def test_a_child_sees_nothing_of_the_services_environment() -> None:
 
 
 def test_a_child_that_hangs_is_killed_at_its_deadline() -> None:
-    """A deadline ends a child that ignores SIGTERM, with what it had said in the error."""
+    """A deadline ends a child that ignores SIGTERM; the error has its stderr."""
 
     async def body() -> None:
         with pytest.raises(ChildFailed, match=r"did not end within 0\.3 s: about to hang"):
@@ -119,7 +119,7 @@ def test_a_missing_program_is_named() -> None:
 
 
 def test_lines_arrive_while_the_child_runs() -> None:
-    """Lines of stderr are handed on as they come, carriage returns counted as line ends."""
+    """Lines of stderr are passed on as they come; a carriage return ends a line."""
     seen: list[str] = []
 
     async def body() -> None:
@@ -185,7 +185,7 @@ def test_grace_lets_a_child_finish() -> None:
 
 
 def test_nice_children_are_nice() -> None:
-    """Work that can wait leaves the processor to the program."""
+    """Work with low priority leaves the CPU to the program."""
 
     async def body() -> None:
         done = await run(["nice"], timeout_seconds=20, nice=7)

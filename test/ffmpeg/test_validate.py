@@ -1,4 +1,4 @@
-"""The trial of the operator's encoder options: real encodes, on both ffmpegs, and every way in which one can be wrong."""
+"""The test of the operator's encoder options: real encodes with both ffmpegs, and each kind of failure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def script(folder: Path, body: str) -> Path:
     ],
 )
 def test_options_that_work_are_used(text: str, ffmpeg: Path) -> None:
-    """What encodes a second of house format is used as it is, on old and new ffmpeg."""
+    """Options that encode a second of house format are used unchanged, with old and new ffmpeg."""
     arguments, warnings = check(text, ffmpeg)
     assert warnings == []
     assert " ".join(arguments) == text.replace("h264", "libx264") if "c:v" in text else text
@@ -56,7 +56,7 @@ def test_no_options_cost_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ffmpeg", both_ffmpegs(), ids=lambda path: path.name[:12])
 def test_an_encoder_that_fails_is_named(ffmpeg: Path) -> None:
-    """Of several options the one that does not work here is named, with ffmpeg's own words, and none is used."""
+    """Of several options the failing one is named with ffmpeg's message, and none is used."""
     arguments, (warning,) = check("-b:v 1000k -preset p3 -threads 1", ffmpeg)
     assert arguments == ()
     assert "FFMPEG_ARGS: -preset p3 does not work here" in warning
@@ -65,7 +65,7 @@ def test_an_encoder_that_fails_is_named(ffmpeg: Path) -> None:
 
 
 def test_options_that_are_not_allowed_are_never_run(tmp_path: Path) -> None:
-    """What the allow list refuses reaches no ffmpeg, and each part is a warning."""
+    """Options outside the allow list never reach ffmpeg, and each is a warning."""
     arguments, warnings = check("-report -preset veryfast out.mkv", tmp_path / "no-ffmpeg-at-all")
     assert arguments == ()
     assert len(warnings) == 2
@@ -74,7 +74,7 @@ def test_options_that_are_not_allowed_are_never_run(tmp_path: Path) -> None:
 
 
 def test_an_encoder_that_hangs_is_given_up(tmp_path: Path) -> None:
-    """A trial has a deadline."""
+    """The test has a deadline."""
     arguments, (warning,) = check("-crf 30", script(tmp_path, "exec sleep 600"), deadline=0.5)
     assert arguments == ()
     assert "did not end within 0.5 s" in warning
@@ -99,7 +99,7 @@ _WITH_B_FRAMES = 'words=("$@"); for i in "${!words[@]}"; do [ "${words[i]}" = -b
     ],
 )
 def test_what_came_out_is_looked_at(body: str, found: str, tmp_path: Path) -> None:
-    """An exit code of 0 is not believed: streams, size, frames, order and files are checked."""
+    """An exit code of 0 is not enough: streams, size, frames, order and files are checked."""
     arguments, (warning,) = check("-preset ultrafast", script(tmp_path, body))
     assert arguments == ()
     assert found in warning
@@ -121,13 +121,13 @@ def test_what_worked_is_remembered(tmp_path: Path) -> None:
 
 
 def test_failures_are_not_remembered(tmp_path: Path) -> None:
-    """What failed once is tried again at the next start."""
+    """Options that failed are tested again at the next start."""
     assert check("-preset ultrafast", script(tmp_path, "exit 1"), tmp_path / "cache")[0] == ()
     assert not (tmp_path / "cache").exists()
 
 
 def test_a_slow_encoder_is_a_warning(tmp_path: Path) -> None:
-    """Options that work but are too slow for real time are used, said, and tried again at the next start."""
+    """Options that are too slow for real time are used with a warning, and tested again at the next start."""
     arguments, (warning,) = check("-preset ultrafast", cache_dir=tmp_path / "cache", slow=0.0)
     assert arguments == ("-preset", "ultrafast")
     assert "too slow" in warning
@@ -135,7 +135,7 @@ def test_a_slow_encoder_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_the_trial_is_the_very_command_line() -> None:
-    """The trial ends in the same options as every feed and the slate."""
+    """The test uses the same output options as every feed and the slate."""
     command = trial_command(("-preset", "fast"), HOUSE, Path("/usr/bin/ffmpeg"))
     assert command[-1] == "pipe:1"
     assert command.index("fast") < command.index("-bf")

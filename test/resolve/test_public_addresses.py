@@ -20,7 +20,7 @@ _PRIVATE = st.sampled_from(
 
 @given(_PRIVATE.flatmap(lambda network: st.ip_addresses(network=network)))
 def test_private_addresses_are_not_public_however_they_are_wrapped(address: ipaddress.IPv4Address) -> None:
-    """An address of a private network is none of the public internet, inside of an IPv6 one neither."""
+    """An address of a private network is not public, nor is one inside an IPv6 address."""
     number = int(address)
     wrapped = (
         ipaddress.IPv6Address((0xFFFF << 32) | number),
@@ -54,7 +54,7 @@ async def test_a_url_into_the_host_is_refused(url: str) -> None:
 
 
 async def test_a_host_without_an_address_is_told() -> None:
-    """A name that leads nowhere is an error that another try may mend."""
+    """An unknown host name is an error that may end later."""
     with pytest.raises(ResolveError, match="no address now"):
         await refuse_private(["http://name.invalid/"])
 

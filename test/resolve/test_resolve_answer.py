@@ -1,4 +1,4 @@
-"""What is made of yt-dlp's words: answers, failures, arguments and the expiry of URLs; no process is started."""
+"""yt-dlp's answers, failures and arguments, and the expiry of URLs; no process is started."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_separate_formats() -> None:
     ],
 )
 def test_only_http_goes_on_to_ffmpeg(change: dict[str, Any]) -> None:
-    """Addresses that are not http(s), other protocols and headers that smuggle lines are refused."""
+    """URLs that are not http(s), other protocols and headers with line breaks are refused."""
     with pytest.raises(ResolveError):
         read({"extractor": "x", "id": "1", **VIDEO, **change})
 
 
 def test_entries_without_an_address_are_left_out() -> None:
-    """Of a list's entries those with an http(s) page or address count; private, deleted and coming ones do not."""
+    """A list has the entries with an http(s) page or URL, without private, deleted and upcoming ones."""
     entries = [
         {"url": "https://example.org/1", "title": "One"},
         {"url": "abc", "title": "Bare id"},
@@ -102,7 +102,7 @@ names = st.sampled_from(
 @given(st.dictionaries(names, json_values) | json_values)
 @settings(deadline=None)
 def test_no_answer_crashes_the_reader(answer: Any) -> None:
-    """Whatever JSON comes: Media, Expansion or ResolveError."""
+    """Any JSON gives Media, Expansion or ResolveError."""
     try:
         found = read(answer)
     except ResolveError:
@@ -131,7 +131,7 @@ def test_no_answer_crashes_the_reader(answer: Any) -> None:
     ],
 )
 def test_failures(said: str, kind: type[ResolveError]) -> None:
-    """yt-dlp's sentence decides whether the source is gone, may come back, or yt-dlp itself is broken."""
+    """yt-dlp's message decides whether the source is gone, may come back, or yt-dlp is broken."""
     error = failure(1, said)
     assert type(error) is kind
     assert error.remedy
@@ -154,7 +154,7 @@ def test_failures(said: str, kind: type[ResolveError]) -> None:
     ],
 )
 def test_expiry(url: str, expires: float | None) -> None:
-    """The usual kinds of signed URLs say when they end; durations and words are not taken for times."""
+    """The expiry is read from the usual kinds of signed URLs; durations and words are not read as times."""
     assert expires_wall(url) == expires
 
 
@@ -181,7 +181,7 @@ def test_expiry(url: str, expires: float | None) -> None:
     ],
 )
 def test_ytdlp_args_refused(text: str) -> None:
-    """What is not on the list is refused by name, bad quoting too."""
+    """Options outside the allow list are refused by name, bad quoting too."""
     with pytest.raises(ConfigError) as caught:
         parse_ytdlp_args(text)
     assert all(problem.startswith("YTDLP_ARGS: ") for problem in caught.value.problems)
@@ -203,7 +203,7 @@ def test_ytdlp_args_allowed() -> None:
 @given(st.text(max_size=80))
 @settings(deadline=None)
 def test_ytdlp_args_never_crash(text: str) -> None:
-    """Any text is words that begin with an allowed option, or a ConfigError."""
+    """Any text gives words that start with an allowed option, or a ConfigError."""
     try:
         words = parse_ytdlp_args(text)
     except ConfigError:

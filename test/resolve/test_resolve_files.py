@@ -18,7 +18,7 @@ MANIFEST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n"
 
 
 def test_file(tmp_path: Path, resolve: Resolve) -> None:
-    """A file is its own address; its source id changes with its content."""
+    """A file is its own location; its source id changes with its content."""
     path = tmp_path / "A film.mp4"
     path.write_bytes(b"x")
     found = resolve(path)
@@ -89,7 +89,7 @@ def test_manifests_name_nothing_else(tmp_path: Path, resolve: Resolve, line: str
 
 
 def test_refused(tmp_path: Path, resolve: Resolve) -> None:
-    """Missing, empty, no file, a link that leads out, a link in a circle: each is refused with a remedy, none hangs."""
+    """Missing, empty, not a file, a link to the outside, a circular link: each is refused with a remedy, none hangs."""
     (tmp_path / "empty.mp4").touch()
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "out.mp4").symlink_to("/etc/passwd")

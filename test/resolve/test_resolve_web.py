@@ -24,7 +24,7 @@ Resolve = Callable[..., Media | Expansion]
 
 
 def media(found: Media | Expansion) -> Media:
-    """`found`, which is no list."""
+    """`found`, which is not a list."""
     assert isinstance(found, Media)
     return found
 
