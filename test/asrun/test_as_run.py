@@ -1,4 +1,4 @@
-"""The as-run log: a line a stretch, rotated, and neither lost nor torn when the disk is full."""
+"""The as-run log: one line per segment, rotated, never lost or torn when the disk is full."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _ended(number: int = 0, title: str = "Ein Film") -> SegmentEnded:
 
 
 def test_viewers_where_they_are_known(tmp_path: Path) -> None:
-    """The line of a stretch says how many watched at its end, and nothing where nobody knows."""
+    """A line has the number of viewers at its end, and nothing where that is unknown."""
     assert "viewers" not in AsRunEntry.of(_ended()).line()
     log = AsRunLog(tmp_path / "as-run.jsonl", viewers=lambda: 7)
     log.start()
@@ -39,7 +39,7 @@ def test_viewers_where_they_are_known(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "as-run.jsonl").read_text())["viewers"] == 7
 
 
-def _on(number: int = 0, title: str = "Ein Film") -> SegmentStarted:
+def _started(number: int = 0, title: str = "Ein Film") -> SegmentStarted:
     ended = _ended(number, title)
     return SegmentStarted(wall=ended.started, reason=CutReason.STARTED, content=ended.content)
 
@@ -65,15 +65,15 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_what_a_kill_took_off_the_air_gets_its_line_at_the_next_start(tmp_path: Path) -> None:
-    """After kill -9 the next start writes what was on air, from when to when, once; after an orderly end nothing."""
+def test_a_killed_segment_gets_its_line_at_the_next_start(tmp_path: Path) -> None:
+    """After kill -9 the next start writes the segment that was on air, once; after an orderly end nothing."""
     path = tmp_path / "as-run.jsonl"
     subprocess.run([sys.executable, "-c", _KILLED, path], check=False, timeout=30)
     assert not path.exists()
     for _ in range(2):
         log = AsRunLog(path)
         log.start()
-        log.on_event(_on())
+        log.on_event(_started())
         log.on_event(_ended())
         log.stop()
     killed, *others = _lines(path)
@@ -84,16 +84,16 @@ def test_what_a_kill_took_off_the_air_gets_its_line_at_the_next_start(tmp_path: 
 
 
 def test_a_line_that_was_written_before_the_kill_is_not_doubled(tmp_path: Path) -> None:
-    """Where the kill comes between the line and the next stretch, the line stands there once."""
+    """After a kill between a line and the next segment the line is there once."""
     path = tmp_path / "as-run.jsonl"
     log = AsRunLog(path)
     log.start()
-    log.on_event(_on())
-    wait_until(path.with_suffix(".open").exists, what="the stretch is kept")
-    kept = path.with_suffix(".open").read_bytes()
+    log.on_event(_started())
+    wait_until(path.with_suffix(".open").exists, what="the segment is saved")
+    saved = path.with_suffix(".open").read_bytes()
     log.on_event(_ended())
     log.stop()
-    path.with_suffix(".open").write_bytes(kept)
+    path.with_suffix(".open").write_bytes(saved)
     again = AsRunLog(path)
     again.start()
     again.stop()
@@ -123,21 +123,21 @@ def test_a_line_says_what_was_on_air_from_when_to_when() -> None:
     }
 
 
-def test_every_stretch_is_written_in_order_and_stop_leaves_none_behind(tmp_path: Path) -> None:
-    """What came off air before the end is in the file, private to the service; other events write nothing."""
+def test_every_segment_is_written_in_order_before_stop_returns(tmp_path: Path) -> None:
+    """Every segment is in the file, which is private to the service; other events write nothing."""
     path = tmp_path / "as-run.jsonl"
     log = AsRunLog(path)
     log.start()
     for number in range(100):
-        log.on_event(_on(number))
+        log.on_event(_started(number))
         log.on_event(_ended(number))
     log.stop()
     assert _keys(path) == [f"{number:016x}" for number in range(100)]
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_it_is_rotated_by_size_and_keeps_so_many_files(tmp_path: Path) -> None:
-    """No file is larger than the limit, the youngest lines are kept, and the oldest file goes."""
+def test_it_is_rotated_by_size_into_so_many_files(tmp_path: Path) -> None:
+    """No file exceeds the limit, the newest lines stay, and the oldest file is deleted."""
     path = tmp_path / "as-run.jsonl"
     line = AsRunEntry.of(_ended()).line().encode()
     for number in range(100):
@@ -150,7 +150,7 @@ def test_it_is_rotated_by_size_and_keeps_so_many_files(tmp_path: Path) -> None:
 
 
 def test_a_line_that_a_crash_tore_does_not_spoil_the_next(tmp_path: Path) -> None:
-    """After a half-written line the next begins on its own line."""
+    """After a torn line the next one starts on its own line."""
     path = tmp_path / "as-run.jsonl"
     path.write_text('{"start": "2027', encoding="utf-8")
     append_rotating(path, AsRunEntry.of(_ended(7)).line().encode(), file_bytes=1000, files=5)
@@ -178,8 +178,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_told_once_and_costs_no_line(small_disk: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """While the disk is full lines wait, whole; when there is room again all of them are written."""
+def test_a_full_disk_is_logged_once_and_costs_no_line(small_disk: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """While the disk is full lines wait; with free space again all of them are written."""
     path = small_disk / "as-run.jsonl"
     log = AsRunLog(path, retry_seconds=0.05)
     log.start()
@@ -192,13 +192,13 @@ def test_a_full_disk_is_told_once_and_costs_no_line(small_disk: Path, capfd: pyt
         log.on_event(_ended(number))
     output = ""
 
-    def told() -> bool:
+    def logged() -> bool:
         nonlocal output
         captured = capfd.readouterr()
         output += captured.out + captured.err
         return "No space left on device" in output
 
-    wait_until(told, what="the full disk is told")
+    wait_until(logged, what="the full disk is told")
     assert all(line.endswith("}") for line in path.read_text(encoding="utf-8").splitlines())
     ballast.unlink()
     wait_until(lambda: len(_keys(path)) == 101, what="all lines are written after there is room again")
@@ -211,7 +211,7 @@ def test_a_full_disk_is_told_once_and_costs_no_line(small_disk: Path, capfd: pyt
 
 
 def test_a_disk_that_stays_full_does_not_hold_the_end_up(tmp_path: Path) -> None:
-    """Stopping gives up after one try."""
+    """Stopping gives up after one attempt."""
     folder = tmp_path / "as-run.jsonl"
     folder.mkdir()
     log = AsRunLog(folder, retry_seconds=3600)

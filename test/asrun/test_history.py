@@ -1,4 +1,4 @@
-"""What was on air is remembered level by level: joined, cut to a day, across restarts, and read back from the as-run log."""
+"""History by level: joined, limited to a day, restored after restarts, and read back from the as-run log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tg_video_streamer.events import AirContent, CutReason, SegmentEnded, Segmen
 NOON = 1_750_000_000.0 // 86400 * 86400 + 43200
 
 
-def _off(
+def _ended(
     started: float, wall: float, *, level: SourceLevel = SourceLevel.ITEM, title: str = "", gap: float = 0.0
 ) -> SegmentEnded:
     return SegmentEnded(
@@ -37,80 +37,80 @@ def _off(
     )
 
 
-def _recorder(clock: SetClock) -> HistorySampler:
+def _sampler(clock: SetClock) -> HistorySampler:
     return HistorySampler(clock=clock, status=SmallChannel().status)
 
 
-def test_stretches_of_one_level_are_one_span() -> None:
-    """Items that follow one another are one span, what is on air ends now, and a hole between two stays a hole."""
+def test_segments_of_one_level_are_one_span() -> None:
+    """Consecutive items are one span, the item on air ends now, and a gap between two stays a gap."""
     clock = SetClock(NOON)
-    recorder = _recorder(clock)
+    sampler = _sampler(clock)
     for event in (
-        _off(NOON - 900, NOON - 700),
-        _off(NOON - 600, NOON - 500),
-        _off(NOON - 500, NOON - 400),
-        _off(NOON - 400, NOON - 300, level=SourceLevel.SLATE),
+        _ended(NOON - 900, NOON - 700),
+        _ended(NOON - 600, NOON - 500),
+        _ended(NOON - 500, NOON - 400),
+        _ended(NOON - 400, NOON - 300, level=SourceLevel.SLATE),
         SegmentStarted(wall=NOON - 300, reason=CutReason.ITEM_READY, content=AirContent(level=SourceLevel.ITEM)),
     ):
-        recorder.on_event(event)
-    found = [(span.starts_wall - NOON, span.ends_wall - NOON, span.level) for span in recorder.history().spans]
+        sampler.on_event(event)
+    found = [(span.starts_wall - NOON, span.ends_wall - NOON, span.level) for span in sampler.history().spans]
     assert found == [(-900, -700, "item"), (-600, -400, "item"), (-400, -300, "slate"), (-300, 0, "item")]
 
 
 @given(st.lists(st.tuples(st.floats(1, 7200), st.sampled_from(SourceLevel)), max_size=60))
-def test_a_day_is_covered_once(stretches: list[tuple[float, SourceLevel]]) -> None:
-    """Whatever was aired without a break is covered without hole or overlap, and nothing older than a day is told."""
+def test_a_day_is_covered_once(segments: list[tuple[float, SourceLevel]]) -> None:
+    """Segments without a break give spans without gap or overlap, and none is older than a day."""
     clock = SetClock(NOON)
-    recorder = _recorder(clock)
-    at = begin = NOON - sum(seconds for seconds, _ in stretches)
-    for seconds, level in stretches:
-        recorder.on_event(_off(at, at + seconds, level=level))
+    sampler = _sampler(clock)
+    at = begin = NOON - sum(seconds for seconds, _ in segments)
+    for seconds, level in segments:
+        sampler.on_event(_ended(at, at + seconds, level=level))
         at += seconds
-    spans = recorder.history().spans
+    spans = sampler.history().spans
     assert all(after.starts_wall == before.ends_wall for before, after in pairwise(spans))
-    told = sum(span.ends_wall - span.starts_wall for span in spans)
-    assert abs(told - min(at - begin, at - (NOON - BAND_SECONDS))) < 0.01
+    covered = sum(span.ends_wall - span.starts_wall for span in spans)
+    assert abs(covered - min(at - begin, at - (NOON - BAND_SECONDS))) < 0.01
 
 
 def test_the_gap_of_today_is_not_that_of_yesterday() -> None:
-    """Seconds that the program was late count from midnight on."""
+    """Today's gap counts from midnight."""
     clock = SetClock(NOON)
-    recorder = _recorder(clock)
-    recorder.on_event(_off(NOON - 50_000, NOON - 49_000, gap=7.0))
-    recorder.on_event(_off(NOON - 200, NOON - 100, gap=2.5))
-    assert recorder.history().gap_seconds_today == 2.5
+    sampler = _sampler(clock)
+    sampler.on_event(_ended(NOON - 50_000, NOON - 49_000, gap=7.0))
+    sampler.on_event(_ended(NOON - 200, NOON - 100, gap=2.5))
+    assert sampler.history().gap_seconds_today == 2.5
 
 
-async def test_what_was_aired_before_a_restart_is_remembered(tmp_path: Path) -> None:
-    """A new run reads the as-run log of the runs before it, and what has happened meanwhile comes behind that."""
+async def test_history_from_before_a_restart_is_restored(tmp_path: Path) -> None:
+    """A new run reads the as-run log of earlier runs, and puts its own spans after them."""
     path = tmp_path / "as-run.jsonl"
-    path.write_text("".join(AsRunEntry.of(_off(NOON - at, NOON - at + 100)).line() for at in (100_000, 500, 400)))
+    path.write_text("".join(AsRunEntry.of(_ended(NOON - at, NOON - at + 100)).line() for at in (100_000, 500, 400)))
     clock = SetClock(NOON)
-    recorder = HistorySampler(clock=clock, status=SmallChannel().status, earlier=lambda: recent_spans(path, NOON))
-    recorder.on_event(_off(NOON - 300, NOON, level=SourceLevel.FILLER))
-    await recorder.read_earlier()
-    assert recorder.history().spans == (
+    sampler = HistorySampler(clock=clock, status=SmallChannel().status, earlier=lambda: recent_spans(path, NOON))
+    sampler.on_event(_ended(NOON - 300, NOON, level=SourceLevel.FILLER))
+    await sampler.read_earlier()
+    assert sampler.history().spans == (
         LevelSpan(starts_wall=NOON - 500, ends_wall=NOON - 300, level="item"),
         LevelSpan(starts_wall=NOON - 300, ends_wall=NOON, level="filler"),
     )
 
 
 def test_samples_are_bounded() -> None:
-    """The last minutes are kept in figures, never more."""
-    recorder = _recorder(SetClock(NOON))
+    """Only the samples of the last minutes are stored."""
+    sampler = _sampler(SetClock(NOON))
     for _ in range(SAMPLES + 7):
-        recorder.sample()
-    assert len(recorder.history().samples) == SAMPLES
-    assert recorder.history().samples[0].bits_per_second == {"preview": 2_500_000, "rtmp-1": 0}
+        sampler.sample()
+    assert len(sampler.history().samples) == SAMPLES
+    assert sampler.history().samples[0].bits_per_second == {"preview": 2_500_000, "rtmp-1": 0}
 
 
 def test_the_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    """Rows come newest first, through the older files; filtered by time, words and level; a torn line costs itself only."""
+    """Entries come newest first, from all files, filtered by time, words and level; a torn line is left out."""
     log = AsRunLog(tmp_path / "as-run.jsonl", file_bytes=700)
     log.start()
     for at, title in enumerate(("First film", "second FILM", "Слайд", "last one")):
         log.on_event(
-            _off(
+            _ended(
                 NOON + at * 10,
                 NOON + at * 10 + 10,
                 title=title,
@@ -136,7 +136,7 @@ def test_the_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 @given(st.text())
 def test_any_title_survives_the_table(title: str) -> None:
-    """A title comes out of the CSV as it was, but never as what a spreadsheet takes for a formula."""
+    """A title is unchanged in the CSV, but never read as a formula by a spreadsheet."""
     rows = list(_rows(title))
     (read,) = csv.DictReader(io.StringIO(as_csv(rows), newline=""))
     assert read["title"].removeprefix("'") == title.removeprefix("'")
@@ -148,7 +148,7 @@ def _rows(title: str) -> list[AsRunEntry]:
 
 
 def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
-    """A level called `rung`, a level `kept` and a slate's reason in its title are read as what they are now."""
+    """Lines with `rung`, the level `kept` or a slate's reason as title are converted."""
     path = tmp_path / "as-run.jsonl"
     common = {"start": "2026-05-01T20:00:00Z", "end": "2026-05-01T20:10:00Z", "seconds": 600.0, "key": "k"}
     lines = (

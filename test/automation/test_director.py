@@ -33,7 +33,7 @@ _HOURS = 6
 def test_a_dead_playlist_is_asked_once_an_item_and_minute(
     slate: Slate, error: ResolveError | SourceGone, seconds: float
 ) -> None:
-    """Fifty sources that all fail, from the first second on: no two attempts at one within a minute, and soon few at all."""
+    """Fifty failing sources: no two attempts at one within a minute, and soon few attempts at all."""
     loop = VirtualLoop()
     attempts: list[tuple[float, str]] = []
 

@@ -14,12 +14,12 @@ from stands.looping_day import TESTS
 
 WARM_UP_HOURS = 4.0
 GROWTH_BYTES = 500_000
-"""Over the twenty hours after the warm-up: below what one list of the allocator's comes and goes with."""
+"""Over the twenty hours after the warm-up: less than one free list of the allocator."""
 
 
 @pytest.mark.parametrize("hours", [0.1, pytest.param(24.0, marks=[pytest.mark.long, pytest.mark.timeout(1500)])])
-def test_a_loop_of_kept_items_neither_drifts_nor_grows(hours: float, tmp_path: Path) -> None:
-    """Each slot is filled once, sound stays within 11 ms of its picture, memory, descriptors and threads stay as they were."""
+def test_a_loop_of_cached_items_neither_drifts_nor_grows(hours: float, tmp_path: Path) -> None:
+    """Each slot is filled once, lip sync stays within 11 ms, and memory, descriptors and threads do not grow."""
     command = [sys.executable, "-m", "stands.looping_day", str(tmp_path), str(hours)]
     done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=1400, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""The coming items are kept before their turn, while the program needs no help and there is room."""
+"""Coming items are cached before their turn while there is CPU and space to spare."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def headers(tmp_path_factory: pytest.TempPathFactory) -> CodecHeaders:
 
 @pytest.fixture(scope="module")
 def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
-    """Two clips of a second, and what is none."""
+    """Two clips of a second, and a file that is none."""
     folder = tmp_path_factory.mktemp("clips")
     clips = [make_clip(folder / f"{number}.mp4", Plan(item_id=number, frames=25)) for number in (1, 2)]
     broken = folder / "broken.mp4"
@@ -54,7 +54,7 @@ async def _resolve(item: Item) -> Media | Expansion:
 
 
 async def _prepare(library: Library, items: list[Item], headers: CodecHeaders, *, calm: bool = True) -> list[str]:
-    """Let it work until it finds nothing to do; the items whose feeds were made, in their order."""
+    """Run it until it finds nothing to do; the items whose feeds were made, in order."""
     made: list[str] = []
     idle = asyncio.Event()
 
@@ -87,10 +87,10 @@ async def _prepare(library: Library, items: list[Item], headers: CodecHeaders, *
     return made
 
 
-async def test_all_that_can_be_kept_is_kept_in_the_order_of_need(
+async def test_items_are_cached_in_the_order_of_their_turns(
     library: Library, items: list[Item], headers: CodecHeaders
 ) -> None:
-    """One after the other; what cannot be played is left, and what is kept is not made again."""
+    """Items are cached one after the other; unplayable ones are left out, cached ones are not made again."""
     assert await _prepare(library, items, headers) == [item.key for item in items]
     assert sorted(copy.item_key for copy in library.encodes()) == sorted([items[0].key, items[2].key])
     assert await _prepare(library, [items[0], items[2]], headers, calm=True) == []
@@ -100,14 +100,14 @@ async def test_all_that_can_be_kept_is_kept_in_the_order_of_need(
 async def test_nothing_is_prepared_while_the_program_needs_the_host(
     library: Library, items: list[Item], headers: CodecHeaders
 ) -> None:
-    """On slate or with a low buffer the processor belongs to what is on air."""
+    """On slate or with a low buffer nothing is prepared: the CPU belongs to the item on air."""
     assert await _prepare(library, items, headers, calm=False) == []
 
 
 async def test_a_library_that_is_nearly_full_is_left_alone(
     library: Library, items: list[Item], headers: CodecHeaders
 ) -> None:
-    """Preparing would only push out what was kept before."""
+    """In a full library nothing is prepared: it would only push out other encodes."""
     await _prepare(library, items[:1], headers)
     library.max_bytes = library.bytes
     assert await _prepare(library, items[1:], headers) == []

@@ -20,7 +20,7 @@ FRAME = 0.04
 
 
 def write(folder: Path, schedule: str, *, playlist: str = "film.mp4", **lists: str) -> None:
-    """A folder as an operator has it; each line of a list is a word."""
+    """An operator's folder; each word of a list is one line."""
     (folder / "schedule.toml").write_text('time_zone = "Europe/Berlin"\n' + schedule)
     (folder / "playlist.txt").write_text("\n".join(playlist.split()))
     for name, lines in lists.items():
@@ -45,7 +45,7 @@ def show(title: str, at: str, *, start: str = "hard") -> str:
 def test_a_hard_start_is_on_its_second_when_the_clocks_change(
     tmp_path: Path, slate: Slate, at: str, begins: datetime, film: float
 ) -> None:
-    """Around both changes a show's first picture is within 40 ms of its time, which the hour that is missing does not move."""
+    """Around both clock changes a show's first picture is within 40 ms of its time."""
     write(tmp_path, show("news", at))
     lead = 66.66
     program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=lead), lengths={"film": film, "news": 10.0})
@@ -54,8 +54,8 @@ def test_a_hard_start_is_on_its_second_when_the_clocks_change(
     assert abs(program.first("news") - begins.timestamp()) <= FRAME / 2 + 0.001
 
 
-def test_what_a_hard_start_cut_goes_on_after_it(tmp_path: Path, slate: Slate) -> None:
-    """After the show the film goes on with the picture that was due when it was cut."""
+def test_an_item_that_a_hard_start_cut_resumes_after_it(tmp_path: Path, slate: Slate) -> None:
+    """After the show the film resumes with the picture after the cut."""
     write(tmp_path, show("news", "2026-03-29T03:10:00"))
     begins = datetime(2026, 3, 29, 3, 10, tzinfo=BERLIN)
     program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=100), lengths={"film": 200.0, "news": 30.0})
@@ -71,7 +71,7 @@ def test_what_a_hard_start_cut_goes_on_after_it(tmp_path: Path, slate: Slate) ->
 
 
 def test_filler_follows_what_ends_right_before_a_hard_start(tmp_path: Path, slate: Slate) -> None:
-    """In the last minute no further item begins: filler is on, and is cut by the show; with no filler it is the slate."""
+    """In the last minute no item starts: filler plays and is cut by the show; without filler the slate."""
     write(tmp_path, show("news", "2026-05-01T20:00:00"), playlist="clip.mp4 clap.mp4")
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     lengths = {"clip": 70.0, "clap": 70.0, "news": 30.0, "jingle": 25.0}
@@ -98,7 +98,7 @@ def test_filler_follows_what_ends_right_before_a_hard_start(tmp_path: Path, slat
 
 
 def test_an_item_that_fits_before_a_hard_start_is_played(tmp_path: Path, slate: Slate) -> None:
-    """Where the next item is known to be over in time it plays, however short the time is."""
+    """An item that is known to end in time plays, however short the time is."""
     write(tmp_path, "fill_seconds = 300\n" + show("news", "2026-05-01T20:00:00"), playlist="clip.mp4 spot.mp4 film.mp4")
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     lengths = {"clip": 70.0, "spot": 40.0, "film": 1000.0, "news": 30.0}
@@ -108,7 +108,7 @@ def test_an_item_that_fits_before_a_hard_start_is_played(tmp_path: Path, slate: 
 
 
 def test_a_soft_start_waits_for_the_end_and_never_comes_early(tmp_path: Path, slate: Slate) -> None:
-    """A soft show follows the item that is on at its time, and is not brought forward by a skip."""
+    """A soft show follows the item on air at its time; a skip does not start it earlier."""
     write(tmp_path, show("talk", "2026-05-01T20:00:00", start="soft"), playlist="clip.mp4")
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=70), lengths={"clip": 50.0, "talk": 20.0})
@@ -130,7 +130,7 @@ def test_a_soft_start_waits_for_the_end_and_never_comes_early(tmp_path: Path, sl
 
 
 def test_station_ids_come_between_items(tmp_path: Path, slate: Slate) -> None:
-    """Every so many minutes, at the end of the item that is on then, an id plays, the next one in turn."""
+    """At each interval a station ID plays after the item on air, the next one in turn."""
     write(tmp_path, '[station_id]\nevery_minutes = 5\nitems = ["one.mp4", "two.mp4"]\n', playlist="clip.mp4")
     program = Scheduled(
         tmp_path,
@@ -144,8 +144,8 @@ def test_station_ids_come_between_items(tmp_path: Path, slate: Slate) -> None:
     assert walls == pytest.approx([350, 705], abs=1)
 
 
-def test_parts_have_their_own_lists_and_places(tmp_path: Path, slate: Slate) -> None:
-    """A part's list follows the item that is on when it begins; each list goes on where it was left."""
+def test_dayparts_have_their_own_lists_and_positions(tmp_path: Path, slate: Slate) -> None:
+    """A daypart's list follows the item on air at its start; each list resumes at its own position."""
     part = '[[part]]\nfrom = "03:00"\nto = "03:05"\nplaylist = "night.txt"\n'
     other = '[[part]]\nfrom = "03:08"\nto = "03:12"\nplaylist = "night.txt"\n'
     write(tmp_path, part + other, playlist="a.mp4 b.mp4 c.mp4 d.mp4 e.mp4", night="n.mp4 o.mp4 p.mp4 q.mp4")
@@ -157,7 +157,7 @@ def test_parts_have_their_own_lists_and_places(tmp_path: Path, slate: Slate) -> 
 
 
 def test_an_edit_counts_at_once_and_a_wrong_one_changes_nothing(tmp_path: Path, slate: Slate) -> None:
-    """A show that is written while on air begins at its second; one mistake keeps the schedule as it was, and is told."""
+    """A show added while on air starts at its second; a mistake is a warning, and the last valid schedule stays in force."""
     write(tmp_path, "")
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     program = Scheduled(
@@ -181,7 +181,7 @@ def test_an_edit_counts_at_once_and_a_wrong_one_changes_nothing(tmp_path: Path, 
 
 
 def test_a_show_that_was_taken_out_again_does_not_begin(tmp_path: Path, slate: Slate) -> None:
-    """Seconds before its time a show may still be taken out of the file, or of the queue by hand."""
+    """Seconds before its time a show can still be removed from the file or the queue."""
     write(tmp_path, show("news", "2026-05-01T20:00:00") + show("talk", "2026-05-01T20:01:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     program = Scheduled(
@@ -198,8 +198,8 @@ def test_a_show_that_was_taken_out_again_does_not_begin(tmp_path: Path, slate: S
     assert program.names() == ["film"]
 
 
-def test_a_restart_in_a_show_goes_on_in_it_and_begins_it_no_second_time(tmp_path: Path, slate: Slate) -> None:
-    """The show goes on where it was, the film that it cut after it; a show that the service was down for begins late."""
+def test_a_restart_in_a_show_resumes_it_and_starts_it_no_second_time(tmp_path: Path, slate: Slate) -> None:
+    """The show resumes, then the film that it cut; a show missed during the break starts late."""
     write(tmp_path, show("news", "2026-05-01T20:00:00") + show("talk", "2026-05-01T20:03:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     lengths = {"film": 7200.0, "news": 100.0, "talk": 30.0}
@@ -217,7 +217,7 @@ def test_a_restart_in_a_show_goes_on_in_it_and_begins_it_no_second_time(tmp_path
 
 
 def test_a_show_whose_source_fails_costs_no_picture(tmp_path: Path, slate: Slate) -> None:
-    """Nothing is cut for a show that cannot be played; when ten minutes have passed it is left out."""
+    """A show that cannot be played cuts nothing; after ten minutes it is left out."""
     write(tmp_path, show("news", "2026-05-01T20:00:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 0.0})
@@ -227,7 +227,7 @@ def test_a_show_whose_source_fails_costs_no_picture(tmp_path: Path, slate: Slate
 
 
 def test_a_pause_holds_a_hard_start_too(tmp_path: Path, slate: Slate) -> None:
-    """What the operator holds stays held; the show begins with the end of the pause."""
+    """A pause stays; the show starts at its end."""
     write(tmp_path, show("news", "2026-05-01T20:00:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 20.0})
@@ -243,7 +243,7 @@ def test_a_pause_holds_a_hard_start_too(tmp_path: Path, slate: Slate) -> None:
 
 
 def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
-    """A show whose time comes during a live takeover begins with the picture after it, and the film after the show."""
+    """A show whose time comes during a live takeover starts right after it, and the film after the show."""
     write(tmp_path, show("news", "2026-05-01T20:00:00"))
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=60), lengths={"film": 7200.0, "news": 20.0})
@@ -267,7 +267,7 @@ def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
 
 
 def test_without_a_file_nothing_is_scheduled(tmp_path: Path, slate: Slate) -> None:
-    """The playlist plays as it always did."""
+    """Without a schedule the playlist plays."""
     (tmp_path / "playlist.txt").write_text("a.mp4\nb.mp4\n")
     program = Scheduled(tmp_path, slate, at=datetime(2026, 5, 1, tzinfo=UTC), lengths={"a": 50.0, "b": 50.0})
     program.run(120)

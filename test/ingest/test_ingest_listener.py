@@ -1,4 +1,4 @@
-"""The way in for live streams as strangers meet it: who is let in, who is not, who is never listened to again."""
+"""The live input on the network: which publishers are accepted, refused and blocked."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ secrets.never_shown(_KEY)
 
 
 @dataclass(kw_only=True)
-class _WayIn:
+class _Input:
     """A listener on the loopback, and what it has logged."""
 
     port: int
     takeover: Takeover
     logs: list[Any] = field(default_factory=list)
 
-    def told(self, event: str) -> list[Any]:
+    def logged(self, event: str) -> list[Any]:
         """The lines with this text."""
         return [line for line in self.logs if line["event"] == event and line["log_level"] != "debug"]
 
 
 @asynccontextmanager
-async def _open(port: int | None = None) -> AsyncIterator[_WayIn]:
+async def _open(port: int | None = None) -> AsyncIterator[_Input]:
     clock = SystemClock()
     parts = EncoderParts(
         house=house_format(Quality.P480), headers=CodecHeaders(video=b"", audio=b""), ffmpeg=Path("ffmpeg"), clock=clock
@@ -57,10 +57,10 @@ async def _open(port: int | None = None) -> AsyncIterator[_WayIn]:
     address = IngestAddress(host="127.0.0.1", port=port or free_port(), app="live", key=_KEY)
     with structlog.testing.capture_logs() as logs:
         task = asyncio.ensure_future(takeover.run(Listener(address, takeover, clock).run))
-        way_in = _WayIn(port=address.port, takeover=takeover, logs=logs)
+        ingest = _Input(port=address.port, takeover=takeover, logs=logs)
         try:
-            await _until(lambda: port is not None or bool(way_in.told("the live input listens")))
-            yield way_in
+            await _until(lambda: port is not None or bool(ingest.logged("the live input listens")))
+            yield ingest
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -75,7 +75,7 @@ async def _until(fact: Callable[[], bool]) -> None:
 
 
 @dataclass(kw_only=True)
-class _Caller:
+class _Publisher:
     """Our own publisher on a connection."""
 
     publisher: Publisher
@@ -83,7 +83,7 @@ class _Caller:
     writer: asyncio.StreamWriter
 
     async def talk(self) -> None:
-        """Until it is live. Raises OutputError where it is refused, and ConnectionError where nobody answers."""
+        """Until it is live. Raises OutputError where it is refused, and ConnectionError without an answer."""
         while not self.publisher.live:
             self.writer.write(self.publisher.outgoing())
             data = await self.reader.read(65536)
@@ -94,10 +94,10 @@ class _Caller:
 
 
 @asynccontextmanager
-async def _caller(port: int, key: str = _KEY, app: str = "live") -> AsyncIterator[_Caller]:
+async def _publisher(port: int, key: str = _KEY, app: str = "live") -> AsyncIterator[_Publisher]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        yield _Caller(
+        yield _Publisher(
             publisher=Publisher(parse_rtmp_url(f"rtmp://127.0.0.1:{port}/{app}/{key}")), reader=reader, writer=writer
         )
     finally:
@@ -112,52 +112,56 @@ async def _closed(reader: asyncio.StreamReader) -> None:
                 pass
 
 
-def _tell(story: Callable[[], Awaitable[None]]) -> None:
-    async def told() -> None:
+def _run(story: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
         await story()
 
-    asyncio.run(told())
+    asyncio.run(bounded())
 
 
-def test_the_key_lets_one_in_and_the_goodbye_frees_the_place() -> None:
+def test_the_key_admits_one_publisher_until_it_ends() -> None:
     """A second publisher with the right key is refused; after the first has left it is accepted."""
 
     async def story() -> None:
-        async with _open() as way_in:
-            assert way_in.takeover.facts().state is LiveState.WAITING
-            async with _caller(way_in.port) as first, _caller(way_in.port) as second, _caller(way_in.port) as third:
+        async with _open() as ingest:
+            assert ingest.takeover.facts().state is LiveState.WAITING
+            async with (
+                _publisher(ingest.port) as first,
+                _publisher(ingest.port) as second,
+                _publisher(ingest.port) as third,
+            ):
                 await first.talk()
-                await _until(lambda: way_in.takeover.facts().state is LiveState.ARRIVING)
-                publisher = way_in.takeover.facts().publisher
+                await _until(lambda: ingest.takeover.facts().state is LiveState.ARRIVING)
+                publisher = ingest.takeover.facts().publisher
                 assert publisher is not None
                 assert publisher.peer_class == "this host"
                 with pytest.raises(OutputRejected, match="another publisher is live already"):
                     await second.talk()
                 first.writer.write(first.publisher.unpublish())
-                await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
+                await _until(lambda: ingest.takeover.facts().state is LiveState.WAITING)
                 await third.talk()
-            assert len(way_in.told("a second publisher was refused")) == 1
+            assert len(ingest.logged("a second publisher was refused")) == 1
 
-    _tell(story)
+    _run(story)
 
 
-def test_whoever_guesses_is_soon_not_listened_to() -> None:
-    """Each wrong key is refused with BadName; after five of them nobody answers, the log has one line and no key."""
+def test_a_peer_that_guesses_keys_is_blocked() -> None:
+    """Each wrong key is refused with BadName; after five there is no answer, and the log has one line without the key."""
 
     async def story() -> None:
-        async with _open() as way_in:
+        async with _open() as ingest:
             for number in range(MAX_REFUSALS):
-                async with _caller(way_in.port, f"wrong-key-number-{number}") as guesser:
+                async with _publisher(ingest.port, f"wrong-key-number-{number}") as guesser:
                     with pytest.raises(OutputRejected, match=r"BadName.*the stream key is wrong"):
                         await guesser.talk()
-            async with _caller(way_in.port) as even_with_the_right_one:
+            async with _publisher(ingest.port) as even_with_the_right_one:
                 with pytest.raises(ConnectionError):
                     await even_with_the_right_one.talk()
-            (line,) = way_in.told("a connection to the live input was rejected")
+            (line,) = ingest.logged("a connection to the live input was rejected")
             assert line["why"] == "the stream key is wrong"
-            assert "wrong-key" not in str(way_in.logs)
+            assert "wrong-key" not in str(ingest.logs)
 
-    _tell(story)
+    _run(story)
 
 
 @pytest.mark.parametrize(
@@ -169,50 +173,50 @@ def test_whoever_guesses_is_soon_not_listened_to() -> None:
     ],
 )
 def test_what_is_no_rtmp_is_sent_away(noise: bytes) -> None:
-    """Another protocol, garbage behind the handshake, a message of 16 MB: closed at once, and told once."""
+    """Another protocol, garbage after the handshake, or a message of 16 MB is closed at once and logged once."""
 
     async def story() -> None:
-        async with _open() as way_in:
+        async with _open() as ingest:
             for _ in range(2):
-                reader, writer = await asyncio.open_connection("127.0.0.1", way_in.port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", ingest.port)
                 writer.write(noise)
                 await _closed(reader)
                 writer.close()
-            assert len(way_in.told("a connection to the live input was rejected")) == 1
-            async with _caller(way_in.port) as operator:
+            assert len(ingest.logged("a connection to the live input was rejected")) == 1
+            async with _publisher(ingest.port) as operator:
                 await operator.talk()
 
-    _tell(story)
+    _run(story)
 
 
-def test_slow_strangers_are_sent_away_and_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who drips a byte now and then is closed at its deadline; one peer cannot have all the places."""
+def test_slow_connections_are_closed_and_block_no_publisher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow sender is closed at its deadline; one peer cannot occupy all connections."""
     monkeypatch.setattr(connection, "KEY_SECONDS", 1.0)
 
     async def story() -> None:
-        async with _open() as way_in:
-            slow = [await asyncio.open_connection("127.0.0.1", way_in.port) for _ in range(MAX_PER_PEER + 2)]
+        async with _open() as ingest:
+            slow = [await asyncio.open_connection("127.0.0.1", ingest.port) for _ in range(MAX_PER_PEER + 2)]
             for _, writer in slow:
                 writer.write(b"\x03")
             for reader, writer in slow:
                 await _closed(reader)
                 writer.close()
 
-    _tell(story)
+    _run(story)
 
 
-def test_a_publisher_that_falls_silent_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pings are no media: after the deadline its place is free."""
+def test_a_silent_publisher_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pings are no media: after the deadline another publisher is accepted."""
     monkeypatch.setattr(connection, "SILENT_SECONDS", 0.5)
 
     async def story() -> None:
-        async with _open() as way_in, _caller(way_in.port) as operator:
+        async with _open() as ingest, _publisher(ingest.port) as operator:
             await operator.talk()
             await _closed(operator.reader)
-            await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
-            assert way_in.told("the live stream has ended")[0]["reason"] == "no more data arrives"
+            await _until(lambda: ingest.takeover.facts().state is LiveState.WAITING)
+            assert ingest.logged("the live stream has ended")[0]["reason"] == "no more data arrives"
 
-    _tell(story)
+    _run(story)
 
 
 @pytest.mark.parametrize(
@@ -224,58 +228,60 @@ def test_a_publisher_that_falls_silent_is_let_go(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_another_codec_is_refused_with_what_to_do(kind: MessageKind, payload: bytes, said: str) -> None:
-    """The encoder's own screen and the log say which codec came and which must come."""
+    """The answer to the encoder and the log name the codec and the supported ones."""
 
     async def story() -> None:
-        async with _open() as way_in, _caller(way_in.port) as operator:
+        async with _open() as ingest, _publisher(ingest.port) as operator:
             await operator.talk()
             wrong = RtmpMessage(kind=kind, payload=payload, stream=operator.publisher.stream)
             operator.writer.write(operator.publisher.writer.message(VIDEO_CHUNKS, wrong))
             with pytest.raises(OutputRejected, match=said):
                 operator.publisher.receive(await operator.reader.read(65536))
-            (line,) = way_in.told("the live stream is refused")
+            (line,) = ingest.logged("the live stream is refused")
             assert "set the encoder to H.264" in line["error"]
 
-    _tell(story)
+    _run(story)
 
 
-def test_a_port_that_is_taken_is_told_and_tried_again() -> None:
-    """The state says why nobody can come in, and that somebody can once the port is free."""
+def test_a_taken_port_is_reported_and_tried_again() -> None:
+    """The state has the reason while the port is taken, and recovers once it is free."""
 
     async def story() -> None:
         taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
         port = taken.sockets[0].getsockname()[1]
-        async with _open(port) as way_in:
-            await _until(lambda: way_in.takeover.facts().state is LiveState.CLOSED)
-            assert "already in use" in way_in.takeover.facts().problem
-            assert "correct LIVE_INGEST" in way_in.takeover.facts().problem
+        async with _open(port) as ingest:
+            await _until(lambda: ingest.takeover.facts().state is LiveState.CLOSED)
+            assert "already in use" in ingest.takeover.facts().problem
+            assert "correct LIVE_INGEST" in ingest.takeover.facts().problem
             taken.close()
             await taken.wait_closed()
-            await _until(lambda: way_in.takeover.facts().state is LiveState.WAITING)
+            await _until(lambda: ingest.takeover.facts().state is LiveState.WAITING)
             assert accepts(port)
-            assert len(way_in.told("the live input cannot listen")) == 1
+            assert len(ingest.logged("the live input cannot listen")) == 1
 
-    _tell(story)
+    _run(story)
 
 
-def test_the_oldest_stranger_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From many addresses at once: whoever is there for longest without the key goes, and the operator comes in."""
+def test_the_oldest_connection_without_a_key_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With connections from many addresses the oldest one without the key is closed, and the operator is accepted."""
     monkeypatch.setattr("tg_video_streamer.ingest.listener.peer_of", _numbered())
 
     async def story() -> None:
-        async with _open() as way_in:
-            strangers = [await asyncio.open_connection("127.0.0.1", way_in.port) for _ in range(MAX_UNAUTHENTICATED)]
-            async with _caller(way_in.port) as operator:
+        async with _open() as ingest:
+            unauthenticated = [
+                await asyncio.open_connection("127.0.0.1", ingest.port) for _ in range(MAX_UNAUTHENTICATED)
+            ]
+            async with _publisher(ingest.port) as operator:
                 await operator.talk()
-            await _closed(strangers[0][0])
-            for _, writer in strangers:
+            await _closed(unauthenticated[0][0])
+            for _, writer in unauthenticated:
                 writer.close()
 
-    _tell(story)
+    _run(story)
 
 
 def _numbered() -> Callable[[str], str]:
-    """Each connection as a peer of its own."""
+    """Each connection as a different peer."""
     peers: Sequence[int] = range(1000)
     numbers = iter(peers)
     return lambda _host: f"peer {next(numbers)}"

@@ -1,4 +1,4 @@
-"""The pure parts of live takeover: the setting, who is a peer, attempts, states, and what messages hold."""
+"""The pure parts of live takeover: setting, peers, refusals, states and messages."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_the_setting_is_taken_apart() -> None:
         ("SECRETSECRET", "begins with rtmp://"),
     ],
 )
-def test_a_wrong_setting_is_told_without_its_value(text: str, said: str) -> None:
-    """Every mistake has its own line, which begins with the key and never has the secret in it."""
+def test_a_wrong_setting_is_reported_without_its_value(text: str, said: str) -> None:
+    """Every mistake has its own line, which starts with the setting and never contains the secret."""
     with pytest.raises(ConfigError) as error:
         parse_ingest(text)
     (problem,) = error.value.problems
@@ -50,8 +50,8 @@ def test_a_wrong_setting_is_told_without_its_value(text: str, said: str) -> None
     assert "SECRET" not in problem
 
 
-def test_what_works_but_is_no_good_idea_is_told() -> None:
-    """A short key, and a way in from outside, where RTMP can be listened to."""
+def test_a_weak_setting_is_a_warning() -> None:
+    """A short key and an address outside the loopback are warnings."""
     assert ingest_warnings(parse_ingest("rtmp://127.0.0.1/live/0123456789abcdef")) == []
     short, open_ = ingest_warnings(parse_ingest("rtmp://0.0.0.0/live/short-key"))
     assert "can be guessed" in short
@@ -60,7 +60,7 @@ def test_what_works_but_is_no_good_idea_is_told() -> None:
 
 
 def test_attempts_are_counted_by_peer_and_forgotten_in_time() -> None:
-    """Five refusals within a minute, and that peer alone is not heard; a minute later it is."""
+    """After five refusals within a minute that peer alone is blocked, for a minute."""
     attempts = RefusalCounter()
     assert [attempts.refused("one", now) for now in range(MAX_REFUSALS)] == [True, False, False, False, False]
     assert attempts.blocked("one", 5.0)
@@ -70,7 +70,7 @@ def test_attempts_are_counted_by_peer_and_forgotten_in_time() -> None:
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.floats(0, 1e6)), max_size=50))
 def test_attempts_know_no_more_than_they_must(tries: list[tuple[str, float]]) -> None:
-    """Whatever comes, a peer with fewer than five refusals is heard."""
+    """A peer with fewer than five refusals is never blocked."""
     attempts = RefusalCounter()
     count: dict[str, int] = {}
     for peer, now in sorted(tries, key=lambda one: one[1]):
@@ -80,7 +80,7 @@ def test_attempts_know_no_more_than_they_must(tries: list[tuple[str, float]]) ->
 
 
 def test_peers_are_addresses_and_networks() -> None:
-    """All of an IPv6 customer's addresses are one peer; an IPv4 address in IPv6's clothes is itself."""
+    """All addresses of an IPv6 customer are one peer; a mapped IPv4 address is itself."""
     assert peer_of("2001:db8::1") == peer_of("2001:db8::ffff:1")
     assert peer_of("::ffff:192.0.2.1") == peer_of("192.0.2.1") == "192.0.2.1"
     assert peer_of("192.0.2.1") != peer_of("192.0.2.2")
@@ -104,7 +104,7 @@ def test_peers_are_addresses_and_networks() -> None:
     ),
 )
 def test_any_message_is_understood_or_refused(kind: MessageKind, payload: bytes) -> None:
-    """Whatever a publisher sends is a part, or one of two errors; figures that it announces are sane."""
+    """Any message is a known part or one of two errors, and announced values are plausible."""
     with contextlib.suppress(PublisherRefused):
         part_of(RtmpMessage(kind=kind, payload=payload))
     with contextlib.suppress(MalformedMessage):
@@ -116,5 +116,5 @@ def test_any_message_is_understood_or_refused(kind: MessageKind, payload: bytes)
 
 
 def test_diagram_is_the_table() -> None:
-    """The diagram in the docstring says what the transition table says."""
+    """The diagram in the docstring equals the transition table."""
     assert drawn(LiveState.__doc__, LiveState) == LIVE_TRANSITIONS

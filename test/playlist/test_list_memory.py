@@ -1,4 +1,4 @@
-"""What lists held outlasts a restart; a damaged file costs the memory and nothing else."""
+"""The items of lists survive a restart; a damaged file costs nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHILDREN = tuple(Item(LocatorKind.URL, f"https://site.example/{number}", title=f
 
 
 def saved(memory: ListMemory) -> bool:
-    """Save what is pending; whether anything was."""
+    """Save the pending lists; whether there were any."""
     pending = memory.pending()
     if pending is not None:
         memory.save(pending)
@@ -24,7 +24,7 @@ def saved(memory: ListMemory) -> bool:
 
 
 def test_lists_are_known_after_a_restart(tmp_path: Path) -> None:
-    """The last children of each list come back, and nothing is written where nothing has changed."""
+    """The last children of each list are restored, and an unchanged list is not written."""
     memory = ListMemory.loaded(tmp_path)
     assert not saved(memory)
     memory.learn("a", CHILDREN[:1])
@@ -43,7 +43,7 @@ def test_lists_are_known_after_a_restart(tmp_path: Path) -> None:
     "content", [b"", b"[]", b"{}", b'{"version": 9, "lists": []}', b'{"version": 1, "lists": [["a", [{}]]]}']
 )
 def test_a_damaged_memory_is_forgotten(tmp_path: Path, content: bytes) -> None:
-    """Whatever the file holds, the service starts, and what it learns then is saved."""
+    """With any content of the file the service starts and saves new lists."""
     (tmp_path / "lists.json").write_bytes(content)
     memory = ListMemory.loaded(tmp_path)
     assert memory.recall("a") == ()
@@ -52,7 +52,7 @@ def test_a_damaged_memory_is_forgotten(tmp_path: Path, content: bytes) -> None:
 
 
 def test_the_memory_is_bounded(tmp_path: Path) -> None:
-    """Beyond 20,000 items the lists that were read longest ago are forgotten."""
+    """Beyond 20,000 items the lists read longest ago are forgotten."""
     memory = ListMemory(tmp_path)
     for number in range(12):
         memory.learn(str(number), CHILDREN[:1] * 2000)
@@ -73,5 +73,5 @@ ITEMS = st.builds(
 
 @given(ITEMS)
 def test_an_item_is_itself_after_it_was_saved(item: Item) -> None:
-    """Nothing of an item is lost in a file."""
+    """Every field of an item is saved."""
     assert item_from_json(item_as_json(item)) == item

@@ -1,4 +1,4 @@
-"""One playlist line: what it may name, and what is refused."""
+"""One playlist line: what is accepted, and what is refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_url_and_options() -> None:
     ],
 )
 def test_paths(line: str, path: str) -> None:
-    """Paths count from the playlist's folder and are normalised."""
+    """Relative paths start at the playlist's folder and are normalized."""
     item = parse(line)
     assert (item.kind, item.locator) == (LocatorKind.FILE, path)
 
@@ -109,7 +109,7 @@ def test_times(text: str, seconds: float) -> None:
 @given(st.text(max_size=60))
 @settings(deadline=None)
 def test_any_line_is_an_item_inside_or_a_refusal(line: str) -> None:
-    """Whatever stands on a line: an item that is http(s) or inside the allowed folders, or a PlaylistError."""
+    """Any line gives an item with http(s) or inside the allowed folders, or a PlaylistError."""
     try:
         item = parse(line)
     except PlaylistError:

@@ -30,7 +30,7 @@ def test_comments_blank_lines_and_line_ends() -> None:
 
 
 def test_bad_lines_are_named_and_skipped() -> None:
-    """A bad line is reported with its number, what is wrong and what to do; the others play."""
+    """A bad line is reported with its number, the problem and a remedy; the others play."""
     playlist = parse("a.mp4\nfile:///etc/passwd\n\nb.mp4 | end=soon\nc.mp4", base="/channel", allowed=ALLOWED)
     assert [entry.line for entry in playlist.entries] == [1, 5]
     assert [problem.line for problem in playlist.problems] == [2, 4]
@@ -46,7 +46,7 @@ def test_bad_bytes_cost_one_line() -> None:
 
 @pytest.mark.parametrize("data", [bytes(range(256)) * 16, b"\x00" * 500, "фильм.mp4\n".encode("utf-16")])
 def test_binary_is_no_playlist(data: bytes) -> None:
-    """A file that is no UTF-8 text is refused as a whole."""
+    """A file that is not UTF-8 text is refused as a whole."""
     with pytest.raises(PlaylistError):
         decode(data)
 
@@ -59,15 +59,15 @@ def test_extended_m3u_names_its_entries() -> None:
 
 
 @pytest.mark.parametrize("tag", ["#EXT-X-TARGETDURATION:4", "#EXT-X-STREAM-INF:BANDWIDTH=1"])
-def test_hls_manifest_is_told_from_a_list(tag: str) -> None:
-    """A manifest is known by the tags that RFC 8216 demands."""
+def test_hls_manifest_is_distinguished_from_a_list(tag: str) -> None:
+    """A manifest is recognized by the tags that RFC 8216 requires."""
     assert is_manifest(f"#EXTM3U\n#EXT-X-VERSION:3\n{tag}\nx.ts\n")
 
 
 @given(st.binary(max_size=400))
 @settings(deadline=None)
 def test_no_bytes_crash_the_parser(data: bytes) -> None:
-    """Any bytes: entries and problems whose lines exist and are never the same, or a PlaylistError."""
+    """Any bytes give entries and problems of distinct existing lines, or a PlaylistError."""
     try:
         text = decode(data)
     except PlaylistError:
@@ -79,7 +79,7 @@ def test_no_bytes_crash_the_parser(data: bytes) -> None:
 
 
 def test_missing_list_is_a_state(tmp_path: Path) -> None:
-    """A playlist that is not there is empty and says so."""
+    """A missing playlist is empty and a problem."""
     path = tmp_path / "playlist.txt"
     playlist = load(path, allowed_folders(path))
     assert playlist.entries == ()
@@ -115,7 +115,7 @@ def test_linked_playlist_belongs_where_it_really_is(tmp_path: Path) -> None:
 
 
 def test_check_names_missing_files(tmp_path: Path) -> None:
-    """Each entry whose file is missing is named with its line, for `check` only."""
+    """Each entry with a missing file is reported with its line, for `check` only."""
     path = tmp_path / "playlist.txt"
     path.write_text("here.mp4\nhttp://example.org/x\ngone.mp4\n")
     (tmp_path / "here.mp4").touch()

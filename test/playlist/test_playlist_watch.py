@@ -1,4 +1,4 @@
-"""The playlist file and its folders while somebody edits them."""
+"""The playlist file and its folders while they are edited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tg_video_streamer.playlist.watch import PlaylistWatcher
 from tg_video_streamer.playlist.watch_folders import FolderWatcher
 
 LONG_POLL = 60.0
-"""Far longer than a test waits: what is seen was reported by the kernel."""
+"""Far longer than a test waits: changes were reported by the kernel."""
 State = TypeVar("State")
 
 
@@ -91,7 +91,7 @@ def test_missing_empty_and_binary_are_states(tmp_path: Path, poll_seconds: float
 
 
 def test_folder_that_does_not_exist_yet(tmp_path: Path) -> None:
-    """A playlist in a folder that is made later is found by looking now and then."""
+    """A playlist in a folder that is created later is found by polling."""
 
     async def scene() -> None:
         path = tmp_path / "later" / "playlist.txt"
@@ -106,7 +106,7 @@ def test_folder_that_does_not_exist_yet(tmp_path: Path) -> None:
 
 
 def test_link_to_another_list(tmp_path: Path) -> None:
-    """Pointing the link elsewhere, and editing what it points to, are edits; its folder is the allowed one."""
+    """A changed link and a changed target are edits; the target's folder is the allowed one."""
 
     async def scene() -> None:
         for name in ("one", "two"):
@@ -129,7 +129,7 @@ def test_link_to_another_list(tmp_path: Path) -> None:
 
 
 def test_reload_on_demand(tmp_path: Path) -> None:
-    """`reload` gives the list again although nothing has changed, at once."""
+    """`reload` yields an unchanged list again at once."""
 
     async def scene() -> None:
         path = tmp_path / "playlist.txt"
@@ -146,7 +146,7 @@ def test_reload_on_demand(tmp_path: Path) -> None:
 
 
 def test_folders_that_change(tmp_path: Path) -> None:
-    """A file that comes into or leaves a followed folder or a subfolder names it; other files do not."""
+    """An added or removed media file reports its followed folder; other files do not."""
 
     async def scene() -> None:
         folder = tmp_path / "films"

@@ -1,4 +1,4 @@
-"""The place on disk: atomic, complete, and forgiving where it is damaged."""
+"""The position on disk: atomic, complete, and ignored where damaged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FULL = Position(
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    """Every part of a position survives, in a folder that is made where it is missing."""
+    """Every field of a position is restored, from a folder that is created where missing."""
     folder = tmp_path / "state"
     assert PositionStore(folder).load() is None
     PositionStore(folder).save(FULL)
@@ -46,7 +46,7 @@ def test_played_items_are_rewritten_only_when_they_change(tmp_path: Path) -> Non
 
 
 def test_what_was_played_counts_for_its_own_round_only(tmp_path: Path) -> None:
-    """A crash between the two files repeats an item at the most and never skips a round."""
+    """A crash between the two files repeats at most one item and never skips a round."""
     PositionStore(tmp_path).save(FULL)
     saved = json.loads((tmp_path / "position.json").read_text())
     (tmp_path / "position.json").write_text(json.dumps({**saved, "round": 6}))
@@ -55,8 +55,8 @@ def test_what_was_played_counts_for_its_own_round_only(tmp_path: Path) -> None:
     assert loaded.played == frozenset()
 
 
-def test_an_item_that_goes_on_is_not_synced_each_time(tmp_path: Path) -> None:
-    """Every second is loaded again, while the file that is synced is written twice a minute and at each other item."""
+def test_an_item_that_continues_is_not_synced_each_time(tmp_path: Path) -> None:
+    """Every second is restored, while the synced file is written twice a minute and at each new item."""
     store = PositionStore(tmp_path)
     written = set()
     for second in range(60):
@@ -76,7 +76,7 @@ def test_an_item_that_goes_on_is_not_synced_each_time(tmp_path: Path) -> None:
     "text", ["", "{", "[]", '{"seconds": 3}', '{"of": ["other", 3, 7, true, 5], "seconds": 3}', "{}"]
 )
 def test_seconds_of_something_else_do_not_count(tmp_path: Path, text: str) -> None:
-    """A file that was cut off, or is of another item, changes nothing of what was synced."""
+    """A torn file, or one of another item, does not change the synced position."""
     PositionStore(tmp_path).save(FULL)
     (tmp_path / "seconds.json").write_text(text)
     assert PositionStore(tmp_path).load() == FULL
@@ -85,7 +85,7 @@ def test_seconds_of_something_else_do_not_count(tmp_path: Path, text: str) -> No
 @given(st.binary(max_size=200))
 @settings(max_examples=50, deadline=None)
 def test_damaged_files_start_afresh(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    """Whatever is in the files, loading gives None or a position, never an exception."""
+    """With any content of the files loading gives None or a position, never an exception."""
     folder = tmp_path_factory.mktemp("state")
     PositionStore(folder).save(FULL)
     text = (folder / "position.json").read_bytes()
@@ -98,7 +98,7 @@ def test_damaged_files_start_afresh(tmp_path_factory: pytest.TempPathFactory, da
 
 
 def test_a_write_that_fails_leaves_the_old_position(tmp_path: Path) -> None:
-    """Where the new file cannot be put in place, the error is raised, the old one stays and nothing is left beside it."""
+    """Where the new file cannot be written, the error is raised, the old file stays, and no temporary file is left."""
     store = PositionStore(tmp_path)
     store.save(FULL)
     (tmp_path / "position.json").unlink()

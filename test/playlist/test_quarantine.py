@@ -31,7 +31,7 @@ def test_pauses_grow_and_end() -> None:
 
 
 def test_a_dead_playlist_costs_next_to_nothing() -> None:
-    """A day with 50 dead items: at most one attempt an item a minute, soon one in two minutes, and each has its turns."""
+    """A day with 50 dead items: at most one attempt per item and minute, soon one in two minutes, and each has its turn."""
     clock = SetClock()
     quarantine = Quarantine(clock)
     rotation = Rotation()
@@ -55,7 +55,7 @@ def test_a_dead_playlist_costs_next_to_nothing() -> None:
 
 
 def test_the_only_good_item_is_found() -> None:
-    """One good item behind many dead ones is tried before any of those is tried again."""
+    """One good item after many dead ones is tried before any of them is tried again."""
     clock = SetClock()
     quarantine = Quarantine(clock)
     rotation = Rotation()
@@ -72,7 +72,7 @@ def test_the_only_good_item_is_found() -> None:
 
 
 def test_a_few_dead_links_cost_no_shared_pause() -> None:
-    """Three failures in a row leave everything else available; the fourth makes everything wait a second."""
+    """After three failures in a row all other items are available; after the fourth every item waits a second."""
     clock = SetClock()
     quarantine = Quarantine(clock)
     for key in "abc":

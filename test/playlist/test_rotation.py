@@ -46,7 +46,7 @@ def play(what: Rotation, count: int) -> str:
 
 
 def restarted(what: Rotation, text: str, *, seconds: float = 0.0, order: OrderKind = OrderKind.SEQUENTIAL) -> Rotation:
-    """Another rotation that goes on from where `what` is."""
+    """Another rotation that continues at the position of `what`."""
     again = Rotation(order=order, seed=99)
     again.restore(what.position(seconds))
     again.replace(items(text))
@@ -54,7 +54,7 @@ def restarted(what: Rotation, text: str, *, seconds: float = 0.0, order: OrderKi
 
 
 def test_loops_or_ends() -> None:
-    """LOOP=1 begins again; LOOP=0 ends after the last item and goes on when more is listed."""
+    """LOOP=1 starts again; LOOP=0 ends after the last item and continues when more is added."""
     assert play(rotation("ABC"), 7) == "ABCABCA"
     once = rotation("AB", loop=False)
     assert play(once, 2) == "AB"
@@ -65,7 +65,7 @@ def test_loops_or_ends() -> None:
 
 
 def test_upcoming_is_what_then_plays() -> None:
-    """What is announced is what plays, also in shuffled order and over the end of a round."""
+    """The announced items play, also in shuffled order and across the end of a round."""
     for order in OrderKind:
         what = rotation("ABCDE", order=order)
         play(what, 3)
@@ -87,8 +87,8 @@ def test_shuffle_plays_everything_before_it_repeats(text: list[str], seed: int) 
 
 @given(names, names, st.integers(0, 12))
 @settings(deadline=None)
-def test_edits_keep_the_place(before: list[str], after: list[str], steps: int) -> None:
-    """After an edit comes what follows the last played item in the new list, or its nearest remaining predecessor."""
+def test_edits_do_not_move_the_position(before: list[str], after: list[str], steps: int) -> None:
+    """After an edit the item after the last played one comes next, or after its nearest remaining predecessor."""
     what = rotation("".join(before))
     current = play(what, steps)[-1] if steps else None
     what.replace(items(after))
@@ -104,7 +104,7 @@ def test_edits_keep_the_place(before: list[str], after: list[str], steps: int) -
 @given(names, names, st.integers(0, 9), st.integers(0, 99))
 @settings(deadline=None)
 def test_edits_do_not_repeat_in_shuffle(before: list[str], after: list[str], steps: int, seed: int) -> None:
-    """An edit in the middle of a shuffled round: what was played is not played again before the new items were."""
+    """After an edit in a shuffled round played items are not repeated before the new ones have played."""
     steps = min(steps, len(before))
     what = rotation("".join(before), order=OrderKind.SHUFFLE, seed=seed)
     played = set(play(what, steps))
@@ -116,7 +116,7 @@ def test_edits_do_not_repeat_in_shuffle(before: list[str], after: list[str], ste
 @given(names, st.sets(st.sampled_from("ABCDEFGHIJ")), st.sampled_from(OrderKind), st.integers(0, 5))
 @settings(deadline=None)
 def test_passing_over_what_rests(text: list[str], resting: set[str], order: OrderKind, steps: int) -> None:
-    """The next available item is the first that does not rest; with all at rest the answer is None after one look each."""
+    """The next available item is the first outside quarantine; with none the answer is None after one check each."""
     what = rotation("".join(text), order=order)
     play(what, steps)
     asked: Counter[str] = Counter()
@@ -133,7 +133,7 @@ def test_passing_over_what_rests(text: list[str], resting: set[str], order: Orde
         assert what.current == found
 
 
-def test_items_listed_twice_keep_their_place() -> None:
+def test_items_listed_twice_are_distinguished() -> None:
     """Of several places of the same item the nearest one counts."""
     what = rotation("AXBXC")
     assert play(what, 4) == "AXBX"
@@ -143,7 +143,7 @@ def test_items_listed_twice_keep_their_place() -> None:
 
 @pytest.mark.parametrize("order", list(OrderKind))
 def test_lists_expand_where_they_stand(order: OrderKind) -> None:
-    """A list's children take its place; what contains itself does not recurse; everything plays once a round."""
+    """A list's children replace it; a list that contains itself does not recurse; each item plays once a round."""
     what = rotation("ALB", order=order)
     played = ""
     while len(played) < 10:
@@ -161,8 +161,8 @@ def test_lists_expand_where_they_stand(order: OrderKind) -> None:
     assert set("xywzAB") <= set(play(what, 11))
 
 
-def test_refreshing_a_list_keeps_the_place() -> None:
-    """A list that is read again while one of its items plays goes on behind that item."""
+def test_refreshing_a_list_does_not_move_the_position() -> None:
+    """A list that is read again while one of its items plays continues after that item."""
     what = rotation("AL")
     play(what, 1)
     what.expand(item("L"), items("xyz"))
@@ -172,7 +172,7 @@ def test_refreshing_a_list_keeps_the_place() -> None:
 
 
 def test_lists_nested_too_deep_are_refused() -> None:
-    """Lists in lists end somewhere, with an error and not with a hang."""
+    """Too deeply nested lists are an error, not a hang."""
     what = rotation("0")
     for depth in range(4):
         what.expand(item(str(depth)), items([str(depth + 1)]))
@@ -181,7 +181,7 @@ def test_lists_nested_too_deep_are_refused() -> None:
 
 
 def test_empty_lists_leave_nothing_to_play() -> None:
-    """A list without children is passed over; with nothing else there is nothing next, and it can be refreshed."""
+    """An empty list is left out; alone it gives no next item, and it can be refreshed."""
     what = rotation("L")
     what.expand(item("L"), [])
     assert what.peek() is None
@@ -190,7 +190,7 @@ def test_empty_lists_leave_nothing_to_play() -> None:
 
 
 def test_queue_plays_first_and_once() -> None:
-    """Queued items play next, in their order, once, and the list goes on where it was."""
+    """Queued items play next, in order, once, and the list continues where it was."""
     what = rotation("ABC")
     play(what, 1)
     for entry in items("QR"):
@@ -208,8 +208,8 @@ def test_queue_plays_first_and_once() -> None:
     assert what.queue_list() == ()
 
 
-def test_a_jump_comes_before_the_queue_and_the_list_goes_on_behind_it() -> None:
-    """What is jumped to plays next, then what was queued, then what stands behind it in the list."""
+def test_a_jump_comes_before_the_queue_and_the_list_continues_after_it() -> None:
+    """The target of a jump plays next, then the queue, then the items after the target."""
     what = rotation("ABCDE")
     play(what, 1)
     what.queue_add(item("Q"))
@@ -223,7 +223,7 @@ def test_a_jump_comes_before_the_queue_and_the_list_goes_on_behind_it() -> None:
 @given(names, st.data(), st.sampled_from(OrderKind))
 @settings(max_examples=60, deadline=None)
 def test_a_jump_in_any_order(text: list[str], data: st.DataObject, order: OrderKind) -> None:
-    """Whatever is jumped to is on air next, and what then plays in this round is what was told."""
+    """The target of a jump plays next, and the rest of the round as announced."""
     what = rotation("".join(text), order=order)
     played = play(what, data.draw(st.integers(0, len(text) - 1)))
     wanted = data.draw(st.sampled_from(text))
@@ -235,7 +235,7 @@ def test_a_jump_in_any_order(text: list[str], data: st.DataObject, order: OrderK
 
 
 def test_a_jump_that_fails_is_forgotten() -> None:
-    """Where something else goes on air instead of what was jumped to, the list goes on from there."""
+    """Where another item plays instead of the target of a jump, the list continues from there."""
     what = rotation("ABCD")
     play(what, 1)
     what.jump(item("C").key)
@@ -247,7 +247,7 @@ def test_a_jump_that_fails_is_forgotten() -> None:
 
 
 def test_queued_items_are_moved() -> None:
-    """A queued item can be put before the others, between them, and beyond the end, which is the end."""
+    """A queued item can be put before the others, between them, and at the end."""
     what = rotation("A")
     for entry in items("QR"):
         what.queue_add(entry)
@@ -262,7 +262,7 @@ def test_queued_items_are_moved() -> None:
 
 
 def test_queued_lists_expand_in_the_queue() -> None:
-    """A list that was queued gives way to its children there."""
+    """A queued list is replaced by its children."""
     what = rotation("AB")
     what.queue_add(item("L"))
     what.expand(item("L"), items("xy"))
@@ -271,8 +271,8 @@ def test_queued_lists_expand_in_the_queue() -> None:
 
 @given(names, st.integers(1, 15), st.sampled_from(OrderKind), st.sampled_from(["", "QR"]))
 @settings(max_examples=60, deadline=None)
-def test_restart_goes_on_with_the_same_item(text: list[str], steps: int, order: OrderKind, queue: str) -> None:
-    """After a restart the same item comes at the same second, then the queue, then what would have come."""
+def test_restart_resumes_the_same_item(text: list[str], steps: int, order: OrderKind, queue: str) -> None:
+    """After a restart the same item resumes at the same second, then the queue, then the same next items."""
     what = rotation("".join(text), order=order)
     play(what, steps)
     for entry in items(queue):
@@ -290,7 +290,7 @@ def test_restart_goes_on_with_the_same_item(text: list[str], steps: int, order: 
 
 
 def test_restart_while_a_queued_item_plays() -> None:
-    """A queued item that was on air is resumed, and the list goes on behind its own last item."""
+    """A queued item that was on air is resumed, and the list continues after its own last item."""
     what = rotation("ABC")
     play(what, 2)
     what.queue_add(item("Q"))
@@ -301,7 +301,7 @@ def test_restart_while_a_queued_item_plays() -> None:
 
 
 def test_restart_while_a_late_item_plays() -> None:
-    """An item that plays out of its turn is resumed where it was, and the list goes on where it stood."""
+    """An item that plays after its turn is resumed, and the list continues where it was."""
     what = rotation("ABCD")
     assert play(what, 2) == "AB"
     what.advance_late(item("A"))
@@ -312,7 +312,7 @@ def test_restart_while_a_late_item_plays() -> None:
 
 
 def test_restart_within_a_list_asks_for_the_list_first() -> None:
-    """An item out of a list is resumed once the list has been expanded again, or its neighbour where it has gone."""
+    """An item of a list is resumed once the list is expanded again, or its neighbor where it is gone."""
     what = rotation("ALB")
     play(what, 1)
     what.expand(item("L"), items("xyz"))
@@ -328,7 +328,7 @@ def test_restart_within_a_list_asks_for_the_list_first() -> None:
 
 
 def test_restart_before_the_playlist_is_there() -> None:
-    """A missing playlist at start loses nothing: the place is found when the list comes back."""
+    """A missing playlist at the start loses nothing: the position is restored when the list is back."""
     what = rotation("ABC")
     play(what, 2)
     again = restarted(what, "", seconds=5.0)
@@ -340,7 +340,7 @@ def test_restart_before_the_playlist_is_there() -> None:
 
 
 def test_restart_after_the_item_was_removed() -> None:
-    """Where the item has gone meanwhile, what stands in its place comes next."""
+    """Where the item is gone meanwhile, the item in its place comes next."""
     what = rotation("ABCD")
     play(what, 2)
     assert play(restarted(what, "ACD"), 1) == "C"

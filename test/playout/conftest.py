@@ -1,4 +1,4 @@
-"""A real slate and a virtual clock for the program's tests."""
+"""A real slate for the playout's tests."""
 
 from __future__ import annotations
 

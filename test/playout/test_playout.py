@@ -1,4 +1,4 @@
-"""The playout in virtual time: no slot is ever missing, whatever the sources do, and the best level is on air."""
+"""The playout in virtual time: no slot is ever missing, and the best level is on air."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def primed(
 
 @dataclass
 class Stage:
-    """A playout without a thread, and all that it published and said."""
+    """A playout without a thread, and all that it published and reported."""
 
     slate: Slate
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -143,7 +143,7 @@ def test_the_slate_is_there_when_nothing_else_is(stage: Stage) -> None:
 
 
 def test_one_item_follows_another_in_the_next_slot(stage: Stage) -> None:
-    """The last picture of an item and the first of the next stand in neighbouring slots."""
+    """The last picture of an item and the first of the next are in neighboring slots."""
     stage.playout.offer(primed("a", 60))
     stage.run(1)
     stage.playout.offer(primed("b", 60))
@@ -172,7 +172,7 @@ def test_skip_cuts_within_two_frames(stage: Stage) -> None:
 
 
 def test_a_dry_item_gives_way_to_the_next_one(stage: Stage) -> None:
-    """An item without grace that runs dry is left for the next in the very slot where its picture is missing."""
+    """An item without grace that runs dry is replaced by the next one in the slot of the missing picture."""
     stage.playout.offer(primed("a", 50, finished=False))
     stage.run(1)
     stage.playout.offer(primed("b", 50))
@@ -183,7 +183,7 @@ def test_a_dry_item_gives_way_to_the_next_one(stage: Stage) -> None:
 
 
 def test_a_dry_live_item_comes_back_after_the_slate(stage: Stage) -> None:
-    """A source with grace is waited for behind the slate and goes on at the picture where it ran dry."""
+    """A source with grace waits behind the slate and resumes at the picture where it ran dry."""
     live = primed("a", 50, finished=False, grace=60)
     stage.playout.offer(live)
     stage.run(1)
@@ -201,7 +201,7 @@ def test_a_dry_live_item_comes_back_after_the_slate(stage: Stage) -> None:
 
 
 def test_a_live_item_that_stays_away_is_given_up(stage: Stage) -> None:
-    """When its grace is over, the next item takes the place of a live source that did not come back."""
+    """After its grace the next item replaces a live source that did not come back."""
     stage.playout.offer(primed("a", 25, finished=False, grace=5))
     stage.run(0.5)
     stage.playout.offer(primed("b", 250))
@@ -214,7 +214,7 @@ def test_a_live_item_that_stays_away_is_given_up(stage: Stage) -> None:
 
 
 def test_filler_covers_what_items_leave_open(stage: Stage) -> None:
-    """With a filler at hand viewers see it instead of the slate, until an item is ready."""
+    """A primed filler replaces the slate until an item is ready."""
     stage.playout.offer(primed("a", 25))
     stage.playout.offer_filler(primed("f", 500, level=SourceLevel.FILLER))
     stage.run(2)
@@ -225,7 +225,7 @@ def test_filler_covers_what_items_leave_open(stage: Stage) -> None:
 
 
 def test_pause_keeps_the_item_where_it_is(stage: Stage) -> None:
-    """While held viewers see the slate; after it the item goes on with a keyframe and no picture of it is lost."""
+    """While held viewers see the slate; then the item resumes with a keyframe and loses no picture."""
     stage.playout.offer(primed("a", 500))
     stage.run(1.5)
     stage.playout.hold(SlateReason.PAUSED)
@@ -261,7 +261,7 @@ def test_skip_while_paused_leaves_the_item(stage: Stage) -> None:
 
 
 def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
-    """A source at 24 fps is not played too fast: within a second the next level is on, and the failure is told."""
+    """A source at 24 fps is not played too fast: within a second the next level is on air, and the failure is an event."""
     buffer = Buffer(limit_seconds=3600)
     fill(buffer, "a", range(100), frame_ticks=125)
     stage.playout.offer(AirSource(packets=buffer, content=AirContent(level=SourceLevel.ITEM, key="a", title="a")))
@@ -271,8 +271,8 @@ def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
     stage.check_grids()
 
 
-def test_a_frozen_host_costs_a_gap_that_is_told_and_no_slot(stage: Stage) -> None:
-    """After 30 s in which the process did not run, the program goes on in its next slot and the gap is counted."""
+def test_a_frozen_host_costs_a_reported_gap_and_no_slot(stage: Stage) -> None:
+    """After 30 s in which the process did not run, the program continues in its next slot and the gap is counted."""
     stage.playout.offer(primed("a", 2000))
     stage.run(1)
     stage.clock.now += 30
@@ -292,8 +292,8 @@ def test_a_wall_clock_that_is_set_back_changes_nothing(stage: Stage) -> None:
     assert stage.playout.gap_seconds == 0
 
 
-def test_what_was_aired_is_recorded(stage: Stage) -> None:
-    """Every stretch has a record with its level, reason and length."""
+def test_every_segment_is_recorded(stage: Stage) -> None:
+    """Every segment has an event with its level, reason and length."""
     stage.playout.offer(primed("a", 50))
     stage.run(3)
     stage.playout.stop()
@@ -308,7 +308,7 @@ def test_what_was_aired_is_recorded(stage: Stage) -> None:
 
 
 def test_an_item_that_is_set_aside_again_at_once_loses_nothing(stage: Stage) -> None:
-    """Set aside a second time while it still shows again what it had shown, it goes on without a hole in its own time."""
+    """An item that is set aside again while it repeats pictures resumes without a gap in its own time."""
     stage.playout.offer(primed("a", 500))
     stage.run(1.8)
     for _ in range(3):
@@ -341,7 +341,7 @@ ACTIONS = st.lists(
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ACTIONS)
 def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, int]]) -> None:
-    """Whatever is offered, skipped, held and dry in whatever order, both grids stay whole."""
+    """With any order of offers, skips, holds and dry sources both grids stay complete."""
     stage = Stage(slate)
     playout = stage.playout
     for number, (action, amount) in enumerate(actions):
@@ -374,7 +374,7 @@ def live(frames: int, *, finished: bool = True, name: str = "L") -> AirSource:
     return replace(made, content=replace(made.content, new_play=False), outcome=lambda: outcome)
 
 
-def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: Stage) -> None:
+def test_a_live_stream_takes_over_at_once_and_the_item_resumes_after_it(stage: Stage) -> None:
     """The item's last picture, the live stream from its first to its last, and the item again from its keyframe."""
     stage.playout.offer(primed("a", 500))
     stage.run(1.5)
@@ -399,7 +399,7 @@ def test_a_live_stream_takes_over_at_once_and_the_item_goes_on_after_it(stage: S
 
 
 def test_a_live_stream_that_runs_dry_gives_way_in_the_same_slot(stage: Stage) -> None:
-    """Not one slate is seen where it stalls, and it takes over again once it is offered again."""
+    """No slate is seen where it stalls, and it takes over again once it is offered again."""
     stage.playout.offer(primed("a", 500))
     stage.run(1)
     stalling = live(50, finished=False)
@@ -418,7 +418,7 @@ def test_a_live_stream_that_runs_dry_gives_way_in_the_same_slot(stage: Stage) ->
 
 
 def test_the_operators_slate_is_above_a_live_stream(stage: Stage) -> None:
-    """A pause covers what is live, and what comes meanwhile waits for its end; the item is still where it was."""
+    """A pause covers the live stream, another one waits for its end, and the item resumes where it was."""
     stage.playout.offer(primed("a", 500))
     stage.run(1)
     stage.playout.offer(live(500, finished=False))
@@ -440,7 +440,7 @@ def test_the_operators_slate_is_above_a_live_stream(stage: Stage) -> None:
 
 
 def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
-    """What was set aside goes on; a jump instead changes what follows the live stream, which stays."""
+    """A skip resumes the item; a jump changes only what follows the live stream."""
     stage.playout.offer(primed("a", 500))
     stage.run(1)
     stage.playout.offer(live(500))
@@ -465,7 +465,7 @@ def test_skip_leaves_the_live_stream_and_not_the_item(stage: Stage) -> None:
 
 
 def test_one_live_stream_follows_another_without_the_item(stage: Stage) -> None:
-    """A publisher that comes anew while the end of its last stream is still seen."""
+    """A publisher that connects again takes over while the end of its last stream is on air."""
     stage.playout.offer(primed("a", 500))
     stage.run(1)
     stage.playout.offer(live(50))

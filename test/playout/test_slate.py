@@ -1,4 +1,4 @@
-"""The slate: what viewers see of it, how fast it is there, and that nothing keeps it from being there."""
+"""The slate: what viewers see, how fast it is ready, and that no fault prevents it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FFMPEGS = both_ffmpegs()
 
 
 def pictures(headers: CodecHeaders, packets: Sequence[Packet]) -> list[np.ndarray]:
-    """What a viewer's decoder makes of the packets: luma planes, height x width; any decoding error raises."""
+    """The packets as decoded: luma planes, height x width; any decoding error raises."""
     decoder = av.CodecContext.create("h264", "r")
     decoder.extradata = headers.video
     decoder.options = {"err_detect": "explode"}
@@ -77,14 +77,14 @@ def prepare(tmp_path: Path, *, ffmpeg: Path | None = None, complete: bool = Fals
 
 @pytest.fixture(scope="module")
 def first_start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Slate, Path, float]:
-    """A complete slate, the folder that it was kept in, and the seconds that it took."""
+    """A complete slate, the folder of its cache, and the seconds that it took."""
     folder = tmp_path_factory.mktemp("first")
     began = time.monotonic()
     return prepare(folder, complete=True), folder, time.monotonic() - began
 
 
 @pytest.mark.parametrize("ffmpeg", FFMPEGS, ids=lambda path: path.name[:12])
-def test_the_slate_plays_for_ever(ffmpeg: Path, tmp_path: Path) -> None:
+def test_the_slate_loops_without_a_seam(ffmpeg: Path, tmp_path: Path) -> None:
     """A GOP repeated three times decodes to 150 pictures with words on them, in the house format, and silence."""
     slate = prepare(tmp_path, ffmpeg=ffmpeg)
     gop = slate.gop(SlateReason.PAUSED)
@@ -102,15 +102,15 @@ def test_the_slate_plays_for_ever(ffmpeg: Path, tmp_path: Path) -> None:
     assert np.abs(samples).max() < 1e-4
 
 
-def test_each_reason_has_its_own_card(first_start: tuple[Slate, Path, float]) -> None:
-    """Viewers are told why: the cards differ in their lower line and share everything else, and the GOPs are closed."""
+def test_each_reason_has_its_own_image(first_start: tuple[Slate, Path, float]) -> None:
+    """Each reason has its own lower line and shares everything else, and the GOPs are closed."""
     slate, _, _ = first_start
     last = {reason: pictures(slate.headers, slate.gop(reason))[-1] for reason in SlateReason}
     assert len({picture.tobytes() for picture in last.values()}) == len(SlateReason)
     paused, starting = last[SlateReason.PAUSED].astype(int), last[SlateReason.STARTING].astype(int)
     assert np.abs(paused - starting)[:200].max() < 40, "the same large line"
     mixed = pictures(slate.headers, slate.gop(SlateReason.PAUSED) + slate.gop(SlateReason.STARTING))
-    assert np.abs(mixed[-1].astype(int) - starting).max() < 4, "one card after another leaves no trace"
+    assert np.abs(mixed[-1].astype(int) - starting).max() < 4, "one image after another leaves no trace"
     for reason in SlateReason:
         assert [packet.keyframe for packet in slate.gop(reason)] == [True] + [False] * (GOP_FRAMES - 1)
 
@@ -136,15 +136,15 @@ def test_the_slate_can_be_spliced_with_a_feed(given: tuple[str, ...], ffmpeg: Pa
         assert slate.headers == CodecHeaders(video=bytes(video.extradata or b""), audio=bytes(audio.extradata or b""))
 
 
-def test_before_it_is_complete_every_reason_has_the_general_card(tmp_path: Path) -> None:
-    """There is a picture for each reason from the first moment on."""
+def test_before_it_is_complete_every_reason_has_the_general_image(tmp_path: Path) -> None:
+    """Every reason has a picture from the first moment on."""
     slate = prepare(tmp_path)
     assert len({slate.gop(reason) for reason in SlateReason}) == 1
     assert words_shown(pictures(slate.headers, slate.gop(SlateReason.PAUSED))[0]) > 0.005
 
 
 def test_a_second_start_encodes_nothing(first_start: tuple[Slate, Path, float]) -> None:
-    """Kept cards are the same packets and cost a fraction of the first start."""
+    """Cached images are the same packets and cost a fraction of the first start."""
     first, folder, cold = first_start
     kept = sorted((folder / "cache").iterdir())
     assert len(kept) == 1 + len(SENTENCES)
@@ -158,8 +158,8 @@ def test_a_second_start_encodes_nothing(first_start: tuple[Slate, Path, float]) 
     }
 
 
-def test_old_cards_are_forgotten(tmp_path: Path) -> None:
-    """Cards of words that are no longer shown do not pile up."""
+def test_unused_images_are_removed(tmp_path: Path) -> None:
+    """Cached images of other texts are removed."""
     prepare(tmp_path, complete=True, reasons={})
     (old,) = (tmp_path / "cache").iterdir()
     prepare(tmp_path, complete=True, text="Other words", reasons={})
@@ -169,7 +169,7 @@ def test_old_cards_are_forgotten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign"])
 def test_a_damaged_cache_is_made_again(damage: str, tmp_path: Path) -> None:
-    """Whatever a crash or a bad disk left in the cache, the slate is whole."""
+    """With any damage in the cache the slate is complete."""
     first = prepare(tmp_path)
     (kept,) = (tmp_path / "cache").iterdir()
     whole = kept.read_bytes()
@@ -190,7 +190,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
 
 
 def test_the_operators_image_is_shown_and_never_stretched(tmp_path: Path) -> None:
-    """A square image fills the height, keeps its shape and colours, and the text stands on it."""
+    """A square image fills the height with its shape and colors, and the text is on it."""
     Image.new("RGB", (300, 300), (40, 200, 60)).save(tmp_path / "logo.png")
     plain = prepare(tmp_path, image=tmp_path / "logo.png")
     picture = pictures(plain.headers, plain.gop(SlateReason.PAUSED))[-1]
@@ -205,8 +205,8 @@ def test_the_operators_image_is_shown_and_never_stretched(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "cut", "huge", "folder"])
-def test_a_bad_image_gives_the_plain_card(kind: str, tmp_path: Path) -> None:
-    """An image that cannot be used is a warning to the operator, and viewers see the plain card."""
+def test_a_bad_image_gives_the_plain_slate(kind: str, tmp_path: Path) -> None:
+    """An unusable image is a warning to the operator, and viewers see the plain slate."""
     image = tmp_path / "image.png"
     if kind == "text":
         image.write_text("no picture")
@@ -228,7 +228,7 @@ def test_a_bad_image_gives_the_plain_card(kind: str, tmp_path: Path) -> None:
     "text", ["x" * 400, "слово " * 80, "a\nb\nc\nd\ne\nf\ng", "W", "{}%'\\:"], ids=lambda text: text[:4]
 )
 def test_any_text_fits(text: str) -> None:
-    """Words never leave the card: its edge stays dark."""
+    """Text never reaches the edge, which stays dark."""
     request = SlateImageRequest(width=854, height=480, text=text, reason="A reason", image="")
     png = draw(request)
     picture = np.asarray(Image.open(BytesIO(png)).convert("L"))
@@ -251,7 +251,7 @@ def test_the_service_never_imports_pillow() -> None:
 
 
 def test_an_ffmpeg_that_cannot_encode_is_named(tmp_path: Path) -> None:
-    """Where ffmpeg cannot make the house format, the error carries ffmpeg's own words."""
+    """Where ffmpeg cannot make the house format, the error has ffmpeg's message."""
     broken = house_format(Quality.P480, encoder_arguments=("-preset", "no-such-preset"))
     with pytest.raises(EncoderFailed, match="no-such-preset"):
         prepare(tmp_path, house=broken)

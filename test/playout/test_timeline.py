@@ -1,4 +1,4 @@
-"""The two grids: exact for months, whatever the items are like."""
+"""The two grids are exact for months with any items."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def play(
 @settings(deadline=None, max_examples=200)
 @given(items)
 def test_neither_grid_ever_has_a_hole_or_an_overlap(sequence: list[tuple[int, int, int]]) -> None:
-    """Whatever the lengths and offsets of the items, every slot is taken once, in order, and lip sync never adds up."""
+    """With any lengths and offsets every slot is taken once, in order, and the lip-sync error does not add up."""
     position = GridPosition()
     video: list[int] = []
     audio: list[int] = []
@@ -69,7 +69,7 @@ def test_a_thousand_items_end_where_arithmetic_says() -> None:
     ids=["48 h", "2^31 ms", "2^33 ticks of 90 kHz", "400 days"],
 )
 def test_slots_stay_exact_in_a_stream_of_months(start_seconds: int) -> None:
-    """Around every number that wraps in some container the slots are the integers that they should be."""
+    """Around every number that wraps in a container the slots are correct integers."""
     start = GridPosition(video=start_seconds * 25, audio=round(start_seconds * TICKS_PER_SECOND / PACKET_TICKS))
     video, audio, skews, end = play(start, 100, 0, 0)
     assert video == list(range(start.video, start.video + 100))
@@ -80,7 +80,7 @@ def test_slots_stay_exact_in_a_stream_of_months(start_seconds: int) -> None:
 
 
 def test_two_days_of_splices_drift_by_nothing() -> None:
-    """48 h of 8 s items whose sound is 3 ms long each time: the distance at the end is that of one item, not of all."""
+    """48 h of 8 s items whose sound is 3 ms too long: the error at the end is that of one item, not of all."""
     position = GridPosition()
     for _ in range(2 * 86_400 // 8):
         splice = Splice(position)
@@ -102,8 +102,8 @@ def test_a_feed_at_another_frame_rate_is_refused() -> None:
         splice.video(13 * TICKS_PER_SECOND // 24)
 
 
-def test_an_item_that_goes_on_amid_its_own_time_keeps_lip_sync() -> None:
-    """A stretch that joins at an item's 61st second places its sound by the item's own time."""
+def test_an_item_that_resumes_in_its_middle_is_in_lip_sync() -> None:
+    """A segment that starts at an item's 61st second places its sound by the item's own time."""
     base = 61 * TICKS_PER_SECOND
     splice = Splice(GridPosition(video=10, audio=19), base_ticks=base)
     assert splice.video(base) == 10
@@ -112,7 +112,7 @@ def test_an_item_that_goes_on_amid_its_own_time_keeps_lip_sync() -> None:
 
 
 def test_a_hole_in_the_sound_is_filled_and_an_overlap_dropped() -> None:
-    """Sound that pauses amid an item gets silence packets for just that long; sound that repeats itself is dropped."""
+    """A pause in an item's sound is filled with silence of its length; repeated sound is dropped."""
     splice = Splice(GridPosition())
     splice.video(0)
     assert splice.audio(0).slot == 0

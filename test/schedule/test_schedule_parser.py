@@ -1,4 +1,4 @@
-"""What `schedule.toml` may say, and that every mistake in it is told with its place."""
+"""What `schedule.toml` may contain, and that every mistake is reported with its line."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def read(text: str) -> Schedule:
 
 
 def problems(text: str) -> list[str]:
-    """What is told of a wrong one."""
+    """The problems of a wrong one."""
     with pytest.raises(ScheduleError) as raised:
         read(text)
     return raised.value.problems
 
 
 def test_everything_that_can_be_said() -> None:
-    """Parts, daily and single shows, station ids, zones and filler come out as they were written."""
+    """Dayparts, daily and single shows, station IDs, zones and filler are read as written."""
     found = read(WHOLE)
     (night,) = found.parts
     news, talk = found.shows
@@ -110,12 +110,12 @@ def test_an_empty_file_schedules_nothing() -> None:
         ("part = " + "[" * 2000, ""),
     ],
 )
-def test_a_mistake_is_told_with_its_place(text: str, told: str) -> None:
+def test_a_mistake_is_reported_with_its_line(text: str, told: str) -> None:
     """The line, the table with its title, the key, what is wrong and what to write."""
     assert any(told in problem for problem in problems(text))
 
 
-def test_all_mistakes_are_told_together() -> None:
+def test_all_mistakes_are_reported_together() -> None:
     """One look at the list is enough to mend the file."""
     text = WHOLE.replace("22:00", "22:60").replace('"mon"', '"one"').replace('"hard"', '"harsh"').replace("every_", "")
     assert len(problems(text)) == 5
@@ -147,7 +147,7 @@ def _toml(value: Any) -> str:
 @given(st.text())
 def test_no_text_is_too_strange(text: str) -> None:
     """Whatever is written, it is a schedule or a list of problems."""
-    _read_or_told(text)
+    _read_or_refused(text)
 
 
 @given(
@@ -164,10 +164,10 @@ def test_no_text_is_too_strange(text: str) -> None:
 )
 def test_no_value_is_too_strange(values: dict[str, Any]) -> None:
     """Values of any type under the known keys are read or told."""
-    _read_or_told("\n".join(f"{key} = {_toml(value)}" for key, value in values.items()))
+    _read_or_refused("\n".join(f"{key} = {_toml(value)}" for key, value in values.items()))
 
 
-def _read_or_told(text: str) -> None:
+def _read_or_refused(text: str) -> None:
     told = ["read"]
     try:
         read(text)
@@ -178,7 +178,7 @@ def _read_or_told(text: str) -> None:
 
 
 def test_the_file_on_the_disk(tmp_path: Path) -> None:
-    """No file is an empty schedule; one that is no text, or names what is not there, is told."""
+    """No file is an empty schedule; binary files and missing media are reported."""
     source = ScheduleSource(path=tmp_path / "schedule.toml")
     assert load(source).empty
     source.path.write_bytes(b'time_zone = "UTC"\n\xff')

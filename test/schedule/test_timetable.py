@@ -27,12 +27,12 @@ TIMES = st.times().map(lambda at: at.replace(microsecond=0))
 
 
 def part(title: str, begins: time, ends: time, *, days: frozenset[int] = EVERY_DAY, zone: ZoneInfo = BERLIN) -> Daypart:
-    """A part whose list has its name."""
+    """A daypart whose list has its name."""
     return Daypart(title=title, days=days, begins=begins, ends=ends, zone=zone, playlist=Path(f"/srv/{title}.txt"))
 
 
 def show(at: time, *, zone: ZoneInfo = BERLIN, hard: bool = True) -> Show:
-    """A show of every day."""
+    """A daily show."""
     return Show(title="news", item=Item(LocatorKind.FILE, "/srv/news.mp4"), hard=hard, zone=zone, at=at)
 
 
@@ -48,13 +48,13 @@ def show(at: time, *, zone: ZoneInfo = BERLIN, hard: bool = True) -> Show:
     ],
 )
 def test_times_that_do_not_exist_and_times_that_exist_twice(day: date, at: time, instant: datetime) -> None:
-    """The first are the moment of the change, the others the first of the two."""
+    """A skipped time is the moment of the change, a repeated one the first of the two."""
     assert instant_of(day, at, BERLIN) == instant
 
 
 @given(DAYS, TIMES, TIMES, ZONES)
-def test_times_keep_their_order(day: date, one: time, two: time, zone: ZoneInfo) -> None:
-    """A later time of a day is never an earlier instant, and what clocks show then is that time wherever it exists."""
+def test_times_stay_in_order(day: date, one: time, two: time, zone: ZoneInfo) -> None:
+    """A later time of a day is never an earlier instant, and converts back to that time wherever it exists."""
     first, last = sorted((one, two))
     assert instant_of(day, first, zone) <= instant_of(day, last, zone)
     shown = instant_of(day, one, zone).astimezone(zone)
@@ -68,7 +68,7 @@ def test_times_keep_their_order(day: date, one: time, two: time, zone: ZoneInfo)
 
 @given(DAYS, ZONES, st.lists(TIMES, min_size=2, max_size=6, unique=True))
 def test_parts_that_follow_each_other_leave_no_hole(day: date, zone: ZoneInfo, times: list[time]) -> None:
-    """From the first part's beginning to the last one's end, every instant belongs to the part that is meant."""
+    """From the first daypart's start to the last one's end every instant is in the right daypart."""
     times.sort()
     parts = [part(str(number), begins, ends, zone=zone) for number, (begins, ends) in enumerate(pairwise(times))]
     timetable = Timetable(Schedule(zone=zone, parts=tuple(parts)))
@@ -86,7 +86,7 @@ def test_parts_that_follow_each_other_leave_no_hole(day: date, zone: ZoneInfo, t
 
 @given(DAYS, ZONES, TIMES)
 def test_a_daily_show_is_on_once_a_day(day: date, zone: ZoneInfo, at: time) -> None:
-    """On each local day it begins once, on days of 23 and 25 hours too."""
+    """It starts once on each local day, also on days of 23 and 25 hours."""
     timetable = Timetable(Schedule(zone=zone, shows=(show(at, zone=zone),)))
     begins, _ = timetable.bounds(day - timedelta(days=2))
     _, ends = timetable.bounds(day + timedelta(days=2))
@@ -104,8 +104,8 @@ def test_a_part_over_midnight_belongs_to_the_day_on_which_it_begins() -> None:
     assert timetable.part_at(datetime(2026, 5, 1, 5, 0, tzinfo=BERLIN)) is None
 
 
-def test_a_part_that_the_change_swallows_is_not_on() -> None:
-    """Clocks that go from two to three leave nothing of a part between them; of two that overlap the first holds."""
+def test_a_daypart_that_the_clock_change_skips_does_not_play() -> None:
+    """A daypart that the clock change skips does not play; of two that overlap the first applies."""
     parts = (part("swallowed", time(2), time(3)), part("day", time(0), time(0)))
     timetable = Timetable(Schedule(zone=BERLIN, parts=parts))
     begins, ends = timetable.bounds(date(2026, 3, 29))
@@ -116,7 +116,7 @@ def test_a_part_that_the_change_swallows_is_not_on() -> None:
 
 
 def test_a_day_as_people_see_it() -> None:
-    """Parts without a hole in local time, shows within them, station ids at the end."""
+    """Dayparts without a gap in local time, shows within them, station IDs last."""
     schedule = Schedule(
         zone=BERLIN,
         parts=(part("night", time(22), time(2, 30)),),
