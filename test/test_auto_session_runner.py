@@ -203,7 +203,7 @@ def test_the_servers_lock_is_waited_for_and_the_string_is_on_no_command_line(ser
         fcntl.flock(held, fcntl.LOCK_EX)
         sending = threading.Thread(
             target=lambda: asyncio.run(
-                update_remote_env(_there(server, path), {"SESSION_STRING": secret}, tell=told.append)
+                update_remote_env(_there(server, path), {"SESSION_STRING": secret}, inform=told.append)
             )
         )
         sending.start()

@@ -307,7 +307,7 @@ def test_the_session_is_tried_and_told_masked(tmp_path: Path) -> None:
         session = stand.session_string()
         values = stand.settings(session) | {"CHAT_ID": "@testchan"}
         found = session_finding(tmp_path, **values)
-        assert found.line == "ok       session: works: Test, phone ***11, data centre 2"
+        assert found.line == "ok       session: works: Test, phone ***11, data center 2"
         assert not [one for one in (session, API_HASH, PHONE) if one in found.line]
         stand.revoke_all(401, "SESSION_REVOKED")
         found = session_finding(tmp_path, **values)

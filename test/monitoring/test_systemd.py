@@ -37,15 +37,15 @@ def test_ready_and_each_sign_of_life_need_progress(inbox: socket.socket) -> None
     length = 0.0
     manager = ServiceManager(inbox.getsockname(), watchdog_seconds=30)
     report = ProgressReport(manager, program_seconds=lambda: length, status=lambda: "on air: a\nb")
-    report.look()
+    report.check()
     assert _heard(inbox) == []
     length = 0.04
-    report.look()
+    report.check()
     assert _heard(inbox) == ["READY=1", "WATCHDOG=1", "STATUS=on air: a b"]
-    report.look()
+    report.check()
     assert _heard(inbox) == []
     length = 0.08
-    report.look()
+    report.check()
     assert _heard(inbox) == ["WATCHDOG=1"]
 
 

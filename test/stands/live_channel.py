@@ -30,7 +30,7 @@ from tg_video_streamer.settings.settings import load_settings
 
 KEY = "5001:first-key"
 secrets.never_shown(KEY)
-QUICK = WatchPace(look_seconds=0.2, grace_seconds=1.5, title_seconds=0.5)
+QUICK = WatchPace(check_seconds=0.2, grace_seconds=1.5, title_seconds=0.5)
 """For tests that must not wait as long as viewers may."""
 
 

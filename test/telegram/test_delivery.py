@@ -7,31 +7,38 @@ from collections.abc import Sequence
 import pytest
 
 from tg_video_streamer.outputs.telegram.transport_plan import PATIENCE_SECONDS, TelegramTransport, TransportPlan
-from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Delivery, DeliveryState, Look, Remedy, judge
+from tg_video_streamer.telegram.livestream.delivery import (
+    GRACE_SECONDS,
+    Delivery,
+    DeliveryCheck,
+    DeliveryState,
+    Remedy,
+    assess,
+)
 from tg_video_streamer.telegram.livestream.title import LONGEST, PAUSE_SECONDS, TitlePacer, fitting
 
 EVERY = 5.0
 
 
-def judged(newest: Sequence[int | None], *, leaving: bool = True) -> list[DeliveryState]:
+def assessed(newest: Sequence[int | None], *, leaving: bool = True) -> list[DeliveryState]:
     """The states after looks that come every five seconds."""
     states = [DeliveryState()]
     for number, milliseconds in enumerate(newest):
-        look = Look(at=number * EVERY, leaving=leaving, newest_milliseconds=milliseconds)
-        states.append(judge(states[-1], look))
+        check = DeliveryCheck(at=number * EVERY, leaving=leaving, newest_milliseconds=milliseconds)
+        states.append(assess(states[-1], check))
     return states[1:]
 
 
 def test_confirmed_by_advancing() -> None:
     """One time alone proves nothing; the next, larger one does, and slow channels keep it for a while."""
-    deliveries = [state.delivery for state in judged([1000, 6000, 6000, 11000])]
+    deliveries = [state.delivery for state in assessed([1000, 6000, 6000, 11000])]
     assert deliveries == [Delivery.UNKNOWN, Delivery.CONFIRMED, Delivery.CONFIRMED, Delivery.CONFIRMED]
 
 
 @pytest.mark.parametrize("newest", [0, 5000], ids=["empty", "standing"])
 def test_missing_after_the_grace(newest: int) -> None:
     """No channel, or one that stands still, is missing after the grace: first a new connection, then a new key."""
-    states = judged([newest] * 20)
+    states = assessed([newest] * 20)
     remedies = [(number * EVERY, one.remedy) for number, one in enumerate(states) if one.remedy is not Remedy.NONE]
     assert [remedy for _, remedy in remedies] == [
         Remedy.RECONNECT,
@@ -45,18 +52,18 @@ def test_missing_after_the_grace(newest: int) -> None:
 
 def test_confirmation_ends_the_row() -> None:
     """A stream that was seen again starts over with a connection, not with a key."""
-    states = judged([0] * 6 + [1000, 6000] + [6000] * 6)
+    states = assessed([0] * 6 + [1000, 6000] + [6000] * 6)
     assert [one.remedy for one in states if one.remedy is not Remedy.NONE] == [Remedy.RECONNECT, Remedy.RECONNECT]
 
 
 def test_cannot_be_asked() -> None:
     """No answer is unconfirmed, and however long that lasts, nothing is done about it."""
-    assert {(state.delivery, state.remedy) for state in judged([None] * 100)} == {(Delivery.UNCONFIRMED, Remedy.NONE)}
+    assert {(state.delivery, state.remedy) for state in assessed([None] * 100)} == {(Delivery.UNCONFIRMED, Remedy.NONE)}
 
 
 def test_nothing_leaves() -> None:
     """Where nothing leaves, nothing can arrive."""
-    assert {(state.delivery, state.remedy) for state in judged([0] * 100, leaving=False)} == {
+    assert {(state.delivery, state.remedy) for state in assessed([0] * 100, leaving=False)} == {
         (Delivery.UNKNOWN, Remedy.NONE)
     }
 

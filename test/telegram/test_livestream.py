@@ -157,11 +157,11 @@ def test_stands_still(channel: LiveChannel) -> None:
 
 
 REFUSALS = [
-    ("phone.getGroupCallStreamRtmpUrl", "CHAT_ADMIN_REQUIRED", "hands out the live stream's URL only"),
+    ("phone.getGroupCallStreamRtmpUrl", "CHAT_ADMIN_REQUIRED", "gives the live stream's URL only"),
     ("phone.createGroupCall", "CHAT_ADMIN_REQUIRED", "may not start a live stream"),
-    ("channels.getFullChannel", "CHANNEL_PRIVATE", "no member of the chat"),
+    ("channels.getFullChannel", "CHANNEL_PRIVATE", "no longer a member of the chat"),
     ("phone.createGroupCall", "CHAT_FORBIDDEN", "not let into the chat"),
-    ("contacts.resolveUsername", "USERNAME_NOT_OCCUPIED", "nobody has this name"),
+    ("contacts.resolveUsername", "USERNAME_NOT_OCCUPIED", "no one has this name"),
 ]
 
 
@@ -170,7 +170,7 @@ def test_refused(channel: LiveChannel, method: str, word: str, words: str) -> No
     """Each refusal has its own words and what to do, and is overcome once Telegram allows it."""
     channel.stand.inject(method, (400, word))
     channel.start()
-    channel.until(lambda: words in channel.error, f"told: {words}")
+    channel.until(lambda: words in channel.error, f"the error: {words}")
     assert word in channel.error or "CHAT_ID" in channel.error
     channel.until_on_air()
 

@@ -162,8 +162,8 @@ def test_renewing_tells_of_the_session_before(stand: TelegramStand, env_file: Pa
     _no_secret(person, env_file, old)
 
 
-def test_a_phone_of_another_data_centre_is_followed_there(stand: TelegramStand, env_file: Path) -> None:
-    """PHONE_MIGRATE leads to the account's own data centre, which the session then names; it works there."""
+def test_a_phone_of_another_data_center_is_followed_there(stand: TelegramStand, env_file: Path) -> None:
+    """PHONE_MIGRATE leads to the account's own data center, which the session then names; it works there."""
     with _login(env_file, "--write-env") as person:
         _types_phone_and_code(person, SECOND_PHONE)
         code, _ = person.ends()
@@ -321,7 +321,7 @@ def _url(token: bytes) -> str:
     ("user_id", "password"), [(USER_ID, None), (USER_ID, PASSWORD), (SECOND_USER_ID, None), (SECOND_USER_ID, PASSWORD)]
 )
 def test_a_scanned_code_logs_in(stand: TelegramStand, env_file: Path, user_id: int, password: str | None) -> None:
-    """The phone scans what is drawn: accounts of this and of another data centre, with and without a password."""
+    """The phone scans what is drawn: accounts of this and of another data center, with and without a password."""
     stand.user(user_id).password = password
     with _login(env_file, "--qr", "--write-env") as person:
         person.waits_for("Link Desktop Device")
@@ -376,14 +376,14 @@ def test_a_drawn_code_is_the_code() -> None:
 
 
 def test_show_tells_whose_it_is_and_masks_it(stand: TelegramStand, env_file: Path) -> None:
-    """Account, data centre, age and other sessions, with no whole phone number, address or string."""
+    """Account, data center, age and other sessions, with no whole phone number, address or string."""
     session = stand.session_string()
     stand.session_string()
     env_file.write_text(env_file.read_text().replace("SESSION_STRING=old", f"SESSION_STRING={session}"))
     done = _run("session", "show", folder=env_file.parent)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"SESSION_STRING={masked(session)}\naccount: Test (id {USER_ID}, phone ***11)\n")
-    facts = ("data centre: 2", "less than a day old", "180 days", "other sessions of the account: 1", "(same API_ID)")
+    facts = ("data center: 2", "less than a day old", "180 days", "other sessions of the account: 1", "(same API_ID)")
     for fact in (*facts, "Settings, Devices"):
         assert fact in done.stdout
     for secret in (PHONE, session, API_HASH, "127.0.0.1"):

@@ -17,7 +17,7 @@ from tg_video_streamer.telegram.client.session_string import SessionKey, masked,
 keys = st.binary(min_size=256, max_size=256).filter(any)
 users = st.integers(min_value=1, max_value=2**63 - 1)
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(lambda address: address.compressed)
-centres = st.integers(min_value=1, max_value=5)
+centers = st.integers(min_value=1, max_value=5)
 
 
 @given(dc_id=st.integers(1, 255), address=addresses, port=st.integers(1, 65535), key=keys)
@@ -29,9 +29,9 @@ def test_telethon_both_ways(dc_id: int, address: str, port: int, key: bytes) -> 
     assert read_session_string(theirs.save()) == session
 
 
-@given(dc_id=centres, key=keys, user_id=users, padded=st.booleans(), test_mode=st.booleans())
+@given(dc_id=centers, key=keys, user_id=users, padded=st.booleans(), test_mode=st.booleans())
 def test_kurigram(dc_id: int, key: bytes, user_id: int, padded: bool, test_mode: bool) -> None:  # noqa: FBT001 - drawn
-    """Today's format of Pyrogram's heirs gives the same key, its user, and its data centre's address."""
+    """Today's format of Pyrogram's heirs gives the same key, its user, and its data center's address."""
     packed = struct.pack(">BI?256sQB", dc_id, API_ID, test_mode, key, user_id, 0)
     text = base64.urlsafe_b64encode(packed).decode()
     if test_mode and dc_id > 3:
@@ -44,7 +44,7 @@ def test_kurigram(dc_id: int, key: bytes, user_id: int, padded: bool, test_mode:
     assert StringSession(telethon_string(session)).auth_key.key == key
 
 
-@given(dc_id=centres, key=keys, user_id=st.integers(1, 2**32 - 1), wide=st.booleans())
+@given(dc_id=centers, key=keys, user_id=st.integers(1, 2**32 - 1), wide=st.booleans())
 def test_older_pyrogram(dc_id: int, key: bytes, user_id: int, wide: bool) -> None:  # noqa: FBT001 - drawn
     """Both older formats, with small and with large user ids, are read too."""
     packed = struct.pack(">BB256sQB" if wide else ">BB256sIB", dc_id, 0, key, user_id, 0)

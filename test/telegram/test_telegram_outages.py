@@ -90,7 +90,7 @@ def test_an_outage_mid_stream(
         lambda: len(channel.stand.asked("phone.getGroupCallStreamChannels")) > asked + 1, "asked again", timeout=90
     )
     confirmed(channel, "confirmed again")
-    # Twenty a minute, and one more data centre that is asked for its channels.
+    # Twenty a minute, and one more data center that is asked for its channels.
     assert attempts <= 20 * max(1.0, seconds / 60) + 5
     assert channel.told("SessionUnreachable") == []
     whole(channel)

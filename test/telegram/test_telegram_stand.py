@@ -1,4 +1,4 @@
-"""The loopback Telegram logs Telethon in: by code, second factor and QR code, at either data centre."""
+"""The loopback Telegram logs Telethon in: by code, second factor and QR code, at either data center."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def _client(stand: TelegramStand) -> TelegramClient:
 
 @pytest.mark.parametrize(("phone", "user_id"), [(PHONE, USER_ID), (SECOND_PHONE, SECOND_USER_ID)])
 async def test_code_and_password(stand: TelegramStand, phone: str, user_id: int) -> None:
-    """Wrong code, right code, wrong password, right password; a user of the other data centre is sent there."""
+    """Wrong code, right code, wrong password, right password; a user of the other data center is sent there."""
     stand.user(user_id).password = PASSWORD
     client = await _client(stand)
     sent = await client.send_code_request(phone)
@@ -57,7 +57,7 @@ async def test_code_and_password(stand: TelegramStand, phone: str, user_id: int)
 
 @pytest.mark.parametrize("user_id", [USER_ID, SECOND_USER_ID])
 async def test_qr_code(stand: TelegramStand, user_id: int) -> None:
-    """A scanned QR code logs in whoever scanned it, with migration to the other data centre where needed."""
+    """A scanned QR code logs in whoever scanned it, with migration to the other data center where needed."""
     client = await _client(stand)
     login = await client.qr_login()
     stand.scan(login.url, user_id)

@@ -1,4 +1,4 @@
-"""A login at the service's desk, against the loopback Telegram: by QR code or phone, kept in the settings file or not at all."""
+"""The web login against the loopback Telegram: by QR code or phone, saved in the settings file or not at all."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def env_file(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def _desk(
+async def _web_login(
     stand: TelegramStand, env_file: Path | None, *, owner: int = 0, seconds: float = 60.0
 ) -> AsyncIterator[WebLogin]:
     with TemporaryDirectory() as folder:
         store = TelegramState(Path(folder))
         store.owner_id = owner
-        desk = WebLogin(
+        login = WebLogin(
             credentials=lambda: credentials(stand, "old"),
             write=None if env_file is None else lambda changes: update_env(env_file, changes),
             store=store,
@@ -60,14 +60,14 @@ async def _desk(
             login_seconds=seconds,
         )
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(desk.run())
-            yield desk
+            running = tasks.create_task(login.run())
+            yield login
             running.cancel()
 
 
-async def _until(desk: WebLogin, step: WebLoginStep, message: str = "") -> None:
+async def _until(login: WebLogin, step: WebLoginStep, message: str = "") -> None:
     await asyncio.to_thread(
-        wait_until, lambda: desk.state.step is step and message in str(desk.state.message), what=f"{step} {message}"
+        wait_until, lambda: login.state.step is step and message in str(login.state.message), what=f"{step} {message}"
     )
 
 
@@ -86,13 +86,13 @@ def _logged_in(stand: TelegramStand) -> list[int | None]:
 
 async def test_a_scanned_code_becomes_the_session(stand: TelegramStand, env_file: Path) -> None:
     """The scan of the code that is shown ends with the session in the settings file, the rest of it untouched."""
-    async with _desk(stand, env_file, owner=USER_ID) as desk:
-        desk.begin_qr(BY)
-        await _until(desk, WebLoginStep.QR)
-        await asyncio.to_thread(stand.scan, desk.state.qr_url)
-        await _until(desk, WebLoginStep.DONE)
-        assert f"…{str(USER_ID)[-4:]}" in desk.state.account
-        assert desk.state.qr_url == ""
+    async with _web_login(stand, env_file, owner=USER_ID) as login:
+        login.begin_qr(BY)
+        await _until(login, WebLoginStep.QR)
+        await asyncio.to_thread(stand.scan, login.state.qr_url)
+        await _until(login, WebLoginStep.DONE)
+        assert f"…{str(USER_ID)[-4:]}" in login.state.account
+        assert login.state.qr_url == ""
     assert read_session_string(_session(env_file)).key in {key.key for key in stand.world.keys.values()}
     assert _text(env_file).startswith("# mine\n")
 
@@ -100,21 +100,21 @@ async def test_a_scanned_code_becomes_the_session(stand: TelegramStand, env_file
 async def test_phone_code_and_password(stand: TelegramStand, env_file: Path) -> None:
     """A wrong number, code and password are asked for again with what was wrong; the right ones log in."""
     stand.user(USER_ID).password = PASSWORD
-    async with _desk(stand, env_file) as desk:
-        desk.begin_phone("no number", BY)
-        await _until(desk, WebLoginStep.PHONE, "country")
-        desk.answer(WebLoginStep.PHONE, PHONE)
-        await _until(desk, WebLoginStep.CODE)
-        desk.answer(WebLoginStep.CODE, "00000")
-        await _until(desk, WebLoginStep.CODE, "not the code")
+    async with _web_login(stand, env_file) as login:
+        login.begin_phone("no number", BY)
+        await _until(login, WebLoginStep.PHONE, "country")
+        login.answer(WebLoginStep.PHONE, PHONE)
+        await _until(login, WebLoginStep.CODE)
+        login.answer(WebLoginStep.CODE, "00000")
+        await _until(login, WebLoginStep.CODE, "not the code")
         with pytest.raises(ControlError, match="does not wait"):
-            desk.answer(WebLoginStep.PASSWORD, PASSWORD)
-        desk.answer(WebLoginStep.CODE, CODE)
-        await _until(desk, WebLoginStep.PASSWORD)
-        desk.answer(WebLoginStep.PASSWORD, "wrong")
-        await _until(desk, WebLoginStep.PASSWORD, "not the password")
-        desk.answer(WebLoginStep.PASSWORD, PASSWORD)
-        await _until(desk, WebLoginStep.DONE)
+            login.answer(WebLoginStep.PASSWORD, PASSWORD)
+        login.answer(WebLoginStep.CODE, CODE)
+        await _until(login, WebLoginStep.PASSWORD)
+        login.answer(WebLoginStep.PASSWORD, "wrong")
+        await _until(login, WebLoginStep.PASSWORD, "not the password")
+        login.answer(WebLoginStep.PASSWORD, PASSWORD)
+        await _until(login, WebLoginStep.DONE)
     assert _session(env_file) != "old"
 
 
@@ -123,29 +123,29 @@ async def test_another_account_is_kept_only_where_that_is_wanted(
     stand: TelegramStand, env_file: Path, wanted: str
 ) -> None:
     """Another account than before has to be confirmed; without that its session is ended and nothing is written."""
-    async with _desk(stand, env_file, owner=USER_ID) as desk:
-        desk.begin_qr(BY)
-        await _until(desk, WebLoginStep.QR)
-        await asyncio.to_thread(stand.scan, desk.state.qr_url, SECOND_USER_ID)
-        await _until(desk, WebLoginStep.CONFIRM)
-        desk.answer(WebLoginStep.CONFIRM, wanted)
-        await _until(desk, WebLoginStep.DONE if wanted == "yes" else WebLoginStep.FAILED)
+    async with _web_login(stand, env_file, owner=USER_ID) as login:
+        login.begin_qr(BY)
+        await _until(login, WebLoginStep.QR)
+        await asyncio.to_thread(stand.scan, login.state.qr_url, SECOND_USER_ID)
+        await _until(login, WebLoginStep.CONFIRM)
+        login.answer(WebLoginStep.CONFIRM, wanted)
+        await _until(login, WebLoginStep.DONE if wanted == "yes" else WebLoginStep.FAILED)
     assert (_session(env_file) != "old") is (wanted == "yes")
     assert _logged_in(stand) == ([SECOND_USER_ID] if wanted == "yes" else [])
 
 
 async def test_a_login_that_is_given_up_leaves_nothing(stand: TelegramStand, env_file: Path) -> None:
     """Cancelled or too slow, a login leaves the file as it was, and the next one can begin."""
-    async with _desk(stand, env_file) as desk:
-        desk.begin_qr(BY)
+    async with _web_login(stand, env_file) as login:
+        login.begin_qr(BY)
         with pytest.raises(ControlError, match="under way"):
-            desk.begin_qr(BY)
-        await _until(desk, WebLoginStep.QR)
-        desk.cancel()
-        await _until(desk, WebLoginStep.IDLE)
-    async with _desk(stand, env_file, seconds=0.7) as desk:
-        desk.begin_qr(BY)
-        await _until(desk, WebLoginStep.FAILED, "took longer")
+            login.begin_qr(BY)
+        await _until(login, WebLoginStep.QR)
+        login.cancel()
+        await _until(login, WebLoginStep.IDLE)
+    async with _web_login(stand, env_file, seconds=0.7) as login:
+        login.begin_qr(BY)
+        await _until(login, WebLoginStep.FAILED, "took longer")
     assert _text(env_file) == "# mine\nSESSION_STRING=old\n"
     assert _logged_in(stand) == []
 
@@ -154,33 +154,33 @@ async def test_a_file_that_cannot_be_written_ends_the_new_session(stand: Telegra
     """Where the settings file cannot be written the login fails with the reason, and its session is ended at Telegram."""
     folder = tmp_path / "file, no folder"
     folder.write_text("")
-    async with _desk(stand, folder / ".env") as desk:
-        desk.begin_qr(BY)
-        await _until(desk, WebLoginStep.QR)
-        await asyncio.to_thread(stand.scan, desk.state.qr_url)
-        await _until(desk, WebLoginStep.FAILED, "cannot be written")
+    async with _web_login(stand, folder / ".env") as login:
+        login.begin_qr(BY)
+        await _until(login, WebLoginStep.QR)
+        await asyncio.to_thread(stand.scan, login.state.qr_url)
+        await _until(login, WebLoginStep.FAILED, "cannot be written")
     assert _logged_in(stand) == []
 
 
 async def test_without_a_settings_file_no_login_begins(stand: TelegramStand) -> None:
     """A service that has no settings file says so before the person has any trouble."""
-    async with _desk(stand, None) as desk:
+    async with _web_login(stand, None) as login:
         with pytest.raises(ControlError, match="without a settings file"):
-            desk.begin_phone(PHONE, BY)
-        assert desk.state.step is WebLoginStep.IDLE
+            login.begin_phone(PHONE, BY)
+        assert login.state.step is WebLoginStep.IDLE
 
 
 async def test_neither_code_nor_session_is_logged(
     stand: TelegramStand, env_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The log says who began a login and how it ended, and none of its secrets."""
-    async with _desk(stand, env_file) as desk:
-        desk.begin_qr(BY)
-        await _until(desk, WebLoginStep.QR)
-        url = desk.state.qr_url
-        assert url not in repr(desk.state)
+    async with _web_login(stand, env_file) as login:
+        login.begin_qr(BY)
+        await _until(login, WebLoginStep.QR)
+        url = login.state.qr_url
+        assert url not in repr(login.state)
         await asyncio.to_thread(stand.scan, url)
-        await _until(desk, WebLoginStep.DONE)
+        await _until(login, WebLoginStep.DONE)
     said = "".join(capsys.readouterr())
     assert BY in said
     assert "done" in said

@@ -379,7 +379,7 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
                 field = wait_until(partial(asked, browser, label), what=f"the {label}", every=0.5)
                 assert field is not None
                 field.send_keys(answer + Keys.ENTER)
-            wait_until(lambda: shown(browser, "kept in the settings file"), what="a session", every=0.5)
+            wait_until(lambda: shown(browser, "saved in the settings file"), what="a session", every=0.5)
     finally:
         channel.telegram.user(USER_ID).password = None
 

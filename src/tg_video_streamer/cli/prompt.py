@@ -58,7 +58,7 @@ class Terminal:
         self._write("".join(f"{line}\n" for line in lines))
         self._drawn = len(lines)
 
-    def tell(self, text: str) -> None:
+    def inform(self, text: str) -> None:
         """See telegram.login.Prompts."""
         self._write(f"{_plain(text)}\n")
         self._drawn = 0

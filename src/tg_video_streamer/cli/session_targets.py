@@ -34,7 +34,7 @@ class InFile:
 
     async def write(self, changes: dict[str, str]) -> None:
         """Not in a thread: after Ctrl-C ended the session, nothing may be written."""
-        update_env(self._path, changes, wait_seconds=LOGIN_LOCK_SECONDS, tell=self._terminal.tell)
+        update_env(self._path, changes, wait_seconds=LOGIN_LOCK_SECONDS, tell=self._terminal.inform)
 
 
 class OnServer:
@@ -48,7 +48,7 @@ class OnServer:
         """Over ssh."""
         from tg_video_streamer.telegram.session.remote_env import update_remote_env  # noqa: PLC0415 - Telegram only when asked for
 
-        await update_remote_env(self._server, changes, wait_seconds=LOGIN_LOCK_SECONDS, tell=self._terminal.tell)
+        await update_remote_env(self._server, changes, wait_seconds=LOGIN_LOCK_SECONDS, inform=self._terminal.inform)
 
 
 async def write_session(
@@ -62,7 +62,7 @@ async def write_session(
         except StreamerError as error:
             failures.append(error)
         else:
-            terminal.tell(f"Written to {target.name}.")
+            terminal.inform(f"Written to {target.name}.")
     if failures and len(failures) == len(targets):
         raise failures[0]
     return failures[0] if failures else None

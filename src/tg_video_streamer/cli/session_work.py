@@ -106,13 +106,13 @@ async def log_in(
         await place.write({})
     await _complete(settings, terminal)
     async with logged_in(settings.credentials(""), terminal, clock=SystemClock(), qr=qr) as made:
-        terminal.tell(f"Logged in as {made.name or 'an account without a name'} (data center {made.data_centre}).")
+        terminal.inform(f"Logged in as {made.name or 'an account without a name'} (data center {made.data_center}).")
         _same_account(settings, key, made.user_id)
         failure = await write_session(places, settings.asked | {key: made.string}, terminal)
     if failure is not None:
         raise failure
     if places and _was_session(old := settings.values.get(key, "")) and old != made.string:
-        terminal.tell(
+        terminal.inform(
             f"The session before it ({masked(old)}) was not ended, because a running service may still use it;"
             f" see `session show`, and {LEFT_OVER}."
         )
@@ -180,12 +180,12 @@ async def pick_chat(settings: LoginSettings) -> list[str]:
     if not sys.stdin.isatty():
         return rows
     for number, row in enumerate(rows, start=1):
-        terminal.tell(f"{number:3}  {row}")
+        terminal.inform(f"{number:3}  {row}")
     wrong: Message | None = None
     while typed := await terminal.setting(words.text("prompt.chat"), wrong):
         if typed.isascii() and typed.isdecimal() and 1 <= int(typed) <= len(found):
             chosen = str(found[int(typed) - 1].chat_id)
-            update_env(settings.path, {"CHAT_ID": chosen}, tell=terminal.tell)
+            update_env(settings.path, {"CHAT_ID": chosen}, tell=terminal.inform)
             return [f"CHAT_ID={chosen}"]
         wrong = Message.of("prompt.number_up_to", most=len(found))
     return []

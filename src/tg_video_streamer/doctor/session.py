@@ -54,4 +54,4 @@ async def _found(credentials: Credentials) -> Finding:
         return problem(_ABOUT, "; ".join(error.problems))
     finally:
         await account.close()
-    return well(_ABOUT, f"works: {printable(seen.name)}, phone {seen.phone}, data centre {seen.data_centre}")
+    return well(_ABOUT, f"works: {printable(seen.name)}, phone {seen.phone}, data center {seen.data_center}")

@@ -1,4 +1,4 @@
-"""Calls HEARTBEAT_URL every minute while the channel is truly on air, so that another service notices when it is not."""
+"""Calls HEARTBEAT_URL every minute while the channel is on air, so that a monitoring service notices an outage."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 
 PERIOD_SECONDS = 60.0
 TIMEOUT_SECONDS = 10.0
-LOOK_SECONDS = 2.0
-"""How soon a channel that comes back on air is called for."""
+CHECK_SECONDS = 2.0
+"""How soon a channel that returns to air is reported."""
 _ON_AIR = frozenset({"on_air", "on_filler"})
 _USUAL_PORTS = {"http": 80, "https": 443}
 _STATUS_LINE_BYTES = 4096
@@ -80,7 +80,7 @@ def heartbeat_problems(url: str) -> list[str]:
 
 
 class Heartbeat:
-    """One call a period; whatever goes wrong with it is told once in the log, and hinders nothing."""
+    """One call a period; a failure is logged once and affects nothing else."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Heartbeat:
         period_seconds: float = PERIOD_SECONDS,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """An empty `url` calls nobody. Raises ValueError as `heartbeat_target` does."""
+        """An empty `url` disables it. Raises ValueError as `heartbeat_target` does."""
         self._target = heartbeat_target(url) if url else None
         self._status = status
         self._period_seconds = period_seconds
@@ -107,11 +107,11 @@ class Heartbeat:
         while True:
             began = loop.time()
             if truly_on_air(self._status()):
-                self._tell(await self._call(self._target))
+                self._log_change(await self._call(self._target))
                 # A call that took long shortens the pause.
                 await asyncio.sleep(max(0.0, began + self._period_seconds - loop.time()))
             else:
-                await asyncio.sleep(min(self._period_seconds, LOOK_SECONDS))
+                await asyncio.sleep(min(self._period_seconds, CHECK_SECONDS))
 
     async def _call(self, target: HeartbeatTarget) -> str:
         """Why the call failed; empty where it was answered well."""
@@ -132,7 +132,7 @@ class Heartbeat:
 
     async def _answer(self, target: HeartbeatTarget) -> int:
         """The HTTP status."""
-        # Both may take long, or for ever, and an executor's thread would then hold up the end of the service.
+        # Both may hang, and an executor's thread would then block the end of the service.
         if target.tls and self._tls is None:
             self._tls = await _in_thread(ssl.create_default_context)
         addresses = await _in_thread(lambda: _resolved(target.host, target.port))
@@ -164,11 +164,11 @@ class Heartbeat:
                     raise
         raise OSError(errno.EADDRNOTAVAIL, "the host has no address")
 
-    def _tell(self, problem: str) -> None:
+    def _log_change(self, problem: str) -> None:
         if problem and not self._failing:
-            log.warning("heartbeat not taken; tried on each minute", reason=problem)
+            log.warning("heartbeat failed; retried each minute", reason=problem)
         elif self._failing and not problem:
-            log.info("heartbeat is taken again")
+            log.info("heartbeat works again")
         self._failing = bool(problem)
 
 

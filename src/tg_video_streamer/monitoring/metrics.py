@@ -70,7 +70,7 @@ class Metrics(Collector):
         folders: Mapping[str, Path] | None = None,
         library: Library | None = None,
     ) -> None:
-        """`status` is asked at each scrape, and so is the room on the disks of `folders`, by the name that is shown."""
+        """Each scrape calls `status` and measures the disks of `folders`, which has them by the label's value."""
         self._status = status
         self._folders = dict(folders or {})
         self._library = library
@@ -243,19 +243,17 @@ def _by_label(name: str, meaning: str, labels: list[str], values: dict[str, int]
 
 def _telegram(status: ServiceStatus) -> Iterator[Metric]:
     yield _gauge("session_valid", "1 while there is a Telegram session that works.", status.session_state == "valid")
-    yield _by_label(
-        "session_renewals", "Cycles of getting a session again, by result.", ["result"], status.session_renewals
-    )
+    yield _by_label("session_renewals", "Cycles of session renewal, by result.", ["result"], status.session_renewals)
     yield _gauge("degraded", "1 while a Telegram session is needed and there is none.", status.degraded)
-    yield _counter("degraded_seconds", "Length of all degraded spells together.", status.degraded_seconds)
-    viewers = GaugeMetricFamily("viewers", "Who watches in Telegram; without a value where it is not known.", labels=[])
+    yield _counter("degraded_seconds", "Seconds in degraded mode.", status.degraded_seconds)
+    viewers = GaugeMetricFamily("viewers", "Viewers in Telegram; without a value where unknown.", labels=[])
     if status.viewers is not None:
         viewers.add_metric([], float(status.viewers))
     yield viewers
 
 
 def _live(live: LiveStatus) -> Iterator[Metric]:
-    state = GaugeMetricFamily("live_ingest_state", "1 for the state of the way in for live streams.", labels=["state"])
+    state = GaugeMetricFamily("live_ingest_state", "1 for the state of the live input.", labels=["state"])
     for known in LiveState:
         state.add_metric([known], float(known == live.state))
     yield state
@@ -267,10 +265,12 @@ def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
     sent = CounterMetricFamily("output_bytes", "Bytes that left for the output.", labels=["output"])
     reconnects = CounterMetricFamily("output_reconnects", "Connections after the first.", labels=["output"])
     dropped = CounterMetricFamily(
-        "output_dropped_packets", "Packets that the output was too slow for.", labels=["output"]
+        "output_dropped_packets", "Packets dropped because the output was too slow.", labels=["output"]
     )
     delivery = GaugeMetricFamily(
-        "output_delivery", "1 for what is known of the far end of a Telegram output.", labels=["output", "delivery"]
+        "output_delivery",
+        "1 for whether Telegram receives the stream of a Telegram output.",
+        labels=["output", "delivery"],
     )
     for position, output in enumerate(outputs, start=1):
         # A name that is none (a URL, say) is replaced by its place in OUTPUTS.
@@ -286,7 +286,7 @@ def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
 
 
 def _disks(folders: Mapping[str, Path]) -> Iterator[Metric]:
-    free = GaugeMetricFamily("disk_free_bytes", "Room that is left for the service's files.", labels=["folder"])
+    free = GaugeMetricFamily("disk_free_bytes", "Free space for the service's files.", labels=["folder"])
     size = GaugeMetricFamily("disk_size_bytes", "Size of the disk that holds the folder.", labels=["folder"])
     for name, folder in folders.items():
         # A folder that is made later lies on the disk of the nearest one that is there.
@@ -298,7 +298,7 @@ def _disks(folders: Mapping[str, Path]) -> Iterator[Metric]:
 
 
 def _kept(library: Library) -> Iterator[Metric]:
-    yield _gauge("library_bytes", "Size of all kept copies on this host.", library.bytes)
-    yield _gauge("library_items", "How many copies are kept on this host.", library.items)
-    yield _counter("library_hits", "Plays that came from a kept copy.", library.hits)
-    yield _counter("library_misses", "Plays that had to be encoded though a copy could have served.", library.misses)
+    yield _gauge("library_bytes", "Size of all cached encodes on this host.", library.bytes)
+    yield _gauge("library_items", "Number of cached encodes on this host.", library.items)
+    yield _counter("library_hits", "Plays from a cached encode.", library.hits)
+    yield _counter("library_misses", "Plays that had to be encoded.", library.misses)

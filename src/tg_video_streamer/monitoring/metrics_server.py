@@ -1,4 +1,4 @@
-"""Where the metrics are read: over HTTP on a free port, or else from a text file; never a reason to stop."""
+"""Serves the metrics over HTTP on a free port, or else writes them to a text file; never stops the service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MetricsServer:
     def __init__(
         self, text: Callable[[], bytes], *, host: str, port: int, textfile: Path, textfile_seconds: float = 15.0
     ) -> None:
-        """`port` 0 takes any free one; `textfile` is used where no port can be had."""
+        """`port` 0 takes any free one; `textfile` is used where no port is free."""
         self._text = text
         self._host = host
         self._port = port
@@ -88,7 +88,7 @@ class MetricsServer:
             await asyncio.to_thread(replace_file, self._textfile, text, mode=0o644, durable=False)
         except OSError as error:
             if not self._textfile_failed:
-                log.warning("metrics file cannot be written; trying on", error=error.strerror)
+                log.warning("metrics file cannot be written; retrying", error=error.strerror)
             self._textfile_failed = True
         else:
             if self._textfile_failed:

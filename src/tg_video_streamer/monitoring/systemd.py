@@ -1,8 +1,7 @@
-"""Tells systemd how the service stands (sd_notify): ready, alive, reloading and stopping, and what is on air.
+"""Notifies systemd (sd_notify) that the service is ready, alive, reloading or stopping, and what is on air.
 
-The watchdog is fed with the program's own progress and with nothing else. The loop below only looks: where the
-program has not become longer since the last look, or where the event loop itself hangs, nothing is sent, and systemd
-restarts the service after WatchdogSec=.
+Only the program's progress feeds the watchdog: where the program has not grown since the last check, or where the event
+loop hangs, nothing is sent, and systemd restarts the service after WatchdogSec=.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 _STATUS_EVERY = 5
-"""Looks: each status wakes everybody who listens to systemd."""
+"""In checks: each status wakes every listener of systemd."""
 
 
 class ServiceManager:
-    """The way to whoever started the service; where that is no service manager, every message goes nowhere."""
+    """The service manager's notification socket; without one every message is dropped."""
 
     def __init__(self, address: str = "", *, watchdog_seconds: float = 0.0) -> None:
-        """`address`: a path, or an abstract name behind `@`; empty for nobody. `watchdog_seconds`: 0 for no watchdog."""
+        """`address`: a path, or an abstract name behind `@`; empty for none. `watchdog_seconds`: 0 for no watchdog."""
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self.watchdog_seconds = watchdog_seconds
         self._failing = False
@@ -43,10 +42,10 @@ class ServiceManager:
 
     @property
     def present(self) -> bool:
-        """Whether there is anybody to tell."""
+        """Whether there is a service manager."""
         return bool(self._address)
 
-    def tell(self, *lines: str) -> None:
+    def notify(self, *lines: str) -> None:
         """Send one message of `NAME=value` lines; never blocks, and a message that is not taken hinders nothing."""
         if not self._address:
             return
@@ -63,15 +62,15 @@ class ServiceManager:
 
     def reloading(self) -> None:
         """The settings are being read again; `reloaded` is to follow."""
-        self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def reloaded(self) -> None:
         """The settings were read."""
-        self.tell("READY=1")
+        self.notify("READY=1")
 
     def stopping(self) -> None:
         """The end has begun."""
-        self.tell("STOPPING=1", "STATUS=leaving the air")
+        self.notify("STOPPING=1", "STATUS=leaving the air")
 
 
 class ProgressReport:
@@ -89,20 +88,20 @@ class ProgressReport:
         self._status = status
         self._seen = 0.0
         self._ready = False
-        self._looks = 0
+        self._checks = 0
 
     async def run(self) -> None:
-        """Look until cancelled, often enough for the watchdog."""
+        """Check until cancelled, often enough for the watchdog."""
         if not self._manager.present:
             await asyncio.Event().wait()
         watchdog = self._manager.watchdog_seconds
-        pause = min(LOOK_SECONDS, watchdog / 4) if watchdog else LOOK_SECONDS
+        pause = min(CHECK_SECONDS, watchdog / 4) if watchdog else CHECK_SECONDS
         while True:
-            self.look()
+            self.check()
             await asyncio.sleep(pause if self._ready else 0.05)
 
-    def look(self) -> None:
-        """Tell what has changed since the last look."""
+    def check(self) -> None:
+        """Notify what has changed since the last check."""
         length = self._program_seconds()
         advanced = length > self._seen
         self._seen = length
@@ -112,8 +111,8 @@ class ProgressReport:
                 lines.append("READY=1")
                 self._ready = True
             lines.append("WATCHDOG=1")
-        if self._ready and self._looks % _STATUS_EVERY == 0:
+        if self._ready and self._checks % _STATUS_EVERY == 0:
             lines.append(f"STATUS={self._status()}")
-        self._looks += self._ready
+        self._checks += self._ready
         if lines:
-            self._manager.tell(*lines)
+            self._manager.notify(*lines)

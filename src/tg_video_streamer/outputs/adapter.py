@@ -1,4 +1,4 @@
-"""What a handler asks of one attempt at an output, whatever its kind."""
+"""The interface of one attempt at an output."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol, TypeAlias
 from tg_video_streamer.media import Stamped
 
 STALL_SECONDS = 5.0
-"""Nothing was taken for so long: the output is lost."""
+"""An output that takes nothing for this long is lost."""
 
 
 class Adapter(Protocol):
     """One attempt, used by one thread and then thrown away. Every method may raise OutputError."""
 
     limit_ticks: int | None
-    """How long one connection may last before its timestamps run out; None: for ever."""
+    """How long one connection may last before its timestamps run out; None: no limit."""
 
     def open(self) -> None:
         """Reach the far end and be accepted by it."""
@@ -25,7 +25,7 @@ class Adapter(Protocol):
         """Hand packets over, in program order, the first of all a keyframe; blocks while the far end is slow."""
 
     def attend(self) -> None:
-        """Look after the connection: answer the far end, and raise OutputLost where it closed or stalled."""
+        """Service the connection: answer the far end, and raise OutputLost where it closed or stalled."""
 
     def delivering(self) -> bool:
         """Whether the far end has taken some of the media."""

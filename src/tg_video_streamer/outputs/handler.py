@@ -1,4 +1,4 @@
-"""Keeps one output on air: one thread that tries, retries, and tells the truth about where it stands."""
+"""Retries one output: backoff, state, last error."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tg_video_streamer.state_machine import StateMachine
 log = structlog.get_logger(__name__)
 
 AFTER_LOSS = Backoff(first=0.2, longest=1.0)
-"""A lost connection is worth another try at once, for as long as it takes."""
+"""A lost connection is retried at once, without end."""
 AFTER_REJECTION = Backoff(first=0.5, longest=60.0)
-"""A far end that said no is asked less and less often; the first times soon, since the name of a dead session is freed."""
-_PROVEN_SECONDS = 2.0
-"""So long on air counts as a success, after which the pauses begin anew."""
+"""A refusal is retried ever more slowly; the first times soon, since a dead session may still hold the name."""
+_SUCCESS_SECONDS = 2.0
+"""An attempt on air for this long is a success, after which the pauses start over."""
 _JOIN_SECONDS = 2.0
 _TAKE_SECONDS = 0.25
 Publish: TypeAlias = Callable[[OutputChanged], None]
@@ -52,8 +52,8 @@ class OutputReport:
 class OutputHandler:
     """Owns the thread, the state and the last error of one output; an adapter makes each attempt.
 
-    Every connection begins with the kept GOP's keyframe. While it is down no packet is kept for it, so that a returned
-    server gets the program as it is now. What a slow far end does not take is dropped up to the next keyframe.
+    Every connection begins with the keyframe of the current GOP. Nothing is queued while the output is down, so that a
+    returned server gets the live program. What a slow far end does not take is dropped up to the next keyframe.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class OutputHandler:
             self._halt(OutputState.SUSPENDED, why)
 
     def waits(self, why: str) -> None:
-        """The attempt under way cannot go on because of `why`, which others try again; empty: it goes on.
+        """The current attempt waits because of `why`; an empty text: it continues.
 
         Callable from any thread.
         """
@@ -214,7 +214,7 @@ class OutputHandler:
             elif self._machine.state is OutputState.CONNECTING and adapter.delivering():
                 on_air_at = now
                 self._went_on_air()
-            elif now - on_air_at >= _PROVEN_SECONDS and self._machine.state is OutputState.ON_AIR:
+            elif now - on_air_at >= _SUCCESS_SECONDS and self._machine.state is OutputState.ON_AIR:
                 self._losses = self._rejections = 0
 
     def _subscribe(self) -> None:

@@ -130,7 +130,7 @@ class HlsAdapter:
 
     @property
     def _part(self) -> Path:
-        """The segment being written, under a name that nobody asks for."""
+        """The segment being written, under a name that is not in the playlist."""
         return self._folder / f"segment-{self._number}.ts.part"
 
     def _begin(self, keyframe: Stamped) -> None:

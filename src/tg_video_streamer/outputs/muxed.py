@@ -1,4 +1,4 @@
-"""Packets into container files by PyAV: what recordings and HLS share."""
+"""Writes packets into container files with PyAV, for recordings and HLS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Muxer:
     ) -> None:
         """Create `path`; `keyframe` is the first packet, to be given to `add` too. Raises OutputLost.
 
-        `time` goes on from another container; without it this one begins at 0.
+        `time` continues that of another container; without it this one begins at 0.
         """
         self._path = path
         self._time = time or OwnTime()

@@ -1,4 +1,4 @@
-"""One attempt at a file output: recordings that begin anew every hour, the oldest removed where they grow too large."""
+"""One attempt at a file output: a new recording every hour, the oldest deleted beyond the quota."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class RtmpAdapter:
     def close(self) -> None:
         """See Adapter."""
         if self._publisher.live:
-            # A goodbye to a dead connection fails, and whoever closes has reported that already.
+            # An unpublish on a dead connection fails, and that was reported before.
             with contextlib.suppress(OutputError):
                 self._connection.send(self._publisher.unpublish())
             self._connection.finish()

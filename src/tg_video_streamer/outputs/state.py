@@ -27,9 +27,9 @@ class OutputState(StrEnum):
     RETRYING = "retrying"
     """The last attempt failed; the next one is near."""
     SUSPENDED = "suspended"
-    """It waits for something that only a person can bring, such as a session; nothing is attempted."""
+    """It needs something from a person, such as a session; nothing is attempted."""
     STOPPED = "stopped"
-    """By the operator's wish, or at the end of the service."""
+    """By the operator, or at the end of the service."""
 
 
 OUTPUT_TRANSITIONS: Transitions[OutputState] = {

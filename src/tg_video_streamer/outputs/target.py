@@ -15,7 +15,7 @@ from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
 DEFAULT_QUOTA_GIGABYTES = 20.0
 """What the files of one `file:` output may take together where `?max_gb=` says nothing else."""
 FILE_FORMATS = {".mkv": "matroska", ".mp4": "mp4", ".flv": "flv", ".ts": "mpegts"}
-"""Endings of recordings, and the muxer for each."""
+"""File extensions of recordings, and the muxer for each."""
 _WORDS = re.compile(r'(?:[^\s"]|"[^"]*")+|"')
 """Words between spaces; double quotes keep spaces together."""
 

@@ -55,7 +55,7 @@ def draw(request: SlateImageRequest) -> bytes:
         _draw_on_image(image, request)
     else:
         image = _plain_background(request)
-        _draw_centred(image, request)
+        _draw_centered(image, request)
     target = BytesIO()
     image.save(target, "PNG", compress_level=1)
     return target.getvalue()
@@ -91,7 +91,7 @@ def _plain_background(request: SlateImageRequest) -> Image:
     return Image.composite(Image.new("RGB", size, _GLOW), Image.new("RGB", size, _NIGHT), glow)
 
 
-def _draw_centred(image: Image, request: SlateImageRequest) -> None:
+def _draw_centered(image: Image, request: SlateImageRequest) -> None:
     from PIL import ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
     pen = ImageDraw.Draw(image)

@@ -12,10 +12,10 @@ _SILENT_WINDOWS = 3
 
 
 class AcknowledgementWatch:
-    """Judges only servers that have acknowledged as often as they were asked to; for all others it says nothing."""
+    """Detects a stall only on servers that acknowledge as often as requested."""
 
     def __init__(self, stall_seconds: float) -> None:
-        """`stall_seconds`: so long a silence after regular acknowledgements means that nobody is there."""
+        """`stall_seconds`: how long a silence after regular acknowledgements means a frozen server."""
         self._stall_seconds = stall_seconds
         self._seen = 0
         self._last_taken = 0

@@ -28,7 +28,7 @@ class RtmpAddress:
 
     @property
     def tc_url(self) -> str:
-        """The `tcUrl` that `connect` wants: everything but the key; a usual port is left out, as other publishers do."""
+        """The `tcUrl` of `connect`: everything but the key; a usual port is left out, as other publishers do."""
         scheme = "rtmps" if self.tls else "rtmp"
         port = "" if self.port == _PORTS[scheme] else f":{self.port}"
         return f"{scheme}://{_bracketed(self.host)}{port}/{self.app}"

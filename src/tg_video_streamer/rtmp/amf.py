@@ -17,7 +17,7 @@ _DEEPEST = 16
 
 
 class EcmaArray(dict[str, "Value"]):
-    """A mapping that is written as an ECMA array, as `onMetaData` wants it."""
+    """A mapping that is written as an ECMA array, as `onMetaData` requires."""
 
 
 def encode(*values: Value) -> bytes:

@@ -18,13 +18,13 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import OutputLost, OutputRejected
 
 _STEP_SECONDS = 0.1
-"""How long a wait goes on before it looks whether it was cancelled."""
+"""How often a wait checks for cancellation."""
 _SEND_BUFFER_BYTES = 256 * 1024
 """Cap of the kernel's queue: without it a stalled server shows seconds late. Enough for 4 Mbit/s over half a second."""
 _READ_BYTES = 64 * 1024
 _Socket: TypeAlias = socket.socket | ssl.SSLSocket
 _Address: TypeAlias = tuple[int, tuple[Any, ...]]
-"""Address family, and the address as `connect` wants it."""
+"""Address family, and the argument of `connect`."""
 
 
 class RtmpConnection:

@@ -20,7 +20,7 @@ SOUND_HEAD = b"\xaf\x01"
 FILE_HEADER = b"FLV\x01\x05" + struct.pack(">II", 9, 0)
 """Of a file with both kinds, with the length of the tag before the first: none."""
 SILENT_FILE_HEADER = b"FLV\x01\x01" + struct.pack(">II", 9, 0)
-"""The same of a file without sound: a reader that waits for both kinds would wait for ever."""
+"""The same of a file without sound: a reader that waits for both kinds would never start."""
 
 
 def video_header(avc_configuration: bytes) -> bytes:

@@ -18,7 +18,7 @@ def first_packet(random: bytes | None = None) -> bytes:
 
 
 def echo(peers_first: bytes) -> bytes:
-    """C2 or S2: the peer's first packet as it came, which every server takes as proof that it was read."""
+    """C2 or S2: the peer's first packet, unchanged, as every server accepts it."""
     return peers_first
 
 

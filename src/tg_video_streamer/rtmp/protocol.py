@@ -44,7 +44,7 @@ class RtmpProtocol:
         self._outgoing += self.writer.message(chunk_stream, message)
 
     def set_chunk_size(self, size: int = CHUNK_SIZE) -> None:
-        """Tell the peer that our chunks are `size` bytes from now on, and make them so."""
+        """Announce and use chunks of `size` bytes from now on."""
         self._control(MessageKind.SET_CHUNK_SIZE, struct.pack(">I", size))
         self.writer.chunk_size = size
 

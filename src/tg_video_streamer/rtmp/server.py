@@ -16,7 +16,7 @@ from tg_video_streamer.state_machine import StateMachine, Transitions
 WINDOW_BYTES = 2_500_000
 """How often the publisher is to expect an acknowledgement, and how far ahead of one it may send."""
 LIMIT_BYTES = 4 * 1024 * 1024
-"""Of unfinished messages: several times the largest keyframe that anybody streams."""
+"""Of unfinished messages: several times the largest keyframe of a live stream."""
 LIMIT_BYTES_UNKNOWN = 64 * 1024
 """The same for a peer that has not shown the key: commands are short."""
 LIMIT_CHUNK_STREAMS = 16
@@ -63,7 +63,7 @@ class RtmpServer:
     def __init__(self, *, app: str, admit: Callable[[str], None]) -> None:
         """`admit` is asked once, with the stream key; it refuses by raising PublisherRefused.
 
-        What that says goes to the publisher, so it must not tell a stranger anything.
+        What that says goes to the publisher, so it must not reveal anything to a stranger.
         """
         self._app = app
         self._admit = admit
@@ -78,7 +78,7 @@ class RtmpServer:
         return self._machine.state
 
     def outgoing(self) -> bytes:
-        """What must be sent now, handed out once; also after an error: it tells the publisher why."""
+        """What must be sent now, handed out once; also after an error: it gives the publisher the reason."""
         return self._handshake.outgoing() + self._protocol.outgoing()
 
     def receive(self, data: bytes) -> list[RtmpMessage]:

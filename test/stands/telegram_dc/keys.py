@@ -66,7 +66,7 @@ def server_key() -> ServerKey:
 
 @dataclass(slots=True)
 class AuthKey:
-    """A key that a client and one data centre share, and who is logged in with it."""
+    """A key that a client and one data center share, and who is logged in with it."""
 
     key: bytes = field(default_factory=lambda: b"\x01" + secrets.token_bytes(255), repr=False)
     dc: int = 2

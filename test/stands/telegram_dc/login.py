@@ -1,4 +1,4 @@
-"""Logging in: code, second factor, QR code, and data centres."""
+"""Logging in: code, second factor, QR code, and data centers."""
 
 from __future__ import annotations
 

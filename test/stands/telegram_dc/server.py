@@ -1,4 +1,4 @@
-"""A Telegram on the loopback: real MTProto over real sockets, two data centres, in a thread, driven by the test.
+"""A Telegram on the loopback: real MTProto over real sockets, two data centers, in a thread, driven by the test.
 
 with TelegramStand() as stand:
     credentials = stand.credentials(stand.session_string())
@@ -81,7 +81,7 @@ class TelegramStand:
     # --- where it is
     @property
     def port(self) -> int:
-        """The port of the data centre that clients begin with."""
+        """The port of the data center that clients begin with."""
         return self.world.ports[HOME_DC]
 
     @property

@@ -1,4 +1,4 @@
-"""One attempt at Telegram: first the way is asked for, in the event loop, then another adapter goes it."""
+"""One attempt at Telegram: asks for the inner adapter in the event loop, then delegates to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tg_video_streamer.outputs.adapter import Adapter
 _POLL_SECONDS = 0.1
 
 Reach = Callable[[threading.Event], Coroutine[Any, Any, Adapter]]
-"""Finds the way in the event loop, for as long as that takes; raises OutputError."""
+"""Finds the inner adapter in the event loop, however long that takes; raises OutputError."""
 
 
 class TelegramAdapter:
@@ -29,7 +29,7 @@ class TelegramAdapter:
         cancelled: threading.Event,
         failed: Callable[[OutputError], None],
     ) -> None:
-        """`failed` hears, in the output's thread, of what kept an attempt from the air."""
+        """`failed` is called in the output's thread with the error of an attempt that did not get on air."""
         self.limit_ticks: int | None = None
         self._reach = reach
         self._loop = loop

@@ -1,4 +1,4 @@
-"""One attempt at a video chat: a worker child is fed with FLV and takes part; the event loop signals to Telegram."""
+"""One attempt at a video chat: a worker child reads FLV and takes part; the event loop signals to Telegram."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 HANG_SECONDS = 3.0
-"""A worker that says nothing for so long is killed; it speaks twice a second."""
+"""A worker that reports nothing for this long is killed; it reports twice a second."""
 _OPEN_SECONDS = 15.0
 _STEP_SECONDS = 0.05
 _LEAVE_SECONDS = 1.0
@@ -151,7 +151,7 @@ class CallAdapter:
         try:
             leaving.result(_LEAVE_SECONDS)
         except FutureTimeoutError:
-            # It goes on in the loop, with a deadline of its own.
+            # It continues in the loop, with its own deadline.
             log.warning("video chat not left in time")
 
     @property

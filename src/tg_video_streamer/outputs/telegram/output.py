@@ -1,4 +1,4 @@
-"""The output `telegram`: asks Telegram where to send, sends there, and keeps looking whether it arrives.
+"""The output `telegram`: chooses the transport, asks Telegram where to publish, and owns the handler.
 
 Telethon is imported only once an account is there: a channel that waits for its session needs none of it.
 """
@@ -46,19 +46,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 ASK_SECONDS = 10.0
-"""A server that refuses connections is no reason to ask Telegram about it more often than this."""
+"""The shortest time between two requests for the address, such as while a server refuses connections."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundStream:
-    """The live stream that is on air, for who looks after it: the account's words about it, and the call."""
+    """The live stream that is on air, and its call."""
 
     live: LiveStream
     call: RunningCall
 
 
 class TelegramOutput:
-    """Owns the handler and everything that Telegram tells of it; all but the handler is for the event loop's thread."""
+    """Owns the handler and the live stream or call that it sends to; for the event loop's thread, but for the handler."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class TelegramOutput:
         self._reference = reference
         self._plan = plan
         self._store = store
-        self._kept = SavedAddress(store, reference)
+        self._saved = SavedAddress(store, reference)
         self._session = session
         self._house = house
         self._fanout = fanout
@@ -96,9 +96,9 @@ class TelegramOutput:
         self._ask_again = True
         self._new_key = False
         self.stream: FoundStream | None = None
-        """What is looked after; None while nothing is known of it."""
+        """The live stream that is watched; None while it is unknown."""
         self.call: GroupCall | None = None
-        """Our part in the video chat, where that is the way."""
+        """Our participation in the video chat, where that is the transport."""
         self.transport = TelegramTransport.RTMP
         self.ended = asyncio.Event()
         """Set by an update that the live stream is over."""
@@ -140,7 +140,7 @@ class TelegramOutput:
         """Stay on air with a saved key, or wait for the next session."""
         self._wait.went()
         self._live = self.stream = None
-        if self._kept.address() is None or self.transport is TelegramTransport.CALL:
+        if self._saved.address() is None or self.transport is TelegramTransport.CALL:
             await asyncio.to_thread(self.handler.suspend, why)
 
     @property
@@ -174,7 +174,7 @@ class TelegramOutput:
             self.stream = FoundStream(live=live, call=call)
 
     async def leave(self) -> None:
-        """Take the account out of the live stream that it looked at; within a second, or not at all."""
+        """Take the account out of the live stream that it joined; within a second, or not at all."""
         if self._live is None or not self.asks:
             return
         try:
@@ -201,36 +201,36 @@ class TelegramOutput:
             self._ask_again = True
 
     async def _reach(self, cancelled: threading.Event) -> Adapter:
-        """The adapter of the way that is taken; waits for a session where nothing can be done without."""
+        """The adapter of the chosen transport; waits for a session where it needs one."""
         while True:
             account = self._session.account
             if account is None:
-                if (kept := self._kept.address()) is not None:
+                if (kept := self._saved.address()) is not None:
                     return self._on(TelegramTransport.RTMP, self._rtmp_adapter(kept, cancelled))
                 await self._wait.over()
                 continue
             way = self._plan.choose(self._clock.monotonic())
             try:
                 if way is TelegramTransport.CALL:
-                    chat = await self._make_room(account)
+                    chat = await self._end_live_stream(account)
                     return self._on(way, self._call_adapter(chat, cancelled))
                 return self._on(way, self._rtmp_adapter(await self._address(account), cancelled))
             except TelegramRefused as refused:
                 if self._plan.refused():
-                    log.info("telegram gives no live stream here, the video chat is tried", word=refused.word)
+                    log.info("no live stream for this account, trying the video chat", word=refused.word)
                     continue
                 raise OutputRejected(refused.what, remedy=refused.remedy) from refused
             except SessionError as trouble:
-                kept = self._kept.address() if way is TelegramTransport.RTMP else None
+                kept = self._saved.address() if way is TelegramTransport.RTMP else None
                 if kept is None:
                     raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
                 if not isinstance(trouble, SessionEnded):
-                    log.warning("telegram cannot be asked, the kept key is used", why=trouble.what)
+                    log.warning("telegram cannot be asked, using the saved key", why=trouble.what)
                 return self._on(way, self._rtmp_adapter(kept, cancelled))
 
     def _on(self, way: TelegramTransport, adapter: Adapter) -> Adapter:
         if way is not self.transport:
-            log.info("telegram output goes another way", transport=str(way))
+            log.info("telegram output changed its transport", transport=str(way))
             self.stream = None
         self.transport = way
         return adapter
@@ -267,7 +267,7 @@ class TelegramOutput:
         """Where to publish now, with a live stream there; raises TelegramRefused, SessionError."""
         now = self._clock.monotonic()
         fresh = self._asked_at is not None and now - self._asked_at < ASK_SECONDS
-        if fresh and not self._ask_again and (kept := self._kept.address()) is not None:
+        if fresh and not self._ask_again and (kept := self._saved.address()) is not None:
             return kept
         try:
             address = await self._ask(account)
@@ -289,21 +289,21 @@ class TelegramOutput:
             log.warning("live stream has a new key")
         self._new_key = False
         call = await self._ensured(live)
-        self._kept.keep(access.url, access.key)
+        self._saved.save(access.url, access.key)
         self.ended.clear()
         self.stream = FoundStream(live=live, call=call)
         return access.address()
 
     async def _ensured(self, live: LiveStream) -> RunningCall:
-        """The live stream, started where there is none; an empty video chat of our own makes room for it."""
+        """The live stream, started where there is none; an empty video chat of our own is ended first."""
         if self._plan.may_change:
             call = await live.running()
             if call is not None and not call.rtmp and call.participants <= 1:
                 await live.end(call)
         return await live.ensure(self.titles.wanted)
 
-    async def _make_room(self, account: Account) -> Chat:
-        """One call a chat: where the way may change, our own live stream makes room for the video chat; the chat."""
+    async def _end_live_stream(self, account: Account) -> Chat:
+        """End our own live stream where the transport may change, since a chat has one call; returns the chat."""
         live = await self._live_of(account)
         if self._plan.may_change:
             call = await live.running()

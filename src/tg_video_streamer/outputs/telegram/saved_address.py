@@ -1,4 +1,4 @@
-"""Where a chat's live stream was published last, kept from one start to the next: on air without asking, or a session."""
+"""Saves where a chat's live stream is published, so that a restart goes on air without a session."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class SavedAddress:
         self._store = store
         self._mark = {"kind": str(reference.kind), "text": reference.text}
 
-    def keep(self, url: str, key: str) -> None:
-        """Remember both, as Telegram handed them out."""
+    def save(self, url: str, key: str) -> None:
+        """Save both, as Telegram handed them out."""
         remember_secret(key)
         self._store.put(_RECORD, {**self._mark, "url": url, "key": key})
 
@@ -32,5 +32,5 @@ class SavedAddress:
             remember_secret(str(record["key"]))
             return parse_rtmp_url(f"{str(record['url']).rstrip('/')}/{record['key']}")
         except (KeyError, ConfigError):
-            # Not what was written: as if nothing had been kept.
+            # The record is damaged: as if there were none.
             return None

@@ -1,4 +1,4 @@
-"""The wait of an output that can do nothing without a Telegram session: `retrying` as soon as it is known why there is none."""
+"""The wait of an output for a Telegram session; the output is `retrying` once a reason is known."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 class SessionWait:
     """For the event loop's thread."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        """`tell` gets why it takes so long, and an empty text when it is over: see OutputHandler.waits."""
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None]) -> None:
+        """`report` gets the reason, and an empty text at the end: see OutputHandler.waits."""
+        self._report = report
         self._came = asyncio.Event()
         self._waiting = False
         self._why = ""
@@ -26,18 +26,18 @@ class SessionWait:
         self._came.clear()
 
     def delayed(self, why: str) -> None:
-        """It cannot be had now, and others try again."""
+        """There is none yet, because of `why`; the keeper is retrying."""
         self._why = why
         if self._waiting:
-            self._tell(why)
+            self._report(why)
 
     async def over(self) -> None:
         """Return once there is one."""
         self._waiting = True
         try:
             if self._why:
-                self._tell(self._why)
+                self._report(self._why)
             await self._came.wait()
-            self._tell("")
+            self._report("")
         finally:
             self._waiting = False

@@ -1,15 +1,15 @@
-"""Which of Telegram's two ways an output takes, and when it changes to the other; pure, in whatever time it is given."""
+"""Chooses between Telegram's two transports; pure."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 PATIENCE_SECONDS = 120.0
-"""A way that has failed for so long is left for the other one."""
+"""A transport that fails for this long is replaced by the other."""
 
 
 class TelegramTransport(StrEnum):
-    """A way to Telegram's viewers."""
+    """How media reaches Telegram."""
 
     RTMP = "rtmp"
     """A live stream with a URL and a key."""
@@ -18,46 +18,48 @@ class TelegramTransport(StrEnum):
 
 
 class TransportPlan:
-    """The setting TELEGRAM_TRANSPORT carried out: `rtmp` and `call` are that way for ever.
+    """The setting TELEGRAM_TRANSPORT: `rtmp` and `call` never change.
 
-    `auto` begins with RTMP, since Telegram is asked for the URL and not guessed about; where it hands out none, it takes
-    the call at once. A way that fails for long is left for the other, in turns.
+    `auto` begins with RTMP; where Telegram gives no URL, it takes the call at once. A transport that fails for long is
+    replaced by the other, in turns.
     """
 
     def __init__(self, setting: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._fixed = setting != "auto"
-        self._way = TelegramTransport.CALL if setting == "call" else TelegramTransport.RTMP
+        self._transport = TelegramTransport.CALL if setting == "call" else TelegramTransport.RTMP
         self._patience_seconds = patience_seconds
         self._failing_since: float | None = None
 
     @property
     def may_change(self) -> bool:
-        """Whether there are two ways."""
+        """Whether there are two transports."""
         return not self._fixed
 
     def choose(self, now: float) -> TelegramTransport:
-        """The way of the next attempt."""
+        """The transport of the next attempt."""
         if self._failing_since is not None and now - self._failing_since >= self._patience_seconds:
             self._change()
-        return self._way
+        return self._transport
 
     def refused(self) -> bool:
-        """Telegram said no to this way; True where there is another to take at once."""
+        """Telegram refused this transport; True where the other is to be tried at once."""
         if self._fixed:
             return False
         self._change()
-        return self._way is TelegramTransport.CALL
+        return self._transport is TelegramTransport.CALL
 
     def failed(self, now: float) -> None:
-        """An attempt did not reach the air."""
+        """An attempt did not get on air."""
         if self._failing_since is None:
             self._failing_since = now
 
     def on_air(self) -> None:
-        """The way works."""
+        """The transport works."""
         self._failing_since = None
 
     def _change(self) -> None:
         self._failing_since = None
         if not self._fixed:
-            self._way = TelegramTransport.CALL if self._way is TelegramTransport.RTMP else TelegramTransport.RTMP
+            self._transport = (
+                TelegramTransport.CALL if self._transport is TelegramTransport.RTMP else TelegramTransport.RTMP
+            )

@@ -14,7 +14,14 @@ from tg_video_streamer.events import DeliveryChanged, Event, SegmentStarted, Sou
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.output import FoundStream, TelegramOutput
 from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport
-from tg_video_streamer.telegram.livestream.delivery import GRACE_SECONDS, Delivery, DeliveryState, Look, Remedy, judge
+from tg_video_streamer.telegram.livestream.delivery import (
+    GRACE_SECONDS,
+    Delivery,
+    DeliveryCheck,
+    DeliveryState,
+    Remedy,
+    assess,
+)
 from tg_video_streamer.telegram.livestream.title import PAUSE_SECONDS
 
 log = structlog.get_logger(__name__)
@@ -24,17 +31,17 @@ _TRYING = frozenset({OutputState.CONNECTING, OutputState.RETRYING})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WatchPace:
-    """How often is looked, and how patiently."""
+    """How often the watch checks, and how long it waits."""
 
-    look_seconds: float = 5.0
+    check_seconds: float = 5.0
     grace_seconds: float = GRACE_SECONDS
     title_seconds: float = PAUSE_SECONDS
     new_key_seconds: float = 3600.0
-    """A key is revoked at most once in so long: whoever else publishes with it is cut off by that."""
+    """The shortest time between two revocations, which also cut off others who publish with the key."""
 
 
 class StreamWatch:
-    """Runs in the event loop beside one TelegramOutput."""
+    """Watches one TelegramOutput from the event loop."""
 
     def __init__(
         self,
@@ -56,11 +63,11 @@ class StreamWatch:
         self._titled: FoundStream | None = None
         self._trouble = ""
         self.viewers: int | None = None
-        """Who watches, without the account itself; None where it is not known."""
+        """The viewers without the account itself; None where unknown."""
 
     @property
     def delivery(self) -> str:
-        """`confirmed`, `unconfirmed`, `missing`, or empty where nothing leaves or it is too early to tell."""
+        """`confirmed`, `unconfirmed`, `missing`, or empty where nothing leaves or it is too early to know."""
         return str(self._state.delivery)
 
     def on_event(self, event: Event) -> None:
@@ -69,17 +76,17 @@ class StreamWatch:
             self._output.titles.want(event.content.title)
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Check until cancelled."""
         while True:
-            await self.look()
+            await self.check()
             try:
-                async with asyncio.timeout(self._pace.look_seconds):
+                async with asyncio.timeout(self._pace.check_seconds):
                     await self._output.ended.wait()
             except TimeoutError:
                 continue
 
-    async def look(self) -> None:
-        """Look once."""
+    async def check(self) -> None:
+        """Check once."""
         report = self._output.handler.status()
         on_air = report.state is OutputState.ON_AIR
         leaving = on_air and report.bytes_sent > self._bytes
@@ -88,7 +95,7 @@ class StreamWatch:
             self._output.went_on_air()
         if self._output.transport is TelegramTransport.CALL:
             self._output.ended.clear()
-            await self._look_at_call(report.state, leaving=leaving)
+            await self._check_call(report.state, leaving=leaving)
             return
         if leaving and self._output.stream is None and self._output.asks:
             await self._find()
@@ -102,15 +109,15 @@ class StreamWatch:
                 return
         else:
             self.viewers = None
-        self._judge(leaving=leaving, newest=newest)
+        self._assess(leaving=leaving, newest=newest)
 
-    async def _look_at_call(self, state: OutputState, *, leaving: bool) -> None:
-        """The video chat's own checks tell whether Telegram's media server has our stream, and mend it; here it is told."""
+    async def _check_call(self, state: OutputState, *, leaving: bool) -> None:
+        """Publish what the video chat's own checks found; they also repair it."""
         call, delivery = self._output.call, Delivery.UNKNOWN
         self.viewers = await self._viewers_of_call()
         if call is not None and (leaving or (call.delivery is Delivery.MISSING and state in _TRYING)):
             delivery = call.delivery
-        self._turned(replace(DeliveryState(), delivery=delivery))
+        self._update(replace(DeliveryState(), delivery=delivery))
 
     async def _viewers_of_call(self) -> int | None:
         call = self._output.call
@@ -119,19 +126,19 @@ class StreamWatch:
         try:
             return await call.viewers()
         except (SessionError, TelegramRefused) as trouble:
-            self._told(trouble)
+            self._log_failure(trouble)
             return None
 
     async def _find(self) -> None:
         try:
             await self._output.find_stream()
         except (SessionError, TelegramRefused) as trouble:
-            self._told(trouble)
+            self._log_failure(trouble)
 
     async def _asked(self, stream: FoundStream) -> int | None:
-        """How far the stream has come; None where Telegram gives no answer. Its trouble is told once."""
+        """How far the stream has come; None where Telegram gives no answer. A failure is logged once."""
         try:
-            call = await stream.live.look(stream.call)
+            call = await stream.live.refreshed(stream.call)
             if call is None:
                 self._ended()
                 return None
@@ -139,7 +146,7 @@ class StreamWatch:
             await self._follow_title(stream)
             newest = await stream.live.newest_milliseconds(call)
         except (SessionError, TelegramRefused) as trouble:
-            self._told(trouble)
+            self._log_failure(trouble)
             return None
         self._trouble = ""
         return newest
@@ -169,14 +176,14 @@ class StreamWatch:
         log.warning("live stream was ended in the chat and is started again")
         self._output.reconnect("the live stream was ended by an administrator of the chat; it is started again")
 
-    def _judge(self, *, leaving: bool, newest: int | None) -> None:
+    def _assess(self, *, leaving: bool, newest: int | None) -> None:
         now = self._clock.monotonic()
-        look = Look(at=now, leaving=leaving, newest_milliseconds=newest)
-        self._turned(judge(self._state, look, grace_seconds=self._pace.grace_seconds))
-        self._mend(now)
+        check = DeliveryCheck(at=now, leaving=leaving, newest_milliseconds=newest)
+        self._update(assess(self._state, check, grace_seconds=self._pace.grace_seconds))
+        self._remedy(now)
 
-    def _turned(self, state: DeliveryState) -> None:
-        """This is what is known now; a change is published."""
+    def _update(self, state: DeliveryState) -> None:
+        """Store the state; publish a change."""
         before, self._state = self._state.delivery, state
         if self._state.delivery is not before:
             self._publish(
@@ -185,8 +192,8 @@ class StreamWatch:
             if self._state.delivery is Delivery.CONFIRMED:
                 log.info("telegram has the stream", output=self._name)
 
-    def _mend(self, now: float) -> None:
-        """Do what the state asks for."""
+    def _remedy(self, now: float) -> None:
+        """Carry out the remedy of the state."""
         if self._state.remedy is Remedy.NONE:
             return
         rested = self._key_at is None or now - self._key_at >= self._pace.new_key_seconds
@@ -199,7 +206,7 @@ class StreamWatch:
             f"{what}; {'a new key is asked for' if new_key else 'connecting again'}", new_key=new_key
         )
 
-    def _told(self, trouble: StreamerError) -> None:
+    def _log_failure(self, trouble: StreamerError) -> None:
         if str(trouble) != self._trouble:
             self._trouble = str(trouble)
             log.warning("telegram cannot be asked about the live stream", why=self._trouble)

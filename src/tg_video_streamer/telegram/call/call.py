@@ -1,4 +1,4 @@
-"""The signalling of a video chat: finds or opens the chat's call, joins it, watches that we are in it, and leaves."""
+"""Signals a chat's video chat: finds or opens the call, joins, checks the participation, leaves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tg_video_streamer.telegram.livestream.delivery import Delivery
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 4.0
-"""How often Telegram wants to be asked whether its media server still has us (phone.checkGroupCall)."""
+"""How often Telegram expects phone.checkGroupCall."""
 _ENDED = frozenset({"GROUPCALL_INVALID", "GROUPCALL_FORBIDDEN"})
 _REMOVED = frozenset({"GROUPCALL_JOIN_MISSING"})
 PASSING = _ENDED | _REMOVED | {"GROUPCALL_ALREADY_STARTED", "GROUPCALL_SSRC_DUPLICATE_MUCH"}
@@ -41,7 +41,7 @@ _REMEDIES = {
 
 
 class GroupCall:
-    """Our part in one chat's video chat, over all attempts; every coroutine is for the event loop's thread.
+    """Our participation in one chat's video chat, over all attempts; coroutines run in the event loop.
 
     `lost` and `pause` may be read from any thread.
     """
@@ -71,7 +71,7 @@ class GroupCall:
         self.lost = ""
         """Why we are no longer in the call; empty while we are, or never were."""
         self.delivery = Delivery.UNKNOWN
-        """Whether Telegram's media server has our stream, as it said last."""
+        """Whether Telegram's media server has our stream, by the last check."""
 
     @property
     def state(self) -> CallState:
@@ -143,7 +143,7 @@ class GroupCall:
         return max(0, int(about.call.participants_count) - 1)
 
     async def leave(self) -> None:
-        """Be out of it; whether Telegram could be told is logged."""
+        """Leave the call; logs where Telegram could not be informed."""
         call, self._call = self._call, None
         if self.state is CallState.JOINED:
             self._budget.lost()
@@ -237,7 +237,7 @@ class GroupCall:
             account.subscribe(self._on_update)
 
     def _on_update(self, update: Any) -> None:
-        """Told by Telegram sooner than it is asked."""
+        """Handle Telegram's updates, which come before the next check."""
         if self.state is not CallState.JOINED or self._call is None:
             return
         ended = isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCallDiscarded)
@@ -251,7 +251,7 @@ class GroupCall:
     def _warn_if_muted(self, update: types.UpdateGroupCallParticipants) -> None:
         for one in update.participants:
             if one.source == self._source and one.muted and not one.left and not one.can_self_unmute:
-                log.warning("muted in the video chat: only an administrator can let viewers hear it")
+                log.warning("muted in the video chat: only an administrator can unmute it")
 
     def _gone(self, why: str) -> None:
         """Lost, with nothing left to leave."""

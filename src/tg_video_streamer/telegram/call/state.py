@@ -15,8 +15,8 @@ class CallState(StrEnum):
     joined ──► lost, out                  lost ──► joining, out
     refused ──► joining, out
     ```
-    `out`: not in it, by our own wish. `joined`: Telegram counts us in. `lost`: it no longer does (removed, the call
-    ended, its media server lost us). `refused`: it did not let us in.
+    `out`: not in the call, and not meant to be. `joined`: a participant. `lost`: no longer one (removed, the call ended,
+    or its media server lost us). `refused`: Telegram refused the join.
     """
 
     OUT = "out"

@@ -2,7 +2,7 @@
 
 It holds ntgcalls, which is native code on the network, so that it can be killed. It says on stdout, in lines of JSON:
 `{"join": …}`, what Telegram must be given to join; `{"state": …}`, each state of the connection; `{"beat": …}` twice a
-second, with what was sent so far. It is told on stdin: one line, Telegram's answer; then the program as FLV, in real
+second, with what was sent so far. It reads on stdin: one line, Telegram's answer; then the program as FLV, in real
 time. At the end of stdin it plays what it has and ends.
 """
 
@@ -37,10 +37,10 @@ from tg_video_streamer.telegram.call.pacer import Pacer
 
 BEAT_SECONDS = 0.5
 _HERE = 1
-"""ntgcalls wants a number for each call; there is one."""
+"""ntgcalls identifies each call by a number; there is one call."""
 _PIPE_BYTES = 1 << 20
 _KEPT_PICTURES = 6 * FRAMES_PER_SECOND
-"""So much may wait; then nothing is read, so that whoever writes sees that nothing is taken."""
+"""The most pictures that wait; beyond, nothing is read, so that the writer blocks."""
 _IDLE_SECONDS = 0.1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """mallopt(3)."""
@@ -219,8 +219,8 @@ class Worker:
         await self._calls.send_external_frame(_HERE, device, data, frame)
 
 
-def keep_memory() -> None:
-    """Let glibc keep what is freed: pictures of over 1 MB come and go 25 times a second, each by new pages otherwise."""
+def reuse_memory() -> None:
+    """Make glibc reuse freed memory: 25 pictures of over 1 MB a second would each take new pages."""
     with contextlib.suppress(OSError, AttributeError):  # another libc has no such calls
         tune = ctypes.CDLL(None).mallopt
         tune(_M_MMAP_THRESHOLD, _KEPT_BYTES)
@@ -229,11 +229,11 @@ def keep_memory() -> None:
 
 def main() -> None:
     """See the module."""
-    keep_memory()
+    reuse_memory()
     width, height = (int(word) for word in sys.argv[1:3])
     try:
         asyncio.run(Worker(width, height).run())
-    except Exception as error:  # noqa: BLE001 - whatever it was, the one line of it is for the service to tell
+    except Exception as error:  # noqa: BLE001 - the service reports any error by its one line
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.stderr.flush()
         os._exit(1)

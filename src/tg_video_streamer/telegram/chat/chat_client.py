@@ -1,4 +1,4 @@
-"""What the account does in its chat besides streaming: answers messages, keeps a pinned one, knows the admins."""
+"""The account in its chat: reads and sends messages, pins one, lists the administrators."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class ChatClient:
         """The chat's number."""
         return self.chat.id
 
-    def follow(self, heard: Callable[[ChatMessage], None]) -> None:
-        """Call `heard` with each new message of the chat from now on."""
+    def follow(self, on_message: Callable[[ChatMessage], None]) -> None:
+        """Call `on_message` with each later message of the chat."""
 
         def on_update(update: Any) -> None:
             message = read_message(update, self.chat, self.own_id)
             if message is not None:
-                heard(message)
+                on_message(message)
 
         self._account.subscribe(on_update)
 
@@ -72,17 +72,17 @@ class ChatClient:
         return int(getattr(found.peer, "user_id", 0))
 
     async def send(self, text: str, *, reply_to: int | None = None) -> int:
-        """Write `text`, plain and without a preview of links; the number of the message."""
+        """Send `text`, plain and without link preview; returns the message's number."""
         to = types.InputReplyToMessage(reply_to) if reply_to is not None else None
-        told = await self._account.invoke(
+        answer = await self._account.invoke(
             functions.messages.SendMessageRequest(
                 self._peer, text, no_webpage=True, reply_to=to, random_id=secrets.randbits(63)
             )
         )
-        return _sent_id(told)
+        return _sent_id(answer)
 
     async def edit(self, message_id: int, text: str) -> bool:
-        """Make a message of ours say `text`; False where it is there no longer."""
+        """Replace the text of an own message; False where it no longer exists."""
         request = functions.messages.EditMessageRequest(self._peer, message_id, message=text, no_webpage=True)
         try:
             await self._account.invoke(request)
@@ -94,23 +94,23 @@ class ChatClient:
         return True
 
     async def pin(self, message_id: int) -> None:
-        """Pin a message without telling everybody."""
+        """Pin a message without notifying the members."""
         await self._account.invoke(functions.messages.UpdatePinnedMessageRequest(self._peer, message_id, silent=True))
 
 
 async def enter(account: Account, reference: ChatReference, store: TelegramState) -> ChatClient:
-    """The room of CHAT_ID; raises SessionError and TelegramRefused."""
+    """The chat of CHAT_ID; raises SessionError and TelegramRefused."""
     return ChatClient(account, await find_chat(account, reference, store))
 
 
-def _sent_id(told: Any) -> int:
-    """The number of the message that was sent, which each kind of answer tells in its own place."""
-    if isinstance(told, types.UpdateShortSentMessage):
-        return int(told.id)
-    for update in told.updates:
+def _sent_id(answer: Any) -> int:
+    """The number of the sent message, which each kind of answer holds in another place."""
+    if isinstance(answer, types.UpdateShortSentMessage):
+        return int(answer.id)
+    for update in answer.updates:
         if isinstance(update, types.UpdateMessageID):
             return int(update.id)
-    for update in told.updates:
+    for update in answer.updates:
         if isinstance(update, types.UpdateNewMessage | types.UpdateNewChannelMessage):
             return int(update.message.id)
     raise TelegramRefused("Telegram did not say which number the message has", word="MESSAGE_ID_UNKNOWN")

@@ -16,7 +16,7 @@ _FOLDERS = (0, 1)
 
 
 async def listed_chats(account: Account) -> AsyncIterator[Any]:
-    """Every chat as Telegram tells it, some more than once; raises SessionError, TelegramRefused."""
+    """Every chat of the account, some more than once; raises SessionError, TelegramRefused."""
     for folder in _FOLDERS:
         offset: tuple[Any, int, Any] = (None, 0, types.InputPeerEmpty())
         for _ in range(_PAGES_AT_MOST):
@@ -39,7 +39,7 @@ async def listed_chats(account: Account) -> AsyncIterator[Any]:
 
 
 def _next_page(page: Any) -> tuple[Any, int, Any] | None:
-    """Where the page after this one begins: behind its last dialog; None where there is none, or it cannot be told."""
+    """The offset of the next page, behind the last dialog of this one; None where there is none, or it is unknown."""
     if not isinstance(page, types.messages.DialogsSlice) or not page.dialogs:
         return None
     last = page.dialogs[-1]

@@ -1,4 +1,4 @@
-"""From a chat reference to the chat, by asking Telegram; what was found once is kept for the account."""
+"""Finds the chat of CHAT_ID at Telegram, and saves it for the account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STALE = frozenset({"CHANNEL_INVALID", "CHAT_ID_INVALID", "PEER_ID_INVALID"})
 
 
 def is_stale(refused: TelegramRefused) -> bool:
-    """Whether Telegram does not know a kept chat any longer, so that it must be looked up anew."""
+    """Whether Telegram no longer knows the saved chat, so that it must be looked up again."""
     return refused.word in _STALE
 
 
@@ -29,13 +29,17 @@ def input_peer(chat: Chat) -> Any:
 
 
 async def find_chat(account: Account, reference: ChatReference, store: TelegramState) -> Chat:
-    """The chat, kept or looked up; raises TelegramRefused (its word tells why), SessionError."""
-    kept = store.get(_RECORD)
-    if (kept.get("kind"), kept.get("text"), kept.get("user_id")) == (reference.kind, reference.text, account.user_id):
+    """The chat, saved or looked up; raises TelegramRefused, SessionError."""
+    saved = store.get(_RECORD)
+    if (saved.get("kind"), saved.get("text"), saved.get("user_id")) == (
+        reference.kind,
+        reference.text,
+        account.user_id,
+    ):
         try:
-            return Chat.from_json(kept)
+            return Chat.from_json(saved)
         except (KeyError, TypeError, ValueError):
-            # Not what was written: it is looked up as if it had not been kept.
+            # The record is damaged: look the chat up.
             forget_chat(store)
     chat = await _look_up(account, reference)
     record = {"kind": str(reference.kind), "text": reference.text, "user_id": account.user_id}
@@ -44,7 +48,7 @@ async def find_chat(account: Account, reference: ChatReference, store: TelegramS
 
 
 def forget_chat(store: TelegramState) -> None:
-    """Look it up anew next time."""
+    """Look it up again next time."""
     store.put(_RECORD, {})
 
 
@@ -67,8 +71,8 @@ async def _look_up(account: Account, reference: ChatReference) -> Chat:
 
 async def _invited(account: Account, digest: str) -> Chat:
     """The chat of an invitation, which is accepted where the account is no member yet."""
-    told = await account.invoke(functions.messages.CheckChatInviteRequest(digest))
-    if (chat := getattr(told, "chat", None)) is not None and not isinstance(told, types.ChatInvitePeek):
+    found = await account.invoke(functions.messages.CheckChatInviteRequest(digest))
+    if (chat := getattr(found, "chat", None)) is not None and not isinstance(found, types.ChatInvitePeek):
         return _chat(chat)
     try:
         joined = await account.invoke(functions.messages.ImportChatInviteRequest(digest))
@@ -88,20 +92,20 @@ async def _listed(account: Account, channel_id: int) -> Chat:
     raise _refused("the account is in no channel or group with the id in CHAT_ID", "CHANNEL_INVALID")
 
 
-def _chat(told: Any) -> Chat:
-    """What Telegram tells of a chat, as ours; raises TelegramRefused where the account may not enter it."""
-    if isinstance(told, types.ChannelForbidden | types.ChatForbidden):
+def _chat(found: Any) -> Chat:
+    """Telegram's description of a chat as a Chat; raises TelegramRefused where the account may not enter it."""
+    if isinstance(found, types.ChannelForbidden | types.ChatForbidden):
         what = "the account was removed from the chat of CHAT_ID, or is not let in"
         raise TelegramRefused(
             what, word="CHAT_FORBIDDEN", remedy="let an administrator add the account, or correct CHAT_ID"
         )
-    if isinstance(told, types.ChatEmpty):
+    if isinstance(found, types.ChatEmpty):
         raise _refused("Telegram knows nothing of the chat of CHAT_ID", "CHAT_ID_INVALID")
-    if isinstance(told, types.Chat) and told.migrated_to is not None:
-        moved = told.migrated_to
-        return Chat(id=moved.channel_id, access_hash=moved.access_hash, small=False, title=told.title)
-    small = isinstance(told, types.Chat)
-    return Chat(id=told.id, access_hash=0 if small else told.access_hash or 0, small=small, title=told.title)
+    if isinstance(found, types.Chat) and found.migrated_to is not None:
+        moved = found.migrated_to
+        return Chat(id=moved.channel_id, access_hash=moved.access_hash, small=False, title=found.title)
+    small = isinstance(found, types.Chat)
+    return Chat(id=found.id, access_hash=0 if small else found.access_hash or 0, small=small, title=found.title)
 
 
 def _refused(what: str, word: str) -> TelegramRefused:

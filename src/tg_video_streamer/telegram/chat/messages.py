@@ -1,4 +1,4 @@
-"""What people write in the chat, as plain values out of Telegram's updates."""
+"""Reads the messages of the chat from Telegram's updates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ChatMessage:
 
 
 def read_message(update: Any, chat: Chat, own_id: int) -> ChatMessage | None:
-    """The new message in `chat` that `update` tells of; None for everything else: edits, other chats, what was forwarded."""
+    """The new message in `chat` that `update` holds; None for edits, other chats and forwarded messages."""
     if isinstance(update, types.UpdateShortChatMessage):
         if not chat.small or update.chat_id != chat.id or update.fwd_from is not None:
             return None
@@ -46,7 +46,7 @@ def _is_in(peer: Any, chat: Chat) -> bool:
 
 
 def _sender(message: Any, chat: Chat, own_id: int) -> int | None:
-    """None where somebody writes in another channel's name: nobody knows who that is."""
+    """None where the message is signed by another channel: its author is unknown."""
     if message.from_id is None:
         return own_id if chat.small and message.out else 0
     if isinstance(message.from_id, types.PeerUser):

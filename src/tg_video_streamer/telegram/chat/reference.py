@@ -20,7 +20,7 @@ _FORMS = "write @name, a t.me link, an invite link, or the id, which begins with
 
 
 class ReferenceKind(StrEnum):
-    """What a reference tells of its chat."""
+    """How a reference names its chat."""
 
     NAME = "name"
     INVITE = "invite"
@@ -32,7 +32,7 @@ class ReferenceKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatReference:
-    """What CHAT_ID says; an invitation's hash lets anybody in, so the text stays out of `repr`."""
+    """The chat that CHAT_ID names; an invite hash admits anyone, so the text stays out of `repr`."""
 
     kind: ReferenceKind
     text: str = field(repr=False)
@@ -54,17 +54,17 @@ class Chat:
     title: str
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, to be kept."""
+        """Plain values, for the state file."""
         return {"id": self.id, "access_hash": self.access_hash, "small": self.small, "title": self.title}
 
     @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> Chat:
+    def from_json(cls, saved: dict[str, Any]) -> Chat:
         """What `as_json` gave; raises KeyError, TypeError, ValueError for anything else."""
         return cls(
-            id=int(kept["id"]),
-            access_hash=int(kept["access_hash"]),
-            small=bool(kept["small"]),
-            title=str(kept["title"]),
+            id=int(saved["id"]),
+            access_hash=int(saved["access_hash"]),
+            small=bool(saved["small"]),
+            title=str(saved["title"]),
         )
 
 

@@ -1,4 +1,4 @@
-"""One connected Telegram account: told endings apart, reconnects with restraint, and answers each call in time."""
+"""One connected Telegram account: reconnects within limits, detects an ended session, and times out each request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionEnded, SessionUnreachable
 from tg_video_streamer.telegram.client.client import make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.client.data_centers import DataCentres
+from tg_video_streamer.telegram.client.data_centers import DataCenters
 from tg_video_streamer.telegram.client.deadline import ConnectionBroke, within
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 
@@ -30,9 +30,9 @@ OnUpdate = Callable[[Any], None]
 class Account:
     """One connected client; every method is for the event loop's thread.
 
-    Telethon never reconnects by itself here: a lost connection is opened anew by one task, as often as the limiter
-    allows, and what the server then says tells an ended session from a broken line. A request without an answer is sent
-    again when the connection is back, as MTProto asks of clients, or fails with SessionUnreachable at its own timeout.
+    Telethon's own reconnects are off: one task reconnects as often as the limiter allows, and the server's answer
+    separates an ended session from a broken connection. A request without an answer is sent again after a reconnect, as
+    MTProto requires, or fails with SessionUnreachable at its timeout.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Account:
         self._ended = ended
         self._heartbeat_seconds = heartbeat_seconds
         self._client: TelegramClient | None = None
-        self._centres = DataCentres(credentials, clock=clock)
+        self._centers = DataCenters(credentials, clock=clock)
         self._online = asyncio.Event()
         self._ending: SessionEnded | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -64,8 +64,8 @@ class Account:
         return self._online.is_set()
 
     @property
-    def data_centre(self) -> int:
-        """The number of the data centre that the account lives in; 0 before the first connection."""
+    def data_center(self) -> int:
+        """The number of the account's data center; 0 before the first connection."""
         return int(self._client.session.dc_id) if self._client is not None else 0
 
     def subscribe(self, on_update: OnUpdate) -> None:
@@ -83,13 +83,13 @@ class Account:
     async def invoke(self, request: TLRequest, *, timeout_seconds: float = 10.0, dc_id: int | None = None) -> Any:
         """The answer to one request; raises SessionEnded, SessionUnreachable, TelegramRefused.
 
-        `dc_id` asks another data centre than the account's own, with an authorisation that its own one hands out.
+        `dc_id` asks another data center than the account's own, with an authorisation that its own one hands out.
         """
         deadline = self._clock.monotonic() + timeout_seconds
         while True:
             client = await self._connected(deadline - self._clock.monotonic())
             if dc_id is not None and dc_id != client.session.dc_id:
-                call = self._centres.invoke(client, dc_id, request)
+                call = self._centers.invoke(client, dc_id, request)
             else:
                 call = client(request)
             try:
@@ -115,13 +115,13 @@ class Account:
         return self._client
 
     async def close(self) -> None:
-        """Disconnect; whoever waits for an answer gets SessionUnreachable."""
+        """Disconnect; pending requests fail with SessionUnreachable."""
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.cancel()
             await asyncio.wait({watcher})
         self._online.clear()
-        await self._centres.close()
+        await self._centers.close()
         await self._discard()
         if watcher is not None and not watcher.cancelled() and (defect := watcher.exception()) is not None:
             raise defect
@@ -162,7 +162,7 @@ class Account:
             await self._discard()
 
     async def _until_lost(self) -> str:
-        """Wait until the connection breaks, and say why; raises SessionEnded where a heartbeat tells so."""
+        """Wait until the connection breaks, and return why; raises SessionEnded where a heartbeat fails so."""
         client = self._client
         assert client is not None, "a connection is watched without a client"  # noqa: S101 - the same
         broken = client.disconnected
@@ -173,7 +173,7 @@ class Account:
                 if trouble.seconds == 0:
                     broken.cancel()
                     return trouble.what
-        # What broke it is asked of the server, by connecting again: it knows better than Telethon's background tasks.
+        # The reconnect shows why it broke, better than Telethon's background tasks do.
         error = None if broken.cancelled() else broken.exception()
         return type(error).__name__ if error is not None else "closed"
 
@@ -190,7 +190,7 @@ class Account:
                 return
 
     def _finish(self, ending: SessionEnded) -> None:
-        """Tell once that the session is over, and let nobody wait for it any longer."""
+        """Report once that the session has ended, and release all that wait for it."""
         if self._ending is not None:
             return
         self._ending = ending
@@ -209,7 +209,7 @@ class Account:
             await within(client.disconnect(), 5.0)
         except SessionUnreachable as trouble:
             log.warning("telegram connection closed badly", why=trouble.what)
-        # The reason is known by now; read once more, so that nobody complains that it was not.
+        # Read the exception, so that asyncio does not log it as never retrieved.
         gone = client.disconnected
         if gone.done() and not gone.cancelled():
             gone.exception()

@@ -1,4 +1,4 @@
-"""Telethon's client made from credentials: no file on disk, no sleeping, no reconnecting behind our back."""
+"""Makes Telethon's client from credentials: without a file on disk, sleeps or automatic reconnects."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tg_video_streamer.telegram.client.errors import session_ended
 from tg_video_streamer.telegram.client.proxy import ProxyKind, read_proxy
 from tg_video_streamer.telegram.client.session_string import read_session_string, telethon_string
 
-FIRST_DATA_CENTRE = 2
+FIRST_DATA_CENTER = 2
 """Where a client without a session begins; Telegram sends it on from there."""
 KEY_RETRIES = 3
-"""For who makes a new key: Telethon forgets a key's leading zero byte, so one exchange in 256 fails for nothing."""
+"""For making a new key: Telethon drops a key's leading zero byte, so one exchange in 256 fails."""
 
 _quiet = logging.getLogger("telethon.quiet")
-# Its texts may contain whole requests with codes in them; what matters in them reaches us as errors.
+# Its texts may contain whole requests with codes in them; failures reach us as errors.
 _quiet.setLevel(logging.CRITICAL + 1)
 
 
@@ -39,9 +39,9 @@ async def make_session(credentials: Credentials) -> StringSession:
     session = StringSession(string)
     if credentials.server:
         address, port = await _resolved(credentials.server)
-        sent_on = session.dc_id not in {0, FIRST_DATA_CENTRE} and session.server_address == address
-        if not sent_on:  # at login the server itself sent it on to another of its data centres, at a port of its own
-            session.set_dc(session.dc_id or FIRST_DATA_CENTRE, address, port)
+        sent_on = session.dc_id not in {0, FIRST_DATA_CENTER} and session.server_address == address
+        if not sent_on:  # at login the server redirects to another data center, at another port
+            session.set_dc(session.dc_id or FIRST_DATA_CENTER, address, port)
     if credentials.server_key is not None:
         rsa.add_key(credentials.server_key.read_text(), old=False)
     return session
@@ -56,7 +56,7 @@ def make_client(credentials: Credentials, session: StringSession, *, retries: in
         raise session_ended(SessionEnding.WRONG_API)
 
     class Client(TelegramClient):  # type: ignore[misc]  # Telethon has no types
-        """Telethon keeps the addresses of the data centres on the class, for ever; this one's class is its own."""
+        """Its own class, since Telethon caches the addresses of the data centers on the class."""
 
         _config = None
 
@@ -87,7 +87,7 @@ def _proxy_arguments(text: str) -> dict[str, Any]:
         where = (proxy.host, proxy.port, proxy.secret)
         return {"connection": ConnectionTcpMTProxyRandomizedIntermediate, "proxy": where}
     if find_spec("python_socks") is None:
-        # Telethon would go on without the proxy.
+        # Telethon would connect without the proxy.
         raise ConfigError(["TELEGRAM_PROXY: SOCKS5 needs the package python-socks, which is not installed"])
     through = ("socks5", proxy.host, proxy.port, True, proxy.user or None, proxy.password or None)
     return {"connection": ConnectionTcpFull, "proxy": through}

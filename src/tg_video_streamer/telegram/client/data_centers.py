@@ -1,4 +1,4 @@
-"""Connections to other data centres than the account's own, each logged in by an export of the own one."""
+"""Connections to other data centers than the account's, each logged in by an exported authorization."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 
 
-class DataCentres:
-    """One client a data centre, connected when first asked and kept."""
+class DataCenters:
+    """One client a data center, connected at the first request."""
 
     def __init__(self, credentials: Credentials, *, clock: Clock) -> None:
-        """It has a limiter of its own: trouble of a far centre must not hold back the account's own connection."""
+        """A separate limiter: failures of another data center must not delay the account's own connection."""
         self._credentials = credentials
         self._limiter = ConnectionLimiter(clock)
         self._clients: dict[int, TelegramClient] = {}
         self._lock = asyncio.Lock()
 
     async def invoke(self, own: TelegramClient, dc_id: int, request: TLRequest) -> Any:
-        """Ask data centre `dc_id`; `own` is the account's connected client. Raises what Telethon raises."""
+        """Ask data center `dc_id`; `own` is the account's connected client. Raises what Telethon raises."""
         client = await self._connected(own, dc_id)
         try:
             return await client(request)
         except UnauthorizedError:
-            # The key of this centre was forgotten; the account's own session is judged by its own centre only.
+            # Only the account's own data center decides whether its session has ended.
             await self._drop(dc_id)
-            raise TelegramRefused("another data centre forgot the account", word="AUTH_KEY_UNREGISTERED") from None
+            raise TelegramRefused("another data center forgot the account", word="AUTH_KEY_UNREGISTERED") from None
 
     async def close(self) -> None:
         """Disconnect from all of them."""
@@ -51,7 +51,7 @@ class DataCentres:
                 return client
             await self._drop(dc_id)
             if (pause := self._limiter.pause()) > 0:
-                raise SessionUnreachable("a data centre was tried too often in the last minute", seconds=pause)
+                raise SessionUnreachable("a data center was tried too often in the last minute", seconds=pause)
             self._limiter.attempt()
             try:
                 client = await self._connect(own, dc_id)
@@ -66,7 +66,7 @@ class DataCentres:
         config = await own(GetConfigRequest())
         options = [one for one in config.dc_options if one.id == dc_id and not (one.cdn or one.media_only or one.ipv6)]
         if not options:
-            raise TelegramRefused(f"Telegram names no data centre {dc_id}", word="DC_ID_INVALID")
+            raise TelegramRefused(f"Telegram names no data center {dc_id}", word="DC_ID_INVALID")
         session = StringSession()
         session.set_dc(dc_id, options[0].ip_address, options[0].port)
         client = make_client(self._credentials, session, retries=KEY_RETRIES)

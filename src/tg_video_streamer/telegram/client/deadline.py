@@ -1,4 +1,4 @@
-"""A limit around each of Telethon's coroutines, with its errors as the project's own."""
+"""Puts a deadline on Telethon's coroutines and translates their errors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Answer = TypeVar("Answer")
 
 
 class ConnectionBroke(SessionUnreachable):
-    """The line broke before the answer came; nobody knows whether the request was carried out."""
+    """The connection broke before the answer came; whether the request was carried out is unknown."""
 
     reason = "connection_broke"
 
 
 async def within(call: Awaitable[Answer], seconds: float, *, broken: asyncio.Future[None] | None = None) -> Answer:
-    """The result of `call`; raises SessionUnreachable after `seconds`, or what `endings` makes of its error.
+    """The result of `call`; raises SessionUnreachable after `seconds`, or its translated error.
 
-    It runs as a task of its own, since Telethon cancels what waits when a connection breaks: that must not look like a
-    cancellation of the caller. What had not yet been sent then waits for ever, so `broken` is watched too.
+    It runs in a separate task, since Telethon cancels pending requests when a connection breaks: that must not look like
+    a cancellation of the caller. An unsent request would then wait without end, so `broken` is watched too.
     """
     task = asyncio.ensure_future(call)
     watched: set[asyncio.Future[Any]] = {task} if broken is None else {task, broken}
@@ -38,17 +38,17 @@ async def within(call: Awaitable[Answer], seconds: float, *, broken: asyncio.Fut
     if answered and not task.cancelled():
         if (error := task.exception()) is None:
             return task.result()
-        told = translated(error)
-        if gone and isinstance(told, SessionUnreachable):
-            raise ConnectionBroke(told.what) from error
-        raise told from error
+        failure = translated(error)
+        if gone and isinstance(failure, SessionUnreachable):
+            raise ConnectionBroke(failure.what) from error
+        raise failure from error
     if answered or gone:
         raise ConnectionBroke("the connection to Telegram broke before the answer came")
     raise SessionUnreachable(f"Telegram did not answer within {seconds:.0f} s")
 
 
 async def _ended(task: asyncio.Future[Any], broken: asyncio.Future[None] | None) -> None:
-    """Leave nothing behind that runs, or that complains of an error nobody read."""
+    """Cancel the task, and retrieve the exceptions that asyncio would log."""
     if not task.done():
         task.cancel()
         await asyncio.wait({task})

@@ -1,4 +1,4 @@
-"""Telethon's exceptions read: how a session ended, what is only trouble on the way, and what one request was refused."""
+"""Translates Telethon's exceptions: an ended session, a network failure, or a refused request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENDINGS: Final = {
     "API_ID_PUBLISHED_FLOOD": SessionEnding.WRONG_API,
     "CONNECTION_API_ID_INVALID": SessionEnding.WRONG_API,
 }
-_TOLD: Final = {
+_EXPLANATIONS: Final = {
     SessionEnding.EXPIRED: ("the Telegram session has expired", _RENEW),
     SessionEnding.REVOKED: ("the Telegram session was ended from another device of the account", _RENEW),
     SessionEnding.UNREGISTERED: ("Telegram no longer counts this session as logged in", _RENEW),
@@ -61,7 +61,7 @@ _REMEDIES: Final = {
     "CHANNEL_PRIVATE": "the account is no member of the chat; let it join, or correct CHAT_ID",
     "CHAT_FORBIDDEN": "the account may not enter the chat; let it join, or correct CHAT_ID",
     "CHAT_WRITE_FORBIDDEN": "the account may not act in the chat; give it the rights there",
-    "USERNAME_NOT_OCCUPIED": "nobody has this name; correct CHAT_ID",
+    "USERNAME_NOT_OCCUPIED": "no one has this name; correct CHAT_ID",
     "USERNAME_INVALID": "this is no name that Telegram has; correct CHAT_ID",
     "INVITE_HASH_EXPIRED": "the invite link is no longer valid; make a new one and put it in CHAT_ID",
     "INVITE_HASH_INVALID": "this is no invite link; copy it again into CHAT_ID",
@@ -71,7 +71,7 @@ _REMEDIES: Final = {
 
 def session_ended(ending: SessionEnding) -> SessionEnded:
     """The error of an ending, in the operator's words."""
-    what, remedy = _TOLD[ending]
+    what, remedy = _EXPLANATIONS[ending]
     return SessionEnded(what, ending=ending, remedy=remedy)
 
 

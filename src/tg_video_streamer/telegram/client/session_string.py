@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from tg_video_streamer.errors import SessionEnded, SessionEnding
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
-_DATA_CENTRES = {
+_DATA_CENTERS = {
     1: "149.154.175.53",
     2: "149.154.167.51",
     3: "149.154.175.100",
     4: "149.154.167.91",
     5: "91.108.56.130",
 }
-_TEST_CENTRES = {1: "149.154.175.10", 2: "149.154.167.40", 3: "149.154.175.117"}
+_TEST_CENTERS = {1: "149.154.175.10", 2: "149.154.167.40", 3: "149.154.175.117"}
 """Telegram's own, as help.getConfig lists them: Pyrogram's strings carry the number only."""
 _BASE64 = re.compile(r"[A-Za-z0-9_-]+")
 _TELETHON_V4, _TELETHON_V6 = ">B4sH256s", ">B16sH256s"
@@ -32,7 +32,7 @@ _REMEDY = f"run: {RENEW}"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionKey:
-    """What a session string holds: the authorisation key, and the data centre that knows it."""
+    """What a session string holds: the authorization key, and the data center that knows it."""
 
     dc_id: int
     address: str
@@ -85,7 +85,7 @@ def _bytes(string: str) -> bytes:
 
 
 def _telethon(string: str) -> SessionKey | None:
-    """A "1", then data centre, address, port and key. None where it is another format."""
+    """A "1", then data center, address, port and key. None where it is another format."""
     if string[0] != "1":
         return None
     packed = _bytes(string[1:])
@@ -99,13 +99,13 @@ def _telethon(string: str) -> SessionKey | None:
 
 
 def _pyrogram(string: str) -> SessionKey | None:
-    """Data centre, key and user, without an address. None where it is another format."""
+    """Data center, key and user, without an address. None where it is another format."""
     packed = _bytes(string)
     layout = _PYROGRAM.get(len(packed))
     if layout is None:
         return None
     dc_id, *_, test_mode, key, user_id, _bot = struct.unpack(layout, packed)
-    address = (_TEST_CENTRES if test_mode else _DATA_CENTRES).get(dc_id)
+    address = (_TEST_CENTERS if test_mode else _DATA_CENTERS).get(dc_id)
     if address is None:
-        raise _garbage("names a data centre that Telegram does not have")
+        raise _garbage("names a data center that Telegram does not have")
     return SessionKey(dc_id=dc_id, address=address, port=80 if test_mode else 443, key=key, user_id=user_id)

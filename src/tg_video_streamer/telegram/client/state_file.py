@@ -33,14 +33,14 @@ class TelegramState:
         return dict(self._records.get(name, {}))
 
     def put(self, name: str, record: dict[str, Any]) -> None:
-        """Keep a record, an empty one to forget it; it is on the disk when this returns."""
+        """Save a record, an empty one to delete it; it is on the disk when this returns."""
         if self._records.get(name, {}) == record:
             return
         self._records[name] = dict(record)
         try:
             self._write()
         except OSError as error:
-            log.warning("telegram's key file cannot be written", file=str(self._path), why=error.strerror)
+            log.warning("telegram's state file cannot be written", file=str(self._path), why=error.strerror)
 
     @property
     def owner_id(self) -> int:
@@ -53,16 +53,18 @@ class TelegramState:
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            kept = json.loads(self._path.read_bytes())
+            saved = json.loads(self._path.read_bytes())
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
             # The text of the error may hold a piece of the file.
-            log.warning("telegram's key file is damaged and begun anew", file=str(self._path), why=type(error).__name__)
+            log.warning(
+                "telegram's state file is damaged and starts empty", file=str(self._path), why=type(error).__name__
+            )
             return {}
-        if not isinstance(kept, dict):
+        if not isinstance(saved, dict):
             return {}
-        return {str(name): record for name, record in kept.items() if isinstance(record, dict)}
+        return {str(name): record for name, record in saved.items() if isinstance(record, dict)}
 
     def _write(self) -> None:
         records = {name: record for name, record in self._records.items() if record}

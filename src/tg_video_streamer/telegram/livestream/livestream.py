@@ -1,4 +1,4 @@
-"""Signalling of one chat's RTMP live stream: URL and key, creation, title, viewers, and the channels that prove it."""
+"""Signals one chat's RTMP live stream: URL and key, creation, title, viewers, and the channels that Telegram receives."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tg_video_streamer.telegram.client.account import Account
 log = structlog.get_logger(__name__)
 
 GONE = frozenset({"GROUPCALL_INVALID", "GROUPCALL_FORBIDDEN", "GROUP_CALL_INVALID"})
-"""Words for a call that is over."""
+"""Telegram's errors for a call that is over."""
 _NOT_JOINED = frozenset({"GROUPCALL_JOIN_MISSING", "PARTICIPANT_JOIN_MISSING"})
-_TOLD = {
+_EXPLANATIONS = {
     ("url", "CHAT_ADMIN_REQUIRED"): (
-        "Telegram hands out the live stream's URL only to the chat's owner or to whom may manage live streams",
+        "Telegram gives the live stream's URL only to the owner and to administrators who may manage live streams",
         "make the account of SESSION_STRING an administrator with that right, or paste URL and key into OUTPUTS",
     ),
     ("create", "CHAT_ADMIN_REQUIRED"): (
@@ -33,16 +33,16 @@ _TOLD = {
     ),
     ("create", "CREATE_CALL_FAILED"): (
         "Telegram could not start the live stream",
-        "it is tried again; start one by hand with `Stream with…` if it stays so",
+        "it is retried; if it keeps failing, start one by hand with `Stream with…`",
     ),
     ("title", "CHAT_ADMIN_REQUIRED"): (
         "the account may not change the live stream's title",
         "give it the administrator right to manage live streams",
     ),
 }
-_TOLD_ANYWHERE = {
+_EXPLANATIONS_ANYWHERE = {
     "CHANNEL_PRIVATE": (
-        "the account of SESSION_STRING is no member of the chat any longer",
+        "the account of SESSION_STRING is no longer a member of the chat",
         "let an administrator add it, or correct CHAT_ID",
     ),
     "CHAT_FORBIDDEN": (
@@ -55,27 +55,27 @@ _TOLD_ANYWHERE = {
     ),
     "USER_BANNED_IN_CHANNEL": (
         "the account of SESSION_STRING is restricted by Telegram in channels",
-        "ask @SpamBot in Telegram what for and until when",
+        "ask @SpamBot in Telegram for the reason and the end",
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunningCall:
-    """A call as Telegram told it last."""
+    """A call as Telegram described it last."""
 
     id: int
     access_hash: int = field(repr=False)
     rtmp: bool
     title: str
     stream_dc: int | None
-    """The data centre that knows what arrives; None where Telegram names none."""
+    """The data center that receives the stream; None where Telegram names none."""
     participants: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamAccess:
-    """Where to publish, as Telegram hands it out and as it is kept."""
+    """Where to publish, as Telegram hands it out and as it is saved."""
 
     url: str
     key: str = field(repr=False)
@@ -86,7 +86,7 @@ class StreamAccess:
 
 
 class LiveStream:
-    """One chat's live stream, spoken of by one account; every method may raise SessionError and TelegramRefused."""
+    """One chat's live stream, signalled by one account; every method may raise SessionError and TelegramRefused."""
 
     def __init__(self, account: Account, chat: Chat) -> None:
         self._account = account
@@ -96,32 +96,32 @@ class LiveStream:
         """Access hash and source number of the call that was joined."""
 
     async def access(self, *, revoke: bool = False) -> StreamAccess:
-        """URL and key; with `revoke` a new key, after which the old one counts no more."""
+        """URL and key; `revoke` makes a new key and invalidates the old one."""
         request = functions.phone.GetGroupCallStreamRtmpUrlRequest(self._peer, revoke=revoke)
         try:
-            told = await self._account.invoke(request)
+            answer = await self._account.invoke(request)
         except TelegramRefused as refused:
             raise explained(refused, "url") from refused
-        remember_secret(told.key)
-        access = StreamAccess(url=told.url, key=told.key)
+        remember_secret(answer.key)
+        access = StreamAccess(url=answer.url, key=answer.key)
         try:
             access.address()
         except ConfigError as error:
-            raise TelegramRefused("Telegram handed out a URL that is none", word="RTMP_URL_INVALID") from error
+            raise TelegramRefused("Telegram gave an invalid URL", word="RTMP_URL_INVALID") from error
         return access
 
     async def running(self) -> RunningCall | None:
         """The call that runs in the chat; None for none."""
         if self.chat.small:
-            full = await self._invoke(functions.messages.GetFullChatRequest(self.chat.id), "look")
+            full = await self._invoke(functions.messages.GetFullChatRequest(self.chat.id), "read")
         else:
             channel = types.InputChannel(self._peer.channel_id, self._peer.access_hash)
-            full = await self._invoke(functions.channels.GetFullChannelRequest(channel), "look")
+            full = await self._invoke(functions.channels.GetFullChannelRequest(channel), "read")
         call = full.full_chat.call
         if not isinstance(call, types.InputGroupCall):
             return None
         try:
-            return await self._told(call)
+            return await self._read(call)
         except TelegramRefused as refused:
             if refused.word in GONE:
                 return None
@@ -140,10 +140,10 @@ class LiveStream:
             )
         return call
 
-    async def look(self, call: RunningCall) -> RunningCall | None:
+    async def refreshed(self, call: RunningCall) -> RunningCall | None:
         """The same call as it is now; None where it is over."""
         try:
-            return await self._told(types.InputGroupCall(call.id, call.access_hash))
+            return await self._read(types.InputGroupCall(call.id, call.access_hash))
         except TelegramRefused as refused:
             if refused.word in GONE:
                 return None
@@ -152,20 +152,20 @@ class LiveStream:
     async def newest_milliseconds(self, call: RunningCall) -> int:
         """How far the stream has come at Telegram, by its newest channel; 0 where nothing arrives.
 
-        It is asked of the data centre that takes the stream, by a participant: the call is joined before, unheard.
+        The data center that receives the stream answers participants only, so the account joins the call first, muted.
         """
         request = functions.phone.GetGroupCallStreamChannelsRequest(types.InputGroupCall(call.id, call.access_hash))
         if call.id not in self._joined:
             await self._join(call)
         try:
-            told = await self._account.invoke(request, dc_id=call.stream_dc)
+            answer = await self._account.invoke(request, dc_id=call.stream_dc)
         except TelegramRefused as refused:
             if refused.word not in _NOT_JOINED:
                 raise
-            # Telegram forgets participants that did not speak up for a while.
+            # Telegram forgets participants that were silent for a while.
             await self._join(call)
-            told = await self._account.invoke(request, dc_id=call.stream_dc)
-        return max((one.last_timestamp_ms for one in told.channels), default=0)
+            answer = await self._account.invoke(request, dc_id=call.stream_dc)
+        return max((one.last_timestamp_ms for one in answer.channels), default=0)
 
     def viewers(self, call: RunningCall) -> int:
         """Participants without the account itself."""
@@ -191,7 +191,7 @@ class LiveStream:
                 raise
 
     async def leave(self) -> None:
-        """Take the account out of the calls that it looked at."""
+        """Take the account out of the calls that it joined."""
         joined, self._joined = self._joined, {}
         for call_id, (access_hash, source) in joined.items():
             request = functions.phone.LeaveGroupCallRequest(types.InputGroupCall(call_id, access_hash), source)
@@ -207,7 +207,7 @@ class LiveStream:
         except TelegramRefused as refused:
             if refused.word != "GROUPCALL_ALREADY_STARTED":
                 raise explained(refused, "create") from refused
-            # Somebody was quicker.
+            # Another participant was quicker.
             if (call := await self.running()) is None:
                 raise explained(refused, "create") from refused
             return call
@@ -215,10 +215,10 @@ class LiveStream:
             if isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCall):
                 log.info("live stream started in the chat")
                 return _call(update.call)
-        raise TelegramRefused("Telegram did not tell which live stream it started", word="CREATE_CALL_FAILED")
+        raise TelegramRefused("Telegram did not say which live stream it started", word="CREATE_CALL_FAILED")
 
     async def _join(self, call: RunningCall) -> None:
-        """Take part, muted: Telegram tells the channels of a stream to participants only."""
+        """Join, muted: Telegram shows the channels of a stream to participants only."""
         source = secrets.randbelow(1 << 31)
         parameters = {"ufrag": secrets.token_hex(4), "pwd": secrets.token_hex(12), "fingerprints": [], "ssrc": source}
         request = functions.phone.JoinGroupCallRequest(
@@ -232,41 +232,41 @@ class LiveStream:
         # Calls that are over need not be left.
         self._joined = {call.id: (call.access_hash, source)}
 
-    async def _told(self, call: types.InputGroupCall) -> RunningCall:
-        told = await self._invoke(functions.phone.GetGroupCallRequest(call, limit=1), "look")
-        if not isinstance(told.call, types.GroupCall):
+    async def _read(self, call: types.InputGroupCall) -> RunningCall:
+        answer = await self._invoke(functions.phone.GetGroupCallRequest(call, limit=1), "read")
+        if not isinstance(answer.call, types.GroupCall):
             raise TelegramRefused("the live stream is over", word="GROUPCALL_INVALID")
-        return _call(told.call)
+        return _call(answer.call)
 
-    async def _invoke(self, request: Any, doing: str) -> Any:
+    async def _invoke(self, request: Any, action: str) -> Any:
         try:
             return await self._account.invoke(request)
         except TelegramRefused as refused:
-            raise explained(refused, doing) from refused
+            raise explained(refused, action) from refused
 
 
 def ended_call(update: Any) -> int:
-    """The id of the call that an update tells the end of; 0 for any other update."""
+    """The id of the call that an update ends; 0 for any other update."""
     if isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCallDiscarded):
         return int(update.call.id)
     return 0
 
 
-def explained(refused: TelegramRefused, doing: str) -> TelegramRefused:
-    """The same refusal in words for what was being done (url, create, title, look), where there are better ones."""
-    told = _TOLD.get((doing, refused.word)) or _TOLD_ANYWHERE.get(refused.word)
-    if told is None:
+def explained(refused: TelegramRefused, action: str) -> TelegramRefused:
+    """The refusal with a text and a remedy for the `action` (url, create, title, read), where one is known."""
+    answer = _EXPLANATIONS.get((action, refused.word)) or _EXPLANATIONS_ANYWHERE.get(refused.word)
+    if answer is None:
         return refused
-    what, remedy = told
+    what, remedy = answer
     return TelegramRefused(f"{what} ({refused.word})", word=refused.word, remedy=remedy)
 
 
-def _call(told: types.GroupCall) -> RunningCall:
+def _call(answer: types.GroupCall) -> RunningCall:
     return RunningCall(
-        id=told.id,
-        access_hash=told.access_hash,
-        rtmp=bool(told.rtmp_stream),
-        title=told.title or "",
-        stream_dc=told.stream_dc_id,
-        participants=told.participants_count,
+        id=answer.id,
+        access_hash=answer.access_hash,
+        rtmp=bool(answer.rtmp_stream),
+        title=answer.title or "",
+        stream_dc=answer.stream_dc_id,
+        participants=answer.participants_count,
     )

@@ -1,4 +1,4 @@
-"""Which title the live stream gets, and when: it follows the item on air, and never faster than Telegram likes; pure."""
+"""Paces the live stream's title: it follows the item on air, no faster than Telegram allows; pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def fitting(title: str) -> str:
 
 @dataclass(kw_only=True, slots=True)
 class TitlePacer:
-    """The title that is wanted and the one that is shown; of titles that come in between, the last one counts."""
+    """The title to show and the one that is shown; the last of several counts."""
 
     pause_seconds: float = PAUSE_SECONDS
     wanted: str = ""

@@ -1,4 +1,4 @@
-"""Makes a new session of an account: phone, code and password, or a QR code that the phone scans."""
+"""Makes a new session: by phone number, code and password, or by a QR code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tg_video_streamer.telegram.session.login_connection import LoginConnection
 SCAN_SECONDS = 600.0
 """How long QR codes are shown before the login gives up."""
 TRIES = 5
-"""How often a person may mistype; Telegram itself gives up about there."""
+"""How many wrong answers are allowed; Telegram itself gives up at about as many."""
 RESEND = "r"
 """What is typed instead of a code, for another one."""
 
@@ -42,7 +42,7 @@ _WAYS: Final = {
 
 
 class Prompts(Protocol):
-    """The person at the terminal; a line that is asked for again comes with what was wrong with the last one."""
+    """The person who logs in; `wrong` says why the last answer was not accepted."""
 
     async def phone(self, wrong: Message | None) -> str:
         """The phone number of the account."""
@@ -56,8 +56,8 @@ class Prompts(Protocol):
     def show(self, url: str) -> None:
         """Draw `url` as a QR code, in the place of the one before."""
 
-    def tell(self, text: str) -> None:
-        """Say something."""
+    def inform(self, text: str) -> None:
+        """Show a message."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,18 +68,18 @@ class NewSession:
     """In Telethon's format."""
     user_id: int
     name: str
-    data_centre: int
+    data_center: int
 
 
 @asynccontextmanager
 async def logged_in(
     credentials: Credentials, prompts: Prompts, *, clock: Clock, qr: bool = False
 ) -> AsyncIterator[NewSession]:
-    """Log in and hand out the session to be kept; where the block fails, the session is ended at Telegram too.
+    """Log in and yield the session; where the block fails, the session is ended at Telegram too.
 
     Raises SessionError, TelegramRefused, ConfigError. Nothing of it is ever on a disk.
     """
-    line = LoginConnection(credentials, await make_session(replace(credentials, session="")), prompts.tell)
+    line = LoginConnection(credentials, await make_session(replace(credentials, session="")), prompts.inform)
     try:
         user = await (_by_qr(line, prompts, clock) if qr else _by_phone(line, prompts))
         try:
@@ -87,7 +87,7 @@ async def logged_in(
                 string=line.session_string,
                 user_id=int(user.id),
                 name=" ".join(filter(None, (user.first_name, user.last_name))),
-                data_centre=line.data_centre,
+                data_center=line.data_center,
             )
         except BaseException:
             await line.log_out()
@@ -166,9 +166,9 @@ async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any
 def _checked(sent: Any) -> Any:
     """A code that is on its way; raises TelegramRefused for Telegram's other answers."""
     if not isinstance(sent, types.auth.SentCode):
-        what = "Telegram wants something else than a code from this account"
+        what = "Telegram asks this account for something other than a code"
     elif isinstance(sent.type, types.auth.SentCodeTypeSetUpEmailRequired):
-        what = "Telegram wants an e-mail address for this account first"
+        what = "Telegram asks this account for an e-mail address first"
     else:
         return sent
     raise TelegramRefused(what, word="SENT_CODE_UNKNOWN", remedy="log in with --qr")
@@ -199,7 +199,7 @@ def _user(answer: Any) -> Any:
 
 
 async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
-    """The user, after the password; it goes to Telegram as a proof (SRP) and is kept nowhere."""
+    """The user, after the password; of which Telegram gets an SRP check only; it is stored nowhere."""
     wrong: Message | None = None
     for _ in range(TRIES):
         asked = await line.ask(functions.account.GetPasswordRequest())
@@ -207,7 +207,7 @@ async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
         try:
             proof = password.compute_check(asked, typed)
         except ValueError:
-            raise SessionError("Telegram wants a proof of the password that is not known here") from None
+            raise SessionError("Telegram uses a password check that this version does not know") from None
         try:
             return _user(await line.ask(functions.auth.CheckPasswordRequest(proof)))
         except TelegramRefused as refused:
@@ -236,7 +236,7 @@ async def _by_qr(line: LoginConnection, prompts: Prompts, clock: Clock) -> Any:
             return _user(answer.authorization)
         prompts.show(f"tg://login?token={base64.urlsafe_b64encode(answer.token).decode().rstrip('=')}")
         await line.wait_for_scan(token_seconds(answer.expires.timestamp() - clock.wall()))
-    raise SessionError(f"nobody scanned the code within {SCAN_SECONDS / 60:.0f} minutes", remedy="begin again")
+    raise SessionError(f"the code was not scanned within {SCAN_SECONDS / 60:.0f} minutes", remedy="start again")
 
 
 def token_seconds(by_our_clock: float) -> float:

@@ -1,4 +1,4 @@
-"""The connection of one login: it follows the account to its data centre, and can take back what it has logged in."""
+"""The connection of one login: it follows the account to its data center, and can log out again."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ANSWER_SECONDS = 20.0
 
 
 class LoginConnection:
-    """The connection of one login; it is opened anew where it broke while the person was typing."""
+    """The connection of one login; it reconnects where it broke while the person was typing."""
 
-    def __init__(self, credentials: Credentials, session: Any, tell: Callable[[str], None]) -> None:
-        """`session` is an empty one in memory; `tell` hears what a person should know."""
+    def __init__(self, credentials: Credentials, session: Any, inform: Callable[[str], None]) -> None:
+        """`session` is an empty one in memory; `inform` shows a message to the person."""
         self.credentials = credentials
         self._client: TelegramClient = make_client(credentials, session, retries=KEY_RETRIES)
-        self._tell = tell
+        self._inform = inform
         self.scanned = asyncio.Event()
         self._client.add_event_handler(self._on_scanned, events.Raw(types.UpdateLoginToken))
 
@@ -38,7 +38,7 @@ class LoginConnection:
         return string
 
     @property
-    def data_centre(self) -> int:
+    def data_center(self) -> int:
         """Where the connection leads."""
         return int(self._client.session.dc_id)
 
@@ -55,13 +55,13 @@ class LoginConnection:
             return await within(self._client(request), ANSWER_SECONDS)
 
     async def begin(self, request: TLRequest) -> Any:
-        """The answer to a request that may lead to another data centre, which breaks the connection on purpose."""
+        """The answer to a request that may lead to another data center, which breaks the connection on purpose."""
         await self._connect()
         return await within(self._client(request), ANSWER_SECONDS)
 
-    async def move_to(self, data_centre: int) -> None:
-        """Go to another data centre, with a new key."""
-        await within(self._client._switch_dc(data_centre), ANSWER_SECONDS)  # noqa: SLF001 - Telethon has no other name for it
+    async def move_to(self, data_center: int) -> None:
+        """Go to another data center, with a new key."""
+        await within(self._client._switch_dc(data_center), ANSWER_SECONDS)  # noqa: SLF001 - Telethon has no other name for it
 
     async def wait_for_scan(self, seconds: float) -> None:
         """Until the code was scanned, the connection broke, or the time is over."""
@@ -70,21 +70,21 @@ class LoginConnection:
         await asyncio.wait({scan, broken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         scan.cancel()
         if broken.done() and not broken.cancelled():
-            broken.exception()  # why it broke shows when it is opened anew
+            broken.exception()  # the reconnect shows why it broke
 
     async def log_out(self) -> None:
         """End the new session, since it could not be kept."""
         try:
             await within(self._client(functions.auth.LogOutRequest()), 5.0)
         except StreamerError:
-            self._tell('the new session is left over: end it in Telegram under "Devices" (tg-video-streamer)')
+            self._inform('the new session is left over: end it in Telegram under "Devices" (tg-video-streamer)')
 
     async def close(self) -> None:
         """Disconnect."""
         try:
             await within(self._client.disconnect(), 5.0)
         except SessionUnreachable as trouble:
-            self._tell(trouble.what)
+            self._inform(trouble.what)
 
     async def _connect(self) -> None:
         if not self._client.is_connected():

@@ -86,7 +86,7 @@ async def update_remote_env(
     changes: Mapping[str, str | None],
     *,
     wait_seconds: float = write.LOCK_SECONDS,
-    tell: Callable[[str], None] = lambda _text: None,
+    inform: Callable[[str], None] = lambda _text: None,
 ) -> None:
     """Change keys there as `envwrite.update_env` does here; without changes it tries the way. Raises EnvFileUnchanged.
 
@@ -95,11 +95,11 @@ async def update_remote_env(
     secrets = [value for value in changes.values() if value]
     lines: list[str] = []
 
-    def heard(line: str) -> None:
+    def on_line(line: str) -> None:
         for secret in secrets:
             line = line.replace(secret, "***")
         lines.append(line)
-        tell(f"{server.host}: {line}")
+        inform(f"{server.host}: {line}")
 
     environment = {name: os.environ[name] for name in ("SSH_AUTH_SOCK", "USER", "LOGNAME") if name in os.environ}
     deadline_seconds = DEADLINE_SECONDS + wait_seconds
@@ -109,7 +109,7 @@ async def update_remote_env(
             stdin=_order(server, changes, wait_seconds),
             stdout=PIPE,
             environment=environment,
-            on_line=heard,
+            on_line=on_line,
             capture_bytes=65536,
         ) as child:
             code = await _ended(child, deadline_seconds)

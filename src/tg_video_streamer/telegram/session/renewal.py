@@ -1,4 +1,4 @@
-"""One cycle of getting a session that works: the settings read again, SESSION_STRING tried, the spare promoted if allowed."""
+"""One cycle of renewing the session: read the settings, try SESSION_STRING, promote the spare if allowed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 TRIES = 3
 PAUSES = Backoff(first=1.0, longest=10.0)
 PROMOTION_SECONDS = 24 * 3600.0
-"""A spare is promoted at most once in so long: what ends two sessions a day is no accident."""
+"""The shortest time between two promotions: two sessions that end within a day are no accident."""
 TOUCH_SECONDS = 24 * 3600.0
 _SPARE = "spare"
 
@@ -44,7 +44,7 @@ Connect = Callable[[Credentials, Ended], Awaitable["Account"]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionSettings:
-    """What the settings say of the session now."""
+    """The session settings as the file has them now."""
 
     credentials: Credentials
     spare: str = field(default="", repr=False)
@@ -59,7 +59,7 @@ class Renewed:
 
 
 class Renewal:
-    """Everything that gets a session without a person; all of it is for the event loop's thread."""
+    """Gets a working session without a person; for the event loop's thread."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Renewal:
         self._store.owner_id = account.user_id
         return Renewed(account=account, by_spare=False)
 
-    # The spare takes over
+    # Promoting the spare
 
     async def _promoted(self, settings: SessionSettings, ending: SessionEnded, ended: Ended) -> Renewed:
         """The spare as the session; raises `ending` where that may not or cannot be."""
@@ -151,7 +151,7 @@ class Renewal:
         return ""
 
     async def _written(self, settings: SessionSettings) -> None:
-        """Make the spare SESSION_STRING in the file, unless somebody wrote a new one there meanwhile."""
+        """Make the spare SESSION_STRING in the file, unless the file got a new one meanwhile."""
         write = self._write
         if write is None or (await asyncio.to_thread(self._read)).credentials.session != settings.credentials.session:
             raise ConfigError(["SESSION_STRING was changed meanwhile"])
@@ -160,10 +160,10 @@ class Renewal:
         self._store.put(_SPARE, {**self._store.get(_SPARE), "promoted_wall": self._clock.wall()})
         log.warning("the spare session was promoted: it is SESSION_STRING now", remedy=f"run: {RENEW_SPARE}")
 
-    # The spare is kept alive
+    # Using the spare
 
     async def touch_spare(self) -> None:
-        """Use the spare for a moment, once a day, so that Telegram does not forget it; what is wrong with it is told."""
+        """Use the spare once a day, so that Telegram does not expire it; send an alert where it is unusable."""
         settings = self._settings
         if settings is None or not settings.spare:
             return
@@ -173,7 +173,7 @@ class Renewal:
         if record.get("mark") == mark and abs(now - float(record.get("touched_wall", 0.0))) < TOUCH_SECONDS:
             return
         try:
-            account = await self._connect(replace(settings.credentials, session=settings.spare), _unheard)
+            account = await self._connect(replace(settings.credentials, session=settings.spare), _ignored)
         except SessionUnreachable as trouble:
             log.info("the spare session could not be tried", why=trouble.what)
             return
@@ -193,5 +193,5 @@ class Renewal:
         self._notify(message, topic="spare")
 
 
-def _unheard(_ending: SessionEnded) -> None:
-    """A session that is used for a moment only: its next use tells."""
+def _ignored(_ending: SessionEnded) -> None:
+    """Ignore the end of a session that is used for a moment only."""

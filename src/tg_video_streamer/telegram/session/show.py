@@ -1,4 +1,4 @@
-"""Says whose a session is, where it lives, how old it is, and which other sessions the account has; masked."""
+"""Describes a session for people: account, data center, age, and the account's other sessions; masked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from telethon.tl import functions, types
 
 from tg_video_streamer.telegram.client.account import Account
 
-LEFT_OVER = "end what no service uses any longer in Telegram: Settings, Devices"
+LEFT_OVER = "end sessions that are no longer used in Telegram: Settings, Devices"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,13 +27,13 @@ class ShownSession:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShownAccount:
-    """What may be seen of an account by whoever looks over the operator's shoulder."""
+    """What may be shown of an account on a screen that others can see."""
 
     name: str
     phone: str
     """Its last two digits behind a mask."""
     user_id: int
-    data_centre: int
+    data_center: int
     this: ShownSession | None
     """None where Telegram does not list it."""
     others: tuple[ShownSession, ...]
@@ -52,7 +52,7 @@ async def look_at(account: Account) -> ShownAccount:
         name=" ".join(filter(None, (user.first_name, user.last_name))),
         phone=f"***{user.phone[-2:]}" if user.phone else "unknown",
         user_id=int(user.id),
-        data_centre=account.data_centre,
+        data_center=account.data_center,
         this=_shown(current, api_id) if current is not None else None,
         others=others,
         days_to_live=int(found.authorization_ttl_days),
@@ -73,7 +73,7 @@ def wording(shown: ShownAccount, now: float) -> list[str]:
     """The lines for people."""
     lines = [
         f"account: {shown.name} (id {shown.user_id}, phone {shown.phone})",
-        f"data centre: {shown.data_centre}",
+        f"data center: {shown.data_center}",
     ]
     if shown.this is not None:
         lines.append(f"session: {shown.this.device}, {_days(now - shown.this.created)} old")

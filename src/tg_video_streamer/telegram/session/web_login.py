@@ -1,4 +1,4 @@
-"""Logs in for a person who is not at a terminal: one login at a time, over the same code, kept in the settings file."""
+"""Logs in from the web page: one login at a time, saved to the settings file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WebLogin:
         clock: Clock,
         login_seconds: float = LOGIN_SECONDS,
     ) -> None:
-        """`credentials` and `write` work on the settings file, in a thread; without `write` there is none to be kept in.
+        """`credentials` and `write` use the settings file, in a thread; without `write` there is no file.
 
         `store` knows which account was logged in before.
         """
@@ -57,11 +57,11 @@ class WebLogin:
 
     @property
     def state(self) -> WebLoginState:
-        """What the person is shown now."""
+        """The step that the page shows now."""
         return self._state
 
     def begin_qr(self, by: str) -> None:
-        """Begin a login by a QR code; `by` says who wants it, for the log. Raises ControlError."""
+        """Begin a login by a QR code; `by` is the caller, for the log. Raises ControlError."""
         self._begin("", by)
 
     def begin_phone(self, phone: str, by: str) -> None:
@@ -90,7 +90,7 @@ class WebLogin:
         while True:
             phone, by = await self._wanted.get()
             async with asyncio.TaskGroup() as tasks:
-                self._login = tasks.create_task(self._log_in(phone, by), name="login at the desk")
+                self._login = tasks.create_task(self._log_in(phone, by), name="web login")
             self._login = None
 
     def _begin(self, phone: str, by: str) -> None:
@@ -102,7 +102,7 @@ class WebLogin:
         self._wanted.put_nowait((phone, by))
 
     async def _log_in(self, phone: str, by: str) -> None:
-        log.info("login begun at the desk", by=by, way="phone" if phone else "qr")
+        log.info("web login started", by=by, way="phone" if phone else "qr")
         try:
             async with asyncio.timeout(self._login_seconds) as limit:
                 account = await self._renewed(phone, limit)
@@ -112,14 +112,14 @@ class WebLogin:
             self._fail(error.full_message)
         except asyncio.CancelledError:
             self._move(WebLoginStep.IDLE)
-            log.info("login at the desk cancelled", by=by)
+            log.info("web login canceled", by=by)
             raise
         else:
             self._move(WebLoginStep.DONE, account=account, message=Message.of("login.saved"))
-            log.info("login at the desk done", by=by)
+            log.info("web login done", by=by)
 
     async def _renewed(self, phone: str, limit: asyncio.Timeout) -> str:
-        """Log in and keep the session; whose it is. Raises StreamerError."""
+        """Log in and save the session; returns the masked account. Raises StreamerError."""
         login = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.session.login")
         credentials = await asyncio.to_thread(self._credentials)
         prompts = _WebLoginPrompts(self, phone)
@@ -130,7 +130,7 @@ class WebLogin:
                 message = Message.of("login.other_account")
                 if await self.ask(WebLoginStep.CONFIRM, account=account, message=message) != "yes":
                     raise SessionError.of("login.not_saved")
-            # From here on a half would be worse than a delay: a session that is in the file must not be ended.
+            # No timeout from here on: a session that is in the file must not be ended.
             limit.reschedule(None)
             self._move(WebLoginStep.SAVING, account=account)
             remember_secret(made.string)
@@ -157,7 +157,7 @@ class WebLogin:
 
     def _fail(self, why: Message) -> None:
         self._move(WebLoginStep.FAILED, message=why)
-        log.warning("login at the desk failed", why=str(why))
+        log.warning("web login failed", why=str(why))
 
     def _move(self, step: WebLoginStep, **shown: Any) -> None:
         self._machine.move(step)
@@ -165,35 +165,35 @@ class WebLogin:
 
 
 class _WebLoginPrompts:
-    """Implements `login.Prompts`: the person sits at a page."""
+    """Implements `login.Prompts` on the web page."""
 
-    def __init__(self, desk: WebLogin, phone: str) -> None:
-        self._desk = desk
+    def __init__(self, login: WebLogin, phone: str) -> None:
+        self._login = login
         self._phone = phone
 
     async def phone(self, wrong: Message | None) -> str:
-        """See Prompts; the first number came with the wish to log in."""
+        """See Prompts; the first number came with the request to log in."""
         phone, self._phone = self._phone, ""
-        return phone or await self._desk.ask(WebLoginStep.PHONE, message=wrong)
+        return phone or await self._login.ask(WebLoginStep.PHONE, message=wrong)
 
     async def code(self, way: Message, wrong: Message | None) -> str:
         """See Prompts."""
-        return await self._desk.ask(WebLoginStep.CODE, hint=way, message=wrong)
+        return await self._login.ask(WebLoginStep.CODE, hint=way, message=wrong)
 
     async def password(self, hint: str, wrong: Message | None) -> str:
         """See Prompts."""
-        return await self._desk.ask(WebLoginStep.PASSWORD, hint=Message.raw(hint) if hint else None, message=wrong)
+        return await self._login.ask(WebLoginStep.PASSWORD, hint=Message.raw(hint) if hint else None, message=wrong)
 
     def show(self, url: str) -> None:
         """See Prompts."""
-        self._desk.show(url)
+        self._login.show(url)
 
-    def tell(self, text: str) -> None:
+    def inform(self, text: str) -> None:
         """See Prompts."""
-        log.info("login at the desk", told=text)
+        log.info("web login", message=text)
 
 
 def masked_account(made: NewSession) -> str:
-    """Whose session it is, so that its owner knows it and others do not: `J… D…, number …4321`."""
+    """The account in a form that only its owner recognizes: `J… D…, number …4321`."""
     name = " ".join(f"{word[0]}…" for word in made.name.split()) or "no name"
     return f"{name}, number …{str(made.user_id)[-4:]}"

@@ -1,4 +1,4 @@
-"""The steps of a login at the service's desk, and what a person there sees; light, so that pages can import it."""
+"""The steps of a web login and what the page shows; without Telethon, so that pages can import it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class WebLoginStep(StrEnum):
     idle ──► starting ──► qr, phone, code ──► password ──► confirm ──► saving ──► done
     every step between ──► failed, idle (cancelled)        done, failed ──► starting
     ```
-    `confirm`: the account is another one than before, and a person has to want that.
+    `confirm`: the account is not the one before, and a person has to agree.
     """
 
     IDLE = "idle"
@@ -54,14 +54,14 @@ TRANSITIONS: Transitions[WebLoginStep] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebLoginState:
-    """What the person is shown now."""
+    """What the page shows now."""
 
     step: WebLoginStep
     qr_url: str = field(default="", repr=False)
-    """Whoever scans it gives an account to this service, so it is for operators only; empty but in the step `qr`."""
+    """Scanning it gives the service an account, so it is for operators only; empty but in the step `qr`."""
     hint: Message | None = None
     """How the code comes, or the account's own hint for its password."""
     message: Message | None = None
     """What was wrong with the last answer, or what came of the login."""
     account: str = ""
-    """Whose session it is, masked; empty before the login."""
+    """The account, masked; empty before the login."""
