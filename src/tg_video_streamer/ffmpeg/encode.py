@@ -8,6 +8,9 @@ from tg_video_streamer.media import FRAMES_PER_SECOND, GOP_FRAMES
 SAFE_VIDEO_ARGUMENTS = ("-c:v", "libx264", "-preset", "veryfast")
 """The default, also used when the operator's options do not work."""
 
+COLOR_TAGS = "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+"""The filter that sets the house color tags."""
+
 _FORCED_VIDEO = (
     *("-pix_fmt", "yuv420p"),
     *("-g", str(GOP_FRAMES), "-keyint_min", str(GOP_FRAMES), "-sc_threshold", "0"),
@@ -114,7 +117,7 @@ def picture_filters(house: HouseFormat) -> str:
             "setsar=1",
             "format=yuv420p",
             f"fps={FRAMES_PER_SECOND}",
-            "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709",
+            COLOR_TAGS,
         )
     )
 

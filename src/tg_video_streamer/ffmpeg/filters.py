@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tg_video_streamer.ffmpeg.encode import COLOR_TAGS
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_chains
 from tg_video_streamer.ffmpeg.source import AudioTrack, Level, Picture, SourceFacts
@@ -19,7 +20,6 @@ FAULT_SECONDS = 10.0
 BACKGROUND_COLOR = "0x1d2b44"
 """Shown with sound that has no picture."""
 
-_COLORS = "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 # BT.2390 has no filter; Hable's curve at reference white 100 cd/m2 is what ffmpeg's own documentation recommends.
 _TONE_MAPPING = (
     "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
@@ -61,7 +61,7 @@ def filter_graph(
     # The detectors come before the overlay, which would hide a black or frozen picture from them.
     bare = _picture_chains(source, house, item_range, "[bare]")
     dressed = overlay_chains(overlay, house, first_input=first_input, below="[bare]", above="[dressed]")
-    return ";".join((*bare, *dressed, f"[dressed]format=yuv420p,{_COLORS}[v]", *sound))
+    return ";".join((*bare, *dressed, f"[dressed]format=yuv420p,{COLOR_TAGS}[v]", *sound))
 
 
 def fit(picture: Picture, house: HouseFormat) -> str:
@@ -71,7 +71,7 @@ def fit(picture: Picture, house: HouseFormat) -> str:
 
 def frame(house: HouseFormat) -> str:
     """Bars around a fitted picture, square pixels, house colors."""
-    return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{_COLORS}"
+    return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{COLOR_TAGS}"
 
 
 def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRange, out: str) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     pad = f"[{picture.input_index}:v:{picture.stream_index}]"
     if picture.still:
         # Scaled once, then repeated: scaling each repetition would cost as much as a film.
-        return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{_COLORS}{out}",)
+        return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{COLOR_TAGS}{out}",)
     rate = f"fps={FRAMES_PER_SECOND}:start_time=0"
     trim = (
         [f"trim=start={item_range.trim_seconds:.6f},setpts=PTS-{item_range.trim_seconds:.6f}/TB"]
@@ -104,7 +104,7 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
         "[watched]fps=2,scale=160:90:flags=fast_bilinear,blackdetect=d=0.1:pix_th=0.06,"
         f"freezedetect=n=-60dB:d={FAULT_SECONDS:g},metadata={_TO_STDERR},nullsink"
     )
-    return (chain, watch, f"[seen]{_hold_last_frame(item_range)}{_COLORS}{out}")
+    return (chain, watch, f"[seen]{_hold_last_frame(item_range)}{COLOR_TAGS}{out}")
 
 
 def _shape(picture: Picture, house: HouseFormat) -> str:

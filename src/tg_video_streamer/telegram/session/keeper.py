@@ -32,9 +32,7 @@ _TOUCH_EVERY_SECONDS = 3600.0
 
 def ending_name(error: SessionError) -> str:
     """SessionExpired, SessionRevoked …: the name of how a session ended."""
-    if isinstance(error, SessionEnded):
-        return "Session" + "".join(part.capitalize() for part in str(error.ending).split("_"))
-    return type(error).__name__
+    return "".join(part.capitalize() for part in error.reason.split("_"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
