@@ -137,7 +137,7 @@ def test_status_is_fresh_within_seconds(clip: Clip, browser: WebDriver) -> None:
         assert not browser.find_elements(By.ID, "progress")
         assert browser.find_element(By.ID, "paused").is_displayed()
         assert "connection refused" in text_of(browser, "problems-list")
-        assert "line 7" in text_of(browser, "warnings-list")
+        wait_until(lambda: "line 7" in text_of(browser, "warnings-list"), what="the warning")
         assert "4 reconnects" in text_of(browser, "live-outputs")
         assert browser.title.startswith("Slate · problem")
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from stands.page import Site, access_to, context_of, example_status, served
+from stands.page import OPERATOR, Site, access_to, context_of, example_status, served
+from stands.page_visitor import PageVisitor
 from stands.program import Clip, Program
 from stands.small_channel import SmallChannel
-from tg_video_streamer.control.status import ItemStatus, ServiceWarning
+from tg_video_streamer.control.status import ItemStatus, ServiceWarning, WarningAction
 from tg_video_streamer.errors import ListenFailed
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.app import build_web_app
@@ -132,6 +133,23 @@ def test_configured_names_are_known() -> None:
 def test_any_host_header_has_a_name(host: str) -> None:
     """No Host header, however odd, breaks the check."""
     assert not host_name(host).startswith("[") or "[[" in host
+
+
+def test_a_warning_has_the_buttons_that_fix_it(site: Site) -> None:
+    """An operator gets a form for each command and a link for each page; others get the text alone."""
+    message = Message.of("warning.item_line", title="Film", line=4, problem="file not found", seconds=1740)
+    warning = ServiceWarning(message=message, item_key="e" * 16, actions=tuple(WarningAction))
+    site.status = replace(site.status, warnings=(warning,))
+    expected = "Film (line 4): file not found. Next try in 29 min."
+    operator = PageVisitor(port=site.listener.port)
+    operator.sign_in(OPERATOR)
+    text = operator.ask("/").text
+    assert expected in text
+    for fix in ("/actions/retry", "/actions/playlist_remove", "/playlist", "/health"):
+        assert f'="{fix}"' in text
+    _, text = ask(site, "/")
+    assert expected in text
+    assert "/actions/" not in text
 
 
 def test_titles_are_text(site: Site) -> None:

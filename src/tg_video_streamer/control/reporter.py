@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -186,7 +187,9 @@ class Reporter:
         item, entry = self._playlist.item(resting.key), self._playlist.entries.get(resting.key)
         title = item_name(item) if item is not None else resting.key
         problem = _failure(resting.reason, item)
-        seconds = round(resting.seconds_left)
+        # Whole minutes, and tens of seconds in the last one: the pages fetch a warning again when its text changes.
+        step = 60 if resting.seconds_left > 60 else 10
+        seconds = math.ceil(resting.seconds_left / step) * step
         if entry is None:
             message = Message.of("warning.item", title=title, problem=problem, seconds=seconds)
             actions: tuple[WarningAction, ...] = (WarningAction.RETRY,)

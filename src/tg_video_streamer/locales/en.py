@@ -355,6 +355,11 @@ LANGUAGE = Language(
         "command.resume": "Resume",
         "command.slate_on": "Show slate",
         "command.slate_off": "Hide slate",
+        # What fixes a warning.
+        "fix.retry": "Try now",
+        "fix.remove": "Remove",
+        "fix.edit_playlist": "Edit playlist",
+        "fix.open_settings": "Run checks",
         # Queue.
         "heading.queue": "Queued items",
         "heading.add": "Add to queue",

@@ -363,6 +363,11 @@ LANGUAGE = Language(
         "command.resume": "Продолжить",
         "command.slate_on": "Показать заставку",
         "command.slate_off": "Убрать заставку",
+        # What fixes a warning.
+        "fix.retry": "Повторить сейчас",
+        "fix.remove": "Удалить",
+        "fix.edit_playlist": "Изменить плейлист",
+        "fix.open_settings": "Запустить проверки",
         # Queue.
         "heading.queue": "В очереди",
         "heading.add": "Добавить в очередь",

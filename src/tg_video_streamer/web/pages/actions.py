@@ -13,14 +13,12 @@ from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES, error_json
 from tg_video_streamer.errors import ControlError, RequestRefused
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.client_address import own_path
 from tg_video_streamer.web.auth.middleware import accepts_json
 from tg_video_streamer.web.auth.visitor import FlashMessage, visitor
 from tg_video_streamer.web.command_arguments import from_texts
 from tg_video_streamer.web.http_body import JsonResponse, read_form
-from tg_video_streamer.web.language import words_of
 
 
 def action_routes(commands: Commands, access: Access) -> list[Route]:
@@ -47,7 +45,7 @@ def action_routes(commands: Commands, access: Access) -> list[Route]:
 
 def _done(request: Request, answer: Any, back: str) -> Response:
     if accepts_json(request):
-        return JsonResponse({"ok": True, "result": _translated(answer, words_of(request))})
+        return JsonResponse({"ok": True, "result": answer})
     message = Message.from_json(answer) if _is_message(answer) else Message.of("answer.done")
     return _redirect(request, FlashMessage(ok=True, text=message), back)
 
@@ -55,21 +53,12 @@ def _done(request: Request, answer: Any, back: str) -> Response:
 def _failed(request: Request, error: ControlError | RequestRefused, back: str) -> Response:
     if accepts_json(request):
         status = error.status if isinstance(error, RequestRefused) else 409
-        return JsonResponse(_translated({"ok": False, **error_json(error)}, words_of(request)), status_code=status)
+        return JsonResponse({"ok": False, **error_json(error)}, status_code=status)
     return _redirect(request, FlashMessage.of(error), back)
 
 
 def _is_message(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"key", "values", "text"}
-
-
-def _translated(value: Any, words: Translator) -> Any:
-    """JSON whose messages have their text in the visitor's language, for the page's script."""
-    if isinstance(value, list):
-        return [_translated(one, words) for one in value]
-    if _is_message(value):
-        return {**value, "text": words.message_text(Message.from_json(value))}
-    return {name: _translated(one, words) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _redirect(request: Request, message: FlashMessage, back: str) -> Response:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from tg_video_streamer.control.status import ServiceWarning, WarningAction
+from tg_video_streamer.web.pages.elements import alert_tag
 from tg_video_streamer.web.pages.layout import PageView
 
 
@@ -49,3 +51,28 @@ def playout_buttons(view: PageView) -> str:
         f'<span class="while-slate">{command_button(view, "slate", words("command.slate_off"), fields={"on": "false"}, kind="primary")}</span>',
     )
     return f'<div class="controls" role="group" aria-label="{words("controls")}">{"".join(buttons)}</div>'
+
+
+def warnings_tag(view: PageView) -> str:
+    """The warnings; for operators each with the buttons that fix it."""
+    warnings = view.context.commands.status().warnings
+    return alert_tag("warnings", (_warning(view, one) for one in warnings), view.words)
+
+
+def _warning(view: PageView, warning: ServiceWarning) -> str:
+    text = view.words.message(warning.message)
+    if not view.may_change or not warning.actions:
+        return text
+    buttons = "".join(_fix(view, action, warning.item_key) for action in warning.actions)
+    return f'{text}<span class="buttons">{buttons}</span>'
+
+
+def _fix(view: PageView, action: WarningAction, key: str) -> str:
+    label = view.words(f"fix.{action}")
+    if action is WarningAction.RETRY:
+        return command_button(view, "retry", label, fields={"key": key}, kind="small")
+    if action is WarningAction.REMOVE:
+        fields = {"key": key, "version": ""}
+        return command_button(view, "playlist_remove", label, fields=fields, kind="small", confirm=True)
+    page = {WarningAction.EDIT_PLAYLIST: "/playlist", WarningAction.OPEN_SETTINGS: "/health"}[action]
+    return f'<a class="button small" href="{page}">{label}</a>'

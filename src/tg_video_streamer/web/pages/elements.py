@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -75,3 +75,14 @@ def items_tag(items: Sequence[ItemStatus], words: Translator) -> str:
     if not items:
         return f'<p class="empty">{words("next.empty")}</p>'
     return f'<ol class="items">{"".join(f"<li>{item_tag(item, words)}</li>" for item in items)}</ol>'
+
+
+def alert_tag(name: str, lines: Iterable[str], words: Translator) -> str:
+    """A card with the lines, which are HTML; empty without any."""
+    items = "".join(f"<li>{line}</li>" for line in lines)
+    if not items:
+        return ""
+    return (
+        f'<section id="{name}" class="card alert" data-alert="{name}" aria-labelledby="{name}-heading">'
+        f'<h2 id="{name}-heading">{words(f"heading.{name}")}</h2><ul id="{name}-list">{items}</ul></section>'
+    )

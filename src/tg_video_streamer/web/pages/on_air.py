@@ -11,14 +11,14 @@ from starlette.routing import Route
 
 from tg_video_streamer.control.status import OutputStatus, ServiceStatus
 from tg_video_streamer.control.status_text import degraded_messages
-from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.band import band_tag
-from tg_video_streamer.web.pages.buttons import playout_buttons
+from tg_video_streamer.web.pages.buttons import playout_buttons, warnings_tag
 from tg_video_streamer.web.pages.charts import charts_tag
-from tg_video_streamer.web.pages.elements import badge_tag, items_tag, position_text, reason_tag, title_tag
+from tg_video_streamer.web.pages.elements import alert_tag, badge_tag, items_tag, position_text, reason_tag, title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
+from tg_video_streamer.web.pages.refresh import part_versions
 
 _SOURCES = {
     "hls": '<source src="/preview/live.m3u8" type="application/vnd.apple.mpegurl">',
@@ -49,8 +49,7 @@ def live_fragments(context: WebContext, words: Translator) -> Mapping[str, str]:
     return {
         "live-badge": badge_tag(status, words),
         "live-reason": reason_tag(status, words, now_wall=now_wall),
-        "live-problems": _problems(status, words),
-        "live-warnings": _alert("warnings", [one.message for one in status.warnings], words),
+        "live-problems": _problems(context, words),
         "live-title": _title(status, words),
         "live-position": _position(status, words),
         "live-next": items_tag(status.next_items, words),
@@ -93,7 +92,7 @@ def _main(view: PageView, streams: Sequence[str]) -> str:
 <div class="column">
 {_card("outputs", live, words)}
 {_card("next", live, words)}
-<div id="live-warnings" class="alerts">{live["live-warnings"]}</div>
+<div id="part-warnings" class="alerts" data-part="@warnings" data-version="{part_versions(view.context)["@warnings"]}">{warnings_tag(view)}</div>
 </div>
 </div>
 {_card("band", live, words)}
@@ -132,20 +131,13 @@ def _position(status: ServiceStatus, words: Translator) -> str:
     return f'{progress}<p><span id="position" class="number">{position_text(status, words)}</span>{paused}</p>'
 
 
-def _problems(status: ServiceStatus, words: Translator) -> str:
+def _problems(context: WebContext, words: Translator) -> str:
     """What needs action now."""
-    degraded = degraded_messages(status)
-    return _alert("problems", status.problems, words) + _alert("degraded", degraded, words)
-
-
-def _alert(name: str, lines: Sequence[Message], words: Translator) -> str:
-    if not lines:
-        return ""
-    items = "".join(f"<li>{words.message(line)}</li>" for line in lines)
-    return (
-        f'<section id="{name}" class="card alert {name}" aria-labelledby="{name}-heading">'
-        f'<h2 id="{name}-heading">{words(f"heading.{name}")}</h2><ul id="{name}-list">{items}</ul></section>'
-    )
+    status = context.commands.status()
+    lines = [words.message(line) for line in degraded_messages(status)]
+    if lines and context.login is not None:
+        lines.append(f'<a class="button small" href="/session">{words("session.new")}</a>')
+    return alert_tag("problems", map(words.message, status.problems), words) + alert_tag("degraded", lines, words)
 
 
 def _outputs(status: ServiceStatus, words: Translator) -> str:
