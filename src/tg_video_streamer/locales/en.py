@@ -343,7 +343,7 @@ LANGUAGE = Language(
         "statistic.skew": "Audio offset",
         "statistic.played": "Items played",
         "statistic.uptime": "Uptime",
-        "statistic.viewers": "Viewers in Telegram",
+        "statistic.viewers": "Telegram viewers",
         "statistic.session": "Telegram session",
         "session_state.absent": "missing",
         "session_state.valid": "valid",

@@ -351,7 +351,7 @@ LANGUAGE = Language(
         "statistic.skew": "Рассинхрон звука",
         "statistic.played": "Передач показано",
         "statistic.uptime": "Время работы",
-        "statistic.viewers": "Зрителей в Telegram",
+        "statistic.viewers": "Зрители Telegram",
         "statistic.session": "Сессия Telegram",
         "session_state.absent": "нет",
         "session_state.valid": "действует",
