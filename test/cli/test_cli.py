@@ -94,7 +94,7 @@ def test_every_verb_through_the_installed_command(tmp_path: Path) -> None:
     (tmp_path / "clip one.mp4").touch()
     with served(tmp_path) as channel:
         for arguments, answer in (
-            (("now",), "Big Buck Bunny 🐰, 00:0"),
+            (("now",), "Big Buck Bunny 🐰, 0:0"),
             (("next",), "سلام دنیا (10:00)\nSintel (10:00)\n"),
             (("skip",), "left Big Buck Bunny 🐰\n"),
             (("pause",), "paused\n"),
@@ -124,7 +124,7 @@ def test_status_for_people_and_programs(tmp_path: Path) -> None:
     with served(tmp_path) as channel:
         people = asked(tmp_path, "status")
         assert people.returncode == 0
-        assert "output rtmp-1: retrying, 0 kB sent, connection refused" in people.stdout
+        assert "output rtmp-1: reconnecting, 0 kB sent, connection refused" in people.stdout
         programs = asked(tmp_path, "status", "--json")
         assert programs.returncode == 0
         told = json.loads(programs.stdout)

@@ -25,7 +25,9 @@ from tg_video_streamer.control.chat.commands import IN_ALL, PER_SENDER, ChatComm
 from tg_video_streamer.control.chat.guide import EDIT_SECONDS, ChatGuide
 from tg_video_streamer.control.chat.wording import ChatCommand, answer_text, link_of, read_command, request_of
 from tg_video_streamer.control.commands import COMMANDS, make_request, run_command
+from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.telegram.chat.chat_client import ChatClient, enter
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
@@ -92,6 +94,7 @@ async def _in_chat(
     clock: Clock = options.pop("clock", SystemClock())
     commands = ChatCommands(
         commands=channel,
+        words=Translator(),
         clock=clock,
         operators=map(str, OPERATORS),
         reachable=lambda link: refuse_private([link]),
@@ -206,6 +209,7 @@ async def test_the_guide_is_one_pinned_message(stand: TelegramStand, tmp_path: P
 
         def made() -> ChatGuide:
             guide = ChatGuide(
+                words=Translator(),
                 status=channel.status,
                 clock=clock,
                 kept=lambda: store.get("guide"),
@@ -241,6 +245,7 @@ async def test_a_guide_that_may_not_be_pinned(stand: TelegramStand, tmp_path: Pa
     stand.do(lambda: stand.chat(GROUP_ID).roles.update({USER_ID: Role.ADMIN}))
     async with connected(stand) as account:
         guide = ChatGuide(
+            words=Translator(),
             status=channel.status,
             clock=clock,
             kept=lambda: store.get("guide"),
@@ -285,5 +290,7 @@ def test_an_answer_fits_into_a_message() -> None:
     channel = SmallChannel()
     for _ in range(80):
         channel.queue_add("x" * 300)
-    text = answer_text(ChatCommand(name="queue"), run_command(channel, make_request("queue_list", {})))
+    text = answer_text(
+        ChatCommand(name="queue"), run_command(channel, make_request("queue_list", {})), StatusText(Translator())
+    )
     assert len(text) <= 4096

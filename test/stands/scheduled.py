@@ -27,6 +27,7 @@ from tg_video_streamer.automation.program import Program
 from tg_video_streamer.events import Event, EventBus
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
 from tg_video_streamer.playlist.folders import FolderAllowlist
 from tg_video_streamer.playlist.item import Item
@@ -236,6 +237,7 @@ class Scheduled:
             clock=self.loop,
             events=events,
             fanout=self._fanout,
+            translator=Translator(),
         )
         self.parts = make_program(context, cast("Feeds", _ScriptedFeeds(self)), FolderAllowlist())
 

@@ -47,16 +47,16 @@ def test_a_channel_on_air_in_80_by_24() -> None:
     """In 80 columns the operator sees address, state, item, progress, what comes next, outputs and warnings."""
     status = replace(SmallChannel().status(), position_seconds=150.0, uptime_seconds=90_061.0)
     assert drawn(status) == [
-        "Preview http://127.0.0.1:8080/                            up 1d 01:01:01 · 0.1.0",
-        " ON AIR  for 01:15  as planned",
+        "Preview http://127.0.0.1:8080/                                up 1 d 1 h · 0.1.0",
+        " ON AIR  for 1 min 15 s  as planned",
         "Now     Big Buck Bunny 🐰",
-        "        02:30 ━━━━━━━━━━━━━━━───────────────────────────────────────────── 10:00",
+        "        2:30 ━━━━━━━━━━━━━━━────────────────────────────────────────────── 10:00",
         "Next    10:00  سلام دنیا",
         "        10:00  Sintel",
         "Buffer  14.9 s   missing 0.00 s   lip sync 4 ms   played 1",
-        "Output           State       Bit rate    Sent",
-        "preview          on air      2.5 Mbit/s  12.3 MB",
-        "rtmp-1           retrying                0 kB      connection refused, 3 reconn…",
+        "Output           State         Bit rate    Sent",
+        "preview          on air        2.5 Mbit/s  12.3 MB",
+        "rtmp-1           reconnecting              0 kB      connection refused, 3 reco…",
         "! playlist line 7: no such file",
     ]
 
@@ -88,7 +88,7 @@ def test_a_degraded_channel_is_told_so() -> None:
     status = replace(status, outputs=(output,), session_state="valid", viewers=12)
     lines = drawn(status)
     assert "Session valid, 12 viewers" in lines
-    assert "telegram-1       on air      2.5 Mbit/s  12.3 MB   delivery unconfirmed" in lines
+    assert "telegram-1       on air        2.5 Mbit/s  12.3 MB   delivery unconfirmed" in lines
     assert "DEGRADED" not in " ".join(lines)
     output = replace(output, state="retrying", delivery="missing", error="no stream")
     status = replace(
@@ -110,8 +110,8 @@ def test_a_live_takeover_is_told_so() -> None:
     """Beside the state, in place of the item that waits, and with what comes in."""
     live = LiveStatus(state="on_air", since_wall=0.0, takeovers=1, place="the local network", width=1280, height=720)
     lines = drawn(replace(SmallChannel().status(), level="live", live=live, position_seconds=90.0))
-    assert lines[1] == " ON AIR  for 01:15  LIVE TAKEOVER  as planned"
-    assert lines[2] == "Now     live takeover; Big Buck Bunny 🐰 waits at 01:30 of 10:00"
+    assert lines[1] == " ON AIR  for 1 min 15 s  LIVE TAKEOVER  as planned"
+    assert lines[2] == "Now     live takeover; Big Buck Bunny 🐰 waits at 1:30 of 10:00"
     assert any(line.startswith("Live in on air, from the local network, 1280x720") for line in lines)
 
 
@@ -127,7 +127,7 @@ def test_on_air_is_not_claimed_alone_where_something_is_wrong() -> None:
         SmallChannel().status(), healthy=False, problems=(Message.raw("rtmp-1 is not on air"),), paused=True
     )
     lines = drawn(status)
-    assert lines[1] == " ON AIR  for 01:15  PAUSED  NOT HEALTHY  as planned"
+    assert lines[1] == " ON AIR  for 1 min 15 s  PAUSED  NOT HEALTHY  as planned"
     assert "! rtmp-1 is not on air" in lines
 
 
@@ -137,7 +137,7 @@ def test_nothing_on_air() -> None:
         SmallChannel().status(), now=None, next_items=(), channel_state="on_slate", reason=Message.raw("empty playlist")
     )
     lines = drawn(status)
-    assert lines[1:4] == [" ON SLATE  for 01:15  empty playlist", "Now     nothing", ""]
+    assert lines[1:4] == [" ON SLATE  for 1 min 15 s  empty playlist", "Now     nothing", ""]
 
 
 def test_a_live_item_has_no_end() -> None:
@@ -239,7 +239,7 @@ def test_a_service_is_followed_from_another_terminal(tmp_path: Path) -> None:
     command = [str(COMMAND), "status", "--watch", "--env-file", str(env_file)]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 3, "there is none"
     with served(tmp_path) as channel, _tmux(command) as tmux:
-        wait_until(lambda: "rtmp-1           retrying" in "\n".join(_pane(tmux)), what="the table is there")
+        wait_until(lambda: "rtmp-1           reconnecting" in "\n".join(_pane(tmux)), what="the table is there")
         assert _pane(tmux)[0].startswith("tg-video-streamer")
         assert any(line.startswith("24 h    ") for line in _pane(tmux))
         channel.pause()
@@ -269,7 +269,7 @@ def test_the_view_in_a_real_terminal(tmux: Callable[..., str], tmp_path: Path) -
     def lines() -> list[str]:
         return _pane(tmux)
 
-    wait_until(lambda: "rtmp-1           retrying" in "\n".join(lines()), what="the table is there")
+    wait_until(lambda: "rtmp-1           reconnecting" in "\n".join(lines()), what="the table is there")
     for _ in range(30):
         ask(tmp_path, "queue_clear", timeout_seconds=20)
     wait_until(lambda: lines()[13].startswith("Preview"), what="the table is at the bottom")
@@ -277,7 +277,7 @@ def test_the_view_in_a_real_terminal(tmux: Callable[..., str], tmp_path: Path) -
     assert "command executed" in "".join(screen[:13])
     assert screen[13].startswith(f"Preview {PREVIEW}")
     assert screen[15] == "Now     Big Buck Bunny 🐰"
-    assert screen[22].startswith("rtmp-1           retrying                0 kB      connection refused")
+    assert screen[22].startswith("rtmp-1           reconnecting              0 kB      connection refused")
     assert screen[23] == "! playlist line 7: no such file"
     wait_until(lambda: lines()[14] != screen[14], what="the time goes on")
     ask(tmp_path, "slate", {"on": True}, timeout_seconds=20)

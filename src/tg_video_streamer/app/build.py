@@ -52,6 +52,7 @@ def build(
         clock=SystemClock(),
         events=EventBus(asyncio.get_running_loop()),
         fanout=Fanout(prepared.slate.headers),
+        translator=Translator(language=environment_language(os.environ)),
     )
     warnings: list[Callable[[], Sequence[str] | Sequence[ServiceWarning]]] = []
 
@@ -73,14 +74,14 @@ def build(
         after_seconds=settings.notify_after_seconds,
         clock=context.clock,
         redact=redaction(secret_values(settings)),
-        translator=Translator(language=environment_language(os.environ)),
+        translator=context.translator,
     )
     telegram = _telegram(context, notifier, expired)
     outputs = _outputs(context, telegram)
 
     control = make_control(context, program, outputs, telegram=telegram, live=live, warnings=warnings)
     commands = control.commands
-    chat = chat_parts(settings, telegram, commands, context.clock)
+    chat = chat_parts(context, telegram, commands)
 
     metrics = Metrics(commands.status, {"state": settings.state_dir, "library": settings.library_dir}, feeds.library)
     metrics_server = MetricsServer(

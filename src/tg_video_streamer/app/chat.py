@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.telegram import TelegramParts
-from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.chat.commands import ChatCommands
 from tg_video_streamer.control.chat.guide import ChatGuide
 from tg_video_streamer.control.commands import Commands
@@ -83,27 +83,30 @@ class ChatParts:
         return room
 
 
-def chat_parts(settings: Settings, telegram: TelegramParts | None, verbs: Commands, clock: Clock) -> ChatParts | None:
+def chat_parts(context: BuildContext, telegram: TelegramParts | None, commands: Commands) -> ChatParts | None:
     """The parts, not started; None where the settings ask for none, or there is no Telegram output."""
+    settings = context.settings
     if telegram is None or not (settings.chat_commands or settings.chat_guide):
         return None
-    commands = ChatCommands(
-        commands=verbs,
-        clock=clock,
+    chat_commands = ChatCommands(
+        commands=commands,
+        clock=context.clock,
+        words=context.translator,
         operators=settings.operators,
         public=settings.chat_public,
         reachable=lambda link: refuse_private([link]),
     )
     guide = ChatGuide(
-        status=verbs.status,
-        clock=clock,
+        status=commands.status,
+        clock=context.clock,
+        words=context.translator,
         kept=lambda: telegram.store.get(_GUIDE),
         keep=lambda record: telegram.store.put(_GUIDE, record),
     )
     return ChatParts(
         telegram=telegram,
         reference=parse_chat_reference(settings.chat_id),
-        commands=commands if settings.chat_commands else None,
+        commands=chat_commands if settings.chat_commands else None,
         guide=guide if settings.chat_guide else None,
     )
 

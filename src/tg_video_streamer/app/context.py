@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.events import EventBus
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.settings.reload import SettingsReload
 from tg_video_streamer.settings.settings import LoadedSettings, Settings
@@ -23,6 +24,8 @@ class BuildContext:
     clock: Clock
     events: EventBus
     fanout: Fanout
+    translator: Translator
+    """The language of the service: alerts, chat and terminal."""
 
     @property
     def settings(self) -> Settings:

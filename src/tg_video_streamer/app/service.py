@@ -24,7 +24,7 @@ from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.control.socket.server import serve as serve_control
-from tg_video_streamer.control.status_text import status_line
+from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.errors import LibraryError, ListenFailed, StreamerError
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
@@ -155,7 +155,7 @@ class Service:
         report = ProgressReport(
             manager,
             program_seconds=lambda: self.program.playout.program_seconds,
-            status=lambda: status_line(commands.status()),
+            status=lambda: StatusText(self.context.translator).line(commands.status()),
         )
         tasks.start_kept("service notify", report.run)
         if manager.present:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 import typer
 
-from tg_video_streamer.control.status_text import clock_text, printable
+from tg_video_streamer.control.status_text import printable
+from tg_video_streamer.locales.format import clock_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.library_progress import Terminal
-from tg_video_streamer.control.status_text import clock_text, printable, size_text
+from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.errors import LibraryError, PlaylistError, StreamerError
 from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, PreparingFeed, prepare_item
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
+from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.logs import Redaction
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.tree import Tree
@@ -169,7 +171,7 @@ class Walk:
             size = ""
             if remembered is not None:
                 self._wanted[remembered.encode.key] = remembered.encode.bytes
-                size = f" ({clock_text(remembered.encode.seconds)}, {size_text(remembered.encode.bytes)})"
+                size = f" ({clock_text(remembered.encode.seconds)}, {words.size(remembered.encode.bytes)})"
             self._end(
                 ended.result,
                 f"{'prepared' if ended.result is PrepareResult.CACHED else 'already cached'}: {title}{size}",

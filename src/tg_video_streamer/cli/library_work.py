@@ -16,14 +16,16 @@ from typing import TextIO
 
 import typer
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.library_progress import Terminal
 from tg_video_streamer.cli.run import load
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.control.status_text import clock_text, printable, size_text
+from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.errors import LibraryError
 from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
+from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.logs import Redaction, configure_logs, redaction
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.settings.settings import Settings, secret_values
@@ -53,7 +55,9 @@ class Place:
         """Number and size of the cached encodes, and the limit."""
         encodes, size = library.items, library.bytes
         part = 100 * size / self.max_bytes
-        return f"{count(encodes, 'encode', 'encodes')}, {size_text(size)} of {size_text(self.max_bytes)} ({part:.0f} %)"
+        return (
+            f"{count(encodes, 'encode', 'encodes')}, {words.size(size)} of {words.size(self.max_bytes)} ({part:.0f} %)"
+        )
 
 
 @contextmanager
@@ -99,11 +103,11 @@ def prune(env_file: Path | None) -> int:
     with place(env_file) as here, _opened(here, floor_bytes=FLOOR_BYTES) as library:
         pruned = library.prune()
         for encode in pruned.encodes:
-            here.say(f"removed: {title_of(encode)} ({size_text(encode.bytes)})")
+            here.say(f"removed: {title_of(encode)} ({words.size(encode.bytes)})")
         if pruned.short_bytes:
-            floor = f"{size_text(FLOOR_BYTES)} of the disk are to stay free"
+            floor = f"{words.size(FLOOR_BYTES)} of the disk are to stay free"
             here.say(
-                f"{size_text(pruned.short_bytes)} are missing still: what is on air or being read stays, and {floor}"
+                f"{words.size(pruned.short_bytes)} are missing still: what is on air or being read stays, and {floor}"
             )
         here.say(here.totals(library))
         return _told(library) or (1 if pruned.short_bytes else 0)
@@ -119,7 +123,7 @@ def verify(env_file: Path | None) -> int:
         for encode in found.damaged:
             here.say(f"damaged and removed: {title_of(encode)}; it is encoded again at its next play")
         here.say(
-            f"{count(found.whole, 'encode', 'encodes')} complete ({size_text(found.bytes)}), {len(found.damaged)} damaged"
+            f"{count(found.whole, 'encode', 'encodes')} complete ({words.size(found.bytes)}), {len(found.damaged)} damaged"
         )
         return _told(library) or (1 if found.damaged else 0)
 
@@ -178,7 +182,7 @@ def _told(library: Library) -> int:
 
 def _row(encode: CachedEncode) -> str:
     played = _minute(encode.played_wall) if encode.plays else "never"
-    length, size = clock_text(encode.seconds), size_text(encode.bytes)
+    length, size = clock_text(encode.seconds), words.size(encode.bytes)
     return (
         f"{_minute(encode.created_wall)}  {played:<16}  {encode.plays:>5}  {length:>8}  {size:>8}  {title_of(encode)}"
     )

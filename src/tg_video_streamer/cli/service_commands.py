@@ -12,11 +12,13 @@ import typer
 
 from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.locate import EnvFileOption, settings_file, state_dir
-from tg_video_streamer.control import status_text
 from tg_video_streamer.control.socket import client
 from tg_video_streamer.control.socket.protocol import items_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.control.status_text import StatusText, printable
 from tg_video_streamer.locales.message import Message
+
+_text = StatusText(words)
 
 
 class Switch(StrEnum):
@@ -32,13 +34,13 @@ def _ask(env_file: Path | None, command: str, **arguments: Any) -> Any:
 
 def _print_answer(env_file: Path | None, command: str, **arguments: Any) -> int:
     answer = Message.from_json(_ask(env_file, command, **arguments))
-    typer.echo(status_text.printable(words.message_text(answer)))
+    typer.echo(_text.message(answer))
     return 0
 
 
 def _print_items(answer: Any, *, none: str) -> int:
     items = items_from_json(answer)
-    rows = [f"{status_text.printable(item.key)}  {status_text.item_text(item)}" for item in items]
+    rows = [f"{printable(item.key)}  {_text.item(item)}" for item in items]
     typer.echo("\n".join(rows) if rows else none)
     return 0
 
@@ -63,20 +65,20 @@ def status(
     if as_json:
         typer.echo(json.dumps(_ask(env_file, "status"), indent=2))
     else:
-        typer.echo("\n".join(status_text.status_lines(_status(env_file))))
+        typer.echo("\n".join(_text.lines(_status(env_file))))
     return 0
 
 
 def now(env_file: EnvFileOption = None) -> int:
     """Show what is on air."""
-    typer.echo(status_text.now_text(_status(env_file)))
+    typer.echo(_text.now(_status(env_file)))
     return 0
 
 
 def next_items(env_file: EnvFileOption = None) -> int:
     """Show what plays next."""
     coming = _status(env_file).next_items
-    typer.echo("\n".join(map(status_text.item_text, coming)) if coming else "nothing: the playlist has no more to play")
+    typer.echo("\n".join(map(_text.item, coming)) if coming else words.text("status.nothing_next"))
     return 0
 
 

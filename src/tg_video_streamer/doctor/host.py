@@ -18,12 +18,13 @@ from pathlib import Path
 from tg_video_streamer.control.socket.client import ask
 from tg_video_streamer.control.socket.protocol import status_from_json
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.control.status_text import printable, state_text
+from tg_video_streamer.control.status_text import StatusText, printable
 from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
 from tg_video_streamer.errors import ListenFailed, NoService, StreamerError
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.listener import listen
+from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
@@ -173,7 +174,7 @@ def service_findings(status: ServiceStatus) -> list[Finding]:
     """What the running service says of itself."""
     about = "service"
     if status.healthy:
-        found = [well(about, f"version {status.version} runs: {state_text(status.channel_state)}")]
+        found = [well(about, f"version {status.version} runs: {StatusText(Translator()).state(status)}")]
     else:
         found = [problem(about, printable(one.text), "see: tg-video-streamer status") for one in status.problems]
     if status.degraded:

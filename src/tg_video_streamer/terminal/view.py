@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import sys
 import threading
 from collections import deque
@@ -19,6 +20,7 @@ from rich.text import Text
 from tg_video_streamer.asrun.history import History
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.locales.translator import Translator, environment_language
 from tg_video_streamer.terminal.screen import Screen, render
 
 log = structlog.get_logger(__name__)
@@ -71,6 +73,7 @@ class TerminalView:
         preview_address: str,
         history: Callable[[], History] | None = None,
         terminal: TextIO | None = None,
+        words: Translator | None = None,
         clock: Clock | None = None,
     ) -> None:
         """`status` and `history` are called in the event loop's thread; `terminal` is stdout where none is given."""
@@ -78,6 +81,7 @@ class TerminalView:
         self._history = history
         self._preview_address = preview_address
         self._terminal = terminal or sys.stdout
+        self._words = words or Translator(language=environment_language(os.environ))
         self._clock = clock or SystemClock()
         self._news = threading.Condition()
         self._lines: deque[str] = deque()
@@ -109,7 +113,7 @@ class TerminalView:
     def _screen_now(self) -> Screen:
         history = self._history() if self._history is not None else None
         address, now = self._preview_address, self._clock.wall()
-        return render(self._status(), preview_address=address, now_wall=now, history=history)
+        return render(self._status(), preview_address=address, now_wall=now, words=self._words, history=history)
 
     def _start(self) -> None:
         self._replaced = (sys.stdout, sys.stderr)
@@ -193,7 +197,7 @@ class TerminalView:
             self._news.wait_for(lambda: self._lines or self._screen or self._ending)
             lines, screen = list(self._lines), self._screen
             if self._lost:
-                lines.insert(0, f"({self._lost} log lines are not shown: the terminal did not take them)")
+                lines.insert(0, self._words.text("terminal.lost", count=self._lost))
             self._lines.clear()
             self._screen = None
             self._lost = 0

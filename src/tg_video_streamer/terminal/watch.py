@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -14,11 +15,12 @@ from rich.live import Live
 from rich.text import Text
 
 from tg_video_streamer.asrun.history import History
-from tg_video_streamer.control import status_text
 from tg_video_streamer.control.socket.client import ask
 from tg_video_streamer.control.socket.protocol import history_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.control.status_text import StatusText, printable, title_of
 from tg_video_streamer.errors import ControlError
+from tg_video_streamer.locales.translator import Translator, environment_language
 from tg_video_streamer.terminal.screen import render
 
 LOOK_SECONDS = 1.0
@@ -32,6 +34,7 @@ class Watch:
     def __init__(self, folder: Path) -> None:
         """`folder`: its STATE_DIR."""
         self._folder = folder
+        self._words = Translator(language=environment_language(os.environ))
         self._looks = 0
         self._history: History | None = None
         self._silent_since: float | None = None
@@ -53,7 +56,7 @@ class Watch:
         try:
             self.look()
         except ControlError as error:
-            self.status, self.trouble = None, str(error)
+            self.status, self.trouble = None, printable(self._words.message_text(error.full_message))
             # A service that comes back may have another past.
             self._looks = 0
             if self._silent_since is None:
@@ -63,20 +66,29 @@ class Watch:
         """What is to be seen now."""
         now = time.time()
         if self.status is not None:
-            return render(self.status, preview_address="", now_wall=now, history=self._history, log_lines=0)
-        silent = status_text.clock_text(now - (self._silent_since or now))
-        badge = Text.assemble((" NO ANSWER ", "bold white on red"), f" for {silent}, waiting for it")
-        return Text("\n").join([badge, Text(status_text.printable(self.trouble)), Text("Ctrl-C ends", "dim")])
+            return render(
+                self.status, preview_address="", now_wall=now, words=self._words, history=self._history, log_lines=0
+            )
+        words, silent = self._words, now - (self._silent_since or now)
+        badge = Text.assemble(
+            (f" {words.text('terminal.no_answer')} ", "bold white on red"),
+            f" {words.text('terminal.waiting', seconds=silent)}",
+        )
+        return Text("\n").join([badge, Text(self.trouble), Text(words.text("terminal.ctrl_c"), "dim")])
 
     def line(self) -> str:
         """The same in one line, without what changes from second to second."""
-        status = self.status
+        status, words = self.status, self._words
         if status is None:
-            return f"no answer: {status_text.printable(self.trouble)}"
-        title = status_text.title_of(status.now) if status.now is not None else "nothing"
-        outputs = [f"{status_text.printable(one.name)} {status_text.state_text(one.state)}" for one in status.outputs]
-        state = status_text.state_text(status.channel_state) + (" (paused)" if status.paused else "")
-        flags = [*(["degraded"] if status.degraded else []), *([] if status.healthy else ["not healthy"])]
+            return words.text("terminal.no_answer_line", detail=self.trouble)
+        text = StatusText(words)
+        title = title_of(status.now) if status.now is not None else words.text("terminal.nothing")
+        outputs = [f"{printable(one.name)} {text.output_state(one)}" for one in status.outputs]
+        state = text.state(status)
+        if status.paused:
+            state = words.text("status.is_paused", state=state)
+        flags = [words.text("status.degraded")] if status.degraded else []
+        flags += [] if status.healthy else [words.text("status.not_healthy")]
         return " · ".join([state, *flags, title, *outputs])
 
 

@@ -20,6 +20,7 @@ from tg_video_streamer.control.chat.wording import (
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.rate_limit import RateLimit
+from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.errors import (
     ControlError,
     ResolveError,
@@ -27,6 +28,7 @@ from tg_video_streamer.errors import (
     SessionUnreachable,
     TelegramRefused,
 )
+from tg_video_streamer.locales.translator import Translator
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +87,7 @@ class ChatCommands:
         *,
         commands: Commands,
         clock: Clock,
+        words: Translator,
         operators: Iterable[str] = (),
         public: bool = False,
         reachable: Callable[[str], Awaitable[None]],
@@ -95,6 +98,7 @@ class ChatCommands:
         """
         self._commands = commands
         self._clock = clock
+        self._text = StatusText(words)
         self._operators = tuple(operators)
         self._public = public
         self._reachable = reachable
@@ -138,7 +142,7 @@ class ChatCommands:
         try:
             answer = await self._answer(message, command)
         except ControlError as error:
-            answer = str(error)
+            answer = self._text.message(error.full_message)
         if self._clock.monotonic() < self._silent_until or not self._all.allows():
             log.info("command in the chat not answered: too many in a minute", command=command.name)
             return
@@ -152,7 +156,7 @@ class ChatCommands:
             except ResolveError as error:
                 raise ControlError(error.message, remedy=error.remedy_message or "") from error
         caller = Caller(origin=Origin.CHAT, name=str(message.sender_id or "the chat itself"))
-        return answer_text(command, execute(self._commands, request, caller))
+        return answer_text(command, execute(self._commands, request, caller), self._text)
 
     async def _may(self, room: ChatRoom, sender: int, command: ChatCommand) -> bool:
         """Whether `sender` may; whoever is no admin is asked about at most once in ADMINS_SECONDS."""

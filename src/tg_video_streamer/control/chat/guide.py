@@ -11,7 +11,9 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.chat.wording import guide_text
 from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.errors import SessionEnded, SessionUnreachable, TelegramRefused
+from tg_video_streamer.locales.translator import Translator
 
 log = structlog.get_logger(__name__)
 
@@ -47,12 +49,14 @@ class ChatGuide:
         *,
         status: Callable[[], ServiceStatus],
         clock: Clock,
+        words: Translator,
         kept: Callable[[], Mapping[str, Any]],
         keep: Callable[[dict[str, Any]], None],
     ) -> None:
         """`kept` gives the record that `keep` was given last, an empty one for none."""
         self._status = status
         self._clock = clock
+        self._text = StatusText(words)
         self._kept = kept
         self._keep = keep
         self._said = ""
@@ -69,7 +73,7 @@ class ChatGuide:
     async def look(self) -> None:
         """Bring the message up to date, where it is not and may be edited by now."""
         room, now = self.room, self._clock.monotonic()
-        text = guide_text(self._status())
+        text = guide_text(self._status(), self._text)
         if room is None or text == self._said or now < self._not_before:
             return
         self._not_before = now + EDIT_SECONDS

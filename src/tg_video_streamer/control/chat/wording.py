@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tg_video_streamer.control import status_text
 from tg_video_streamer.control.commands import CommandRequest, make_request
 from tg_video_streamer.control.socket.protocol import items_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.line import MAX_LINE_CHARACTERS
@@ -75,42 +75,39 @@ def link_of(command: ChatCommand) -> str:
     return link
 
 
-def answer_text(command: ChatCommand, answer: Any) -> str:
-    """What the chat is told, from the command's answer as JSON values; never a URL that may be signed."""
+def answer_text(command: ChatCommand, answer: Any, text: StatusText) -> str:
+    """The reply in the chat, from the command's answer as JSON; never a URL that may be signed."""
+    words = text.words
     if command.name == "queue":
-        items = items_from_json(answer)
-        text = "\n".join(f"{number}. {status_text.item_text(item)}" for number, item in enumerate(items, start=1))
-        return _fitting(text or "The queue is empty.")
+        return _fitting(text.numbered(items_from_json(answer)) or words.text("status.queue_empty"))
     if _PLAIN.get(command.name) != "status":
-        return _fitting(status_text.printable(Message.from_json(answer).text))
+        return _fitting(text.message(Message.from_json(answer)))
     status = status_from_json(answer)
     if command.name == "now":
-        return _fitting(status_text.now_text(status))
+        return _fitting(text.now(status))
     if command.name == "next":
-        return _fitting(next_text(status) or "Nothing comes next.")
-    return _fitting("\n".join(_state_lines(status)))
+        return _fitting(text.numbered(status.next_items) or words.text("status.nothing_next"))
+    return _fitting("\n".join(_state_lines(status, text)))
 
 
-def guide_text(status: ServiceStatus) -> str:
-    """The pinned program guide: what is on, and what comes next. No minute in it, so that it changes with the items only."""
-    now = status_text.item_text(status.now) if status.now is not None and status.level == "item" else "a short break"
-    coming = next_text(status)
-    return _fitting(f"On air: {now}" + (f"\n\nNext:\n{coming}" if coming else ""))
-
-
-def next_text(status: ServiceStatus) -> str:
-    """The next items, one a line; empty where there are none."""
-    return "\n".join(
-        f"{number}. {status_text.item_text(item)}" for number, item in enumerate(status.next_items, start=1)
+def guide_text(status: ServiceStatus, text: StatusText) -> str:
+    """The pinned program guide: what is on air and what is next, without a position, so that only the items change it."""
+    words = text.words
+    on_item = status.now is not None and status.level == "item"
+    now = text.item(status.now) if on_item and status.now is not None else words.text("guide.break")
+    coming = text.numbered(status.next_items)
+    return _fitting(
+        words.text("guide.on_air", now=now) + (f"\n\n{words.text('guide.next')}\n{coming}" if coming else "")
     )
 
 
-def _state_lines(status: ServiceStatus) -> list[str]:
+def _state_lines(status: ServiceStatus, text: StatusText) -> list[str]:
     """As `tg-video-streamer status`, without the lines that may name files and hosts."""
+    outputs = (f"{one.name}: {text.output_state(one)}" for one in status.outputs)
     return [
-        status_text.status_line(status),
-        *(f"output {one.name}: {status_text.state_text(one.state)}" for one in status.outputs),
-        *([text] if (text := status_text.telegram_text(status)) else []),
+        text.line(status),
+        *(text.words.text("status.line_output", text=output) for output in outputs),
+        *([text.telegram(status)] if status.session_state else []),
     ]
 
 

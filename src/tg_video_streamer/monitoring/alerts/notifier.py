@@ -89,7 +89,7 @@ class Notifier:
 
     def _queue_alerts(self, alerts: Sequence[Alert], now: float) -> None:
         for alert in alerts:
-            text = sanitized(self._redact(self._translator.message(alert.message)))
+            text = sanitized(self._redact(self._translator.message_text(alert.message)))
             self._queue.put(alert.topic, alert.severity, text, now)
 
     async def _wait(self, now: float) -> None:
