@@ -61,7 +61,7 @@ def test_an_item_that_a_hard_start_cut_resumes_after_it(tmp_path: Path, slate: S
     program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=100), lengths={"film": 200.0, "news": 30.0})
     program.run(225)
     assert program.names() == ["film", "news", "film"]
-    first, news, again = (wall for _, wall in program.aired())
+    first, news, again = (wall for _, wall in program.played())
     assert again - news == pytest.approx(30, abs=FRAME)
     assert program.began_wall == first
     assert program.pictures("film")[: 2500 + 10] == sorted(program.pictures("film")[:2510])
@@ -113,7 +113,7 @@ def test_a_soft_start_waits_for_the_end_and_never_comes_early(tmp_path: Path, sl
     begins = datetime(2026, 5, 1, 20, 0, tzinfo=BERLIN)
     program = Scheduled(tmp_path, slate, at=begins - timedelta(seconds=70), lengths={"clip": 50.0, "talk": 20.0})
     program.run(130)
-    walls = [wall - program.began_wall for _, wall in program.aired()]
+    walls = [wall - program.began_wall for _, wall in program.played()]
     assert program.names() == ["clip", "talk", "clip"]
     assert walls == pytest.approx([0, 100, 120], abs=1)
     other = tmp_path / "skipped"
@@ -140,7 +140,7 @@ def test_station_ids_come_between_items(tmp_path: Path, slate: Slate) -> None:
     )
     program.run(1000)
     assert program.names() == ["clip", "one", "clip", "two", "clip"]
-    walls = [wall - program.began_wall for name, wall in program.aired() if name != "clip"]
+    walls = [wall - program.began_wall for name, wall in program.played() if name != "clip"]
     assert walls == pytest.approx([350, 705], abs=1)
 
 

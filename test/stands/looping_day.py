@@ -1,7 +1,7 @@
-"""A looping channel by a clock that waits for nobody: `python -m stands.looping_day FOLDER HOURS` plays that much of it.
+"""A looping channel in virtual time: `python -m stands.looping_day FOLDER HOURS` plays so many hours.
 
-Everything between the kept copies and the outputs is the service's own: library, feeds with their threads, director,
-playout, fan-out, as-run log. Each half hour a line of JSON says what the process holds; the last line what came of it.
+Everything from the library to the outputs is the service's own: library, feeds with their threads, director, playout,
+fan-out, as-run log. Each half hour a line of JSON has the resources of the process; the last line has the result.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from tg_video_streamer.playout.slate import Slate, prepare_slate
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
 TESTS = Path(__file__).resolve().parent.parent
-"""Where it is to be started."""
+"""The folder to start it in."""
 FRAMES = (1500, 1487, 777, 2011)
-"""Of the items: a minute or so, each ending elsewhere between two packets of sound."""
+"""Of the items: about a minute, each ending at another point between two audio packets."""
 _FRAME_BYTES = 3000
 _SAMPLE_SECONDS = 1800.0
 _HELD_SECONDS = 1.0
-"""The playout never asks for more than the reader has had time to bring: here it has as much as it wants."""
+"""In real time the reader is always ahead of the playout: here the playout waits for it."""
 
 
 class Viewer:
-    """Takes every slice, as an output does, and sees whether a slot is missing."""
+    """Takes every slice, as an output does, and counts missing slots."""
 
     def __init__(self) -> None:
         self.packets = dict.fromkeys(Kind, 0)
@@ -65,7 +65,7 @@ class Viewer:
 
 @dataclass(kw_only=True)
 class Day:
-    """One channel; `play` is the whole of it."""
+    """One channel."""
 
     library: Library
     slate: Slate
@@ -85,7 +85,7 @@ class Day:
         return Media(inputs=inputs, title=item.title, source_id=item.locator)
 
     def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
-        """As the service makes them."""
+        """A feed as the service makes it."""
         return Feed(
             item,
             resolve=self.resolve,
@@ -94,13 +94,13 @@ class Day:
             ffmpeg=Path("no-ffmpeg"),
             buffer_seconds=15.0,
             clock=self.clock,
-            publish=self.heard,
+            publish=self.on_event,
             library=self.library,
             start_seconds=start_seconds,
             changed=changed,
         )
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Count."""
         if isinstance(event, SegmentStarted):
             self.plays += event.content.new_play
@@ -108,11 +108,11 @@ class Day:
         self.failures += isinstance(event, SourceFailed)
 
     async def play(self, items: list[Item], hours: float) -> dict[str, float]:
-        """Until the program is so long; what came of it."""
+        """Play so many hours; the result."""
         loop = asyncio.get_running_loop()
         bus = EventBus(loop)
         as_run = AsRunLog(self.folder / "as-run.jsonl")
-        for subscriber in (self.heard, as_run.on_event):
+        for subscriber in (self.on_event, as_run.on_event):
             bus.subscribe(subscriber)
         rotation = Rotation()
         quarantine = Quarantine(self.clock)
@@ -175,11 +175,11 @@ class Day:
             await asyncio.sleep(0)
             if seconds >= next_sample:
                 next_sample += _SAMPLE_SECONDS
-                _tell(asdict(Held.by(process, seconds / 3600)))
+                _print(asdict(Held.by(process, seconds / 3600)))
 
 
 def _ready(playout: Playout, director: Director) -> bool:
-    """The program has what it needs for its next slice; a day in minutes must not outrun the threads that read."""
+    """Whether the program has its next slice; a day in minutes must not outrun the reader threads."""
     following = playout._fallback.next is not None
     feed = director.on_air
     if feed is None or playout.item is None:
@@ -188,8 +188,8 @@ def _ready(playout: Playout, director: Director) -> bool:
     return held.seconds >= _HELD_SECONDS or (held.finished and following)
 
 
-def _tell(value: dict[str, float]) -> None:
-    print(json.dumps(value), flush=True)  # noqa: T201 - that is its answer
+def _print(value: dict[str, float]) -> None:
+    print(json.dumps(value), flush=True)  # noqa: T201 - its output
 
 
 def main(folder: Path, hours: float) -> None:
@@ -204,7 +204,7 @@ def main(folder: Path, hours: float) -> None:
         cached.encode(library, item, cached.packets(frames=frames, frame_bytes=_FRAME_BYTES, seed=number))
     slate = asyncio.run(prepare_slate(cached.HOUSE, ffmpeg=Path(any_ffmpeg()), cache_dir=folder))
     day = Day(library=library, slate=slate, clock=clock, folder=folder)
-    _tell(asyncio.run(day.play(items, hours)))
+    _print(asyncio.run(day.play(items, hours)))
     library.close()
 
 

@@ -1,8 +1,8 @@
-"""A whole program with its schedule in virtual time: the real parts, fed by sources of any length that cost nothing.
+"""A program with its schedule in virtual time: the real parts with scripted sources of any length.
 
 program = Scheduled(folder, slate, at=datetime(2026, 3, 29, 0, 50, tzinfo=UTC), lengths={"film": 600})
 program.run(1200)
-assert program.aired() == [("film", 0.0), ("news", 600.0)]      # what viewers saw, and from which second on
+assert program.played() == [("film", 0.0), ("news", 600.0)]      # what viewers saw, and from which second on
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ LIVE = float("inf")
 
 
 class AtOnce(ThreadPoolExecutor):
-    """Threads for a loop whose time is virtual: what they would do is done at once."""
+    """An executor for a loop in virtual time: runs each job at once."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See Executor."""
         done: Future[Any] = Future()
         try:
             done.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - it is the caller's
+        except Exception as error:  # noqa: BLE001 - passed on to the caller
             done.set_exception(error)
         return done
 
 
 class ScriptedFeed(Feed):
-    """Gives pictures that name their item and number; `length` 0 is a source that fails."""
+    """Yields pictures with the name of their item and their number; `length` 0 is a failing source."""
 
     length = 60.0
 
@@ -85,7 +85,7 @@ class ScriptedFeed(Feed):
             self._move(FeedState.FAILED, "no such source")
             return
         self._move(FeedState.PRIMING)
-        # A put that waits for room would wait for ever: nothing else runs meanwhile.
+        # A put that waits for space would never return: nothing else runs meanwhile.
         self.buffer.limit_seconds = max(self.buffer.limit_seconds, 20.0 if self.is_live else 0.0)
         frame = round(self._progress.seconds * 25)
         while frame < self.length * 25:
@@ -131,7 +131,7 @@ class _ScriptedFeeds:
         return feed
 
     async def resolve(self, item: Item) -> Media | Expansion:
-        """Nothing is ever looked for."""
+        """Never called."""
         raise AssertionError(item)
 
     def filler(self, playout: Playout) -> FillerPlayer | None:
@@ -169,9 +169,9 @@ class Scheduled:
         self.parts: Program
 
     def run(self, seconds: float, *, meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """Be on air for so long; `meanwhile` may change things and sleep."""
+        """Be on air for so long; `meanwhile` runs besides."""
 
-        async def all_of_it() -> None:
+        async def broadcast() -> None:
             self._build()
             parts = self.parts
             subscription = self._fanout.subscribe(limit_seconds=1e6)
@@ -195,9 +195,9 @@ class Scheduled:
                 for task in asyncio.all_tasks() - {asyncio.current_task()}:
                     task.cancel()
 
-        run_for(self.loop, seconds + 60, all_of_it())
+        run_for(self.loop, seconds + 60, broadcast())
 
-    def aired(self) -> list[tuple[str, float]]:
+    def played(self) -> list[tuple[str, float]]:
         """What viewers saw, `-` for the slate, each with the wall time of its first picture."""
         found: list[tuple[str, float]] = []
         slot = 0
@@ -207,16 +207,16 @@ class Scheduled:
         return found
 
     def pictures(self, name: str) -> list[int]:
-        """The numbers of its pictures, in the order in which viewers saw them."""
+        """The numbers of its pictures in the order seen by viewers."""
         return [number for found, number in self._pictures if found == name]
 
     def names(self) -> list[str]:
         """The same without times."""
-        return [name for name, _ in self.aired()]
+        return [name for name, _ in self.played()]
 
     def first(self, name: str) -> float:
         """The wall time of its first picture."""
-        return next(wall for found, wall in self.aired() if found == name)
+        return next(wall for found, wall in self.played() if found == name)
 
     def _build(self) -> None:
         self._fanout = Fanout(self.slate.headers)
@@ -242,7 +242,7 @@ class Scheduled:
         self.parts = make_program(context, cast("Feeds", _ScriptedFeeds(self)), FolderAllowlist())
 
     def _items(self) -> list[Item]:
-        """Of the list that the program has turned to: in virtual time nobody follows its file."""
+        """Of the current list: in virtual time its file is not watched."""
         name = self.parts.rotation.list_name
         path = Path(name) if name else self._settings.playlist
         return list(load(path, self.parts.allowed()).items)
