@@ -199,10 +199,12 @@ def compare(before_text: str, after_text: str) -> None:
         sys.exit("the service does not answer")
     if after["channel_state"] in {"starting", "stopping"}:
         sys.exit(f"the channel is {after['channel_state']}")
-    if any("stood still" in problem for problem in after["problems"]):
+    # Earlier versions, after a rollback, have texts in place of messages with keys.
+    if any("health.standstill" in str(problem) or "stood still" in str(problem) for problem in after["problems"]):
         sys.exit("the program does not advance")
     if before.get("channel_state") == "on_air" and after["channel_state"] != "on_air":
-        sys.exit(f"the channel is {after['channel_state']} ({after['reason']}), and was on air before")
+        reason = after["reason"]["text"] if isinstance(after["reason"], dict) else after["reason"]
+        sys.exit(f"the channel is {after['channel_state']} ({reason}), and was on air before")
     now = {output["name"]: output["state"] for output in after["outputs"]}
     for output in before.get("outputs", []):
         if output["state"] == "on_air" and now.get(output["name"], "on_air") != "on_air":

@@ -13,6 +13,7 @@ import pytest
 from stands.channel import Channel, Record, on_air
 from stands.numbered import Plan, make_clip
 from stands.recording import frame_digests, slot_faults
+from stands.service import warning_texts
 from stands.site import Segments, Site, cut_hls
 from stands.waiting import wait_until
 
@@ -217,7 +218,7 @@ def test_a_disk_without_room_is_told(clips: Path, tmp_path: Path) -> None:
     try:
         with keeping(tmp_path, clips, [clips / "one.mp4", clips / "two.mp4"], library=folder) as channel:
             wait_plays(channel, 3)
-            warnings = channel.service.status()["warnings"]
+            warnings = warning_texts(channel.service.status())
             assert [warning for warning in warnings if warning.startswith("library: ")]
             assert channel.service.log.count("library caches nothing") == 1
             assert copies(channel) == []

@@ -16,6 +16,7 @@ from PIL import Image
 from stands.channel import Channel, on_air
 from stands.flv_tail import cut_tail
 from stands.recording import luma_of, read_picture
+from stands.service import warning_texts
 
 LOGO = (slice(30, 70), slice(775, 820))
 CLOCK = (slice(24, 50), slice(24, 92))
@@ -57,7 +58,7 @@ def test_another_logo_counts_from_the_next_item_on(media: Path, tmp_path: Path) 
         (tmp_path / "two.png").write_bytes(b"no picture")
 
         def told(status: dict[str, Any]) -> Any:
-            return any(line.startswith("LOGO: ") for line in status["warnings"]) and status["streams_played"]
+            return any(line.startswith("LOGO: ") for line in warning_texts(status)) and status["streams_played"]
 
         # Clips as short as these are primed three at a time, which keep the logo that they have.
         last = channel.service.wait_for(told, timeout=90, what="the bad logo is told")

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from stands.channel import Channel, on_air
+from stands.service import warning_texts
 from stands.site import Site
 from stands.waiting import wait_until
 
@@ -24,7 +25,7 @@ def channel(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 def test_a_missing_playlist_puts_the_slate_up_and_is_waited_for(channel: Channel, media: Path) -> None:
     """With no playlist at the start the slate is on air, and once it is written it plays without a restart."""
     channel.service.wait_for(lambda status: status["healthy"], what="the slate is sent")
-    channel.service.wait_for(lambda status: "playlist" in status["reason"], what="the reason is told")
+    channel.service.wait_for(lambda status: status["reason"]["key"] == "slate_reason.playlist_empty", what="the reason")
     channel.wait_recorded(1)
     channel.write(media / "one.mp4")
     channel.wait_now("one")
@@ -97,14 +98,14 @@ def test_a_bad_line_is_told_by_its_number(channel: Channel, media: Path) -> None
     """Status and log name the line and what is wrong; the lines around it play."""
     channel.write(media / "one.mp4", "file:///etc/passwd", media / "two.mp4", "concat:a|b")
     found = channel.service.wait_for(
-        lambda status: [one for one in status["warnings"] if "line 2" in one], what="a warning"
+        lambda status: [one for one in warning_texts(status) if "line 2" in one], what="a warning"
     )
-    assert re.search(r"playlist: .*line 2", found[0])
-    assert any("line 4" in one for one in channel.service.status()["warnings"])
+    assert found[0].startswith("playlist, line 2: ")
+    assert any("line 4" in one for one in warning_texts(channel.service.status()))
     assert re.search(r"playlist line left out.*line 2", channel.service.log)
     channel.wait_now("two")
     channel.write(media / "one.mp4", media / "two.mp4")
-    channel.service.wait_for(lambda status: not any("line" in one for one in status["warnings"]), what="no warning")
+    channel.service.wait_for(lambda status: not any("line" in one for one in warning_texts(status)), what="no warning")
 
 
 @pytest.mark.long
@@ -118,7 +119,7 @@ def test_a_playlist_whose_every_item_fails_costs_next_to_nothing(media: Path, tm
         with on_air(tmp_path, media, lines=[site.url(name) for name in names], wait=False) as channel:
             wait_until(lambda: all(site.requests(name) for name in names), timeout=100, what="all were tried")
             channel.service.wait_for(
-                lambda status: sum("rests" in one for one in status["warnings"]) == len(names),
+                lambda status: sum("retry" in one["actions"] for one in status["warnings"]) == len(names),
                 timeout=90,
                 what="all rest",
             )

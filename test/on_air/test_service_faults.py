@@ -17,7 +17,7 @@ import pytest
 from stands.channel import Channel, on_air
 from stands.machine import Stopwatch
 from stands.nginx_rtmp import NginxRtmp
-from stands.service import Service, running
+from stands.service import Service, running, warning_texts
 from stands.site import Site
 from stands.waiting import wait_until
 
@@ -169,7 +169,7 @@ def test_taken_ports_are_told_and_the_next_ones_used(operated: Channel) -> None:
     assert "streams_played_total 1" in operated.metrics()
     assert re.search(r"\[warning *\] web port is taken", log)
     assert operated.service.status()["healthy"]
-    assert any("PROMETHEUS_PORT" in warning for warning in operated.service.status()["warnings"])
+    assert any("PROMETHEUS_PORT" in warning for warning in warning_texts(operated.service.status()))
 
 
 @pytest.mark.parametrize(("hold", "release"), [("pause", "resume"), ("slate on", "slate off")])

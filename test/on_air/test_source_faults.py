@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import sysconfig
@@ -112,7 +113,7 @@ def evening(media: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) 
             return Evening(
                 site=site,
                 record=channel.aired(),
-                warnings="\n".join(status["warnings"]),
+                warnings=json.dumps(status["warnings"]),
                 metrics=metrics,
                 reasons={line["title"]: line["reason"] for line in channel.as_run()},
                 status=status,
@@ -182,7 +183,7 @@ def test_an_item_that_dies_for_good_gives_way_and_is_told(evening: Evening) -> N
     assert re.search(
         r'tg_video_streamer_source_failures_total\{reason="resolve_error",stage="resolve"\} [1-9]', evening.metrics
     )
-    assert re.search("rests for .*: (source_stalled|source_failed)", evening.warnings), evening.warnings
+    assert re.search(r"failure\.(source_stalled|source_failed)", evening.warnings), evening.warnings
 
 
 @pytest.mark.long
@@ -270,7 +271,7 @@ def test_files_play_on_without_ytdlp(media: Path, tmp_path: Path) -> None:
     assert [item for item in aired.items if item is not None][:4] == [1, 2, 1, 2]
     assert None not in aired.items[1:]
     assert "yt-dlp is not installed" in log
-    assert any("tool_missing" in warning for warning in warnings)
+    assert any("failure.tool_missing" in str(warning) for warning in warnings)
 
 
 @pytest.mark.long

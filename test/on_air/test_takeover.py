@@ -100,10 +100,10 @@ def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip
     _check(record)
     assert record.items[0] == _ITEM == record.items[-1]
     assert record.of(_LIVE)[0].numbers[0] == 0
-    assert (status["channel_state"], status["reason"]) == ("on_air", "the operator is live")
+    assert (status["channel_state"], status["reason"]["key"]) == ("on_air", "cut.takeover")
     assert status["now"]["title"] == "long"
     assert (status["live"]["place"], status["live"]["width"], status["live"]["height"]) == ("this host", 426, 240)
-    assert (back["reason"], back["gap_seconds"]) == ("the live stream has ended", 0)
+    assert (back["reason"]["key"], back["gap_seconds"]) == ("cut.live_ended", 0)
     assert back["streams_played"] == 1
     assert re.search(r'tg_video_streamer_program_seconds_total\{level="live"\} [1-9]', metrics), metrics
     assert 'tg_video_streamer_live_ingest_state{state="waiting"} 1' in metrics
@@ -123,15 +123,15 @@ def test_whatever_becomes_of_the_publisher_the_item_goes_on(media: Path, clip: P
         with publishing(clip, _url(port), tmp_path) as operator:
             _wait_level(channel, "live")
             operator.freeze()
-            assert _wait_level(channel, "item")["reason"] == "the live stream has stalled"
+            assert _wait_level(channel, "item")["reason"]["key"] == "cut.live_stalled"
             operator.thaw()
             _wait_level(channel, "live")
             (child,) = [one for one in service.feeds() if "flv" in command_line(one)]
             child.kill()
-            assert "could not be encoded" in _wait_level(channel, "item")["reason"]
+            assert _wait_level(channel, "item")["reason"]["key"] == "cut.live_failed"
             _wait_level(channel, "live")
             operator.kill()
-            assert _wait_level(channel, "item")["reason"] == "the live stream has ended"
+            assert _wait_level(channel, "item")["reason"]["key"] == "cut.live_ended"
         with publishing(clip, _url(port), tmp_path) as operator:
             _wait_level(channel, "live")
             assert "skipped Live takeover" in channel.ask("skip")

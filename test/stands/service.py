@@ -28,6 +28,11 @@ COMMAND = Path(sys.executable).with_name("tg-video-streamer")
 _SLATES = CACHE / "slates"
 
 
+def warning_texts(status: dict[str, Any]) -> list[str]:
+    """The warnings of a status in English."""
+    return [one["message"]["text"] for one in status["warnings"]]
+
+
 @dataclass(kw_only=True)
 class Service:
     """One running service; `status()` is its own word, the tests judge it by what came out."""
