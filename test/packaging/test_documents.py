@@ -108,3 +108,18 @@ def test_the_page_has_every_label_that_its_guide_names() -> None:
     labels = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text))
     assert len(labels) > 10
     assert labels - set(ENGLISH.texts.values()) == set()
+
+
+def _anchors(document: Path) -> set[str]:
+    """The anchors of its headings, as Markdown viewers make them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_every_link_to_a_section_leads_to_one(document: Path) -> None:
+    """A link with `#` names a heading of the page that it leads to."""
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", document.read_text(encoding="utf-8"))
+    assert [
+        link for link in links if link[1] not in _anchors((document.parent / link[0]) if link[0] else document)
+    ] == []
