@@ -11,6 +11,7 @@ from string import Formatter
 import pytest
 
 from tg_video_streamer import locales
+from tg_video_streamer.events import CutReason, SlateReason
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.language import Language
 from tg_video_streamer.locales.translator import ENGLISH, LANGUAGES, Translator, environment_language
@@ -36,6 +37,13 @@ def test_every_placeholder_can_be_formatted(language: Language) -> None:
     for key, text in language.texts.items():
         for count in (0, 1, 2, 5, 11, 21, 22, 101):
             assert words.text(key, **dict.fromkeys(_placeholders(text), count)).strip(), key
+
+
+def test_every_reason_has_its_texts() -> None:
+    """Status and as-run page have a text for each reason of a cut and of the slate."""
+    keys = {f"{kind}.{reason}" for kind in ("cut", "ended") for reason in CutReason}
+    keys |= {f"slate_reason.{reason}" for reason in SlateReason}
+    assert keys <= ENGLISH.texts.keys()
 
 
 def test_every_text_is_used_and_every_used_key_has_a_text() -> None:
