@@ -114,7 +114,7 @@ class Settings(BaseModel):
 
 
 KEYS = tuple(name.upper() for name in Settings.model_fields)
-"""Every key, in the order in which `.env.template` explains them."""
+"""Every key of `.env`; `.env.template` explains each."""
 
 _MAY_BE_AWAY = ("slate_image", "filler_dir", "logo", "ytdlp_cookies", "telegram_server_key")
 
