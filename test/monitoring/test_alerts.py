@@ -1,4 +1,4 @@
-"""Notifications as people get them: what is told and when, never twice, never a flood, and nothing secret in them."""
+"""Alerts as people get them: raised, resolved, never twice, never a flood, and without secrets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CANARY = "CANARYsecretCANARY"
 
 
 def slate(reason: SlateReason = SlateReason.SOURCE_FAILED) -> SegmentStarted:
-    """The slate comes up; its title is the word for why."""
+    """The slate comes on air for a reason."""
     content = AirContent(level=SourceLevel.SLATE, slate_reason=reason)
     return SegmentStarted(wall=0.0, reason=CutReason.SOURCE_FAILED, content=content)
 
@@ -84,8 +84,8 @@ def alerts(after_seconds: float, events: Sequence[tuple[float, Event]]) -> list[
 # What is worth a message
 
 
-def test_a_slate_that_stays_is_told_once_and_its_end_too() -> None:
-    """After NOTIFY_AFTER_SECONDS of slate people are told, and again when the program is back."""
+def test_a_slate_that_stays_is_raised_once_and_resolved() -> None:
+    """After NOTIFY_AFTER_SECONDS of slate an alert is raised, and resolved when the program is back."""
     events = [(0.0, item()), (100.0, slate()), (400.0, item("Big Buck Bunny"))]
     first, second = alerts(30, events)
     assert first[0] == 130
@@ -94,8 +94,8 @@ def test_a_slate_that_stays_is_told_once_and_its_end_too() -> None:
     assert second == (400 + COOLDOWN_SECONDS, "The program is back after 5 min of slate: Big Buck Bunny")
 
 
-def test_a_short_slate_and_the_operators_own_are_not_told() -> None:
-    """A slate shorter than the limit is no news, and one that the operator wants never is."""
+def test_a_short_or_intended_slate_raises_no_alert() -> None:
+    """A slate shorter than the limit raises no alert, and an intended one never does."""
     events = [
         (0.0, item()),
         (10.0, slate()),
@@ -106,14 +106,14 @@ def test_a_short_slate_and_the_operators_own_are_not_told() -> None:
     assert alerts(30, [*events, (20_000.0, item())]) == []
 
 
-def test_a_pause_that_ends_in_a_failure_is_told_from_there_on() -> None:
+def test_a_pause_that_ends_in_a_failure_counts_from_there() -> None:
     """The operator's pause does not count as a failure, and what comes after it does."""
     events = [(0.0, slate(SlateReason.PAUSED)), (1_000.0, slate())]
     assert [at for at, _ in alerts(30, events)] == [1_030]
 
 
 def test_filler_is_no_slate() -> None:
-    """Filler is something to look at: nobody is woken for it."""
+    """Filler is a program: it raises no alert."""
     filler = AirContent(level=SourceLevel.FILLER, title="jingle")
     events = [
         (0.0, slate()),
@@ -122,7 +122,7 @@ def test_filler_is_no_slate() -> None:
     assert alerts(30, events) == []
 
 
-def test_a_slate_that_comes_and_goes_is_told_once() -> None:
+def test_a_slate_that_comes_and_goes_is_one_alert() -> None:
     """A source that gives a second now and then is one trouble, not many, and none that hides."""
     events: list[tuple[float, Event]] = []
     for round_number in range(40):
@@ -139,26 +139,26 @@ def test_an_empty_playlist_has_its_own_words() -> None:
     assert "run: tg-video-streamer check" in text
 
 
-def test_an_output_that_is_down_is_told_and_so_is_its_return() -> None:
+def test_an_output_that_is_down_is_raised_and_resolved() -> None:
     """Retries are one trouble; the last error and the command are in the text."""
     events: list[tuple[float, Event]] = [(0.0, output("connecting")), (1.0, output("on_air"))]
     for second in range(50, 500, 10):
         events += [(float(second), output("retrying", "connection refused")), (second + 1.0, output("connecting"))]
     events.append((600.0, output("on_air")))
-    first, second_told = alerts(30, events)
-    assert first[0] == 80
-    assert first[1].startswith("Output rtmp-1 has been down for 30 s and is being retried: connection refused. Run: ")
-    assert second_told[1] == "Output rtmp-1 is back on air after 9 min 10 s."
+    down, back = alerts(30, events)
+    assert down[0] == 80
+    assert down[1].startswith("Output rtmp-1 has been down for 30 s and is being retried: connection refused. Run: ")
+    assert back[1] == "Output rtmp-1 is back on air after 9 min 10 s."
 
 
-def test_a_short_loss_a_stop_and_a_suspension_are_not_told() -> None:
-    """What heals in time, what the operator wants, and what degraded mode tells, is no message about an output."""
+def test_a_short_loss_a_stop_and_a_suspension_raise_no_alert() -> None:
+    """A short loss, a stop by the operator and degraded mode raise no alert about an output."""
     for state in ("on_air", "stopped", "suspended"):
         events = [(0.0, output("on_air")), (10.0, output("retrying", "reset")), (20.0, output(state))]
         assert alerts(30, events) == [], state
 
 
-def test_outputs_are_judged_apart() -> None:
+def test_outputs_alert_separately() -> None:
     """One output's recovery says nothing about another's."""
     events = [
         (0.0, output("retrying", "a", "rtmp-1")),
@@ -169,7 +169,7 @@ def test_outputs_are_judged_apart() -> None:
     assert said == ["rtmp-1", "rtmp-2", "rtmp-1"]
 
 
-def test_degraded_and_recovered_are_told_with_the_command() -> None:
+def test_degraded_and_recovered_alert_with_the_command() -> None:
     """A session that ended is told with its ending and the command, and so is the end of degraded mode."""
     command = "cd /opt/tg_video_streamer/current && python test/auto_session_runner.py --write-env"
     events: list[tuple[float, Event]] = [
@@ -182,8 +182,8 @@ def test_degraded_and_recovered_are_told_with_the_command() -> None:
     assert second[1] == "Degraded mode ended after 2 min: the Telegram session works again."
 
 
-def test_what_the_spare_heals_wakes_nobody_twice() -> None:
-    """Where the spare takes over within the limit, that alone is told, with how to make a new one."""
+def test_a_promoted_spare_is_one_alert() -> None:
+    """Where the spare takes over within the limit, that is the only alert, with how to make a new one."""
     events: list[tuple[float, Event]] = [
         (0.0, DegradedChanged(wall=0.0, active=True, ending="SessionRevoked")),
         (5.0, SessionRenewed(wall=0.0, by_spare=True)),
@@ -195,7 +195,7 @@ def test_what_the_spare_heals_wakes_nobody_twice() -> None:
     assert text.endswith("Make a new spare: tg-video-streamer session login --spare --write-env")
 
 
-def test_a_failed_update_is_told_at_once() -> None:
+def test_a_failed_update_alerts_at_once() -> None:
     """An update that failed names the program, why, and the command."""
     event = UpdateFailed(wall=0.0, program="yt-dlp", detail="no space left", command="scripts/yt-dlp-update.sh")
     ((at, text),) = alerts(30, [(7.0, event)])
@@ -205,8 +205,8 @@ def test_a_failed_update_is_told_at_once() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=60), st.floats(0, 60))
-def test_a_spell_is_told_before_it_is_over_and_each_at_most_once(steps: list[tuple[float, bool]], after: float) -> None:
-    """Whatever comes and goes: a beginning is never told twice in a row, and an end only after a beginning."""
+def test_an_alert_is_raised_once_before_it_is_resolved(steps: list[tuple[float, bool]], after: float) -> None:
+    """Whatever comes and goes: an alert is never raised twice in a row, and resolved only after it was raised."""
     state, now, changes = AlertState(after_seconds=after), 0.0, ""
     for pause, bad in steps:
         now += pause
@@ -224,7 +224,7 @@ def test_a_spell_is_told_before_it_is_over_and_each_at_most_once(steps: list[tup
 
 
 def test_the_same_words_are_not_repeated_within_a_day() -> None:
-    """A repetition is dropped, another word on the topic is not, and a day later it is told again."""
+    """A repetition is dropped, another text on the topic is not, and a day later it is sent again."""
     queue, sent = DigestQueue(Translator()), []
     for minute in range(24 * 60 + 2):
         now = minute * 60.0
@@ -297,7 +297,7 @@ async def notifying(
     after_seconds: float = 0.0,
     give_up_seconds: float = 100.0,
 ) -> AsyncIterator[Notifier]:
-    """A notifier that tells `site`, running for as long as the block lasts."""
+    """A notifier that sends to `site`, running for as long as the block lasts."""
     notifier = Notifier(
         [f"{scheme}://127.0.0.1:{site.port}/{CANARY}"],
         after_seconds=after_seconds,
@@ -313,7 +313,7 @@ async def notifying(
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
-    """Wait in a thread, so that the notifier goes on."""
+    """Wait in a thread, so that the notifier runs meanwhile."""
     await asyncio.to_thread(wait_until, condition, what=what)
 
 
@@ -333,7 +333,7 @@ async def test_a_message_arrives_whole_and_without_the_secret() -> None:
 
 
 async def test_the_worker_wakes_when_a_trouble_has_lasted() -> None:
-    """No further event is needed for a message about what goes on."""
+    """An alert needs no further event."""
     with called_site() as site:
         async with notifying(site, after_seconds=0.2) as notifier:
             notifier.on_event(slate())
@@ -342,7 +342,7 @@ async def test_the_worker_wakes_when_a_trouble_has_lasted() -> None:
 
 
 async def test_what_nobody_takes_is_given_up_and_hinders_nothing() -> None:
-    """A far end that keeps saying no is asked some times; the log tells it twice, and never the address."""
+    """A refusing far end is tried some times; the log says so twice, and never the address."""
     with called_site() as site, capture_logs() as logs:
         site.status = 500
         async with notifying(site, give_up_seconds=1.0) as notifier:
@@ -375,7 +375,7 @@ async def test_a_message_that_nobody_took_arrives_later() -> None:
 
 
 async def test_a_late_message_says_how_late() -> None:
-    """What could not be sent at once tells when it was."""
+    """A late digest says how late it is."""
     with called_site() as site:
         site.status = 500
         clock = AheadClock()
@@ -388,7 +388,7 @@ async def test_a_late_message_says_how_late() -> None:
 
 
 async def test_a_child_that_hangs_is_ended_and_its_address_is_in_no_error() -> None:
-    """A far end that never answers costs a child for a limited time, and nothing of it is told."""
+    """A far end that never answers costs a child for a limited time, and its address is not shown."""
     with called_site() as site:
         site.hanging.set()
         with pytest.raises(ChildFailed) as caught:
@@ -433,7 +433,7 @@ def test_addresses_are_checked_by_their_looks_and_never_repeated() -> None:
 
 
 def test_a_service_tells_of_a_dead_output_and_shows_nothing_secret(tmp_path: Path) -> None:
-    """An output that nobody listens for reaches people; the address is in no log and on no command line."""
+    """A dead output reaches people; the address is in no log and on no command line."""
     with called_site() as site:
         site.hanging.set()
         settings = {
@@ -448,7 +448,7 @@ def test_a_service_tells_of_a_dead_output_and_shows_nothing_secret(tmp_path: Pat
 
             def seen() -> list[str]:
                 assert service.process.poll() is None, service.log
-                # The far end hangs, so the child that talks to it can be looked at.
+                # The far end hangs, so the child that talks to it can be inspected.
                 return [word for child in service.children() for word in command_line(child)] if site.calls else []
 
             words = wait_until(seen, what="a message")

@@ -77,7 +77,7 @@ def test_what_counts_as_on_air(state: str, *, healthy: bool, expected: bool) -> 
 
 
 async def test_it_calls_while_on_air_and_not_otherwise() -> None:
-    """The other service hears of us every period on air, nothing on the slate, and again afterwards."""
+    """The monitoring service gets a call every period on air, none on the slate, and again afterwards."""
     with called_site() as site:
         channel = Channel()
         async with beating(f"http://user:pass%20word@127.0.0.1:{site.port}/ping/uuid?a=b", channel):
@@ -103,7 +103,7 @@ async def test_failures_are_told_once_and_so_is_the_end_of_them() -> None:
         async with beating(f"http://127.0.0.1:{site.port}/CANARY", Channel()):
             await _until_called(site, 4)
             site.status = 200
-            await asyncio.to_thread(wait_until, lambda: len(logs) >= 2, what="the recovery is told")
+            await asyncio.to_thread(wait_until, lambda: len(logs) >= 2, what="the recovery is logged")
             await _until_called(site, 3)
     assert [(entry["log_level"], entry.get("reason")) for entry in logs] == [
         ("warning", "it answered 503"),
@@ -114,7 +114,7 @@ async def test_failures_are_told_once_and_so_is_the_end_of_them() -> None:
 
 @pytest.mark.parametrize("fault", ["refused", "hangs", "no http"])
 async def test_every_fault_ends_in_time_and_it_goes_on(fault: str) -> None:
-    """Nobody listening, no answer and nonsense are told in a word, and the next period is tried."""
+    """No listener, no answer and nonsense are logged briefly, and the next period is tried."""
     with called_site() as site, socket.create_server(("127.0.0.1", 0)) as raw, capture_logs() as logs:
         site.hanging.set()
         port = {"refused": free_port(), "hangs": site.port, "no http": raw.getsockname()[1]}[fault]
@@ -131,7 +131,7 @@ async def test_every_fault_ends_in_time_and_it_goes_on(fault: str) -> None:
 
 
 async def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate that nobody vouches for gets no call; one of a trusted authority does."""
+    """An untrusted certificate gets no call; one of a trusted authority does."""
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)

@@ -368,7 +368,7 @@ async def test_without_a_free_port_a_text_file_is_kept_up_to_date(tmp_path: Path
 
 
 async def test_an_address_that_is_not_ours_and_an_unwritable_folder_stop_nothing(tmp_path: Path) -> None:
-    """Without port and file the service goes on, tries again, and the file comes when it can."""
+    """Without port and file the service continues, retries, and the file comes when it can."""
     path = tmp_path / "later" / "metrics.prom"
     server = MetricsServer(lambda: b"ours 1\n", host="192.0.2.1", port=9090, textfile=path, textfile_seconds=0.05)
     async with _serving(server):
@@ -379,7 +379,7 @@ async def test_an_address_that_is_not_ours_and_an_unwritable_folder_stop_nothing
 
 
 async def test_a_client_that_sends_nothing_blocks_no_other() -> None:
-    """Idle and garbage connections stand beside a scrape, not before it."""
+    """Idle and garbage connections do not delay a scrape."""
     server = MetricsServer(lambda: b"ours 1\n", host="127.0.0.1", port=0, textfile=Path("/nowhere/metrics.prom"))
     async with _serving(server):
         port = int(server.address.removesuffix("/metrics").rpartition(":")[2])
@@ -403,8 +403,8 @@ async def test_a_defect_in_measuring_is_a_500_and_stops_nothing() -> None:
         assert (await asyncio.to_thread(_get, server.address))[0] == 500
 
 
-def test_the_room_on_the_disks_is_told(tmp_path: Path) -> None:
-    """As `df` tells it, also of a folder that is not there yet."""
+def test_free_space_is_measured(tmp_path: Path) -> None:
+    """As `df` reports it, also of a folder that is not there yet."""
     metrics = Metrics(lambda: STATUS, {"state": tmp_path, "library": tmp_path / "made/later"})
     samples = _samples(metrics.text())
     for folder in ("state", "library"):

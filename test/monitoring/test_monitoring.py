@@ -107,14 +107,14 @@ def test_promtool_finds_every_rule_and_the_scrape_right() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_alert_is_told_when_it_should_be_and_only_then() -> None:
+def test_every_alert_is_raised_when_it_should_be_and_only_then() -> None:
     """Each rule has unit tests that fire it, word for word, and that do not; promtool runs them."""
     done = _promtool("test", "rules", str(UNIT_TESTS))
     assert done.returncode == 0, done.stdout + done.stderr
     cases = [case for test in yaml.safe_load(UNIT_TESTS.read_text())["tests"] for case in test["alert_rule_test"]]
     for rule in _rules():
-        told = [bool(case["exp_alerts"]) for case in cases if case["alertname"] == rule["alert"]]
-        assert set(told) == {True, False}, rule["alert"]
+        raised = [bool(case["exp_alerts"]) for case in cases if case["alertname"] == rule["alert"]]
+        assert set(raised) == {True, False}, rule["alert"]
 
 
 def test_every_alert_has_its_section_in_the_runbook() -> None:

@@ -1,4 +1,4 @@
-"""What systemd is told: read from a real notify socket, in virtual steps of the program."""
+"""What systemd is notified of: read from a real notify socket, in virtual steps of the program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def inbox(tmp_path: Path) -> Iterator[socket.socket]:
         yield inbox
 
 
-def _heard(inbox: socket.socket) -> list[str]:
+def _received(inbox: socket.socket) -> list[str]:
     """All lines that have come so far."""
     lines = []
     while True:
@@ -38,15 +38,15 @@ def test_ready_and_each_sign_of_life_need_progress(inbox: socket.socket) -> None
     manager = ServiceManager(inbox.getsockname(), watchdog_seconds=30)
     report = ProgressReport(manager, program_seconds=lambda: length, status=lambda: "on air: a\nb")
     report.check()
-    assert _heard(inbox) == []
+    assert _received(inbox) == []
     length = 0.04
     report.check()
-    assert _heard(inbox) == ["READY=1", "WATCHDOG=1", "STATUS=on air: a b"]
+    assert _received(inbox) == ["READY=1", "WATCHDOG=1", "STATUS=on air: a b"]
     report.check()
-    assert _heard(inbox) == []
+    assert _received(inbox) == []
     length = 0.08
     report.check()
-    assert _heard(inbox) == ["WATCHDOG=1"]
+    assert _received(inbox) == ["WATCHDOG=1"]
 
 
 def test_a_reload_and_the_end_are_told(inbox: socket.socket) -> None:
@@ -55,9 +55,9 @@ def test_a_reload_and_the_end_are_told(inbox: socket.socket) -> None:
     manager.reloading()
     manager.reloaded()
     manager.stopping()
-    heard = _heard(inbox)
-    assert [heard[0], heard[2], heard[3]] == ["RELOADING=1", "READY=1", "STOPPING=1"]
-    assert heard[1].startswith("MONOTONIC_USEC=")
+    received = _received(inbox)
+    assert [received[0], received[2], received[3]] == ["RELOADING=1", "READY=1", "STOPPING=1"]
+    assert received[1].startswith("MONOTONIC_USEC=")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_environment_says_whom_to_tell(environment: dict[str, str], present:
 
 
 async def test_without_a_service_manager_nothing_is_asked() -> None:
-    """In a terminal the report does nothing; with a socket that has gone it goes on."""
+    """In a terminal the report does nothing; with a socket that is gone it continues."""
     asked: list[str] = []
 
     def status() -> str:

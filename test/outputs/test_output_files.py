@@ -108,13 +108,13 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("target", ["file:{}/a.mkv", "file:{}/a.mp4", "hls:{}"])
 def test_full_disk(tmp_path: Path, clip: Clip, start: Start, target: str) -> None:
-    """A disk without room is a loss that names what to do; with room again the output goes on by itself."""
+    """A full disk is a loss with a remedy; with free space the output continues by itself."""
     with small_disk(tmp_path / "disk") as disk, Program(clip, speed=4) as program:
         handler = start(program, target.format(disk))
         error = wait_until(lambda: handler.status().error, what="an error")
         assert "free space" in error
-        room = ["mount", "-o", "remount,size=100m", str(disk)]
-        subprocess.run(room, check=True)
+        remount = ["mount", "-o", "remount,size=100m", str(disk)]
+        subprocess.run(remount, check=True)
         wait_until(lambda: handler.status().state is OutputState.ON_AIR, what="on air")
         handler.stop()
 
@@ -146,7 +146,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def test_hls_rolls(tmp_path: Path, clip: Clip) -> None:
-    """The list names six segments that are there, older ones are deleted, numbers go on over a restart, all decodes."""
+    """The list names six segments that are there, older ones are deleted, numbers continue after a restart, all decodes."""
     numbers: list[int] = []
     (tmp_path / "foreign.ts").write_text("another's")
     for _ in range(2):

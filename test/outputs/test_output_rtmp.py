@@ -188,7 +188,7 @@ def gate() -> Iterator[int]:
 def test_wrong_key_waits_longer_and_longer(
     tmp_path: Path, gate: int, program: Program, start: Start, events: list[OutputChanged]
 ) -> None:
-    """A key that the server refuses is a rejection with growing pauses; the right one goes on air beside it."""
+    """A key that the server refuses is a rejection with growing pauses; the right one goes on air meanwhile."""
     with NginxRtmp(tmp_path / "nginx", more=f"on_publish http://127.0.0.1:{gate}/;") as server:
         wrong = start(program, server.url("WrongSecret"))
         right = start(program, server.url("right"))
@@ -204,7 +204,7 @@ def test_wrong_key_waits_longer_and_longer(
 def test_name_in_use_goes_on_air_soon_after_it_is_free(
     server: NginxRtmp, program: Program, start: Start, events: list[OutputChanged]
 ) -> None:
-    """While a session of the same name lives, the server's code is told; the next attempt after its end is on air."""
+    """While a session of the same name lives, the server's code is reported; the next attempt after its end is on air."""
     first = start(program, server.url())
     wait_on_air(first)
     second = start(program, server.url())
@@ -253,7 +253,7 @@ def test_server_that_returns_is_fed_within_two_seconds(
 
 
 def test_frozen_server(server: NginxRtmp, clip: Clip, start: Start, events: list[OutputChanged]) -> None:
-    """A stopped server is noticed before ten seconds of program are lost, and fed again once it goes on."""
+    """A stopped server is noticed before ten seconds of program are lost, and fed again once it continues."""
     with Program(clip, speed=2) as program:
         handler = start(program, server.url())
         wait_fed(server, 600_000)
@@ -303,7 +303,7 @@ def test_blackhole_is_left_after_five_seconds(program: Program, start: Start, ev
 
 
 def test_slow_output_loses_only_its_own(tmp_path: Path, server: NginxRtmp, clip: Clip, start: Start) -> None:
-    """A link slower than the program drops up to keyframes and counts it; the output beside it loses nothing."""
+    """A link slower than the program drops up to keyframes and counts it; the other output loses nothing."""
     with (
         NginxRtmp(tmp_path / "slow") as far,
         Relay(far.port, bytes_per_second=400_000) as link,

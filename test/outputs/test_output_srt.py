@@ -46,7 +46,7 @@ def wait_recorded(path: Path, byte_count: int) -> None:
 def test_recorded_whole_and_fed_again(
     tmp_path: Path, program: Program, start: Start, events: list[OutputChanged]
 ) -> None:
-    """With nobody there it retries; a listener gets the program from a keyframe on without a hole; so does the next."""
+    """Without a listener it retries; each listener gets the program from a keyframe on without a gap."""
     port = free_port()
     handler = start(program, f"srt://127.0.0.1:{port}?passphrase=TheSecret1234&connect_timeout=500")
     wait_until(lambda: any(one.state == "retrying" for one in events), what="a refusal")

@@ -1,4 +1,4 @@
-"""Which servers are judged by their acknowledgements, and when."""
+"""Which servers count as frozen by their acknowledgements, and when."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_server_with_a_window_of_its_own_is_never_judged(rate: int, window: in
 
 @given(rate=some.integers(45_000, 1_000_000))
 def test_a_regular_server_that_falls_silent_is_noticed(rate: int) -> None:
-    """Within ten seconds, at every rate of a program; and never while it goes on acknowledging."""
+    """Within ten seconds, at every rate of a program; and never while it acknowledges."""
     watch = AcknowledgementWatch(_STALL)
     for tenth in range(600):
         taken = rate * tenth // 10

@@ -81,7 +81,7 @@ def test_chunk_stream_ids_of_all_three_lengths() -> None:
 
 
 def test_abort_forgets_an_unfinished_message() -> None:
-    """After Abort the chunk stream begins anew."""
+    """After Abort the chunk stream starts over."""
     writer, reader = ChunkWriter(), ChunkReader()
     half = writer.message(5, RtmpMessage(kind=MessageKind.DATA, payload=bytes(200)))[: 12 + 128]
     abort = writer.message(2, RtmpMessage(kind=MessageKind.ABORT, payload=struct.pack(">I", 5)))
@@ -91,8 +91,8 @@ def test_abort_forgets_an_unfinished_message() -> None:
 
 def test_memory_is_bounded() -> None:
     """A peer that begins messages and never ends them is refused at the limit."""
-    begun = [bytes([chunk_stream]) + b"\0\0\0\0\x03\x00\x08\0\0\0\0" + bytes(128) for chunk_stream in range(3, 60)]
+    started = [bytes([chunk_stream]) + b"\0\0\0\0\x03\x00\x08\0\0\0\0" + bytes(128) for chunk_stream in range(3, 60)]
     with pytest.raises(MalformedMessage, match="larger"):
-        ChunkReader(limit_bytes=1000).feed(b"".join(begun))
+        ChunkReader(limit_bytes=1000).feed(b"".join(started))
     with pytest.raises(MalformedMessage, match="larger"):
         ChunkReader(limit_bytes=1000).feed(b"\x03\0\0\0\xff\xff\xff\x08\0\0\0\0")

@@ -34,7 +34,7 @@ class Server:
         self.feed(_GREETING)
         answer = self.publisher.outgoing()
         self.echo, rest = answer[:1536], answer[1536:]
-        self.heard = self.reader.feed(rest)
+        self.received = self.reader.feed(rest)
 
     def feed(self, data: bytes) -> None:
         """Hand bytes to the publisher in pieces."""
@@ -72,8 +72,8 @@ def test_conversation(step: int) -> None:
     server = Server(step=step)
     assert len(server.greeting) == 1537
     assert server.echo == _GREETING[1:1537]
-    assert names(server.heard) == ["connect"]
-    asked = amf.decode(server.heard[-1].payload)[2]
+    assert names(server.received) == ["connect"]
+    asked = amf.decode(server.received[-1].payload)[2]
     assert isinstance(asked, dict)
     assert (asked["app"], asked["tcUrl"]) == ("live", "rtmp://server/live")
     assert server.reader.chunk_size == 60_000
@@ -91,14 +91,14 @@ def test_conversation(step: int) -> None:
 
 
 def test_ping_is_answered_with_its_own_time() -> None:
-    """A server that asks whether somebody is there gets the answer that it waits for."""
+    """A server's ping gets its answer."""
     server = Server()
     answers = server.say(MessageKind.USER_CONTROL, struct.pack(">HI", 6, 123456))
     assert [(one.kind, one.payload) for one in answers] == [(MessageKind.USER_CONTROL, struct.pack(">HI", 7, 123456))]
 
 
 def test_received_bytes_are_acknowledged_by_the_window() -> None:
-    """After each window of bytes the server is told how many came."""
+    """After each window of bytes the server gets the number received."""
     server = Server()
     server.say(MessageKind.WINDOW_SIZE, struct.pack(">I", 500))
     answers = [one for _ in range(20) for one in server.say(MessageKind.DATA, bytes(100))]

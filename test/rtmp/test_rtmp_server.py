@@ -40,7 +40,7 @@ def _server(app: str = "live") -> RtmpServer:
 
 
 def _talk(publisher: Publisher, server: RtmpServer, *, step: int = 10_000) -> None:
-    """Carry bytes both ways until both are silent; the server's refusal is raised after the publisher has heard it."""
+    """Carry bytes both ways until both are silent; the server's refusal is raised after the publisher has received it."""
     refusal: PublisherRefused | None = None
     while to_server := publisher.outgoing():
         for start in range(0, len(to_server), step):
@@ -108,7 +108,7 @@ def test_media_arrive_as_they_were_sent(sent: list[RtmpMessage], step: int) -> N
 
 @pytest.mark.parametrize("key", ["wrong", "", _KEY[:-1], f"{_KEY}x", "ключ", "\x00"])
 def test_a_wrong_key_is_told_so_and_nothing_else(key: str) -> None:
-    """The publisher hears BadName, the caller a refusal, and neither the right key nor the wrong one is repeated."""
+    """The publisher gets BadName, the caller a refusal, and neither the right key nor the wrong one is repeated."""
     server = _server()
     server.receive(_GREETING + _command("connect", 1, {"app": "live"}))
     server.outgoing()
@@ -125,7 +125,7 @@ def test_a_wrong_key_is_told_so_and_nothing_else(key: str) -> None:
 
 
 def test_another_application_is_refused() -> None:
-    """A publisher with a wrong server address hears that, before any key is asked for; a slash at the end is none."""
+    """A publisher with a wrong server address gets that error, before any key is asked for; a slash at the end is none."""
     with pytest.raises(OutputRejected, match="Rejected"):
         _talk(Publisher(parse_rtmp_url(f"rtmp://server/other/{_KEY}")), _server())
     server = _server()
@@ -151,7 +151,7 @@ def test_a_publisher_that_comes_without_the_usual_words_is_served() -> None:
 
 
 def test_a_ping_is_answered() -> None:
-    """A publisher that asks whether somebody is there gets its own time back."""
+    """A publisher's ping gets its own time back."""
     server = _live_server()
     server.receive(chunked(MessageKind.USER_CONTROL, struct.pack(">HI", 6, 77)))
     (answer,) = ChunkReader().feed(server.outgoing())

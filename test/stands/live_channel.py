@@ -199,6 +199,6 @@ class LiveChannel:
         """Until the output says so and the server records."""
         self.until(lambda: self.state is OutputState.ON_AIR, "on air")
 
-    def told(self, event: str) -> list[Any]:
+    def logged(self, event: str) -> list[Any]:
         """The log lines with this text."""
         return [line for line in self.logs if line["event"] == event]

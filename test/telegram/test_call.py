@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 320, 180
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Small, since nobody looks at it here."""
+    """Small: its pictures are not checked here."""
     return call_clip(tmp_path_factory.mktemp("call"), width=WIDTH, height=HEIGHT)
 
 
@@ -91,7 +91,7 @@ def test_comes_back(chat: VideoChat, fault: Callable[[VideoChat], None]) -> None
 
 @pytest.mark.parametrize("fault", [SfuProcess.kill, SfuProcess.freeze])
 def test_media_server_lost(chat: VideoChat, fault: Callable[[SfuProcess], None]) -> None:
-    """Telegram's media server dies or hangs, of which WebRTC tells nothing: Telegram is asked, and the call joined anew."""
+    """Telegram's media server dies or hangs, which WebRTC does not report: Telegram is asked, and the call joined again."""
     old = chat.sfu
     fault(old)
     with SfuProcess() as new:
@@ -112,7 +112,7 @@ def test_as_the_channel(clip: Clip) -> None:
 
 
 def error_of(chat: VideoChat) -> str:
-    """The first error that the output tells."""
+    """The first error that the output reports."""
     return wait_until(lambda: next((one.error for one in list(chat.events) if one.error), ""), what="an error")
 
 
@@ -143,7 +143,7 @@ def test_flood_wait_is_kept(clip: Clip) -> None:
 
 
 def test_session_ends_on_air(chat: VideoChat) -> None:
-    """A session that ends mid-stream is told as what it is; what supervision then suspends, leaves no worker behind."""
+    """A session that ends mid-stream is reported as such; the suspended output leaves no worker behind."""
     worker = chat.worker()
     chat.stand.revoke_all(401, "SESSION_REVOKED", announce=True)
     assert "ended from another device" in error_of(chat)

@@ -179,7 +179,7 @@ def test_lip_sync_after_ten_minutes(fed: Fed) -> None:
             if minute > 1:
                 sfu.begin_anew()
             fed.play(minute * 60 * 25)
-            if minute >= 10 and fed.heard("stalls") == stalls:  # a pause in a minute moves the clocks it is judged by
+            if minute >= 10 and fed.heard("stalls") == stalls:  # a pause in a minute moves the clocks that are compared
                 break
         skews = lip_sync(sfu)
     assert len(skews) > 10
@@ -229,7 +229,7 @@ async def test_flv_read_as_it_was_written(clip: Clip) -> None:
 
 
 def test_media_in_the_shapes_that_webrtc_takes(clip: Clip) -> None:
-    """Sound comes in pieces of 10 ms without a hole, and begins anew after one; a picture is 1.5 bytes a pixel."""
+    """Sound comes in pieces of 10 ms without a gap, and starts over after one; a picture is 1.5 bytes a pixel."""
     sound = Sound(clip.headers.audio)
     for slot in [*range(20), *range(40, 60)]:
         sound.decode(round(slot * 1024 / 48), clip.audio[slot])

@@ -1,4 +1,4 @@
-"""A chat is found by every form of CHAT_ID, over as many pages of the account's list as there are, and then kept."""
+"""A chat is found by every form of CHAT_ID, over as many pages of the account's list as there are, and then saved."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_found_on_a_later_page_and_kept(tmp_path: Path) -> None:
 
 
 async def test_no_such_chat(tmp_path: Path) -> None:
-    """A number that is in nobody's list ends after its last page, with what to do."""
+    """A number that is in no list ends after its last page, with what to do."""
     with TelegramStand() as stand:
         stand.do(lambda: setattr(stand.world, "dialogs_at_most", 1))
         async with connected(stand) as account:

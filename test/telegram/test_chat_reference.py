@@ -53,7 +53,7 @@ NONE = [
 
 @pytest.mark.parametrize(("text", "kind", "meaning"), FORMS, ids=[one[0] for one in FORMS])
 def test_forms(text: str, kind: ReferenceKind, meaning: str) -> None:
-    """Names, links, invitations and ids of any size are told apart; -100… is a sum and no prefix."""
+    """Names, links, invitations and ids of any size are recognized; -100… is a sum and no prefix."""
     assert parse_chat_reference(text) == ChatReference(kind=kind, text=meaning)
 
 

@@ -29,7 +29,7 @@ def test_never_more_than_the_limit(lives: list[float]) -> None:
 
 
 def test_pauses_grow_and_begin_anew() -> None:
-    """Pauses double up to half a minute, and a connection that held begins the row anew."""
+    """Pauses double up to half a minute, and a connection that held restarts the row."""
     clock = SetClock()
     limiter = ConnectionLimiter(clock, attempts_per_minute=1000)
     pauses = []

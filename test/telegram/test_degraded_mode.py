@@ -1,4 +1,4 @@
-"""Degraded mode: a lost session is told once, tried again in cycles, and mended by a new string or by the spare."""
+"""Degraded mode: a lost session is reported once, retried in cycles, and replaced by a new string or by the spare."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DAY = 24 * 3600.0
 
 @dataclass
 class Line:
-    """A connected account, as far as the renewal looks at it."""
+    """A connected account, as far as the renewal uses it."""
 
     user_id: int
     session: str
@@ -69,7 +69,7 @@ class Months:
     now: float = 1_000_000.0
     tries: list[tuple[float, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
     came: list[str] = field(default_factory=list)
     went: list[str] = field(default_factory=list)
     after_wait: Callable[[], bool] = lambda: False
@@ -92,7 +92,7 @@ class Months:
             connect=cast("Any", self._connect),
             store=TelegramState(self.folder),
             clock=self,
-            notify=lambda message, **_topic: self.told.append(message.text),
+            notify=lambda message, **_topic: self.alerts.append(message.text),
             sleep=self._sleep,
         )
 
@@ -164,7 +164,7 @@ def months(tmp_path: Path) -> Months:
 
 
 async def test_cycles(months: Months) -> None:
-    """Cycles begin 60 s apart, each with three tries and growing pauses, for as long as it takes; it is told once."""
+    """Cycles begin 60 s apart, each with three tries and growing pauses, without end; it is reported once."""
     months.answers["first"] = ended()
     keeper = months.keeper()
     await months.until(keeper, lambda: len(months.tries) >= 60)
@@ -245,7 +245,7 @@ async def test_spare_of_another_account(months: Months, known: bool) -> None:  #
     await months.until(months.keeper(), lambda: len(months.tries) > tries + 6)
     assert (months.session, months.spare) == ("first", "spare")
     assert len(months.came) == came
-    assert bool(months.told) is known
+    assert bool(months.alerts) is known
 
 
 async def test_trouble_of_the_network_is_no_end(months: Months) -> None:
@@ -268,7 +268,7 @@ async def test_no_session_string(months: Months) -> None:
 
 
 async def test_spare_is_touched_once_a_day(months: Months) -> None:
-    """The spare is used for a moment each day, a new one at once, and one that is of no use is told."""
+    """The spare is used once a day, a new one at once, and an unusable one is reported."""
     months.spare = "spare"
     months.answers["spare"] = USER_ID
     renewal = months.renewal()
@@ -277,13 +277,13 @@ async def test_spare_is_touched_once_a_day(months: Months) -> None:
         months.now += 3600
         await renewal.touch_spare()
     assert 9 <= sum(session == "spare" for _, session in months.tries) <= 11
-    assert months.told == []
+    assert months.alerts == []
     months.spare = "new spare"
     months.answers["new spare"] = ended()
     await renewal.cycle(lambda _ending: None)
     await renewal.touch_spare()
     assert months.tries[-1] == (months.now, "new spare")
-    assert "unusable" in months.told[0]
+    assert "unusable" in months.alerts[0]
 
 
 @pytest.mark.parametrize("ending", SessionEnding)
@@ -319,7 +319,7 @@ def no_secrets(channel: LiveChannel, *secrets: str) -> None:
 
 
 def test_two_cycles_and_a_new_string(channel: LiveChannel) -> None:
-    """Through a spell of two cycles that ends by editing `.env` the RTMP stream loses not one frame."""
+    """Through two cycles of degraded mode, ended by an edit of `.env`, the RTMP stream loses no frame."""
     old, new = channel.stand.session_string(), channel.stand.session_string()
     key_of_new = channel.stand.do(lambda: list(channel.stand.world.keys.values())[-1])
     channel.write_env(old)
@@ -331,21 +331,21 @@ def test_two_cycles_and_a_new_string(channel: LiveChannel) -> None:
     channel.until(lambda: channel.parts.facts().session_renewals.get("failed") == 2, "two cycles")
     assert channel.state is OutputState.ON_AIR
     assert channel.parts.watch.delivery == "unconfirmed"
-    (error,) = channel.told("SessionRevoked")
+    (error,) = channel.logged("SessionRevoked")
     assert (error["log_level"], error["reason"] != "") == ("error", True)
-    (warning,) = channel.told(WARNING)
+    (warning,) = channel.logged(WARNING)
     assert warning["log_level"] == "warning"
     (command,) = [line["run"] for line in channel.logs if "run" in line]
     assert "--write-env" in command
     assert str(channel.env_file) in command
-    assert len(channel.told("session try failed")) == 6
+    assert len(channel.logged("session try failed")) == 6
 
     channel.write_env(new)
     channel.until(lambda: not channel.parts.facts().degraded, "recovered")
     failed = channel.parts.facts().session_renewals.get("failed")
     assert failed == 2, "the change was not noticed before the next cycle"
     channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed again")
-    assert len(channel.told("degraded mode is over")) == 1
+    assert len(channel.logged("degraded mode is over")) == 1
     assert channel.parts.facts().degraded_seconds > 4
     channel.stop()
     (record,) = channel.nginx.records()
@@ -378,7 +378,7 @@ def test_spare_takes_over(channel: LiveChannel) -> None:
     channel.stand.do(lambda: setattr(keys[1], "revoked", (401, "SESSION_EXPIRED")))
     channel.stand.drop()
     channel.until(lambda: channel.parts.facts().session_renewals.get("failed", 0) >= 2, "two cycles")
-    assert channel.told("the spare session is not used")
+    assert channel.logged("the spare session is not used")
     assert channel.parts.facts().degraded
     assert channel.state is OutputState.ON_AIR
     channel.stop()
@@ -415,7 +415,7 @@ def test_start_without_anything(channel: LiveChannel) -> None:
     channel.until(lambda: channel.state is OutputState.SUSPENDED, "suspended")
     assert channel.parts.facts().session_state == "absent"
     assert "session" in channel.error
-    assert len(channel.told("SessionAbsent")) == 1
+    assert len(channel.logged("SessionAbsent")) == 1
     assert channel.nginx.records() == []
     channel.write_env(channel.stand.session_string())
     channel.until_on_air()
@@ -446,7 +446,7 @@ def service_settings(tmp_path: Path, item: Path, stand: TelegramStand, session: 
 
 
 def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
-    """A service that starts with an expired session plays on to RTMP, tells it everywhere, and recovers by an edit."""
+    """A service that starts with an expired session streams to RTMP, reports it everywhere, and recovers by an edit."""
     with NginxRtmp(tmp_path / "nginx") as nginx, TelegramStand() as stand, called_site() as people:
         stand.do(lambda: setattr(stand.chat(), "rtmp", (f"rtmp://127.0.0.1:{nginx.port}/live", "telegram-key")))
         old = stand.session_string()
@@ -464,7 +464,7 @@ def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
             assert re.search(r"(?m)^tg_video_streamer_session_valid 0\.0$", service.metrics())
             assert WARNING in service.log
             assert "SessionExpired" in service.log
-            wait_until(lambda: any("--write-env" in text for text in people.texts), timeout=90, what="people are told")
+            wait_until(lambda: any("--write-env" in text for text in people.texts), timeout=90, what="an alert")
             new = stand.session_string()
             text = service.env_file.read_text()
             service.env_file.write_text(text.replace(old, new))
@@ -486,7 +486,7 @@ def test_service_stays_on_air_and_recovers(tmp_path: Path, item: Path) -> None:
 
 @pytest.mark.long
 def test_service_tells_of_a_spare_that_took_over(tmp_path: Path, item: Path) -> None:
-    """In the whole service a promoted spare is in the log, counted, and told to people with what is to be done."""
+    """In the whole service a promoted spare is logged, counted, and alerted with what to do."""
     with NginxRtmp(tmp_path / "nginx") as nginx, TelegramStand() as stand, called_site() as people:
         stand.do(lambda: setattr(stand.chat(), "rtmp", (f"rtmp://127.0.0.1:{nginx.port}/live", "telegram-key")))
         session, spare = stand.session_string(), stand.session_string()
@@ -509,7 +509,7 @@ def test_service_tells_of_a_spare_that_took_over(tmp_path: Path, item: Path) -> 
             )
             assert "the spare session was promoted" in service.log
             assert "degraded mode is over" in service.log
-            wait_until(lambda: any("spare took its place" in text for text in people.texts), what="told")
+            wait_until(lambda: any("the spare replaced it" in text for text in people.texts), what="an alert")
             assert service.stop() == 0
             assert not [word for word in (session, spare) if word in service.log + str(people.texts)]
 

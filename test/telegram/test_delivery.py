@@ -21,7 +21,7 @@ EVERY = 5.0
 
 
 def assessed(newest: Sequence[int | None], *, leaving: bool = True) -> list[DeliveryState]:
-    """The states after looks that come every five seconds."""
+    """The states after checks every five seconds."""
     states = [DeliveryState()]
     for number, milliseconds in enumerate(newest):
         check = DeliveryCheck(at=number * EVERY, leaving=leaving, newest_milliseconds=milliseconds)
@@ -104,7 +104,7 @@ def test_auto_takes_the_call_where_there_is_no_url() -> None:
 
 
 def test_auto_leaves_a_way_that_fails_for_long() -> None:
-    """A way that works, even now and then, is kept; one that fails for two minutes is left for the other, in turns."""
+    """A transport that works now and then stays; one that fails for two minutes is replaced by the other, in turns."""
     plan = TransportPlan("auto")
     for second in range(300):
         plan.failed(float(second))

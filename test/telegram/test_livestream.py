@@ -42,7 +42,7 @@ def call_of(channel: LiveChannel) -> Call:
 
 
 def stream(channel: LiveChannel, state: StreamState) -> None:
-    """What Telegram tells of the stream from now on."""
+    """What Telegram reports of the stream from now on."""
     channel.stand.do(lambda: setattr(channel.stand.world, "stream", state))
 
 
@@ -52,7 +52,7 @@ def asked_for_keys(channel: LiveChannel) -> list[bool]:
 
 
 def test_on_air_and_confirmed(channel: LiveChannel) -> None:
-    """URL before creation, the program whole at the server, the stream seen at Telegram, key and URL kept privately."""
+    """URL before creation, the program whole at the server, the stream seen at Telegram, key and URL saved privately."""
     stream(channel, StreamState.ADVANCING)
     channel.start()
     channel.until_on_air()
@@ -61,9 +61,9 @@ def test_on_air_and_confirmed(channel: LiveChannel) -> None:
     assert names.index("phone.getgroupcallstreamrtmpurl") < names.index("phone.creategroupcall")
     assert call_of(channel).rtmp_stream
     assert [event.delivery for event in channel.events if isinstance(event, DeliveryChanged)] == ["confirmed"]
-    kept = channel.folder / "state" / "telegram.json"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert KEY in kept.read_text()
+    saved = channel.folder / "state" / "telegram.json"
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+    assert KEY in saved.read_text()
     channel.until(lambda: len(channel.program.published) > 72 * 4, "four seconds of program")
     channel.stop()
     assert call_of(channel).participants == []
@@ -76,7 +76,7 @@ def test_on_air_and_confirmed(channel: LiveChannel) -> None:
 
 
 def test_title_follows_and_viewers_are_counted(channel: LiveChannel) -> None:
-    """The title is that of the last item, cut to what Telegram takes; viewers are those beside the account itself."""
+    """The title is that of the last item, cut to what Telegram takes; viewers are those besides the account itself."""
     channel.stand.do(lambda: setattr(channel.stand.world, "viewers", 8))
     channel.start()
     channel.until_on_air()
@@ -92,13 +92,13 @@ def test_title_follows_and_viewers_are_counted(channel: LiveChannel) -> None:
 
 
 def test_ended_by_an_administrator(channel: LiveChannel) -> None:
-    """A live stream that is ended in the chat is told as such, and another one is started."""
+    """A live stream that is ended in the chat is reported as such, and another one is started."""
     channel.start()
     channel.until_on_air()
     first = call_of(channel).id
-    channel.until(lambda: channel.stand.asked("phone.joinGroupCall"), "somebody looks")
+    channel.until(lambda: channel.stand.asked("phone.joinGroupCall"), "the watch joins")
     channel.stand.end_call()
-    channel.until(lambda: "ended by an administrator" in channel.error, "told")
+    channel.until(lambda: "ended by an administrator" in channel.error, "the reason")
     channel.until(lambda: channel.stand.chat().call is not None, "started again")
     channel.until_on_air()
     assert call_of(channel).id != first
@@ -106,7 +106,7 @@ def test_ended_by_an_administrator(channel: LiveChannel) -> None:
 
 
 def test_ended_without_a_word(channel: LiveChannel) -> None:
-    """The end is noticed by looking too, where no update tells it."""
+    """The end is noticed without an update too."""
     channel.start()
     channel.until_on_air()
     first = call_of(channel).id
@@ -116,7 +116,7 @@ def test_ended_without_a_word(channel: LiveChannel) -> None:
 
 
 def test_key_revoked(channel: LiveChannel) -> None:
-    """A key that somebody revoked is refused by the server, and the new one is asked for."""
+    """A revoked key is refused by the server, and the new one is asked for."""
     channel.start()
     channel.until_on_air()
     channel.hand_out("5001:second-key")
@@ -140,9 +140,9 @@ def test_bytes_leave_and_nothing_arrives(channel: LiveChannel) -> None:
     stream(channel, StreamState.ADVANCING)
     channel.until(lambda: channel.parts.watch.delivery == "confirmed", "confirmed")
     assert channel.key != KEY
-    told = [event.delivery for event in channel.events if isinstance(event, DeliveryChanged)]
-    assert told.count("missing") == 2
-    assert told[-1] == "confirmed"
+    deliveries = [event.delivery for event in channel.events if isinstance(event, DeliveryChanged)]
+    assert deliveries.count("missing") == 2
+    assert deliveries[-1] == "confirmed"
 
 
 def test_stands_still(channel: LiveChannel) -> None:
@@ -176,10 +176,10 @@ def test_refused(channel: LiveChannel, method: str, word: str, words: str) -> No
 
 
 def test_not_the_owner(channel: LiveChannel) -> None:
-    """An account without the right is told so for as long as that lasts, ever less often."""
+    """An account without the right gets that reason while it lasts, ever less often."""
     channel.stand.do(lambda: channel.stand.chat().roles.__setitem__(777001, Role.MEMBER))
     channel.start()
-    channel.until(lambda: "administrator" in channel.error, "told")
+    channel.until(lambda: "administrator" in channel.error, "the reason")
     assert channel.state is OutputState.RETRYING
     channel.stand.do(lambda: channel.stand.chat().roles.__setitem__(777001, Role.CREATOR))
     channel.until_on_air()
@@ -190,14 +190,14 @@ def test_a_video_chat_is_in_the_way(channel: LiveChannel) -> None:
     call: Any = Call(id=4711, access_hash=1, rtmp_stream=False)
     channel.stand.do(lambda: setattr(channel.stand.chat(), "call", call))
     channel.start()
-    channel.until(lambda: "video chat runs" in channel.error, "told")
+    channel.until(lambda: "video chat runs" in channel.error, "the reason")
     assert channel.stand.asked("phone.discardGroupCall") == []
     channel.stand.end_call(CHANNEL_ID)
     channel.until_on_air()
 
 
 def test_kept_key_and_no_live_stream(channel: LiveChannel) -> None:
-    """A start with a kept key is on air before the login, and a live stream that had ended meanwhile is started."""
+    """A start with a saved key is on air before the login, and a live stream that had ended meanwhile is started."""
     channel.start()
     channel.until_on_air()
     channel.stop()
@@ -238,13 +238,13 @@ def test_call_delivery_is_what_telegram_says(channel: LiveChannel) -> None:
         assert [one.peer.channel_id for one in call_of(channel).participants] == [CHANNEL_ID]
         assert channel.parts.facts().viewers == 0
         channel.stand.do(lambda: setattr(call_of(channel).participants[0], "source", 1))
-        channel.until(lambda: "no longer has our stream" in channel.error, "told")
+        channel.until(lambda: "no longer has our stream" in channel.error, "the reason")
         channel.until(
             lambda: channel.parts.watch.delivery == "confirmed" and channel.state is OutputState.ON_AIR, "again"
         )
-        told = [event.delivery for event in channel.events if isinstance(event, DeliveryChanged)]
-        assert told[0] == told[-1] == "confirmed"
-        assert "missing" in told
+        deliveries = [event.delivery for event in channel.events if isinstance(event, DeliveryChanged)]
+        assert deliveries[0] == deliveries[-1] == "confirmed"
+        assert "missing" in deliveries
         channel.stand.flood("phone.checkGroupCall", 2)
         channel.until(lambda: channel.parts.watch.delivery == "unconfirmed", "unconfirmed")
         assert channel.state is OutputState.ON_AIR
@@ -252,7 +252,7 @@ def test_call_delivery_is_what_telegram_says(channel: LiveChannel) -> None:
 
 
 def test_one_call_a_chat(channel: LiveChannel) -> None:
-    """Where the RTMP server fails for long, `auto` ends its own live stream and goes on in the video chat."""
+    """Where the RTMP server fails for long, `auto` ends its own live stream and continues in the video chat."""
     with SfuProcess() as sfu:
         channel.stand.do(lambda: setattr(channel.stand.world, "answer_join", sfu.answer))
         channel.write_env(channel.stand.session_string(), TELEGRAM_TRANSPORT="auto")
@@ -268,7 +268,7 @@ def test_one_call_a_chat(channel: LiveChannel) -> None:
 
 
 def test_out_of_reach(channel: LiveChannel) -> None:
-    """Telegram's API gone for a while takes no live stream off the air, and a lost connection goes on with the kept key."""
+    """Telegram's API gone for a while takes no live stream off the air, and a lost connection reconnects with the saved key."""
     # With the pauses that the service has: the test's own quick ones would use up a minute's connections.
     channel.start(connection_pauses=CONNECTION_PAUSES)
     channel.until_on_air()
@@ -286,7 +286,7 @@ def test_out_of_reach(channel: LiveChannel) -> None:
 
 @pytest.mark.long
 def test_out_of_reach_at_the_start(channel: LiveChannel) -> None:
-    """With no kept key and Telegram away the output is `retrying` with the reason, and on air once Telegram is back."""
+    """With no saved key and Telegram away the output is `retrying` with the reason, and on air once Telegram is back."""
     channel.stand.stop()
     channel.start()
     channel.until(lambda: channel.state is OutputState.RETRYING, "retrying", timeout=60)

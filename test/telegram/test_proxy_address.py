@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.telegram.client.proxy import Proxy, ProxyKind, read_proxy
 
-SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - nobody's
+SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - no one's
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ async def test_at_start(stand: TelegramStand, code: int, word: str, ending: Sess
 
 @every_word
 async def test_at_a_request(stand: TelegramStand, code: int, word: str, ending: SessionEnding) -> None:
-    """A session that ends mid-stream is told by the next request, once, and to everybody who asks later."""
+    """A session that ends mid-stream fails the next request, is reported once, and fails every later request."""
     endings: list[SessionEnded] = []
     async with connected(stand, endings=endings) as account:
         stand.revoke_all(code, word)
@@ -84,9 +84,9 @@ async def test_at_a_request(stand: TelegramStand, code: int, word: str, ending: 
 async def test_mid_stream_without_a_request(
     stand: TelegramStand, how: str, code: int, word: str, ending: SessionEnding
 ) -> None:
-    """Nobody has to ask: a hang-up, an update or the heartbeat tells that the session ended."""
+    """Without a request, a hang-up, an update or the heartbeat shows that the session ended."""
     endings: list[SessionEnded] = []
-    # Telethon takes a refused application for a trouble of one update and goes on: the heartbeat must tell it.
+    # Telethon takes a refused application for a failed update: the heartbeat must notice it.
     heartbeat = 0.2 if how == "heartbeat" or code == 400 else 30.0
     async with connected(stand, endings=endings, heartbeat_seconds=heartbeat):
         stand.revoke_all(code, word, drop=how == "drop", announce=how == "announce")
@@ -105,7 +105,7 @@ async def test_unknown_key_at_start(stand: TelegramStand) -> None:
 
 @pytest.mark.parametrize("drop", [True, False])
 async def test_unknown_key_mid_stream(stand: TelegramStand, drop: bool) -> None:  # noqa: FBT001 - a parameter
-    """A key that the server forgets is told after a hang-up and on a standing connection."""
+    """A key that the server forgets is noticed after a hang-up and on a standing connection."""
     endings: list[SessionEnded] = []
     async with connected(stand, endings=endings, heartbeat_seconds=0.2):
         stand.forget_keys(drop=drop)
@@ -115,7 +115,7 @@ async def test_unknown_key_mid_stream(stand: TelegramStand, drop: bool) -> None:
 
 @pytest.mark.parametrize("cut", ["half", "one", "junk", "prose", "empty-key"])
 async def test_garbage(stand: TelegramStand, cut: str) -> None:
-    """A string that is none is told apart before anything is connected, and is not repeated in the message."""
+    """An invalid string is recognized before anything is connected, and is not repeated in the message."""
     whole = stand.session_string()
     broken = {
         "half": whole[: len(whole) // 2],
@@ -134,7 +134,7 @@ async def test_garbage(stand: TelegramStand, cut: str) -> None:
 
 @pytest.mark.parametrize("changes", [{"api_id": 0}, {"api_hash": ""}, {"api_id": 999}])
 async def test_wrong_application(stand: TelegramStand, changes: dict[str, Any]) -> None:
-    """A wrong or missing API_ID or API_HASH is told apart from an ended session."""
+    """A wrong or missing API_ID or API_HASH is distinguished from an ended session."""
     account = new_account(stand, **changes)
     assert (await ending_of(account.connect())).ending is SessionEnding.WRONG_API
     await account.close()
@@ -159,7 +159,7 @@ async def test_server_gone_at_start(stand: TelegramStand) -> None:
 
 @pytest.mark.parametrize("fault", [(500, "INTERNAL"), (-503, "Timeout"), (420, "FLOOD_WAIT_77")])
 async def test_trouble_is_no_ending(stand: TelegramStand, fault: tuple[int, str]) -> None:
-    """Trouble on Telegram's side and FLOOD_WAIT leave the session as it is, and the wait is told."""
+    """Trouble on Telegram's side and FLOOD_WAIT leave the session as it is, and the wait is reported."""
     endings: list[SessionEnded] = []
     async with connected(stand, endings=endings) as account:
         stand.inject("help.getNearestDc", *[fault] * 3)
@@ -222,7 +222,7 @@ async def test_server_back_after_a_while(stand: TelegramStand) -> None:
 
 
 async def test_refusal_is_no_ending(stand: TelegramStand) -> None:
-    """One refused request has Telegram's word, and the session goes on."""
+    """One refused request has Telegram's word, and the session stays valid."""
     endings: list[SessionEnded] = []
     async with connected(stand, endings=endings) as account:
         stand.inject("help.getNearestDc", (400, "CHAT_ADMIN_REQUIRED"), (403, "A_NEW_WORD"))
@@ -238,7 +238,7 @@ async def test_refusal_is_no_ending(stand: TelegramStand) -> None:
 
 @pytest.mark.parametrize("hours", [-1, 1])
 async def test_clock_off_by_an_hour(stand: TelegramStand, hours: int) -> None:
-    """A host whose clock is an hour off works, and goes on to after a reconnection."""
+    """A host whose clock is an hour off works, also after a reconnection."""
     stand.do(lambda: setattr(stand.world, "clock_offset", hours * 3600.0))
     async with connected(stand) as account:
         await account.invoke(GetStateRequest())

@@ -39,7 +39,7 @@ PHONE_PROMPT, CODE_PROMPT, PASSWORD_PROMPT = "Phone number", "(r: send another):
 
 @pytest.fixture
 def stand(telegram: TelegramStand) -> Iterator[TelegramStand]:
-    """The same, with nobody logged in and no second factor."""
+    """The same, without logins and second factors."""
     yield telegram
     telegram.do(telegram.world.keys.clear)
     telegram.do(telegram.world.login_tokens.clear)
@@ -148,7 +148,7 @@ def test_without_a_place_to_keep_it_the_string_is_all_that_stdout_gets(stand: Te
 
 
 def test_renewing_tells_of_the_session_before(stand: TelegramStand, env_file: Path) -> None:
-    """The old session is left to a service that still runs with it, and the person is told where to end it."""
+    """The old session is left to a service that still runs with it, and a message says where to end it."""
     old = stand.session_string()
     env_file.write_text(env_file.read_text().replace("SESSION_STRING=old", f"SESSION_STRING={old}"))
     with _login(env_file, "--write-env") as person:
@@ -173,7 +173,7 @@ def test_a_phone_of_another_data_center_is_followed_there(stand: TelegramStand, 
 
 
 def test_a_code_that_expired_is_sent_anew(stand: TelegramStand, env_file: Path) -> None:
-    """PHONE_CODE_EXPIRED is told, and another code asked for."""
+    """PHONE_CODE_EXPIRED is reported, and another code requested."""
     stand.inject("auth.signIn", (400, "PHONE_CODE_EXPIRED"))
     with _login(env_file, "--write-env") as person:
         _types_phone_and_code(person)
@@ -183,7 +183,7 @@ def test_a_code_that_expired_is_sent_anew(stand: TelegramStand, env_file: Path) 
 
 
 def test_a_person_may_take_long_although_the_connection_does_not(stand: TelegramStand, env_file: Path) -> None:
-    """A connection that breaks while somebody looks for the code is opened anew, with the same key."""
+    """A connection that breaks while the person looks for the code is reopened with the same key."""
     with _login(env_file, "--write-env") as person:
         person.waits_for(PHONE_PROMPT)
         person.types(PHONE)
@@ -444,7 +444,7 @@ def test_a_list_of_chats_without_a_terminal_asks_nothing(stand: TelegramStand, e
 
 
 def test_the_input_may_end(env_file: Path) -> None:
-    """Without anybody to ask, it ends with a reason."""
+    """Without a terminal it ends with a reason."""
     done = _run("session", "login", folder=env_file.parent)
     assert (done.returncode, done.stdout) == (1, "")
     assert (

@@ -1,4 +1,4 @@
-"""Session strings: what is read is what was written, and garbage is told apart."""
+"""Session strings: what is read is what was written, and garbage is recognized."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of Telegram between two starts: private, whole, and no reason to stop where it is not."""
+"""The state file between two starts: private, whole, and never a reason to stop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_kept_and_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{", b"[]", b'{"stream": 3}', b"[" * 100_000])
 def test_damaged(tmp_path: Path, content: bytes) -> None:
-    """A damaged file counts as empty and is written anew."""
+    """A damaged file counts as empty and is written again."""
     (tmp_path / NAME).write_bytes(content)
     store = TelegramState(tmp_path)
     assert store.get("stream") == {}

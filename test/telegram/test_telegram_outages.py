@@ -72,7 +72,7 @@ def silent(stand: TelegramStand) -> Callable[[], None]:
 def test_an_outage_mid_stream(
     channel: LiveChannel, outage: Callable[[TelegramStand], Callable[[], None]], seconds: float
 ) -> None:
-    """However Telegram's servers fail, the stream goes on whole, the session counts as valid, and it is asked again after."""
+    """However Telegram's servers fail, the stream stays whole, the session stays valid, and Telegram is asked again afterwards."""
     # With the pauses that the service has: the test's own quick ones would use up a minute's connections.
     channel.start(connection_pauses=CONNECTION_PAUSES)
     confirmed(channel, "confirmed")
@@ -92,7 +92,7 @@ def test_an_outage_mid_stream(
     confirmed(channel, "confirmed again")
     # Twenty a minute, and one more data center that is asked for its channels.
     assert attempts <= 20 * max(1.0, seconds / 60) + 5
-    assert channel.told("SessionUnreachable") == []
+    assert channel.logged("SessionUnreachable") == []
     whole(channel)
 
 

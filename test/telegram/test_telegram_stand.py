@@ -57,7 +57,7 @@ async def test_code_and_password(stand: TelegramStand, phone: str, user_id: int)
 
 @pytest.mark.parametrize("user_id", [USER_ID, SECOND_USER_ID])
 async def test_qr_code(stand: TelegramStand, user_id: int) -> None:
-    """A scanned QR code logs in whoever scanned it, with migration to the other data center where needed."""
+    """A scanned QR code logs in the account that scanned it, with migration to the other data center where needed."""
     client = await _client(stand)
     login = await client.qr_login()
     stand.scan(login.url, user_id)

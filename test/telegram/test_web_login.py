@@ -28,7 +28,7 @@ BY = "operator from a test"
 
 @pytest.fixture
 def stand(telegram: TelegramStand) -> Iterator[TelegramStand]:
-    """The same, with nobody logged in and no second factor."""
+    """The same, without logins and second factors."""
     yield telegram
     telegram.do(telegram.world.keys.clear)
     telegram.do(telegram.world.login_tokens.clear)

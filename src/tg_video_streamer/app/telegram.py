@@ -28,7 +28,7 @@ from tg_video_streamer.telegram.session.keeper import CYCLE_SECONDS, SessionKeep
 from tg_video_streamer.telegram.session.web_login import WebLogin
 
 CONNECTION_PAUSES = Backoff(first=0.5, longest=5.0)
-"""Short, since a new string in the settings is to be tried at once, and the end of an outage to be noticed soon."""
+"""Short, so that a new session string and the end of an outage take effect soon."""
 
 
 def check_telegram(settings: Settings) -> list[str]:
@@ -48,7 +48,7 @@ def check_telegram(settings: Settings) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TelegramSurroundings:
-    """What of the service the parts work with."""
+    """The parts of the service that the output works with."""
 
     fanout: Fanout
     house: HouseFormat
@@ -61,7 +61,7 @@ class TelegramSurroundings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TelegramParts:
-    """The output, who looks after it, and who keeps its session."""
+    """The output, its watch, and the session."""
 
     store: TelegramState
     output: TelegramOutput
@@ -71,18 +71,18 @@ class TelegramParts:
     name: str
 
     async def run(self) -> None:
-        """All that runs in the event loop, until cancelled."""
+        """Run session, web login and watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.keeper.run(), name="telegram session")
             tasks.create_task(self.web_login.run(), name="web login")
             try:
                 await self.watch.run()
             finally:
-                # While there is an account to do it with.
+                # Before the group cancels the keeper, which closes the account.
                 await self.output.leave()
 
     def facts(self) -> TelegramFacts:
-        """What the status tells of it."""
+        """The facts for the status."""
         return TelegramFacts(
             session_state=str(self.keeper.state),
             degraded=self.keeper.degraded,

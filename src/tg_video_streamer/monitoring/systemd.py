@@ -69,7 +69,7 @@ class ServiceManager:
         self.notify("READY=1")
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """The service is stopping."""
         self.notify("STOPPING=1", "STATUS=leaving the air")
 
 

@@ -1,4 +1,4 @@
-"""From a target of the settings to the handler that keeps it on air."""
+"""Makes the handler of an output target."""
 
 from __future__ import annotations
 

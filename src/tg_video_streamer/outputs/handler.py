@@ -200,8 +200,8 @@ class OutputHandler:
                 fed_at = now
                 first_ticks = packets[0].ticks if first_ticks is None else first_ticks
                 if adapter.limit_ticks is not None:
-                    kept, later = split_at_limit(packets, first_ticks, adapter.limit_ticks)
-                    packets, self._pending = list(kept), list(later)
+                    current, later = split_at_limit(packets, first_ticks, adapter.limit_ticks)
+                    packets, self._pending = list(current), list(later)
                 adapter.send(packets)
                 packets = []
             else:

@@ -69,7 +69,7 @@ class Muxer:
         self.bytes_written += len(packet.data)
 
     def close(self) -> None:
-        """Write what the container keeps for its end. Raises OutputLost."""
+        """Write the container's trailer. Raises OutputLost."""
         try:
             self._container.close()
         except OSError as error:

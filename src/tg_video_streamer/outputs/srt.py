@@ -1,6 +1,6 @@
 """One attempt at an SRT output: an ffmpeg child is fed with FLV of our own making and sends MPEG-TS.
 
-SRT is native code on the network, so it is kept in a child that can be killed. Its URL stands on the child's command line,
+SRT is native code on the network, so it runs in a child that can be killed. Its URL stands on the child's command line,
 where every user of the host can read it with `ps`: a passphrase in it is no secret on a host that others use too.
 """
 

@@ -1,4 +1,4 @@
-"""Where to publish: `rtmp(s)://host[:port]/app[/more]/key`, taken apart so that the key can be kept out of sight; pure."""
+"""Parses `rtmp(s)://host[:port]/app[/more]/key`, so that the key stays hidden; pure."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ class Publisher:
         return OutputRejected(f"{self._address.place} refused: {self._without_secrets(said)}", remedy=_REJECTED)
 
     def _without_secrets(self, text: str) -> str:
-        """Servers like to repeat the name that they refuse; what they say is foreign, so it is kept short and on a line."""
+        """A server's text without the key, which servers repeat, on one short line."""
         name = self._address.key.partition("?")[0]
         for secret in sorted({self._address.key, name, self._address.app}, key=len, reverse=True):
             text = text.replace(secret, "…") if len(secret) > 4 or secret == name else text

@@ -205,8 +205,8 @@ class TelegramOutput:
         while True:
             account = self._session.account
             if account is None:
-                if (kept := self._saved.address()) is not None:
-                    return self._on(TelegramTransport.RTMP, self._rtmp_adapter(kept, cancelled))
+                if (saved := self._saved.address()) is not None:
+                    return self._on(TelegramTransport.RTMP, self._rtmp_adapter(saved, cancelled))
                 await self._wait.over()
                 continue
             way = self._plan.choose(self._clock.monotonic())
@@ -221,12 +221,12 @@ class TelegramOutput:
                     continue
                 raise OutputRejected(refused.what, remedy=refused.remedy) from refused
             except SessionError as trouble:
-                kept = self._saved.address() if way is TelegramTransport.RTMP else None
-                if kept is None:
+                saved = self._saved.address() if way is TelegramTransport.RTMP else None
+                if saved is None:
                     raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
                 if not isinstance(trouble, SessionEnded):
                     log.warning("telegram cannot be asked, using the saved key", why=trouble.what)
-                return self._on(way, self._rtmp_adapter(kept, cancelled))
+                return self._on(way, self._rtmp_adapter(saved, cancelled))
 
     def _on(self, way: TelegramTransport, adapter: Adapter) -> Adapter:
         if way is not self.transport:
@@ -267,15 +267,15 @@ class TelegramOutput:
         """Where to publish now, with a live stream there; raises TelegramRefused, SessionError."""
         now = self._clock.monotonic()
         fresh = self._asked_at is not None and now - self._asked_at < ASK_SECONDS
-        if fresh and not self._ask_again and (kept := self._saved.address()) is not None:
-            return kept
+        if fresh and not self._ask_again and (saved := self._saved.address()) is not None:
+            return saved
         try:
             address = await self._ask(account)
         except TelegramRefused as refused:
             lookup = import_module("tg_video_streamer.telegram.chat.lookup")
             if not lookup.is_stale(refused) or self._live is None:
                 raise
-            # A kept chat that Telegram no longer knows by these numbers is looked up again, once.
+            # A saved chat that Telegram no longer knows by these numbers is looked up again, once.
             lookup.forget_chat(self._store)
             self._live = None
             address = await self._ask(account)

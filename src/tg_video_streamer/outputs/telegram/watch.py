@@ -166,7 +166,7 @@ class StreamWatch:
         except TelegramRefused as refused:
             # Not to be asked again for every item: the right to do it is missing.
             self._output.titles.refused(now, 3600.0)
-            log.warning("live stream keeps its title", why=str(refused))
+            log.warning("live stream title not changed", why=str(refused))
         else:
             self._output.titles.set(title, now)
 

@@ -89,7 +89,7 @@ class GroupCall:
     async def join(self, payload: str, source: int) -> str:
         """Join with the payload of a new worker, and its audio source; what Telegram answers to it, as JSON.
 
-        Raises SessionEnded, SessionUnreachable (network, or FLOOD_WAIT, which `pause` then keeps), TelegramRefused.
+        Raises SessionEnded, SessionUnreachable (network, or FLOOD_WAIT, which `pause` then covers), TelegramRefused.
         """
         if (pause := self._budget.pause()) > 0:
             raise SessionUnreachable("the video chat was joined too often", seconds=pause)

@@ -1,4 +1,4 @@
-"""When a picture or a piece of sound is due in the call: the program's own pace, with a delay that is kept; pure."""
+"""Paces pictures and sound in the call: the program's rate with a constant delay; pure."""
 
 from __future__ import annotations
 

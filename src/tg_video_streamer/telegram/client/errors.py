@@ -70,7 +70,7 @@ _REMEDIES: Final = {
 
 
 def session_ended(ending: SessionEnding) -> SessionEnded:
-    """The error of an ending, in the operator's words."""
+    """The error for an ended session, with its remedy."""
     what, remedy = _EXPLANATIONS[ending]
     return SessionEnded(what, ending=ending, remedy=remedy)
 

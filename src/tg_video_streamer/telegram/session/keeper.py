@@ -152,7 +152,7 @@ class SessionKeeper:
             await self._degrade(ending)
             self._expired()
             pause = self._cycle_seconds - (self._clock.monotonic() - began)
-            self._tell_failure(ending, pause)
+            self._log_failure(ending, pause)
         except (SessionUnreachable, ConfigError) as trouble:
             self.renewals["unreachable"] += 1
             if self.degraded:
@@ -160,7 +160,7 @@ class SessionKeeper:
             named = trouble.seconds if isinstance(trouble, SessionUnreachable) else 0.0
             pause = max(min(self._cycle_seconds, UNREACHABLE_SECONDS), named)
             await self._notify(SessionChange(why=str(trouble), retrying=True))
-            self._tell_failure(trouble, pause)
+            self._log_failure(trouble, pause)
         else:
             self._account, self._ended = renewed.account, ended
             await self._recover(renewed)
@@ -168,7 +168,7 @@ class SessionKeeper:
         if await self._changed(max(pause, 0.0)):
             log.info("settings file changed, the session is tried at once")
 
-    def _tell_failure(self, error: SessionError | ConfigError, pause: float) -> None:
+    def _log_failure(self, error: SessionError | ConfigError, pause: float) -> None:
         log.warning("session cycle failed", why=str(error), next_seconds=round(max(pause, 0.0)))
 
     async def _recover(self, renewed: Renewed) -> None:

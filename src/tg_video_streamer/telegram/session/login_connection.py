@@ -73,7 +73,7 @@ class LoginConnection:
             broken.exception()  # the reconnect shows why it broke
 
     async def log_out(self) -> None:
-        """End the new session, since it could not be kept."""
+        """End the new session, since it could not be saved."""
         try:
             await within(self._client(functions.auth.LogOutRequest()), 5.0)
         except StreamerError:
