@@ -57,7 +57,7 @@ def _run(log_format: str) -> str:
         [sys.executable, "-W", "always", "-c", _SCRIPT.replace("LOG_FORMAT", repr(log_format))],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 1, done.stderr
@@ -159,7 +159,7 @@ def test_a_reader_of_the_log_that_goes_away_stops_nothing() -> None:
     process.stdout.close()
     with process.stderr as errors:
         assert "survived" in errors.readline()
-    process.wait(timeout=60)
+    process.wait(timeout=120)
 
 
 def test_a_terminal_gets_colours_and_no_secret() -> None:
@@ -170,7 +170,7 @@ def test_a_terminal_gets_colours_and_no_secret() -> None:
     )
     reader, writer = os.openpty()
     try:
-        subprocess.run([sys.executable, "-c", script], stdout=writer, timeout=60, check=True)
+        subprocess.run([sys.executable, "-c", script], stdout=writer, timeout=120, check=True)
         text = os.read(reader, 65536).decode()
     finally:
         os.close(reader)
@@ -210,6 +210,6 @@ try:
 except ValueError:
     log.exception("caught")
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert "5001:fetched-key" not in _without_source(done.stdout)
     assert done.stdout.count(MASK) == 4

@@ -155,7 +155,7 @@ def test_any_folder_will_do(ffmpeg: Path, tmp_path: Path) -> None:
     clip = replace(SHORT[0], caption="It's 50%: [a], \\b; c=d")
 
     async def body() -> None:
-        done = await run(clip_command(clip, ffmpeg, font, odd / "clip.mp4"), timeout_seconds=60)
+        done = await run(clip_command(clip, ffmpeg, font, odd / "clip.mp4"), timeout_seconds=120)
         assert (done.returncode, "drawtext" in done.stderr_tail) == (0, False), done.stderr_tail
 
     asyncio.run(body())

@@ -33,7 +33,7 @@ def test_threads_share_one_arena(chosen: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "MALLOC_ARENA_MAX"}
     environment |= {"MALLOC_ARENA_MAX": chosen} if chosen else {}
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT], env=environment, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", _SCRIPT], env=environment, capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout.strip() == str(not chosen)
     arenas = sum(line.startswith("Arena ") for line in done.stderr.splitlines())

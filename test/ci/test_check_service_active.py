@@ -141,6 +141,6 @@ def test_a_unit_that_is_still_starting_is_waited_for(host: SystemdContainer) -> 
 @pytest.mark.parametrize("words", [("a", "b"), ("a", "0"), ("--all",), ("a", "5", "c")])
 def test_wrong_usage_is_told(words: tuple[str, ...]) -> None:
     """Nothing is taken for a unit or a time that is none."""
-    done = subprocess.run([str(SCRIPT), *words], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([str(SCRIPT), *words], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage: check_service_active.sh [UNIT] [SECONDS]" in done.stderr

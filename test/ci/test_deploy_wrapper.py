@@ -73,7 +73,7 @@ class Host:
             assert text.count(ours) == 1
             text = text.replace(ours, theirs)
         wrapper.write_text(text)
-        done = subprocess.run(["bash", wrapper, *words], input=sent, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(["bash", wrapper, *words], input=sent, capture_output=True, timeout=120, check=False)
         return done.returncode, done.stderr.decode()
 
 
@@ -172,5 +172,5 @@ def test_the_sudoers_example_allows_the_restart_and_the_wrapper_alone() -> None:
     assert lines == [f"deploy ALL=(root:root) NOPASSWD: {allowed}"]
     if (visudo := shutil.which("visudo", path=f"{os.environ['PATH']}:/usr/sbin")) is None:
         pytest.skip("sudo is not installed; scripts/install-test-packages.sh does it")
-    done = subprocess.run([visudo, "-c", "-f", path], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([visudo, "-c", "-f", path], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -62,7 +62,7 @@ def test_scripts_of_steps_are_clean() -> None:
         pytest.skip("shellcheck is not installed; scripts/install-test-packages.sh does it")
     for where, script in _scripts():
         done = subprocess.run(
-            ["shellcheck", "--shell=bash", "-"], input=script, capture_output=True, text=True, timeout=60, check=False
+            ["shellcheck", "--shell=bash", "-"], input=script, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, f"{where}:\n{done.stdout}"
 
@@ -80,7 +80,7 @@ def test_actionlint_finds_nothing(tmp_path: Path) -> None:
 
 def _actionlint(*files: Path) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("actionlint")), "-no-color", *map(str, files)]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_snippet_is_the_step_of_the_workflow() -> None:
@@ -118,7 +118,7 @@ def test_the_restart_step_puts_the_release_before_back(tmp_path: Path, fault: st
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     asked = (tmp_path / "asked").read_text().splitlines()

@@ -35,7 +35,7 @@ def run(
         env=clean | dict(environment or {}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -83,7 +83,7 @@ def test_asking_needs_none_of_the_heavy_libraries(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert result.stdout.endswith("loaded set()\n")
@@ -231,7 +231,7 @@ def test_a_reader_that_had_enough(tmp_path: Path) -> None:
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         os.close(writing)
@@ -259,7 +259,7 @@ def test_an_interrupted_command(tmp_path: Path) -> None:
     ):
         wait_until(lambda: select.select([claim.listener], [], [], 0)[0], what="the command has asked")
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert (output, errors) == ("", "")
 

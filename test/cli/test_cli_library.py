@@ -73,7 +73,7 @@ class Operator:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command."""
         with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=100)
+            output, errors = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
     def frames(self) -> list[int]:
@@ -266,7 +266,7 @@ def test_a_preparation_that_is_stopped(operator: Operator, media: Path, number: 
         wait_until(lambda: list(operator.library.glob("*.part")), what="the second one begun")
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=120)
     assert (process.returncode, output.partition(" (")[0]) == (code, "prepared: one")
     assert errors == "tg-video-streamer: stopped; cached encodes stay; the same command continues from there\n"
     assert children
@@ -283,7 +283,7 @@ def test_one_preparation_at_a_time(operator: Operator, media: Path) -> None:
         wait_until(lambda: list(operator.library.glob("*.part")), what="it is at work")
         second = operator.run("prepare")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert second.returncode == 1
     assert "another `library prepare` is running" in second.stderr
 
@@ -323,7 +323,7 @@ def test_bars_in_a_terminal(operator: Operator, media: Path) -> None:
     command = [str(COMMAND), "library", "prepare"]
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
     done = subprocess.run(
-        command, cwd=operator.folder, env=environment, stdout=slave, stderr=slave, timeout=100, check=False
+        command, cwd=operator.folder, env=environment, stdout=slave, stderr=slave, timeout=120, check=False
     )
     os.close(slave)
     reader.join()

@@ -90,7 +90,7 @@ def test_the_command_is_one_that_the_program_takes(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("WEB_PORT=none\n")
     env_file.chmod(0o600)
-    done = subprocess.run([COMMAND, *command[:-1], env_file], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([COMMAND, *command[:-1], env_file], capture_output=True, text=True, timeout=120, check=False)
     # Every word was understood: it is the setting that is wrong.
     assert done.returncode == 78, done.stderr
     assert "WEB_PORT" in done.stderr
@@ -107,7 +107,7 @@ def test_hadolint_finds_nothing(tmp_path: Path) -> None:
 
 def _hadolint(file: Path) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("hadolint")), "--no-color", "--disable-ignore-pragma", str(file)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_build_is_pinned_and_clean() -> None:
@@ -133,7 +133,7 @@ def test_the_health_check_says_what_healthz_says(tmp_path: Path) -> None:
 
     def health() -> tuple[int, str]:
         done = subprocess.run(
-            [sys.executable, HEALTH_CHECK, tmp_path / ".env"], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, HEALTH_CHECK, tmp_path / ".env"], capture_output=True, text=True, timeout=120, check=False
         )
         return done.returncode, done.stdout + done.stderr
 

@@ -65,7 +65,7 @@ def test_check_warns_and_still_passes(tmp_path: Path) -> None:
     service = Service(folder=tmp_path, settings={})
     service.env_file.write_text(f"STATE_DIR={tmp_path}/state\nSLATE_TEXT='be right back'\n")
     service.env_file.chmod(0o600)
-    said = service.command("check", timeout=60)
+    said = service.command("check", timeout=120)
     assert said.returncode == 0, said.stderr
     assert "line 2: SLATE_TEXT is read differently by docker's --env-file" in said.stderr
     assert "be right back" not in said.stderr

@@ -230,7 +230,7 @@ update_env(Path(path), {"SESSION_STRING": "new", "SESSION_STRING_SPARE": ""}, st
         (folder / ".env").write_bytes(OLD.encode())
         folders.append((name, folder, _writer(body, folder / ".env", name)))
     for name, folder, writer in folders:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=120)
         assert writer.returncode == -signal.SIGKILL, name
         renamed = names.index(name) > names.index("rename")
         assert (folder / ".env").read_bytes().decode() == (new if renamed else OLD), name

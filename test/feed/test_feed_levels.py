@@ -58,7 +58,7 @@ def made(sound: str, path: Path, ffmpeg: Path) -> Path:
     """A clip with this sound."""
     command = [str(ffmpeg), "-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=160x90:r=25:d=12"]
     command += ["-f", "lavfi", "-i", sound, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le"]
-    subprocess.run([*command, str(path)], check=True, timeout=60)
+    subprocess.run([*command, str(path)], check=True, timeout=120)
     return path
 
 
@@ -76,7 +76,7 @@ def measured(path: Path, ffmpeg: Path) -> tuple[float, float]:
         "-f",
         "null",
     ]
-    done = subprocess.run([*command, "-"], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([*command, "-"], capture_output=True, text=True, check=True, timeout=120)
     summary = done.stderr.rpartition("Summary:")[2]
     loudness = re.search(r"I:\s+(-?[\d.]+) LUFS", summary)
     peak = re.search(r"Peak:\s+(-?[\d.]+) dBFS", summary)

@@ -73,7 +73,7 @@ class Stage:
         """What ffmpeg makes of the exported item."""
         path = self.media / name
         command = [str(self.ffmpeg), "-nostdin", "-v", "error", "-y", "-i", str(self.exported), *arguments, str(path)]
-        subprocess.run(command, check=True, timeout=60)
+        subprocess.run(command, check=True, timeout=120)
         return path
 
     def encoded(self, name: str, *arguments: str) -> Path:

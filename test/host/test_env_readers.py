@@ -72,7 +72,7 @@ def test_our_model_of_systemd_reads_every_text_as_systemd_does(host: SystemdCont
     host.sh(
         "cd /srv/env; for file in *.env; do systemd-run --quiet --wait --property=EnvironmentFile=-/srv/env/$file"
         " --property=StandardOutput=file:/srv/env/${file%.env}.out /usr/bin/env -0 || exit 1; done",
-        timeout=100,
+        timeout=280,
     )
     for number, text in enumerate(texts):
         said = (folder / f"{number}.out").read_bytes().decode().split("\0")

@@ -253,7 +253,7 @@ def test_a_copy_is_played_by_any_player(tmp_path: Path, house_clip: Clip) -> Non
     for ffmpeg in both_ffmpegs():
         command = [str(ffmpeg), "-nostdin", "-v", "error", "-xerror", "-i", str(encode.path)]
         command += ["-map", "0:v", "-f", "framecrc", "-"]
-        decoded = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        decoded = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
         rows = [line.split(",") for line in decoded.stdout.splitlines() if not line.startswith("#")]
         assert decoded.stderr == ""
         assert [int(row[2]) for row in rows] == [int(rows[0][2]) + n for n in range(len(house_clip.video))]
@@ -261,7 +261,7 @@ def test_a_copy_is_played_by_any_player(tmp_path: Path, house_clip: Clip) -> Non
         pytest.skip("no ffprobe on this machine")
     command = [ffprobe, "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets"]
     probed = subprocess.run(
-        [*command, "-of", "csv=p=0", str(encode.path)], capture_output=True, text=True, check=True, timeout=60
+        [*command, "-of", "csv=p=0", str(encode.path)], capture_output=True, text=True, check=True, timeout=120
     )
     assert probed.stderr == ""
     assert probed.stdout.split() == [f"h264,{len(pictures)}", f"aac,{len(sound)}"]

@@ -158,7 +158,7 @@ def test_what_another_process_has_open_is_left_alone(tmp_path: Path) -> None:
         assert len(list(tmp_path.glob("*.part"))) == 1
         other.stdin.write("\n")
         other.stdin.close()
-        assert other.wait(timeout=60) == 0
+        assert other.wait(timeout=120) == 0
     assert len(poor.encodes()) == 2
     assert len(poor.prune().encodes) == 2
 

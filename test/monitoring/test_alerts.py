@@ -417,7 +417,7 @@ def test_apprise_never_loads_into_the_service() -> None:
         "import sys, tg_video_streamer.app.build, tg_video_streamer.monitoring.alerts.notifier;"
         "assert 'apprise' not in sys.modules and 'telethon' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_addresses_are_checked_by_their_looks_and_never_repeated() -> None:

@@ -170,4 +170,4 @@ def test_every_panel_has_a_place_of_its_own() -> None:
 def _promtool(*words: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed; scripts/install-test-packages.sh does it")
-    return subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=120, check=False)

@@ -42,7 +42,7 @@ def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
         children = service.children()
         assert children
         service.process.kill()
-        service.process.wait(5)
+        service.process.wait(120)
         wait_until(lambda: _gone(children), what="the children of the killed service have ended")
         wait_until(lambda: "disconnect" in channel.server.log(), what="the server has closed its record")
         service.start()
@@ -108,7 +108,7 @@ def test_a_second_service_with_the_same_folder_is_refused(media: Path, tmp_path:
             [*channel.service.program, "run", "--env-file", channel.service.env_file, "--no-table"],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert second.returncode == 1, second

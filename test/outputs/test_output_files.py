@@ -185,7 +185,7 @@ def test_hls_plays_in_a_browser_and_in_ffmpeg(tmp_path: Path, clip: Clip, start:
         (folder / "page.html").write_text("<video src=index.m3u8 autoplay muted></video>")
         url = f"{address}/index.m3u8"
         command = ["ffmpeg", "-nostdin", "-v", "error", "-i", url, "-t", "1", "-f", "null", "-"]
-        assert subprocess.run(command, capture_output=True, check=True, timeout=30).stderr == b""
+        assert subprocess.run(command, capture_output=True, check=True, timeout=120).stderr == b""
         with chromium(tmp_path / "profile") as browser:
             browser.get(f"{address}/page.html")
             state = wait_until(

@@ -105,7 +105,7 @@ def test_ffmpeg_listens(tmp_path: Path, program: Program, start: Start) -> None:
         wait_on_air(handler, 20)
         wait_until(lambda: handler.status().bytes_sent > 300_000, what="300 kB")
         handler.stop()
-        listener.communicate(timeout=20)
+        listener.communicate(timeout=120)
     finally:
         listener.kill()
         listener.wait()

@@ -61,7 +61,7 @@ def test_recorded_whole_and_fed_again(
                 wait_until(lambda: handler.status().state is not OutputState.ON_AIR, what="a loss noticed")
             else:
                 handler.stop()
-                process.wait(15)
+                process.wait(120)
     assert decoded_pictures(tmp_path / "got1.ts") >= 25
     assert handler.status().reconnects >= 1
     assert not [one for one in events if "TheSecret" in one.error]

@@ -148,7 +148,7 @@ def test_a_missing_venv_module_is_named_where_nobody_may_install_it() -> None:
             cwd="/",
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     assert done.returncode == 1
@@ -175,7 +175,7 @@ def test_missing_system_packages_are_named_where_nobody_may_install_them() -> No
             cwd="/",
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     assert done.returncode == 0

@@ -130,7 +130,7 @@ def test_the_slate_can_be_spliced_with_a_feed(given: tuple[str, ...], ffmpeg: Pa
     )
     inputs = [("-f", "lavfi", "-i", "testsrc=size=320x240:rate=30:duration=1"), ("-f", "lavfi", "-i", "sine=d=1")]
     command = feed_command(ffmpeg, inputs, source=source, house=house, item_range=ItemRange())
-    fed = asyncio.run(run(command, timeout_seconds=60))
+    fed = asyncio.run(run(command, timeout_seconds=120))
     with av.open(BytesIO(fed.stdout), mode="r", format="matroska") as container:
         video, audio = (container.streams.video[0].codec_context, container.streams.audio[0].codec_context)
         assert slate.headers == CodecHeaders(video=bytes(video.extradata or b""), audio=bytes(audio.extradata or b""))

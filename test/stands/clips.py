@@ -107,7 +107,7 @@ def _numbered(file_name: str, plan: Plan, *extra: str) -> Callable[[Path], Path]
 
 def _ffmpeg(*arguments: str, program: str = "") -> None:
     command = (program or any_ffmpeg(), "-nostdin", "-loglevel", "error", "-y", *arguments)
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=120)
 
 
 def _sound_only(folder: Path) -> Path:

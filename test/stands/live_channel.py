@@ -165,7 +165,7 @@ class LiveChannel:
         running, self._running = self._running, None
         assert running is not None
         running.cancel()
-        await asyncio.wait({running}, timeout=10)
+        await asyncio.wait({running}, timeout=120)
         assert running.cancelled(), f"the parts did not end as they should: {running!r}"
 
     def run(self, work: Any) -> Any:

@@ -35,12 +35,12 @@ class LivePublisher:
     def end(self) -> None:
         """As its user ends it: with a goodbye."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(20)
+        self.process.wait(120)
 
     def kill(self) -> None:
         """With no goodbye."""
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(120)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ class NginxRtmp:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(how)
-            self._process.wait(10)
+            self._process.wait(120)
             self._process = None
 
     def freeze(self) -> None:

@@ -53,7 +53,7 @@ class Person:
             pass
         assert self.process.stdout is not None
         out = self.process.stdout.read().decode()
-        return self.process.wait(timeout=10), out
+        return self.process.wait(timeout=120), out
 
     def _look(self, seconds: float) -> bool:
         """See something more; False where there is nothing more."""

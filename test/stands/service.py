@@ -209,7 +209,7 @@ def running(
             service.process.send_signal(signal.SIGCONT)
             service.process.terminate()
             try:
-                service.process.wait(10)
+                service.process.wait(120)
             except subprocess.TimeoutExpired:
                 service.process.kill()
                 service.process.wait()

@@ -26,5 +26,5 @@ def on_small_disk(folder: Path, size: str, module: str, function: str) -> None:
     call = f"import sys, pathlib, {module}; {module}.{function}(pathlib.Path(sys.argv[1]))"
     command = ["unshare", "-m", "sh", "-c", _MOUNTED, "sh", size, str(folder)]
     command += [sys.executable, "-c", call, str(folder)]
-    done = subprocess.run(command, cwd=_TESTS, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, cwd=_TESTS, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -57,4 +57,4 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
             yield SshServer(config=config, user=getpass.getuser())
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=120)

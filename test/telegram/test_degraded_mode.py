@@ -111,7 +111,7 @@ class Months:
     async def until(self, keeper: SessionKeeper, fact: Callable[[], object]) -> None:
         """Run the keeper until the fact is there."""
         task = asyncio.get_running_loop().create_task(keeper.run())
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 250  # hours of virtual time take seconds of computing
         while not (found := fact()) and not task.done():
             assert time.monotonic() < deadline
             await asyncio.sleep(0)

@@ -57,7 +57,7 @@ def test_ffmpeg_decodes_every_picture(clip: Clip, published: list[Stamped], tmp_
     path.write_bytes(as_file(clip, fragments))
     command = [ffmpeg, "-nostdin", "-v", "warning", "-xerror", "-i", str(path), "-f", "null", "-"]
     done = subprocess.run(
-        [*command[:4], "-progress", "pipe:1", *command[4:]], capture_output=True, text=True, check=True, timeout=60
+        [*command[:4], "-progress", "pipe:1", *command[4:]], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stderr == ""
     frames = [line for line in done.stdout.splitlines() if line.startswith("frame=")]

@@ -79,7 +79,7 @@ def _send_code(connection: Connection, request: Any) -> Any:
         type=types.auth.SentCodeTypeApp(length=5),
         phone_code_hash=connection.world.code_hash,
         next_type=types.auth.CodeTypeSms(),
-        timeout=60,
+        timeout=120,
     )
 
 

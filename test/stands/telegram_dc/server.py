@@ -140,7 +140,7 @@ class TelegramStand:
         async def run() -> Result:
             return change()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=20)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=120)
 
     # --- faults
     def inject(self, method: str, *results: tuple[int, str] | Fault) -> None:
