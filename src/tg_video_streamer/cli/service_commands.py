@@ -126,13 +126,11 @@ def retry(
 
 
 def search(
-    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="The title must contain all words.")],
+    title: Annotated[list[str], typer.Argument(metavar="WORD...", help="The title must contain all words.")],
     env_file: EnvFileOption = None,
 ) -> int:
     """Find items of queue and playlist by title; prints key and title."""
-    return _print_items(
-        _ask(env_file, "search", words=" ".join(words)), none="nothing has all these words in its title"
-    )
+    return _print_items(_ask(env_file, "search", words=" ".join(title)), none=words.text("status.nothing_found"))
 
 
 def queue_add(

@@ -23,6 +23,7 @@ from tg_video_streamer.control.status import (
     WarningAction,
 )
 from tg_video_streamer.events import CutReason, Event, PictureFault, SegmentStarted, SlateReason, SourceLevel
+from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
@@ -80,18 +81,16 @@ class Reporter:
 
     def status(self, *, holds: Sequence[str] = ()) -> ServiceStatus:
         """The whole state now; `holds`: by what the operator holds the program."""
-        on_air = self._playout.on_air
+        playout, on_air = self._playout, self._playout.on_air
         telegram = self._telegram()
         outputs = tuple(_output(handler, telegram) for handler in self._outputs)
         found = problems(
-            channel_state=self._playout.state.state,
-            standstill_seconds=self._playout.standstill_seconds,
-            outputs=outputs,
+            channel_state=playout.state.state, standstill_seconds=playout.standstill_seconds, outputs=outputs
         )
         feed = self._director.on_air
         return ServiceStatus(
             version=self._version,
-            channel_state=self._playout.state.state,
+            channel_state=playout.state.state,
             reason=_reason(on_air),
             since_wall=on_air.wall if on_air else self._started_wall,
             level=on_air.content.level if on_air else SourceLevel.SLATE,
@@ -101,12 +100,12 @@ class Reporter:
             problems=found,
             paused=bool(holds),
             now=self._now(),
-            position_seconds=self._playout.item_seconds,
+            position_seconds=playout.item_seconds,
             next_items=tuple(map(self.describe, islice(self._coming(), _NEXT_ITEMS))),
             buffer_seconds=feed.buffer.seconds if feed else 0.0,
-            program_seconds=self._playout.program_seconds,
-            gap_seconds=self._playout.gap_seconds,
-            skew_seconds=self._playout.skew_seconds,
+            program_seconds=playout.program_seconds,
+            gap_seconds=playout.gap_seconds,
+            skew_seconds=playout.skew_seconds,
             streams_played=self._plays,
             uptime_seconds=self._clock.monotonic() - self._started,
             outputs=outputs,
@@ -123,27 +122,12 @@ class Reporter:
 
     def _now(self) -> ItemStatus | None:
         feed, item = self._director.on_air, self._director.item
-        if feed is None or item is None:
-            return None
-        return ItemStatus(
-            key=item.key,
-            title=feed.title or item_name(item),
-            duration_seconds=feed.duration_seconds,
-            is_live=feed.is_live,
-        )
+        return None if feed is None or item is None else _item_status(item, feed)
 
     def describe(self, item: Item) -> ItemStatus:
         """An item for people, with what its feed has found out."""
-        for feed in self._director.coming:
-            if feed.item.key != item.key:
-                continue
-            return ItemStatus(
-                key=item.key,
-                title=feed.title or item_name(item),
-                duration_seconds=feed.duration_seconds,
-                is_live=feed.is_live,
-            )
-        return ItemStatus(key=item.key, title=item_name(item))
+        feed = next((feed for feed in self._director.coming if feed.item.key == item.key), None)
+        return ItemStatus(key=item.key, title=item_name(item)) if feed is None else _item_status(item, feed)
 
     async def check_files(self) -> None:
         """Find out, in a thread, which of the coming files are missing."""
@@ -226,6 +210,15 @@ def item_name(item: Item) -> str:
     if item.kind is LocatorKind.FILE:
         return Path(item.locator).name
     return urlsplit(item.locator).hostname or item.key
+
+
+def _item_status(item: Item, feed: Feed) -> ItemStatus:
+    return ItemStatus(
+        key=item.key,
+        title=feed.title or item_name(item),
+        duration_seconds=feed.duration_seconds,
+        is_live=feed.is_live,
+    )
 
 
 def _live(facts: LiveFacts) -> LiveStatus:
