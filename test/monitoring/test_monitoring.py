@@ -124,8 +124,8 @@ def test_every_alert_has_its_section_in_the_runbook() -> None:
     assert list(sections) != []
     assert set(sections) == {rule["alert"] for rule in _rules()}
     for rule in _rules():
-        assert "**What it means.**" in sections[rule["alert"]]
-        assert "**What to do.**" in sections[rule["alert"]]
+        assert "**Meaning.**" in sections[rule["alert"]]
+        assert "**Action.**" in sections[rule["alert"]]
         path, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert path == "file:///opt/tg_video_streamer/current/docs/runbook.md"
         assert anchor == rule["alert"].lower()
