@@ -92,11 +92,8 @@ def _state(view: PageView, login: WebLogin) -> str:
 def _renewal(view: PageView, login: WebLogin) -> str:
     words, state = view.words, login.state
     tone = {WebLoginStep.DONE: "1", WebLoginStep.SAVING: "1"}.get(state.step, "0")
-    told = (
-        f'<p class="flash" id="login-message" data-ok="{tone}">{words.message(state.message)}</p>'
-        if state.message
-        else ""
-    )
+    message = words.message(state.message) if state.message else ""
+    shown = message and f'<p class="flash" id="login-message" data-ok="{tone}">{message}</p>'
     if state.step in RESTING:
         body = f"""<p>{words("session.about")}</p>
 <div class="login-methods">{_form(view, "begin-qr", words("session.by_qr"), strong=True)}
@@ -111,7 +108,7 @@ def _renewal(view: PageView, login: WebLogin) -> str:
         body += _form(view, "cancel", words("session.cancel"))
     return f"""<section class="card renewal" aria-labelledby="renew-heading">
 <h2 id="renew-heading">{words("session.new")}</h2>
-<div role="status">{told}</div>{body}
+<div role="status">{shown}</div>{body}
 </section>"""
 
 
@@ -129,9 +126,9 @@ def _question(view: PageView, step: WebLoginStep, *, action: str = "", hint: Mes
     words = view.words
     if step is WebLoginStep.CONFIRM:
         return _form(view, step, words("session.confirm_go"), strong=True, answer="yes")
-    told = f' <span class="number">({words.message(hint)})</span>' if hint else ""
+    detail = f' <span class="number">({words.message(hint)})</span>' if hint else ""
     return f"""<form class="stacked" method="post" action="/session/{action or step}" data-action>{view.csrf}
-<label for="answer">{words(f"session.{step}")}{told}</label>
+<label for="answer">{words(f"session.{step}")}{detail}</label>
 <input id="answer" name="answer" required {_KINDS[step]}>
 <span class="buttons"><button>{words(f"session.{step}_go")}</button></span>
 </form>"""
