@@ -7,7 +7,7 @@ set -eu
 kind=${1:?usage: scripts/test.sh short|long}
 cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
-WORKERS=${WORKERS:-4}
+WORKERS=${WORKERS:-5}
 
 # What takes too long for a test to make: roots of Debian, long clips, a release. Needs no more than the environment.
 PYTHONPATH="test" "$venv/bin/python" -m stands.prepare
