@@ -30,9 +30,9 @@ from tg_video_streamer.doctor.host import (
     service_findings,
     space_finding,
 )
-from tg_video_streamer.doctor.network import folder_finding, look_at_outputs
+from tg_video_streamer.doctor.network import check_outputs, folder_finding
 from tg_video_streamer.doctor.programs import speed_finding, ytdlp_finding
-from tg_video_streamer.doctor.session import look_at_session
+from tg_video_streamer.doctor.session import check_session
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.settings.settings import Settings, load_settings
 from tg_video_streamer.telegram.session.renewal_command import RENEW
@@ -115,7 +115,7 @@ def test_all_is_well(tmp_path: Path) -> None:
         abouts = [line[9:].partition(":")[0] for line in result.stdout.splitlines()]
         order = ["settings", "ffmpeg", "encoder", "yt-dlp", "JavaScript", "playlist", "ports", "ports", "STATE_DIR"]
         assert abouts == [*order, "output rtmp-1", "heartbeat", "clock", "session", "notifications", "service"]
-        assert site.texts == ["this is a test: trouble will be told here"]
+        assert site.texts == ["this is a test: alerts will arrive here"]
         # The heartbeat says that the channel is on air, so the doctor must not send it.
         assert [call.method for call in site.calls] == ["POST"]
     assert CANARY not in result.stdout
@@ -195,7 +195,7 @@ async def test_every_kind_of_output_is_looked_at(tmp_path: Path) -> None:
             tmp_path,
             OUTPUTS=f"rtmp://127.0.0.1:{port}/a/b srt://127.0.0.1:{port} hls:{tmp_path}/hls file:{tmp_path}/x.mkv",
         )
-        found = await asyncio.wait_for(look_at_outputs(settings), 30)
+        found = await asyncio.wait_for(check_outputs(settings), 30)
     assert [(one.about, one.verdict) for one in found] == [
         ("output rtmp-1", Verdict.OK),
         ("output srt-1", Verdict.OK),
@@ -203,8 +203,8 @@ async def test_every_kind_of_output_is_looked_at(tmp_path: Path) -> None:
         ("output file-1", Verdict.OK),
     ]
     settings = settings_of(tmp_path, OUTPUTS="rtmp://a..b/live/key")
-    assert (await look_at_outputs(settings))[0].verdict is Verdict.PROBLEM
-    assert [one.verdict for one in await look_at_outputs(settings_of(tmp_path))] == [Verdict.WARNING]
+    assert (await check_outputs(settings))[0].verdict is Verdict.PROBLEM
+    assert [one.verdict for one in await check_outputs(settings_of(tmp_path))] == [Verdict.WARNING]
 
 
 # Single facts
@@ -297,7 +297,7 @@ def test_a_service_that_is_not_well_is_a_problem() -> None:
 
 def session_finding(folder: Path, **values: str) -> Finding:
     """What is said of the session."""
-    (found,) = asyncio.run(look_at_session(settings_of(folder, **values)))
+    (found,) = asyncio.run(check_session(settings_of(folder, **values)))
     return found
 
 

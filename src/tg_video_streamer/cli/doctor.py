@@ -36,7 +36,7 @@ def doctor(
 async def _look(loaded: LoadedSettings, *, notify: bool) -> int:
     from tg_video_streamer.doctor.checkup import check_up  # noqa: PLC0415 - as above
     from tg_video_streamer.doctor.finding import Verdict  # noqa: PLC0415 - as above
-    from tg_video_streamer.doctor.session import look_at_session  # noqa: PLC0415 - as above
+    from tg_video_streamer.doctor.session import check_session  # noqa: PLC0415 - as above
     from tg_video_streamer.logs import configure_logs, redaction  # noqa: PLC0415 - as above
     from tg_video_streamer.settings.settings import secret_values  # noqa: PLC0415 - as above
 
@@ -44,7 +44,7 @@ async def _look(loaded: LoadedSettings, *, notify: bool) -> int:
     configure_logs(loaded.settings.log_format, secrets=secrets)
     redact = redaction(secrets)
     problems = 0
-    looks = check_up(loaded.settings, warnings=loaded.warnings, session=look_at_session, notify=notify)
+    looks = check_up(loaded.settings, warnings=loaded.warnings, session=check_session, notify=notify)
     async for finding in looks:
         typer.echo(redact(finding.line))
         problems += finding.verdict is Verdict.PROBLEM

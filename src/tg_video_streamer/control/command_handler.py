@@ -52,8 +52,8 @@ class CommandHandler:
 
     def status(self) -> ServiceStatus:
         """See Commands."""
-        wishes = {"pause": self._paused, "slate": self._slate}
-        return self._reporter.status(holds=[name for name, wished in wishes.items() if wished])
+        holds = {"pause": self._paused, "slate": self._slate}
+        return self._reporter.status(holds=[name for name, held in holds.items() if held])
 
     def history(self) -> History:
         """See Commands."""
@@ -188,7 +188,7 @@ class CommandHandler:
         return parse_line(line, base=str(self._playlist.folder), allowed=self._program.allowed())
 
     def _known(self, key: str) -> Item | None:
-        """The item that a search has found under this key, so that nobody needs to know where it lies; None: no key."""
+        """The item of a key that a search has shown; None where this is not a key."""
         if not _KEY.fullmatch(key):
             return None
         return next((item for item in self._rotation.upcoming() if item.key == key), None)
@@ -212,6 +212,6 @@ class CommandHandler:
 
 
 def _searched(item: Item) -> str:
-    """What the words of a search are looked for in: never the URL, whose parts would come out one letter at a time."""
+    """The text that a search matches: never the URL, which could be guessed letter by letter."""
     name = Path(item.locator).name if item.kind is LocatorKind.FILE else ""
     return f"{item_name(item)} {name}".casefold()

@@ -1,4 +1,4 @@
-"""Keeps the history of the running service, for the page's band and charts."""
+"""Samples the history of the running service, for the page's band and charts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SAMPLE_SECONDS = 5.0
 SAMPLES = 120
 """Ten minutes of them."""
 _JOINED_SECONDS = 1.0
-"""Stretches of one level that are no further apart are one span: the times are those of a clock that may be set."""
+"""Segments of one level that are no further apart are one span: the times are those of a clock that may be set."""
 
 
 class HistorySampler:
-    """Keeps the history of the running service. All methods belong to the event loop's thread."""
+    """All methods belong to the event loop's thread."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class HistorySampler:
         self._on_air: SegmentStarted | None = None
 
     def on_event(self, event: Event) -> None:
-        """Keep what goes on and comes off; subscribe this to the event bus."""
+        """Record each segment; subscribe this to the event bus."""
         if isinstance(event, SegmentStarted):
             self._on_air = event
         elif isinstance(event, SegmentEnded):
@@ -71,7 +71,7 @@ class HistorySampler:
             self._append(span)
 
     def sample(self) -> None:
-        """Keep the figures of this moment."""
+        """Record the figures of this moment."""
         status = self._status()
         self._samples.append(
             Sample(

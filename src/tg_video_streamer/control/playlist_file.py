@@ -23,7 +23,7 @@ _PROBLEMS_SHOWN = 50
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlaylistText:
-    """What the file says, and the word by which a later save knows that nobody else has written since."""
+    """The text of the file, and its version, by which a later save finds a change in between."""
 
     text: str
     version: str
@@ -31,7 +31,7 @@ class PlaylistText:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlaylistProblem:
-    """A line that would be left out, or whose file is not there; line 0 speaks of the whole text."""
+    """A line that would be left out, or that names a missing file; line 0 is the whole text."""
 
     line: int
     what: Message

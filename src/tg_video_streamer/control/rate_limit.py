@@ -1,4 +1,4 @@
-"""How often somebody may do something: so many times in so many seconds; pure, the clock is passed in."""
+"""Limits how often something may happen, by name: so many times in so many seconds."""
 
 from __future__ import annotations
 

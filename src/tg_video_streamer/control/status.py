@@ -38,7 +38,7 @@ class OutputStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveStatus:
-    """The way in for the operator's own stream; figures of the picture are as its encoder announces them, 0: it does not."""
+    """The live input; size and frame rate are as the encoder announces them, 0 where it does not."""
 
     state: str
     """As in ingest.LiveState: closed, waiting, arriving, on_air or ignored."""
@@ -46,14 +46,14 @@ class LiveStatus:
     takeovers: int
     """How often viewers were switched to it since the start."""
     place: str = ""
-    """Where it comes from: this host, the local network or the internet; empty while nobody is there."""
+    """Where it comes from: this host, the local network or the internet; empty without a publisher."""
     publishes_since_wall: float | None = None
     bits_per_second: float = 0.0
     width: int = 0
     height: int = 0
     frames_per_second: float = 0.0
     problem: str = ""
-    """Why nobody can come in."""
+    """Why the live input is closed."""
 
 
 class WarningAction(StrEnum):
@@ -126,7 +126,7 @@ class ServiceStatus:
     """Something that is configured needs a Telegram session, and there is none."""
     degraded_reason: Message | None = None
     degraded_seconds: float = 0.0
-    """All degraded spells together."""
+    """All degraded time together."""
     session_renewals: dict[str, int] = field(default_factory=dict)
     """Cycles by result: session, spare, failed, unreachable."""
     viewers: int | None = None

@@ -1,1 +1,1 @@
-"""Looks at host, settings and service as they are now, and says in a line each what is well and what to do about the rest."""
+"""Checks host, settings and service, with one finding for each thing and a remedy for each problem."""

@@ -36,7 +36,7 @@ def well(about: str, text: str) -> Finding:
 
 
 def doubt(about: str, text: str, remedy: str = "") -> Finding:
-    """A thing that somebody should look at."""
+    """A warning."""
     return Finding(about=about, verdict=Verdict.WARNING, text=text, remedy=remedy)
 
 

@@ -35,7 +35,7 @@ _CLOCK_SECONDS = 5.0
 _GONE_BACK_SECONDS = 3600.0
 
 
-async def look_at_ports(settings: Settings) -> list[Finding]:
+async def check_ports(settings: Settings) -> list[Finding]:
     """Whether page and metrics get the ports that they are to have."""
     own = isinstance(await _service(settings.state_dir), ServiceStatus)
     found = [
@@ -83,7 +83,7 @@ def port_finding(name: str, host: str, port: int, *, own: bool) -> Finding:
     return well(about, f"{name} {port or 'of any number'} on {host} is free")
 
 
-async def look_at_disk(settings: Settings) -> list[Finding]:
+async def check_disk(settings: Settings) -> list[Finding]:
     """Whether STATE_DIR can be written and has room."""
     return await asyncio.to_thread(disk_findings, settings.state_dir)
 
@@ -112,7 +112,7 @@ def space_finding(folder: Path, free_bytes: int) -> Finding:
     return doubt("STATE_DIR", text, remedy) if free_bytes < LITTLE_BYTES else well("STATE_DIR", text)
 
 
-async def look_at_clock(settings: Settings) -> list[Finding]:
+async def check_clock(settings: Settings) -> list[Finding]:
     """Whether the host's clock can be right: Telegram and TLS refuse a wrong one."""
     try:
         newest = await asyncio.to_thread(lambda: settings.state_dir.stat().st_mtime)
@@ -160,7 +160,7 @@ async def _synchronized() -> bool:
     return done.stdout.strip() != b"no"
 
 
-async def look_at_service(settings: Settings) -> list[Finding]:
+async def check_service(settings: Settings) -> list[Finding]:
     """Whether a service with this STATE_DIR runs, and is well."""
     found = await _service(settings.state_dir)
     if isinstance(found, ServiceStatus):

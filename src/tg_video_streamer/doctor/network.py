@@ -1,4 +1,4 @@
-"""The far ends: whether the hosts of outputs and heartbeat take a connection, and whether a notification arrives."""
+"""Checks whether outputs and heartbeat accept a connection, and whether a notification arrives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONNECT_SECONDS = 5.0
 _REACH_REMEDY = "check the address in OUTPUTS, the network, and the firewall"
 
 
-async def look_at_outputs(settings: Settings) -> list[Finding]:
+async def check_outputs(settings: Settings) -> list[Finding]:
     """Each target of OUTPUTS, and the heartbeat's host: connected to and left again, nothing is sent."""
     try:
         targets = output_targets(settings)
@@ -43,7 +43,7 @@ async def _target_finding(target: OutputTarget) -> Finding:
         return await _srt_finding(about, target.srt_url)
     if target.path is not None:
         return await asyncio.to_thread(folder_finding, about, target.path)
-    return well(about, "is looked at with the session")
+    return well(about, "is checked with the session")
 
 
 async def _reached(about: str, host: str, port: int, remedy: str) -> Finding:
@@ -94,12 +94,12 @@ async def _heartbeat_finding(url: str) -> Finding:
     return await _reached("heartbeat", target.host, target.port, "check HEARTBEAT_URL, the network, and the firewall")
 
 
-async def look_at_notifications(settings: Settings) -> list[Finding]:
+async def check_notifications(settings: Settings) -> list[Finding]:
     """Send a test message to NOTIFY_URLS, where there are any."""
     addresses = notify_addresses(settings.notify_urls.get_secret_value())
     if not addresses:
-        return [doubt("notifications", "nobody is told of trouble", "set NOTIFY_URLS (see .env.template)")]
-    text = "this is a test: trouble will be told here"
+        return [doubt("notifications", "no alerts are sent", "set NOTIFY_URLS (see .env.template)")]
+    text = "this is a test: alerts will arrive here"
     title = f"tg-video-streamer on {socket.gethostname()}"
     try:
         return [sent_finding(await send(addresses, title=title, text=text, severity=Severity.INFO))]

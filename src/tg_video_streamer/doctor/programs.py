@@ -30,7 +30,7 @@ _VERSION_SECONDS = 15.0
 _UPDATE = f"run: {sys.executable} -m pip install --upgrade 'yt-dlp[default]'"
 
 
-async def look_at_ffmpeg(settings: Settings) -> list[Finding]:
+async def check_ffmpeg(settings: Settings) -> list[Finding]:
     """Which ffmpeg, whether FFMPEG_ARGS work, and how fast one second of picture is encoded."""
     try:
         ffmpeg = find_ffmpeg()
@@ -76,7 +76,7 @@ def speed_finding(speed: float, quality: str) -> Finding:
     return doubt("encoder", text, remedy) if speed < COMFORTABLE_SPEED else well("encoder", text)
 
 
-async def look_at_ytdlp(settings: Settings) -> list[Finding]:
+async def check_ytdlp(settings: Settings) -> list[Finding]:
     """Which yt-dlp, and whether it is too old for the sites that it reads."""
     try:
         version = await ytdlp_version()
@@ -90,22 +90,22 @@ def ytdlp_finding(version: str, pin: str, today: date) -> Finding:
     if pin and _numbers(version)[:3] != _numbers(pin)[:3]:
         return doubt(
             "yt-dlp",
-            f"version {version} is installed, YTDLP_PIN wants {pin}",
+            f"version {version} is installed, YTDLP_PIN is {pin}",
             f"run: {sys.executable} -m pip install 'yt-dlp[default]=={pin}', or empty YTDLP_PIN",
         )
     numbers = _numbers(version)
     try:
         days = (today - date(*numbers[:3])).days
     except (TypeError, ValueError):
-        return doubt("yt-dlp", f"version {version} tells no date", _UPDATE)
+        return doubt("yt-dlp", f"version {version} has no date", _UPDATE)
     text = f"version {version} is {max(0, days)} days old"
     if days > OLD_DAYS and not pin:
         return doubt("yt-dlp", f"{text}; sites may have changed since", _UPDATE)
     return well("yt-dlp", text)
 
 
-async def look_at_javascript(_settings: Settings) -> list[Finding]:
-    """Whether yt-dlp has the JavaScript runtime that YouTube wants."""
+async def check_javascript(_settings: Settings) -> list[Finding]:
+    """Whether yt-dlp has the JavaScript runtime that YouTube needs."""
     about, remedy = "JavaScript", "run: make setup (it installs the deno wheel), or YouTube may not play"
     try:
         deno = str(import_module("deno").find_deno_bin())

@@ -1,4 +1,4 @@
-"""The Telegram session: whether it works, whose it is, and what to do where it does not."""
+"""Checks the Telegram session: whether it works, and which account it belongs to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SESSION_SECONDS = 10.0
 _ABOUT = "session"
 
 
-async def look_at_session(settings: Settings) -> list[Finding]:
+async def check_session(settings: Settings) -> list[Finding]:
     """Connects with SESSION_STRING, from the host that uses it anyway, and leaves again."""
     try:
         wanted = any(target.kind is OutputKind.TELEGRAM for target in output_targets(settings))

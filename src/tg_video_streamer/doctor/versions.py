@@ -1,4 +1,4 @@
-"""Which programs and libraries the channel runs with, for whoever looks at a fault from afar."""
+"""Lists the versions of programs and libraries, for a report of a fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the live view on the terminal, from a thread of its own: a terminal that takes nothing (Ctrl-S) holds up nobody."""
+"""Draws the live view on the terminal, from its own thread: a stopped terminal (Ctrl-S) does not block the service."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class ChatRoom(Protocol):
         """Who administers the chat now."""
 
     async def user_id(self, name: str) -> int:
-        """The number of `@name`; 0 for nobody."""
+        """The number of `@name`; 0 where there is no such user."""
 
     async def send(self, text: str, *, reply_to: int | None = None) -> int:
         """Write; the message's number."""
@@ -94,7 +94,7 @@ class ChatCommands:
     ) -> None:
         """`operators`: numbers and @names of those who may as admins do; `public`: everybody may ask what is on.
 
-        `reachable` raises ResolveError where a link may not be followed for somebody from the chat.
+        `reachable` raises ResolveError where a link from the chat may not be followed.
         """
         self._commands = commands
         self._clock = clock
@@ -159,7 +159,7 @@ class ChatCommands:
         return answer_text(command, execute(self._commands, request, caller), self._text)
 
     async def _may(self, room: ChatRoom, sender: int, command: ChatCommand) -> bool:
-        """Whether `sender` may; whoever is no admin is asked about at most once in ADMINS_SECONDS."""
+        """Whether `sender` may; the list of admins is fetched at most once in ADMINS_SECONDS."""
         if self._public and command.name in PUBLIC_COMMANDS:
             return True
         if sender in {0, room.own_id}:
@@ -178,7 +178,7 @@ class ChatCommands:
             admins = await room.admins()
         except TelegramRefused as refused:
             if not self._blind:
-                log.warning("the chat's admins are not told, OPERATORS alone may command", why=str(refused))
+                log.warning("the chat's admins are unknown; only OPERATORS may command", why=str(refused))
             self._blind = True
             admins = frozenset()
         else:

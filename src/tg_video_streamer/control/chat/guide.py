@@ -1,4 +1,4 @@
-"""Keeps one pinned message in the chat that tells what is on and what comes next."""
+"""Updates one pinned message in the chat: what is on air and what is next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tg_video_streamer.locales.translator import Translator
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 5.0
+UPDATE_SECONDS = 5.0
 EDIT_SECONDS = 30.0
 """Between two edits; of what changes in between the last counts."""
 _REFUSED_SECONDS = 600.0
@@ -42,7 +42,7 @@ class GuideRoom(Protocol):
 
 
 class ChatGuide:
-    """Runs in the event loop. The message's number is kept, so that a restart goes on with the same one."""
+    """Runs in the event loop. The message's number is saved, so that a restart continues with the same one."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class ChatGuide:
         """Follow the program until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(UPDATE_SECONDS)
 
     async def look(self) -> None:
         """Bring the message up to date, where it is not and may be edited by now."""

@@ -63,7 +63,7 @@ def request_of(command: ChatCommand) -> CommandRequest:
 
 
 def link_of(command: ChatCommand) -> str:
-    """The http(s) link of `/add`. Raises ControlError for anything else: a path of the host is nobody's business here."""
+    """The http(s) link of `/add`. Raises ControlError for anything else: the chat may not name paths of the host."""
     link = command.words
     try:
         parts = urlsplit(link)

@@ -1,4 +1,4 @@
-"""Asks a running service one thing over its control socket, and waits for the answer no longer than told."""
+"""Sends one command to a running service over its control socket, and returns the answer within a time limit."""
 
 from __future__ import annotations
 

@@ -33,25 +33,25 @@ async def serve(
 ) -> None:
     """Answer until cancelled; `listener` is the non-blocking one of a ClaimedFolder. `commands` run in this loop's thread."""
     loop = asyncio.get_running_loop()
-    room = asyncio.Semaphore(max_clients)
+    free_places = asyncio.Semaphore(max_clients)
     async with asyncio.TaskGroup() as clients:
         while True:
-            await room.acquire()
+            await free_places.acquire()
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
-                room.release()
-                log.warning("control socket accepts nobody for a moment", error=error.strerror)
+                free_places.release()
+                log.warning("control socket accepts no clients for a moment", error=error.strerror)
                 await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
                 continue
             except BaseException:
-                room.release()
+                free_places.release()
                 raise
-            clients.create_task(_serve_client(client, commands, room, client_seconds))
+            clients.create_task(_serve_client(client, commands, free_places, client_seconds))
 
 
 async def _serve_client(
-    client: socket.socket, commands: Commands, room: asyncio.Semaphore, client_seconds: float
+    client: socket.socket, commands: Commands, free_places: asyncio.Semaphore, client_seconds: float
 ) -> None:
     loop = asyncio.get_running_loop()
     try:
@@ -68,7 +68,7 @@ async def _serve_client(
         log.debug("control client went away", error=error.strerror)
     finally:
         client.close()
-        room.release()
+        free_places.release()
 
 
 async def _read_line(client: socket.socket) -> bytes | None:
