@@ -1,4 +1,4 @@
-"""Checks what no linter knows: sizes of modules and functions, words that no text may have, and links to files."""
+"""Checks what no linter knows: sizes of modules, words that no text may have, and links to files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 MOST_MODULE_LINES = 450
 LEAST_MODULE_LINES = 25
-FUNCTION_LINES = 40
 
 _HOME = re.compile(r"(?<![\w.])/(?:root|home/(?!somebody\b|user\b)\w+)/")
 _LATER = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
@@ -26,7 +25,7 @@ def committed() -> list[Path]:
 
 
 def sizes(path: Path, text: str) -> Iterator[str]:
-    """Modules and functions that are too long to read at once, and modules too short to be one."""
+    """Modules that are too long to read at once, and modules too short to be one."""
     lines = text.count("\n")
     tree = ast.parse(text)
     # A table of texts has one line for each text, and a language is one file.
@@ -34,12 +33,6 @@ def sizes(path: Path, text: str) -> Iterator[str]:
         yield f"{path}: {lines} lines, more than {MOST_MODULE_LINES}; which part is a job of its own?"
     if lines < LEAST_MODULE_LINES and not path.name.startswith("__") and not only_values(tree):
         yield f"{path}: {lines} lines, fewer than {LEAST_MODULE_LINES}; whose job is it part of?"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
-            # The signature is not counted: the formatter gives each parameter a line of its own.
-            length = node.end_lineno - node.body[0].lineno + 1
-            if length > FUNCTION_LINES:
-                yield f"{path}:{node.lineno}: {node.name} has {length} lines, more than {FUNCTION_LINES}"
 
 
 def only_values(tree: ast.Module) -> bool:

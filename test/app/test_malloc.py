@@ -11,7 +11,7 @@ import pytest
 
 _SCRIPT = """
 import ctypes, sys, threading
-from tg_video_streamer.app.malloc import share_one_arena
+from tg_video_streamer.app.run import share_one_arena
 print(share_one_arena())
 gate = threading.Barrier(9)
 library = ctypes.CDLL(None)

@@ -38,9 +38,8 @@ from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.logs import redaction
 from tg_video_streamer.monitoring.alerts.alert import Severity, sanitized
-from tg_video_streamer.monitoring.alerts.alert_state import COOLDOWN_SECONDS, AlertState
 from tg_video_streamer.monitoring.alerts.digest import DigestQueue
-from tg_video_streamer.monitoring.alerts.evaluator import AlertEvaluator
+from tg_video_streamer.monitoring.alerts.evaluator import COOLDOWN_SECONDS, AlertEvaluator, AlertState
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.monitoring.alerts.send import notify_problems, send
 

@@ -12,8 +12,7 @@ import pytest
 
 from stands.waiting import wait_until
 from tg_video_streamer.playlist.parser import Playlist
-from tg_video_streamer.playlist.watch import PlaylistWatcher
-from tg_video_streamer.playlist.watch_folders import FolderWatcher
+from tg_video_streamer.playlist.watch import FolderWatcher, PlaylistWatcher
 
 LONG_POLL = 60.0
 """Far longer than a test waits: changes were reported by the kernel."""

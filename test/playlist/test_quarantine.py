@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from stands.virtual_time import SetClock
+from tg_video_streamer.automation.playlist_sync import RefreshSchedule
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Quarantine
-from tg_video_streamer.playlist.refresh import RefreshSchedule
 from tg_video_streamer.playlist.rotation import Rotation
 
 

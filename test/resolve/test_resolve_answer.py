@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from tg_video_streamer.errors import ConfigError, ResolveError, SourceGone, ToolMissing
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.resolve.answer import read_answer
+from tg_video_streamer.resolve.answer import expires_wall, read_answer
 from tg_video_streamer.resolve.arguments import command, parse_ytdlp_args, standard_input
-from tg_video_streamer.resolve.expiry import expires_wall
 from tg_video_streamer.resolve.failure import failure
 from tg_video_streamer.resolve.media import Expansion, Media
 

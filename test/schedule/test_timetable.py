@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from tg_video_streamer.errors import ScheduleError
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.schedule.day import EntryKind, day_view, read_day
-from tg_video_streamer.schedule.local_time import instant_of
 from tg_video_streamer.schedule.schedule import EVERY_DAY, Daypart, Schedule, Show, StationId
-from tg_video_streamer.schedule.timetable import Timetable
+from tg_video_streamer.schedule.timetable import Timetable, instant_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = st.sampled_from(

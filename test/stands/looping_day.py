@@ -21,7 +21,7 @@ from stands import cached
 from stands.growth import Held
 from stands.numbered import any_ffmpeg
 from stands.virtual_time import SetClock
-from tg_video_streamer.app.malloc import share_one_arena
+from tg_video_streamer.app.run import share_one_arena
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.playlist_sync import PlaylistSync

@@ -17,8 +17,7 @@ from stands.video_chat import VideoChat
 from stands.virtual_time import SetClock
 from stands.waiting import wait_until
 from tg_video_streamer.outputs.state import OutputState
-from tg_video_streamer.telegram.call.budget import JOINS_PER_MINUTE, JoinBudget
-from tg_video_streamer.telegram.call.state import CALL_TRANSITIONS, CallState
+from tg_video_streamer.telegram.call.call import CALL_TRANSITIONS, JOINS_PER_MINUTE, CallState, JoinBudget
 
 WIDTH, HEIGHT = 320, 180
 

@@ -27,7 +27,7 @@ from tg_video_streamer.outputs.flv_pipe import FlvPipe
 from tg_video_streamer.outputs.telegram.call_adapter import worker_command
 from tg_video_streamer.rtmp import flv
 from tg_video_streamer.telegram.call.media import PIECE_SAMPLES, Pictures, Sound, Tag, i420, read_flv
-from tg_video_streamer.telegram.call.pacer import LEAD_SECONDS, Pacer
+from tg_video_streamer.telegram.call.worker import LEAD_SECONDS, Pacer
 
 WIDTH, HEIGHT = 640, 360
 LIP_SYNC_SECONDS = 0.040

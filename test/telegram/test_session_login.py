@@ -29,10 +29,10 @@ from stands.telegram_dc.world import (
     USER_ID,
 )
 from stands.waiting import wait_until
+from tg_video_streamer.cli.prompt import qr_lines
 from tg_video_streamer.envfile.read import read_env_file
 from tg_video_streamer.telegram.client.session_string import masked, read_session_string
 from tg_video_streamer.telegram.session.login import token_seconds
-from tg_video_streamer.telegram.session.qr import qr_lines
 
 PHONE_PROMPT, CODE_PROMPT, PASSWORD_PROMPT = "Phone number", "(r: send another): ", "two-step verification"
 

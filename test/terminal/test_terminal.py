@@ -29,8 +29,7 @@ from tg_video_streamer.asrun.history import BAND_SECONDS, History, LevelSpan
 from tg_video_streamer.control.socket.client import ask
 from tg_video_streamer.control.status import ItemStatus, LiveStatus, ServiceStatus, ServiceWarning
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.terminal.band import band
-from tg_video_streamer.terminal.screen import render
+from tg_video_streamer.terminal.screen import band, render
 
 TEST_FOLDER = Path(__file__).parents[1]
 

@@ -36,7 +36,7 @@ from tg_video_streamer.outputs.target import OutputKind
 from tg_video_streamer.playlist.folders import FolderAllowlist
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.settings.reload import SettingsReload
-from tg_video_streamer.settings.settings import LoadedSettings, secret_values
+from tg_video_streamer.settings.settings import LoadedSettings, Settings, secret_values
 from tg_video_streamer.settings.targets import output_targets
 
 
@@ -44,16 +44,7 @@ def build(
     loaded: LoadedSettings, prepared: Prepared, folder: ClaimedFolder, *, expired: Callable[[], None] = lambda: None
 ) -> Service:
     """The service, not started; `expired` is called where no Telegram session is left. Raises ConfigError."""
-    settings = loaded.settings
-    context = BuildContext(
-        loaded=loaded,
-        reload=SettingsReload(loaded, checks=CHECKS),
-        prepared=prepared,
-        clock=SystemClock(),
-        events=EventBus(asyncio.get_running_loop()),
-        fanout=Fanout(prepared.slate.headers),
-        translator=Translator(language=environment_language(os.environ)),
-    )
+    settings, context = loaded.settings, _context(loaded, prepared)
     warnings: list[Callable[[], Sequence[str] | Sequence[ServiceWarning]]] = []
 
     allowed = FolderAllowlist()
@@ -69,13 +60,7 @@ def build(
     program = make_program(context, feeds, allowed)
     live = make_live(context, program, feeds.branding.choose_untitled)
 
-    notifier = Notifier(
-        notify_addresses(settings.notify_urls.get_secret_value()),
-        after_seconds=settings.notify_after_seconds,
-        clock=context.clock,
-        redact=redaction(secret_values(settings)),
-        translator=context.translator,
-    )
+    notifier = _notifier(context)
     telegram = _telegram(context, notifier, expired)
     outputs = _outputs(context, telegram)
 
@@ -84,25 +69,13 @@ def build(
     chat = chat_parts(context, telegram, commands)
 
     metrics = Metrics(commands.status, {"state": settings.state_dir, "library": settings.library_dir}, feeds.library)
-    metrics_server = MetricsServer(
-        metrics.text,
-        host=settings.prometheus_host,
-        port=settings.prometheus_port,
-        textfile=settings.state_dir / "metrics.prom",
-    )
+    metrics_server = _metrics_server(settings, metrics)
     as_run = AsRunLog(
         settings.state_dir / FILE_NAME, viewers=lambda: telegram.watch.viewers if telegram is not None else None
     )
     for part in (metrics, as_run, notifier):
         context.events.subscribe(part.on_event)
-    at_start = [
-        ServiceWarning(message=Message.raw(one), actions=(WarningAction.OPEN_SETTINGS,))
-        for one in (
-            *loaded.warnings,
-            *prepared.warnings,
-            *chat_problems(settings, has_telegram=telegram is not None),
-        )
-    ]
+    at_start = _startup_warnings(context, chat_problems(settings, has_telegram=telegram is not None))
     warnings += [lambda: at_start, metrics_server.warnings, lambda: feeds.problems, program.scheduler.warnings]
 
     return Service(
@@ -121,6 +94,43 @@ def build(
         heartbeat=Heartbeat(settings.heartbeat_url.get_secret_value(), status=commands.status),
         ytdlp=ytdlp.watch(metrics, replaced=program.playlist.try_again),
     )
+
+
+def _context(loaded: LoadedSettings, prepared: Prepared) -> BuildContext:
+    return BuildContext(
+        loaded=loaded,
+        reload=SettingsReload(loaded, checks=CHECKS),
+        prepared=prepared,
+        clock=SystemClock(),
+        events=EventBus(asyncio.get_running_loop()),
+        fanout=Fanout(prepared.slate.headers),
+        translator=Translator(language=environment_language(os.environ)),
+    )
+
+
+def _notifier(context: BuildContext) -> Notifier:
+    settings = context.settings
+    return Notifier(
+        notify_addresses(settings.notify_urls.get_secret_value()),
+        after_seconds=settings.notify_after_seconds,
+        clock=context.clock,
+        redact=redaction(secret_values(settings)),
+        translator=context.translator,
+    )
+
+
+def _metrics_server(settings: Settings, metrics: Metrics) -> MetricsServer:
+    return MetricsServer(
+        metrics.text,
+        host=settings.prometheus_host,
+        port=settings.prometheus_port,
+        textfile=settings.state_dir / "metrics.prom",
+    )
+
+
+def _startup_warnings(context: BuildContext, more: Sequence[str]) -> list[ServiceWarning]:
+    found = (*context.loaded.warnings, *context.prepared.warnings, *more)
+    return [ServiceWarning(message=Message.raw(one), actions=(WarningAction.OPEN_SETTINGS,)) for one in found]
 
 
 def _telegram(context: BuildContext, notifier: Notifier, expired: Callable[[], None]) -> TelegramParts | None:

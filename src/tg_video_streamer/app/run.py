@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import faulthandler
 import os
 import signal
@@ -12,7 +13,6 @@ from typing import TypeVar
 import structlog
 
 from tg_video_streamer.app.build import build
-from tg_video_streamer.app.malloc import share_one_arena
 from tg_video_streamer.app.startup import prepare
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.doctor.check import find_problems
@@ -20,6 +20,9 @@ from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.logs import configure_logs, log_uncaught
 from tg_video_streamer.monitoring.systemd import ServiceManager
 from tg_video_streamer.settings.settings import LoadedSettings, secret_values
+
+_M_ARENA_MAX = -8
+"""malloc.h of glibc; see mallopt(3)."""
 
 log = structlog.get_logger(__name__)
 
@@ -106,3 +109,13 @@ async def _play(
         if not stop.is_set():
             await build(loaded, prepared, folder, expired=expired).run(stop, table=table)
         prepared.cancel()
+
+
+def share_one_arena() -> bool:
+    """Use one arena for all threads that start from now on; False without glibc, or where the operator has chosen."""
+    if "MALLOC_ARENA_MAX" in os.environ:
+        return False
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "gnu_get_libc_version"):
+        return False
+    return bool(library.mallopt(_M_ARENA_MAX, 1))

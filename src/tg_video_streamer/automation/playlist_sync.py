@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import structlog
@@ -14,11 +14,13 @@ from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.list_memory import ListMemory
 from tg_video_streamer.playlist.parser import Entry, Playlist, Problem
 from tg_video_streamer.playlist.quarantine import Quarantine
-from tg_video_streamer.playlist.refresh import RefreshSchedule
 from tg_video_streamer.playlist.rotation import Rotation
-from tg_video_streamer.playlist.watch import PlaylistWatcher
-from tg_video_streamer.playlist.watch_folders import FolderWatcher
+from tg_video_streamer.playlist.watch import FolderWatcher, PlaylistWatcher
 from tg_video_streamer.resolve.media import Expansion, Resolve
+
+REFRESH_SECONDS = 1800.0
+UNREACHABLE_SECONDS = 300.0
+"""When a list that does not answer is tried again."""
 
 log = structlog.get_logger(__name__)
 
@@ -193,3 +195,30 @@ class PlaylistSync:
         self._folders.follow(
             {key: Path(item.locator) for key, item in self._lists.items() if item.kind is LocatorKind.FILE}
         )
+
+
+class RefreshSchedule:
+    """Remembers when each list was read, and returns the most outdated one."""
+
+    def __init__(self, clock: Clock, *, every_seconds: float = REFRESH_SECONDS) -> None:
+        """`every_seconds`: the longest age of a list."""
+        self._clock = clock
+        self._every = every_seconds
+        self._tried: dict[str, float] = {}
+
+    def tried(self, key: str) -> None:
+        """The list was read, or reading it failed: its next turn is a whole period away."""
+        self._tried[key] = self._clock.monotonic()
+
+    def recalled(self, key: str) -> None:
+        """The list does not answer, and its last known items play."""
+        self._tried[key] = self._clock.monotonic() - self._every + UNREACHABLE_SECONDS
+
+    def next_stale(self, keys: Iterable[str]) -> str | None:
+        """The most outdated list of `keys` (those that the rotation knows now); None where none is outdated."""
+        known = list(keys)
+        self._tried = {key: self._tried[key] for key in known if key in self._tried}
+        now = self._clock.monotonic()
+        never = now - self._every
+        oldest = min(known, key=lambda key: self._tried.get(key, never), default=None)
+        return oldest if oldest is not None and now - self._tried.get(oldest, never) >= self._every else None

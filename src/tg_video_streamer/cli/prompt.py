@@ -9,9 +9,16 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import segno
+
 from tg_video_streamer.cli.language import words
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.message import Message
+
+BORDER = 2
+"""Light modules around the code; four are the standard, phones do with two, and terminals are small."""
+_HALVES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+_DARK_ON_LIGHT, _PLAIN = "\x1b[30;107m", "\x1b[0m"
 
 _STDIN = 0
 
@@ -48,7 +55,7 @@ class Terminal:
 
     def show(self, url: str) -> None:
         """See telegram.login.Prompts; a new code is drawn over the one before if the window is tall enough."""
-        from tg_video_streamer.telegram.session.qr import qr_lines  # noqa: PLC0415 - for --qr only
+        from tg_video_streamer.cli.prompt import qr_lines  # noqa: PLC0415 - for --qr only
 
         colours = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         lines = qr_lines(url, colours=colours)
@@ -136,3 +143,23 @@ def _echo_off() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(_STDIN, termios.TCSADRAIN, before)
+
+
+def qr_lines(text: str, *, colours: bool) -> list[str]:
+    """The lines of the drawing, about half as many as characters in each.
+
+    Without `colours` the light modules are drawn, as a terminal without them is most often light on dark.
+    """
+    code = segno.make(text, error="l", micro=False)
+    rows = [[int(module) for module in row] for row in code.matrix_iter(border=BORDER)]
+    if len(rows) % 2:
+        rows.append([0] * len(rows[0]))
+    lines = []
+    for upper, lower in zip(rows[::2], rows[1::2], strict=True):
+        pairs = zip(upper, lower, strict=True)
+        if colours:
+            drawn = "".join(_HALVES[pair] for pair in pairs)
+            lines.append(f"{_DARK_ON_LIGHT}{drawn}{_PLAIN}")
+        else:
+            lines.append("".join(_HALVES[1 - above, 1 - below] for above, below in pairs))
+    return lines

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -19,11 +22,12 @@ from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import read_answer
 from tg_video_streamer.resolve.arguments import command, standard_input
-from tg_video_streamer.resolve.cookies import private_copy, remove_left_copies
 from tg_video_streamer.resolve.failure import failure
 from tg_video_streamer.resolve.files import resolve_file
 from tg_video_streamer.resolve.media import Expansion, Media
 from tg_video_streamer.resolve.public_addresses import refuse_private
+
+_PREFIX = "yt-dlp-cookies-"
 
 DEADLINE_SECONDS = 45.0
 DISK_SECONDS = 15.0
@@ -172,3 +176,33 @@ def _find_deno() -> str | None:
     except (ImportError, OSError):
         log.warning("no JavaScript runtime for yt-dlp, YouTube may not play; install the deno wheel")
         return None
+
+
+@contextmanager
+def private_copy(cookies: Path | None, folder: Path) -> Iterator[Path | None]:
+    """The path of a 0600 copy in `folder`, deleted at the end of the block; None without cookies.
+
+    An unreadable file is only a warning: most sources play without cookies.
+    """
+    if cookies is None:
+        yield None
+        return
+    try:
+        data = cookies.read_bytes()
+    except OSError as error:
+        log.warning("YTDLP_COOKIES cannot be read, continuing without cookies", file=str(cookies), why=error.strerror)
+        yield None
+        return
+    descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=".txt", dir=folder)  # has mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def remove_left_copies(folder: Path) -> None:
+    """Delete the copies that a killed service has left in `folder`."""
+    for left in folder.glob(f"{_PREFIX}*.txt"):
+        left.unlink(missing_ok=True)

@@ -9,12 +9,20 @@ from rich.cells import set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from tg_video_streamer.asrun.history import History
+from tg_video_streamer.asrun.history import BAND_SECONDS, History
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.control.status_text import StatusText, printable, title_of
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.translator import Translator
-from tg_video_streamer.terminal.band import band
+
+_CELLS = {
+    "slate": ("▂", ".", "red"),
+    "filler": ("▅", "-", "yellow"),
+    "live": ("▇", "#", "magenta"),
+    "item": ("▇", "=", "green"),
+}
+"""By level, the lowest first: in a terminal with such letters, in one without, and the colour."""
+_OFF = ("·", " ", "dim")
 
 _LABEL_CELLS = 8
 _NAME_CELLS = 16
@@ -206,3 +214,21 @@ def render(
         history=history,
         log_lines=log_lines,
     )
+
+
+def band(history: History, *, cells: int, now_wall: float, ascii_only: bool) -> Text:
+    """`cells` cells up to now; each shows the lowest level in its time, so that no slate is lost for being short."""
+    seconds = BAND_SECONDS / max(1, cells)
+    begin = now_wall - BAND_SECONDS
+    seen: list[set[str]] = [set() for _ in range(cells)]
+    for span in history.spans:
+        first = max(0, int((span.starts_wall - begin) / seconds))
+        # The end of a span belongs to what follows.
+        last = min(cells - 1, int((span.ends_wall - begin - 1e-6) / seconds))
+        for cell in range(first, last + 1):
+            seen[cell].add(span.level)
+    line = Text()
+    for levels in seen:
+        fine, plain, style = next((look for level, look in _CELLS.items() if level in levels), _OFF)
+        line.append(plain if ascii_only else fine, style)
+    return line

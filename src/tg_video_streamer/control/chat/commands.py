@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -19,7 +20,6 @@ from tg_video_streamer.control.chat.wording import (
 )
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.control.execute import Caller, Origin, execute
-from tg_video_streamer.control.rate_limit import RateLimit
 from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.errors import (
     ControlError,
@@ -29,6 +29,9 @@ from tg_video_streamer.errors import (
     TelegramRefused,
 )
 from tg_video_streamer.locales.translator import Translator
+
+_MOST_NAMES = 10_000
+"""Names that are remembered; the longest unseen is forgotten first, so that a crowd costs no memory."""
 
 log = structlog.get_logger(__name__)
 
@@ -184,3 +187,27 @@ class ChatCommands:
         else:
             self._blind = False
         return (admins | named) - {0}
+
+
+class RateLimit:
+    """A sliding window for each name."""
+
+    def __init__(self, clock: Clock, *, times: int, seconds: float) -> None:
+        self._clock = clock
+        self._times = times
+        self._seconds = seconds
+        self._seen: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def allows(self, name: str = "") -> bool:
+        """Whether `name` may once more; if so, it counts."""
+        now = self._clock.monotonic()
+        times = self._seen.setdefault(name, deque())
+        self._seen.move_to_end(name)
+        while len(self._seen) > _MOST_NAMES:
+            self._seen.popitem(last=False)
+        while times and now - times[0] >= self._seconds:
+            times.popleft()
+        if len(times) >= self._times:
+            return False
+        times.append(now)
+        return True

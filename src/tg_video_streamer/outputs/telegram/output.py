@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import (
+    ConfigError,
     OutputError,
     OutputLost,
     OutputRejected,
@@ -28,15 +30,16 @@ from tg_video_streamer.outputs.handler import OutputHandler, Publish
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.adapter import TelegramAdapter
-from tg_video_streamer.outputs.telegram.saved_address import SavedAddress
-from tg_video_streamer.outputs.telegram.session_wait import SessionWait
 from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport, TransportPlan
 from tg_video_streamer.playout.fanout import Fanout
-from tg_video_streamer.rtmp.address import RtmpAddress
+from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
+from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
 from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.livestream.title import TitlePacer
 from tg_video_streamer.telegram.session.keeper import SessionChange, SessionKeeper
+
+_RECORD = "stream"
 
 if TYPE_CHECKING:
     from tg_video_streamer.telegram.call.call import GroupCall
@@ -319,3 +322,65 @@ class TelegramOutput:
             made: LiveStream = livestream.LiveStream(account, chat)
             self._live = made
         return self._live
+
+
+class SavedAddress:
+    """URL and key of one chat; those of another chat do not count."""
+
+    def __init__(self, store: TelegramState, reference: ChatReference) -> None:
+        self._store = store
+        self._mark = {"kind": str(reference.kind), "text": reference.text}
+
+    def save(self, url: str, key: str) -> None:
+        """Save both, as Telegram handed them out."""
+        remember_secret(key)
+        self._store.put(_RECORD, {**self._mark, "url": url, "key": key})
+
+    def address(self) -> RtmpAddress | None:
+        """Where to publish; None where nothing is known, or nothing that can be read."""
+        record = self._store.get(_RECORD)
+        if not record or any(record.get(name) != value for name, value in self._mark.items()):
+            return None
+        try:
+            remember_secret(str(record["key"]))
+            return parse_rtmp_url(f"{str(record['url']).rstrip('/')}/{record['key']}")
+        except (KeyError, ConfigError):
+            # The record is damaged: as if there were none.
+            return None
+
+
+class SessionWait:
+    """For the event loop's thread."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        """`report` gets the reason, and an empty text at the end: see OutputHandler.waits."""
+        self._report = report
+        self._came = asyncio.Event()
+        self._waiting = False
+        self._why = ""
+
+    def came(self) -> None:
+        """There is a session."""
+        self._why = ""
+        self._came.set()
+
+    def went(self) -> None:
+        """There is none any longer."""
+        self._came.clear()
+
+    def delayed(self, why: str) -> None:
+        """There is none yet, because of `why`; the keeper is retrying."""
+        self._why = why
+        if self._waiting:
+            self._report(why)
+
+    async def over(self) -> None:
+        """Return once there is one."""
+        self._waiting = True
+        try:
+            if self._why:
+                self._report(self._why)
+            await self._came.wait()
+            self._report("")
+        finally:
+            self._waiting = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import structlog
@@ -17,13 +18,17 @@ from telethon.tl.functions.phone import (
     LeaveGroupCallRequest,
 )
 
+from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionUnreachable, StreamerError, TelegramRefused
-from tg_video_streamer.state_machine import StateMachine
-from tg_video_streamer.telegram.call.budget import JoinBudget
-from tg_video_streamer.telegram.call.state import CALL_TRANSITIONS, CallState
+from tg_video_streamer.state_machine import StateMachine, Transitions
 from tg_video_streamer.telegram.client.account import Account
+from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.livestream.delivery import Delivery
+
+JOINS_PER_MINUTE = 8
+"""A guess on the safe side: what Telegram allows is not documented, and going over it costs minutes of FLOOD_WAIT."""
+_STEADY_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -268,3 +273,65 @@ class GroupCall:
 
     def _changed(self, old: CallState, new: CallState, why: str) -> None:
         log.info("video chat changed", old=str(old), new=str(new), why=why)
+
+
+class JoinBudget:
+    """The same counting as for connections, and a FLOOD_WAIT on top that nothing shortens."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._limiter = ConnectionLimiter(
+            clock,
+            attempts_per_minute=JOINS_PER_MINUTE,
+            pauses=Backoff(first=0.25, longest=60.0),
+            steady_seconds=_STEADY_SECONDS,
+        )
+        self._flood_until = 0.0
+
+    def pause(self) -> float:
+        """Seconds until the next join is allowed; 0 for now."""
+        return max(self._limiter.pause(), self._flood_until - self._clock.monotonic(), 0.0)
+
+    def attempt(self) -> None:
+        """A join begins now."""
+        self._limiter.attempt()
+
+    def joined(self) -> None:
+        """It worked."""
+        self._limiter.connected()
+
+    def lost(self) -> None:
+        """It failed, or what it brought is over."""
+        self._limiter.lost()
+
+    def flooded(self, seconds: float) -> None:
+        """Telegram asked to wait so long."""
+        self._flood_until = max(self._flood_until, self._clock.monotonic() + seconds)
+
+
+class CallState(StrEnum):
+    """Where we stand in the chat's video chat.
+
+    ```
+    out ──► joining                       joining ──► joined, refused, out
+    joined ──► lost, out                  lost ──► joining, out
+    refused ──► joining, out
+    ```
+    `out`: not in the call, and not meant to be. `joined`: a participant. `lost`: no longer one (removed, the call ended,
+    or its media server lost us). `refused`: Telegram refused the join.
+    """
+
+    OUT = "out"
+    JOINING = "joining"
+    JOINED = "joined"
+    LOST = "lost"
+    REFUSED = "refused"
+
+
+CALL_TRANSITIONS: Transitions[CallState] = {
+    CallState.OUT: frozenset({CallState.JOINING}),
+    CallState.JOINING: frozenset({CallState.JOINED, CallState.REFUSED, CallState.OUT}),
+    CallState.JOINED: frozenset({CallState.LOST, CallState.OUT}),
+    CallState.LOST: frozenset({CallState.JOINING, CallState.OUT}),
+    CallState.REFUSED: frozenset({CallState.JOINING, CallState.OUT}),
+}
