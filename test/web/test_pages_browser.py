@@ -269,7 +269,7 @@ def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
     assert browser.find_elements(By.TAG_NAME, "del") == []
     channel.playlist.write_text(f"# theirs\n{before}")
     press(browser, "Save")
-    expect_message(browser, "Someone else has changed the playlist")
+    expect_message(browser, "has changed since it was read")
     assert [one.text for one in browser.find_elements(By.TAG_NAME, "del")] == ["# theirs"]
     assert channel.playlist.read_text() == f"# theirs\n{before}"
     press(browser, "Save")
