@@ -34,10 +34,12 @@ from tg_video_streamer.doctor.network import check_outputs, folder_finding
 from tg_video_streamer.doctor.programs import speed_finding, ytdlp_finding
 from tg_video_streamer.doctor.session import check_session
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.locales.translator import LANGUAGES, Translator
 from tg_video_streamer.settings.settings import Settings, load_settings
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
 CANARY = "CANARYsecretCANARY"
+EN, RU = Translator(), Translator(language=LANGUAGES["ru"])
 YEAR_2026 = 1_780_000_000.0
 
 
@@ -86,7 +88,7 @@ def listening() -> Iterator[int]:
 
 def only(found: Sequence[Finding], about: str) -> Finding:
     """The one finding about a thing."""
-    (one,) = [finding for finding in found if finding.about == about]
+    (one,) = [finding for finding in found if str(finding.about) == about]
     return one
 
 
@@ -177,15 +179,15 @@ def test_a_running_service_is_asked(tmp_path: Path) -> None:
 
 
 async def test_findings_are_values_and_the_session_has_its_place(tmp_path: Path) -> None:
-    """The same facts come as values; a look that is handed in stands between clock and service."""
+    """The same facts come as values; the check of the session stands between clock and service."""
 
-    async def look(_settings: Settings) -> list[Finding]:
-        return [problem("session", "SessionExpired", "run: tg-video-streamer session login")]
+    async def check(_settings: Settings) -> list[Finding]:
+        return [problem("session", Message.raw("SessionExpired"))]
 
-    found = await findings(settings_of(tmp_path), warnings=["unknown key X: ignored"], session=look)
+    found = await findings(settings_of(tmp_path), warnings=["unknown key X: ignored"], session=check)
     assert only(found, "settings").verdict is Verdict.WARNING
-    assert only(found, "session").line == ("problem  session: SessionExpired; run: tg-video-streamer session login")
-    assert [one.about for one in found][-3:] == ["clock", "session", "service"]
+    assert only(found, "session").line(EN) == "problem  session: SessionExpired"
+    assert [str(one.about) for one in found][-3:] == ["clock", "session", "service"]
 
 
 async def test_every_kind_of_output_is_looked_at(tmp_path: Path) -> None:
@@ -196,7 +198,7 @@ async def test_every_kind_of_output_is_looked_at(tmp_path: Path) -> None:
             OUTPUTS=f"rtmp://127.0.0.1:{port}/a/b srt://127.0.0.1:{port} hls:{tmp_path}/hls file:{tmp_path}/x.mkv",
         )
         found = await asyncio.wait_for(check_outputs(settings), 30)
-    assert [(one.about, one.verdict) for one in found] == [
+    assert [(str(one.about), one.verdict) for one in found] == [
         ("output rtmp-1", Verdict.OK),
         ("output srt-1", Verdict.OK),
         ("output hls-1", Verdict.OK),
@@ -205,6 +207,15 @@ async def test_every_kind_of_output_is_looked_at(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, OUTPUTS="rtmp://a..b/live/key")
     assert (await check_outputs(settings))[0].verdict is Verdict.PROBLEM
     assert [one.verdict for one in await check_outputs(settings_of(tmp_path))] == [Verdict.WARNING]
+
+
+def test_a_finding_has_the_language_of_its_reader() -> None:
+    """Verdict, subject, text and remedy are in one language; a secret is masked in every language."""
+    found = port_finding("WEB_PORT", "a..b", 1, own=False)
+    assert found.line(EN) == "problem  ports: a..b is no address for WEB_PORT; correct WEB_HOST"
+    masked = found.map_texts(lambda text: text.replace("a..b", "***"))
+    assert masked.line(RU) == "неисправность  порты: *** не подходит как адрес для WEB_PORT; исправьте WEB_HOST"
+    assert "a..b" not in str(masked)
 
 
 # Single facts
@@ -218,14 +229,17 @@ def test_a_port_that_is_taken_is_a_warning() -> None:
     assert port_finding("WEB_PORT", "127.0.0.1", 0, own=False).verdict is Verdict.OK
     for host in ("192.0.2.1", "a..b"):
         wrong = port_finding("WEB_PORT", host, 1, own=False)
-        assert (wrong.verdict, wrong.remedy) == (Verdict.PROBLEM, "correct WEB_HOST")
+        assert (wrong.verdict, str(wrong.remedy)) == (Verdict.PROBLEM, "correct WEB_HOST")
 
 
 def test_the_address_of_the_live_input_is_looked_at() -> None:
     """A live stream has no other port to go to: a taken one is a problem, unless the service itself has it."""
     with listening() as port:
         taken = ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False)
-        assert (taken.verdict, taken.remedy) == (Verdict.PROBLEM, "stop what uses the port, or correct LIVE_INGEST")
+        assert (taken.verdict, str(taken.remedy)) == (
+            Verdict.PROBLEM,
+            "stop what uses the port, or correct LIVE_INGEST",
+        )
         assert ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=True).verdict is Verdict.OK
     assert ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False).verdict is Verdict.OK
     nowhere = ingest_finding(f"rtmp://192.0.2.1:1935/live/{CANARY}", own=True)
@@ -275,7 +289,7 @@ def test_the_age_of_ytdlp(version: str, pin: str, verdict: Verdict) -> None:
     """An old version is a warning with the command, unless the operator wants just that one."""
     found = ytdlp_finding(version, pin, date(2026, 5, 20))
     assert found.verdict is verdict
-    assert ("pip install" in found.remedy) is (verdict is Verdict.WARNING)
+    assert ("pip install" in str(found.remedy)) is (verdict is Verdict.WARNING)
 
 
 def test_a_clock_that_cannot_be_right() -> None:
@@ -290,9 +304,9 @@ def test_a_service_that_is_not_well_is_a_problem() -> None:
     """Each reason for not being healthy has its line."""
     status = SmallChannel().status()
     found = service_findings(replace(status, healthy=False, problems=(Message.raw("output rtmp-1 is retrying"),)))
-    assert found[0] == problem("service", "output rtmp-1 is retrying", "see: tg-video-streamer status")
+    assert found[0].line(EN) == "problem  service: output rtmp-1 is retrying; see: tg-video-streamer status"
     degraded = service_findings(replace(status, degraded=True, degraded_reason=Message.raw("it has expired")))
-    assert problem("service", "degraded: it has expired", f"run: {RENEW}") in degraded
+    assert f"problem  service: degraded: it has expired; run: {RENEW}" in [one.line(EN) for one in degraded]
 
 
 def session_finding(folder: Path, **values: str) -> Finding:
@@ -307,23 +321,23 @@ def test_the_session_is_tried_and_told_masked(tmp_path: Path) -> None:
         session = stand.session_string()
         values = stand.settings(session) | {"CHAT_ID": "@testchan"}
         found = session_finding(tmp_path, **values)
-        assert found.line == "ok       session: works: Test, phone ***11, data center 2"
-        assert not [one for one in (session, API_HASH, PHONE) if one in found.line]
+        assert found.line(EN) == "ok       session: works: Test, phone ***11, data center 2"
+        assert not [one for one in (session, API_HASH, PHONE) if one in str(found)]
         stand.revoke_all(401, "SESSION_REVOKED")
         found = session_finding(tmp_path, **values)
-        assert (found.verdict, "ended from another device" in found.text) == (Verdict.PROBLEM, True)
-        assert "--write-env" in found.remedy
+        assert (found.verdict, "ended from another device" in str(found.text)) == (Verdict.PROBLEM, True)
+        assert "--write-env" in str(found.remedy)
         plain = values | {"OUTPUTS": f"file:{tmp_path}/out.mkv"}
         assert session_finding(tmp_path, **plain).verdict is Verdict.WARNING
         stand.stop()
         found = session_finding(tmp_path, **values)
-        assert (found.verdict, "reached" in found.text) == (Verdict.PROBLEM, True)
-        assert "TELEGRAM_PROXY" in found.remedy
+        assert (found.verdict, "reached" in str(found.text)) == (Verdict.PROBLEM, True)
+        assert "TELEGRAM_PROXY" in str(found.remedy)
         stand.start()
 
 
 def test_a_session_that_is_missing_or_not_needed(tmp_path: Path) -> None:
     """Without SESSION_STRING it is a problem for the output telegram, and none for others."""
     found = session_finding(tmp_path, CHAT_ID="@testchan", API_ID="1", API_HASH="0" * 32)
-    assert (found.verdict, "--write-env" in found.remedy) == (Verdict.PROBLEM, True)
+    assert (found.verdict, "--write-env" in str(found.remedy)) == (Verdict.PROBLEM, True)
     assert session_finding(tmp_path).verdict is Verdict.OK

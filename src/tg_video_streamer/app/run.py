@@ -17,6 +17,7 @@ from tg_video_streamer.app.startup import prepare
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.doctor.check import find_problems
 from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import configure_logs, log_uncaught
 from tg_video_streamer.monitoring.systemd import ServiceManager
 from tg_video_streamer.settings.settings import LoadedSettings, secret_values
@@ -48,8 +49,8 @@ def run_service(loaded: LoadedSettings, *, demo: bool, table: bool, exit_on_expi
     return _run(_serve(loaded, demo=demo, table=table, exit_on_expired=exit_on_expired))
 
 
-def check(loaded: LoadedSettings, *, playlist: bool = True) -> list[str]:
-    """Try what can be tried without going on air; one line a problem, none: all is well."""
+def check(loaded: LoadedSettings, *, playlist: bool = True) -> list[Message]:
+    """Try what can be tried without going on air; a message for each problem."""
     configure_logs(loaded.settings.log_format, secrets=secret_values(loaded.settings))
     return _run(find_problems(loaded.settings, playlist=playlist))
 

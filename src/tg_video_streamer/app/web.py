@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -84,12 +84,10 @@ def _account(telegram: TelegramParts | None) -> str:
 
 
 async def _findings(reload: SettingsReload) -> list[Finding]:
-    """What the doctor finds, without the session: the service holds that itself and reports its state."""
+    """The doctor's findings without secrets, and without the session: the service reports its state."""
     settings = reload.settings
     redact = redaction(secret_values(settings))
-    return [
-        replace(one, text=redact(one.text), remedy=redact(one.remedy)) for one in await findings(settings, notify=False)
-    ]
+    return [one.map_texts(redact) for one in await findings(settings, notify=False)]
 
 
 def _tokens(reload: SettingsReload) -> Callable[[], Tokens]:

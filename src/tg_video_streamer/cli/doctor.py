@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.locate import EnvFileOption
 from tg_video_streamer.cli.run import load
 from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.locales.message import Message
 
 if TYPE_CHECKING:
     from tg_video_streamer.settings.settings import LoadedSettings
@@ -28,12 +30,12 @@ def doctor(
         loaded = load(env_file, demo=False)
     except ConfigError as error:
         for line in error.problems:
-            typer.echo(problem("settings", line).line)
+            typer.echo(problem("settings", Message.raw(line)).line(words))
         return 1
-    return asyncio.run(_look(loaded, notify=not no_notify))
+    return asyncio.run(_check(loaded, notify=not no_notify))
 
 
-async def _look(loaded: LoadedSettings, *, notify: bool) -> int:
+async def _check(loaded: LoadedSettings, *, notify: bool) -> int:
     from tg_video_streamer.doctor.checkup import check_up  # noqa: PLC0415 - as above
     from tg_video_streamer.doctor.finding import Verdict  # noqa: PLC0415 - as above
     from tg_video_streamer.doctor.session import check_session  # noqa: PLC0415 - as above
@@ -44,9 +46,8 @@ async def _look(loaded: LoadedSettings, *, notify: bool) -> int:
     configure_logs(loaded.settings.log_format, secrets=secrets)
     redact = redaction(secrets)
     problems = 0
-    looks = check_up(loaded.settings, warnings=loaded.warnings, session=check_session, notify=notify)
-    async for finding in looks:
-        typer.echo(redact(finding.line))
+    async for finding in check_up(loaded.settings, warnings=loaded.warnings, session=check_session, notify=notify):
+        typer.echo(redact(finding.line(words)))
         problems += finding.verdict is Verdict.PROBLEM
     return 1 if problems else 0
 

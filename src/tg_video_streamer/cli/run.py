@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.locate import EnvFileOption, settings_file
 from tg_video_streamer.errors import ConfigError
 
@@ -49,7 +50,7 @@ def check(
         typer.echo(f"tg-video-streamer: warning: {warning}", err=True)
     problems = find_problems(loaded, playlist=not no_playlist)
     for problem in problems:
-        typer.echo(f"tg-video-streamer: {' '.join(problem.split())}", err=True)
+        typer.echo(f"tg-video-streamer: {' '.join(words.message_text(problem).split())}", err=True)
     if not problems:
         typer.echo("settings and encoder are OK" if no_playlist else "settings, playlist and encoder are OK")
     return 1 if problems else 0

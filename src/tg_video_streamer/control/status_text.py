@@ -45,7 +45,7 @@ def degraded_messages(status: ServiceStatus) -> tuple[Message, ...]:
     """Why Telegram is without a session, and the remedy; empty while it is not."""
     if status.degraded_reason is None:
         return ()
-    return status.degraded_reason, Message.of("degraded.remedy", command=RENEW)
+    return status.degraded_reason, Message.of("run_command", command=RENEW)
 
 
 @dataclass(frozen=True, slots=True)

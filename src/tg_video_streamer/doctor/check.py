@@ -1,4 +1,4 @@
-"""`check`: tries what can be tried without going on air, and says in one line each what will not work."""
+"""`check`: tries what can be tried without going on air, and returns a message for each problem."""
 
 from __future__ import annotations
 
@@ -9,57 +9,58 @@ from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
 from tg_video_streamer.schedule.load import ScheduleSource, missing
 from tg_video_streamer.schedule.load import load as load_schedule
 from tg_video_streamer.settings.settings import Settings
 
 
-async def find_problems(settings: Settings, *, playlist: bool = True) -> list[str]:
-    """One line a problem; none: settings, encoder, what is shown on the picture and, where asked for, `playlist` and schedule are in order."""
+async def find_problems(settings: Settings, *, playlist: bool = True) -> list[Message]:
+    """The problems of encoder, overlays and, where asked for, `playlist` and schedule."""
     listed = await asyncio.to_thread(playlist_problems, settings) if playlist else []
     scheduled = await asyncio.to_thread(schedule_problems, settings) if playlist else []
     return [*await encoder_problems(settings), *await branding_problems(settings), *listed, *scheduled]
 
 
-async def encoder_problems(settings: Settings) -> list[str]:
-    """One line for each part of FFMPEG_ARGS that does not work here, or that there is no ffmpeg."""
+async def encoder_problems(settings: Settings) -> list[Message]:
+    """A message for each part of FFMPEG_ARGS that does not work here, or that there is no ffmpeg."""
     try:
         ffmpeg = find_ffmpeg()
         house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
         _, warnings = await checked_arguments(settings.ffmpeg_args, house, ffmpeg)
     except StreamerError as error:
-        return [str(error)]
-    return warnings
+        return [error.full_message]
+    return [*map(Message.raw, warnings)]
 
 
-async def branding_problems(settings: Settings) -> list[str]:
-    """One line for each of LOGO and CLOCK that would be left out; a logo that is not there is told with the settings."""
+async def branding_problems(settings: Settings) -> list[Message]:
+    """A message for each of LOGO and CLOCK that would be left out; a missing logo is a problem of the settings."""
     logo = settings.logo if settings.logo is not None and settings.logo.exists() else None
-    wishes = OverlaySettings(logo=logo, clock=settings.clock)
+    overlays = OverlaySettings(logo=logo, clock=settings.clock)
     try:
         house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
-        branding = Branding(wishes, house=house, ffmpeg=find_ffmpeg())
+        branding = Branding(overlays, house=house, ffmpeg=find_ffmpeg())
         await branding.choose()
     except ToolMissing:
-        return []  # told of the encoder
-    return branding.problems
+        return []  # reported for the encoder
+    return [*map(Message.raw, branding.problems)]
 
 
-def playlist_problems(settings: Settings) -> list[str]:
-    """One line for each line of the playlist that cannot be played as it stands, or that it is empty."""
+def playlist_problems(settings: Settings) -> list[Message]:
+    """A message for each line of the playlist that cannot be played, or that it is empty."""
     playlist = load(settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
-    problems = [f"{settings.playlist}: {problem}" for problem in (*playlist.problems, *missing_files(playlist))]
+    problems = (*playlist.problems, *missing_files(playlist))
     if not playlist.entries and not problems:
-        problems.append(f"{settings.playlist} lists nothing to play; write a file, folder or URL into it, one a line")
-    return problems
+        return [Message.of("list.nothing", path=str(settings.playlist))]
+    return [Message.of("list.problem", path=str(settings.playlist), problem=problem.message) for problem in problems]
 
 
-def schedule_problems(settings: Settings) -> list[str]:
-    """One line for everything that is wrong in the schedule, or that it names and that is not there."""
+def schedule_problems(settings: Settings) -> list[Message]:
+    """A message for each fault of the schedule, and for each missing file that it names."""
     source = ScheduleSource(path=settings.schedule, media_folders=settings.media_dirs)
     try:
         found = missing(load_schedule(source), source)
     except ScheduleError as error:
         found = error.problems
-    return [f"{settings.schedule}: {problem}" for problem in found]
+    return [Message.raw(f"{settings.schedule}: {problem}") for problem in found]

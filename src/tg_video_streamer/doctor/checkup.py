@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from tg_video_streamer.doctor.check import playlist_problems
-from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
+from tg_video_streamer.doctor.finding import Finding, doubt, failure, problem, well
 from tg_video_streamer.doctor.host import check_clock, check_disk, check_ports, check_service
 from tg_video_streamer.doctor.network import check_notifications, check_outputs
 from tg_video_streamer.doctor.programs import check_ffmpeg, check_javascript, check_ytdlp
 from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.settings.settings import Settings
 
-Look = Callable[[Settings], Awaitable[Sequence[Finding]]]
+Check = Callable[[Settings], Awaitable[Sequence[Finding]]]
 """One check, with one finding or more."""
 
 CHECK_SECONDS = 180.0
@@ -23,10 +24,12 @@ CHECK_SECONDS = 180.0
 async def check_playlist(settings: Settings) -> list[Finding]:
     """Whether the playlist can be read and lists something that is there."""
     problems = await asyncio.to_thread(playlist_problems, settings)
-    return [problem("playlist", text) for text in problems] or [well("playlist", f"{settings.playlist} is in order")]
+    return [problem("playlist", text) for text in problems] or [
+        well("playlist", "doctor.playlist", path=str(settings.playlist))
+    ]
 
 
-def looks(*, session: Look | None, notify: bool) -> list[tuple[str, Look]]:
+def checks(*, session: Check | None, notify: bool) -> list[tuple[str, Check]]:
     """Every check with its subject, in order; `session` checks the Telegram session, None leaves that out."""
     return [
         ("ffmpeg", check_ffmpeg),
@@ -44,27 +47,27 @@ def looks(*, session: Look | None, notify: bool) -> list[tuple[str, Look]]:
 
 
 async def check_up(
-    settings: Settings, *, warnings: Sequence[str] = (), session: Look | None = None, notify: bool = False
+    settings: Settings, *, warnings: Sequence[str] = (), session: Check | None = None, notify: bool = False
 ) -> AsyncIterator[Finding]:
     """Each finding as soon as it is there; `warnings` are those of loading the settings."""
     for warning in warnings:
-        yield doubt("settings", warning)
+        yield doubt("settings", Message.raw(warning))
     if not warnings:
-        yield well("settings", "every value can be used")
-    for about, look in looks(session=session, notify=notify):
+        yield well("settings", "doctor.settings")
+    for about, check in checks(session=session, notify=notify):
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                found = await look(settings)
+                found = await check(settings)
         except TimeoutError:
-            found = [problem(about, f"the check took longer than {CHECK_SECONDS:g} s", "see whether the host hangs")]
+            found = [problem(about, "doctor.slow", seconds=CHECK_SECONDS)]
         except StreamerError as error:
-            found = [problem(about, error.what, error.remedy)]
+            found = [failure(about, error)]
         for one in found:
             yield one
 
 
 async def findings(
-    settings: Settings, *, warnings: Sequence[str] = (), session: Look | None = None, notify: bool = False
+    settings: Settings, *, warnings: Sequence[str] = (), session: Check | None = None, notify: bool = False
 ) -> list[Finding]:
     """All findings at once; a test notification is sent only with `notify`."""
     return [one async for one in check_up(settings, warnings=warnings, session=session, notify=notify)]

@@ -18,13 +18,13 @@ from pathlib import Path
 from tg_video_streamer.control.socket.client import ask
 from tg_video_streamer.control.socket.protocol import status_from_json
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.control.status_text import StatusText, printable
-from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
+from tg_video_streamer.control.status_text import printable
+from tg_video_streamer.doctor.finding import Finding, Verdict, doubt, failure, finding, problem, well
 from tg_video_streamer.errors import ListenFailed, NoService, StreamerError
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.listener import listen
-from tg_video_streamer.locales.translator import Translator
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
@@ -56,14 +56,15 @@ def ingest_finding(text: str, *, own: bool) -> Finding:
         listen(address).close()
     except ListenFailed as error:
         if own and "in use" in error.what:
-            return well("ports", f"LIVE_INGEST: {address.place} is in use, and the service runs")
-        return problem("ports", f"LIVE_INGEST: {error.what}", error.remedy)
-    return well("ports", f"LIVE_INGEST: {address.place} is free")
+            return well("ports", "doctor.ingest_in_use", place=address.place)
+        return problem("ports", "doctor.ingest_failed", detail=error.message)
+    return well("ports", "doctor.ingest_free", place=address.place)
 
 
 def port_finding(name: str, host: str, port: int, *, own: bool) -> Finding:
     """Whether something could listen at `host` and `port`; `own`: a service of these settings runs and may have it."""
-    about, host_remedy = "ports", f"correct {name.replace('PORT', 'HOST')}"
+    values: dict[str, str | int] = {"name": name, "port": port, "host": host}
+    host_setting = name.replace("PORT", "HOST")
     try:
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = places[0]
@@ -72,25 +73,24 @@ def port_finding(name: str, host: str, port: int, *, own: bool) -> Finding:
             tried.bind(address)
             tried.listen(1)
     except (socket.gaierror, UnicodeError):
-        return problem(about, f"{host} is no address for {name}", host_remedy)
+        return problem("ports", "doctor.no_address", "doctor.correct", setting=host_setting, **values)
     except OSError as error:
-        reason = (error.strerror or "cannot be used").lower()
+        detail = (error.strerror or type(error).__name__).lower()
         if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
-            return problem(about, f"{name} {port} on {host}: {reason}", host_remedy)
+            return problem("ports", "doctor.port", "doctor.correct", detail=detail, setting=host_setting, **values)
         if own:
-            return well(about, f"{name} {port} is in use, and the service runs")
-        return doubt(about, f"{name} {port} on {host}: {reason}", f"the next free one is taken; set {name} to another")
-    return well(about, f"{name} {port or 'of any number'} on {host} is free")
+            return well("ports", "doctor.port_in_use", **values)
+        return doubt("ports", "doctor.port", detail=detail, **values)
+    return well("ports", "doctor.port_free" if port else "doctor.port_any", **values)
 
 
 async def check_disk(settings: Settings) -> list[Finding]:
-    """Whether STATE_DIR can be written and has room."""
+    """Whether STATE_DIR can be written and has free space."""
     return await asyncio.to_thread(disk_findings, settings.state_dir)
 
 
 def disk_findings(folder: Path) -> list[Finding]:
-    """Whether a file in `folder` can be written whole, and how much room there is."""
-    about = "STATE_DIR"
+    """Whether a whole file can be written in `folder`, and how much space is free."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix="doctor-") as tried:
             tried.write(b"can be written")
@@ -98,18 +98,15 @@ def disk_findings(folder: Path) -> list[Finding]:
             os.fsync(tried.fileno())
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        remedy = "make it writable for the service's user, or set STATE_DIR to another folder"
-        return [problem(about, f"{folder} cannot be written: {error.strerror}", remedy)]
+        return [problem("STATE_DIR", "doctor.state_dir", folder=str(folder), detail=str(error.strerror))]
     return [space_finding(folder, free)]
 
 
 def space_finding(folder: Path, free_bytes: int) -> Finding:
     """What `free_bytes` at `folder` mean."""
-    text = f"{folder} can be written, {free_bytes / 1e9:.1f} GB are free"
-    remedy = "remove what is not needed, or set STATE_DIR to a folder on a larger disk"
-    if free_bytes < TOO_LITTLE_BYTES:
-        return problem("STATE_DIR", text, remedy)
-    return doubt("STATE_DIR", text, remedy) if free_bytes < LITTLE_BYTES else well("STATE_DIR", text)
+    little = Verdict.PROBLEM if free_bytes < TOO_LITTLE_BYTES else Verdict.WARNING
+    verdict = little if free_bytes < LITTLE_BYTES else Verdict.OK
+    return finding(verdict, "STATE_DIR", "doctor.space", folder=str(folder), free=free_bytes)
 
 
 async def check_clock(settings: Settings) -> list[Finding]:
@@ -121,15 +118,14 @@ async def check_clock(settings: Settings) -> list[Finding]:
     try:
         dated = installed_version("yt-dlp")
     except PackageNotFoundError:
-        dated = ""  # that it is missing is told with the tools
+        dated = ""  # reported by the check of yt-dlp
     found = clock_finding(time.time(), newest, dated)
-    return [found if found.remedy or await _synchronized() else _not_synchronized()]
+    return [found if found.remedy or await _synchronized() else doubt("clock", "doctor.clock_free")]
 
 
 def clock_finding(now: float, newest_file: float, dated_version: str) -> Finding:
     """Whether `now` (seconds since 1970) is after what was surely before it: a file's time, and a version's date."""
     today = datetime.fromtimestamp(now, UTC)
-    remedy = "set the clock, and keep it right: sudo timedatectl set-ntp true"
     numbers = [int(number) for number in re.findall(r"\d+", dated_version)[:3]]
     try:
         known = date(*numbers)
@@ -137,14 +133,10 @@ def clock_finding(now: float, newest_file: float, dated_version: str) -> Finding
         known = date(1970, 1, 2)
     # A version is dated in UTC, and may be a day ahead of nothing.
     if today.date() < known:
-        return problem("clock", f"it says {today:%Y-%m-%d}, which is before what is installed was made", remedy)
+        return problem("clock", "doctor.clock_early", "doctor.set_clock", time=f"{today:%Y-%m-%d}")
     if newest_file > now + _GONE_BACK_SECONDS:
-        return doubt("clock", f"it says {today:%Y-%m-%d %H:%M} UTC and has gone back since the last run", remedy)
-    return well("clock", f"{today:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def _not_synchronized() -> Finding:
-    return doubt("clock", "nothing keeps it right", "run: sudo timedatectl set-ntp true")
+        return doubt("clock", "doctor.clock_back", "doctor.set_clock", time=f"{today:%Y-%m-%d %H:%M} UTC")
+    return well("clock", Message.raw(f"{today:%Y-%m-%d %H:%M:%S} UTC"))
 
 
 async def _synchronized() -> bool:
@@ -161,25 +153,27 @@ async def _synchronized() -> bool:
 
 
 async def check_service(settings: Settings) -> list[Finding]:
-    """Whether a service with this STATE_DIR runs, and is well."""
+    """Whether a service with this STATE_DIR runs, and is healthy."""
     found = await _service(settings.state_dir)
     if isinstance(found, ServiceStatus):
         return service_findings(found)
     if isinstance(found, NoService):
-        return [well("service", "none runs with this STATE_DIR; start it with: tg-video-streamer run")]
-    return [problem("service", found.what, found.remedy)]
+        return [well("service", "doctor.no_service")]
+    return [failure("service", found)]
 
 
 def service_findings(status: ServiceStatus) -> list[Finding]:
-    """What the running service says of itself."""
-    about = "service"
+    """The state that the running service reports."""
     if status.healthy:
-        found = [well(about, f"version {status.version} runs: {StatusText(Translator()).state(status)}")]
+        state = Message.find(f"channel_state.{status.channel_state}") or Message.raw(status.channel_state)
+        found = [well("service", "doctor.service", version=status.version, state=state)]
     else:
-        found = [problem(about, printable(one.text), "see: tg-video-streamer status") for one in status.problems]
+        problems = (one.map_texts(printable) for one in status.problems)
+        found = [problem("service", "doctor.unhealthy", problem=one) for one in problems]
     if status.degraded:
-        found.append(problem(about, f"degraded: {printable(str(status.degraded_reason or ''))}", f"run: {RENEW}"))
-    return [*found, *(doubt(about, printable(warning.message.text)) for warning in status.warnings)]
+        reason = status.degraded_reason.map_texts(printable) if status.degraded_reason is not None else ""
+        found.append(problem("service", "doctor.degraded", "run_command", reason=reason, command=RENEW))
+    return [*found, *(doubt("service", warning.message.map_texts(printable)) for warning in status.warnings)]
 
 
 async def _service(state_dir: Path) -> ServiceStatus | StreamerError:

@@ -11,13 +11,14 @@ from importlib import import_module
 from pathlib import Path
 
 from tg_video_streamer.doctor.check import encoder_problems
-from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
+from tg_video_streamer.doctor.finding import Finding, Verdict, doubt, failure, finding, problem, well
 from tg_video_streamer.errors import ChildFailed, StreamerError
 from tg_video_streamer.ffmpeg.arguments import parse_ffmpeg_args
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.validate import trial_command
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.resolve.resolver import ytdlp_version
 from tg_video_streamer.settings.settings import Settings
 
@@ -27,7 +28,8 @@ OLD_DAYS = 60
 """Sites change within weeks, and yt-dlp follows them with about a version a month."""
 _TRIAL_SECONDS = 60.0
 _VERSION_SECONDS = 15.0
-_UPDATE = f"run: {sys.executable} -m pip install --upgrade 'yt-dlp[default]'"
+_INSTALL_DENO = "doctor.install_deno"
+_UPDATE = f"{sys.executable} -m pip install --upgrade 'yt-dlp[default]'"
 
 
 async def check_ffmpeg(settings: Settings) -> list[Finding]:
@@ -36,8 +38,8 @@ async def check_ffmpeg(settings: Settings) -> list[Finding]:
         ffmpeg = find_ffmpeg()
         version = await _first_line([str(ffmpeg), "-version"])
     except StreamerError as error:
-        return [problem("ffmpeg", error.what, error.remedy)]
-    found = [well("ffmpeg", f"{_version_word(version)} at {ffmpeg}")]
+        return [failure("ffmpeg", error)]
+    found = [well("ffmpeg", "doctor.ffmpeg", version=_version_word(version), path=str(ffmpeg))]
     wrong = await encoder_problems(settings)
     found += [problem("encoder", text) for text in wrong]
     arguments = () if wrong else parse_ffmpeg_args(settings.ffmpeg_args)
@@ -57,10 +59,10 @@ async def _encoder_speed(house: HouseFormat, ffmpeg: Path) -> Finding:
         try:
             done = await run(command, timeout_seconds=_TRIAL_SECONDS)
         except ChildFailed as error:
-            return problem("encoder", error.what, "choose a smaller VIDEO_QUALITY")
+            return problem("encoder", "doctor.encoder_failed", detail=error.what)
         if done.returncode != 0:
-            last = done.stderr_tail.splitlines()[-1:] or ["without a word"]
-            return problem("encoder", f"ffmpeg ended with code {done.returncode}: {last[0]}", "run: make setup")
+            last = "".join(done.stderr_tail.splitlines()[-1:])
+            return problem("encoder", "doctor.encoder_ended", code=done.returncode, detail=last)
         speed = max(speed, 1.0 / max(time.monotonic() - began, 0.001))
         if speed >= COMFORTABLE_SPEED:
             break
@@ -69,11 +71,9 @@ async def _encoder_speed(house: HouseFormat, ffmpeg: Path) -> Finding:
 
 def speed_finding(speed: float, quality: str) -> Finding:
     """What an encoder that is `speed` times as fast as real time means for the channel."""
-    text = f"encodes {quality} {speed:.1f} times as fast as it is shown"
-    remedy = "choose a smaller VIDEO_QUALITY or FFMPEG_ARGS=-preset ultrafast, or end what else keeps this host busy"
-    if speed < 1.0:
-        return problem("encoder", text, remedy)
-    return doubt("encoder", text, remedy) if speed < COMFORTABLE_SPEED else well("encoder", text)
+    slow = Verdict.PROBLEM if speed < 1.0 else Verdict.WARNING
+    verdict = slow if speed < COMFORTABLE_SPEED else Verdict.OK
+    return finding(verdict, "encoder", "doctor.speed", quality=quality, speed=speed)
 
 
 async def check_ytdlp(settings: Settings) -> list[Finding]:
@@ -81,40 +81,35 @@ async def check_ytdlp(settings: Settings) -> list[Finding]:
     try:
         version = await ytdlp_version()
     except StreamerError as error:
-        return [problem("yt-dlp", error.what, error.remedy)]
+        return [failure("yt-dlp", error)]
     return [ytdlp_finding(version, settings.ytdlp_pin, datetime.now(UTC).date())]
 
 
 def ytdlp_finding(version: str, pin: str, today: date) -> Finding:
     """What yt-dlp of `version`, which is its date, means `today`."""
     if pin and _numbers(version)[:3] != _numbers(pin)[:3]:
-        return doubt(
-            "yt-dlp",
-            f"version {version} is installed, YTDLP_PIN is {pin}",
-            f"run: {sys.executable} -m pip install 'yt-dlp[default]=={pin}', or empty YTDLP_PIN",
-        )
+        command = f"{sys.executable} -m pip install 'yt-dlp[default]=={pin}'"
+        return doubt("yt-dlp", "doctor.other_than_pin", version=version, pin=pin, command=command)
     numbers = _numbers(version)
     try:
         days = (today - date(*numbers[:3])).days
     except (TypeError, ValueError):
-        return doubt("yt-dlp", f"version {version} has no date", _UPDATE)
-    text = f"version {version} is {max(0, days)} days old"
+        return doubt("yt-dlp", "doctor.no_date", "run_command", version=version, command=_UPDATE)
     if days > OLD_DAYS and not pin:
-        return doubt("yt-dlp", f"{text}; sites may have changed since", _UPDATE)
-    return well("yt-dlp", text)
+        return doubt("yt-dlp", "doctor.old", "run_command", version=version, days=days, command=_UPDATE)
+    return well("yt-dlp", "doctor.age", version=version, days=max(0, days))
 
 
 async def check_javascript(_settings: Settings) -> list[Finding]:
     """Whether yt-dlp has the JavaScript runtime that YouTube needs."""
-    about, remedy = "JavaScript", "run: make setup (it installs the deno wheel), or YouTube may not play"
     try:
         deno = str(import_module("deno").find_deno_bin())
         version = await _first_line([deno, "--version"])
     except (ImportError, OSError, StreamerError) as error:
-        return [problem(about, f"no runtime for yt-dlp: {error}", remedy)]
+        return [problem("JavaScript", "doctor.no_runtime", _INSTALL_DENO, detail=str(error))]
     if not os.access(deno, os.X_OK) or not version:
-        return [problem(about, "the runtime for yt-dlp does not run", remedy)]
-    return [well(about, version)]
+        return [problem("JavaScript", "doctor.dead_runtime", _INSTALL_DENO)]
+    return [well("JavaScript", Message.raw(version))]
 
 
 async def _first_line(command: list[str]) -> str:
@@ -124,9 +119,9 @@ async def _first_line(command: list[str]) -> str:
     return lines[0] if done.returncode == 0 and lines else ""
 
 
-def _version_word(line: str) -> str:
+def _version_word(line: str) -> str | Message:
     found = re.match(r"ffmpeg version (\S+)", line)
-    return f"version {found[1]}" if found else "of unknown version"
+    return found[1] if found else Message.of("unknown")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.status_text import printable
-from tg_video_streamer.doctor.finding import Finding, doubt, problem, well
+from tg_video_streamer.doctor.finding import Finding, Verdict, failure, problem, well
 from tg_video_streamer.errors import ConfigError, SessionError, TelegramRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.target import OutputKind
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.settings.targets import output_targets, telegram_credentials
@@ -18,23 +20,25 @@ from tg_video_streamer.telegram.session.renewal_command import renewal_command
 from tg_video_streamer.telegram.session.show import look_at
 
 SESSION_SECONDS = 10.0
-"""From the first byte to the answer whose it is."""
+"""From the first byte to the account that it belongs to."""
 _ABOUT = "session"
+_CHECK_PROXY = "doctor.check_proxy"
 
 
 async def check_session(settings: Settings) -> list[Finding]:
     """Connects with SESSION_STRING, from the host that uses it anyway, and leaves again."""
     try:
-        wanted = any(target.kind is OutputKind.TELEGRAM for target in output_targets(settings))
+        needed = any(target.kind is OutputKind.TELEGRAM for target in output_targets(settings))
     except ConfigError:
-        wanted = False  # what is wrong with OUTPUTS is told there
+        needed = False  # the check of the outputs reports what is wrong with OUTPUTS
     session = settings.session_string.get_secret_value()
     if not session:
-        remedy = f"run: {renewal_command(None)}"
-        missing = problem(_ABOUT, "SESSION_STRING is empty, and the output telegram needs it", remedy)
-        return [missing if wanted else well(_ABOUT, "none is set, and no output needs one")]
+        missing = problem(_ABOUT, "doctor.no_session", "run_command", command=renewal_command(None))
+        return [missing if needed else well(_ABOUT, "doctor.no_session_needed")]
     found = await _found(telegram_credentials(settings))
-    return [found if wanted or not found.remedy else doubt(_ABOUT, f"{found.text}; no output needs it", found.remedy)]
+    if needed or found.remedy is None:
+        return [found]
+    return [replace(found, verdict=Verdict.WARNING, text=Message.of("doctor.session_not_needed", what=found.text))]
 
 
 async def _found(credentials: Credentials) -> Finding:
@@ -45,13 +49,13 @@ async def _found(credentials: Credentials) -> Finding:
             await account.connect(timeout_seconds=SESSION_SECONDS)
             seen = await look_at(account)
     except TimeoutError:
-        return problem(
-            _ABOUT, f"Telegram does not answer within {SESSION_SECONDS:g} s", "check network and TELEGRAM_PROXY"
-        )
+        return problem(_ABOUT, "doctor.telegram_silent", _CHECK_PROXY, seconds=SESSION_SECONDS)
     except (SessionError, TelegramRefused) as error:
-        return problem(_ABOUT, error.what, error.remedy or "check network and TELEGRAM_PROXY")
+        found = failure(_ABOUT, error)
+        return found if found.remedy is not None else replace(found, remedy=Message.of(_CHECK_PROXY))
     except ConfigError as error:
-        return problem(_ABOUT, "; ".join(error.problems))
+        return problem(_ABOUT, Message.raw("; ".join(error.problems)))
     finally:
         await account.close()
-    return well(_ABOUT, f"works: {printable(seen.name)}, phone {seen.phone}, data center {seen.data_center}")
+    name = printable(seen.name)
+    return well(_ABOUT, "doctor.session", name=name, phone=seen.phone, data_center=seen.data_center)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from tg_video_streamer.locales.en import LANGUAGE as ENGLISH
@@ -45,6 +45,14 @@ class Message:
         """The message that `asdict` made. Raises KeyError, TypeError or AttributeError for anything else."""
         values = {name: cls.from_json(one) if isinstance(one, dict) else one for name, one in fields["values"].items()}
         return cls(key=str(fields["key"]), values=values, text=str(fields["text"]))
+
+    def map_texts(self, change: Callable[[str], str]) -> Self:
+        """The same message with `change` applied to the English text and to each text among the values."""
+        values = {
+            name: one.map_texts(change) if isinstance(one, Message) else change(one) if isinstance(one, str) else one
+            for name, one in self.values.items()
+        }
+        return replace(self, values=values, text=change(self.text))
 
     def __str__(self) -> str:
         """The English text."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.locales.message import Message
 
 _log = structlog.get_logger(__name__)
 
@@ -17,7 +18,7 @@ class Finding(Protocol):
     """The result of one check."""
 
     @property
-    def about(self) -> str:
+    def about(self) -> Message:
         """The subject, in a word or two."""
 
     @property
@@ -25,12 +26,12 @@ class Finding(Protocol):
         """ok, warning or problem."""
 
     @property
-    def text(self) -> str:
+    def text(self) -> Message:
         """What was found."""
 
     @property
-    def remedy(self) -> str:
-        """What to do; empty if nothing."""
+    def remedy(self) -> Message | None:
+        """What to do, if anything."""
 
 
 RunChecks = Callable[[], Awaitable[Sequence[Finding]]]

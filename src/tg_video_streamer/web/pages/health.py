@@ -69,10 +69,10 @@ def _findings(view: PageView) -> str:
 
 
 def _finding(one: Finding, words: Translator) -> str:
-    remedy = f'<span class="remedy">{escape(one.remedy)}</span>' if one.remedy else ""
+    remedy = f'<span class="remedy">{words.message(one.remedy)}</span>' if one.remedy else ""
     return (
         f'<li data-verdict="{escape(one.verdict)}"><span class="verdict">{words.state("verdict", one.verdict)}</span>'
-        f'<span class="name">{escape(one.about)}</span><span class="text">{escape(one.text)}{remedy}</span></li>'
+        f'<span class="name">{words.message(one.about)}</span><span class="text">{words.message(one.text)}{remedy}</span></li>'
     )
 
 
