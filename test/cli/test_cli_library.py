@@ -168,7 +168,7 @@ def test_list(operator: Operator) -> None:
     head, *rows, totals = result.stdout.splitlines()
     assert head.split() == ["cached", "last", "played", "plays", "length", "size", "title"]
     assert [row.split()[-1] for row in rows] == ["Metropolis", "Nosferatu"]
-    assert rows[1].split()[4:-1] == ["1", "00:04", str(round(first.bytes / 1000)), "kB"]
+    assert rows[1].split()[4:-1] == ["1", "0:04", str(round(first.bytes / 1000)), "kB"]
     assert totals == f"2 encodes, {round(first.bytes / 500)} kB of 1.0 MB ({first.bytes / 5000:.0f} %)"
     told = json.loads(operator.run("list", "--json").stdout)
     assert [copy["title"] for copy in told["encodes"]] == ["Metropolis", "Nosferatu"]
@@ -240,7 +240,7 @@ def test_prepare_goes_on_where_it_was(operator: Operator, media: Path) -> None:
     assert operator.frames() == [50, 75]
     *lines, last = result.stdout.splitlines()
     assert [line for line in lines if line.startswith("prepared: ")] == [
-        line for line in lines if line.startswith(("prepared: one (00:02, ", "prepared: again (00:03, "))
+        line for line in lines if line.startswith(("prepared: one (0:02, ", "prepared: again (0:03, "))
     ]
     assert last.startswith("2 prepared, 0 already cached, 1 not prepared; 2 encodes, ")
     problems = result.stderr.splitlines()
@@ -331,8 +331,8 @@ def test_bars_in_a_terminal(operator: Operator, media: Path) -> None:
     told = seen.decode()
     assert done.returncode == 0
     assert "1 of 2" in told
-    assert " of 00:02" in told
-    assert told.count("prepared: Die Büchse (00:02, ") == 1
+    assert " of 0:02" in told
+    assert told.count("prepared: Die Büchse (0:02, ") == 1
     assert "2 prepared, 0 already cached, 0 not prepared; 2 encodes, " in told
 
 

@@ -16,6 +16,7 @@ import typer
 from tg_video_streamer.app.feeds import Feeds, burned_in
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.app.startup import prepare as prepare_parts
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.library_progress import Terminal
 from tg_video_streamer.cli.library_walk import Walk
 from tg_video_streamer.cli.library_work import Place, place
@@ -27,14 +28,13 @@ from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.settings.settings import Settings
 
 _NICE = 10
-_STOPPED = "tg-video-streamer: stopped; cached encodes stay; the same command continues from there"
 
 
 def prepare_playlist(env_file: Path | None, *, at_once: int) -> int:
     """Encode the playlist; the exit code. Raises StreamerError where nothing can be prepared at all."""
     with place(env_file) as here, _alone(here.settings.state_dir) as folder:
         if keys := burned_in(here.settings):
-            raise LibraryError(f"nothing is cached with {keys}: the picture differs at each play")
+            raise LibraryError.of("library.burned_in", settings=keys)
         # A service on the same host has priority.
         os.nice(_NICE)
         try:
@@ -42,10 +42,10 @@ def prepare_playlist(env_file: Path | None, *, at_once: int) -> int:
         except BaseExceptionGroup as group:
             raise _first(group) from group
         except asyncio.CancelledError:
-            typer.echo(_STOPPED, err=True)
+            _report(words.text("library.stopped"))
             return 128 + signal.SIGTERM
         except KeyboardInterrupt:
-            typer.echo(_STOPPED, err=True)
+            _report(words.text("library.stopped"))
             raise
 
 
@@ -63,7 +63,7 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
         # Its slates are for a program.
         prepared.cancel()
     for warning in prepared.warnings:
-        typer.echo(f"tg-video-streamer: warning: {printable(warning)}", err=True)
+        _report(words.text("library.warning", problem=printable(warning)))
     parts = _parts(here.settings, prepared, folder)
     library = parts.library
     assert library is not None  # noqa: S101 - everything that turns it off was checked before
@@ -79,19 +79,25 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
 async def _walk(here: Place, parts: Feeds, library: Library, *, at_once: int) -> int:
     settings = here.settings
     listed = await asyncio.to_thread(load, settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
-    worn = await parts.branding.choose()
+    overlays = await parts.branding.choose()
     for problem in parts.branding.problems:
-        typer.echo(f"tg-video-streamer: warning: {printable(problem)}", err=True)
+        _report(words.text("library.warning", problem=printable(problem)))
     with Terminal.of(here.answer, len(listed.items)) as terminal:
         walk = Walk(
-            parts.resolve, parts.preparing, library, terminal=terminal, redact=here.redact, logo=worn.logo_digest
+            parts.resolve, parts.preparing, library, terminal=terminal, redact=here.redact, logo=overlays.logo_digest
         )
         await walk.through(listed.items, at_once=at_once)
-    failures = [*(f"{settings.playlist}: {problem}" for problem in listed.problems), *walk.failures]
+    path = str(settings.playlist)
+    broken = (words.text("list.problem", path=path, problem=problem.message) for problem in listed.problems)
+    failures = [*broken, *walk.failures]
     for failure in failures:
-        typer.echo(f"tg-video-streamer: {printable(here.redact(failure))}", err=True)
+        _report(here.redact(failure))
     here.say(f"{walk.summary}; {here.totals(library)}")
     return 1 if failures else 0
+
+
+def _report(line: str) -> None:
+    typer.echo(f"tg-video-streamer: {printable(line)}", err=True)
 
 
 def _parts(settings: Settings, prepared: Prepared, folder: Path) -> Feeds:
@@ -115,7 +121,7 @@ def _alone(state_dir: Path) -> Iterator[Path]:
         folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise LibraryError(f"{folder} cannot be used: {error.strerror}", remedy="give this user STATE_DIR") from error
+        raise LibraryError.of("library.scratch", folder=str(folder), detail=str(error.strerror)) from error
     try:
         _lock(descriptor)
         yield folder
@@ -127,7 +133,7 @@ def _lock(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LibraryError("another `library prepare` is running here", remedy="wait for it, or stop it") from None
+        raise LibraryError.of("library.prepare_running") from None
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 import typer
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.locales.format import clock_text
 
@@ -86,7 +87,7 @@ class Bars(Terminal):
         self._tasks: dict[str, TaskID] = {}
         self._done = 0
         self._whole = whole
-        self._all = self._progress.add_task(_cut("all"), total=max(1, whole), told=f"0 of {whole}")
+        self._all = self._progress.add_task(_cut(words.text("library.all")), total=max(1, whole), done=_of(0, whole))
 
     def say(self, line: str) -> None:
         """See Terminal."""
@@ -96,17 +97,18 @@ class Bars(Terminal):
         """See Terminal."""
         self._done += 1
         self._whole = self._whole if whole is None else whole
-        told = f"{self._done} of {self._whole}"
-        self._progress.update(self._all, completed=self._done, total=max(1, self._whole), told=told)
+        done = _of(self._done, self._whole)
+        self._progress.update(self._all, completed=self._done, total=max(1, self._whole), done=done)
 
     def begin(self, key: str, title: str) -> None:
         """See Terminal."""
-        self._tasks[key] = self._progress.add_task(_cut(title), total=None, told="")
+        self._tasks[key] = self._progress.add_task(_cut(title), total=None, done="")
 
     def progress(self, key: str, done_seconds: float, whole_seconds: float | None) -> None:
         """See Terminal."""
-        told = clock_text(done_seconds) + (f" of {clock_text(whole_seconds)}" if whole_seconds else "")
-        self._progress.update(self._tasks[key], completed=done_seconds, total=whole_seconds or None, told=told)
+        at = clock_text(done_seconds)
+        done = _of(at, clock_text(whole_seconds)) if whole_seconds else at
+        self._progress.update(self._tasks[key], completed=done_seconds, total=whole_seconds or None, done=done)
 
     def end(self, key: str) -> None:
         """See Terminal."""
@@ -130,13 +132,17 @@ def _bars(stream: TextIO) -> Progress:
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.fields[told]}", markup=False),
+        TextColumn("{task.fields[done]}", markup=False),
         console=Console(file=stream),
         refresh_per_second=4,
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
     )
+
+
+def _of(done: str | int, whole: str | int) -> str:
+    return words.text("position", at=done, length=whole)
 
 
 def _cut(title: str) -> str:

@@ -22,15 +22,21 @@ from tg_video_streamer.playlist.tree import Tree
 from tg_video_streamer.resolve.media import Expansion, Resolve
 
 FULL_PART = 0.98
-"""From this part of LIBRARY_MAX_GB on nothing more is tried: what is there is of this very playlist, and stays."""
+"""From this part of LIBRARY_MAX_GB on no more items are encoded: the library is full of items of this playlist."""
 
-_UNKEPT = "it was encoded but not cached: LIBRARY_MAX_GB is too small, or a part of it is unreadable"
+_COUNTED = (
+    PrepareResult.CACHED,
+    PrepareResult.ALREADY_CACHED,
+    PrepareResult.LIVE,
+    PrepareResult.BUSY,
+    PrepareResult.FAILED,
+)
 
 _Name = tuple[str, float]
 
 
 class Walk:
-    """One pass: everything is looked at first, which costs next to nothing, and then encoded what has to be."""
+    """One pass: checks every item first, which is cheap, and then encodes the missing ones."""
 
     def __init__(
         self,
@@ -51,7 +57,7 @@ class Walk:
         self._redact = redact
         self._tree = Tree()
         self._seen: set[_Name] = set()
-        self._wanted: dict[str, int] = {}
+        self._listed: dict[str, int] = {}
         self._counts: Counter[PrepareResult] = Counter()
         self._failed: list[str] = []
         self._left_out = 0
@@ -60,7 +66,7 @@ class Walk:
         self._lists = 0
         self._full = ""
         self._again: list[Item] = []
-        """Once more at the end: two lines led to the same video, and the other one was being encoded."""
+        """Tried again at the end: another line of the same video was being encoded."""
         self._tried_again: set[_Name] = set()
 
     @property
@@ -68,59 +74,58 @@ class Walk:
         """One line for each item that could not be cached."""
         if not self._left_out:
             return self._failed
-        what = f"{self._left_out} more not prepared: {self._full}"
-        return [*self._failed, f"{what}; raise LIBRARY_MAX_GB or make room on the disk"]
+        return [*self._failed, words.text("library.left_out", count=self._left_out, reason=self._full)]
 
     @property
     def summary(self) -> str:
-        """What came of it, in one line."""
-        new, there, live, elsewhere = (
-            self._counts[made]
-            for made in (PrepareResult.CACHED, PrepareResult.ALREADY_CACHED, PrepareResult.LIVE, PrepareResult.BUSY)
+        """The number of items for each result, in one line."""
+        counts = {**self._counts, PrepareResult.FAILED: len(self._failed) + self._left_out}
+        return ", ".join(
+            words.text(f"library.count.{result}", count=counts.get(result, 0))
+            for result in _COUNTED
+            if counts.get(result) or result not in {PrepareResult.LIVE, PrepareResult.BUSY}
         )
-        words = [f"{new} prepared", f"{there} already cached", *([f"{live} live"] if live else [])]
-        words += [f"{elsewhere} being cached by a service"] if elsewhere else []
-        return ", ".join([*words, f"{len(self._failed) + self._left_out} not prepared"])
 
     async def through(self, items: Sequence[Item], *, at_once: int) -> None:
-        """Until nothing is left to do; cancelling leaves nothing half."""
+        """Encode `items` and those of their lists; cancelling leaves no incomplete encode."""
         self._tree.replace(items)
-        waiting = await self._look_at_new()
+        waiting = await self._check_new()
         running: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as tasks:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     running.add(tasks.create_task(self._encode(waiting.pop(0))))
                 _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                # A list on the web is known for one only once it was asked: what is in it comes next.
-                waiting = [*await self._look_at_new(), *waiting]
+                # Only the site's answer shows that an address is a list: its items come next.
+                waiting = [*await self._check_new(), *waiting]
                 if not waiting and not running:
                     waiting, self._again = self._again, []
 
-    async def _look_at_new(self) -> list[Item]:
+    async def _check_new(self) -> list[Item]:
         """New items of the tree to encode; cached items and items that cannot be found are done."""
-        unkept: dict[_Name, Item] = {}
+        missing: dict[_Name, Item] = {}
         while fresh := {_name(item): item for item in self._tree.run.items if _name(item) not in self._seen}:
             self._seen |= fresh.keys()
             self._whole = len(self._seen) - self._lists
-            unkept |= {name: item for name, item in fresh.items() if not await self._is_done(item)}
+            missing |= {name: item for name, item in fresh.items() if not await self._is_done(item)}
         # In the order of the playlist, lists within it included.
-        return list({_name(item): item for item in self._tree.run.items if _name(item) in unkept}.values())
+        return list({_name(item): item for item in self._tree.run.items if _name(item) in missing}.values())
 
     async def _is_done(self, item: Item) -> bool:
         try:
-            found = await self._kept(item)
+            found = await self._find(item)
             if isinstance(found, Expansion):
                 self._expand(item, found)
             elif found is not None:
-                self._wanted[found.key] = found.bytes
-                self._end(PrepareResult.ALREADY_CACHED, f"already cached: {self._title(item, found.title)}")
+                self._listed[found.key] = found.bytes
+                title = self._title(item, found.title)
+                self._end(PrepareResult.ALREADY_CACHED, words.text("library.already_cached", title=title))
         except (StreamerError, PlaylistError) as error:
-            self._fail(item, str(error))
+            self._fail(item, words.message_text(error.full_message))
             return True
         return found is not None
 
-    async def _kept(self, item: Item) -> CachedEncode | Expansion | None:
+    async def _find(self, item: Item) -> CachedEncode | Expansion | None:
         """The cached encode of `item`; None if it must be encoded. Files are checked, the web is not asked."""
         if item.kind is LocatorKind.FILE:
             found = await self._resolve(item)
@@ -132,14 +137,14 @@ class Walk:
         return remembered.encode if remembered is not None and self._library.playable(remembered) else None
 
     async def _encode(self, item: Item) -> None:
-        if not self._full and sum(self._wanted.values()) >= FULL_PART * self._library.max_bytes:
-            self._full = "the library is full of what this playlist lists"
+        if not self._full and sum(self._listed.values()) >= FULL_PART * self._library.max_bytes:
+            self._full = words.text("library.full")
         if self._full:
             self._left_out += 1
             self._terminal.step(self._whole)
             return
-        # Nothing else of this playlist may be pruned for it.
-        await asyncio.to_thread(self._library.prune, wanted=self._wanted)
+        # Encodes of this playlist are not pruned for it.
+        await asyncio.to_thread(self._library.prune, wanted=self._listed)
         bar = f"{item.key} {item.volume}"
         self._terminal.begin(bar, self._title(item))
         try:
@@ -154,28 +159,28 @@ class Walk:
             try:
                 self._expand(item, ended.expansion)
             except PlaylistError as error:
-                self._fail(item, str(error))
+                self._fail(item, words.message_text(error.full_message))
         elif ended.result is PrepareResult.BUSY:
             self._learn_elsewhere(item, title)
         elif ended.result is PrepareResult.FAILED:
-            problem = self._library.problem
-            self._full = self._full or problem
-            why = (
-                problem if problem and isinstance(ended.error, LibraryError) else str(ended.error or problem or _UNKEPT)
-            )
-            self._fail(item, why, found=ended.title)
+            self._fail(item, self._reason(ended), found=ended.title)
         elif ended.result is PrepareResult.LIVE:
-            self._end(PrepareResult.LIVE, f"live, not cached: {title}")
+            self._end(PrepareResult.LIVE, words.text("library.live", title=title))
         else:
             remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
-            size = ""
             if remembered is not None:
-                self._wanted[remembered.encode.key] = remembered.encode.bytes
-                size = f" ({clock_text(remembered.encode.seconds)}, {words.size(remembered.encode.bytes)})"
-            self._end(
-                ended.result,
-                f"{'prepared' if ended.result is PrepareResult.CACHED else 'already cached'}: {title}{size}",
-            )
+                encode = remembered.encode
+                self._listed[encode.key] = encode.bytes
+                title = f"{title} ({clock_text(encode.seconds)}, {words.size(encode.bytes)})"
+            self._end(ended.result, words.text(f"library.{ended.result}", title=title))
+
+    def _reason(self, ended: PreparedItem) -> str:
+        problem = self._library.problem
+        self._full = self._full or problem
+        error = None if problem and isinstance(ended.error, LibraryError) else ended.error
+        return (
+            words.message_text(error.full_message) if error is not None else problem or words.text("library.not_cached")
+        )
 
     def _learn_elsewhere(self, item: Item, title: str) -> None:
         """Another process encodes it: tried again at the end, and then left to that process."""
@@ -183,25 +188,26 @@ class Walk:
             self._tried_again.add(_name(item))
             self._again.append(item)
         else:
-            self._end(PrepareResult.BUSY, f"left to the service that is caching it: {title}")
+            self._end(PrepareResult.BUSY, words.text("library.busy", title=title))
 
     def _expand(self, item: Item, found: Expansion) -> None:
         """Raises PlaylistError where lists are nested too deep."""
         self._tree.expand(item, found.children)
         self._lists += 1
         if not found.children:
-            raise PlaylistError("the list is empty")
-        self._terminal.say(self._redact(f"list: {self._title(item, found.title)}: {len(found.children)} items"))
+            raise PlaylistError.of("list.empty")
+        title, count = self._title(item, found.title), len(found.children)
+        self._terminal.say(self._redact(words.text("library.list", title=title, count=count)))
 
     def _end(self, made: PrepareResult, line: str) -> None:
         self._counts[made] += 1
         self._terminal.say(self._redact(line))
         self._terminal.step(self._whole)
 
-    def _fail(self, item: Item, why: str, *, found: str = "") -> None:
-        line = f"{self._title(item, found)}: {why}"
+    def _fail(self, item: Item, reason: str, *, found: str = "") -> None:
+        line = f"{self._title(item, found)}: {reason}"
         self._failed.append(line)
-        self._terminal.say(self._redact(f"not prepared: {line}"))
+        self._terminal.say(self._redact(words.text("library.failed", problem=line)))
         self._terminal.step(self._whole)
 
     def _title(self, item: Item, found: str = "") -> str:

@@ -31,7 +31,7 @@ from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.settings.settings import Settings, secret_values
 
 _GIGABYTE = 1_000_000_000
-_HEAD = f"{'cached':<16}  {'last played':<16}  {'plays':>5}  {'length':>8}  {'size':>8}  title"
+_COLUMNS = "{:<16}  {:<16}  {:>7}  {:>8}  {:>8}  {}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,11 +53,8 @@ class Place:
 
     def totals(self, library: Library) -> str:
         """Number and size of the cached encodes, and the limit."""
-        encodes, size = library.items, library.bytes
-        part = 100 * size / self.max_bytes
-        return (
-            f"{count(encodes, 'encode', 'encodes')}, {words.size(size)} of {words.size(self.max_bytes)} ({part:.0f} %)"
-        )
+        count, size, limit = library.items, library.bytes, self.max_bytes
+        return words.text("library.totals", count=count, size=size, limit=limit, percent=round(100 * size / limit))
 
 
 @contextmanager
@@ -65,7 +62,7 @@ def place(env_file: Path | None) -> Iterator[Place]:
     """Read the settings; everything but the answer goes to stderr. Raises LibraryError where there is no library."""
     settings = load(env_file, demo=False).settings
     if not settings.library_max_gb:
-        raise LibraryError("the library is off: LIBRARY_MAX_GB is 0", remedy="set it to a limit in gigabytes")
+        raise LibraryError.of("library.off")
     _check_owner(settings.library_dir)
     secrets = secret_values(settings)
     answer = sys.stdout
@@ -90,10 +87,10 @@ def show(env_file: Path | None, *, as_json: bool) -> int:
             )
             typer.echo(text, file=here.answer)
         else:
-            for line in [_HEAD, *map(_row, encodes)] if encodes else []:
+            for line in [_head(), *map(_row, encodes)] if encodes else []:
                 typer.echo(line, file=here.answer)
             here.say(here.totals(library))
-        return _told(library)
+        return _exit_code(library)
 
 
 def prune(env_file: Path | None) -> int:
@@ -103,39 +100,29 @@ def prune(env_file: Path | None) -> int:
     with place(env_file) as here, _opened(here, floor_bytes=FLOOR_BYTES) as library:
         pruned = library.prune()
         for encode in pruned.encodes:
-            here.say(f"removed: {title_of(encode)} ({words.size(encode.bytes)})")
+            here.say(words.text("library.removed", title=title_of(encode), size=encode.bytes))
         if pruned.short_bytes:
-            floor = f"{words.size(FLOOR_BYTES)} of the disk are to stay free"
-            here.say(
-                f"{words.size(pruned.short_bytes)} are missing still: what is on air or being read stays, and {floor}"
-            )
+            here.say(words.text("library.short", size=pruned.short_bytes, floor=FLOOR_BYTES))
         here.say(here.totals(library))
-        return _told(library) or (1 if pruned.short_bytes else 0)
+        return _exit_code(library) or (1 if pruned.short_bytes else 0)
 
 
 def verify(env_file: Path | None) -> int:
     """`library verify`."""
     with place(env_file) as here, _opened(here) as library:
-        # The damaged ones are told below, and not by the log as well.
+        # The lines below report the damaged ones, so the log does not.
         logging.getLogger().setLevel(logging.CRITICAL)
         with Terminal.of(here.answer, library.items) as terminal:
-            found = library.verify(progress=lambda _copy: terminal.step())
+            found = library.verify(progress=lambda _encode: terminal.step())
         for encode in found.damaged:
-            here.say(f"damaged and removed: {title_of(encode)}; it is encoded again at its next play")
-        here.say(
-            f"{count(found.whole, 'encode', 'encodes')} complete ({words.size(found.bytes)}), {len(found.damaged)} damaged"
-        )
-        return _told(library) or (1 if found.damaged else 0)
+            here.say(words.text("library.damaged", title=title_of(encode)))
+        here.say(words.text("library.verified", count=found.whole, size=found.bytes, damaged=len(found.damaged)))
+        return _exit_code(library) or (1 if found.damaged else 0)
 
 
 def title_of(encode: CachedEncode) -> str:
     """The title, or the key of its item."""
     return printable(encode.title) or encode.item_key
-
-
-def count(number: int, one: str, more: str) -> str:
-    """`1 encode`, `2 encodes`."""
-    return f"{number} {one if number == 1 else more}"
 
 
 @contextmanager
@@ -168,24 +155,27 @@ def _check_owner(folder: Path) -> None:
         name = pwd.getpwuid(owner).pw_name
     except KeyError:
         name = f"#{owner}"
-    raise LibraryError(
-        f"the library {folder} belongs to {name}", remedy=f"run the command as that user: sudo -u {name} …"
-    )
+    raise LibraryError.of("library.other_user", folder=str(folder), user=name)
 
 
-def _told(library: Library) -> int:
-    """Whether the answer is the whole truth: 1, with the reason on stderr, where it is not."""
+def _exit_code(library: Library) -> int:
+    """1, with the reason on stderr, where the library has a problem, so that the answer may be incomplete."""
     if library.problem:
-        typer.echo(f"tg-video-streamer: the library: {printable(library.problem)}", err=True)
+        text = words.text("library.problem", problem=printable(library.problem))
+        typer.echo(f"tg-video-streamer: {text}", err=True)
     return 1 if library.problem else 0
 
 
-def _row(encode: CachedEncode) -> str:
-    played = _minute(encode.played_wall) if encode.plays else "never"
-    length, size = clock_text(encode.seconds), words.size(encode.bytes)
-    return (
-        f"{_minute(encode.created_wall)}  {played:<16}  {encode.plays:>5}  {length:>8}  {size:>8}  {title_of(encode)}"
+def _head() -> str:
+    return _COLUMNS.format(
+        *(words.text(f"library.column.{name}") for name in ("cached", "played", "plays", "length", "size", "title"))
     )
+
+
+def _row(encode: CachedEncode) -> str:
+    cached, played = _minute(encode.created_wall), _minute(encode.played_wall) if encode.plays else words.text("never")
+    length, size = clock_text(encode.seconds), words.size(encode.bytes)
+    return _COLUMNS.format(cached, played, encode.plays, length, size, title_of(encode))
 
 
 def _minute(wall: float) -> str:
