@@ -212,29 +212,29 @@ async def test_the_guide_is_one_pinned_message(stand: TelegramStand, tmp_path: P
                 words=Translator(),
                 status=channel.status,
                 clock=clock,
-                kept=lambda: store.get("guide"),
-                keep=lambda record: store.put("guide", record),
+                load=lambda: store.get("guide"),
+                save=lambda record: store.put("guide", record),
             )
             guide.room = room
             return guide
 
         guide = made()
-        await guide.look()
+        await guide.update()
         (message,) = stand.chat().messages.values()
         assert stand.chat().pinned == message.id
         assert message.text.startswith("On air: Big Buck Bunny")
         channel.items.append(channel.items.pop(0))
-        await guide.look()
+        await guide.update()
         assert message.edits == 0
         clock.now += EDIT_SECONDS
-        await guide.look()
+        await guide.update()
         assert message.text.startswith("On air: سلام دنیا")
         channel.items.append(channel.items.pop(0))
-        await made().look()
+        await made().update()
         assert message.text.startswith("On air: Sintel")
         del stand.chat().messages[message.id]
         channel.items.append(channel.items.pop(0))
-        await made().look()
+        await made().update()
         (again,) = stand.chat().messages.values()
         assert stand.chat().pinned == again.id != message.id
 
@@ -248,14 +248,14 @@ async def test_a_guide_that_may_not_be_pinned(stand: TelegramStand, tmp_path: Pa
             words=Translator(),
             status=channel.status,
             clock=clock,
-            kept=lambda: store.get("guide"),
-            keep=lambda record: store.put("guide", record),
+            load=lambda: store.get("guide"),
+            save=lambda record: store.put("guide", record),
         )
         guide.room = await enter(account, parse_chat_reference(str(-1_000_000_000_000 - GROUP_ID)), store)
-        await guide.look()
+        await guide.update()
         channel.items.append(channel.items.pop(0))
         clock.now += EDIT_SECONDS
-        await guide.look()
+        await guide.update()
     (message,) = stand.chat(GROUP_ID).messages.values()
     assert (message.edits, stand.chat(GROUP_ID).pinned) == (1, 0)
 

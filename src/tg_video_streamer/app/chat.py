@@ -100,8 +100,8 @@ def chat_parts(context: BuildContext, telegram: TelegramParts | None, commands: 
         status=commands.status,
         clock=context.clock,
         words=context.translator,
-        kept=lambda: telegram.store.get(_GUIDE),
-        keep=lambda record: telegram.store.put(_GUIDE, record),
+        load=lambda: telegram.store.get(_GUIDE),
+        save=lambda record: telegram.store.put(_GUIDE, record),
     )
     return ChatParts(
         telegram=telegram,

@@ -31,7 +31,7 @@ from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.client.session_string import masked, read_session_string
 from tg_video_streamer.telegram.session.login import logged_in
 from tg_video_streamer.telegram.session.remote_env import Server
-from tg_video_streamer.telegram.session.show import LEFT_OVER, look_at, wording
+from tg_video_streamer.telegram.session.show import LEFT_OVER, fetch_account, wording
 
 Made = TypeVar("Made")
 _API_ID, _API_HASH = "API_ID", "API_HASH"
@@ -157,7 +157,7 @@ async def show(settings: LoginSettings, key: str) -> list[str]:
     """The lines about the session in `key`; raises SessionError, ConfigError."""
     account = await _connected(settings, key)
     try:
-        seen = await look_at(account)
+        seen = await fetch_account(account)
     finally:
         await account.close()
     return [f"{key}={masked(settings.values[key])}", *map(printable, wording(seen, SystemClock().wall()))]

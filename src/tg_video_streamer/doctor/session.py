@@ -17,7 +17,7 @@ from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.session.renewal_command import renewal_command
-from tg_video_streamer.telegram.session.show import look_at
+from tg_video_streamer.telegram.session.show import fetch_account
 
 SESSION_SECONDS = 10.0
 """From the first byte to the account that it belongs to."""
@@ -47,7 +47,7 @@ async def _found(credentials: Credentials) -> Finding:
     try:
         async with asyncio.timeout(SESSION_SECONDS):
             await account.connect(timeout_seconds=SESSION_SECONDS)
-            seen = await look_at(account)
+            seen = await fetch_account(account)
     except TimeoutError:
         return problem(_ABOUT, "doctor.telegram_silent", _CHECK_PROXY, seconds=SESSION_SECONDS)
     except (SessionError, TelegramRefused) as error:

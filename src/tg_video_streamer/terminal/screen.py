@@ -88,21 +88,21 @@ class Screen:
             cells = max(0, width - _LABEL_CELLS)
             past = band(self.history, cells=cells, now_wall=self.now_wall, ascii_only=ascii_only)
             numbers.append(Text.assemble((words.text("terminal.day").ljust(_LABEL_CELLS), "bold"), past))
-        room = max(height - self.log_lines, min(height - 1, _LEAST_LINES)) - len(top) - len(numbers) - 1
-        outputs = _fit(outputs, room - bool(problems), words)
-        problems = _fit(problems, room - len(outputs), words)
-        coming = coming[: max(0, room - len(outputs) - len(problems))]
-        warnings = _fit(warnings, room - len(outputs) - len(problems) - len(coming), words)
+        free_lines = max(height - self.log_lines, min(height - 1, _LEAST_LINES)) - len(top) - len(numbers) - 1
+        outputs = _fit(outputs, free_lines - bool(problems), words)
+        problems = _fit(problems, free_lines - len(outputs), words)
+        coming = coming[: max(0, free_lines - len(outputs) - len(problems))]
+        warnings = _fit(warnings, free_lines - len(outputs) - len(problems) - len(coming), words)
         return [*top, *coming, *numbers, _output_header(words), *outputs, *problems, *warnings]
 
 
-def _fit(lines: list[Text], room: int, words: Translator) -> list[Text]:
-    """As many lines as there is room for, the last one saying how many are not shown."""
-    if len(lines) <= room:
+def _fit(lines: list[Text], free_lines: int, words: Translator) -> list[Text]:
+    """The first lines that fit; the last one gives the number of those left out."""
+    if len(lines) <= free_lines:
         return lines
     return (
-        [*lines[: room - 1], Text(f"  {words.text('terminal.more', count=len(lines) - room + 1)}", "dim")]
-        if room > 0
+        [*lines[: free_lines - 1], Text(f"  {words.text('terminal.more', count=len(lines) - free_lines + 1)}", "dim")]
+        if free_lines > 0
         else []
     )
 
@@ -229,6 +229,6 @@ def band(history: History, *, cells: int, now_wall: float, ascii_only: bool) -> 
             seen[cell].add(span.level)
     line = Text()
     for levels in seen:
-        fine, plain, style = next((look for level, look in _CELLS.items() if level in levels), _OFF)
+        fine, plain, style = next((cell for level, cell in _CELLS.items() if level in levels), _OFF)
         line.append(plain if ascii_only else fine, style)
     return line

@@ -165,8 +165,8 @@ class TerminalView:
         try:
             self._draw()
         except OSError:
-            # The terminal is gone, and with it the only place where this could be told; the broadcast goes on, and
-            # what is written stays with us, since writing it there would fail too.
+            # The terminal is gone, and with it the only place to report this; the broadcast continues, and
+            # further lines stay in memory, since writing them there would fail too.
             self._terminal_is_gone = True
         except Exception:
             self._give_back()

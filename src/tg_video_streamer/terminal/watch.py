@@ -1,4 +1,4 @@
-"""Follows a service that runs elsewhere, in a terminal: asks it every second, and waits for it where it goes away."""
+"""Shows a running service in a terminal: asks it every second, and waits while it does not answer."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.translator import Translator, environment_language
 from tg_video_streamer.terminal.screen import render
 
-LOOK_SECONDS = 1.0
-_HISTORY_LOOKS = 10
-"""The last 24 hours are asked for at one look in so many: no cell of theirs is shorter than minutes."""
+UPDATE_SECONDS = 1.0
+_HISTORY_UPDATES = 10
+"""The history of 24 hours is fetched once in so many updates: each of its cells is minutes long."""
 
 
 class Watch:
-    """What the service said last, or since when it has said nothing."""
+    """The last status of a service, or since when it does not answer."""
 
     def __init__(self, folder: Path) -> None:
         """`folder`: its STATE_DIR."""
         self._folder = folder
         self._words = Translator(language=environment_language(os.environ))
-        self._looks = 0
+        self._updates = 0
         self._history: History | None = None
         self._silent_since: float | None = None
         self.status: ServiceStatus | None = None
@@ -43,27 +43,27 @@ class Watch:
         self.trouble = ""
         """Why it does not answer; empty while it does."""
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Ask it. Raises ControlError where it does not answer."""
         self.status = status_from_json(ask(self._folder, "status"))
-        if self._looks % _HISTORY_LOOKS == 0:
+        if self._updates % _HISTORY_UPDATES == 0:
             self._history = history_from_json(ask(self._folder, "history"))
-        self._looks += 1
+        self._updates += 1
         self._silent_since, self.trouble = None, ""
 
-    def look_again(self) -> None:
-        """The same, but what goes wrong is shown, since the service may come back."""
+    def try_update(self) -> None:
+        """The same, but an error is stored for display, since the service may come back."""
         try:
-            self.look()
+            self.update()
         except ControlError as error:
             self.status, self.trouble = None, printable(self._words.message_text(error.full_message))
-            # A service that comes back may have another past.
-            self._looks = 0
+            # A service that comes back may have another history.
+            self._updates = 0
             if self._silent_since is None:
                 self._silent_since = time.time()
 
     def screen(self) -> RenderableType:
-        """What is to be seen now."""
+        """The view of the whole screen now."""
         now = time.time()
         if self.status is not None:
             return render(
@@ -77,7 +77,7 @@ class Watch:
         return Text("\n").join([badge, Text(self.trouble), Text(words.text("terminal.ctrl_c"), "dim")])
 
     def line(self) -> str:
-        """The same in one line, without what changes from second to second."""
+        """The same in one line, without values that change every second."""
         status, words = self.status, self._words
         if status is None:
             return words.text("terminal.no_answer_line", detail=self.trouble)
@@ -95,42 +95,42 @@ class Watch:
 def watch(folder: Path, *, output: TextIO | None = None) -> int:
     """Show the service until Ctrl-C, which ends it with 0; where `output` is no terminal, a line at each change.
 
-    Raises ControlError where it does not answer at the very first.
+    Raises ControlError where it does not answer the first request.
     """
     output = output or sys.stdout
-    seen = Watch(folder)
+    watched = Watch(folder)
     before = signal.signal(signal.SIGTERM, _as_control_c)
     try:
         with suppress(KeyboardInterrupt):
-            seen.look()
+            watched.update()
             if output.isatty():
-                _follow_on_terminal(seen, output)
+                _follow_on_terminal(watched, output)
             else:
-                _follow_in_lines(seen, output)
+                _follow_in_lines(watched, output)
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
 
 
-def _follow_on_terminal(seen: Watch, output: TextIO) -> None:
+def _follow_on_terminal(watched: Watch, output: TextIO) -> None:
     console = Console(file=output, highlight=False, markup=False, emoji=False)
-    # On the other screen of the terminal: what was there before is there again afterwards.
-    with Live(seen.screen(), console=console, screen=True, auto_refresh=False) as live:
+    # On the alternate screen of the terminal, so that the former content returns at the end.
+    with Live(watched.screen(), console=console, screen=True, auto_refresh=False) as live:
         while True:
-            time.sleep(LOOK_SECONDS)
-            seen.look_again()
-            live.update(seen.screen(), refresh=True)
+            time.sleep(UPDATE_SECONDS)
+            watched.try_update()
+            live.update(watched.screen(), refresh=True)
 
 
-def _follow_in_lines(seen: Watch, output: TextIO) -> None:
-    told = ""
+def _follow_in_lines(watched: Watch, output: TextIO) -> None:
+    last = ""
     while True:
-        if (line := seen.line()) != told:
+        if (line := watched.line()) != last:
             output.write(f"{line}\n")
             output.flush()
-            told = line
-        time.sleep(LOOK_SECONDS)
-        seen.look_again()
+            last = line
+        time.sleep(UPDATE_SECONDS)
+        watched.try_update()
 
 
 def _as_control_c(_number: int, _frame: Any) -> None:

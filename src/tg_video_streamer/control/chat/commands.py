@@ -1,4 +1,4 @@
-"""Obeys commands that are written in the chat: who may, how often, and the answer in its place."""
+"""Executes commands from the chat: checks the sender and the rate, and replies."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tg_video_streamer.errors import (
 from tg_video_streamer.locales.translator import Translator
 
 _MOST_NAMES = 10_000
-"""Names that are remembered; the longest unseen is forgotten first, so that a crowd costs no memory."""
+"""The limit of remembered names; the least recent is dropped first, so that a crowd costs no memory."""
 
 log = structlog.get_logger(__name__)
 
 OLDEST_SECONDS = 60.0
-"""A command that is older was meant for another moment: it came while the service was away."""
+"""An older command came while the service was not running, and is out of date."""
 ADMINS_SECONDS = 60.0
-"""For how long a list of admins counts: by so much a dismissal may come late."""
+"""The lifetime of a fetched list of admins; a dismissal takes effect this late at most."""
 PER_SENDER, PER_SENDER_SECONDS = 6, 30.0
 IN_ALL, IN_ALL_SECONDS = 20, 60.0
 """Telegram lets an account write about 20 messages a minute into one group."""
@@ -46,7 +46,7 @@ _MOST_WAITING = 50
 
 
 class ChatMessage(Protocol):
-    """As telegram.chat.messages has it."""
+    """A message of the chat, implemented in telegram.chat.messages."""
 
     @property
     def id(self) -> int:
@@ -58,32 +58,32 @@ class ChatMessage(Protocol):
 
     @property
     def text(self) -> str:
-        """What was written."""
+        """Its text."""
 
     @property
     def sent_wall(self) -> float:
-        """When."""
+        """When it was sent, in seconds since 1970."""
 
 
 class ChatRoom(Protocol):
-    """As telegram.chat.chat_client has it; every method may raise SessionError and TelegramRefused."""
+    """The chat, implemented in telegram.chat.chat_client; every method may raise SessionError and TelegramRefused."""
 
     @property
     def own_id(self) -> int:
         """The account's number."""
 
     async def admins(self) -> frozenset[int]:
-        """Who administers the chat now."""
+        """The numbers of the current admins."""
 
     async def user_id(self, name: str) -> int:
-        """The number of `@name`; 0 where there is no such user."""
+        """The number of `@name`; 0 if there is no such user."""
 
     async def send(self, text: str, *, reply_to: int | None = None) -> int:
-        """Write; the message's number."""
+        """Send a message; its number."""
 
 
 class ChatCommands:
-    """All of it is for the event loop's thread; `on_message` returns at once, `run` does the work one command at a time."""
+    """Use it in the event loop's thread only; `on_message` returns at once, `run` executes one command at a time."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class ChatCommands:
         public: bool = False,
         reachable: Callable[[str], Awaitable[None]],
     ) -> None:
-        """`operators`: numbers and @names of those who may as admins do; `public`: everybody may ask what is on.
+        """`operators`: numbers and @names of users with the rights of admins; `public`: every member may ask what is on air.
 
         `reachable` raises ResolveError where a link from the chat may not be followed.
         """
@@ -111,36 +111,36 @@ class ChatCommands:
         self._admins: frozenset[int] = frozenset()
         self._admins_at = float("-inf")
         self._silent_until = float("-inf")
-        self._blind = False
+        self._admins_unknown = False
 
     def on_message(self, room: ChatRoom, message: ChatMessage) -> None:
-        """A message was written; what is no command of ours, too old or too much is left alone."""
+        """Queue a command; other texts, old commands and too many commands are ignored."""
         command = read_command(message.text)
         if command is None or self._clock.wall() - message.sent_wall > OLDEST_SECONDS:
             return
         if not self._senders.allows(str(message.sender_id)):
-            log.info("command in the chat left alone: too many of this sender", by=message.sender_id)
+            log.info("command in the chat ignored: too many of this sender", by=message.sender_id)
             return
         try:
             self._waiting.put_nowait((room, message, command))
         except asyncio.QueueFull:
-            log.warning("command in the chat left alone: too many are waiting")
+            log.warning("command in the chat ignored: too many are waiting")
 
     async def run(self) -> None:
-        """Obey and answer, until cancelled."""
+        """Execute commands and answer, until cancelled."""
         while True:
             room, message, command = await self._waiting.get()
             try:
-                await self._obey(room, message, command)
+                await self._execute(room, message, command)
             except SessionUnreachable as trouble:
                 self._silent_until = self._clock.monotonic() + trouble.seconds
                 log.warning("chat cannot be answered now", why=str(trouble))
             except (SessionEnded, TelegramRefused) as trouble:
                 log.warning("chat cannot be answered", why=str(trouble))
 
-    async def _obey(self, room: ChatRoom, message: ChatMessage, command: ChatCommand) -> None:
-        if not await self._may(room, message.sender_id, command):
-            log.info("command in the chat left alone: not allowed", command=command.name, by=message.sender_id)
+    async def _execute(self, room: ChatRoom, message: ChatMessage, command: ChatCommand) -> None:
+        if not await self._is_allowed(room, message.sender_id, command):
+            log.info("command in the chat ignored: not allowed", command=command.name, by=message.sender_id)
             return
         try:
             answer = await self._answer(message, command)
@@ -161,31 +161,31 @@ class ChatCommands:
         caller = Caller(origin=Origin.CHAT, name=str(message.sender_id or "the chat itself"))
         return answer_text(command, execute(self._commands, request, caller), self._text)
 
-    async def _may(self, room: ChatRoom, sender: int, command: ChatCommand) -> bool:
-        """Whether `sender` may; the list of admins is fetched at most once in ADMINS_SECONDS."""
+    async def _is_allowed(self, room: ChatRoom, sender: int, command: ChatCommand) -> bool:
+        """Whether `sender` is allowed `command`; admins are fetched at most once in ADMINS_SECONDS."""
         if self._public and command.name in PUBLIC_COMMANDS:
             return True
         if sender in {0, room.own_id}:
             return True
         if self._clock.monotonic() - self._admins_at >= ADMINS_SECONDS:
-            self._admins = await self._asked(room)
+            self._admins = await self._fetch_admins(room)
             self._admins_at = self._clock.monotonic()
         return sender in self._admins
 
-    async def _asked(self, room: ChatRoom) -> frozenset[int]:
-        """Admins and operators as of now."""
+    async def _fetch_admins(self, room: ChatRoom) -> frozenset[int]:
+        """The current admins and operators."""
         named = {int(one) for one in self._operators if not one.startswith("@")}
         for name in (one for one in self._operators if one.startswith("@")):
             named.add(await room.user_id(name))
         try:
             admins = await room.admins()
         except TelegramRefused as refused:
-            if not self._blind:
+            if not self._admins_unknown:
                 log.warning("the chat's admins are unknown; only OPERATORS may command", why=str(refused))
-            self._blind = True
+            self._admins_unknown = True
             admins = frozenset()
         else:
-            self._blind = False
+            self._admins_unknown = False
         return (admins | named) - {0}
 
 

@@ -19,23 +19,23 @@ log = structlog.get_logger(__name__)
 
 UPDATE_SECONDS = 5.0
 EDIT_SECONDS = 30.0
-"""Between two edits; of what changes in between the last counts."""
+"""Between two edits; only the last of several changes is written."""
 _REFUSED_SECONDS = 600.0
-"""After a refusal, which another try at once would only repeat."""
+"""The pause after a refusal, which an earlier attempt would only repeat."""
 
 
 class GuideRoom(Protocol):
-    """As telegram.chat_room has it; every method may raise SessionError and TelegramRefused."""
+    """The chat, implemented in telegram.chat.chat_client; every method may raise SessionError and TelegramRefused."""
 
     @property
     def chat_id(self) -> int:
         """The chat's number."""
 
     async def send(self, text: str, *, reply_to: int | None = None) -> int:
-        """Write; the message's number."""
+        """Send a message; its number."""
 
     async def edit(self, message_id: int, text: str) -> bool:
-        """Make a message say `text`; False where it is gone."""
+        """Replace the text of a message; False if it was deleted."""
 
     async def pin(self, message_id: int) -> None:
         """Pin it silently."""
@@ -50,35 +50,35 @@ class ChatGuide:
         status: Callable[[], ServiceStatus],
         clock: Clock,
         words: Translator,
-        kept: Callable[[], Mapping[str, Any]],
-        keep: Callable[[dict[str, Any]], None],
+        load: Callable[[], Mapping[str, Any]],
+        save: Callable[[dict[str, Any]], None],
     ) -> None:
-        """`kept` gives the record that `keep` was given last, an empty one for none."""
+        """`load` returns the record that `save` stored last, an empty one for none."""
         self._status = status
         self._clock = clock
         self._text = StatusText(words)
-        self._kept = kept
-        self._keep = keep
-        self._said = ""
+        self._load = load
+        self._save = save
+        self._written = ""
         self._not_before = float("-inf")
         self.room: GuideRoom | None = None
-        """Where; None while there is no session."""
+        """The chat; None while there is no session."""
 
     async def run(self) -> None:
         """Follow the program until cancelled."""
         while True:
-            await self.look()
+            await self.update()
             await asyncio.sleep(UPDATE_SECONDS)
 
-    async def look(self) -> None:
-        """Bring the message up to date, where it is not and may be edited by now."""
+    async def update(self) -> None:
+        """Update the message if its text has changed and the pause between two edits is over."""
         room, now = self.room, self._clock.monotonic()
         text = guide_text(self._status(), self._text)
-        if room is None or text == self._said or now < self._not_before:
+        if room is None or text == self._written or now < self._not_before:
             return
         self._not_before = now + EDIT_SECONDS
         try:
-            await self._say(room, text)
+            await self._write(room, text)
         except SessionUnreachable as trouble:
             self._not_before = now + max(EDIT_SECONDS, trouble.seconds)
             log.info("program guide waits", why=str(trouble))
@@ -86,14 +86,14 @@ class ChatGuide:
             self._not_before = now + _REFUSED_SECONDS
             log.warning("program guide cannot be written", why=str(refused))
         else:
-            self._said = text
+            self._written = text
 
-    async def _say(self, room: GuideRoom, text: str) -> None:
-        kept = self._kept()
-        if kept.get("chat_id") == room.chat_id and await room.edit(int(kept["message_id"]), text):
+    async def _write(self, room: GuideRoom, text: str) -> None:
+        saved = self._load()
+        if saved.get("chat_id") == room.chat_id and await room.edit(int(saved["message_id"]), text):
             return
         message_id = await room.send(text)
-        self._keep({"chat_id": room.chat_id, "message_id": message_id})
+        self._save({"chat_id": room.chat_id, "message_id": message_id})
         try:
             await room.pin(message_id)
         except TelegramRefused as refused:

@@ -1,4 +1,4 @@
-"""What is understood in the chat, and in which words it is answered; pure."""
+"""Parses commands of the chat and writes the replies; pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tg_video_streamer.playlist.line import MAX_LINE_CHARACTERS
 LONGEST_ANSWER = 3500
 """Characters; Telegram takes 4096 (https://core.telegram.org/method/messages.sendMessage)."""
 PUBLIC_COMMANDS = frozenset({"now", "next"})
-"""What everybody may ask where CHAT_PUBLIC is set."""
+"""Allowed for every member if CHAT_PUBLIC is set."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatCommand:
-    """`/name words`, known to us."""
+    """A known command, `/name words`."""
 
     name: str
     words: str = ""
@@ -42,7 +42,7 @@ COMMANDS = (*_PLAIN, "add", "slate")
 
 
 def read_command(text: str) -> ChatCommand | None:
-    """The command that a message is; None for everything else, and for what is meant for a bot (`/now@some_bot`)."""
+    """The command in a message; None for other texts, and for commands to a bot (`/now@some_bot`)."""
     if not text.startswith("/"):
         return None
     name, _, words = text[1:].partition(" ")
@@ -52,7 +52,7 @@ def read_command(text: str) -> ChatCommand | None:
 
 
 def request_of(command: ChatCommand) -> CommandRequest:
-    """The command of the service that a chat command stands for. Raises ControlError where the words are none that the command takes."""
+    """The service's command for a chat command. Raises ControlError for wrong arguments."""
     if command.name == "slate":
         if command.words.lower() not in {"on", "off"}:
             raise ControlError.of("refused.slate")

@@ -41,7 +41,7 @@ class ShownAccount:
     """Telegram ends sessions that are not used for so long."""
 
 
-async def look_at(account: Account) -> ShownAccount:
+async def fetch_account(account: Account) -> ShownAccount:
     """Ask Telegram about a connected account; raises SessionError, TelegramRefused."""
     (user,) = await account.invoke(functions.users.GetUsersRequest([types.InputUserSelf()]))
     found = await account.invoke(functions.account.GetAuthorizationsRequest())
