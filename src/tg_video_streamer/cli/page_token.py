@@ -31,20 +31,13 @@ def _created(folder: Path) -> str:
     try:
         token = read_token(folder)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ControlError(
-            f"there is no token in {folder} yet", remedy="start the service once, or set WEB_TOKEN"
-        ) from error
+        raise ControlError.of("token.none", folder=str(folder)) from error
     except PermissionError as error:
-        raise ControlError(
-            f"{path} belongs to another user", remedy="run this command as that user, or with sudo"
-        ) from error
+        raise ControlError.of("token.other_user", path=str(path)) from error
     except OSError as error:
-        raise ControlError(
-            f"{path} cannot be read: {error.strerror}",
-            remedy="remove it and restart the service, which creates a new one",
-        ) from error
+        raise ControlError.of("token.unreadable", path=str(path), detail=str(error.strerror)) from error
     if not token:
-        raise ControlError(f"{path} holds no token", remedy="restart the service, which creates a new one")
+        raise ControlError.of("token.empty", path=str(path))
     return token
 
 

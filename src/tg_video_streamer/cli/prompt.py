@@ -80,7 +80,7 @@ class Terminal:
                 piece = os.read(_STDIN, 4096)
                 if not piece:
                     self._write("\n")
-                    raise ControlError("the input ended before the answer, and nothing was written")
+                    raise ControlError.of("session_error.input_ended")
                 self._typed += piece
         if hidden:
             self._write("\n")

@@ -92,7 +92,7 @@ def run(settings: LoginSettings, work: Coroutine[Any, Any, Made]) -> Made:
             configure_logs(secrets=secrets, level=logging.CRITICAL)
             return asyncio.run(work)
     except KeyboardInterrupt:
-        raise ControlError("stopped, and nothing was written") from None
+        raise ControlError.of("session_error.stopped") from None
 
 
 async def log_in(
@@ -136,7 +136,7 @@ def _same_account(settings: LoginSettings, key: str, user_id: int) -> None:
     except SessionEnded:
         return  # an unreadable session has no owner
     if owner not in {0, user_id}:
-        raise ControlError("this is another account than that of SESSION_STRING", remedy="log in with the same one")
+        raise ControlError.of("session_error.other_account")
 
 
 async def _complete(settings: LoginSettings, terminal: Terminal) -> None:
@@ -172,10 +172,7 @@ async def pick_chat(settings: LoginSettings) -> list[str]:
     finally:
         await account.close()
     if not found:
-        raise ControlError(
-            "the account may start a live stream in none of its chats",
-            remedy="make it an administrator that may manage live streams",
-        )
+        raise ControlError.of("session_error.no_chat")
     rows = [f"{chat.chat_id:<16} {chat.kind:<12} {printable(chat.title)} {chat.name}".rstrip() for chat in found]
     if not sys.stdin.isatty():
         return rows

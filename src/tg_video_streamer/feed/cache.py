@@ -140,7 +140,7 @@ class FeedCache:
         if self._must_cache and self._writer is None:
             if self._library is not None and self._library.is_caching(self._item, media.source_id, logo=logo):
                 raise AlreadyCaching("another playlist line or another process is caching it now")
-            raise LibraryError("it cannot be cached: no disk space", remedy="free disk space or raise LIBRARY_MAX_GB")
+            raise LibraryError.of("library.no_space")
 
     def add(self, packet: Packet) -> None:
         """Cache one packet; called in the reader's thread."""

@@ -18,7 +18,7 @@ def find_ffmpeg(override: str = "") -> Path:
     if override:
         found = shutil.which(override)
         if found is None:
-            raise ToolMissing(f"FFMPEG={override} is not an executable program", remedy="correct it or leave it empty")
+            raise ToolMissing.of("tool.ffmpeg_setting", path=override)
         return Path(found).absolute()
     host = shutil.which("ffmpeg")
     return Path(host).absolute() if host is not None else _wheel_ffmpeg()
@@ -38,7 +38,7 @@ def roboto(face: str) -> Path:
     spec = find_spec("font_roboto")
     path = Path(spec.origin).parent / "files" / f"Roboto-{face}.ttf" if spec is not None and spec.origin else None
     if path is None or not path.is_file():
-        raise ToolMissing(f"the font Roboto {face} was not found", remedy="run `make setup` again")
+        raise ToolMissing.of("tool.font", face=face)
     return path
 
 
@@ -49,4 +49,4 @@ def _wheel_ffmpeg() -> Path:
         for binary in sorted((Path(spec.origin).parent / "binaries").glob("ffmpeg-*")):
             if os.access(binary, os.X_OK):
                 return binary
-    raise ToolMissing("no ffmpeg was found", remedy="install it with `apt install ffmpeg` or run `make setup` again")
+    raise ToolMissing.of("tool.ffmpeg")

@@ -113,10 +113,7 @@ def listen(address: IngestAddress) -> socket.socket:
         family, _, _, _, socket_address = found[0]
         listener = socket.create_server(socket_address, family=family, backlog=_BACKLOG)
     except OSError as error:
-        said = (error.strerror or type(error).__name__).lower()
-        raise ListenFailed(
-            f"cannot listen at {address.place}: {said}",
-            remedy="stop what uses the port, or correct LIVE_INGEST",
-        ) from error
+        detail = (error.strerror or type(error).__name__).lower()
+        raise ListenFailed.of("listen.ingest", place=address.place, detail=detail) from error
     listener.settimeout(0)
     return listener

@@ -250,16 +250,10 @@ class Library:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if kind := network_file_system(self.folder):
-                raise LibraryError(
-                    f"the library folder {self.folder} is on a network file system ({kind})",
-                    remedy="set LIBRARY_DIR to a folder on a disk of this host",
-                )
+                raise LibraryError.of("library.network_disk", folder=str(self.folder), kind=kind)
             files.list_folder(self.folder)
         except OSError as error:
-            raise LibraryError(
-                f"the library folder {self.folder} cannot be used: {error.strerror}",
-                remedy="set LIBRARY_DIR to a folder of this user on a local disk",
-            ) from error
+            raise LibraryError.of("library.folder", folder=str(self.folder), detail=str(error.strerror)) from error
 
     def _sweep(self) -> None:
         try:

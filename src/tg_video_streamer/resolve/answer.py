@@ -38,7 +38,7 @@ def read_answer(answer: Any, item: Item, *, most_children: int) -> Media | Expan
     Raises ResolveError if ffmpeg may not get the answer, SourceGone if it is empty.
     """
     if not isinstance(answer, Mapping):
-        raise ResolveError("yt-dlp gave no answer", remedy="it is retried later")
+        raise ResolveError.of("ytdlp.no_answer")
     kind = _text(answer.get("_type"))
     if kind in {"playlist", "multi_video"} or "entries" in answer:
         return _expansion(answer, item, most_children)
@@ -52,10 +52,10 @@ def read_answer(answer: Any, item: Item, *, most_children: int) -> Media | Expan
 
 def _media(answer: Json, item: Item) -> Media:
     if answer.get("live_status") == "is_upcoming":
-        raise ResolveError("it has not started yet", remedy="it is retried later")
+        raise ResolveError.of("source.not_started")
     chosen = answer.get("requested_formats") or [answer]
     if not isinstance(chosen, list) or not all(isinstance(one, Mapping) for one in chosen):
-        raise ResolveError("yt-dlp gave an answer without formats", remedy="update yt-dlp")
+        raise ResolveError.of("ytdlp.no_formats")
     inputs = tuple(_input(one, separate=len(chosen) > 1, index=index) for index, one in enumerate(chosen[:2]))
     expiries = [expiry for one in inputs if (expiry := expires_wall(one.location)) is not None]
     return Media(
@@ -71,13 +71,13 @@ def _media(answer: Json, item: Item) -> Media:
 def _input(chosen: Json, *, separate: bool, index: int) -> MediaInput:
     url, protocol = chosen.get("url"), _text(chosen.get("protocol", "https"))
     if not isinstance(url, str) or protocol not in _PROTOCOLS:
-        raise ResolveError("yt-dlp gave a format that ffmpeg cannot open", remedy="update yt-dlp")
+        raise ResolveError.of("ytdlp.format")
     _require_http(url)
     # Of two separate formats the first gives the picture and the second the sound, even if they hold more.
     has_video = index == 0 if separate else chosen.get("vcodec") != "none"
     has_audio = index == 1 if separate else chosen.get("acodec") != "none"
     if not has_video and not has_audio:
-        raise SourceGone("it has neither picture nor sound", remedy="remove the line from the playlist")
+        raise SourceGone.of("source.no_media")
     return MediaInput(location=url, is_file=False, headers=_headers(chosen), has_video=has_video, has_audio=has_audio)
 
 
@@ -85,9 +85,7 @@ def _require_http(url: str) -> None:
     try:
         check_url(url)
     except PlaylistError:
-        raise ResolveError(
-            "yt-dlp gave a URL that is not http(s)", remedy="remove the line from the playlist"
-        ) from None
+        raise ResolveError.of("ytdlp.scheme") from None
 
 
 def _headers(chosen: Json) -> dict[str, str]:
@@ -97,9 +95,9 @@ def _headers(chosen: Json) -> dict[str, str]:
         headers["Cookie"] = cookie
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name) or not isinstance(value, str):
-            raise ResolveError("yt-dlp gave a malformed request header", remedy="update yt-dlp")
+            raise ResolveError.of("ytdlp.header")
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            raise ResolveError(f"yt-dlp gave a request header {name} with control characters", remedy="update yt-dlp")
+            raise ResolveError.of("ytdlp.header_control", name=name)
     return headers
 
 
@@ -122,7 +120,7 @@ def _source_id(answer: Json, item: Item) -> str:
 def _expansion(answer: Json, item: Item, most_children: int) -> Expansion:
     entries = answer.get("entries")
     if not isinstance(entries, list):
-        raise ResolveError("yt-dlp gave a list without entries", remedy="update yt-dlp")
+        raise ResolveError.of("ytdlp.no_entries")
     return Expansion(children=_children(entries[:most_children], item), title=item.title or _text(answer.get("title")))
 
 

@@ -34,13 +34,13 @@ _COOKIES = re.compile(r"not a bot|sign in|log ?in|cookies|members.?only|confirm 
 def failure(returncode: int, stderr: str) -> ResolveError:
     """The error for a yt-dlp that ended with `returncode` and `stderr` and gave no answer."""
     if "No module named yt_dlp" in stderr:
-        return ToolMissing("yt-dlp is not installed", remedy="run make setup, or pip install yt-dlp in the venv")
+        return ToolMissing.of("ytdlp.missing")
     said = _ERROR.findall(stderr)
     if not said:
         last = _short(stderr.strip().rsplit("\n", 1)[-1]) or "nothing on stderr"
         if "Traceback (most recent call last)" in stderr or returncode > 1:
-            return ToolMissing(f"yt-dlp is broken: {last}", remedy="reinstall or update yt-dlp in the venv")
-        return ResolveError(f"yt-dlp ended with code {returncode}: {last}", remedy="it is retried later")
+            return ToolMissing.of("ytdlp.broken", detail=last)
+        return ResolveError.of("ytdlp.ended", code=returncode, detail=last)
     sentence = _short(said[-1])
     remedy = "set YTDLP_COOKIES to the cookies of an account that may see it" if _COOKIES.search(sentence) else ""
     if _GONE.search(sentence) and not _NOT_NOW.search(sentence):

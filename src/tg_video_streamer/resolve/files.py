@@ -36,21 +36,19 @@ def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
         if stat.S_ISDIR(found.st_mode):
             return _folder(item, path)
         if not stat.S_ISREG(found.st_mode):
-            raise SourceGone(f"{path} is neither a file nor a folder", remedy="remove the line from the playlist")
+            raise SourceGone.of("source.no_file", path=str(path))
         if found.st_size == 0:
-            raise SourceGone(f"{path} is empty", remedy="copy the file again")
+            raise SourceGone.of("source.empty", path=str(path))
         if not os.access(path, os.R_OK):
-            raise ResolveError(f"{path} may not be read", remedy="allow the service's user to read it")
+            raise ResolveError.of("source.not_allowed", path=str(path))
         if path.suffix.lower() in LIST_EXTENSIONS:
             return _list(item, path, allowed)
     except FileNotFoundError:
-        raise SourceGone(f"{path} does not exist", remedy="correct the path or add the file") from None
+        raise SourceGone.of("line.missing", path=str(path)) from None
     except PlaylistError as error:
-        raise SourceGone(error.what, remedy=error.remedy) from error
+        raise SourceGone(error.message, remedy=error.remedy_message or "") from error
     except OSError as error:
-        raise ResolveError(
-            f"{path} cannot be read: {error.strerror}", remedy="check the disk and the permissions"
-        ) from error
+        raise ResolveError.of("source.unreadable", path=str(path), detail=str(error.strerror)) from error
     return Media(
         inputs=(MediaInput(location=item.locator, is_file=True),),
         title=item.title or path.stem,
@@ -89,12 +87,9 @@ def _require_inside(path: Path, text: str, allowed: AllowedFolders, *, depth: in
                 continue
             target = os.path.normpath(path.parent / unquote(reference.split("?")[0]))
             if re.match(r"[A-Za-z][A-Za-z0-9+.,-]*:", reference) or not allowed.contains(target):
-                raise SourceGone(
-                    f"{path} line {number} names a source that may not be played",
-                    remedy="a manifest may name http(s) URLs and files in the allowed folders",
-                )
+                raise SourceGone.of("source.manifest_line", path=str(path), line=number)
             allowed.require_real(target)
             if target.lower().endswith(tuple(LIST_EXTENSIONS)):
                 if depth >= _DEEPEST_MANIFEST:
-                    raise SourceGone(f"{path} is nested too deep", remedy="list the innermost manifest instead")
+                    raise SourceGone.of("source.nested", path=str(path))
                 _require_inside(Path(target), read_text(Path(target)), allowed, depth=depth + 1)

@@ -26,10 +26,7 @@ async def refuse_private(urls: Iterable[str]) -> None:
         except (OSError, UnicodeError, TimeoutError) as error:
             raise ResolveError(f"{host or 'the host'} has no address now", remedy="check the address") from error
         if not all(is_public(str(address[0])) for *_, address in found):
-            raise SourceGone(
-                "the address leads to a private network, which this item may not reach",
-                remedy="the operator can add it to the playlist",
-            )
+            raise SourceGone.of("source.private_network")
 
 
 def is_public(address: str) -> bool:

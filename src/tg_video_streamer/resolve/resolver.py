@@ -105,9 +105,7 @@ class Resolver:
             async with asyncio.timeout(DISK_SECONDS):
                 return await asyncio.to_thread(resolve_file, item, self._allowed())
         except TimeoutError:
-            raise ResolveError(
-                f"the disk with {item.locator} does not answer", remedy="check the network disk; it is retried later"
-            ) from None
+            raise ResolveError.of("source.slow_disk", path=item.locator) from None
 
     async def _ask_ytdlp(self, item: Item) -> Media | Expansion:
         secret = "@" in urlsplit(item.locator).netloc
@@ -138,9 +136,7 @@ class Resolver:
                     nice=5,
                 )
             except ChildFailed as error:
-                raise ResolveError(
-                    f"yt-dlp gave no answer within {self._deadline_seconds:g} s", remedy="it is retried later"
-                ) from error
+                raise ResolveError.of("ytdlp.slow", seconds=self._deadline_seconds) from error
         log.debug("yt-dlp answered", key=item.key, seconds=round(asyncio.get_running_loop().time() - began, 2))
         answer = _parsed(ended.stdout)
         if answer is None:

@@ -33,9 +33,7 @@ def short_address(folder: Path) -> Iterator[str]:
     try:
         door = f"/proc/self/fd/{descriptor}"
         if not Path(door).exists():
-            raise ControlError(
-                f"{path} is longer than the {MAX_ADDRESS_BYTES} bytes of a socket's address", remedy="shorten STATE_DIR"
-            )
+            raise ControlError.of("claim.long_path", path=str(path), limit=MAX_ADDRESS_BYTES)
         yield f"{door}/{SOCKET_NAME}"
     finally:
         os.close(descriptor)

@@ -31,18 +31,13 @@ class ClaimedFolder:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _locked(folder)
         except OSError as error:
-            raise ControlError(
-                f"STATE_DIR {folder} cannot be used: {error.strerror}", remedy="set STATE_DIR to a folder of this user"
-            ) from error
+            raise ControlError.of("claim.folder", folder=str(folder), detail=str(error.strerror)) from error
         try:
             _remove_stale(socket_path(folder))
             self.listener = _listen(folder)
         except OSError as error:
             os.close(self._lock)
-            raise ControlError(
-                f"the control socket cannot be made in {folder}: {error.strerror}",
-                remedy="set STATE_DIR to a folder on a local disk with free space",
-            ) from error
+            raise ControlError.of("claim.socket", folder=str(folder), detail=str(error.strerror)) from error
         except BaseException:
             os.close(self._lock)
             raise
@@ -86,7 +81,7 @@ def _remove_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise ControlError(f"{path} is in the way of the control socket and is no socket", remedy="move it elsewhere")
+        raise ControlError.of("claim.no_socket", path=str(path))
     path.unlink()
 
 
