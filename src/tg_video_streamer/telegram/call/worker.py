@@ -245,10 +245,6 @@ def main() -> None:
     os._exit(0)
 
 
-if __name__ == "__main__":
-    main()
-
-
 class Pacer:
     """Maps media time to the clock: both streams by one offset, so that they can never drift apart.
 
@@ -291,3 +287,7 @@ class Pacer:
         self._offset = now + LEAD_SECONDS - newest_seconds
         self.jumps += 1
         return True
+
+
+if __name__ == "__main__":
+    main()
