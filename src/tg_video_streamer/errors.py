@@ -219,7 +219,7 @@ class SessionEnded(SessionError):
 
     reason = "session_ended"
 
-    def __init__(self, what: str, *, ending: SessionEnding, remedy: str = "") -> None:
+    def __init__(self, what: str | Message, *, ending: SessionEnding, remedy: str | Message = "") -> None:
         """`what` never contains the string."""
         super().__init__(what, remedy=remedy)
         self.ending = ending
@@ -231,7 +231,7 @@ class SessionUnreachable(SessionError):
 
     reason = "session_unreachable"
 
-    def __init__(self, what: str, *, remedy: str = "", seconds: float = 0.0) -> None:
+    def __init__(self, what: str | Message, *, remedy: str | Message = "", seconds: float = 0.0) -> None:
         """`seconds`: how long to wait before the next attempt (FLOOD_WAIT, a full limiter); 0 where unknown."""
         super().__init__(what, remedy=remedy)
         self.seconds = seconds
@@ -242,7 +242,7 @@ class TelegramRefused(StreamerError):
 
     reason = "telegram_refused"
 
-    def __init__(self, what: str, *, word: str, remedy: str = "") -> None:
+    def __init__(self, what: str | Message, *, word: str, remedy: str | Message = "") -> None:
         """`word`: Telegram's error code (CHAT_ADMIN_REQUIRED …)."""
         super().__init__(what, remedy=remedy)
         self.word = word

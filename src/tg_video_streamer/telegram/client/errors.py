@@ -15,13 +15,13 @@ from tg_video_streamer.errors import (
     StreamerError,
     TelegramRefused,
 )
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
-_RENEW = f"run: {RENEW}"
 _WORDS: Final[dict[type[Exception], str]] = {
     error: word for word, error in reversed(list(rpcerrorlist.rpc_errors_dict.items()))
 }
-"""Telethon's classes do not keep Telegram's word; its own table does."""
+"""Telegram's word for each of Telethon's classes, which do not store it."""
 
 _ENDINGS: Final = {
     "SESSION_EXPIRED": SessionEnding.EXPIRED,
@@ -35,44 +35,13 @@ _ENDINGS: Final = {
     "API_ID_PUBLISHED_FLOOD": SessionEnding.WRONG_API,
     "CONNECTION_API_ID_INVALID": SessionEnding.WRONG_API,
 }
-_EXPLANATIONS: Final = {
-    SessionEnding.EXPIRED: ("the Telegram session has expired", _RENEW),
-    SessionEnding.REVOKED: ("the Telegram session was ended from another device of the account", _RENEW),
-    SessionEnding.UNREGISTERED: ("Telegram no longer counts this session as logged in", _RENEW),
-    SessionEnding.DUPLICATED: (
-        "another host uses the same SESSION_STRING at the same time, so Telegram ended it for both",
-        f"give each host a session of its own, stop the other one, then {_RENEW}",
-    ),
-    SessionEnding.INVALID: ("Telegram calls the session's key invalid", _RENEW),
-    SessionEnding.DEACTIVATED: ("the Telegram account was deleted", f"log in with another account; {_RENEW}"),
-    SessionEnding.BANNED: (
-        "the Telegram account was banned",
-        "write to recover@telegram.org, or log in with another account",
-    ),
-    SessionEnding.KEY_UNKNOWN: ("Telegram does not know the session's key (-404)", _RENEW),
-    SessionEnding.GARBAGE: ("SESSION_STRING cannot be read", _RENEW),
-    SessionEnding.WRONG_API: (
-        "Telegram does not accept API_ID and API_HASH",
-        "copy both again from https://my.telegram.org/apps",
-    ),
-}
-_REMEDIES: Final = {
-    "CHAT_ADMIN_REQUIRED": "make the account an administrator of the chat, with the right to manage live streams",
-    "CHANNEL_PRIVATE": "the account is no member of the chat; let it join, or correct CHAT_ID",
-    "CHAT_FORBIDDEN": "the account may not enter the chat; let it join, or correct CHAT_ID",
-    "CHAT_WRITE_FORBIDDEN": "the account may not act in the chat; give it the rights there",
-    "USERNAME_NOT_OCCUPIED": "no one has this name; correct CHAT_ID",
-    "USERNAME_INVALID": "this is no name that Telegram has; correct CHAT_ID",
-    "INVITE_HASH_EXPIRED": "the invite link is no longer valid; make a new one and put it in CHAT_ID",
-    "INVITE_HASH_INVALID": "this is no invite link; copy it again into CHAT_ID",
-    "PEER_ID_INVALID": "Telegram knows no such chat; correct CHAT_ID",
-}
 
 
 def session_ended(ending: SessionEnding) -> SessionEnded:
     """The error for an ended session, with its remedy."""
-    what, remedy = _EXPLANATIONS[ending]
-    return SessionEnded(what, ending=ending, remedy=remedy)
+    key = f"session_ended.{ending}"
+    remedy = Message.find(f"{key}.remedy", command=RENEW) or Message.of("run_command", command=RENEW)
+    return SessionEnded(Message.of(key), ending=ending, remedy=remedy)
 
 
 def telegrams_word(error: errors.RPCError) -> str:
@@ -81,7 +50,7 @@ def telegrams_word(error: errors.RPCError) -> str:
 
 
 def translated(error: BaseException) -> StreamerError:
-    """The project's error for one of Telethon's, or of the network's; anything else is a defect and raised as it is."""
+    """The project's error for one of Telethon's or of the network's; anything else is a defect and raised unchanged."""
     if isinstance(error, StreamerError):
         return error
     if isinstance(error, errors.RPCError):
@@ -89,12 +58,12 @@ def translated(error: BaseException) -> StreamerError:
     if isinstance(error, (errors.AuthKeyNotFound, errors.InvalidBufferError)):
         return _transport(error)
     if isinstance(error, (OSError, TimeoutError, EOFError, errors.SecurityError, errors.TypeNotFoundError)):
-        return SessionUnreachable(f"Telegram cannot be reached ({type(error).__name__})")
+        return SessionUnreachable.of("telegram.unreachable", detail=type(error).__name__)
     if isinstance(error, (struct.error, BufferError)):
-        return SessionUnreachable("Telegram sent something that cannot be read")
+        return SessionUnreachable.of("telegram.unreadable")
     if type(error).__module__.startswith("python_socks"):
         # Loaded only where SOCKS5 is used, and its errors are no OSErrors.
-        return SessionUnreachable("the proxy does not let us through", remedy="check TELEGRAM_PROXY")
+        return SessionUnreachable.of("telegram.proxy")
     raise error
 
 
@@ -102,18 +71,19 @@ def _transport(error: errors.AuthKeyNotFound | errors.InvalidBufferError) -> Str
     """Four bytes instead of a message: a code of the transport's (https://core.telegram.org/mtproto/mtproto-transports)."""
     if isinstance(error, errors.AuthKeyNotFound) or error.code == 404:
         return session_ended(SessionEnding.KEY_UNKNOWN)
-    return SessionUnreachable(f"Telegram's transport refused the connection ({error.code})", seconds=30.0)
+    return SessionUnreachable(Message.of("telegram.transport", code=error.code), seconds=30.0)
 
 
 def _refusal(error: errors.RPCError) -> StreamerError:
     seconds = getattr(error, "seconds", None)
     if isinstance(error, errors.FloodError) and seconds:
-        return SessionUnreachable(f"Telegram asks to wait {seconds} s (FLOOD_WAIT)", seconds=float(seconds))
+        return SessionUnreachable(Message.of("telegram.wait", seconds=seconds), seconds=float(seconds))
     word = telegrams_word(error)
     if word in _ENDINGS:
         return session_ended(_ENDINGS[word])
     if isinstance(error, (errors.UnauthorizedError, errors.AuthKeyError)):
         return session_ended(SessionEnding.UNREGISTERED)
     if isinstance(error, (errors.ServerError, errors.TimedOutError)):
-        return SessionUnreachable(f"Telegram has trouble of its own ({word})")
-    return TelegramRefused(f"Telegram refused: {word}", word=word, remedy=_REMEDIES.get(word, ""))
+        return SessionUnreachable.of("telegram.fault", word=word)
+    remedy = Message.find(f"refusal.{word.lower()}") or ""
+    return TelegramRefused(Message.of("telegram.refused", word=word), word=word, remedy=remedy)

@@ -96,7 +96,7 @@ class SessionKeeper:
     def require(self) -> Account:
         """The account. Raises SessionUnreachable where there is none."""
         if self._account is None:
-            raise SessionUnreachable("there is no Telegram session now")
+            raise SessionUnreachable.of("telegram.no_session")
         return self._account
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:

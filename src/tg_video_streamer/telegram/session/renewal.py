@@ -107,7 +107,7 @@ class Renewal:
         settings = await asyncio.to_thread(self._read)
         self._settings = settings
         if not settings.credentials.session:
-            raise SessionAbsent("SESSION_STRING is empty")
+            raise SessionAbsent.of("telegram.no_string")
         try:
             account = await self._connect(settings.credentials, ended)
         except SessionEnded as ending:
