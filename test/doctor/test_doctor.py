@@ -1,4 +1,4 @@
-"""The doctor: every thing that is not well has a line with what to do, and the exit code says whether all is."""
+"""The doctor: each problem has a line with a remedy, and the exit code reports whether there is one."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert CANARY not in result.stdout
 
 
-def test_everything_that_fails_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     """One run names every fault with a remedy, shows nothing secret, and ends with 1."""
     (tmp_path / "playlist.txt").write_text("missing.mp4\n")
     result = doctor(
@@ -153,7 +153,7 @@ def test_wrong_settings_are_findings(tmp_path: Path) -> None:
     assert CANARY not in result.stdout
 
 
-def test_without_any_settings_the_way_in_is_told(tmp_path: Path) -> None:
+def test_without_any_settings_the_first_step_is_reported(tmp_path: Path) -> None:
     """A newcomer's `doctor` says what to create."""
     result = subprocess.run(
         [COMMAND, "doctor"], env={"HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True, check=False
@@ -163,7 +163,7 @@ def test_without_any_settings_the_way_in_is_told(tmp_path: Path) -> None:
 
 
 def test_a_running_service_is_asked(tmp_path: Path) -> None:
-    """The ports that a running service has are no fault, and what it says of itself is told."""
+    """The ports of a running service are no problem, and its own state is reported."""
     state = tmp_path / "state"
     state.mkdir()
     with served(state), listening() as port:
@@ -190,7 +190,7 @@ async def test_findings_are_values_and_the_session_has_its_place(tmp_path: Path)
     assert [str(one.about) for one in found][-3:] == ["clock", "session", "service"]
 
 
-async def test_every_kind_of_output_is_looked_at(tmp_path: Path) -> None:
+async def test_every_kind_of_output_is_checked(tmp_path: Path) -> None:
     """Hosts are connected to, folders are tried, names are looked up; together they take no longer than the slowest."""
     with listening() as port:
         settings = settings_of(
@@ -232,7 +232,7 @@ def test_a_port_that_is_taken_is_a_warning() -> None:
         assert (wrong.verdict, str(wrong.remedy)) == (Verdict.PROBLEM, "correct WEB_HOST")
 
 
-def test_the_address_of_the_live_input_is_looked_at() -> None:
+def test_the_address_of_the_live_input_is_checked() -> None:
     """A live stream has no other port to go to: a taken one is a problem, unless the service itself has it."""
     with listening() as port:
         taken = ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False)
@@ -248,7 +248,7 @@ def test_the_address_of_the_live_input_is_looked_at() -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
-    """A STATE_DIR that is away or a file is told, and the doctor leaves nothing in one that is well."""
+    """A STATE_DIR that is missing or a file is a problem, and the doctor leaves nothing in a good one."""
     assert disk_findings(tmp_path / "away")[0].verdict is Verdict.PROBLEM
     (tmp_path / "file").touch()
     assert disk_findings(tmp_path / "file")[0].verdict is Verdict.PROBLEM
@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("free_bytes", "verdict"), [(10**8, Verdict.PROBLEM), (10**9, Verdict.WARNING), (10**10, Verdict.OK)]
 )
-def test_room_on_the_disk(free_bytes: int, verdict: Verdict) -> None:
+def test_free_space_on_the_disk(free_bytes: int, verdict: Verdict) -> None:
     """A full disk is a problem, a nearly full one a warning."""
     assert space_finding(Path("/x"), free_bytes).verdict is verdict
 
@@ -300,7 +300,7 @@ def test_a_clock_that_cannot_be_right() -> None:
     assert clock_finding(YEAR_2026, 0.0, "1.2").verdict is Verdict.OK
 
 
-def test_a_service_that_is_not_well_is_a_problem() -> None:
+def test_an_unhealthy_service_is_a_problem() -> None:
     """Each reason for not being healthy has its line."""
     status = SmallChannel().status()
     found = service_findings(replace(status, healthy=False, problems=(Message.raw("output rtmp-1 is retrying"),)))
@@ -310,12 +310,12 @@ def test_a_service_that_is_not_well_is_a_problem() -> None:
 
 
 def session_finding(folder: Path, **values: str) -> Finding:
-    """What is said of the session."""
+    """The finding about the session."""
     (found,) = asyncio.run(check_session(settings_of(folder, **values)))
     return found
 
 
-def test_the_session_is_tried_and_told_masked(tmp_path: Path) -> None:
+def test_the_session_is_tried_and_reported_masked(tmp_path: Path) -> None:
     """Whose session it is, with no whole phone number; how it ended, with the remedy; that Telegram is out of reach."""
     with TelegramStand() as stand:
         session = stand.session_string()

@@ -72,7 +72,7 @@ def _pages(context: BuildContext, commands: Commands, telegram: TelegramParts | 
         login=telegram.web_login if telegram is not None else None,
         account=lambda: _account(telegram),
         has_schedule=context.settings.schedule.is_file,
-        versions=versions.told,
+        versions=versions.listed,
         refresh_versions=versions.ask,
     )
 

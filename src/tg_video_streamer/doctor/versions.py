@@ -15,28 +15,28 @@ from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.resolve.resolver import ytdlp_version
 
-KEPT_SECONDS = 600.0
-"""Asking costs four children; an update of yt-dlp shows as late as this."""
+CACHE_SECONDS = 600.0
+"""A query starts three child processes; an update of yt-dlp shows this late at most."""
 _ASK_SECONDS = 15.0
 _LIBRARIES = {"av": "PyAV", "telethon": "Telethon", "ntgcalls": "ntgcalls", "starlette": "Starlette"}
 
 
 class Versions:
-    """Asked now and then; every method belongs to the event loop's thread."""
+    """Caches the versions; use it in the event loop's thread only."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._programs: dict[str, str] = dict.fromkeys(("ffmpeg", "yt-dlp", "deno"), "…")
         self._asked = float("-inf")
 
-    def told(self) -> tuple[tuple[str, str], ...]:
-        """Names and versions as far as they are known; what does not answer is told as that."""
+    def listed(self) -> tuple[tuple[str, str], ...]:
+        """Names and known versions; a program that fails is listed with that."""
         libraries = ((name, _installed(package)) for package, name in _LIBRARIES.items())
         return (("Python", platform.python_version()), *self._programs.items(), *libraries)
 
     async def ask(self) -> None:
-        """Ask the programs again, where that was long ago."""
-        if self._clock.monotonic() - self._asked <= KEPT_SECONDS:
+        """Query the programs again if the cache is too old."""
+        if self._clock.monotonic() - self._asked <= CACHE_SECONDS:
             return
         self._asked = self._clock.monotonic()
         for name, ask in (("ffmpeg", _ffmpeg), ("yt-dlp", self._ytdlp), ("deno", _deno)):

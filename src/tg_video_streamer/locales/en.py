@@ -232,6 +232,9 @@ LANGUAGE = Language(
         "ytdlp.broken.remedy": "reinstall or update yt-dlp in the venv",
         "ytdlp.ended": "yt-dlp ended with code {code}: {detail}",
         "ytdlp.ended.remedy": "it is retried later",
+        "ytdlp.needs_cookies": "set YTDLP_COOKIES to the cookies of an account that may see it",
+        "ytdlp.gone": "remove the line from the playlist, or correct it",
+        "ytdlp.retried": "it is retried later; updating yt-dlp may help",
         # Programs, addresses and folders that a start needs.
         "tool.ffmpeg_setting": "FFMPEG={path} is not an executable program",
         "tool.ffmpeg_setting.remedy": "correct it or leave it empty",

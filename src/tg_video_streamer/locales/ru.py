@@ -240,6 +240,9 @@ LANGUAGE = Language(
         "ytdlp.broken.remedy": "переустановите или обновите yt-dlp в этом venv",
         "ytdlp.ended": "yt-dlp завершился с кодом {code}: {detail}",
         "ytdlp.ended.remedy": "попытка повторится позже",
+        "ytdlp.needs_cookies": "укажите в YTDLP_COOKIES cookies аккаунта, у которого есть доступ",
+        "ytdlp.gone": "удалите строку из плейлиста или исправьте её",
+        "ytdlp.retried": "попытка повторится позже; может помочь обновление yt-dlp",
         # Programs, addresses and folders that a start needs.
         "tool.ffmpeg_setting": "FFMPEG={path} не исполняемая программа",
         "tool.ffmpeg_setting.remedy": "исправьте значение или оставьте пустым",

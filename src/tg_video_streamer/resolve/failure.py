@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tg_video_streamer.errors import ResolveError, SourceGone, ToolMissing
+from tg_video_streamer.locales.message import Message
 
 _ERROR = re.compile(r"^ERROR:\s*(?:\[[^\]]+\]\s*)?(.*)$", re.MULTILINE)
 _TRAILERS = re.compile(
@@ -42,10 +43,10 @@ def failure(returncode: int, stderr: str) -> ResolveError:
             return ToolMissing.of("ytdlp.broken", detail=last)
         return ResolveError.of("ytdlp.ended", code=returncode, detail=last)
     sentence = _short(said[-1])
-    remedy = "set YTDLP_COOKIES to the cookies of an account that may see it" if _COOKIES.search(sentence) else ""
-    if _GONE.search(sentence) and not _NOT_NOW.search(sentence):
-        return SourceGone(f"yt-dlp: {sentence}", remedy=remedy or "remove the line from the playlist, or correct it")
-    return ResolveError(f"yt-dlp: {sentence}", remedy=remedy or "it is retried later; updating yt-dlp may help")
+    gone = _GONE.search(sentence) and not _NOT_NOW.search(sentence)
+    remedy = "ytdlp.needs_cookies" if _COOKIES.search(sentence) else "ytdlp.gone" if gone else "ytdlp.retried"
+    kind = SourceGone if gone else ResolveError
+    return kind(f"yt-dlp: {sentence}", remedy=Message.of(remedy))
 
 
 def may_be_outdated(error: ResolveError) -> bool:
