@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
         return _failed([f"{error.format_message().rstrip('.')}; see {where} --help"], WRONG_USAGE)
     except StreamerError as error:
-        told = words.message_text(error.full_message)
-        lines = error.problems if isinstance(error, ConfigError | ScheduleError) else [told]
+        text = words.message_text(error.full_message)
+        lines = error.problems if isinstance(error, ConfigError | ScheduleError) else [text]
         return _failed(lines, _exit_code(error))
     except BrokenPipeError:
         # The reader of our output has closed it; without this the interpreter reports an error when it flushes at exit.

@@ -47,12 +47,12 @@ def check(
     from tg_video_streamer.settings.settings import KEYS  # noqa: PLC0415 - as in `load`
 
     for warning in (*loaded.warnings, *file_read_differently(loaded.env_file, KEYS)):
-        typer.echo(f"tg-video-streamer: warning: {warning}", err=True)
+        typer.echo(f"tg-video-streamer: {words.text('cli.warning', problem=warning)}", err=True)
     problems = find_problems(loaded, playlist=not no_playlist)
     for problem in problems:
         typer.echo(f"tg-video-streamer: {' '.join(words.message_text(problem).split())}", err=True)
     if not problems:
-        typer.echo("settings and encoder are OK" if no_playlist else "settings, playlist and encoder are OK")
+        typer.echo(words.text("check.ok_without_playlist" if no_playlist else "check.ok"))
     return 1 if problems else 0
 
 

@@ -317,7 +317,7 @@ LANGUAGE = Language(
         "library.prepare_running": "another `library prepare` is running here",
         "library.prepare_running.remedy": "wait for it, or stop it",
         "library.stopped": "stopped; cached encodes stay; the same command continues from there",
-        "library.warning": "warning: {problem}",
+        "cli.warning": "warning: {problem}",
         "library.problem": "the library: {problem}",
         "library.totals": "{count} {count:plural:encode|encodes}, {size:size} of {limit:size} ({percent} %)",
         "library.column.cached": "cached",
@@ -345,6 +345,8 @@ LANGUAGE = Language(
         "library.count.live": "{count} live",
         "library.count.busy": "{count} being cached by a service",
         "library.count.failed": "{count} not prepared",
+        "check.ok": "settings, playlist and encoder are OK",
+        "check.ok_without_playlist": "settings and encoder are OK",
         # The doctor's findings: subjects, then what was found and what to do.
         "about.settings": "settings",
         "about.encoder": "encoder",

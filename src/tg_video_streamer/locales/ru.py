@@ -325,7 +325,7 @@ LANGUAGE = Language(
         "library.prepare_running": "здесь уже работает другая команда `library prepare`",
         "library.prepare_running.remedy": "дождитесь её или остановите",
         "library.stopped": "остановлено; готовое сохранено; та же команда продолжит с этого места",
-        "library.warning": "внимание: {problem}",
+        "cli.warning": "внимание: {problem}",
         "library.problem": "библиотека: {problem}",
         "library.totals": "{count} {count:plural:запись|записи|записей}, {size:size} из {limit:size} ({percent} %)",
         "library.column.cached": "в кэше с",
@@ -353,6 +353,8 @@ LANGUAGE = Language(
         "library.count.live": "прямой эфир: {count}",
         "library.count.busy": "кодирует сервис: {count}",
         "library.count.failed": "не подготовлено: {count}",
+        "check.ok": "настройки, плейлист и кодировщик в порядке",
+        "check.ok_without_playlist": "настройки и кодировщик в порядке",
         # The doctor's findings: subjects, then what was found and what to do.
         "about.settings": "настройки",
         "about.encoder": "кодировщик",

@@ -143,7 +143,7 @@ class TerminalView:
         with self._news:
             lines = list(self._lines)
             self._lines.clear()
-        # A terminal that went, or has no such letters: there is nobody left to tell, and the service ends or goes on.
+        # The terminal is gone, or has no such letters: nothing can be shown, and the service ends or continues.
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.writelines(f"{line}\n" for line in lines)
             sys.stdout.flush()
