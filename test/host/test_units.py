@@ -223,7 +223,7 @@ def test_a_reload_puts_in_force_what_can_change_and_names_the_rest(on_air: Syste
     before = settings.read_text()
     settings.write_text(before.replace("BUFFER_SECONDS=2", "BUFFER_SECONDS=3") + "LOOP=0\n")
     on_air.run("systemctl", "reload", UNIT)
-    assert "now in force: BUFFER_SECONDS; only after a restart: LOOP" in on_air.journal(UNIT)
+    assert "settings now in force: BUFFER_SECONDS; after a restart: LOOP" in on_air.journal(UNIT)
     settings.write_text(before + "BUFFER_SECONDS=many\n")
     assert on_air.run("systemctl", "reload", UNIT, check=False).returncode != 0
     settings.write_text(before)

@@ -55,7 +55,7 @@ class Channel:
 
         def ask() -> str:
             code, text = self.service.page("/healthz")
-            return text if code == 503 and f"output {output} is" in text else ""
+            return text if code == 503 and f"output {output}: " in text else ""
 
         return wait_until(ask, what=f"503 for {output}", every=0.1)
 
@@ -118,7 +118,7 @@ def test_a_killed_server_is_fed_again_when_it_returns(
     channel.wait_program(4)
     killed_at = channel.position_frames()
     channel.server.stop()
-    assert "rtmp-1 is retrying" in channel.not_healthy("rtmp-1")
+    assert "rtmp-1: reconnecting" in channel.not_healthy("rtmp-1")
     channel.wait_program(3)
 
     channel.server.start()
@@ -158,7 +158,7 @@ def test_a_frozen_server_is_noticed_and_fed_again(channel: Channel, seconds: flo
     channel.wait_program(3)
     again = channel.record(-1)
 
-    assert "rtmp-1 is retrying" in why
+    assert "rtmp-1: reconnecting" in why
     assert "took nothing" in why or "no answer" in why
     assert noticed_at - frozen_at < 15
     assert len(channel.server.records()) > records

@@ -291,11 +291,11 @@ def test_a_full_disk_costs_the_place_and_not_the_program(media: Path, tmp_path: 
                 file.write(bytes(4096))
         played = service.status()["streams_played"]
         service.wait_for(lambda status: status["streams_played"] >= played + 2, what="two items with a full disk")
-        complaint = "the place in the program cannot be saved"
+        complaint = "the position cannot be saved"
         wait_until(lambda: complaint in service.log, what="the complaint")
         assert service.status()["healthy"]
         filler.unlink()
-        wait_until(lambda: "the place in the program is saved again" in service.log, what="it is saved again")
+        wait_until(lambda: "the position is saved again" in service.log, what="it is saved again")
         wait_until(lambda: len(channel.as_run()) >= played + 1, what="the as-run log is complete")
         log = service.log
         assert service.stop() == 0

@@ -108,7 +108,7 @@ def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip
     assert re.search(r'tg_video_streamer_program_seconds_total\{level="live"\} [1-9]', metrics), metrics
     assert 'tg_video_streamer_live_ingest_state{state="waiting"} 1' in metrics
     assert re.search(r"tg_video_streamer_takeovers_total [1-9]", metrics), metrics
-    assert "live input: nobody publishes" in said
+    assert "live input: no encoder is connected" in said
     assert "Live takeover" in [line["title"] for line in channel.as_run() if line["level"] == "live"]
 
 

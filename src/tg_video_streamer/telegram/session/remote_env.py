@@ -21,13 +21,15 @@ from tg_video_streamer import atomic_file, errors
 from tg_video_streamer.envfile import read, write
 from tg_video_streamer.errors import EnvFileUnchanged, ToolMissing
 from tg_video_streamer.ffmpeg.runner import PIPE, Child
+from tg_video_streamer.locales import en, language, message
+from tg_video_streamer.locales import format as locale_format
 
 DEFAULT_PATH = "/opt/tg_video_streamer/shared/.env"
 DEADLINE_SECONDS = 45.0
 """For all of it but the wait for the lock."""
 
 _PACKAGE = errors.__name__.rpartition(".")[0]
-_MODULES: Final[tuple[ModuleType, ...]] = (errors, atomic_file, read, write)
+_MODULES: Final[tuple[ModuleType, ...]] = (language, locale_format, en, message, errors, atomic_file, read, write)
 _BEGIN = f"""
 import pathlib, types
 
