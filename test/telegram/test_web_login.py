@@ -138,7 +138,7 @@ async def test_a_login_that_is_given_up_leaves_nothing(stand: TelegramStand, env
     """Cancelled or too slow, a login leaves the file as it was, and the next one can begin."""
     async with _web_login(stand, env_file) as login:
         login.begin_qr(BY)
-        with pytest.raises(ControlError, match="under way"):
+        with pytest.raises(ControlError, match="in progress"):
             login.begin_qr(BY)
         await _until(login, WebLoginStep.QR)
         login.cancel()
