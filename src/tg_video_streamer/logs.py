@@ -184,7 +184,7 @@ def configure_logs(log_format: str = "console", *, secrets: Iterable[str] = (), 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Each is told by events of our own where it matters; at INFO they would log every request and every file event.
+    # Our own events report what matters of them; at INFO they would log every request and every file event.
     for name in ("uvicorn.access", "watchfiles", "httpx"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     structlog.configure(

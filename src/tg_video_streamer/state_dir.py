@@ -12,8 +12,8 @@ _SYSTEM = Path("/var/lib")
 def default_state_dir(environment: Mapping[str, str], env_file: Path | None, *, system: Path = _SYSTEM) -> Path:
     """STATE_DIRECTORY, else the folder of the installed service whose settings `env_file` is, else the XDG one.
 
-    The second is for a person's command on a host: systemd has told the service of a folder in `system`, and nobody has
-    told the command. The answer may begin with `~`.
+    The second is for a person's command on a host: only the service itself gets STATE_DIRECTORY from systemd. The result may
+    begin with `~`.
     """
     if (folders := environment.get("STATE_DIRECTORY", "")).startswith("/"):
         return Path(folders.split(":")[0])

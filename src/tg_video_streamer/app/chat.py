@@ -70,7 +70,7 @@ class ChatParts:
                     await changed.wait()
 
     async def _entered(self, account: Account) -> ChatClient | None:
-        """The room; None where it cannot be entered now, which is told."""
+        """The room; None where it cannot be entered now, which is logged."""
         rooms = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.chat.chat_client")
         try:
             room: ChatClient = await rooms.enter(account, self.reference, self.telegram.store)

@@ -93,18 +93,18 @@ class Demo:
 
     async def _make(self, clip: TestClip, *, nice: int) -> None:
         path = self._clips[clip]
-        beside = path.with_suffix(".half")
-        command = clip_command(clip, self._ffmpeg, roboto("Medium"), beside)
+        unfinished = path.with_suffix(".half")
+        command = clip_command(clip, self._ffmpeg, roboto("Medium"), unfinished)
         try:
             done = await run(command, timeout_seconds=_DEADLINE_SECONDS, nice=nice)
             if done.returncode != 0:
                 raise EncoderFailed(
                     f"ffmpeg could not make demo clip {clip.number} (exit code {done.returncode}): {done.stderr_tail}"
                 )
-            await asyncio.to_thread(beside.replace, path)
+            await asyncio.to_thread(unfinished.replace, path)
         finally:
             with suppress(OSError):  # only a half is left here, and the next start removes it as well
-                beside.unlink(missing_ok=True)
+                unfinished.unlink(missing_ok=True)
 
     def _write_playlist(self) -> None:
         lines = "".join(_lines(self._clips[clip], clip) for clip in self._whole())

@@ -81,7 +81,7 @@ def line_of(key: str, value: str) -> str:
 def locked(
     target: Path, *, wait_seconds: float, tell: Callable[[str], None], step: Step = _no_message
 ) -> Iterator[None]:
-    """Hold the lock beside `target` (its links already resolved); raises EnvFileUnchanged after `wait_seconds`.
+    """Hold the lock file of `target` (its links already resolved); raises EnvFileUnchanged after `wait_seconds`.
 
     The file stays where it is afterwards: one that is taken away could be locked by two at once.
     """
@@ -103,7 +103,7 @@ def locked(
 def _wait_for(descriptor: int, name: Path, wait_seconds: float, tell: Callable[[str], None]) -> None:
     """Take the lock; a blocking flock could not be given up."""
     deadline = time.monotonic() + wait_seconds
-    told = False
+    reported = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,8 +116,8 @@ def _wait_for(descriptor: int, name: Path, wait_seconds: float, tell: Callable[[
                 f"another program has held {name} for {wait_seconds:.0f} s",
                 remedy="wait for the deployment or login that runs there, then try again",
             )
-        if not told:
-            told = True
+        if not reported:
+            reported = True
             tell(f"waiting for {name}, which another program holds (up to {wait_seconds:.0f} s)")
         time.sleep(0.05)
 
