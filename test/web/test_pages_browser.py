@@ -178,6 +178,15 @@ def test_every_page_in_every_variant(channel: Channel, browser: WebDriver, artif
     assert wrong == []
 
 
+@pytest.fixture
+def held(channel: Channel) -> Iterator[None]:
+    """The item on air waits: nothing leaves the queue meanwhile, however slow the machine is."""
+    channel.service.command("pause")
+    yield
+    channel.service.command("resume")
+
+
+@pytest.mark.usefixtures("held")
 def test_titles_are_text(channel: Channel, browser: WebDriver) -> None:
     """Markup and script in a title are text in the next items, the search and the queue."""
     browser.get(f"{channel.url}/queue?words=onerror&lang=en")
@@ -192,6 +201,7 @@ def test_titles_are_text(channel: Channel, browser: WebDriver) -> None:
     assert console_errors(browser) == []
 
 
+@pytest.mark.usefixtures("held")
 def test_queue_by_the_keyboard(channel: Channel, browser: WebDriver) -> None:
     """Search, put in twice, move and take out, all without a mouse; the focus stays where the hands are."""
     for words in ("night", "market"):
@@ -358,6 +368,7 @@ def modules(token: bytes) -> frozenset[tuple[int, int]]:
     return frozenset((x, y) for y, row in enumerate(matrix) for x, module in enumerate(row) if module)
 
 
+@pytest.mark.usefixtures("held")
 def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
     """Without scripts all forms work: sign-in, queue, upload, and a session by phone and password."""
     channel.telegram.user(USER_ID).password = PASSWORD
