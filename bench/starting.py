@@ -62,7 +62,7 @@ def _ours(folder: Path, source: Path, server: NginxRtmp, key: str) -> tuple[floa
     began = time.monotonic()
     with channel(folder, [source], server.url(key), VIDEO_QUALITY="720p") as service:
         media = _until_media(server, began_bytes) - began
-        wait_until(lambda: "level=item" in service.log, timeout=60, what="an item on air", every=0.01)
+        wait_until(lambda: "source_level=item" in service.log, timeout=60, what="an item on air", every=0.01)
         item = time.monotonic() - began
         service.stop()
     return media, max(item, media)

@@ -221,7 +221,7 @@ class Playout:
         self.state.move(STATE_OF_LEVEL[content.level], cut.reason)
         log.info(
             "on air",
-            level=str(content.level),
+            source_level=str(content.level),
             reason=str(cut.reason),
             title=content.title or content.slate_reason or "",
         )
