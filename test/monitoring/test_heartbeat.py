@@ -154,7 +154,7 @@ def test_the_running_service_calls_once_it_is_on_air(tmp_path: Path) -> None:
         settings = {"HEARTBEAT_URL": f"http://127.0.0.1:{site.port}/CANARY", "VIDEO_QUALITY": "480p"}
         with running(tmp_path / "service", settings, arguments=("--demo",)) as service:
             wait_until(lambda: site.calls, what="a heartbeat")
-            assert service.status()["channel_state"] == "on_air"
+            service.wait_on_air()
             assert service.stop() == 0
             assert "CANARY" not in service.log
 
