@@ -4,8 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from tg_video_streamer.playlist.item import Item
+
+
+class Fetcher(StrEnum):
+    """What downloads the bytes of an input."""
+
+    YTDLP = "yt-dlp"
+    TELEGRAM = "telegram"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """How the bytes of one input are downloaded ahead of need."""
+
+    fetcher: Fetcher
+    request: str = field(repr=False)
+    """What its fetcher needs, as JSON. Secret: it holds signed URLs and cookies."""
+    suffix: str
+    """Of the file, without the dot: mp4, webm, m4a."""
+    size_bytes: int | None = None
+    """As the source states exactly; None where it only estimates."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,13 +34,16 @@ class MediaInput:
     """One input for ffmpeg: a file path, or a URL with its request headers."""
 
     location: str = field(repr=False)
-    """Absolute path, or http(s) URL. Secret: signed URLs stay out of logs and command lines."""
+    """Absolute path, or URL; empty where only `download` can read it. Secret: signed URLs stay out of logs and command
+    lines."""
     is_file: bool
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Request headers, cookies included. Secret."""
     has_video: bool = True
     has_audio: bool = True
     """What it is used for: separate formats have one of the two; both are True if only a probe can tell."""
+    download: Download | None = None
+    """None for a file and for what is live."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,1 @@
+"""Downloads of finite web and Telegram media to local files, ahead of need."""
