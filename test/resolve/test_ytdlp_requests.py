@@ -31,7 +31,7 @@ class _Web:
 
     async def resolve(self, item: Item) -> Media:
         if item.locator in self.bad:
-            raise failure(1, self.said)
+            raise failure({"message": self.said})
         return Media(inputs=())
 
 
@@ -105,7 +105,7 @@ def test_it_asks_once_a_day_over_restarts(tmp_path: Path) -> None:
 )
 def test_what_no_update_mends_asks_for_none(tmp_path: Path, said: str) -> None:
     """A network that is down is no reason for an update that could not be fetched either."""
-    assert not may_be_outdated(failure(1, said))
+    assert not may_be_outdated(failure({"message": said}))
     channel = _Channel(tmp_path)
     channel.web.said = said
     channel.break_items(*range(10))

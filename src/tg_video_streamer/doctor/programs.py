@@ -19,7 +19,7 @@ from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.validate import trial_command
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.resolve.resolver import ytdlp_version
+from tg_video_streamer.resolve.ytdlp import ytdlp_version
 from tg_video_streamer.settings.settings import Settings
 
 COMFORTABLE_SPEED = 1.5

@@ -13,7 +13,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.resolve.resolver import ytdlp_version
+from tg_video_streamer.resolve.ytdlp import ytdlp_version
 
 CACHE_SECONDS = 600.0
 """A query starts three child processes; an update of yt-dlp shows this late at most."""

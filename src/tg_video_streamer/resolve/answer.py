@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import check_url
-from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+from tg_video_streamer.resolve.media import Download, Expansion, Fetcher, Media, MediaInput
 
 _NAMES = frozenset({"expire", "expires", "expiry", "exp", "x-expires", "token_expires", "validto"})
 _IN_PATH = re.compile(r"/(?:expire|expires|exp)[/=](\d{10,13})(?=/|$)")
@@ -26,16 +27,20 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _COOKIE_ATTRIBUTES = frozenset(
     {"domain", "path", "expires", "max-age", "secure", "httponly", "samesite", "version", "port"}
 )
-_PROTOCOLS = frozenset({"http", "https", "m3u8", "m3u8_native"})
+_SUFFIX = re.compile(r"[a-z0-9]{1,8}")
+_DIRECT = frozenset({"http", "https", "m3u8", "m3u8_native"})
+"""What ffmpeg reads by its URL."""
 _ANONYMOUS = frozenset({"generic", "html5"})
 """Extractors whose ids are mere file names: clip.mp4 of two sites must not count as the same source."""
 _NOT_LISTED = frozenset({"[Private video]", "[Deleted video]"})
 
 
-def read_answer(answer: Any, item: Item, *, most_children: int) -> Media | Expansion:
+def read_answer(
+    answer: Any, item: Item, *, most_children: int, download: Mapping[str, Any] | None = None
+) -> Media | Expansion:
     """Where `item` is, or its children; a list is cut after `most_children`.
 
-    Raises ResolveError if ffmpeg may not get the answer, SourceGone if it is empty.
+    `download`: what a download needs besides the format. Raises ResolveError if ffmpeg may not get the answer, SourceGone if it is empty.
     """
     if not isinstance(answer, Mapping):
         raise ResolveError.of("ytdlp.no_answer")
@@ -47,30 +52,45 @@ def read_answer(answer: Any, item: Item, *, most_children: int) -> Media | Expan
     if listed := _listed_urls(answer):
         children = _children([{"url": url} for url in listed[:most_children]], item)
         return Expansion(children=children, title=_text(answer.get("title")))
-    return _media(answer, item)
+    return _media(answer, item, download or {})
 
 
-def _media(answer: Json, item: Item) -> Media:
+def addresses(answer: Json) -> list[str]:
+    """Every URL that reading or downloading the answer's formats begins with."""
+    found: list[Any] = []
+    for one in answer.get("requested_formats") or [answer]:
+        found += [one.get(name) for name in ("url", "manifest_url", "fragment_base_url")]
+        found += [fragment.get("url") for fragment in one.get("fragments") or ()]
+    return [url for url in found if isinstance(url, str)]
+
+
+def _media(answer: Json, item: Item, download: Json) -> Media:
     if answer.get("live_status") == "is_upcoming":
         raise ResolveError.of("source.not_started")
     chosen = answer.get("requested_formats") or [answer]
     if not isinstance(chosen, list) or not all(isinstance(one, Mapping) for one in chosen):
         raise ResolveError.of("ytdlp.no_formats")
-    inputs = tuple(_input(one, separate=len(chosen) > 1, index=index) for index, one in enumerate(chosen[:2]))
-    expiries = [expiry for one in inputs if (expiry := expires_wall(one.location)) is not None]
+    live = answer.get("is_live") is True
+    inputs = tuple(
+        _input(one, separate=len(chosen) > 1, index=index, download=None if live else download)
+        for index, one in enumerate(chosen[:2])
+    )
+    expiries = [expiry for url in addresses(answer) if (expiry := expires_wall(url)) is not None]
     return Media(
         inputs=inputs,
         title=item.title or _text(answer.get("fulltitle")) or _text(answer.get("title")),
         source_id=_source_id(answer, item),
         duration_seconds=_duration(answer.get("duration")),
-        is_live=answer.get("is_live") is True,
+        is_live=live,
         expires_wall=min(expiries, default=None),
     )
 
 
-def _input(chosen: Json, *, separate: bool, index: int) -> MediaInput:
+def _input(chosen: Json, *, separate: bool, index: int, download: Json | None) -> MediaInput:
+    """One chosen format; `download` is None if it is live, and then ffmpeg has to read it."""
     url, protocol = chosen.get("url"), _text(chosen.get("protocol", "https"))
-    if not isinstance(url, str) or protocol not in _PROTOCOLS:
+    direct = protocol in _DIRECT
+    if not isinstance(url, str) or not (direct or (download is not None and protocol)):
         raise ResolveError.of("ytdlp.format")
     _require_http(url)
     # Of two separate formats the first gives the picture and the second the sound, even if they hold more.
@@ -78,7 +98,25 @@ def _input(chosen: Json, *, separate: bool, index: int) -> MediaInput:
     has_audio = index == 1 if separate else chosen.get("acodec") != "none"
     if not has_video and not has_audio:
         raise SourceGone.of("source.no_media")
-    return MediaInput(location=url, is_file=False, headers=_headers(chosen), has_video=has_video, has_audio=has_audio)
+    return MediaInput(
+        location=url if direct else "",
+        is_file=False,
+        headers=_headers(chosen),
+        has_video=has_video,
+        has_audio=has_audio,
+        download=None if download is None else _download(chosen, download),
+    )
+
+
+def _download(chosen: Json, needed: Json) -> Download:
+    suffix, size = _text(chosen.get("ext")), chosen.get("filesize")
+    exact = isinstance(size, int) and not isinstance(size, bool) and size > 0
+    return Download(
+        fetcher=Fetcher.YTDLP,
+        request=json.dumps({**needed, "info": {name: value for name, value in chosen.items() if name != "formats"}}),
+        suffix=suffix if _SUFFIX.fullmatch(suffix) else "bin",
+        size_bytes=size if exact else None,
+    )
 
 
 def _require_http(url: str) -> None:

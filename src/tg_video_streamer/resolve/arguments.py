@@ -1,4 +1,4 @@
-"""yt-dlp's command line, and YTDLP_ARGS by an allow list; pure.
+"""yt-dlp's options, and YTDLP_ARGS by an allow list; pure.
 
 A deny list cannot work: `--exec`, `--config-locations`, `--netrc-cmd`, `--plugin-dirs` and `-o` run or write anything,
 and later versions add more.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.media import FRAMES_PER_SECOND
 
 _NUMBER = r"\d{1,4}(?:\.\d{1,3})?"
 _WITH_VALUE: dict[str, str] = {
@@ -37,10 +38,21 @@ _WITHOUT_VALUE = frozenset(
     {"--force-ipv4", "--force-ipv6", "--legacy-server-connect", "--format-sort-force", "--playlist-reverse"}
 )
 _ALIASES = {"-4": "--force-ipv4", "-6": "--force-ipv6", "-S": "--format-sort", "-I": "--playlist-items"}
-_PLAYABLE = "[protocol~='^(https?|m3u8|m3u8_native)$']"
+_DIRECT = "[protocol~='^(https?|m3u8|m3u8_native)$']"
 """What ffmpeg can open by URL; only yt-dlp can assemble the fragments of DASH and the like."""
-_FORMATS = f"bv*{_PLAYABLE}+ba{_PLAYABLE}/b{_PLAYABLE}/bv*{_PLAYABLE}/ba{_PLAYABLE}"
-"""Separate picture and sound, else one format with both, else any."""
+_DOWNLOADED = "[protocol!~='^(mhtml|ftp|rtmp|rtsp|mms|websocket|niconico|fc2|youtube_live_chat)']"
+"""What yt-dlp downloads by itself over HTTP; mhtml is a slide show."""
+
+
+def _choice(allowed: str) -> str:
+    """Separate picture and sound, else one format with both, else any."""
+    return f"bv*{allowed}+ba{allowed}/b{allowed}/bv*{allowed}/ba{allowed}"
+
+
+FORMATS = _choice(_DOWNLOADED)
+"""For an item that ends: it can be downloaded."""
+LIVE_FORMATS = _choice(_DIRECT)
+"""For a live one: it is read as it comes."""
 
 
 def parse_ytdlp_args(text: str) -> tuple[str, ...]:
@@ -70,45 +82,34 @@ def parse_ytdlp_args(text: str) -> tuple[str, ...]:
     return tuple(accepted)
 
 
-def command(
-    python: str,
-    url: str | None,
-    *,
-    cookies: Path | None = None,
-    cache_folder: Path | None = None,
-    deno: str | None = None,
-) -> list[str]:
-    """The command line that prints one JSON object; it holds no secret.
+def shared_words(
+    *, arguments: Sequence[str] = (), cache_folder: Path | None = None, deno: str | None = None
+) -> tuple[str, ...]:
+    """The options of every use of yt-dlp; they may be secret, so they go to the child on stdin.
 
-    `url`: None if it holds a password; `standard_input` then has it. `cookies`: the private copy.
+    `arguments` (from `parse_ytdlp_args`) override the defaults, and what follows them cannot be overridden.
     """
-    words = [python, "-I", "-m", "yt_dlp", "--ignore-config", "--no-plugin-dirs", "--config-locations", "-"]
-    words += ["--dump-single-json", "--flat-playlist", "--no-download", "--no-warnings", "--color", "never"]
-    words += ["--no-remote-components", "--format", _FORMATS]
-    words += ["--cache-dir", str(cache_folder)] if cache_folder else ["--no-cache-dir"]
-    words += ["--js-runtimes", f"deno:{deno}"] if deno else []
-    words += ["--cookies", str(cookies)] if cookies else ["--no-cookies"]
-    return words if url is None else [*words, "--", url]
+    words = ["--socket-timeout=15", *arguments]
+    words += ["--ignore-config", "--no-plugin-dirs", "--no-remote-components", "--quiet", "--color=never"]
+    words += [f"--cache-dir={cache_folder}"] if cache_folder else ["--no-cache-dir"]
+    words += [f"--js-runtimes=deno:{deno}"] if deno else []
+    return tuple(words)
 
 
-def standard_input(
-    *, maximum_height: int, most_children: int, proxy: str = "", arguments: Sequence[str] = (), url: str | None = None
-) -> bytes:
-    """yt-dlp's configuration file: the defaults, and what may be secret and so must not appear in `ps`.
+def resolve_words(
+    *, maximum_height: int, most_children: int, proxy: str = "", shared: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The options of a question; `shared` from `shared_words`.
 
-    `arguments` (from `parse_ytdlp_args`) override the defaults; the command line overrides both. H.264 is preferred to
-    VP9 and AV1, and 30 to 60 frames a second: decoding them is cheaper.
+    The house's frame rate is preferred, and H.264 to VP9 and AV1: decoding them is cheaper.
     """
-    words = [
-        "--socket-timeout=15",
-        f"--format-sort=res:{maximum_height},fps:30,vcodec:h264,acodec:aac",
+    return (
+        f"--format-sort=res:{maximum_height},fps~{FRAMES_PER_SECOND},vcodec:h264,acodec:aac",
         f"--playlist-items=:{most_children}",
         f"--proxy={proxy}",
-        *arguments,
-    ]
-    if url is not None:
-        words.append(url)
-    return "".join(shlex.quote(word) + "\n" for word in words).encode("utf-8", "surrogatepass")
+        *shared,
+        *("--flat-playlist", "--no-download"),
+    )
 
 
 def _known() -> set[str]:

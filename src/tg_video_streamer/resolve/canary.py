@@ -19,7 +19,8 @@ from tg_video_streamer.errors import ResolveError, StreamerError
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Media
-from tg_video_streamer.resolve.resolver import Resolver, ytdlp_version
+from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.resolve.ytdlp import ytdlp_version
 
 TITLE = "The canary sings"
 _VIDEO = "/canary.mp4"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from tg_video_streamer.errors import ResolveError, SourceGone, ToolMissing
+from tg_video_streamer.errors import ResolveError, SourceGone
 from tg_video_streamer.locales.message import Message
 
-_ERROR = re.compile(r"^ERROR:\s*(?:\[[^\]]+\]\s*)?(.*)$", re.MULTILINE)
 _TRAILERS = re.compile(
     r"(?:;? please report this issue on|\(caused by|Confirm you are on the latest|See  ?https?://).*", re.DOTALL
 )
@@ -32,17 +33,9 @@ _NETWORK = re.compile(
 _COOKIES = re.compile(r"not a bot|sign in|log ?in|cookies|members.?only|confirm your age|private", re.IGNORECASE)
 
 
-def failure(returncode: int, stderr: str) -> ResolveError:
-    """The error for a yt-dlp that ended with `returncode` and `stderr` and gave no answer."""
-    if "No module named yt_dlp" in stderr:
-        return ToolMissing.of("ytdlp.missing")
-    said = _ERROR.findall(stderr)
-    if not said:
-        last = _short(stderr.strip().rsplit("\n", 1)[-1]) or "nothing on stderr"
-        if "Traceback (most recent call last)" in stderr or returncode > 1:
-            return ToolMissing.of("ytdlp.broken", detail=last)
-        return ResolveError.of("ytdlp.ended", code=returncode, detail=last)
-    sentence = _short(said[-1])
+def failure(described: Mapping[str, Any]) -> ResolveError:
+    """The error that yt-dlp's child has described."""
+    sentence = _short(str(described.get("message") or "no reason given"))
     gone = _GONE.search(sentence) and not _NOT_NOW.search(sentence)
     remedy = "ytdlp.needs_cookies" if _COOKIES.search(sentence) else "ytdlp.gone" if gone else "ytdlp.retried"
     kind = SourceGone if gone else ResolveError
