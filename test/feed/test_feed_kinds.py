@@ -59,7 +59,9 @@ def _check_sound(kind: Awkward, played: Played, recording: Recording) -> None:
     assert len(recording.beeps) == kind.beeps
     steps = {after.ticks - before.ticks for before, after in pairwise(played.sound)}
     assert steps <= {62, 63, 64, 65, 66}, "the sound has a hole"
-    assert abs(played.sound[-1].ticks - played.pictures[-1].ticks) < 1300
+    missing = played.pictures[-1].ticks - played.sound[-1].ticks
+    # The playout fills sound that ends early with silence.
+    assert -1300 < missing < (1300 if kind.name != "sound-shorter" else 4500)
     if kind.beeps:
         assert min(recording.loudest) > 0.1
         found = skews(recording)

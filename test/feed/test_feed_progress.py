@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from stands.feeding import item_of
 from tg_video_streamer.errors import EncoderFailed
-from tg_video_streamer.feed.progress import LIVE_TRIES, TRIES, AttemptResult, Progress, Step
+from tg_video_streamer.feed.progress import LIVE_TRIES, TRIES, AttemptResult, Expected, Progress, Step
 
 
 def outcome(frames: int, *, broken: bool = False, lost: bool = False) -> AttemptResult:
@@ -20,7 +20,8 @@ def outcome(frames: int, *, broken: bool = False, lost: bool = False) -> Attempt
 def follow(progress: Progress, ended: AttemptResult, *, live: bool = False, is_file: bool = True) -> Step:
     """Count the attempt and return what follows, for an item of 60 s."""
     progress.add(ended)
-    return progress.after_result(ended, live=live, is_file=is_file, expected_seconds=None if live else 60.0)
+    expected = Expected(seconds=None if live else 60.0)
+    return progress.after_result(ended, live=live, is_file=is_file, expected=expected)
 
 
 def test_whole_item_ends() -> None:

@@ -119,3 +119,21 @@ def test_a_hole_in_the_sound_is_filled_and_an_overlap_dropped() -> None:
     later = splice.audio(11 * PACKET_TICKS)
     assert (list(later.silence), later.slot) == (list(range(1, 11)), 11)
     assert splice.audio(5 * PACKET_TICKS).slot is None
+
+
+def test_sound_that_ends_before_the_picture_starves_no_output() -> None:
+    """While a picture plays on without its sound, silence follows within two seconds, and sound that returns is in sync."""
+    splice = Splice(GridPosition())
+    audio: list[int] = []
+    for n in range(400):
+        splice.video(n * FRAME_TICKS)
+        if n * FRAME_TICKS < 2 * TICKS_PER_SECOND:
+            place = splice.audio(n * FRAME_TICKS // PACKET_TICKS * PACKET_TICKS)
+            audio += [*place.silence, *([] if place.slot is None else [place.slot])]
+        audio += splice.overdue()
+        assert (n + 1) * FRAME_TICKS - len(audio) * PACKET_TICKS <= 2 * TICKS_PER_SECOND
+    back = 400 * FRAME_TICKS // PACKET_TICKS * PACKET_TICKS
+    place = splice.audio(back)
+    audio += place.silence
+    assert place.slot == back // PACKET_TICKS
+    assert audio == list(range(len(audio)))

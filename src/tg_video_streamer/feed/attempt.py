@@ -183,7 +183,11 @@ async def read_child(
     if stderr.lines:
         _log.debug("ffmpeg stderr", lines=stderr.lines[-5:], code=code)
     return AttemptResult(
-        frames=reader.frames, sound_end_ticks=reader.sound_end_ticks, error=error, lost=stderr.means_loss
+        frames=reader.frames,
+        sound_end_ticks=reader.sound_end_ticks,
+        error=error,
+        lost=stderr.means_loss,
+        quiet=not stderr.lines,
     )
 
 
@@ -195,8 +199,8 @@ def _range_of(source: SourceFacts, start: StartPoint, item: Item) -> ItemRange:
     # Even the shortest seek would cost a whole GOP.
     lead = source.lead_seconds(leader.input_index) if leader is not None and trims_lead(source) else 0.0
     whole = source.duration_seconds
-    if source.endless_picture and end_seconds is None:
-        end_seconds = start.item_start_seconds + STILL_SECONDS if source.sound is None else whole
+    if source.endless_picture and source.sound is None and end_seconds is None:
+        end_seconds = start.item_start_seconds + STILL_SECONDS
     moving = None if source.endless_picture else source.picture
     picture_whole = moving.duration_seconds or (whole if source.sound is None else None) if moving else None
     sound_whole = source.sound.duration_seconds if source.sound is not None else None

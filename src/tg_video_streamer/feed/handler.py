@@ -18,7 +18,7 @@ from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.cache import FeedCache
 from tg_video_streamer.feed.cached_playback import play_cached
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, choose_once, no_overlay
-from tg_video_streamer.feed.progress import AttemptResult, Progress, Step, item_duration
+from tg_video_streamer.feed.progress import AttemptResult, Progress, Step, expected_length, item_duration
 from tg_video_streamer.feed.source_playback import SourcePlayback
 from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedMode, FeedState
 from tg_video_streamer.feed.url_refresh import UrlRefresh
@@ -246,12 +246,11 @@ class Feed:
             self._failed("feed", result.error)
             if result.error.permanent:
                 return self._after(Step.GIVE_UP)
-        step = self._progress.after_result(
-            result, live=self.is_live, is_file=self._is_file, expected_seconds=self.duration_seconds
-        )
+        expected = expected_length(self.item, self._playback.source, self.media)
+        step = self._progress.after_result(result, live=self.is_live, is_file=self._is_file, expected=expected)
         if step is Step.TRY_AGAIN and result.error is None:
             _log.info("source ended early", key=self.item.key, at_seconds=round(self._progress.seconds, 2))
-        whole = step is Step.END and result.error is None and not self._progress.skipped_seconds
+        whole = step is Step.END and self._progress.played_whole(result, is_file=self._is_file, expected=expected)
         pause = self._after(step)
         if whole:
             await self._cache.commit(self._playback.watch.spans(self._progress.seconds))

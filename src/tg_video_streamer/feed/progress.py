@@ -17,7 +17,6 @@ TRIES = 5
 LIVE_TRIES = 8
 _EARLY_SECONDS = 2.0
 """An item that ends so much before its stated duration ended early: durations are rounded, last frames get lost."""
-_EARLY_PART = 0.03
 _TRIES_AT_ONE_POSITION = 2
 """Failures in a row after which a position counts as damaged."""
 _SKIPS_SECONDS = (2.0, 5.0, 10.0, 30.0)
@@ -56,6 +55,8 @@ class AttemptResult:
     error: FeedError | None
     lost: bool
     """The child's last messages mean a lost source, whatever its exit code."""
+    quiet: bool = False
+    """The child had nothing to complain about."""
 
 
 class Step(Enum):
@@ -64,6 +65,21 @@ class Step(Enum):
     TRY_AGAIN = auto()
     END = auto()
     GIVE_UP = auto()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    """How long an item should be, from its own start."""
+
+    seconds: float | None
+    estimated: bool = False
+    """It is a guess."""
+
+
+def expected_length(item: Item, source: SourceFacts | None, media: Media | None) -> Expected:
+    """The length of an item as far as it is known; a guess where only a bit rate or a site tells it."""
+    estimated = source is None or source.duration_seconds is None or source.duration_estimated
+    return Expected(seconds=item_duration(item, source, media), estimated=estimated)
 
 
 def item_duration(item: Item, source: SourceFacts | None, media: Media | None) -> float | None:
@@ -90,6 +106,7 @@ class Progress:
     skipped_seconds: float = 0.0
     sound_end_ticks: int | None = None
     _skips: int = 0
+    _hole_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         """The resume position as whole frames."""
@@ -127,6 +144,7 @@ class Progress:
         if result.frames:
             self.failures = 0
             self._skips = 0
+            self._hole_seconds = self.skipped_seconds
 
     def after_failure(self, *, live: bool, is_file: bool = False) -> Step:
         """After an attempt without a frame. `is_file`: retrying costs no request.
@@ -139,21 +157,20 @@ class Progress:
             tries = 1
         return Step.GIVE_UP if self.failures >= tries else Step.TRY_AGAIN
 
-    def after_result(self, result: AttemptResult, *, live: bool, is_file: bool, expected_seconds: float | None) -> Step:
+    def after_result(self, result: AttemptResult, *, live: bool, is_file: bool, expected: Expected) -> Step:
         """After an attempt whose frames were added."""
         if live:
             # A broadcast that is over ends cleanly; one that broke off does not.
-            if result.error is None and not result.lost:
-                return Step.END
-            return self.after_failure(live=True)
-        left = None if expected_seconds is None else expected_seconds - self.skipped_seconds - self.seconds
-        early = (
-            left is not None
-            and expected_seconds is not None
-            and left > max(_EARLY_SECONDS, expected_seconds * _EARLY_PART)
-        )
+            over = result.error is None and not result.lost
+            return Step.END if over else self.after_failure(live=True)
+        left = None if expected.seconds is None else expected.seconds - self.skipped_seconds - self.seconds
+        early = left is not None and left > _EARLY_SECONDS
+        if expected.estimated and not early:
+            # Behind the end of a guess nothing is known.
+            left = None
         broken = result.error is not None or (result.lost and not is_file and left is None)
-        if not early and (not broken or left is not None):
+        all_read = (is_file or not result.frames) and self._data_ended(result, expected, is_file=is_file)
+        if all_read or (not early and (not broken or left is not None)):
             return Step.END
         if not result.frames and self.failures < _TRIES_AT_ONE_POSITION and result.error is not None:
             # A child that was killed or hung before its first frame proves nothing about the source.
@@ -165,6 +182,22 @@ class Progress:
         self.skipped_seconds += skip
         self.failures += 1
         return Step.TRY_AGAIN
+
+    def played_whole(self, result: AttemptResult, *, is_file: bool, expected: Expected) -> bool:
+        """Whether `result` ended an item of which no part is missing.
+
+        The end of the data decides; a stated length only speaks against it, and an estimated one not even that.
+        """
+        if self._hole_seconds or result.error is not None or (result.lost and not is_file):
+            return False
+        as_long = expected.seconds is None or expected.seconds - self.seconds <= _EARLY_SECONDS
+        return as_long or self._data_ended(result, expected, is_file=is_file)
+
+    def _data_ended(self, result: AttemptResult, expected: Expected, *, is_file: bool) -> bool:
+        """Whether the end of the data is the end of the item, whatever length was stated."""
+        if not self._played or result.error is not None:
+            return False
+        return (expected.estimated and (is_file or not result.lost)) or (is_file and result.quiet)
 
     def _can_skip(self, result: AttemptResult, left: float | None, *, is_file: bool) -> bool:
         """Only damage is skipped; an unreachable source is waited for."""

@@ -22,6 +22,8 @@ _SOUND_AHEAD_TICKS = round(0.4 * TICKS_PER_SECOND)
 """Sound further ahead of the picture waits for the picture."""
 _SOUND_ALONE_PACKETS = 1500
 """Half a minute of sound without a picture: the picture has ended."""
+_HELD_PICTURES = 1500
+"""A minute of a picture without an end, and no sound for it."""
 _SOUND_OVER_TICKS = round(1.5 * TICKS_PER_SECOND)
 """While both streams last, ffmpeg interleaves them more closely than this."""
 
@@ -63,6 +65,7 @@ class Reader(ReaderThread):
         self._base: int | None = None
         self._read_frames = 0
         self._ahead: deque[Packet] = deque()
+        self._held: deque[Packet] = deque()
         self._buffer_is_full = False
         self._last_progress = monotonic()
         self._at_end = False
@@ -132,7 +135,7 @@ class Reader(ReaderThread):
         if abs(ticks - self._base - slot) > FRAME_TICKS // 2:
             at_seconds = seconds(self._start_ticks + ticks - self._base)
             raise OffGrid(f"frame {self._read_frames} is at {at_seconds:.3f} s, off the frame grid")
-        self._put(
+        self._put_picture(
             Packet(
                 kind=Kind.VIDEO, ticks=self._start_ticks + slot, keyframe=bool(packet.is_keyframe), data=bytes(packet)
             )
@@ -162,10 +165,25 @@ class Reader(ReaderThread):
             return
         packet = Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data)
         end = self._start_ticks + self._read_frames * FRAME_TICKS
+        self._release_held(own + PACKET_TICKS)
         if self._ahead or own > end + _SOUND_AHEAD_TICKS:
             self._ahead.append(packet)
         else:
             self._put(packet)
+
+    def _put_picture(self, packet: Packet) -> None:
+        """A picture without an end is shown as long as there is sound: it waits for the sound of its time."""
+        if not self._ends_with_sound:
+            self._put(packet)
+            return
+        self._held.append(packet)
+        self._release_held(self.sound_end_ticks)
+        if len(self._held) > _HELD_PICTURES:
+            raise EncoderFailed("its sound cannot be decoded", remedy="it is retried")
+
+    def _release_held(self, until_ticks: int | None) -> None:
+        while until_ticks is not None and self._held and self._held[0].ticks < until_ticks:
+            self._put(self._held.popleft())
 
     def _put(self, packet: Packet) -> None:
         self._put_all([packet] if self._rules is None else self._rules.take(packet))

@@ -147,7 +147,6 @@ def _sound_chains(sound: AudioTrack | None, house: HouseFormat, item_range: Item
         if item_range.trim_seconds
         else []
     )
-    length = item_range.picture_left_seconds
     steps = [
         *trim,
         # Gaps in the timestamps become silence, so that sound and picture stay in sync.
@@ -155,7 +154,6 @@ def _sound_chains(sound: AudioTrack | None, house: HouseFormat, item_range: Item
         "aformat=sample_fmts=fltp:channel_layouts=stereo",
         f"silencedetect=n=-60dB:d={FAULT_SECONDS:g},ametadata={_TO_STDERR}",
         *_loudness(sound, house, item_range.volume),
-        *([f"apad=whole_dur={length:.3f}"] if length is not None else []),
     ]
     return (f"{pad}{','.join(steps)}[a]",)
 

@@ -100,6 +100,8 @@ class SourceFacts:
     sound: AudioTrack | None
     duration_seconds: float | None
     """None for a live source, and if unknown."""
+    duration_estimated: bool = False
+    """It is a guess from a bit rate, a timestamp or a site: only the end of the data is the end."""
     live: bool = False
     container: str = ""
     """ffmpeg's name of the first input's demuxer."""

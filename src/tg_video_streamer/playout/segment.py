@@ -87,6 +87,7 @@ class Segment:
             if packet.keyframe:
                 self._since_keyframe.clear()
             self._since_keyframe.append(packet)
+            self._fill(self._splice.overdue(), out)
         self.own_ticks = packet.ticks + FRAME_TICKS
 
     def _sound(self, packet: Packet, out: list[Stamped]) -> None:

@@ -12,7 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tg_video_streamer.errors import OffGrid
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, seconds
+from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, seconds
+
+_OVERDUE_TICKS = 2 * TICKS_PER_SECOND
+"""No feed gives its sound so late after the picture of the same time, and no output may wait longer for sound."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +85,13 @@ class Splice:
         self.skew_ticks = max(self.skew_ticks, abs(late - missing * PACKET_TICKS))
         self._audio += missing + 1
         return AudioSlot(silence=silence, slot=self._audio - 1)
+
+    def overdue(self) -> range:
+        """The silence for sound that is so late behind the picture that it must have ended."""
+        short = self._video * FRAME_TICKS - self._audio * PACKET_TICKS
+        missing = short // PACKET_TICKS if short > _OVERDUE_TICKS else 0
+        self._audio += missing
+        return range(self._audio - missing, self._audio)
 
     def leave(self) -> tuple[range, GridPosition]:
         """The silence that fills the sound up to the last frame, and where the next segment starts.

@@ -24,6 +24,13 @@ _STILL_CONTAINERS = re.compile(r"^image2$|_pipe$")
 _INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg", "hls"})
 _MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
 _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
+_ESTIMATING = frozenset(
+    {
+        *("mp3", "aac", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp", "latm", "loas", "amr", "amrnb", "amrwb", "oma"),
+        *("mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v", "vc1", "h263", "obu", "dv", "rm", "nsv", "shn"),
+    }
+)
+"""Demuxers without an index: they guess the length from the bit rate or from the last timestamp, which may have jumped."""
 _PROBED_FRAMES = 6
 _PROBED_PACKETS = 300
 _SMALL_PROBE = {"probesize": "2000000", "analyzeduration": "3000000"}
@@ -67,6 +74,7 @@ def combine(found: list[InputFacts], *, live: bool) -> SourceFacts:
         duration_seconds=None if live or not durations else max(durations),
         live=live,
         container=containers[0],
+        duration_estimated=any(name in _ESTIMATING for name in containers),
         inexact_seek=any(name in _INEXACT_CONTAINERS for name in containers),
     )
 

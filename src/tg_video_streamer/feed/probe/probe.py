@@ -100,5 +100,5 @@ def carried_over(found: SourceFacts, before: SourceFacts | None, media: Media) -
         found = replace(found, sound=sound)
     still_alone = found.endless_picture and found.sound is None
     if found.duration_seconds is None and media.duration_seconds and not media.is_live and not still_alone:
-        found = replace(found, duration_seconds=media.duration_seconds)
+        found = replace(found, duration_seconds=media.duration_seconds, duration_estimated=True)
     return found
