@@ -18,6 +18,7 @@ from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -81,6 +82,7 @@ def feed_of(
     clock: Clock | None = None,
     mode: FeedMode = FeedMode.ON_AIR,
     overlay: ChooseOverlay = no_overlay,
+    preference: TrackPreference = NO_PREFERENCE,
 ) -> Feed:
     """A feed with the usual surroundings."""
     heard: list[Event] = [] if events is None else events
@@ -95,6 +97,7 @@ def feed_of(
         library=library,
         mode=mode,
         overlay=overlay,
+        preference=preference,
         publish=heard.append,
         start_seconds=start_seconds,
         stall_seconds=stall_seconds,

@@ -15,6 +15,7 @@ from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.state import FeedMode
+from tg_video_streamer.languages import TrackPreference, preference_of
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
@@ -95,6 +96,8 @@ class Feeds:
         if burned_in(settings) != burned_in(self._settings):
             _warn_burned_in(settings)
         self._settings = settings
+        if self.library is not None:
+            self.library.preference = track_preference(settings)
         self._resolver.change(
             proxy=settings.ytdlp_proxy.get_secret_value(),
             cookies=settings.ytdlp_cookies,
@@ -126,6 +129,7 @@ class Feeds:
             start_seconds=start_seconds,
             changed=changed,
             mode=mode,
+            preference=track_preference(self._settings),
         )
 
     def _resolver_for(self, allowed: Callable[[], AllowedFolders]) -> Resolver:
@@ -139,6 +143,11 @@ class Feeds:
             arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
             cache_folder=settings.state_dir / "cache" / "yt-dlp",
         )
+
+
+def track_preference(settings: Settings) -> TrackPreference:
+    """The channel's languages of sound and subtitles."""
+    return preference_of(settings.audio_language, settings.subtitles)
 
 
 def burned_in(settings: Settings) -> str:
@@ -167,4 +176,5 @@ def library_of(settings: Settings, prepared: Prepared, clock: Clock) -> Library 
         headers=prepared.slate.headers,
         clock=clock,
         keep_removed=settings.library_keep_removed,
+        preference=track_preference(settings),
     )

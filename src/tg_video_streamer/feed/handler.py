@@ -23,6 +23,7 @@ from tg_video_streamer.feed.source_playback import SourcePlayback
 from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedMode, FeedState
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
@@ -61,11 +62,12 @@ class Feed:
         changed: Callable[[], None] = lambda: None,
         mode: FeedMode = FeedMode.ON_AIR,
         overlay: ChooseOverlay = no_overlay,
+        preference: TrackPreference = NO_PREFERENCE,
     ) -> None:
         """`start_seconds` counts from the item's own start (its `start=`). `overlay` is called once.
 
         `headers`: the program's, which the child must have too; None accepts any. With a `library` a cached encode plays
-        instead of the source, and the source is cached at its first play. `changed` is called in the event loop when the
+        instead of the source, and the source is cached at its first play. `preference`: the channel's languages. `changed` is called in the event loop when the
         state or `primed` changes.
         """
         self.item = item
@@ -101,7 +103,9 @@ class Feed:
             stall_seconds=stall_seconds,
             mode=mode,
         )
-        self._playback = SourcePlayback(item, context, self._urls, overlay=overlay, air_time=self.air_time)
+        self._playback = SourcePlayback(
+            item, context, self._urls, overlay=overlay, air_time=self.air_time, preference=preference
+        )
 
     @property
     def state(self) -> FeedState:

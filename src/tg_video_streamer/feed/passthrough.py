@@ -28,7 +28,7 @@ _ALLOWED = frozenset({_SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER})
 def may_pass_through(item: Item, source: SourceFacts, house: HouseFormat, headers: CodecHeaders) -> bool:
     """Whether an item, played from its start, may pass through; pure."""
     picture, sound = source.picture, source.sound
-    if picture is None or sound is None or source.live or source.endless_picture:
+    if picture is None or sound is None or source.live or source.endless_picture or source.subtitles is not None:
         return False
     same = (picture.codec_header, sound.codec_header) == (headers.video.hex(), headers.audio.hex())
     upright = picture.rotation == 0 and picture.sample_aspect in {"1", "1:1"} and not picture.interlaced

@@ -23,6 +23,7 @@ from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
 from tg_video_streamer.ffmpeg.source import Goal, Measured, SourceFacts
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media, MediaInput
@@ -34,9 +35,18 @@ class SourcePlayback:
     """The attempts at one item; what one attempt learns serves the next."""
 
     def __init__(
-        self, item: Item, context: FeedContext, urls: UrlRefresh, *, overlay: ChooseOverlay, air_time: AirTime
+        self,
+        item: Item,
+        context: FeedContext,
+        urls: UrlRefresh,
+        *,
+        overlay: ChooseOverlay,
+        air_time: AirTime,
+        preference: TrackPreference = NO_PREFERENCE,
     ) -> None:
+        """`preference`: of the channel, where the item has none of its own."""
         self._item = item
+        self._preference = item.tracks(preference)
         self._context = context
         self._urls = urls
         self._overlay = overlay
@@ -70,7 +80,13 @@ class SourcePlayback:
         first = Measured.WHOLE if self._context.mode is FeedMode.PREPARING else Measured.SAMPLES
         measured = first if before is None else Measured.NOT
         goal = self._goal() if measured is Measured.WHOLE else None
-        found = await probe(media, wanted_height=self._context.house.height, measured=measured, goal=goal)
+        found = await probe(
+            media,
+            wanted_height=self._context.house.height,
+            measured=measured,
+            goal=goal,
+            preference=self._preference,
+        )
         self.source = carried_over(found, before, media)
         return self.source
 

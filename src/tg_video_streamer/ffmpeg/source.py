@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tg_video_streamer.ffmpeg.tracks import Track
+
 LATE_PICTURE_SECONDS = 1.0
 """Up to so much sound before the first picture is cut; more of it plays while the picture is awaited."""
 
@@ -107,6 +109,10 @@ class SourceFacts:
     """ffmpeg's name of the first input's demuxer."""
     inexact_seek: bool = False
     """A seek lands after its target, so it must aim earlier and discard frames."""
+    tracks: tuple[Track, ...] = ()
+    """Every audio track, and subtitles; where no language is preferred, none."""
+    subtitles: Track | None = None
+    """To be drawn on the picture."""
 
     @property
     def endless_picture(self) -> bool:

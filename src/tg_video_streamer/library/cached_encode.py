@@ -16,6 +16,7 @@ from typing import Self
 
 from tg_video_streamer.errors import CachedEncodeDamaged
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library import locks
 from tg_video_streamer.library.files import read_sidecar
 from tg_video_streamer.library.sidecar import VERSION, Gop, Sidecar
@@ -61,12 +62,22 @@ class CachedEncode:
         return CachedEncodeReader(self)
 
 
-def cache_key(*, item: Item, source_id: str, house: HouseFormat, headers: CodecHeaders, logo: str = "") -> str:
+def cache_key(
+    *,
+    item: Item,
+    source_id: str,
+    house: HouseFormat,
+    headers: CodecHeaders,
+    logo: str = "",
+    preference: TrackPreference = NO_PREFERENCE,
+) -> str:
     """32 hexadecimal digits, equal for equal content in the same format; pure.
 
     The version of ffmpeg is not part of it: an upgrade must not void the cache. The headers are, because encodes with
-    other headers cannot be spliced. `logo`: the digest of the logo image on the picture, or empty.
+    other headers cannot be spliced. `logo`: the digest of the logo image on the picture, or empty. `preference`: the
+    channel's languages.
     """
+    tracks = str(item.tracks(preference))
     parts: list[str | float | int | None] = [
         VERSION,
         source_id,
@@ -80,6 +91,8 @@ def cache_key(*, item: Item, source_id: str, house: HouseFormat, headers: CodecH
         headers.video.hex(),
         headers.audio.hex(),
         logo,
+        # Where no language is preferred, keys are as before there were any.
+        *([tracks] if tracks else []),
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 

@@ -16,6 +16,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import CachedEncodeDamaged, LibraryError
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library import files, locks
 from tg_video_streamer.library.cache_state import CacheState, NotCached, Pruned
 from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
@@ -66,10 +67,12 @@ class Library:
         headers: CodecHeaders,
         clock: Clock,
         keep_removed: bool = False,
+        preference: TrackPreference = NO_PREFERENCE,
     ) -> None:
         """`max_bytes`: the limit of all cached encodes together, 0 to cache nothing new; `floor_bytes` stay free on the disk.
 
         `keep_removed`: play a cached encode even if its source was removed, made private or blocked.
+        `preference`: the channel's languages, part of the key of each cached encode.
         """
         self.folder = folder
         self.hits = 0
@@ -82,6 +85,7 @@ class Library:
         self._headers = headers
         self._clock = clock
         self.keep_removed = keep_removed
+        self.preference = preference
         self._state = CacheState(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
         self._lock = threading.Lock()
         self._refused = "it is not open"
@@ -238,7 +242,14 @@ class Library:
         return self._state.ask(self._state.index.count, 0)
 
     def _key(self, item: Item, source_id: str, logo: str) -> str:
-        return cache_key(item=item, source_id=source_id, house=self._house, headers=self._headers, logo=logo)
+        return cache_key(
+            item=item,
+            source_id=source_id,
+            house=self._house,
+            headers=self._headers,
+            logo=logo,
+            preference=self.preference,
+        )
 
     def _find(self, key: str) -> CachedEncode | None:
         return self._state.ask(lambda: self._state.index.find(key), None)

@@ -159,6 +159,8 @@ LANGUAGE = Language(
         "line.time.remedy": "write seconds, mm:ss or hh:mm:ss, for example 90 or 1:30",
         "line.volume": "{name}={text} is not a factor from 0 to {most}",
         "line.volume.remedy": "write for example {name}=0.8; 1 changes nothing",
+        "line.language": "{name}=: {text} is no language",
+        "line.language.remedy": "write codes such as {name}=ru,en",
         "line.switch": "{name}={text} is neither 1 nor 0",
         "line.switch.remedy": "write {name}=1, or leave it out",
         "line.nothing": "names nothing to play",

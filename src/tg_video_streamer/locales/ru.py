@@ -167,6 +167,8 @@ LANGUAGE = Language(
         "line.time.remedy": "пишите секунды, мм:сс или чч:мм:сс, например 90 или 1:30",
         "line.volume": "{name}={text} не число от 0 до {most}",
         "line.volume.remedy": "пишите, например, {name}=0.8; 1 ничего не меняет",
+        "line.language": "{name}=: {text} не язык",
+        "line.language.remedy": "пишите коды, например {name}=ru,en",
         "line.switch": "{name}={text} не 1 и не 0",
         "line.switch.remedy": "пишите {name}=1 или уберите",
         "line.nothing": "не названо, что играть",

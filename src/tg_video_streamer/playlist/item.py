@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 
+from tg_video_streamer.languages import TrackPreference, preference_of
+
 
 class LocatorKind(StrEnum):
     """What an item's locator is."""
@@ -29,6 +31,10 @@ class Item:
     end_seconds: float | None = None
     volume: float = 1.0
     """A factor on the normalized loudness, 0 to 4."""
+    audio: str = ""
+    """The languages of its sound as in `AUDIO_LANGUAGE`; empty: as the setting says."""
+    subtitles: str = ""
+    """Its subtitles as in `SUBTITLES`; empty: as the setting says."""
     public_only: bool = False
     """Only public addresses, never this host's own network."""
     key: str = field(init=False)
@@ -46,6 +52,10 @@ class Item:
         """The options that change picture or sound; PLAIN where none does."""
         end = self.end_seconds
         return float(self.start_seconds), None if end is None else float(end), float(self.volume)
+
+    def tracks(self, default: TrackPreference) -> TrackPreference:
+        """Its languages; `default`: the channel's. Not in `media_options`, since it depends on the settings too."""
+        return preference_of(self.audio, self.subtitles, default) if self.audio or self.subtitles else default
 
     def child(self, kind: LocatorKind, locator: str, *, title: str = "") -> Item:
         """An item of this list, with the options of the list except the title."""

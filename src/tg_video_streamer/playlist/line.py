@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.languages import OFF, parse_audio, parse_subtitles
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 
@@ -108,6 +109,18 @@ def _switch(name: str, text: str) -> bool:
     return text == "1"
 
 
+def _languages(parse: Callable[[str], tuple[str, ...]], none: str) -> Callable[[str, str], str]:
+    """The parser of an option with languages; `none`: its text for no languages."""
+
+    def parsed(name: str, text: str) -> str:
+        try:
+            return ",".join(parse(text)) or none
+        except ValueError as error:
+            raise PlaylistError.of("line.language", name=name, text=str(error)) from None
+
+    return parsed
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
     """One option of a playlist line: the field of Item that it sets, and how text and JSON become its value."""
@@ -123,6 +136,8 @@ OPTIONS: Mapping[str, Option] = {
     "start": Option(field="start_seconds", parse=_seconds, from_json=float),
     "end": Option(field="end_seconds", parse=_seconds, from_json=lambda value: None if value is None else float(value)),
     "volume": Option(field="volume", parse=_volume, from_json=float),
+    "audio": Option(field="audio", parse=_languages(parse_audio, ""), from_json=str),
+    "subtitles": Option(field="subtitles", parse=_languages(parse_subtitles, OFF), from_json=str),
     "public": Option(field="public_only", parse=_switch, from_json=bool),
 }
 """Every option, by its name in the playlist and in saved state."""

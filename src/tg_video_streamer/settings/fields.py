@@ -63,6 +63,21 @@ def each(check: AfterValidator) -> AfterValidator:
     return AfterValidator(check_all)
 
 
+def languages(parse: Callable[[str], object]) -> AfterValidator:
+    """A check of a list of languages by the function that reads it later."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except ValueError as error:
+            # A secret that was pasted here is longer than any word that is meant.
+            word = f"{error} is no language; " if len(str(error)) <= 12 else ""
+            raise ValueError(f"{word}must be codes such as ru, en or pt-BR") from None
+        return text
+
+    return AfterValidator(check)
+
+
 def read_by(read: Callable[[str], object]) -> AfterValidator:
     """A check by the function that reads the value later; its ConfigError never repeats it."""
 

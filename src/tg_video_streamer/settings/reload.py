@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 CHANGEABLE = frozenset(
     {"MEDIA_DIRS", "BUFFER_SECONDS", "YTDLP_PROXY", "YTDLP_COOKIES", "YTDLP_ARGS", "LOG_FORMAT"}
     | {"WEB_TOKEN", "WEB_VIEWER_TOKEN"}
+    | {"AUDIO_LANGUAGE", "SUBTITLES"}
     | {"LOGO", "CLOCK", "NOW_PLAYING"}
 )
 """Applied at once, or from the next item on."""

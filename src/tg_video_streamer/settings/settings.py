@@ -26,7 +26,8 @@ from tg_video_streamer.envfile.read import EnvFile, read_env_file
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.ffmpeg.house import Quality
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
-from tg_video_streamer.settings.fields import based, each, folders, matching, read_by, secret_matching, words
+from tg_video_streamer.languages import parse_audio, parse_subtitles
+from tg_video_streamer.settings.fields import based, each, folders, languages, matching, read_by, secret_matching, words
 from tg_video_streamer.state_dir import default_state_dir
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
 from tg_video_streamer.telegram.client.proxy import read_proxy
@@ -60,6 +61,9 @@ class Settings(BaseModel):
     media_dirs: Annotated[tuple[_Path, ...], BeforeValidator(folders)] = ()
     loop: bool = True
     order: Literal["sequential", "shuffle"] = "sequential"
+
+    audio_language: Annotated[str, languages(parse_audio)] = ""
+    subtitles: Annotated[str, languages(parse_subtitles)] = "off"
 
     video_quality: Quality = Quality.P720
     ffmpeg_args: str = ""

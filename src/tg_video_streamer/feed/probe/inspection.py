@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -14,8 +15,11 @@ import av.error
 from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.feed.probe.leveling import find_level, measure_level, measure_whole
 from tg_video_streamer.feed.probe.loudness import measure_loudness
+from tg_video_streamer.feed.probe.streams import audio_tracks, subtitle_tracks
 from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
 from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Measured, Picture, SourceFacts
+from tg_video_streamer.ffmpeg.tracks import Track, TrackKind, choose_audio, choose_subtitles
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.resolve.media import MediaInput
 
 _HIGH_DYNAMIC_RANGE = frozenset({16, 18})
@@ -45,28 +49,54 @@ class InputFacts:
     sound: AudioTrack | None
     duration_seconds: float | None
     container: str
+    tracks: tuple[Track, ...] = ()
+    """Every audio track and subtitle."""
+    heard: Track | None = None
+    """The audio track of `sound`."""
 
 
 def inspect(
-    index: int, source: MediaInput, *, wanted_height: int, measured: Measured, goal: Goal | None = None
+    index: int,
+    source: MediaInput,
+    *,
+    wanted_height: int,
+    measured: Measured,
+    goal: Goal | None = None,
+    preference: TrackPreference = NO_PREFERENCE,
 ) -> InputFacts:
-    """Describe the input number `index`; with a `goal` its sound is measured whole. Raises ProbeFailed, never with the URL."""
+    """Describe the input number `index`; with a `goal` its sound is measured whole. Raises ProbeFailed, never with the URL.
+
+    `preference` decides which of its audio tracks is described and measured.
+    """
     options = library_options(is_file=source.is_file, headers=source.headers)
     try:
         location = f"file:{source.location}" if source.is_file else source.location
         with av.open(location, options={**options, **_SMALL_PROBE}, timeout=(15.0, 5.0)) as container:
-            return _describe(container, index, source, wanted_height, measured=measured, goal=goal)
+            return _describe(
+                container, index, source, wanted_height, measured=measured, goal=goal, preference=preference
+            )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ProbeFailed(_reason(error)) from error
 
 
-def combine(found: list[InputFacts], *, live: bool) -> SourceFacts:
-    """The facts of an item from its inputs: the first picture, preferably a moving one, and the first sound."""
+def combine(
+    found: list[InputFacts],
+    *,
+    live: bool,
+    preference: TrackPreference = NO_PREFERENCE,
+    side_files: Sequence[Track] = (),
+) -> SourceFacts:
+    """The facts of an item from its inputs: the first picture, preferably a moving one, and the first sound.
+
+    `side_files`: its subtitles in files of their own.
+    """
     pictures = sorted((one.picture for one in found if one.picture), key=lambda picture: picture.still)
     sounds = [one.sound for one in found if one.sound]
     if not pictures and not sounds:
         raise ProbeFailed("it has neither picture nor sound")
     durations = [one.duration_seconds for one in found if one.duration_seconds]
+    tracks = (*(track for one in found for track in one.tracks), *side_files)
+    heard = next((one.heard for one in found if one.heard), None)
     containers = [one.container for one in found]
     return SourceFacts(
         picture=pictures[0] if pictures else None,
@@ -76,11 +106,20 @@ def combine(found: list[InputFacts], *, live: bool) -> SourceFacts:
         container=containers[0],
         duration_estimated=any(name in _ESTIMATING for name in containers),
         inexact_seek=any(name in _INEXACT_CONTAINERS for name in containers),
+        tracks=tracks,
+        subtitles=choose_subtitles([one for one in tracks if one.kind is TrackKind.SUBTITLES], preference, heard),
     )
 
 
 def _describe(
-    container: Any, index: int, source: MediaInput, wanted_height: int, *, measured: Measured, goal: Goal | None
+    container: Any,
+    index: int,
+    source: MediaInput,
+    wanted_height: int,
+    *,
+    measured: Measured,
+    goal: Goal | None,
+    preference: TrackPreference,
 ) -> InputFacts:
     name = container.format.name.split(",")[0]
     duration = container.duration / _MICROSECONDS if container.duration and container.duration > 0 else None
@@ -88,7 +127,9 @@ def _describe(
         # In FLV the duration is the time of the last packet.
         duration -= max(0, container.start_time or 0) / _MICROSECONDS
     video = _choose_picture(container, wanted_height) if source.has_video else None
-    audio = _choose_sound(container) if source.has_audio else None
+    sounds = audio_tracks(container, index) if source.has_audio else []
+    heard = choose_audio(sounds, preference, usual=_usual_sound(container))
+    audio = container.streams.audio[heard.stream_index] if heard is not None else None
     first_times, frames = _first_packets(container, [stream for stream in (video, audio) if stream is not None], video)
     # Through the concat demuxer ffmpeg starts at the earliest packet, encoder delay included; else it skips the delay.
     direct = source.is_file or plain_manifest(name, source.headers)
@@ -99,7 +140,14 @@ def _describe(
         sound = _measured(sound, container, audio, duration, measured, goal)
     if picture is not None and picture.still and sound is None:
         duration = None
-    return InputFacts(picture=picture, sound=sound, duration_seconds=duration, container=name)
+    return InputFacts(
+        picture=picture,
+        sound=sound,
+        duration_seconds=duration,
+        container=name,
+        tracks=(*sounds, *subtitle_tracks(container, index)),
+        heard=heard,
+    )
 
 
 def _choose_picture(container: Any, wanted_height: int) -> Any:
@@ -114,10 +162,10 @@ def _choose_picture(container: Any, wanted_height: int) -> Any:
     return streams[0] if streams else None
 
 
-def _choose_sound(container: Any) -> Any:
-    streams = [one for one in container.streams.audio if _usable(one) and one.codec_context.sample_rate]
+def _usual_sound(container: Any) -> int | None:
+    """The number of the audio stream that a player takes."""
     best = container.streams.best("audio")
-    return best if best in streams else streams[0] if streams else None
+    return list(container.streams.audio).index(best) if best is not None else None
 
 
 def _usable(stream: Any) -> bool:

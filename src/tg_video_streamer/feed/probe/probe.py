@@ -13,6 +13,8 @@ from tg_video_streamer.errors import ChildFailed, ProbeFailed
 from tg_video_streamer.ffmpeg.inputs import proxy_environment
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Level, Measured, Picture, SourceFacts
+from tg_video_streamer.ffmpeg.tracks import Track, TrackKind
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.resolve.media import Media
 
 _log = structlog.get_logger(__name__)
@@ -31,10 +33,11 @@ async def probe(
     wanted_height: int = 1080,
     measured: Measured = Measured.SAMPLES,
     goal: Goal | None = None,
+    preference: TrackPreference = NO_PREFERENCE,
 ) -> SourceFacts:
     """The facts of all inputs; `wanted_height` chooses among several pictures, `measured` how to measure the loudness.
 
-    `goal`: the target if the whole is measured. Raises ProbeFailed.
+    `goal`: the target if the whole is measured. `preference` chooses among several languages. Raises ProbeFailed.
     """
     question = {
         "inputs": [
@@ -51,6 +54,7 @@ async def probe(
         "wanted_height": wanted_height,
         "measured": Measured.NOT if media.is_live else measured,
         "goal": None if goal is None else asdict(goal),
+        "preference": asdict(preference),
     }
     command = (sys.executable, "-m", "tg_video_streamer.feed.probe.probe_child")
     try:
@@ -76,10 +80,12 @@ def _answer(returncode: int, stdout: bytes) -> SourceFacts:
         raise ProbeFailed(f"the probe ended with code {returncode} without an answer", remedy=_REMEDY) from None
     if "reason" in answer:
         raise ProbeFailed(str(answer["reason"]), remedy=_REMEDY)
-    picture, sound = answer.pop("picture"), answer.pop("sound")
+    picture, sound, subtitles = answer.pop("picture"), answer.pop("sound"), answer.pop("subtitles")
     return SourceFacts(
         picture=Picture(**picture) if picture else None,
         sound=_sound(sound) if sound else None,
+        tracks=tuple(_track(one) for one in answer.pop("tracks")),
+        subtitles=_track(subtitles) if subtitles else None,
         **answer,
     )
 
@@ -87,6 +93,10 @@ def _answer(returncode: int, stdout: bytes) -> SourceFacts:
 def _sound(answer: dict[str, Any]) -> AudioTrack:
     level = answer.pop("level")
     return AudioTrack(**answer, level=Level(**level) if level else None)
+
+
+def _track(answer: dict[str, Any]) -> Track:
+    return Track(**{**answer, "kind": TrackKind(answer["kind"])})
 
 
 def carried_over(found: SourceFacts, before: SourceFacts | None, media: Media) -> SourceFacts:

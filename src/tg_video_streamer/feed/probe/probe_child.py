@@ -15,12 +15,14 @@ from typing import Any
 from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.feed.probe import inspection
 from tg_video_streamer.ffmpeg.source import Goal, Measured
+from tg_video_streamer.languages import TrackPreference
 from tg_video_streamer.resolve.media import MediaInput
 
 
 def main() -> int:
     """Question on stdin, answer on stdout; 0 in either case: a reason is an answer too."""
     question: dict[str, Any] = json.load(sys.stdin)
+    preference = TrackPreference(**{name: tuple(tags) for name, tags in question["preference"].items()})
     try:
         found = [
             inspection.inspect(
@@ -29,10 +31,11 @@ def main() -> int:
                 wanted_height=question["wanted_height"],
                 measured=Measured(question["measured"]),
                 goal=Goal(**question["goal"]) if question["goal"] else None,
+                preference=preference,
             )
             for index, one in enumerate(question["inputs"])
         ]
-        answer = asdict(inspection.combine(found, live=question["live"]))
+        answer = asdict(inspection.combine(found, live=question["live"], preference=preference))
     except ProbeFailed as error:
         answer = {"reason": error.what}
     sys.stdout.write(json.dumps(answer))
