@@ -52,11 +52,16 @@ class StreamerError(Exception):
     permanent: bool = False
     """Another attempt would end in the same way."""
 
-    def __init__(self, what: str | Message, *, remedy: str | Message = "") -> None:
-        """`what` names the thing and the place; `remedy` is an instruction, empty where there is none."""
+    def __init__(self, what: str | Message, *, remedy: str | Message | None = None) -> None:
+        """`what` names the thing and the place.
+
+        `remedy` is an instruction; without it the text of `what`'s key with `.remedy` behind it, where the tables have one.
+        """
         super().__init__(str(what))
         self.message = what if isinstance(what, Message) else Message.raw(what)
         """What happened, for a reader in any language; `what` is the same in English."""
+        if remedy is None:
+            remedy = Message.find(f"{self.message.key}.remedy", **self.message.values) or ""
         self.remedy_message = remedy if isinstance(remedy, Message) else Message.raw(remedy) if remedy else None
         self.what = str(what)
         self.remedy = str(remedy)
@@ -64,7 +69,12 @@ class StreamerError(Exception):
     @classmethod
     def of(cls, key: str, /, **values: str | float | Message) -> Self:
         """The error whose texts are `key`, and `key.remedy` where the tables have that."""
-        return cls(Message.of(key, **values), remedy=Message.find(f"{key}.remedy", **values) or "")
+        return cls(Message.of(key, **values))
+
+    @classmethod
+    def because_of(cls, error: StreamerError) -> Self:
+        """The error of this class with the texts of another one."""
+        return cls(error.message, remedy=error.remedy_message or "")
 
     @property
     def full_message(self) -> Message:
@@ -219,7 +229,7 @@ class SessionEnded(SessionError):
 
     reason = "session_ended"
 
-    def __init__(self, what: str | Message, *, ending: SessionEnding, remedy: str | Message = "") -> None:
+    def __init__(self, what: str | Message, *, ending: SessionEnding, remedy: str | Message | None = None) -> None:
         """`what` never contains the string."""
         super().__init__(what, remedy=remedy)
         self.ending = ending
@@ -231,7 +241,7 @@ class SessionUnreachable(SessionError):
 
     reason = "session_unreachable"
 
-    def __init__(self, what: str | Message, *, remedy: str | Message = "", seconds: float = 0.0) -> None:
+    def __init__(self, what: str | Message, *, remedy: str | Message | None = None, seconds: float = 0.0) -> None:
         """`seconds`: how long to wait before the next attempt (FLOOD_WAIT, a full limiter); 0 where unknown."""
         super().__init__(what, remedy=remedy)
         self.seconds = seconds
@@ -242,10 +252,15 @@ class TelegramRefused(StreamerError):
 
     reason = "telegram_refused"
 
-    def __init__(self, what: str | Message, *, word: str, remedy: str | Message = "") -> None:
+    def __init__(self, what: str | Message, *, word: str, remedy: str | Message | None = None) -> None:
         """`word`: Telegram's error code (CHAT_ADMIN_REQUIRED …)."""
         super().__init__(what, remedy=remedy)
         self.word = word
+
+    def with_remedy(self, key: str) -> TelegramRefused:
+        """The same refusal with the remedy `key`, where the tables have that."""
+        remedy = Message.find(key) or self.remedy_message or ""
+        return TelegramRefused(self.message, word=self.word, remedy=remedy)
 
 
 class LibraryError(StreamerError):
@@ -295,7 +310,9 @@ class RequestRefused(StreamerError):
 
     reason = "request_refused"
 
-    def __init__(self, what: str | Message, *, status: int, remedy: str | Message = "", seconds: float = 0.0) -> None:
+    def __init__(
+        self, what: str | Message, *, status: int, remedy: str | Message | None = None, seconds: float = 0.0
+    ) -> None:
         """`status`: the HTTP status code; `seconds`: when to try again, 0 where unknown."""
         super().__init__(what, remedy=remedy)
         self.status = status
@@ -313,7 +330,7 @@ class PublisherRefused(StreamerError):
 
     reason = "publisher_refused"
 
-    def __init__(self, what: str, *, why: str, remedy: str = "") -> None:
+    def __init__(self, what: str | Message, *, why: str, remedy: str | Message | None = None) -> None:
         """`why`: wrong_key, busy, wrong_app, player or codec."""
         super().__init__(what, remedy=remedy)
         self.why = why

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tg_video_streamer.locales.message import Message
+
 
 class SourceLevel(StrEnum):
     """The levels of the fallback chain, best first."""
@@ -115,7 +117,7 @@ class OutputChanged:
     wall: float
     output: str
     state: str
-    error: str = ""
+    error: Message | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -168,7 +168,7 @@ def test_writers_that_race_lose_nothing_of_each_other(env_file: Path) -> None:
 
 def test_a_writer_waits_for_the_lock_and_says_so(env_file: Path) -> None:
     """The deploy script's flock holds a login back; it is told, and goes on by itself."""
-    told: list[str] = []
+    told: list[object] = []
     with (env_file.parent / ".env.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         thread = threading.Thread(target=update_env, args=(env_file, {"A": "1"}), kwargs={"tell": told.append})
@@ -177,7 +177,9 @@ def test_a_writer_waits_for_the_lock_and_says_so(env_file: Path) -> None:
         assert env_file.read_bytes().decode() == OLD
     thread.join(timeout=10)
     assert _value(env_file, "A") == "1"
-    assert told == [f"waiting for {env_file.parent}/.env.lock, which another program holds (up to 30 s)"]
+    assert [str(one) for one in told] == [
+        f"waiting for {env_file.parent}/.env.lock, which another program holds (up to 30 s)"
+    ]
 
 
 def test_a_lock_that_is_never_let_go_is_an_error(env_file: Path) -> None:

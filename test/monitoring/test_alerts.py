@@ -61,7 +61,7 @@ def item(title: str = "Sintel") -> SegmentStarted:
 
 def output(state: str, error: str = "", name: str = "rtmp-1") -> OutputChanged:
     """An output changes its state."""
-    return OutputChanged(wall=0.0, output=name, state=state, error=error)
+    return OutputChanged(wall=0.0, output=name, state=state, error=Message.raw(error) if error else None)
 
 
 def alerts(after_seconds: float, events: Sequence[tuple[float, Event]]) -> list[tuple[float, str]]:

@@ -236,7 +236,9 @@ def test_gauges_are_read_from_the_status_at_the_scrape(service: _Service) -> Non
 def test_failures_and_picture_faults_are_counted(service: _Service) -> None:
     """Failures count by where and why; a fault counts once as it begins and is 1 until it ends."""
     service.metrics.on_event(_failed("resolve", "source_gone", 1000.0))
-    service.metrics.on_event(OutputChanged(wall=2000.0, output="rtmp-1", state="retrying", error="refused"))
+    service.metrics.on_event(
+        OutputChanged(wall=2000.0, output="rtmp-1", state="retrying", error=Message.raw("refused"))
+    )
     service.metrics.on_event(OutputChanged(wall=3000.0, output="rtmp-1", state="on_air"))
     for active in (True, True):
         service.metrics.on_event(PictureFault(wall=0.0, fault="black", active=active, key="k"))
@@ -257,7 +259,7 @@ def test_no_title_url_or_key_is_ever_in_a_label(service: _Service) -> None:
     service.metrics.on_event(_failed(PRIVATE_TEXT, PRIVATE_TEXT))
     service.metrics.on_event(PictureFault(wall=0.0, fault=PRIVATE_TEXT, active=True, key="k"))
     service.status = replace(
-        STATUS, outputs=(replace(OUTPUT, name="rtmps://host/app/CANARYstream", error=PRIVATE_TEXT),)
+        STATUS, outputs=(replace(OUTPUT, name="rtmps://host/app/CANARYstream", error=Message.raw(PRIVATE_TEXT)),)
     )
     text = service.metrics.text().decode()
     assert "CANARY" not in text

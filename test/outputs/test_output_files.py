@@ -112,7 +112,7 @@ def test_full_disk(tmp_path: Path, clip: Clip, start: Start, target: str) -> Non
     with small_disk(tmp_path / "disk") as disk, Program(clip, speed=4) as program:
         handler = start(program, target.format(disk))
         error = wait_until(lambda: handler.status().error, what="an error")
-        assert "free space" in error
+        assert "free space" in str(error)
         remount = ["mount", "-o", "remount,size=100m", str(disk)]
         subprocess.run(remount, check=True)
         wait_until(lambda: handler.status().state is OutputState.ON_AIR, what="on air")

@@ -64,7 +64,7 @@ def test_recorded_whole_and_fed_again(
                 process.wait(120)
     assert decoded_pictures(tmp_path / "got1.ts") >= 25
     assert handler.status().reconnects >= 1
-    assert not [one for one in events if "TheSecret" in one.error]
+    assert not [one for one in events if "TheSecret" in str(one.error)]
     assert not [one for one in psutil.Process().children() if one.name() == "ffmpeg"]
 
 

@@ -184,8 +184,8 @@ class LiveChannel:
 
     @property
     def error(self) -> str:
-        """The output's last one."""
-        return self.parts.output.handler.status().error
+        """The output's last one, in English; empty for none."""
+        return str(self.parts.output.handler.status().error or "")
 
     def until(self, fact: Callable[[], object], what: str, *, timeout: float = 60.0) -> None:
         """Wait for a fact; what is known is told where it does not come."""

@@ -61,7 +61,7 @@ def output_status(name: str, kind: str, state: str, *, bits_per_second: float = 
     """One output's status."""
     return OutputStatus(
         name=name, kind=kind, state=state, since_wall=time.time(), bytes_sent=10_000,
-        bits_per_second=bits_per_second, reconnects=0, dropped_packets=0, error=error,
+        bits_per_second=bits_per_second, reconnects=0, dropped_packets=0, error=Message.raw(error) if error else None,
     )  # fmt: skip
 
 

@@ -82,7 +82,7 @@ class SmallChannel:
                     bits_per_second=0.0,
                     reconnects=3,
                     dropped_packets=12,
-                    error="connection refused",
+                    error=Message.raw("connection refused"),
                 ),
             ),
             warnings=(ServiceWarning(message=Message.raw("playlist line 7: no such file")),),

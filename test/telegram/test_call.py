@@ -16,6 +16,7 @@ from stands.telegram_dc.world import CHANNEL_ID, READ_ONLY_ID, Call
 from stands.video_chat import VideoChat
 from stands.virtual_time import SetClock
 from stands.waiting import wait_until
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.telegram.call.call import CALL_TRANSITIONS, JOINS_PER_MINUTE, CallState, JoinBudget
 
@@ -46,7 +47,7 @@ def test_joins_is_seen_and_leaves(chat: VideoChat) -> None:
     assert (me.muted, me.video_stopped, me.peer.QUALNAME) == (False, False, "types.PeerUser")
     status = chat.handler.status()
     assert status.bytes_sent > 0
-    assert status.error == ""
+    assert status.error is None
     worker = chat.worker()
     chat.handler.stop()
     assert chat.participants() == []
@@ -115,7 +116,7 @@ def test_as_the_channel(clip: Clip) -> None:
 
 def error_of(chat: VideoChat) -> str:
     """The first error that the output reports."""
-    return wait_until(lambda: next((one.error for one in list(chat.events) if one.error), ""), what="an error")
+    return wait_until(lambda: next((str(one.error) for one in list(chat.events) if one.error), ""), what="an error")
 
 
 def test_refusals_say_what_helps(clip: Clip) -> None:
@@ -150,7 +151,7 @@ def test_session_ends_on_air(chat: VideoChat) -> None:
     worker = chat.worker()
     chat.stand.revoke_all(401, "SESSION_REVOKED", announce=True)
     assert "ended from another device" in error_of(chat)
-    chat.handler.suspend("waits for a session")
+    chat.handler.suspend(Message.of("telegram.no_session"))
     assert chat.handler.status().state is OutputState.SUSPENDED
     assert not psutil.pid_exists(worker)
     assert chat.call.pause() < 1.0

@@ -149,7 +149,7 @@ class Months:
         if change.account is not None:
             self.came.append(cast("Any", change.account).session)
         elif not change.retrying:
-            self.went.append(change.why)
+            self.went.append(str(change.why))
 
 
 def ended(ending: SessionEnding = SessionEnding.EXPIRED) -> SessionEnded:

@@ -89,7 +89,7 @@ def test_a_degraded_channel_is_told_so() -> None:
     assert "Session valid, 12 viewers" in lines
     assert "telegram-1       on air        2.5 Mbit/s  12.3 MB   delivery unconfirmed" in lines
     assert "DEGRADED" not in " ".join(lines)
-    output = replace(output, state="retrying", delivery="missing", error="no stream")
+    output = replace(output, state="retrying", delivery="missing", error=Message.raw("no stream"))
     status = replace(
         status,
         outputs=(output,),

@@ -31,7 +31,7 @@ def troubled_status() -> ServiceStatus:
     """A service with one of every problem."""
     status = example_status()
     retrying = replace(
-        status.outputs[0], state="retrying", bits_per_second=0.0, reconnects=4, error="connection refused"
+        status.outputs[0], state="retrying", bits_per_second=0.0, reconnects=4, error=Message.raw("connection refused")
     )
     return replace(
         status,

@@ -155,7 +155,7 @@ def test_a_warning_has_the_buttons_that_fix_it(site: Site) -> None:
 def test_titles_are_text(site: Site) -> None:
     """Titles, output names and errors are shown as text."""
     item = ItemStatus(key="e" * 16, title=NASTY, duration_seconds=10)
-    output = replace(site.status.outputs[0], name=NASTY, error=NASTY, state="retrying")
+    output = replace(site.status.outputs[0], name=NASTY, error=Message.raw(NASTY), state="retrying")
     site.status = replace(
         site.status,
         now=item,

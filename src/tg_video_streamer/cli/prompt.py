@@ -65,9 +65,9 @@ class Terminal:
         self._write("".join(f"{line}\n" for line in lines))
         self._drawn = len(lines)
 
-    def inform(self, text: str) -> None:
+    def inform(self, text: str | Message) -> None:
         """See telegram.login.Prompts."""
-        self._write(f"{_plain(text)}\n")
+        self._write(f"{_plain(words.message_text(text) if isinstance(text, Message) else text)}\n")
         self._drawn = 0
 
     async def _line(self, prompt: str, *, hidden: bool = False) -> str:

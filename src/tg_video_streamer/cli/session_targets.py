@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from tg_video_streamer.cli.prompt import Terminal
 from tg_video_streamer.envfile.write import update_env
 from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.locales.message import Message
 
 if TYPE_CHECKING:
     from tg_video_streamer.telegram.session.remote_env import Server
@@ -19,7 +20,7 @@ LOGIN_LOCK_SECONDS = 300.0
 class SessionTarget(Protocol):
     """Where a session is written."""
 
-    name: str
+    name: str | Message
 
     async def write(self, changes: dict[str, str]) -> None:
         """Write; without changes, test whether writing works. Raises EnvFileUnchanged."""
@@ -29,7 +30,7 @@ class InFile:
     """In the settings file."""
 
     def __init__(self, path: Path, terminal: Terminal) -> None:
-        self.name = str(path)
+        self.name: str | Message = str(path)
         self._path, self._terminal = path, terminal
 
     async def write(self, changes: dict[str, str]) -> None:
@@ -41,7 +42,7 @@ class OnServer:
     """In the settings file of a server."""
 
     def __init__(self, server: Server, terminal: Terminal) -> None:
-        self.name = f"{server.path} on {server.host}"
+        self.name: str | Message = Message.of("session.file_on_server", path=server.path, host=server.host)
         self._server, self._terminal = server, terminal
 
     async def write(self, changes: dict[str, str]) -> None:
@@ -62,7 +63,7 @@ async def write_session(
         except StreamerError as error:
             failures.append(error)
         else:
-            terminal.inform(f"Written to {target.name}.")
+            terminal.inform(Message.of("session.written", place=target.name))
     if failures and len(failures) == len(targets):
         raise failures[0]
     return failures[0] if failures else None

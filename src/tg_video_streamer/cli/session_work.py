@@ -31,7 +31,7 @@ from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.client.session_string import masked, read_session_string
 from tg_video_streamer.telegram.session.login import logged_in
 from tg_video_streamer.telegram.session.remote_env import Server
-from tg_video_streamer.telegram.session.show import LEFT_OVER, fetch_account, wording
+from tg_video_streamer.telegram.session.show import LEFT_OVER, describe, fetch_account
 
 Made = TypeVar("Made")
 _API_ID, _API_HASH = "API_ID", "API_HASH"
@@ -106,16 +106,14 @@ async def log_in(
         await place.write({})
     await _complete(settings, terminal)
     async with logged_in(settings.credentials(""), terminal, clock=SystemClock(), qr=qr) as made:
-        terminal.inform(f"Logged in as {made.name or 'an account without a name'} (data center {made.data_center}).")
+        name = made.name or Message.of("session.unnamed")
+        terminal.inform(Message.of("session.logged_in", name=name, data_center=made.data_center))
         _same_account(settings, key, made.user_id)
         failure = await write_session(places, settings.asked | {key: made.string}, terminal)
     if failure is not None:
         raise failure
     if places and _was_session(old := settings.values.get(key, "")) and old != made.string:
-        terminal.inform(
-            f"The session before it ({masked(old)}) was not ended, because a running service may still use it;"
-            f" see `session show`, and {LEFT_OVER}."
-        )
+        terminal.inform(Message.of("session.old_one", session=masked(old), remedy=LEFT_OVER))
     return made.string, [f"{key}={masked(made.string)}"] if places else []
 
 
@@ -160,7 +158,10 @@ async def show(settings: LoginSettings, key: str) -> list[str]:
         seen = await fetch_account(account)
     finally:
         await account.close()
-    return [f"{key}={masked(settings.values[key])}", *map(printable, wording(seen, SystemClock().wall()))]
+    return [
+        f"{key}={masked(settings.values[key])}",
+        *(printable(words.message_text(line)) for line in describe(seen, SystemClock().wall())),
+    ]
 
 
 async def pick_chat(settings: LoginSettings) -> list[str]:

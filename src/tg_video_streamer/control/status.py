@@ -21,7 +21,7 @@ class ItemStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputStatus:
-    """One output: `state` as in outputs.OutputState; `error` is its last one, empty after it recovered."""
+    """One output: `state` as in outputs.OutputState; `error` is its last one, None after it recovered."""
 
     name: str
     kind: str
@@ -31,7 +31,7 @@ class OutputStatus:
     bits_per_second: float
     reconnects: int
     dropped_packets: int
-    error: str = ""
+    error: Message | None = None
     delivery: str = ""
     """Of a Telegram output: `confirmed`, `unconfirmed`, `missing`; empty where not known or not applicable."""
 

@@ -120,7 +120,7 @@ class StatusText:
 
     def output_faults(self, output: OutputStatus) -> list[str]:
         """The last error of an output, its reconnects and dropped packets."""
-        faults = [printable(output.error)] if output.error else []
+        faults = [printable(self.words.message_text(output.error))] if output.error else []
         if output.reconnects:
             faults.append(self.words.text("status.reconnects", count=output.reconnects))
         if output.dropped_packets:

@@ -58,4 +58,6 @@ async def _found(credentials: Credentials) -> Finding:
     finally:
         await account.close()
     name = printable(seen.name)
-    return well(_ABOUT, "doctor.session", name=name, phone=seen.phone, data_center=seen.data_center)
+    return well(
+        _ABOUT, "doctor.session", name=name, phone=seen.phone or Message.of("unknown"), data_center=seen.data_center
+    )

@@ -18,6 +18,7 @@ from pathlib import Path
 from tg_video_streamer.atomic_file import PRIVATE, Step, create_file, sync_folder
 from tg_video_streamer.envfile.read import parse_env
 from tg_video_streamer.errors import ConfigError, EnvFileUnchanged
+from tg_video_streamer.locales.message import Message
 
 LOCK_SECONDS = 30.0
 
@@ -28,7 +29,7 @@ _READ_DIFFERENTLY = re.compile(r"""^\s|^["'#]|\s$|\\|\s\#""")
 our own reader takes a hash behind a blank for a comment."""
 
 
-def _no_message(_text: str) -> None:
+def _no_message(_text: object) -> None:
     """Report to no one."""
 
 
@@ -37,7 +38,7 @@ def update_env(
     changes: Mapping[str, str | None],
     *,
     wait_seconds: float = LOCK_SECONDS,
-    tell: Callable[[str], None] = _no_message,
+    tell: Callable[[Message], None] = _no_message,
     step: Step = _no_message,
 ) -> None:
     """Set keys of `path` in one write, all or none; None takes a key out, a file that is not there is made.
@@ -53,10 +54,8 @@ def update_env(
         with locked(target, wait_seconds=wait_seconds, tell=tell, step=step):
             _replace(target, changes, lines, step, tell)
     except (OSError, RuntimeError) as error:  # RuntimeError: a ring of symlinks, before Python 3.13
-        reason = (error.strerror if isinstance(error, OSError) else None) or "its links lead nowhere"
-        raise EnvFileUnchanged(
-            f"{path} cannot be written ({reason}), and is as it was", remedy="free space or correct the rights there"
-        ) from None
+        reason = (error.strerror if isinstance(error, OSError) else None) or Message.of("env_file.dead_link")
+        raise EnvFileUnchanged.of("env_file.not_written", path=str(path), detail=reason) from None
 
 
 def line_of(key: str, value: str) -> str:
@@ -79,7 +78,7 @@ def line_of(key: str, value: str) -> str:
 
 @contextmanager
 def locked(
-    target: Path, *, wait_seconds: float, tell: Callable[[str], None], step: Step = _no_message
+    target: Path, *, wait_seconds: float, tell: Callable[[Message], None], step: Step = _no_message
 ) -> Iterator[None]:
     """Hold the lock file of `target` (its links already resolved); raises EnvFileUnchanged after `wait_seconds`.
 
@@ -100,7 +99,7 @@ def locked(
         os.close(descriptor)
 
 
-def _wait_for(descriptor: int, name: Path, wait_seconds: float, tell: Callable[[str], None]) -> None:
+def _wait_for(descriptor: int, name: Path, wait_seconds: float, tell: Callable[[Message], None]) -> None:
     """Take the lock; a blocking flock could not be given up."""
     deadline = time.monotonic() + wait_seconds
     reported = False
@@ -112,13 +111,10 @@ def _wait_for(descriptor: int, name: Path, wait_seconds: float, tell: Callable[[
         else:
             return
         if time.monotonic() >= deadline:
-            raise EnvFileUnchanged(
-                f"another program has held {name} for {wait_seconds:.0f} s",
-                remedy="wait for the deployment or login that runs there, then try again",
-            )
+            raise EnvFileUnchanged.of("env_file.locked", path=str(name), seconds=wait_seconds)
         if not reported:
             reported = True
-            tell(f"waiting for {name}, which another program holds (up to {wait_seconds:.0f} s)")
+            tell(Message.of("env_file.waiting", path=str(name), seconds=wait_seconds))
         time.sleep(0.05)
 
 
@@ -131,7 +127,11 @@ def _owner(target: Path) -> os.stat_result:
 
 
 def _replace(
-    target: Path, changes: Mapping[str, str | None], lines: Mapping[str, str], step: Step, tell: Callable[[str], None]
+    target: Path,
+    changes: Mapping[str, str | None],
+    lines: Mapping[str, str],
+    step: Step,
+    tell: Callable[[Message], None],
 ) -> None:
     """Backup, then the new file over the old one; the lock is held."""
     owner = _owner(target)
@@ -139,12 +139,9 @@ def _replace(
     text = changed_text((old or b"").decode("utf-8", "surrogateescape"), changes, lines)
     new = text.encode("utf-8", "surrogateescape")
     if os.geteuid() not in {0, owner.st_uid}:
-        raise EnvFileUnchanged(
-            f"{target} belongs to another user, who could not read it any longer",
-            remedy="run this as that user, or as root",
-        )
+        raise EnvFileUnchanged.of("env_file.other_user", path=str(target))
     if not os.access(target.parent, os.W_OK):
-        raise EnvFileUnchanged(f"{target.parent} cannot be written", remedy="run this as its owner, or as root")
+        raise EnvFileUnchanged.of("env_file.folder", path=str(target.parent))
     if (new == old and stat.S_IMODE(owner.st_mode) == PRIVATE) or (old is None and not new):
         return
     as_owner = owner if os.geteuid() == 0 else None
@@ -166,7 +163,7 @@ def _replace(
         sync_folder(target.parent)
     except OSError as error:
         # The file is whole either way; without this a loss of power may bring the old one back.
-        tell(f"the settings are written, but a loss of power may undo it ({error.strerror})")
+        tell(Message.of("env_file.not_synced", detail=error.strerror or type(error).__name__))
     step("unlock")
 
 
@@ -175,7 +172,7 @@ def _content(target: Path) -> bytes | None:
     try:
         with target.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise EnvFileUnchanged(f"{target} is no regular file", remedy="name the settings file itself")
+                raise EnvFileUnchanged.of("env_file.no_file", path=str(target))
             return file.read()
     except FileNotFoundError:
         return None

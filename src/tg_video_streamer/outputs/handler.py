@@ -14,6 +14,7 @@ from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import OutputError, OutputLost, OutputRejected
 from tg_video_streamer.events import OutputChanged
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS, Adapter, MakeAdapter
 from tg_video_streamer.outputs.state import OUTPUT_TRANSITIONS, OutputState
@@ -38,7 +39,7 @@ Publish: TypeAlias = Callable[[OutputChanged], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputReport:
-    """One output at one moment; `error` is its last one, empty after it recovered."""
+    """One output at one moment; `error` is its last one, None after it recovered."""
 
     name: str
     kind: str
@@ -48,7 +49,7 @@ class OutputReport:
     bits_per_second: float
     reconnects: int
     dropped_packets: int
-    error: str
+    error: Message | None
 
 
 class OutputHandler:
@@ -81,7 +82,7 @@ class OutputHandler:
         self._after_rejection = after_rejection
         self._machine = StateMachine(OUTPUT_TRANSITIONS, OutputState.IDLE, self._changed)
         self._since_wall = clock.wall()
-        self._error = ""
+        self._error: Message | None = None
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
@@ -104,7 +105,7 @@ class OutputHandler:
 
     def stop(self) -> None:
         """Take it off the air in order; returns within 2 s, whatever the far end does."""
-        self._halt(OutputState.STOPPED, "stopped")
+        self._halt(OutputState.STOPPED)
 
     def finish(self, timeout: float) -> None:
         """Wait until it has sent the end of a program that is over; for `timeout` seconds at most, then `stop`."""
@@ -112,7 +113,7 @@ class OutputHandler:
             self._thread.join(timeout)
         self.stop()
 
-    def suspend(self, why: str) -> None:
+    def suspend(self, why: Message) -> None:
         """Like `stop`, but because something is missing that only a person can bring; `start` resumes.
 
         What the operator has stopped stays stopped.
@@ -120,16 +121,16 @@ class OutputHandler:
         if self._machine.state is not OutputState.STOPPED:
             self._halt(OutputState.SUSPENDED, why)
 
-    def waits(self, why: str) -> None:
-        """The current attempt waits because of `why`; an empty text: it continues.
+    def waits(self, why: Message | None) -> None:
+        """The current attempt waits because of `why`; None: it continues.
 
         Callable from any thread.
         """
         with self._lock:
-            if why and self._machine.state in {OutputState.CONNECTING, OutputState.RETRYING}:
-                self._machine.move(OutputState.RETRYING, why)
+            if why is not None and self._machine.state in {OutputState.CONNECTING, OutputState.RETRYING}:
                 self._error = why
-            elif not why and self._machine.state is OutputState.RETRYING:
+                self._machine.move(OutputState.RETRYING)
+            elif why is None and self._machine.state is OutputState.RETRYING:
                 self._machine.move(OutputState.CONNECTING)
 
     def status(self) -> OutputReport:
@@ -148,7 +149,7 @@ class OutputHandler:
                 error=self._error,
             )
 
-    def _halt(self, state: OutputState, why: str) -> None:
+    def _halt(self, state: OutputState, error: Message | None = None) -> None:
         self._cancelled.set()
         with self._lock:
             if self._subscription is not None:
@@ -157,7 +158,7 @@ class OutputHandler:
             self._thread.join(_JOIN_SECONDS)
             if self._thread.is_alive():
                 log.error("output thread does not end", output=self._name)
-        self._move(state, why)
+        self._move(state, error)
 
     def _run(self) -> None:
         while not self._cancelled.is_set():
@@ -165,18 +166,18 @@ class OutputHandler:
                 self._attempt()
             except SubscriptionClosed:
                 if not self._cancelled.is_set():
-                    self._move(OutputState.STOPPED, "the program is over")
+                    self._move(OutputState.STOPPED)
                 break
             except OutputError as error:
                 self._failed(error)
             except Exception as defect:  # a defect of ours must not take an output off the air for good
                 log.exception("output attempt broke", output=self._name)
-                self._failed(OutputRejected(f"the attempt broke: {type(defect).__name__}", remedy="see the log"))
+                self._failed(OutputRejected.of("output.defect", detail=type(defect).__name__))
         self._unsubscribe()
 
     def _attempt(self) -> None:
         """One connection, from opening to its end; ends without an error only to be renewed."""
-        self._move(OutputState.CONNECTING, "renewing" if self._pending else "")
+        self._move(OutputState.CONNECTING)
         adapter = self._make_adapter(self._cancelled)
         self._rate.connection(adapter)
         try:
@@ -212,7 +213,7 @@ class OutputHandler:
             if self._pending:
                 return
             if now - fed_at >= STALL_SECONDS:
-                self._move(OutputState.CONNECTING, "the program sends nothing")
+                self._move(OutputState.CONNECTING)
             elif self._machine.state is OutputState.CONNECTING and adapter.delivering():
                 on_air_at = now
                 self._went_on_air()
@@ -250,20 +251,19 @@ class OutputHandler:
         else:
             self._rejections += 1
             pause = self._after_rejection.pause(self._rejections)
-        self._move(OutputState.RETRYING, str(error))
+        self._move(OutputState.RETRYING, error.full_message)
         log.warning("output lost", output=self._name, error=str(error), reason=error.reason, retry_seconds=pause)
         self._cancelled.wait(pause)
 
-    def _move(self, state: OutputState, why: str = "") -> None:
+    def _move(self, state: OutputState, error: Message | None = None) -> None:
+        """`error`: why it is not on air, where that is new."""
         with self._lock:
-            self._machine.move(state, why)
+            if state is OutputState.ON_AIR or error is not None:
+                self._error = error
+            self._machine.move(state)
 
-    def _changed(self, old: OutputState, new: OutputState, why: str) -> None:
+    def _changed(self, old: OutputState, new: OutputState, _why: str) -> None:
         self._since_wall = self._clock.wall()
-        if new is OutputState.ON_AIR:
-            self._error = ""
-        elif new in {OutputState.RETRYING, OutputState.SUSPENDED}:
-            self._error = why
         log.info("output changed", output=self._name, old=str(old), new=str(new))
         self._publish(OutputChanged(wall=self._since_wall, output=self._name, state=str(new), error=self._error))
 

@@ -169,7 +169,4 @@ class HlsAdapter:
             self._old.pop().unlink(missing_ok=True)
 
     def _failure(self, error: OSError) -> OutputLost:
-        return OutputLost(
-            f"cannot write into the folder {self._folder}: {error.strerror}",
-            remedy="check its rights and the free space",
-        )
+        return OutputLost.of("hls.write", folder=str(self._folder), detail=error.strerror or type(error).__name__)

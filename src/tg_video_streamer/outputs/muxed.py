@@ -76,10 +76,7 @@ class Muxer:
             raise self._failure(error) from error
 
     def _failure(self, error: OSError) -> OutputLost:
-        said = error.strerror or type(error).__name__
-        return OutputLost(
-            f"cannot write {self._path}: {said}", remedy="check its folder, its rights and the free space"
-        )
+        return OutputLost.of("file_output.write", path=str(self._path), detail=error.strerror or type(error).__name__)
 
 
 def _described(headers: CodecHeaders, keyframe: Stamped) -> InputContainer:

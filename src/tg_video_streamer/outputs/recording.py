@@ -45,7 +45,8 @@ class FileAdapter:
         try:
             self._pattern.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputLost(f"cannot make the folder {self._pattern.parent}: {error.strerror}") from error
+            detail = error.strerror or type(error).__name__
+            raise OutputLost.of("file_output.folder", folder=str(self._pattern.parent), detail=detail) from error
 
     def send(self, packets: Sequence[Stamped]) -> None:
         """See Adapter."""

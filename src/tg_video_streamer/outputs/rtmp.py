@@ -68,8 +68,8 @@ class RtmpAdapter:
                 self._connection.send(data)
             left = deadline - self._clock.monotonic()
             if left <= 0:
-                state = self._publisher.state
-                raise OutputLost(f"{self._address.place} gave no answer for {_ACCEPT_SECONDS:g} s ({state})")
+                place, state = self._address.place, str(self._publisher.state)
+                raise OutputLost.of("rtmp.no_answer", place=place, seconds=_ACCEPT_SECONDS, state=state)
             self._read(left)
         self._prepare_headers()
 
@@ -101,7 +101,8 @@ class RtmpAdapter:
         if self._acknowledged.stalled(
             self._publisher.acknowledgements, self._connection.taken(), self._clock.monotonic()
         ):
-            raise OutputLost(f"{self._address.place} took nothing for {self._stall_seconds:g} s, only its kernel did")
+            place, seconds = self._address.place, self._stall_seconds
+            raise OutputLost.of("connection.stalled_behind_kernel", place=place, seconds=seconds)
 
     def delivering(self) -> bool:
         """See Adapter."""

@@ -80,7 +80,7 @@ class SrtAdapter:
         try:
             self._running.write(self._flv.packed(packets), stall_seconds=self._stall_seconds)
         except ChildFailed as error:
-            raise OutputLost(f"{self._place}: {error.what}") from error
+            raise OutputLost.of("srt.failed", place=self._place, problem=error.message) from error
         self.attend()
 
     def attend(self) -> None:
@@ -88,7 +88,7 @@ class SrtAdapter:
         try:
             self._progress += self._running.read()
         except ChildFailed as error:
-            raise OutputLost(f"{self._place}: {error.what}") from error
+            raise OutputLost.of("srt.failed", place=self._place, problem=error.message) from error
         *lines, self._progress = self._progress.split(b"\n")
         for line in lines:
             name, _, value = line.partition(b"=")
@@ -97,7 +97,7 @@ class SrtAdapter:
                 self._sent = int(value)
                 self._moved_at = self._clock.monotonic()
         if self._clock.monotonic() - self._moved_at >= self._stall_seconds:
-            raise OutputLost(f"{self._place} took nothing for {self._stall_seconds:g} s")
+            raise OutputLost.of("connection.stalled", place=self._place, seconds=self._stall_seconds)
 
     def delivering(self) -> bool:
         """See Adapter."""
@@ -117,5 +117,5 @@ class SrtAdapter:
     @property
     def _running(self) -> FedChild:
         if self._child is None:
-            raise OutputLost(f"{self._place} is not connected")
+            raise OutputLost.of("connection.none", place=self._place)
         return self._child

@@ -60,7 +60,7 @@ class RtmpConnection:
     def open(self) -> None:
         """Find the host, connect, and verify its certificate. Raises OutputLost, and OutputRejected for a bad certificate."""
         deadline = self._clock.monotonic() + self._connect_seconds
-        failure: OSError | None = None
+        failure = OSError("no address")
         addresses = self._addresses(deadline)
         for index, (family, address) in enumerate(addresses):
             now = self._clock.monotonic()
@@ -71,7 +71,7 @@ class RtmpConnection:
             except OSError as error:
                 failure = error
         if self._socket is None:
-            raise OutputLost(f"cannot connect to {self._place}: {_said(failure)}") from failure
+            raise self._lost("refused", failure) from failure
         if self._context is not None:
             self._socket = self._secured(self._socket, self._context, deadline + self._connect_seconds)
         self._moved_at = self._clock.monotonic()
@@ -89,7 +89,7 @@ class RtmpConnection:
                 self._wait(select.POLLIN)
                 self.check()
             except OSError as error:
-                raise OutputLost(f"{self._place} broke off: {_said(error)}") from error
+                raise self._lost("broke", error) from error
             else:
                 self.bytes_sent += sent
                 view = view[sent:]
@@ -109,7 +109,7 @@ class RtmpConnection:
             except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 return None
             except OSError as error:
-                raise OutputLost(f"{self._place} broke off: {_said(error)}") from error
+                raise self._lost("broke", error) from error
 
     def taken(self) -> int:
         """Bytes that the far end's TCP has acknowledged; on TLS a little less, since its framing is in the queue too."""
@@ -123,7 +123,7 @@ class RtmpConnection:
         """Raise OutputLost where bytes wait and none has drained for `stall_seconds`."""
         self.taken()
         if self._clock.monotonic() - self._moved_at >= self._stall_seconds:
-            raise OutputLost(f"{self._place} took nothing for {self._stall_seconds:g} s")
+            raise OutputLost.of("connection.stalled", place=self._place, seconds=self._stall_seconds)
 
     def finish(self, seconds: float = 0.5) -> None:
         """Say that nothing follows and wait up to `seconds` for the far end to close; then close."""
@@ -162,7 +162,7 @@ class RtmpConnection:
     @property
     def _open_socket(self) -> _Socket:
         if self._socket is None:
-            raise OutputLost(f"{self._place} is not connected")
+            raise OutputLost.of("connection.none", place=self._place)
         return self._socket
 
     def _addresses(self, deadline: float) -> list[_Address]:
@@ -184,9 +184,9 @@ class RtmpConnection:
             except queue.Empty:
                 continue
             if isinstance(answer, OSError):
-                raise OutputLost(f"the name in {self._place} is not found: {_said(answer)}") from answer
+                raise self._lost("no_name", answer) from answer
             return answer
-        raise OutputLost(f"no answer to the name look-up of {self._place} within {self._connect_seconds:g} s")
+        raise OutputLost.of("connection.name_slow", place=self._place, seconds=self._connect_seconds)
 
     def _connected(self, family: int, address: tuple[Any, ...], deadline: float) -> socket.socket:
         connection = socket.socket(family, socket.SOCK_STREAM)
@@ -225,12 +225,10 @@ class RtmpConnection:
                 if self._clock.monotonic() >= deadline:
                     raise TimeoutError(f"no TLS answer within {self._connect_seconds:g} s")
         except ssl.SSLCertVerificationError as error:
-            remedy = "check the host name in the URL and that the host's CA certificates are up to date"
-            raise OutputRejected(
-                f"the certificate of {self._place} is not trusted: {error.verify_message}", remedy=remedy
-            ) from error
+            detail = error.verify_message
+            raise OutputRejected.of("connection.certificate", place=self._place, detail=detail) from error
         except OSError as error:
-            raise OutputLost(f"no TLS connection to {self._place}: {_said(error)}") from error
+            raise self._lost("no_tls", error) from error
 
     def _wait(self, events: int, seconds: float = _STEP_SECONDS) -> None:
         self._ready(self._open_socket, events, seconds)
@@ -243,10 +241,8 @@ class RtmpConnection:
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled.is_set():
-            raise OutputLost(f"{self._place} was left")
+            raise OutputLost.of("output.stopping")
 
-
-def _said(error: OSError | None) -> str:
-    if error is None:
-        return "the name has no address"
-    return error.strerror or str(error) or type(error).__name__
+    def _lost(self, how: str, error: OSError) -> OutputLost:
+        detail = error.strerror or str(error) or type(error).__name__
+        return OutputLost.of(f"connection.{how}", place=self._place, detail=detail)

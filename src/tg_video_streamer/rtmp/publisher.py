@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from tg_video_streamer.errors import MalformedMessage, OutputLost, OutputRejected
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.address import RtmpAddress
 from tg_video_streamer.rtmp.chunks import ChunkWriter, MessageKind, RtmpMessage
@@ -16,7 +17,6 @@ _COMMANDS, AUDIO_CHUNKS, DATA_CHUNKS, VIDEO_CHUNKS = 3, 4, 5, 6
 """Chunk streams, one for each kind of traffic."""
 _CONNECT, _RELEASE, _FC_PUBLISH, _CREATE, _PUBLISH, _FC_UNPUBLISH, _DELETE = range(1, 8)
 """Transaction ids, by which answers find their question."""
-_REJECTED = "check the URL and the stream key, and that nothing else publishes under it"
 
 
 class PublisherState(StrEnum):
@@ -89,7 +89,7 @@ class Publisher:
                 for message in self._protocol.receive(data):
                     self._take(message)
         except MalformedMessage as error:
-            raise OutputLost(f"{self._address.place} does not speak RTMP: {error.what}") from error
+            raise OutputLost.of("rtmp.other_protocol", place=self._address.place, detail=error.what) from error
 
     def closed(self) -> OutputLost | OutputRejected:
         """What it means that the server closed the connection now.
@@ -97,10 +97,8 @@ class Publisher:
         Servers that check keys often say no by closing in answer to `publish`.
         """
         if self.state is PublisherState.PUBLISHING:
-            return OutputRejected(
-                f"{self._address.place} closed the connection instead of publishing", remedy=_REJECTED
-            )
-        return OutputLost(f"{self._address.place} closed the connection ({self.state})")
+            return OutputRejected.of("rtmp.closed_on_publish", place=self._address.place)
+        return OutputLost.of("rtmp.closed", place=self._address.place, state=str(self.state))
 
     def unpublish(self) -> bytes:
         """The bytes of an orderly goodbye, so that the name is free at once."""
@@ -166,11 +164,12 @@ class Publisher:
         if code == "NetStream.Publish.Start" and self.state is PublisherState.PUBLISHING:
             self._machine.move(PublisherState.LIVE)
         elif code in {"NetStream.Unpublish.Success", "NetConnection.Connect.Closed"}:
-            raise OutputLost(f"{self._address.place} ended the stream ({code})")
+            raise OutputLost.of("rtmp.ended", place=self._address.place, code=code)
 
     def _rejection(self, information: dict[str, str]) -> OutputRejected:
-        said = " ".join(filter(None, (information.get("code"), information.get("description")))) or "without a reason"
-        return OutputRejected(f"{self._address.place} refused: {self._without_secrets(said)}", remedy=_REJECTED)
+        said = " ".join(filter(None, (information.get("code"), information.get("description"))))
+        detail = self._without_secrets(said) or Message.of("rtmp.no_reason")
+        return OutputRejected.of("rtmp.refused", place=self._address.place, detail=detail)
 
     def _without_secrets(self, text: str) -> str:
         """A server's text without the key, which servers repeat, on one short line."""

@@ -86,7 +86,7 @@ def status_from_json(fields: Any) -> ServiceStatus:
         values = _known(ServiceStatus, fields)
         values["now"] = None if values["now"] is None else ItemStatus(**_known(ItemStatus, values["now"]))
         values["next_items"] = items_from_json(values["next_items"])
-        values["outputs"] = tuple(OutputStatus(**_known(OutputStatus, output)) for output in values["outputs"])
+        values["outputs"] = tuple(map(_output, values["outputs"]))
         values["reason"] = Message.from_json(values["reason"])
         values["problems"] = tuple(map(Message.from_json, values["problems"]))
         values["warnings"] = tuple(map(_warning, values["warnings"]))
@@ -125,6 +125,13 @@ def entries_from_json(entries: Any) -> tuple[ScheduledEntry, ...]:
         return tuple(ScheduledEntry(**_known(ScheduledEntry, entry)) for entry in entries)
     except (AttributeError, TypeError) as error:
         raise _other_version() from error
+
+
+def _output(fields: Any) -> OutputStatus:
+    values = _known(OutputStatus, fields)
+    if values.get("error") is not None:
+        values["error"] = Message.from_json(values["error"])
+    return OutputStatus(**values)
 
 
 def _warning(fields: Any) -> ServiceWarning:

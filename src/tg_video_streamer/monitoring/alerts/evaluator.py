@@ -61,7 +61,7 @@ class AlertEvaluator:
         self._slate_reason: SlateReason | None = None
         self._title = ""
         self._degraded = DegradedChanged(wall=0.0, active=False)
-        self._errors: dict[str, str] = {}
+        self._errors: dict[str, Message] = {}
         self._outputs: dict[str, _Rule] = {}
         self._slate = self._rule("slate", Severity.WARNING, self._slate_raised, self._slate_resolved)
         self._session = self._rule("degraded", Severity.FAILURE, self._degraded_raised, self._degraded_resolved)

@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, wait
 from typing import Any
 
 from tg_video_streamer.errors import OutputError, OutputLost
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import Stamped
 from tg_video_streamer.outputs.adapter import Adapter
 
@@ -36,9 +37,9 @@ class TelegramAdapter:
         self._cancelled = cancelled
         self._failed = failed
         self._inner: Adapter | None = None
-        self._lost = ""
+        self._lost: Message | None = None
 
-    def lose(self, why: str) -> None:
+    def lose(self, why: Message) -> None:
         """Make the connection end with OutputLost at its next move; callable from any thread."""
         self._lost = why
 
@@ -77,10 +78,10 @@ class TelegramAdapter:
 
     @property
     def _carrier(self) -> Adapter:
-        if self._lost:
+        if self._lost is not None:
             raise OutputLost(self._lost)
         if self._inner is None:
-            raise OutputLost("Telegram is not connected")
+            raise OutputLost.of("telegram.not_connected")
         return self._inner
 
     def _reached(self) -> Adapter:
@@ -90,6 +91,6 @@ class TelegramAdapter:
                 try:
                     return asked.result()
                 except CancelledError:
-                    raise OutputLost("the service ends") from None
+                    raise OutputLost.of("output.stopping") from None
         asked.cancel()
-        raise OutputLost("stopped while Telegram was asked")
+        raise OutputLost.of("output.stopping")

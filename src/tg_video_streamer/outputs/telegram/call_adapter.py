@@ -23,6 +23,7 @@ from tg_video_streamer.errors import (
     TelegramRefused,
 )
 from tg_video_streamer.ffmpeg.child import FedChild
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import CodecHeaders, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
 from tg_video_streamer.outputs.flv_pipe import FlvPipe
@@ -94,18 +95,18 @@ class CallAdapter:
         self._broken = True
         while (pause := self._call.pause()) > 0:
             if self._cancelled.wait(min(pause, 1.0)):
-                raise OutputLost("the video chat was left")
+                raise OutputLost.of("output.stopping")
         deadline = self._clock.monotonic() + _OPEN_SECONDS
         self._signal(self._call.ready(), deadline)
         command = worker_command(*self._size)
         self._child = FedChild(command, clock=self._clock, cancelled=self._cancelled)
         while self._join is None:
-            self._listen_until(deadline, "the call worker does not start")
+            self._listen_until(deadline, "call.worker_not_started")
         payload = json.dumps(self._join)
         answer = self._signal(self._call.join(payload, int(self._join["ssrc"])), deadline)
         self._write(json.dumps(json.loads(answer)).encode() + b"\n")
         while self._state != "connected":
-            self._listen_until(deadline, "Telegram's media server does not answer")
+            self._listen_until(deadline, "call.server_silent")
         self._spoke_at = self._moved_at = self._checked_at = self._clock.monotonic()
         self._broken = False
 
@@ -118,15 +119,15 @@ class CallAdapter:
         self._sent += len(data)
         self.attend()
         if self._clock.monotonic() - self._moved_at >= self._stall_seconds:
-            self._fail(f"the call worker sent nothing for {self._stall_seconds:g} s")
+            self._fail(Message.of("call.worker_stalled", seconds=self._stall_seconds))
 
     def attend(self) -> None:
         """See Adapter."""
         self._listen()
         now = self._clock.monotonic()
         if now - self._spoke_at >= self._hang_seconds:
-            self._fail(f"the call worker hung for {self._hang_seconds:g} s")
-        if self._call.lost:
+            self._fail(Message.of("call.worker_hung", seconds=self._hang_seconds))
+        if self._call.lost is not None:
             self._fail(self._call.lost)
         if self._check is not None and self._check.done():
             check, self._check = self._check, None
@@ -164,7 +165,7 @@ class CallAdapter:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             while not future.done():
-                self._listen_until(deadline, "Telegram does not answer")
+                self._listen_until(deadline, "telegram.silent")
         finally:
             future.cancel()
         return self._result(future)
@@ -173,33 +174,33 @@ class CallAdapter:
         try:
             return future.result(0)
         except CancelledError:
-            raise OutputLost("the service ends") from None
+            raise OutputLost.of("output.stopping") from None
         except TelegramRefused as refused:
             self._broken = True
             kind = OutputLost if refused.word in PASSING else OutputRejected
-            raise kind(refused.what, remedy=refused.remedy) from refused
+            raise kind.because_of(refused) from refused
         except SessionUnreachable as trouble:
             self._broken = True
-            raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
+            raise OutputLost.because_of(trouble) from trouble
         except StreamerError as error:
             self._broken = True
-            raise OutputRejected(error.what, remedy=error.remedy) from error
+            raise OutputRejected.because_of(error) from error
 
-    def _listen_until(self, deadline: float, what: str) -> None:
-        """Wait a little and listen. Raises OutputLost with `what` after `deadline`."""
+    def _listen_until(self, deadline: float, key: str) -> None:
+        """Wait a little and listen. Raises OutputLost with the text of `key` after `deadline`."""
         if self._cancelled.wait(_STEP_SECONDS):
-            raise OutputLost("the video chat was left")
+            raise OutputLost.of("output.stopping")
         self._listen()
-        if self._call.lost:
+        if self._call.lost is not None:
             raise OutputLost(self._call.lost)
         if self._clock.monotonic() >= deadline:
-            raise OutputLost(what)
+            raise OutputLost.of(key)
 
     def _write(self, data: bytes) -> None:
         try:
             self._running.write(data, stall_seconds=self._stall_seconds)
         except ChildFailed as error:
-            self._fail(error.what)
+            self._fail(error.message)
 
     def _listen(self) -> None:
         if self._child is None:
@@ -207,7 +208,7 @@ class CallAdapter:
         try:
             self._lines += self._child.read()
         except ChildFailed as error:
-            self._fail(error.what)
+            self._fail(error.message)
         *lines, self._lines = self._lines.split(b"\n")
         for line in lines:
             self._take(json.loads(line))
@@ -220,16 +221,16 @@ class CallAdapter:
             self._frames = fact["frames"]
             self._moved_at = self._spoke_at
         if self._state in _BROKEN_STATES:
-            self._fail(f"the connection to Telegram's media server is {self._state}")
+            self._fail(Message.of("call.connection", state=self._state))
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, problem: Message) -> None:
         self._broken = True
-        raise OutputLost(f"video chat: {what}")
+        raise OutputLost.of("call.failed", problem=problem)
 
     @property
     def _running(self) -> FedChild:
         if self._child is None:
-            raise OutputLost("video chat: not connected")
+            raise OutputLost.of("telegram.not_connected")
         return self._child
 
 

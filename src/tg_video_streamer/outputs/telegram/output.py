@@ -25,6 +25,7 @@ from tg_video_streamer.errors import (
     TelegramRefused,
 )
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.adapter import Adapter
 from tg_video_streamer.outputs.handler import OutputHandler, Publish
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
@@ -139,7 +140,7 @@ class TelegramOutput:
         if self.handler.status().state is OutputState.SUSPENDED:
             self.handler.start()
 
-    async def _session_lost(self, why: str) -> None:
+    async def _session_lost(self, why: Message) -> None:
         """Stay on air with a saved key, or wait for the next session."""
         self._wait.went()
         self._live = self.stream = None
@@ -152,7 +153,7 @@ class TelegramOutput:
         account = self._session.account
         return account is not None and account.online
 
-    def reconnect(self, why: str, *, new_key: bool = False) -> None:
+    def reconnect(self, why: Message, *, new_key: bool = False) -> None:
         """Break the connection, and ask Telegram before the next one; with `new_key` the old key is revoked."""
         self._ask_again = True
         self._new_key |= new_key
@@ -171,7 +172,7 @@ class TelegramOutput:
         live = await self._live_of(account)
         call = await live.running()
         if call is None or not call.rtmp:
-            self.reconnect("no live stream runs in the chat; it is started")
+            self.reconnect(Message.of("stream.none"))
         elif account is self._session.account:
             self.ended.clear()
             self.stream = FoundStream(live=live, call=call)
@@ -222,11 +223,11 @@ class TelegramOutput:
                 if self._plan.refused():
                     log.info("no live stream for this account, trying the video chat", word=refused.word)
                     continue
-                raise OutputRejected(refused.what, remedy=refused.remedy) from refused
+                raise OutputRejected.because_of(refused) from refused
             except SessionError as trouble:
                 saved = self._saved.address() if way is TelegramTransport.RTMP else None
                 if saved is None:
-                    raise OutputLost(trouble.what, remedy=trouble.remedy) from trouble
+                    raise OutputLost.because_of(trouble) from trouble
                 if not isinstance(trouble, SessionEnded):
                     log.warning("telegram cannot be asked, using the saved key", why=trouble.what)
                 return self._on(way, self._rtmp_adapter(saved, cancelled))
@@ -352,23 +353,23 @@ class SavedAddress:
 class SessionWait:
     """For the event loop's thread."""
 
-    def __init__(self, report: Callable[[str], None]) -> None:
-        """`report` gets the reason, and an empty text at the end: see OutputHandler.waits."""
+    def __init__(self, report: Callable[[Message | None], None]) -> None:
+        """`report` gets the reason, and None at the end: see OutputHandler.waits."""
         self._report = report
         self._came = asyncio.Event()
         self._waiting = False
-        self._why = ""
+        self._why: Message | None = None
 
     def came(self) -> None:
         """There is a session."""
-        self._why = ""
+        self._why = None
         self._came.set()
 
     def went(self) -> None:
         """There is none any longer."""
         self._came.clear()
 
-    def delayed(self, why: str) -> None:
+    def delayed(self, why: Message) -> None:
         """There is none yet, because of `why`; the keeper is retrying."""
         self._why = why
         if self._waiting:
@@ -378,9 +379,9 @@ class SessionWait:
         """Return once there is one."""
         self._waiting = True
         try:
-            if self._why:
+            if self._why is not None:
                 self._report(self._why)
             await self._came.wait()
-            self._report("")
+            self._report(None)
         finally:
             self._waiting = False

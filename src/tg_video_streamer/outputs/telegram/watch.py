@@ -11,6 +11,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionError, SessionUnreachable, StreamerError, TelegramRefused
 from tg_video_streamer.events import DeliveryChanged, Event, SegmentStarted, SourceLevel
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.output import FoundStream, TelegramOutput
 from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport
@@ -174,7 +175,7 @@ class StreamWatch:
         self._output.ended.clear()
         self.viewers = None
         log.warning("live stream was ended in the chat and is started again")
-        self._output.reconnect("the live stream was ended by an administrator of the chat; it is started again")
+        self._output.reconnect(Message.of("stream.ended"))
 
     def _assess(self, *, leaving: bool, newest: int | None) -> None:
         now = self._clock.monotonic()
@@ -200,11 +201,9 @@ class StreamWatch:
         new_key = self._state.remedy is Remedy.NEW_KEY and rested
         if new_key:
             self._key_at = now
-        what = "bytes leave, but Telegram does not see the live stream"
-        log.warning(what, output=self._name, remedy="a new key" if new_key else "a new connection")
-        self._output.reconnect(
-            f"{what}; {'a new key is asked for' if new_key else 'connecting again'}", new_key=new_key
-        )
+        why = Message.of("stream.unseen_new_key" if new_key else "stream.unseen")
+        log.warning("telegram does not see the live stream", output=self._name, why=str(why))
+        self._output.reconnect(why, new_key=new_key)
 
     def _log_failure(self, trouble: StreamerError) -> None:
         if str(trouble) != self._trouble:

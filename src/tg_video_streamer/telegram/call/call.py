@@ -21,6 +21,7 @@ from telethon.tl.functions.phone import (
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionUnreachable, StreamerError, TelegramRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.state_machine import StateMachine, Transitions
 from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
@@ -38,11 +39,6 @@ _ENDED = frozenset({"GROUPCALL_INVALID", "GROUPCALL_FORBIDDEN"})
 _REMOVED = frozenset({"GROUPCALL_JOIN_MISSING"})
 PASSING = _ENDED | _REMOVED | {"GROUPCALL_ALREADY_STARTED", "GROUPCALL_SSRC_DUPLICATE_MUCH"}
 """Refusals that a new attempt overcomes."""
-_REMEDIES = {
-    "CHAT_ADMIN_REQUIRED": "make the account an administrator with the right to manage video chats, or open the chat by hand",
-    "JOIN_AS_PEER_INVALID": "only its owner may speak as the channel; join as the account itself",
-    "GROUPCALL_ANONYMOUS_FORBIDDEN": "an anonymous administrator cannot join; join as the channel",
-}
 
 
 class GroupCall:
@@ -73,8 +69,8 @@ class GroupCall:
         self._listening_to: Account | None = None
         self._call: types.InputGroupCall | None = None
         self._source = 0
-        self.lost = ""
-        """Why we are no longer in the call; empty while we are, or never were."""
+        self.lost: Message | None = None
+        """Why we are no longer in the call; None while we are, or never were."""
         self.delivery = Delivery.UNKNOWN
         """Whether Telegram's media server has our stream, by the last check."""
 
@@ -97,9 +93,9 @@ class GroupCall:
         Raises SessionEnded, SessionUnreachable (network, or FLOOD_WAIT, which `pause` then covers), TelegramRefused.
         """
         if (pause := self._budget.pause()) > 0:
-            raise SessionUnreachable("the video chat was joined too often", seconds=pause)
+            raise SessionUnreachable(Message.of("call.joined_too_often"), seconds=pause)
         self._machine.move(CallState.JOINING)
-        self.lost, self.delivery = "", Delivery.UNKNOWN
+        self.lost, self.delivery = None, Delivery.UNKNOWN
         try:
             answer = await self._join(payload, source)
         except BaseException as error:
@@ -125,7 +121,7 @@ class GroupCall:
             if refused.word not in _ENDED | _REMOVED:
                 raise
             if source == self._source:
-                self._gone("the video chat was ended" if refused.word in _ENDED else "removed from the video chat")
+                self._gone("call.ended" if refused.word in _ENDED else "call.removed")
         except SessionUnreachable as trouble:
             log.warning("video chat cannot be checked", why=trouble.what)
             self.delivery = Delivery.UNCONFIRMED
@@ -137,7 +133,7 @@ class GroupCall:
             return
         self.delivery = Delivery.CONFIRMED if seen else Delivery.MISSING
         if not seen:
-            self._lose("Telegram's media server no longer has our stream")
+            self._lose("call.lost_stream")
 
     async def viewers(self) -> int | None:
         """Participants without ourselves; None where we are not in the call. Raises SessionError, TelegramRefused."""
@@ -153,7 +149,7 @@ class GroupCall:
         if self.state is CallState.JOINED:
             self._budget.lost()
         self._machine.move(CallState.OUT)
-        self.lost = ""
+        self.lost = None
         if call is None:
             return
         try:
@@ -172,9 +168,7 @@ class GroupCall:
             self._call, self._source = call, source
             updates = await self._ask_to_join(account, payload)
         except TelegramRefused as refused:
-            raise TelegramRefused(
-                refused.what, word=refused.word, remedy=_REMEDIES.get(refused.word, refused.remedy)
-            ) from None
+            raise refused.with_remedy(f"call_refusal.{refused.word.lower()}") from None
         answer = ""
         for update in updates.updates:
             if isinstance(update, types.UpdateGroupCallParticipants):
@@ -182,7 +176,7 @@ class GroupCall:
             elif isinstance(update, types.UpdateGroupCallConnection) and not update.presentation:
                 answer = update.params.data
         if not answer:
-            raise SessionUnreachable("Telegram let us into the video chat without saying where to connect")
+            raise SessionUnreachable.of("call.no_server")
         return answer
 
     async def _ask_to_join(self, account: Account, payload: str) -> Any:
@@ -217,14 +211,10 @@ class GroupCall:
                     if isinstance(update, types.UpdateGroupCall)
                 )
         if call is None:
-            raise SessionUnreachable("the chat's call comes and goes")
+            raise SessionUnreachable.of("call.unsteady")
         about = await account.invoke(GetGroupCallRequest(call=call, limit=1))
         if about.call.rtmp_stream:
-            raise TelegramRefused(
-                "the chat has an RTMP live stream, and a chat can have one call only",
-                word="GROUPCALL_RTMP_STREAM",
-                remedy="end the live stream in Telegram, or set TELEGRAM_TRANSPORT=rtmp",
-            )
+            raise TelegramRefused(Message.of("call.rtmp_stream"), word="GROUPCALL_RTMP_STREAM")
         return call
 
     async def _current_call(self, account: Account) -> types.InputGroupCall | None:
@@ -247,10 +237,10 @@ class GroupCall:
             return
         ended = isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCallDiscarded)
         if ended and update.call.id == self._call.id:
-            self._gone("the video chat was ended")
+            self._gone("call.ended")
         elif isinstance(update, types.UpdateGroupCallParticipants) and update.call.id == self._call.id:
             if any(one.left and one.source == self._source for one in update.participants):
-                self._gone("removed from the video chat")
+                self._gone("call.removed")
             self._warn_if_muted(update)
 
     def _warn_if_muted(self, update: types.UpdateGroupCallParticipants) -> None:
@@ -258,18 +248,18 @@ class GroupCall:
             if one.source == self._source and one.muted and not one.left and not one.can_self_unmute:
                 log.warning("muted in the video chat: only an administrator can unmute it")
 
-    def _gone(self, why: str) -> None:
+    def _gone(self, key: str) -> None:
         """Lost, with nothing left to leave."""
         if self.state is CallState.JOINED:
             self._call = None
-            self._lose(why)
+            self._lose(key)
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, key: str) -> None:
         if self.state is not CallState.JOINED:
             return
         self._budget.lost()
-        self._machine.move(CallState.LOST, why)
-        self.lost = why
+        self.lost = Message.of(key)
+        self._machine.move(CallState.LOST, str(self.lost))
 
     def _changed(self, old: CallState, new: CallState, why: str) -> None:
         log.info("video chat changed", old=str(old), new=str(new), why=why)

@@ -10,6 +10,7 @@ from typing import Any
 from telethon.tl import functions, types
 
 from tg_video_streamer.errors import TelegramRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.chat.lookup import find_chat, input_peer
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
 from tg_video_streamer.telegram.client.account import Account
@@ -113,7 +114,7 @@ def _sent_id(answer: Any) -> int:
     for update in answer.updates:
         if isinstance(update, types.UpdateNewMessage | types.UpdateNewChannelMessage):
             return int(update.message.id)
-    raise TelegramRefused("Telegram did not say which number the message has", word="MESSAGE_ID_UNKNOWN")
+    raise TelegramRefused(Message.of("chat.no_message_id"), word="MESSAGE_ID_UNKNOWN")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 from telethon.tl import functions, types
 
 from tg_video_streamer.errors import TelegramRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.chat.dialogs import listed_chats
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference, ReferenceKind
 from tg_video_streamer.telegram.client.account import Account
@@ -57,14 +58,14 @@ async def _look_up(account: Account, reference: ChatReference) -> Chat:
         found = await account.invoke(functions.contacts.ResolveUsernameRequest(reference.text))
         chats = [chat for chat in found.chats if chat.id == getattr(found.peer, "channel_id", 0)]
         if not chats:
-            raise _refused("the name in CHAT_ID belongs to a person or bot", "PEER_ID_INVALID")
+            raise _refused("chat.no_chat", "PEER_ID_INVALID")
         return _chat(chats[0])
     if reference.kind is ReferenceKind.INVITE:
         return await _invited(account, reference.text)
     if reference.kind is ReferenceKind.GROUP:
         found = await account.invoke(functions.messages.GetChatsRequest([reference.number]))
         if not found.chats:
-            raise _refused("the account is in no group with the id in CHAT_ID", "CHAT_ID_INVALID")
+            raise _refused("chat.no_group", "CHAT_ID_INVALID")
         return _chat(found.chats[0])
     return await _listed(account, reference.number)
 
@@ -79,8 +80,7 @@ async def _invited(account: Account, digest: str) -> Chat:
     except TelegramRefused as refused:
         if refused.word != "INVITE_REQUEST_SENT":
             raise
-        what = "the account has asked to join the chat of CHAT_ID"
-        raise TelegramRefused(what, word=refused.word, remedy="let an administrator accept it") from refused
+        raise TelegramRefused(Message.of("chat.asked_to_join"), word=refused.word) from refused
     return _chat(joined.chats[0])
 
 
@@ -89,18 +89,15 @@ async def _listed(account: Account, channel_id: int) -> Chat:
     async for chat in listed_chats(account):
         if chat.id == channel_id and isinstance(chat, types.Channel | types.ChannelForbidden):
             return _chat(chat)
-    raise _refused("the account is in no channel or group with the id in CHAT_ID", "CHANNEL_INVALID")
+    raise _refused("chat.no_channel", "CHANNEL_INVALID")
 
 
 def _chat(found: Any) -> Chat:
     """Telegram's description of a chat as a Chat; raises TelegramRefused where the account may not enter it."""
     if isinstance(found, types.ChannelForbidden | types.ChatForbidden):
-        what = "the account was removed from the chat of CHAT_ID, or is not let in"
-        raise TelegramRefused(
-            what, word="CHAT_FORBIDDEN", remedy="let an administrator add the account, or correct CHAT_ID"
-        )
+        raise TelegramRefused(Message.of("chat.forbidden"), word="CHAT_FORBIDDEN")
     if isinstance(found, types.ChatEmpty):
-        raise _refused("Telegram knows nothing of the chat of CHAT_ID", "CHAT_ID_INVALID")
+        raise _refused("chat.unknown", "CHAT_ID_INVALID")
     if isinstance(found, types.Chat) and found.migrated_to is not None:
         moved = found.migrated_to
         return Chat(id=moved.channel_id, access_hash=moved.access_hash, small=False, title=found.title)
@@ -108,6 +105,5 @@ def _chat(found: Any) -> Chat:
     return Chat(id=found.id, access_hash=0 if small else found.access_hash or 0, small=small, title=found.title)
 
 
-def _refused(what: str, word: str) -> TelegramRefused:
-    remedy = "add the account to it, or correct CHAT_ID (https://t.me/… links and @names work too)"
-    return TelegramRefused(what, word=word, remedy=remedy)
+def _refused(key: str, word: str) -> TelegramRefused:
+    return TelegramRefused(Message.of(key), word=word, remedy=Message.of("chat.add_or_correct"))

@@ -15,6 +15,7 @@ from telethon.tl.types import InputUserSelf
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionEnded, SessionUnreachable
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.client.client import make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.data_centers import DataCenters
@@ -107,11 +108,11 @@ class Account:
         try:
             await asyncio.wait_for(self._online.wait(), max(seconds, 0.0))
         except TimeoutError:
-            raise SessionUnreachable("Telegram is not connected now") from None
+            raise SessionUnreachable.of("telegram.not_connected") from None
         if self._ending is not None:
             raise self._ending
         if self._client is None:
-            raise SessionUnreachable("the connection to Telegram is closed")
+            raise SessionUnreachable.of("telegram.not_connected")
         return self._client
 
     async def close(self) -> None:
@@ -130,7 +131,7 @@ class Account:
         """One attempt within the limiter's rules; raises SessionEnded, SessionUnreachable."""
         pause = self._limiter.pause()
         if pause > timeout_seconds:
-            raise SessionUnreachable("too many connections to Telegram in the last minute", seconds=pause)
+            raise SessionUnreachable(Message.of("telegram.too_often"), seconds=pause)
         await asyncio.sleep(pause)
         client = make_client(self._credentials, self._session)
         self._client = client

@@ -101,5 +101,5 @@ async def _resolved(server: str) -> tuple[str, int]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port))
     except OSError:
-        raise SessionUnreachable("the host of TELEGRAM_SERVER has no address") from None
+        raise SessionUnreachable.of("telegram.no_address") from None
     return str(found[0][4][0]), int(port)

@@ -14,6 +14,7 @@ from telethon.tl.tlobject import TLRequest
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionUnreachable, TelegramRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.client.client import KEY_RETRIES, make_client
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
@@ -37,7 +38,7 @@ class DataCenters:
         except UnauthorizedError:
             # Only the account's own data center decides whether its session has ended.
             await self._drop(dc_id)
-            raise TelegramRefused("another data center forgot the account", word="AUTH_KEY_UNREGISTERED") from None
+            raise TelegramRefused(Message.of("telegram.forgotten"), word="AUTH_KEY_UNREGISTERED") from None
 
     async def close(self) -> None:
         """Disconnect from all of them."""
@@ -51,7 +52,7 @@ class DataCenters:
                 return client
             await self._drop(dc_id)
             if (pause := self._limiter.pause()) > 0:
-                raise SessionUnreachable("a data center was tried too often in the last minute", seconds=pause)
+                raise SessionUnreachable(Message.of("telegram.too_often"), seconds=pause)
             self._limiter.attempt()
             try:
                 client = await self._connect(own, dc_id)
@@ -66,7 +67,7 @@ class DataCenters:
         config = await own(GetConfigRequest())
         options = [one for one in config.dc_options if one.id == dc_id and not (one.cdn or one.media_only or one.ipv6)]
         if not options:
-            raise TelegramRefused(f"Telegram names no data center {dc_id}", word="DC_ID_INVALID")
+            raise TelegramRefused(Message.of("telegram.no_data_center", number=dc_id), word="DC_ID_INVALID")
         session = StringSession()
         session.set_dc(dc_id, options[0].ip_address, options[0].port)
         client = make_client(self._credentials, session, retries=KEY_RETRIES)

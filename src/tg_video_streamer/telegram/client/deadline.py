@@ -40,11 +40,11 @@ async def within(call: Awaitable[Answer], seconds: float, *, broken: asyncio.Fut
             return task.result()
         failure = translated(error)
         if gone and isinstance(failure, SessionUnreachable):
-            raise ConnectionBroke(failure.what) from error
+            raise ConnectionBroke.because_of(failure) from error
         raise failure from error
     if answered or gone:
-        raise ConnectionBroke("the connection to Telegram broke before the answer came")
-    raise SessionUnreachable(f"Telegram did not answer within {seconds:.0f} s")
+        raise ConnectionBroke.of("telegram.broke")
+    raise SessionUnreachable.of("telegram.slow", seconds=seconds)
 
 
 async def _ended(task: asyncio.Future[Any], broken: asyncio.Future[None] | None) -> None:

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass, field
 
 from tg_video_streamer.errors import SessionEnded, SessionEnding
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
 _DATA_CENTERS = {
@@ -27,7 +28,6 @@ _PYROGRAM = {
     struct.calcsize(layout): layout
     for layout in (">B?256sI?", ">B?256sQ?", ">BI?256sQ?")  # two old ones (32 and 64 bit user ids) and today's
 }
-_REMEDY = f"run: {RENEW}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,14 +47,14 @@ def read_session_string(text: str) -> SessionKey:
     """The content of a string in any of the formats; raises SessionEnded (garbage) that says what is wrong with it."""
     string = text.strip().rstrip("=")
     if not string:
-        raise _garbage("is empty")
+        raise _garbage("telegram.no_string")
     if not _BASE64.fullmatch(string):
-        raise _garbage("has characters that no session string has")
+        raise _garbage("session_string.characters")
     known = _telethon(string) or _pyrogram(string)
     if known is None:
-        raise _garbage(f"has {len(string)} characters, as none of the known formats; a part may be missing")
+        raise _garbage("session_string.length", count=len(string))
     if not any(known.key):
-        raise _garbage("holds no key")
+        raise _garbage("session_string.no_key")
     return known
 
 
@@ -72,8 +72,9 @@ def masked(text: str) -> str:
     return f"***...{string[-4:]}" if len(string) > 64 else "***"
 
 
-def _garbage(what: str) -> SessionEnded:
-    return SessionEnded(f"SESSION_STRING {what}", ending=SessionEnding.GARBAGE, remedy=_REMEDY)
+def _garbage(key: str, **values: int) -> SessionEnded:
+    remedy = Message.of("run_command", command=RENEW)
+    return SessionEnded(Message.of(key, **values), ending=SessionEnding.GARBAGE, remedy=remedy)
 
 
 def _bytes(string: str) -> bytes:
@@ -94,7 +95,7 @@ def _telethon(string: str) -> SessionKey | None:
         return None
     dc_id, address, port, key = struct.unpack(layout, packed)
     if dc_id == 0 or port == 0:
-        raise _garbage("names no server")
+        raise _garbage("session_string.no_server")
     return SessionKey(dc_id=dc_id, address=ipaddress.ip_address(address).compressed, port=port, key=key)
 
 
@@ -107,5 +108,5 @@ def _pyrogram(string: str) -> SessionKey | None:
     dc_id, *_, test_mode, key, user_id, _bot = struct.unpack(layout, packed)
     address = (_TEST_CENTERS if test_mode else _DATA_CENTERS).get(dc_id)
     if address is None:
-        raise _garbage("names a data center that Telegram does not have")
+        raise _garbage("session_string.no_data_center")
     return SessionKey(dc_id=dc_id, address=address, port=80 if test_mode else 443, key=key, user_id=user_id)

@@ -11,6 +11,7 @@ import structlog
 from telethon.tl import functions, types
 
 from tg_video_streamer.errors import ConfigError, TelegramRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
 from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.telegram.chat.lookup import input_peer
@@ -22,42 +23,6 @@ log = structlog.get_logger(__name__)
 GONE = frozenset({"GROUPCALL_INVALID", "GROUPCALL_FORBIDDEN", "GROUP_CALL_INVALID"})
 """Telegram's errors for a call that is over."""
 _NOT_JOINED = frozenset({"GROUPCALL_JOIN_MISSING", "PARTICIPANT_JOIN_MISSING"})
-_EXPLANATIONS = {
-    ("url", "CHAT_ADMIN_REQUIRED"): (
-        "Telegram gives the live stream's URL only to the owner and to administrators who may manage live streams",
-        "make the account of SESSION_STRING an administrator with that right, or paste URL and key into OUTPUTS",
-    ),
-    ("create", "CHAT_ADMIN_REQUIRED"): (
-        "the account may not start a live stream in the chat",
-        "give it the administrator right to manage live streams, or start one by hand with `Stream with…`",
-    ),
-    ("create", "CREATE_CALL_FAILED"): (
-        "Telegram could not start the live stream",
-        "it is retried; if it keeps failing, start one by hand with `Stream with…`",
-    ),
-    ("title", "CHAT_ADMIN_REQUIRED"): (
-        "the account may not change the live stream's title",
-        "give it the administrator right to manage live streams",
-    ),
-}
-_EXPLANATIONS_ANYWHERE = {
-    "CHANNEL_PRIVATE": (
-        "the account of SESSION_STRING is no longer a member of the chat",
-        "let an administrator add it, or correct CHAT_ID",
-    ),
-    "CHAT_FORBIDDEN": (
-        "the account of SESSION_STRING is not let into the chat",
-        "let an administrator add it, or correct CHAT_ID",
-    ),
-    "CHAT_WRITE_FORBIDDEN": (
-        "the account of SESSION_STRING may do nothing in the chat",
-        "give it the administrator right to manage live streams",
-    ),
-    "USER_BANNED_IN_CHANNEL": (
-        "the account of SESSION_STRING is restricted by Telegram in channels",
-        "ask @SpamBot in Telegram for the reason and the end",
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +72,7 @@ class LiveStream:
         try:
             access.address()
         except ConfigError as error:
-            raise TelegramRefused("Telegram gave an invalid URL", word="RTMP_URL_INVALID") from error
+            raise TelegramRefused(Message.of("stream.invalid_url"), word="RTMP_URL_INVALID") from error
         return access
 
     async def running(self) -> RunningCall | None:
@@ -133,11 +98,7 @@ class LiveStream:
         if call is None:
             call = await self._create(title)
         if not call.rtmp:
-            raise TelegramRefused(
-                "a video chat runs in the chat, and there can be one call at a time",
-                word="GROUPCALL_ALREADY_STARTED",
-                remedy="end it in Telegram, or set TELEGRAM_TRANSPORT=call to take part in it",
-            )
+            raise TelegramRefused(Message.of("stream.video_chat"), word="GROUPCALL_ALREADY_STARTED")
         return call
 
     async def refreshed(self, call: RunningCall) -> RunningCall | None:
@@ -215,7 +176,7 @@ class LiveStream:
             if isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCall):
                 log.info("live stream started in the chat")
                 return _call(update.call)
-        raise TelegramRefused("Telegram did not say which live stream it started", word="CREATE_CALL_FAILED")
+        raise TelegramRefused(Message.of("stream.unnamed"), word="CREATE_CALL_FAILED")
 
     async def _join(self, call: RunningCall) -> None:
         """Join, muted: Telegram shows the channels of a stream to participants only."""
@@ -235,7 +196,7 @@ class LiveStream:
     async def _read(self, call: types.InputGroupCall) -> RunningCall:
         answer = await self._invoke(functions.phone.GetGroupCallRequest(call, limit=1), "read")
         if not isinstance(answer.call, types.GroupCall):
-            raise TelegramRefused("the live stream is over", word="GROUPCALL_INVALID")
+            raise TelegramRefused(Message.of("stream.over"), word="GROUPCALL_INVALID")
         return _call(answer.call)
 
     async def _invoke(self, request: Any, action: str) -> Any:
@@ -254,11 +215,11 @@ def ended_call(update: Any) -> int:
 
 def explained(refused: TelegramRefused, action: str) -> TelegramRefused:
     """The refusal with a text and a remedy for the `action` (url, create, title, read), where one is known."""
-    answer = _EXPLANATIONS.get((action, refused.word)) or _EXPLANATIONS_ANYWHERE.get(refused.word)
-    if answer is None:
-        return refused
-    what, remedy = answer
-    return TelegramRefused(f"{what} ({refused.word})", word=refused.word, remedy=remedy)
+    word = refused.word.lower()
+    for key in (f"stream_refusal.{action}_{word}", f"stream_refusal.{word}"):
+        if (what := Message.find(key, word=refused.word)) is not None:
+            return TelegramRefused(what, word=refused.word)
+    return refused
 
 
 def _call(answer: types.GroupCall) -> RunningCall:

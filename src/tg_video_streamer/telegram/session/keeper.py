@@ -35,12 +35,15 @@ def ending_name(error: SessionError) -> str:
     return "".join(part.capitalize() for part in error.reason.split("_"))
 
 
+NO_SESSION = Message.of("telegram.no_session")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionChange:
     """The account that is logged in now, or why there is none."""
 
     account: Account | None = None
-    why: str = ""
+    why: Message = NO_SESSION
     retrying: bool = False
     """Only the network is in the way, and the keeper tries again soon."""
 
@@ -96,7 +99,7 @@ class SessionKeeper:
     def require(self) -> Account:
         """The account. Raises SessionUnreachable where there is none."""
         if self._account is None:
-            raise SessionUnreachable.of("telegram.no_session")
+            raise SessionUnreachable(NO_SESSION)
         return self._account
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
@@ -159,7 +162,7 @@ class SessionKeeper:
                 self._machine.move(SessionState.EXPIRED, trouble.what)
             named = trouble.seconds if isinstance(trouble, SessionUnreachable) else 0.0
             pause = max(min(self._cycle_seconds, UNREACHABLE_SECONDS), named)
-            await self._notify(SessionChange(why=str(trouble), retrying=True))
+            await self._notify(SessionChange(why=trouble.full_message, retrying=True))
             self._log_failure(trouble, pause)
         else:
             self._account, self._ended = renewed.account, ended
@@ -213,7 +216,7 @@ class SessionKeeper:
         log.warning(DEGRADED_WARNING)
         log.warning("Degraded mode; the full command here", run=self._command)
         self._publish(DegradedChanged(wall=self._clock.wall(), active=True, ending=ending, command=self._command))
-        await self._notify(SessionChange(why=f"no Telegram session: {error.what}"))
+        await self._notify(SessionChange(why=Message.of("telegram.session_missing", problem=error.message)))
 
     async def _close(self) -> None:
         account, self._account = self._account, None

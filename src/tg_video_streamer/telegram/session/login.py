@@ -61,7 +61,7 @@ class Prompts(Protocol):
     def show(self, url: str) -> None:
         """Draw `url` as a QR code, in the place of the one before."""
 
-    def inform(self, text: str) -> None:
+    def inform(self, text: str | Message) -> None:
         """Show a message."""
 
 
@@ -122,14 +122,14 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
             elif refused.word in {"PHONE_CODE_INVALID", "PHONE_CODE_EMPTY"}:
                 wrong = Message.of("login.wrong_code")
             else:
-                raise _explained(refused) from refused
+                raise refused.with_remedy(f"login_refusal.{refused.word.lower()}") from refused
         except SessionError as error:
             if _needs_password(error):
                 return await _with_password(line, prompts)
             raise
         else:
             return _user(answer)
-    raise SessionError(f"{TRIES} wrong codes", remedy="wait some minutes, then log in again, or use --qr")
+    raise SessionError.of("session_error.wrong_codes", count=TRIES)
 
 
 async def _code_sent(line: LoginConnection, prompts: Prompts) -> tuple[str, Any]:
@@ -144,9 +144,9 @@ async def _code_sent(line: LoginConnection, prompts: Prompts) -> tuple[str, Any]
             return phone, await _send(line, phone)
         except TelegramRefused as refused:
             if refused.word != "PHONE_NUMBER_INVALID":
-                raise _explained(refused) from refused
+                raise refused.with_remedy(f"login_refusal.{refused.word.lower()}") from refused
             wrong = Message.of("login.phone_unknown")
-    raise SessionError("no phone number that Telegram knows")
+    raise SessionError.of("session_error.unknown_phone")
 
 
 async def _send(line: LoginConnection, phone: str) -> Any:
@@ -171,35 +171,22 @@ async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any
 def _checked(sent: Any) -> Any:
     """A code that is on its way; raises TelegramRefused for Telegram's other answers."""
     if not isinstance(sent, types.auth.SentCode):
-        what = "Telegram asks this account for something other than a code"
+        key = "session_error.no_code"
     elif isinstance(sent.type, types.auth.SentCodeTypeSetUpEmailRequired):
-        what = "Telegram asks this account for an e-mail address first"
+        key = "session_error.email_first"
     else:
         return sent
-    raise TelegramRefused(what, word="SENT_CODE_UNKNOWN", remedy="log in with --qr")
+    raise TelegramRefused(Message.of(key), word="SENT_CODE_UNKNOWN")
 
 
 def _way(sent: Any) -> Message:
     return Message.of(_WAYS.get(type(sent.type).__name__, "login.code_from_telegram"))
 
 
-def _explained(refused: TelegramRefused) -> TelegramRefused:
-    """With a remedy, for the refusals that need one."""
-    remedies = {
-        "PHONE_NUMBER_BANNED": "Telegram banned this number; log in with another account",
-        "PHONE_NUMBER_UNOCCUPIED": "make the account in a Telegram app first",
-        "PHONE_NUMBER_FLOOD": "too many logins of this number; try again tomorrow, or use --qr",
-        "PHONE_PASSWORD_FLOOD": "too many logins of this number; try again tomorrow",
-    }
-    remedy = remedies.get(refused.word, refused.remedy)
-    return TelegramRefused(refused.what, word=refused.word, remedy=remedy)
-
-
 def _user(answer: Any) -> Any:
     """The user of an authorisation; raises TelegramRefused where the number has no account yet."""
     if isinstance(answer, types.auth.AuthorizationSignUpRequired):
-        what = "no Telegram account has this number"
-        raise TelegramRefused(what, word="PHONE_NUMBER_UNOCCUPIED", remedy="make the account in a Telegram app first")
+        raise TelegramRefused(Message.of("session_error.no_account"), word="PHONE_NUMBER_UNOCCUPIED")
     return answer.user
 
 
@@ -212,14 +199,14 @@ async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
         try:
             proof = password.compute_check(asked, typed)
         except ValueError:
-            raise SessionError("Telegram uses a password check that this version does not know") from None
+            raise SessionError.of("session_error.password_check") from None
         try:
             return _user(await line.ask(functions.auth.CheckPasswordRequest(proof)))
         except TelegramRefused as refused:
             if refused.word not in {"PASSWORD_HASH_INVALID", "SRP_ID_INVALID"}:
                 raise
             wrong = Message.of("login.wrong_password")
-    raise SessionError(f"{TRIES} wrong passwords", remedy="wait some minutes, then log in again")
+    raise SessionError.of("session_error.wrong_passwords", count=TRIES)
 
 
 async def _by_qr(line: LoginConnection, prompts: Prompts, clock: Clock) -> Any:
@@ -241,7 +228,7 @@ async def _by_qr(line: LoginConnection, prompts: Prompts, clock: Clock) -> Any:
             return _user(answer.authorization)
         prompts.show(f"tg://login?token={base64.urlsafe_b64encode(answer.token).decode().rstrip('=')}")
         await line.wait_for_scan(token_seconds(answer.expires.timestamp() - clock.wall()))
-    raise SessionError(f"the code was not scanned within {SCAN_SECONDS / 60:.0f} minutes", remedy="start again")
+    raise SessionError.of("session_error.not_scanned", seconds=SCAN_SECONDS)
 
 
 def token_seconds(by_our_clock: float) -> float:
@@ -252,7 +239,7 @@ def token_seconds(by_our_clock: float) -> float:
 class LoginConnection:
     """The connection of one login; it reconnects where it broke while the person was typing."""
 
-    def __init__(self, credentials: Credentials, session: Any, inform: Callable[[str], None]) -> None:
+    def __init__(self, credentials: Credentials, session: Any, inform: Callable[[str | Message], None]) -> None:
         """`session` is an empty one in memory; `inform` shows a message to the person."""
         self.credentials = credentials
         self._client: TelegramClient = make_client(credentials, session, retries=KEY_RETRIES)
@@ -307,14 +294,14 @@ class LoginConnection:
         try:
             await within(self._client(functions.auth.LogOutRequest()), 5.0)
         except StreamerError:
-            self._inform('the new session is left over: end it in Telegram under "Devices" (tg-video-streamer)')
+            self._inform(Message.of("login.left_over"))
 
     async def close(self) -> None:
         """Disconnect."""
         try:
             await within(self._client.disconnect(), 5.0)
         except SessionUnreachable as trouble:
-            self._inform(trouble.what)
+            self._inform(trouble.message)
 
     async def _connect(self) -> None:
         if not self._client.is_connected():

@@ -23,6 +23,7 @@ from tg_video_streamer.errors import EnvFileUnchanged, ToolMissing
 from tg_video_streamer.ffmpeg.runner import PIPE, Child
 from tg_video_streamer.locales import en, language, message
 from tg_video_streamer.locales import format as locale_format
+from tg_video_streamer.locales.message import Message
 
 DEFAULT_PATH = "/opt/tg_video_streamer/shared/.env"
 DEADLINE_SECONDS = 45.0
@@ -118,12 +119,15 @@ async def update_remote_env(
             said = bytes(child.stdout)
             lines += [child.stderr_tail] if not lines and child.stderr_tail else []
     except ToolMissing:
-        raise EnvFileUnchanged("ssh is not installed here", remedy="install openssh-client") from None
+        raise EnvFileUnchanged.of("env_file.no_ssh") from None
     if code == 0 and said.endswith(b"written\n"):
         return
-    reason = lines[-1] if lines else f"ssh ended with {code}" if code is not None else "no answer in time"
-    remedy = f"try: ssh {server.name} true" if code in {255, None} else "correct it there, then try again"
-    raise EnvFileUnchanged(f"{server.host} did not take the settings ({reason})", remedy=remedy)
+    if lines:
+        detail: str | Message = lines[-1]
+    else:
+        detail = Message.of("env_file.no_answer") if code is None else Message.of("env_file.ssh_ended", code=code)
+    key = "env_file.not_reached" if code in {255, None} else "env_file.not_taken"
+    raise EnvFileUnchanged.of(key, host=server.host, detail=detail, server=server.name)
 
 
 def _order(server: Server, changes: Mapping[str, str | None], wait_seconds: float) -> bytes:

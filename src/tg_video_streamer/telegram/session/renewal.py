@@ -137,7 +137,7 @@ class Renewal:
             await self._written(settings)
         except (ConfigError, EnvFileUnchanged) as error:
             await account.close()
-            raise SessionUnreachable(f"the spare session cannot be written to the settings: {error}") from error
+            raise SessionUnreachable.of("telegram.spare_not_written", problem=error.full_message) from error
         return Renewed(account=account, by_spare=True)
 
     def _forbidden(self) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from telethon.tl import functions, types
 
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.client.account import Account
 
-LEFT_OVER = "end sessions that are no longer used in Telegram: Settings, Devices"
+LEFT_OVER = Message.of("session.left_over")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +18,7 @@ class ShownSession:
 
     device: str
     country: str
+    """Empty where Telegram does not know it."""
     created: float
     """Seconds since 1970."""
     active: float
@@ -31,7 +33,7 @@ class ShownAccount:
 
     name: str
     phone: str
-    """Its last two digits behind a mask."""
+    """Its last two digits behind a mask; empty where it is not known."""
     user_id: int
     data_center: int
     this: ShownSession | None
@@ -50,7 +52,7 @@ async def fetch_account(account: Account) -> ShownAccount:
     others = tuple(_shown(one, api_id) for one in found.authorizations if not one.current)
     return ShownAccount(
         name=" ".join(filter(None, (user.first_name, user.last_name))),
-        phone=f"***{user.phone[-2:]}" if user.phone else "unknown",
+        phone=f"***{user.phone[-2:]}" if user.phone else "",
         user_id=int(user.id),
         data_center=account.data_center,
         this=_shown(current, api_id) if current is not None else None,
@@ -62,35 +64,39 @@ async def fetch_account(account: Account) -> ShownAccount:
 def _shown(one: types.Authorization, api_id: int) -> ShownSession:
     return ShownSession(
         device=f"{one.device_model}, {one.app_name} {one.app_version}".strip(),
-        country=one.country or "somewhere",
+        country=one.country,
         created=one.date_created.timestamp(),
         active=one.date_active.timestamp(),
         same_application=one.api_id == api_id,
     )
 
 
-def wording(shown: ShownAccount, now: float) -> list[str]:
+def describe(shown: ShownAccount, now: float) -> list[Message]:
     """The lines for people."""
+    phone = shown.phone or Message.of("unknown")
     lines = [
-        f"account: {shown.name} (id {shown.user_id}, phone {shown.phone})",
-        f"data center: {shown.data_center}",
+        Message.of("session.line_account", name=shown.name, id=str(shown.user_id), phone=phone),
+        Message.of("session.line_data_center", number=shown.data_center),
     ]
     if shown.this is not None:
-        lines.append(f"session: {shown.this.device}, {_days(now - shown.this.created)} old")
-    lines.append(f"ends by itself when it is not used for {shown.days_to_live} days")
-    lines.append(f"other sessions of the account: {len(shown.others)}")
+        lines.append(Message.of("session.line_this", device=shown.this.device, age=_age(now - shown.this.created)))
+    lines.append(Message.of("session.line_unused", days=shown.days_to_live))
+    lines.append(Message.of("session.line_others", count=len(shown.others)))
     lines += [
-        f"  {one.device}, {one.country}, {_days(now - one.created)} old, last seen {_days(now - one.active)} ago"
-        + (" (same API_ID)" if one.same_application else "")
+        Message.of(
+            "session.line_same_api" if one.same_application else "session.line_other",
+            device=one.device,
+            country=one.country or Message.of("session.somewhere"),
+            age=_age(now - one.created),
+            seen=_age(now - one.active),
+        )
         for one in shown.others
     ]
     if any(one.same_application for one in shown.others):
-        lines.append(f"of those with the same API_ID, {LEFT_OVER}")
+        lines.append(Message.of("session.line_left_over", remedy=LEFT_OVER))
     return lines
 
 
-def _days(seconds: float) -> str:
+def _age(seconds: float) -> Message:
     days = int(max(seconds, 0) // 86400)
-    if days == 0:
-        return "less than a day"
-    return f"{days} day{'s' if days > 1 else ''}"
+    return Message.of("session.days", days=days) if days else Message.of("session.today")

@@ -188,9 +188,9 @@ class _WebLoginPrompts:
         """See Prompts."""
         self._login.show(url)
 
-    def inform(self, text: str) -> None:
+    def inform(self, text: str | Message) -> None:
         """See Prompts."""
-        log.info("web login", message=text)
+        log.info("web login", message=str(text))
 
 
 def masked_account(made: NewSession) -> str:

@@ -157,7 +157,7 @@ def _output(output: OutputStatus, words: Translator) -> str:
         delivery = (
             f'<span class="delivery" data-delivery="{output.delivery}">{words(f"delivery.{output.delivery}")}</span>'
         )
-    error = f'<span class="error">{words("output.error")} {escape(output.error)}</span>' if output.error else ""
+    error = f'<span class="error">{words("output.error")} {words.message(output.error)}</span>' if output.error else ""
     return (
         f'<li><span class="name">{title_tag(output.name)}</span>'
         f'<span class="state" data-state="{escape(output.state)}">{words.state("output_state", output.state)}</span>'
