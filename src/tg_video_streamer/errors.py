@@ -5,7 +5,8 @@ StreamerError
 ├── PlaylistError         a playlist, or a line of it, cannot be read
 ├── ScheduleError         the schedule cannot be read
 ├── ResolveError          a source cannot be found now
-│   ├── SourceGone        removed, private, blocked or unsupported: retrying does not help
+│   ├── SourceGone        removed, private or closed: the source says that it will not come back
+│   ├── ToolBehind        only another yt-dlp reads it: the cached encode plays on, an update is requested
 │   └── ToolMissing       yt-dlp, its JavaScript runtime or ffmpeg is not installed
 ├── FeedError             a source was found but gives no packets
 │   ├── ProbeFailed       the source has no picture or sound that can be decoded
@@ -122,9 +123,16 @@ class ResolveError(StreamerError):
 
 
 class SourceGone(ResolveError):
-    """The source is removed, private, blocked or of an unsupported kind."""
+    """The source is removed, private or closed: it says itself that it will not come back."""
 
     reason = "source_gone"
+    permanent = True
+
+
+class ToolBehind(ResolveError):
+    """The site has changed, or asks for more than this yt-dlp can do; the source may be as it was."""
+
+    reason = "tool_behind"
     permanent = True
 
 

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tg_video_streamer.errors import ConfigError, ResolveError, SourceGone
+from tg_video_streamer.errors import ConfigError, ResolveError
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import expires_wall, read_answer
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args, resolve_words, shared_words
-from tg_video_streamer.resolve.failure import failure
 from tg_video_streamer.resolve.media import Expansion, Media
 
 ITEM = Item(LocatorKind.URL, "https://example.org/list")
@@ -108,31 +107,6 @@ def test_no_answer_crashes_the_reader(answer: Any) -> None:
         return
     if isinstance(found, Media):
         assert all(one.location.startswith(("http://", "https://")) or one.download for one in found.inputs)
-
-
-@pytest.mark.parametrize(
-    ("said", "kind"),
-    [
-        ("ERROR: [youtube] abc: Private video. Sign in if you've been granted access", SourceGone),
-        ("ERROR: [youtube] abc: Video unavailable. This video has been removed by the uploader", SourceGone),
-        ("ERROR: [youtube] abc: This video is not available in your country", SourceGone),
-        ("ERROR: Unsupported URL: https://example.org/", SourceGone),
-        ("ERROR: [x] 1: This video is DRM protected", SourceGone),
-        ("ERROR: [generic] x: Unable to download webpage: HTTP Error 404: Not Found (caused by <H>)", SourceGone),
-        ("ERROR: [youtube] abc: Sign in to confirm that you are not a bot. Use --cookies", ResolveError),
-        ("ERROR: [x] 1: Unable to download webpage: HTTP Error 503: Service Unavailable", ResolveError),
-        ("ERROR: [x] 1: Unable to download webpage: The read operation timed out", ResolveError),
-        ("ERROR: [x] 1: Unable to download webpage: Failed to resolve 'x' ([Errno -2] Name not known)", ResolveError),
-        ("ERROR: [youtube] abc: This live event will begin in 3 hours.", ResolveError),
-        ("", ResolveError),
-    ],
-)
-def test_failures(said: str, kind: type[ResolveError]) -> None:
-    """yt-dlp's message decides whether the source is gone, may come back, or yt-dlp is broken."""
-    error = failure({"message": said})
-    assert type(error) is kind
-    assert error.remedy
-    assert "http" not in str(error).lower() or "HTTP Error" in str(error)
 
 
 @pytest.mark.parametrize(

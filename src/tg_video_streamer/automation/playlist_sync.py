@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import PlaylistError, ResolveError, StreamerError
+from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone, StreamerError, ToolMissing
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.list_memory import ListMemory
 from tg_video_streamer.playlist.parser import Entry, Playlist, Problem
@@ -102,7 +102,7 @@ class PlaylistSync:
 
     def recall(self, item: Item, error: StreamerError | None) -> bool:
         """See Lists; only for a list that is out of reach, not one that is gone."""
-        outage = isinstance(error, ResolveError) and not error.permanent
+        outage = isinstance(error, ResolveError) and not isinstance(error, SourceGone | ToolMissing)
         known = self._memory.recall(item.key) if self._memory is not None and outage else ()
         if not known:
             return False

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone
+from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone, ToolBehind
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import check_url
+from tg_video_streamer.resolve.failure import Failure
 from tg_video_streamer.resolve.media import Download, Expansion, Fetcher, Media, MediaInput
 
 _NAMES = frozenset({"expire", "expires", "expiry", "exp", "x-expires", "token_expires", "validto"})
@@ -66,10 +67,12 @@ def addresses(answer: Json) -> list[str]:
 
 def _media(answer: Json, item: Item, download: Json) -> Media:
     if answer.get("live_status") == "is_upcoming":
-        raise ResolveError.of("source.not_started")
+        error = ResolveError.of("source.not_started")
+        error.reason = str(Failure.NOT_STARTED)
+        raise error
     chosen = answer.get("requested_formats") or [answer]
     if not isinstance(chosen, list) or not all(isinstance(one, Mapping) for one in chosen):
-        raise ResolveError.of("ytdlp.no_formats")
+        raise ToolBehind.of("ytdlp.no_formats")
     live = answer.get("is_live") is True
     inputs = tuple(
         _input(one, separate=len(chosen) > 1, index=index, download=None if live else download)
@@ -91,7 +94,7 @@ def _input(chosen: Json, *, separate: bool, index: int, download: Json | None) -
     url, protocol = chosen.get("url"), _text(chosen.get("protocol", "https"))
     direct = protocol in _DIRECT
     if not isinstance(url, str) or not (direct or (download is not None and protocol)):
-        raise ResolveError.of("ytdlp.format")
+        raise ToolBehind.of("ytdlp.format")
     _require_http(url)
     # Of two separate formats the first gives the picture and the second the sound, even if they hold more.
     has_video = index == 0 if separate else chosen.get("vcodec") != "none"
@@ -133,9 +136,9 @@ def _headers(chosen: Json) -> dict[str, str]:
         headers["Cookie"] = cookie
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name) or not isinstance(value, str):
-            raise ResolveError.of("ytdlp.header")
+            raise ToolBehind.of("ytdlp.header")
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            raise ResolveError.of("ytdlp.header_control", name=name)
+            raise ToolBehind.of("ytdlp.header_control", name=name)
     return headers
 
 
@@ -158,7 +161,7 @@ def _source_id(answer: Json, item: Item) -> str:
 def _expansion(answer: Json, item: Item, most_children: int) -> Expansion:
     entries = answer.get("entries")
     if not isinstance(entries, list):
-        raise ResolveError.of("ytdlp.no_entries")
+        raise ToolBehind.of("ytdlp.no_entries")
     return Expansion(children=_children(entries[:most_children], item), title=item.title or _text(answer.get("title")))
 
 

@@ -48,8 +48,10 @@ async def ask(request: Mapping[str, Any], *, python: str, seconds: float, folder
         if document["missing"]:
             raise ToolMissing.of("ytdlp.missing")
         raise ToolMissing.of("ytdlp.broken", detail=str(document.get("detail")))
+    if document.get("cookies_refused"):
+        log.warning("YTDLP_COOKIES is not a cookies file in Netscape format, continuing without cookies")
     if "error" in document:
-        raise failure(document["error"])
+        raise failure(document)
     return document
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 try:
     from yt_dlp import YoutubeDL, parse_options, version
+    from yt_dlp.cookies import CookieLoadError
     from yt_dlp.globals import plugin_dirs
-    from yt_dlp.utils import YoutubeDLError
 except ImportError as error:
     sys.stdout.write(json.dumps({"missing": error.name == "yt_dlp", "detail": f"{type(error).__name__}: {error}"}))
     sys.exit(0)
@@ -152,16 +152,18 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     log = Log()
     if "url" not in request:
         return {"version": version.__version__}
-    ytdlp, cookies = open_ytdlp(request, log)
-    with ytdlp:
-        try:
+    try:
+        ytdlp, cookies = open_ytdlp(request, log)
+        with ytdlp:
             info = ytdlp.extract_info(request["url"], download=False)
-        except YoutubeDLError as error:
-            ytdlp.failure, info = error, None
-        if info is None:
-            return {"error": described(ytdlp.failure), "warnings": log.warnings}
-        info = reduced(ytdlp.sanitize_info(info))
-        return {"info": info, "cookies": cookies_text(ytdlp, cookies), "warnings": log.warnings}
+            if info is None:
+                return {"error": described(ytdlp.failure), "warnings": log.warnings}
+            info = reduced(ytdlp.sanitize_info(info))
+            return {"info": info, "cookies": cookies_text(ytdlp, cookies), "warnings": log.warnings}
+    except CookieLoadError:
+        return {**answer({**request, "cookies": ""}), "cookies_refused": True}
+    except Exception as error:  # noqa: BLE001 - whatever breaks in yt-dlp or an extractor is the answer
+        return {"error": described(error), "warnings": log.warnings}
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ResolveError
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.resolve.failure import may_be_outdated
+from tg_video_streamer.resolve.failure import update_may_help
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class UpdateRequests:
             try:
                 found = await resolve(item)
             except ResolveError as error:
-                if item.kind is LocatorKind.URL and may_be_outdated(error):
+                if item.kind is LocatorKind.URL and update_may_help(error):
                     self._failed(item.key)
                 raise
             if item.kind is LocatorKind.URL:
