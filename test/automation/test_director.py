@@ -13,7 +13,7 @@ from stands.feeding import SMALL
 from stands.virtual_time import VirtualLoop, run_for
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
-from tg_video_streamer.errors import ResolveError, SourceGone
+from tg_video_streamer.errors import ResolveError, SourceGone, ToolBehind
 from tg_video_streamer.events import EventBus
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -29,10 +29,10 @@ _HOURS = 6
 
 
 @pytest.mark.parametrize("seconds", [0.0, 9.0])
-@pytest.mark.parametrize("error", [ResolveError("the site answers 500"), SourceGone("it is gone")])
-def test_a_dead_playlist_is_asked_once_an_item_and_minute(
-    slate: Slate, error: ResolveError | SourceGone, seconds: float
-) -> None:
+@pytest.mark.parametrize(
+    "error", [ResolveError("the site answers 500"), SourceGone("it is gone"), ToolBehind("outdated")]
+)
+def test_a_dead_playlist_is_asked_once_an_item_and_minute(slate: Slate, error: ResolveError, seconds: float) -> None:
     """Fifty failing sources: no two attempts at one within a minute, and soon few attempts at all."""
     loop = VirtualLoop()
     attempts: list[tuple[float, str]] = []

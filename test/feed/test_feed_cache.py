@@ -13,7 +13,7 @@ from stands.feeding import SMALL, Played, feed_of, item_of, play
 from stands.numbered import Plan, make_clip
 from stands.recording import frame_faults
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.errors import ResolveError, SourceGone, StreamerError
+from tg_video_streamer.errors import ResolveError, SourceGone, StreamerError, ToolBehind
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.cache import FRESH_SECONDS
 from tg_video_streamer.feed.handler import Feed
@@ -173,10 +173,11 @@ async def test_a_damaged_encode_is_continued_by_the_source(channel: Channel, tmp
     assert channel.encode.frames == FRAMES
 
 
-async def test_a_source_that_does_not_answer_is_covered(channel: Channel) -> None:
-    """While the site is down the cached encode plays whole, and the failure is reported once for each play."""
+@pytest.mark.parametrize("error", [ResolveError("the site is down"), ToolBehind("no formats")])
+async def test_a_source_that_does_not_answer_is_covered(channel: Channel, error: ResolveError) -> None:
+    """While the site is down, or yt-dlp behind it, the cached encode plays whole; each play reports the failure once."""
     await channel.play()
-    channel.source.error = ResolveError("the site is down")
+    channel.source.error = error
     channel.clock.later_seconds = FRESH_SECONDS + 1
     played = await channel.play()
     assert len(played.pictures) == FRAMES
