@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 
 from tg_video_streamer.languages import TrackPreference, preference_of
+from tg_video_streamer.playlist.telegram_link import ChatOrder
 
 
 class LocatorKind(StrEnum):
@@ -16,6 +17,8 @@ class LocatorKind(StrEnum):
     """An absolute path in an allowed folder: a media file, a folder, a list or an HLS manifest."""
     URL = "url"
     """http or https; the resolver finds out what it is."""
+    TELEGRAM = "telegram"
+    """A message or a whole chat: the locator of a TelegramLink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,20 @@ class Item:
     """Its subtitles as in `SUBTITLES`; empty: as the setting says."""
     public_only: bool = False
     """Only public addresses, never this host's own network."""
+    order: ChatOrder = ChatOrder.OLDEST
+    since: str = ""
+    """The first day, such as 2026-01-01."""
+    match: str = ""
+    """Words that caption or file name must have. These three choose and order the media of a whole chat."""
     key: str = field(init=False)
-    """Stable over edits and restarts: a digest of locator, start and end (16 hexadecimal digits)."""
+    """Stable over edits and restarts: a digest of locator, start, end and the choice of a chat's media (16 hexadecimal digits)."""
 
     def __post_init__(self) -> None:
         """Compute the key."""
         end = "" if self.end_seconds is None else f"\n{float(self.end_seconds)}"
         text = f"{self.locator}\n{float(self.start_seconds)}{end}"
+        if self.chooses:
+            text += f"\n{self.order}\n{self.since}\n{self.match}"
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         object.__setattr__(self, "key", digest)
 
@@ -57,9 +67,15 @@ class Item:
         """Its languages; `default`: the channel's. Not in `media_options`, since it depends on the settings too."""
         return preference_of(self.audio, self.subtitles, default) if self.audio or self.subtitles else default
 
+    @property
+    def chooses(self) -> bool:
+        """Whether an option chooses or orders the media of a chat."""
+        return self.order is not ChatOrder.OLDEST or bool(self.since) or bool(self.match)
+
     def child(self, kind: LocatorKind, locator: str, *, title: str = "") -> Item:
-        """An item of this list, with the options of the list except the title."""
-        return replace(self, kind=kind, locator=locator, title=title)
+        """An item of this list, with the options of the list except its title and its choice of children."""
+        child = replace(self, kind=kind, locator=locator, title=title)
+        return replace(child, order=ChatOrder.OLDEST, since="", match="") if self.chooses else child
 
 
 PLAIN = (0.0, None, 1.0)

@@ -14,6 +14,13 @@ from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.languages import OFF, parse_audio, parse_subtitles
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.telegram_link import (
+    CHAT_SCHEME,
+    ChatOrder,
+    leads_to_telegram,
+    parse_since,
+    parse_telegram_link,
+)
 
 MAX_LINE_CHARACTERS = 8192
 MAX_VOLUME = 4.0
@@ -31,7 +38,7 @@ _TIME = re.compile(
 
 
 def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = "") -> Item:
-    """The item of `line`: `locator | title=… | start=… | end=… | volume=… | public=1`, options in any order.
+    """The item of `line`: `locator | title=… | start=… | end=…` with OPTIONS in any order.
 
     `base` is the absolute folder of relative paths, `title` the default for a line without one.
     A `|` belongs to the locator or the title unless a word and `=` follow it. Raises PlaylistError with a remedy.
@@ -46,6 +53,9 @@ def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = ""
     if "end" in given and values["end_seconds"] <= values.get("start_seconds", 0.0):
         raise PlaylistError.of("line.end_before_start", end=given["end"], start=given.get("start", "0"))
     kind, place = _locator(locator.rstrip(), base, allowed)
+    whole_chat = kind is LocatorKind.TELEGRAM and not parse_telegram_link(place).message
+    if not whole_chat and (wrong := [name for name in _OF_CHATS if name in given]):
+        raise PlaylistError.of("line.of_chats", name=wrong[0])
     return Item(kind, place, **{"title": title, **values})
 
 
@@ -121,6 +131,20 @@ def _languages(parse: Callable[[str], tuple[str, ...]], none: str) -> Callable[[
     return parsed
 
 
+def _order(name: str, text: str) -> ChatOrder:
+    try:
+        return ChatOrder(text.lower())
+    except ValueError:
+        raise PlaylistError.of("line.order", name=name, text=text, known=", ".join(ChatOrder)) from None
+
+
+def _since(name: str, text: str) -> str:
+    try:
+        return parse_since(text)
+    except ValueError:
+        raise PlaylistError.of("line.since", name=name, text=text) from None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
     """One option of a playlist line: the field of Item that it sets, and how text and JSON become its value."""
@@ -139,17 +163,25 @@ OPTIONS: Mapping[str, Option] = {
     "audio": Option(field="audio", parse=_languages(parse_audio, ""), from_json=str),
     "subtitles": Option(field="subtitles", parse=_languages(parse_subtitles, OFF), from_json=str),
     "public": Option(field="public_only", parse=_switch, from_json=bool),
+    "order": Option(field="order", parse=_order, from_json=ChatOrder),
+    "since": Option(field="since", parse=_since, from_json=str),
+    "match": Option(field="match", parse=lambda _, text: text, from_json=str),
 }
 """Every option, by its name in the playlist and in saved state."""
+_OF_CHATS = ("order", "since", "match")
 
 
 def _locator(locator: str, base: str, allowed: AllowedFolders) -> tuple[LocatorKind, str]:
     if not locator:
         raise PlaylistError.of("line.nothing")
     if scheme := _SCHEME.match(locator):
+        if scheme[1].lower() == CHAT_SCHEME:
+            return LocatorKind.TELEGRAM, parse_telegram_link(locator).locator
         if scheme[1].lower() not in {"http", "https"}:
             raise PlaylistError.of("line.scheme", scheme=scheme[1])
         check_url(locator)
+        if leads_to_telegram(locator):
+            return LocatorKind.TELEGRAM, parse_telegram_link(locator).locator
         return LocatorKind.URL, locator
     if locator.startswith("-"):
         raise PlaylistError.of("line.dash")

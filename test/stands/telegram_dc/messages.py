@@ -10,6 +10,7 @@ from pyrogram.raw import types
 from stands.telegram_dc.accounts import told_user
 from stands.telegram_dc.calls import announce
 from stands.telegram_dc.chats import chat_of, told_chat, told_peer
+from stands.telegram_dc.files import told_media
 from stands.telegram_dc.handlers import Table
 from stands.telegram_dc.wire import Connection
 from stands.telegram_dc.world import Chat, Message, Role, RpcFailed, World
@@ -30,6 +31,9 @@ def told_message(world: World, chat: Chat, message: Message, user_id: int, **mor
         date=int(world.now() - message.age_seconds),
         message=message.text,
         out=bool(message.sender) and message.sender == user_id,
+        reply_to=types.MessageReplyHeader(reply_to_msg_id=message.reply_to) if message.reply_to else None,
+        media=told_media(message.file) if message.file is not None else None,
+        grouped_id=message.album,
         **more,
     )
 
@@ -130,3 +134,67 @@ def _participants(connection: Connection, request: Any) -> Any:
 def _difference(connection: Connection, request: Any) -> Any:
     chat = chat_of(connection, request.channel)
     return types.updates.ChannelDifferenceEmpty(pts=chat.pts, final=True)
+
+
+def _page(connection: Connection, chat: Chat, messages: list[Any], count: int) -> Any:
+    told: dict[str, Any] = {
+        "messages": messages,
+        "topics": [],
+        "chats": [told_chat(chat, connection.user_id)],
+        "users": [told_user(connection.world.users[connection.user_id], myself=True)],
+    }
+    if not chat.small:
+        return types.messages.ChannelMessages(pts=chat.pts, count=count, **told)
+    if count == len(messages):
+        return types.messages.Messages(**told)
+    return types.messages.MessagesSlice(count=count, **told)
+
+
+@MESSAGES.on("messages.getHistory")
+def _history(connection: Connection, request: Any) -> Any:
+    world = connection.world
+    chat = chat_of(connection, request.peer)
+    every = sorted(chat.messages.values(), key=lambda one: -one.id)
+    older = [
+        one
+        for one in every
+        if (not request.offset_id or one.id < request.offset_id)
+        and (not request.offset_date or world.now() - one.age_seconds < request.offset_date)
+    ]
+    begin = max(0, len(every) - len(older) + request.add_offset)
+    page = [
+        one
+        for one in every[begin : begin + min(request.limit, 100)]
+        if one.id > request.min_id and (not request.max_id or one.id < request.max_id)
+    ]
+    told = [told_message(world, chat, one, connection.user_id) for one in page]
+    return _page(connection, chat, told, len(every))
+
+
+def _number(wanted: Any) -> int:
+    """The number in an InputMessageID; kurigram reads a vector of these as one of longs, the number in the upper half."""
+    return wanted >> 32 if isinstance(wanted, int) else int(wanted.id)
+
+
+def _by_number(connection: Connection, chat: Chat, request: Any) -> Any:
+    found = []
+    for number in map(_number, request.id):
+        message = chat.messages.get(number)
+        if message is None:
+            found.append(types.MessageEmpty(id=number))
+        else:
+            found.append(told_message(connection.world, chat, message, connection.user_id))
+    return _page(connection, chat, found, len(found))
+
+
+@MESSAGES.on("channels.getMessages")
+def _channel_messages(connection: Connection, request: Any) -> Any:
+    return _by_number(connection, chat_of(connection, request.channel), request)
+
+
+@MESSAGES.on("messages.getMessages")
+def _small_messages(connection: Connection, request: Any) -> Any:
+    small = [one for one in connection.world.chats.values() if one.small and connection.user_id in one.roles]
+    wanted = set(map(_number, request.id))
+    chat = next((one for one in small if wanted & one.messages.keys()), small[0])
+    return _by_number(connection, chat, request)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ipaddress
+import os
 import struct
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from stands.telegram_dc import calls
 from stands.telegram_dc.accounts import ACCOUNTS, HOST
 from stands.telegram_dc.calls import CALLS
 from stands.telegram_dc.chats import CHATS
+from stands.telegram_dc.files import FILES
 from stands.telegram_dc.login import LOGIN, announce_acceptance
 from stands.telegram_dc.messages import MESSAGES, say
 from stands.telegram_dc.wire import Connection
@@ -37,6 +39,7 @@ from stands.telegram_dc.world import (
     Fault,
     Message,
     RpcFailed,
+    StoredFile,
     StreamState,
     User,
     World,
@@ -45,7 +48,7 @@ from stands.telegram_dc.world import (
 
 __all__ = ["Fault", "RpcFailed", "StreamState", "TelegramStand"]
 Result = TypeVar("Result")
-_METHODS = ACCOUNTS.methods | LOGIN.methods | CHATS.methods | CALLS.methods | MESSAGES.methods
+_METHODS = ACCOUNTS.methods | LOGIN.methods | CHATS.methods | CALLS.methods | MESSAGES.methods | FILES.methods
 
 
 class TelegramStand:
@@ -143,8 +146,8 @@ class TelegramStand:
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=120)
 
     # --- faults
-    def inject(self, method: str, *results: tuple[int, str] | Fault) -> None:
-        """Answer the next calls of `method` ("*": of any) with these, one each: (code, word), SILENT or DROP."""
+    def inject(self, method: str, *results: tuple[int, str] | Fault | None) -> None:
+        """Answer the next calls of `method` ("*": of any) with these, one each: (code, word), SILENT, DROP, or None: as ever."""
         self.do(lambda: self.world.injected.setdefault(method.lower(), []).extend(results))
 
     def flood(self, method: str, seconds: int) -> None:
@@ -257,6 +260,35 @@ class TelegramStand:
         message = Message(sender=sender, text=text, age_seconds=age_seconds)
         self.do(lambda: say(self._connections, self.world, self.chat(chat_id), message))
         return message
+
+    def post(
+        self,
+        file: StoredFile,
+        caption: str = "",
+        *,
+        chat_id: int = CHANNEL_ID,
+        album: int | None = None,
+        age_seconds: float = 0.0,
+    ) -> Message:
+        """The chat itself posts a file, which every member is told; `album`: the number of the album it belongs to."""
+        message = Message(sender=None, text=caption, file=file, album=album, age_seconds=age_seconds)
+        self.do(lambda: say(self._connections, self.world, self.chat(chat_id), message))
+        return message
+
+    def delete(self, message: Message, chat_id: int = CHANNEL_ID) -> None:
+        """A message is deleted."""
+        self.do(lambda: self.chat(chat_id).messages.pop(message.id))
+
+    def expire_references(self) -> None:
+        """Every file reference that was told so far is refused from now on."""
+
+        def expire() -> None:
+            for chat in self.world.chats.values():
+                for message in chat.messages.values():
+                    if message.file is not None:
+                        message.file.reference = os.urandom(8)
+
+        self.do(expire)
 
     def answers(self, message: Message, chat_id: int = CHANNEL_ID) -> list[str]:
         """What was written in reply to a message, oldest first."""

@@ -96,6 +96,39 @@ class Call:
     started_at: int = 0
 
 
+class FileKind(StrEnum):
+    """What a file is to Telegram's apps."""
+
+    VIDEO = "video"
+    VIDEO_NOTE = "video note"
+    AUDIO = "audio"
+    VOICE = "voice"
+    ANIMATION = "animation"
+    PHOTO = "photo"
+    DOCUMENT = "document"
+    STICKER = "sticker"
+
+
+@dataclass(slots=True)
+class StoredFile:
+    """The media of a message, in the data center `dc`."""
+
+    data: bytes = field(repr=False)
+    kind: FileKind = FileKind.VIDEO
+    name: str = ""
+    mime: str = "video/mp4"
+    seconds: float = 0.0
+    title: str = ""
+    performer: str = ""
+    dc: int = HOME_DC
+    cdn: bool = False
+    """Telegram sends clients on to a CDN for it."""
+    id: int = field(default_factory=lambda: int.from_bytes(os.urandom(7), "little"))
+    access_hash: int = field(default_factory=lambda: int.from_bytes(os.urandom(7), "little"))
+    reference: bytes = field(default_factory=lambda: os.urandom(8))
+    """Requests with another one have expired."""
+
+
 @dataclass(slots=True)
 class Message:
     """A text in a chat; no sender: signed by the chat itself. `age_seconds`: so long ago it was written when it is told."""
@@ -106,6 +139,9 @@ class Message:
     age_seconds: float = 0.0
     id: int = 0
     edits: int = 0
+    file: StoredFile | None = None
+    album: int | None = None
+    """Messages of the same album have the same number."""
 
 
 @dataclass(slots=True)
@@ -157,7 +193,7 @@ class World:
         self.srp: dict[int, tuple[int, int, int, int]] = {}
         self.salts = (os.urandom(16), os.urandom(32))
         self.requests: list[tuple[str, Any]] = []
-        self.injected: dict[str, list[Refusal | Fault]] = {}
+        self.injected: dict[str, list[Refusal | Fault | None]] = {}
         self.refuse = False
         self.exchanges_to_spoil = 0
         self.silent = False
@@ -170,6 +206,8 @@ class World:
         self.dialogs_at_most = 100
         self.answer_join: Callable[[str], str] | None = None
         self.last_message_id = 0
+        self.on_part: Callable[[StoredFile, int], None] | None = None
+        """Called before each part of a file is sent, with its offset; may raise RpcFailed."""
 
     def now(self) -> float:
         """Seconds since 1970 as this Telegram believes."""

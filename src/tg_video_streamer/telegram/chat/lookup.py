@@ -42,7 +42,7 @@ async def find_chat(account: Account, reference: ChatReference, store: TelegramS
         except (KeyError, TypeError, ValueError):
             # The record is damaged: look the chat up.
             forget_chat(store)
-    chat = await _look_up(account, reference)
+    chat = await look_up(account, reference)
     record = {"kind": str(reference.kind), "text": reference.text, "user_id": account.user_id}
     store.put(_RECORD, record | chat.as_json())
     return chat
@@ -53,7 +53,8 @@ def forget_chat(store: TelegramState) -> None:
     store.put(_RECORD, {})
 
 
-async def _look_up(account: Account, reference: ChatReference) -> Chat:
+async def look_up(account: Account, reference: ChatReference) -> Chat:
+    """The chat, asked of Telegram; raises TelegramRefused, SessionError."""
     if reference.kind is ReferenceKind.NAME:
         found = await account.invoke(functions.contacts.ResolveUsernameRequest(reference.text))
         chats = [chat for chat in found.chats if chat.id == getattr(found.peer, "channel_id", 0)]

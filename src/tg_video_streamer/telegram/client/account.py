@@ -81,23 +81,28 @@ class Account:
         await self._open(timeout_seconds)
         self._watcher = asyncio.create_task(self._watch(), name="telegram account")
 
-    async def invoke(self, request: TLRequest, *, timeout_seconds: float = 10.0, dc_id: int | None = None) -> Any:
+    async def invoke(
+        self, request: TLRequest, *, timeout_seconds: float = 10.0, dc_id: int | None = None, aside: bool = False
+    ) -> Any:
         """The answer to one request; raises SessionEnded, SessionUnreachable, TelegramRefused.
 
         `dc_id` asks another data center than the account's own, with an authorisation that its own one hands out.
+        `aside` asks on a separate connection in each case: large answers must not delay those of other requests.
         """
         deadline = self._clock.monotonic() + timeout_seconds
         while True:
-            client = await self._connected(deadline - self._clock.monotonic())
-            if dc_id is not None and dc_id != client.session.dc_id:
-                call = self._centers.invoke(client, dc_id, request)
+            client: Any = await self._connected(deadline - self._clock.monotonic())
+            if dc_id is not None and (aside or dc_id != client.session.dc_id):
+                left = deadline - self._clock.monotonic()
+                call = self._centers.invoke(client, dc_id, request, seconds=left)
             else:
                 call = client(request)
             try:
                 return await within(call, deadline - self._clock.monotonic(), broken=client.disconnected)
             except ConnectionBroke:
-                # The limiter's pauses keep this from spinning, the deadline ends it.
-                if client is self._client:
+                # The limiter's pauses keep this from spinning, the deadline ends it. It may have been another data
+                # center's connection that broke.
+                if not client.is_connected() and client is self._client:
                     self._online.clear()
             except SessionEnded as ending:
                 self._finish(ending)

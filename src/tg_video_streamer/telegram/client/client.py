@@ -47,10 +47,12 @@ async def make_session(credentials: Credentials) -> StringSession:
     return session
 
 
-def make_client(credentials: Credentials, session: StringSession, *, retries: int = 0) -> TelegramClient:
+def make_client(
+    credentials: Credentials, session: StringSession, *, retries: int = 0, updates: bool = True
+) -> TelegramClient:
     """A client that is not connected; raises SessionEnded (wrong_api), ConfigError (proxy).
 
-    `retries` is how often `connect` tries again at once.
+    `retries` is how often `connect` tries again at once; without `updates` it is sent none.
     """
     if not credentials.api_id or not credentials.api_hash:
         raise session_ended(SessionEnding.WRONG_API)
@@ -66,6 +68,7 @@ def make_client(credentials: Credentials, session: StringSession, *, retries: in
         credentials.api_hash,
         use_ipv6=":" in (session.server_address or ""),
         request_retries=1,
+        receive_updates=updates,
         raise_last_call_error=True,
         connection_retries=retries,
         retry_delay=0,

@@ -1,4 +1,4 @@
-"""Connections to other data centers than the account's, each logged in by an exported authorization."""
+"""Connections beside the account's own: to other data centers by an exported authorization, and to its own for files."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 from typing import Any
 
 from telethon import TelegramClient
-from telethon.errors import UnauthorizedError
 from telethon.sessions import StringSession
 from telethon.tl.functions.auth import ExportAuthorizationRequest, ImportAuthorizationRequest
 from telethon.tl.functions.help import GetConfigRequest
 from telethon.tl.tlobject import TLRequest
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import SessionUnreachable, TelegramRefused
+from tg_video_streamer.errors import SessionEnded, SessionUnreachable, TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.client.client import KEY_RETRIES, make_client
 from tg_video_streamer.telegram.client.credentials import Credentials
+from tg_video_streamer.telegram.client.deadline import within
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 
 
@@ -30,14 +30,15 @@ class DataCenters:
         self._clients: dict[int, TelegramClient] = {}
         self._lock = asyncio.Lock()
 
-    async def invoke(self, own: TelegramClient, dc_id: int, request: TLRequest) -> Any:
-        """Ask data center `dc_id`; `own` is the account's connected client. Raises what Telethon raises."""
+    async def invoke(self, own: TelegramClient, dc_id: int, request: TLRequest, *, seconds: float) -> Any:
+        """Ask data center `dc_id`; `own` is the account's connected client. Raises what Telethon raises, and our errors."""
         client = await self._connected(own, dc_id)
         try:
-            return await client(request)
-        except UnauthorizedError:
-            # Only the account's own data center decides whether its session has ended.
-            await self._drop(dc_id)
+            return await within(client(request), seconds, broken=client.disconnected)
+        except SessionEnded:
+            # Only the account's own connection decides whether its session has ended.
+            if self._clients.get(dc_id) is client:
+                await self._drop(dc_id)
             raise TelegramRefused(Message.of("telegram.forgotten"), word="AUTH_KEY_UNREGISTERED") from None
 
     async def close(self) -> None:
@@ -64,13 +65,19 @@ class DataCenters:
             return client
 
     async def _connect(self, own: TelegramClient, dc_id: int) -> TelegramClient:
+        session = StringSession()
+        if dc_id == own.session.dc_id:
+            session.set_dc(dc_id, own.session.server_address, own.session.port)
+            session.auth_key = own.session.auth_key
+            client = self._clients[dc_id] = make_client(self._credentials, session, updates=False)
+            await client.connect()
+            return client
         config = await own(GetConfigRequest())
         options = [one for one in config.dc_options if one.id == dc_id and not (one.cdn or one.media_only or one.ipv6)]
         if not options:
             raise TelegramRefused(Message.of("telegram.no_data_center", number=dc_id), word="DC_ID_INVALID")
-        session = StringSession()
         session.set_dc(dc_id, options[0].ip_address, options[0].port)
-        client = make_client(self._credentials, session, retries=KEY_RETRIES)
+        client = make_client(self._credentials, session, retries=KEY_RETRIES, updates=False)
         self._clients[dc_id] = client
         await client.connect()
         exported = await own(ExportAuthorizationRequest(dc_id))

@@ -46,6 +46,8 @@ def session_ended(ending: SessionEnding) -> SessionEnded:
 
 def telegrams_word(error: errors.RPCError) -> str:
     """Telegram's word for an error, such as SESSION_EXPIRED."""
+    if isinstance(error, rpcerrorlist.FileMigrateError):
+        return f"FILE_MIGRATE_{error.new_dc}"
     return _WORDS.get(type(error)) or str(error.message or "UNKNOWN").upper()
 
 
