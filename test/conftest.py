@@ -21,6 +21,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # A shell starts what it runs in the background with Ctrl-C ignored, and every process that a test starts inherits it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Debian leaves the folders of nginx, sshd and ip out of the PATH of everybody but root.
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+
 # A deadline would judge the machine; what is slow is measured in bench/.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")

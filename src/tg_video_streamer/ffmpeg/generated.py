@@ -13,17 +13,24 @@ from tg_video_streamer.media import FRAMES_PER_SECOND, GOP_FRAMES
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
 
 
+def plain_picture(width: int, height: int, color: tuple[int, int, int]) -> bytes:
+    """A PPM of one color, for `still_command`; ffmpeg recognizes it only with each part of its header on a line."""
+    return b"P6\n%d %d\n255\n" % (width, height) + bytes(color) * (width * height)
+
+
 def still_command(house: HouseFormat, ffmpeg: Path) -> list[str]:
     """One GOP of the picture from stdin (PNG or PPM), with silence, in house format on stdout."""
+    # The silence ends by itself: with -t, ffmpeg 7 ends the picture with the last whole packet of sound, two frames early.
+    silence = f"anullsrc=sample_rate=48000:channel_layout=stereo:duration={GOP_FRAMES / FRAMES_PER_SECOND}"
     return [
         str(ffmpeg),
         *_QUIET,
         *("-f", "image2pipe", "-framerate", str(FRAMES_PER_SECOND), "-i", "pipe:0"),
-        *("-f", "lavfi", "-i", "anullsrc=sample_rate=48000:channel_layout=stereo"),
+        *("-f", "lavfi", "-i", silence),
         *("-map", "0:v", "-map", "1:a"),
         # Scaled once, then repeated.
         *("-vf", f"{picture_filters(house)},loop=loop=-1:size=1,setpts=N/{FRAMES_PER_SECOND}/TB"),
-        *("-frames:v", str(GOP_FRAMES), "-t", str(GOP_FRAMES / FRAMES_PER_SECOND)),
+        *("-frames:v", str(GOP_FRAMES)),
         *house_arguments(house),
     ]
 

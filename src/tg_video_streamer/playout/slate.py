@@ -18,7 +18,7 @@ from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, StreamerError
 from tg_video_streamer.events import SlateReason
 from tg_video_streamer.ffmpeg.binary import fingerprint
-from tg_video_streamer.ffmpeg.generated import still_command
+from tg_video_streamer.ffmpeg.generated import plain_picture, still_command
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
@@ -173,8 +173,7 @@ class _SlateMaker:
             return await _draw_image(self._house, text=self._text, reason=sentence)
         except StreamerError as error:
             log.warning("the slate image could not be drawn, it stays dark", error=str(error))
-        size = (self._house.width, self._house.height)
-        return b"P6 %d %d 255\n" % size + bytes(_GROUND) * (size[0] * size[1])
+        return plain_picture(self._house.width, self._house.height, _GROUND)
 
     async def _encode(self, picture: bytes, *, nice: int) -> bytes:
         done = await run(
