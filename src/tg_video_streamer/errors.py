@@ -11,6 +11,7 @@ StreamerError
 ├── FeedError             a source was found but gives no packets
 │   ├── ProbeFailed       the source has no picture or sound that can be decoded
 │   ├── InputStalled      no data came for longer than the limit
+│   ├── SourceLost        a live feed ended, or its connection was lost
 │   ├── EncoderFailed     the ffmpeg child ended with an error
 │   ├── ForeignHeaders    the child's codec headers differ from the program's
 │   ├── OffGrid           the pictures are not at the house frame rate
@@ -159,6 +160,12 @@ class InputStalled(FeedError):
     """The source sent nothing for longer than the limit."""
 
     reason = "input_stalled"
+
+
+class SourceLost(FeedError):
+    """A live feed ended, or its connection was lost or never came about."""
+
+    reason = "source_lost"
 
 
 class EncoderFailed(FeedError):

@@ -55,7 +55,6 @@ def test_paths(line: str, path: str) -> None:
         "concat:a.mp4|b.mp4",
         "pipe:0",
         "subfile,,start,0,end,9,,:a",
-        "rtmp://host/app/key",
         "data:text/plain,x",
         "ytsearch:cats",
         "-exec=rm",
@@ -126,3 +125,46 @@ def test_key_is_of_what_plays_and_not_of_how_it_is_called() -> None:
     """Retitling keeps an item's key; another start makes it another item."""
     assert parse("x.mp4").key == parse("./x.mp4 | title=X | volume=2").key
     assert parse("x.mp4").key != parse("x.mp4 | start=1").key
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rtmp://studio.example/live/key?token=abc",
+        "rtmps://studio.example/live/key",
+        "rtsp://user:password@camera.example:554/stream?channel=1&subtype=0",
+        "srt://studio.example:9000?latency=200000&passphrase=0123456789&streamid=#!::r=live",
+        "srt://:9000?mode=listener",
+        "udp://239.1.2.3:5000?localaddr=10.0.0.5&fifo_size=50000",
+        "udp://@239.1.2.3:5000",
+        "UDP://0.0.0.0:5000",
+    ],
+)
+def test_live_feeds(line: str) -> None:
+    """The address of a live feed is an item of its own kind, with its options."""
+    item = parse(f"{line} | title=Studio")
+    assert (item.kind, item.title) == (LocatorKind.LIVE, "Studio")
+    assert item.locator.partition(":")[2] == line.partition(":")[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("rtmp://studio.example", "not well formed"),
+        ("rtsp://camera.example/stream?udp", "over TCP"),
+        ("srt://studio.example", "srt://HOST:PORT"),
+        ("srt://studio.example:9000/path", "no path"),
+        ("srt://studio.example:9000?transtype=file", "srt:// has no option transtype"),
+        ("srt://studio.example:9000?passphrase=short", "passphrase of srt://"),
+        ("srt://studio.example:9000?mode=listener&mode=caller", "given twice"),
+        ("udp://239.1.2.3", "udp://HOST:PORT"),
+        ("udp://239.1.2.3:5000?localaddr=eth0", "localaddr of udp://"),
+        ("udp://239.1.2.3:5000?broadcast=1", "udp:// has no option broadcast"),
+    ],
+)
+def test_wrong_live_feeds(line: str, words: str) -> None:
+    """What a scheme does not have is refused with what it has, and the address is not repeated."""
+    with pytest.raises(PlaylistError, match=words) as caught:
+        parse(line)
+    assert line.partition("://")[2] not in str(caught.value)
+    assert "=short" not in str(caught.value)

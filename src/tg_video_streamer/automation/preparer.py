@@ -10,7 +10,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, PreparingFeed, prepare_item
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +71,11 @@ class Preparer:
             return None
         now = self._clock.monotonic()
         self._not_before = {key: until for key, until in self._not_before.items() if until > now}
-        coming = (item for item in self._upcoming(AHEAD_ITEMS) if item.key not in self._not_before)
+        coming = (
+            item
+            for item in self._upcoming(AHEAD_ITEMS)
+            if item.key not in self._not_before and item.kind is not LocatorKind.LIVE
+        )
         logo = self._logo()
         return next((item for item in coming if self._library.remembered(item, logo=logo) is None), None)
 

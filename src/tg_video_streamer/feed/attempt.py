@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -17,11 +17,13 @@ from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.pipes import Pipes, child_inputs, trims_lead
 from tg_video_streamer.feed.progress import AttemptResult, StartPoint
 from tg_video_streamer.feed.reader import Reader
+from tg_video_streamer.feed.receiver import Receiver
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.command import copy_command, feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.inputs import proxy_environment
+from tg_video_streamer.ffmpeg.live_input import received_input
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
 from tg_video_streamer.ffmpeg.source import SourceFacts
@@ -96,27 +98,33 @@ async def attempt(
     item: Item,
     overlay: OverlayInput | None = None,
     passthrough: bool = False,
+    receiver: Receiver | None = None,
     on_line: Callable[[str], bool],
     on_packet: Callable[[Packet], None],
     on_progress: Callable[[], None],
 ) -> AttemptResult:
     """Play from `start` into the buffer; `passthrough`: without encoding. Cancelling kills the child and closes the buffer.
 
-    `on_line` gets each line of stderr and returns whether it was handled. `on_packet` gets each packet, in the reader's
+    `receiver`: the connection of a live feed, in place of the inputs. `on_line` gets each line of stderr and returns whether it was handled. `on_packet` gets each packet, in the reader's
     thread. `on_progress` is called a few times a second.
     """
-    pipes = Pipes(media.inputs)
+    pipes = Pipes(() if receiver is not None else media.inputs, fed=receiver is not None)
     try:
         item_range = _range_of(source, start, item)
-        arguments = child_inputs(
-            media.inputs,
-            source,
-            item_range,
-            pipes.scripts,
-            stall_seconds=context.stall_seconds,
-            passthrough=passthrough,
-        )
-        return await read_child(
+        if receiver is not None:
+            item_range = replace(item_range, trim_seconds=_late_seconds(source))
+            arguments = [received_input(source.container)]
+            receiver.connect(pipes.hand_over_input())
+        else:
+            arguments = child_inputs(
+                media.inputs,
+                source,
+                item_range,
+                pipes.scripts,
+                stall_seconds=context.stall_seconds,
+                passthrough=passthrough,
+            )
+        result = await read_child(
             context,
             _command(context, arguments, source, item_range, overlay, passthrough=passthrough),
             source,
@@ -131,6 +139,10 @@ async def attempt(
         )
     finally:
         pipes.close()
+    if receiver is None:
+        return result
+    # Only its time ends a live feed: whatever else ends it is a loss.
+    return replace(result, error=result.error or receiver.lost, lost=True)
 
 
 async def read_child(
@@ -212,6 +224,12 @@ def _range_of(source: SourceFacts, start: StartPoint, item: Item) -> ItemRange:
         picture_left_seconds=None if picture_whole is None else max(0.0, picture_whole - begin),
         sound_left_seconds=None if sound_whole is None else max(0.0, sound_whole - begin),
     )
+
+
+def _late_seconds(source: SourceFacts) -> float:
+    """How much sound a live feed has before its first picture: it begins with its first picture."""
+    picture = source.picture
+    return picture.late_seconds if picture is not None and not picture.still else 0.0
 
 
 def _command(

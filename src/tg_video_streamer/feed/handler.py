@@ -194,6 +194,8 @@ class Feed:
             result = await self._play_source(found)
         except StreamerError as error:
             return self._after_error(stage, error)
+        finally:
+            await self._playback.disconnect()
         return await self._after_result(result)
 
     async def _play_encode(self, encode: CachedEncode) -> float | None:

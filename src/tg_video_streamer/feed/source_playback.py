@@ -11,17 +11,19 @@ import structlog
 
 from tg_video_streamer.errors import NotHouseFormat, StreamerError
 from tg_video_streamer.feed.air_time import AirTime
-from tg_video_streamer.feed.attempt import FeedContext, attempt
+from tg_video_streamer.feed.attempt import FeedContext, attempt, redacted
 from tg_video_streamer.feed.overlay.branding import CannotDraw, draw_caption
 from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, ChooseOverlay, OverlayFiles
 from tg_video_streamer.feed.passthrough import may_pass_through
 from tg_video_streamer.feed.picture_faults import FaultWatch
 from tg_video_streamer.feed.probe.probe import carried_over, probe
 from tg_video_streamer.feed.progress import AttemptResult, StartPoint
+from tg_video_streamer.feed.receiver import Receiver
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
+from tg_video_streamer.ffmpeg.live_input import receiver_command, receiver_script, receiving_ffmpeg
 from tg_video_streamer.ffmpeg.source import Goal, Measured, SourceFacts
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.media import Packet
@@ -55,6 +57,7 @@ class SourcePlayback:
         self._caption_drawn = False
         self._known_inputs: tuple[MediaInput, ...] | None = None
         self._passthrough_failed = False
+        self._receiver: Receiver | None = None
         self.watch = FaultWatch()
         """The known faults of its picture and sound."""
         self.source: SourceFacts | None = None
@@ -72,6 +75,9 @@ class SourcePlayback:
     async def probe(self, media: Media) -> SourceFacts:
         """What `media` holds; probes it only if that is not known. Raises ProbeFailed."""
         before = self.source
+        if media.inputs[0].received:
+            self.source = await self._receive(media.inputs[0], media)
+            return self.source
         if before is not None and self._known_inputs == media.inputs:
             return before
         for one in media.inputs:
@@ -89,6 +95,23 @@ class SourcePlayback:
         )
         self.source = carried_over(found, before, media)
         return self.source
+
+    async def _receive(self, feed: MediaInput, media: Media) -> SourceFacts:
+        """Connect to a live feed, and find what it holds. Raises FeedError or ToolMissing."""
+        await self.disconnect()
+        context = self._context
+        receiver = self._receiver = Receiver(redact=redacted)
+        await receiver.open(
+            receiver_command(await receiving_ffmpeg(context.ffmpeg, feed.location), feed.location),
+            stdin=receiver_script(feed.location, stall_seconds=context.stall_seconds),
+        )
+        return await receiver.facts(media, before=self.source, wanted_height=context.house.height)
+
+    async def disconnect(self) -> None:
+        """Leave the live feed; does nothing for any other source."""
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            await receiver.close()
 
     def _goal(self) -> Goal | None:
         """None for a muted item, which no gain brings to the house loudness."""
@@ -132,6 +155,7 @@ class SourcePlayback:
                         item=self._item,
                         overlay=files.overlay_input,
                         passthrough=passthrough,
+                        receiver=self._receiver,
                         on_line=self.watch.take,
                         on_packet=on_packet,
                         on_progress=progressed,

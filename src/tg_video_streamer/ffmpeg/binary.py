@@ -21,7 +21,7 @@ def find_ffmpeg(override: str = "") -> Path:
             raise ToolMissing.of("tool.ffmpeg_setting", path=override)
         return Path(found).absolute()
     host = shutil.which("ffmpeg")
-    return Path(host).absolute() if host is not None else _wheel_ffmpeg()
+    return Path(host).absolute() if host is not None else wheel_ffmpeg()
 
 
 def fingerprint(path: Path) -> str:
@@ -42,7 +42,8 @@ def roboto(face: str) -> Path:
     return path
 
 
-def _wheel_ffmpeg() -> Path:
+def wheel_ffmpeg() -> Path:
+    """Absolute path of the ffmpeg in the imageio-ffmpeg wheel. Raises ToolMissing."""
     # Found without importing the package, which would take 30 ms.
     spec = find_spec("imageio_ffmpeg")
     if spec is not None and spec.origin is not None:

@@ -108,8 +108,8 @@ def url_script(url: str, headers: Mapping[str, str], *, stall_seconds: float = 1
         "reconnect_delay_max": "1",
         **_header_options(headers),
     }
-    lines = ["ffconcat version 1.0", f"file {_quoted(url)}"]
-    lines += [f"option {name} {_quoted(value)}" for name, value in options.items()]
+    lines = ["ffconcat version 1.0", f"file {quoted(url)}"]
+    lines += [f"option {name} {quoted(value)}" for name, value in options.items()]
     lines.append(f"duration {_ENDLESS_SECONDS}")
     return ("\n".join(lines) + "\n").encode()
 
@@ -205,7 +205,7 @@ def _seek(seconds: float) -> list[str]:
     return ["-ss", f"{max(0.0, seconds - _SEEK_EARLY_SECONDS):.6f}"] if seconds > 0 else []
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """Quoting of ffmpeg's av_get_token (ffmpeg-utils, "Quoting and escaping")."""
     if any(ord(letter) < 32 for letter in value):
         raise ValueError("a control character in a URL or header")

@@ -19,6 +19,8 @@ class LocatorKind(StrEnum):
     """http or https; the resolver finds out what it is."""
     TELEGRAM = "telegram"
     """A message or a whole chat: the locator of a TelegramLink."""
+    LIVE = "live"
+    """A live feed by its address: rtmp, rtmps, rtsp, srt or udp."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.languages import OFF, parse_audio, parse_subtitles
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.live_address import LIVE_SCHEMES, check_live_address
 from tg_video_streamer.playlist.telegram_link import (
     CHAT_SCHEME,
     ChatOrder,
@@ -177,6 +178,10 @@ def _locator(locator: str, base: str, allowed: AllowedFolders) -> tuple[LocatorK
     if scheme := _SCHEME.match(locator):
         if scheme[1].lower() == CHAT_SCHEME:
             return LocatorKind.TELEGRAM, parse_telegram_link(locator).locator
+        if scheme[1].lower() in LIVE_SCHEMES:
+            locator = f"{scheme[1].lower()}{locator[len(scheme[1]) :]}"
+            check_live_address(locator)
+            return LocatorKind.LIVE, locator
         if scheme[1].lower() not in {"http", "https"}:
             raise PlaylistError.of("line.scheme", scheme=scheme[1])
         check_url(locator)

@@ -42,6 +42,8 @@ class MediaInput:
     has_video: bool = True
     has_audio: bool = True
     """What it is used for: separate formats have one of the two; both are True if only a probe can tell."""
+    received: bool = False
+    """It is read over one connection, which serves the probe and the playback: a live feed takes no second visitor."""
     download: Download | None = None
     """None for a file and for what is live."""
 

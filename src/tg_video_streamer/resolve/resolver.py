@@ -17,6 +17,7 @@ from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import addresses, read_answer
 from tg_video_streamer.resolve.arguments import FORMATS, LIVE_FORMATS, resolve_words, shared_words
 from tg_video_streamer.resolve.files import resolve_file
+from tg_video_streamer.resolve.live import resolve_live
 from tg_video_streamer.resolve.media import Expansion, Media
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.resolve.ytdlp import ask, read_cookies
@@ -82,6 +83,8 @@ class Resolver:
                 await refuse_private([item.locator])
             async with self._turns:
                 found = await self._ask_ytdlp(item)
+        elif item.kind is LocatorKind.LIVE:
+            found = await resolve_live(item)
         else:
             found = await self._read_disk(item)
         if isinstance(found, Expansion) and len(found.children) >= self._most_children and item.kind is LocatorKind.URL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -34,10 +35,12 @@ async def probe(
     measured: Measured = Measured.SAMPLES,
     goal: Goal | None = None,
     preference: TrackPreference = NO_PREFERENCE,
+    pass_fds: Sequence[int] = (),
 ) -> SourceFacts:
     """The facts of all inputs; `wanted_height` chooses among several pictures, `measured` how to measure the loudness.
 
-    `goal`: the target if the whole is measured. `preference` chooses among several languages. Raises ProbeFailed.
+    `goal`: the target if the whole is measured. `preference` chooses among several languages. `pass_fds`: descriptors
+    that the inputs are read from. Raises ProbeFailed.
     """
     question = {
         "inputs": [
@@ -64,6 +67,7 @@ async def probe(
             timeout_seconds=MEASURE_SECONDS if measured is Measured.WHOLE else PROBE_SECONDS,
             nice=_NICE if measured is Measured.WHOLE else 0,
             limit_bytes=1 << 20,
+            pass_fds=pass_fds,
             environment=proxy_environment(media.proxy),
         )
     except ChildFailed as error:
