@@ -54,7 +54,7 @@ class RtspCamera:
 
     def url(self) -> str:
         """Where the clip is."""
-        user = f"viewer:{self._password}@" if self.password else ""
+        user = f"viewer:{self.password}@" if self.password else ""
         return f"rtsp://{user}127.0.0.1:{self.port}/camera?channel=1"
 
     def cut(self) -> None:

@@ -19,6 +19,7 @@ from tg_video_streamer.errors import FeedError, ProbeFailed, SourceLost
 from tg_video_streamer.feed.probe.probe import probe
 from tg_video_streamer.ffmpeg.runner import Child
 from tg_video_streamer.ffmpeg.source import Measured, SourceFacts
+from tg_video_streamer.languages import TrackPreference
 from tg_video_streamer.resolve.media import Media, MediaInput
 
 FIRST_BYTE_SECONDS = 15.0
@@ -54,7 +55,9 @@ class Receiver:
         finally:
             os.close(child_output)
 
-    async def facts(self, media: Media, *, before: SourceFacts | None, wanted_height: int) -> SourceFacts:
+    async def facts(
+        self, media: Media, *, before: SourceFacts | None, wanted_height: int, preference: TrackPreference
+    ) -> SourceFacts:
         """What the feed holds; `before`: what an earlier connection held. Raises FeedError."""
         pump = self._opened
         await asyncio.to_thread(pump.first_byte.wait, FIRST_BYTE_SECONDS)
@@ -67,7 +70,7 @@ class Receiver:
             if not head:
                 break
             try:
-                found = await _probe_head(head, media, wanted_height)
+                found = await _probe_head(head, media, wanted_height, preference)
             except ProbeFailed as error:
                 failure = error
                 if pump.ended:
@@ -180,7 +183,7 @@ class _Pump(threading.Thread):
         self._head_bytes = 0
 
 
-async def _probe_head(head: bytes, media: Media, wanted_height: int) -> SourceFacts:
+async def _probe_head(head: bytes, media: Media, wanted_height: int, preference: TrackPreference) -> SourceFacts:
     """Probe the beginning of a feed as a file in memory, which the probe's child inherits."""
     descriptor = os.memfd_create("head")
     try:
@@ -191,6 +194,7 @@ async def _probe_head(head: bytes, media: Media, wanted_height: int) -> SourceFa
             replace(media, inputs=(held,)),
             wanted_height=wanted_height,
             measured=Measured.NOT,
+            preference=preference,
             pass_fds=(descriptor,),
         )
     finally:

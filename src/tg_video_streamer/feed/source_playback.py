@@ -105,7 +105,9 @@ class SourcePlayback:
             receiver_command(await receiving_ffmpeg(context.ffmpeg, feed.location), feed.location),
             stdin=receiver_script(feed.location, stall_seconds=context.stall_seconds),
         )
-        return await receiver.facts(media, before=self.source, wanted_height=context.house.height)
+        return await receiver.facts(
+            media, before=self.source, wanted_height=context.house.height, preference=self._preference
+        )
 
     async def disconnect(self) -> None:
         """Leave the live feed; does nothing for any other source."""
