@@ -93,23 +93,34 @@ def child_inputs(
         seek = 0.0 if alone or source.live else item_range.seek_seconds + lead
         if script is None:
             words.append(
-                file_input(one.location, seek_seconds=seek, still_format=source.still_container if alone else "")
+                file_input(
+                    one.location,
+                    seek_seconds=seek,
+                    still_format=source.still_container if alone else "",
+                    read_ahead=source.read_ahead,
+                )
             )
         else:
-            words.append(_scripted(one, source.container, script, seek, stall_seconds, passthrough=passthrough))
+            words.append(_scripted(one, source, script, seek, stall_seconds, passthrough=passthrough))
     return words
 
 
 def _scripted(
-    one: MediaInput, container: str, script: tuple[int, int], seek: float, stall_seconds: float, *, passthrough: bool
+    one: MediaInput,
+    source: SourceFacts,
+    script: tuple[int, int],
+    seek: float,
+    stall_seconds: float,
+    *,
+    passthrough: bool,
 ) -> list[str]:
     """Write the script of a URL into its pipe, which is large enough to hold it unread."""
-    plain = plain_manifest(container, one.headers)
+    plain = plain_manifest(source.container, one.headers)
     try:
         text = (
             manifest_script(one.location)
             if plain
-            else url_script(one.location, one.headers, stall_seconds=stall_seconds)
+            else url_script(one.location, one.headers, stall_seconds=stall_seconds, read_ahead=source.read_ahead)
         )
     except ValueError as error:
         raise ProbeFailed(f"the source cannot be opened: {error}") from None

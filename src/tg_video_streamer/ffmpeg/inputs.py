@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tg_video_streamer.ffmpeg.source import ReadAhead
+
 FILE_FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
     "matroska,webm",
@@ -50,17 +52,26 @@ _NOT_NEEDED = frozenset(
 _MOST_IMPORTANT = ("cookie", "authorization", "origin", "x-forwarded-for")
 
 
-def file_input(path: str, *, seek_seconds: float = 0.0, still_format: str = "") -> list[str]:
+def file_input(
+    path: str, *, seek_seconds: float = 0.0, still_format: str = "", read_ahead: ReadAhead | None = None
+) -> list[str]:
     """Input options and `-i` for a local file, which cannot open other protocols or files.
 
     `still_format`: the demuxer of a photo, else empty. Without it ffmpeg reads `%d` in a file name as a pattern.
+    `read_ahead`: how far it is read for its streams.
     """
+    ahead = (
+        []
+        if read_ahead is None
+        else [word for name, value in read_ahead.options.items() for word in (f"-{name}", value)]
+    )
     image = ["-f", still_format] if still_format else []
     if still_format == "image2":
         image += ["-pattern_type", "none"]
     return [
         *("-protocol_whitelist", "file", "-format_whitelist", ",".join(FILE_FORMATS)),
         *image,
+        *ahead,
         *_seek(seek_seconds),
         *("-i", f"file:{path}"),
     ]
@@ -90,8 +101,12 @@ def script_input(descriptor: int, *, seek_seconds: float = 0.0, passthrough: boo
     ]
 
 
-def url_script(url: str, headers: Mapping[str, str], *, stall_seconds: float = 10.0) -> bytes:
+def url_script(
+    url: str, headers: Mapping[str, str], *, stall_seconds: float = 10.0, read_ahead: ReadAhead | None = None
+) -> bytes:
     """The ffconcat script that opens one URL. `stall_seconds`: a silent connection is dropped after so long.
+
+    `read_ahead`: how far it is read for its streams.
 
     Raises ValueError for a line break in the URL or a header, and for any scheme but http and https.
     """
@@ -106,6 +121,7 @@ def url_script(url: str, headers: Mapping[str, str], *, stall_seconds: float = 1
         "reconnect_on_network_error": "1",
         # Waiting for a site that refuses is useless: the next attempt gets a fresh URL.
         "reconnect_delay_max": "1",
+        **({} if read_ahead is None else read_ahead.options),
         **_header_options(headers),
     }
     lines = ["ffconcat version 1.0", f"file {quoted(url)}"]

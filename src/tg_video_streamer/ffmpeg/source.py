@@ -32,6 +32,19 @@ class Goal:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReadAhead:
+    """How far a source is read for the parameters of its streams, before it plays."""
+
+    megabytes: int
+    seconds: int
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of ffmpeg's demuxers."""
+        return {"probesize": str(self.megabytes * 1_000_000), "analyzeduration": str(self.seconds * 1_000_000)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """The video stream."""
 
@@ -107,6 +120,8 @@ class SourceFacts:
     live: bool = False
     container: str = ""
     """ffmpeg's name of the first input's demuxer."""
+    read_ahead: ReadAhead | None = None
+    """Needed to find all of its streams; None: as far as ffmpeg reads by itself."""
     inexact_seek: bool = False
     """A seek lands after its target, so it must aim earlier and discard frames."""
     tracks: tuple[Track, ...] = ()

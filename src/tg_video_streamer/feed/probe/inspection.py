@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 import av
@@ -15,9 +16,10 @@ import av.error
 from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.feed.probe.leveling import find_level, measure_level, measure_whole
 from tg_video_streamer.feed.probe.loudness import measure_loudness
+from tg_video_streamer.feed.probe.opening import opened
 from tg_video_streamer.feed.probe.streams import audio_tracks, subtitle_tracks
 from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
-from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Measured, Picture, SourceFacts
+from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Measured, Picture, ReadAhead, SourceFacts
 from tg_video_streamer.ffmpeg.tracks import Track, TrackKind, choose_audio, choose_subtitles
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.resolve.media import MediaInput
@@ -37,7 +39,6 @@ _ESTIMATING = frozenset(
 """Demuxers without an index: they guess the length from the bit rate or from the last timestamp, which may have jumped."""
 _PROBED_FRAMES = 6
 _PROBED_PACKETS = 300
-_SMALL_PROBE = {"probesize": "2000000", "analyzeduration": "3000000"}
 _MICROSECONDS = 1_000_000
 
 
@@ -53,6 +54,7 @@ class InputFacts:
     """Every audio track and subtitle."""
     heard: Track | None = None
     """The audio track of `sound`."""
+    read_ahead: ReadAhead | None = None
 
 
 def inspect(
@@ -71,10 +73,11 @@ def inspect(
     options = library_options(is_file=source.is_file, headers=source.headers)
     try:
         location = f"file:{source.location}" if source.is_file else source.location
-        with av.open(location, options={**options, **_SMALL_PROBE}, timeout=(15.0, 5.0)) as container:
-            return _describe(
-                container, index, source, wanted_height, measured=measured, goal=goal, preference=preference
+        with opened(location, options, is_file=source.is_file) as one:
+            found = _describe(
+                one.container, index, source, wanted_height, measured=measured, goal=goal, preference=preference
             )
+            return replace(found, read_ahead=one.read_ahead)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ProbeFailed(_reason(error)) from error
 
@@ -105,6 +108,7 @@ def combine(
         live=live,
         container=containers[0],
         duration_estimated=any(name in _ESTIMATING for name in containers),
+        read_ahead=max((one.read_ahead for one in found if one.read_ahead), key=attrgetter("megabytes"), default=None),
         inexact_seek=any(name in _INEXACT_CONTAINERS for name in containers),
         tracks=tracks,
         subtitles=choose_subtitles([one for one in tracks if one.kind is TrackKind.SUBTITLES], preference, heard),

@@ -13,7 +13,7 @@ import structlog
 from tg_video_streamer.errors import ChildFailed, ProbeFailed
 from tg_video_streamer.ffmpeg.inputs import proxy_environment
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Level, Measured, Picture, SourceFacts
+from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Level, Measured, Picture, ReadAhead, SourceFacts
 from tg_video_streamer.ffmpeg.tracks import Track, TrackKind
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.resolve.media import Media
@@ -84,12 +84,14 @@ def _answer(returncode: int, stdout: bytes) -> SourceFacts:
         raise ProbeFailed(f"the probe ended with code {returncode} without an answer", remedy=_REMEDY) from None
     if "reason" in answer:
         raise ProbeFailed(str(answer["reason"]), remedy=_REMEDY)
+    ahead = answer.pop("read_ahead")
     picture, sound, subtitles = answer.pop("picture"), answer.pop("sound"), answer.pop("subtitles")
     return SourceFacts(
         picture=Picture(**picture) if picture else None,
         sound=_sound(sound) if sound else None,
         tracks=tuple(_track(one) for one in answer.pop("tracks")),
         subtitles=_track(subtitles) if subtitles else None,
+        read_ahead=ReadAhead(**ahead) if ahead else None,
         **answer,
     )
 
