@@ -252,3 +252,12 @@ def test_cancelling_leaves_no_child(site: Site, tmp_path: Path) -> None:
         assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
 
     asyncio.run(scene())
+
+
+def test_cookies_in_another_form_do_not_stop_anything(site: Site, tmp_path: Path, resolve: Resolve) -> None:
+    """A file that yt-dlp cannot read as cookies is a warning too."""
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text('[{"name": "session", "value": "abc"}]\n')
+    assert media(resolve(site.url("/clip.mp4"), cookies=cookies)).inputs
+    cookies.write_bytes(b"\xff\xfe# Netscape HTTP Cookie File\n")
+    assert media(resolve(site.url("/clip.mp4"), cookies=cookies)).inputs

@@ -49,11 +49,13 @@ class _Channel:
     def play(self, *numbers: int) -> None:
         for number in numbers:
             self.clock.now += 60
-            item = Item(LocatorKind.URL, f"https://video.example/{number}")
-            try:
-                asyncio.run(self._resolve(item))
-            except ResolveError:
-                continue
+            self.play_at(f"https://video.example/{number}")
+
+    def play_at(self, address: str) -> None:
+        try:
+            asyncio.run(self._resolve(Item(LocatorKind.URL, address)))
+        except ResolveError:
+            return
 
     def break_items(self, *numbers: int) -> None:
         self.web.bad = {f"https://video.example/{number}" for number in numbers}
@@ -70,6 +72,18 @@ def test_an_update_is_asked_for_when_most_items_fail(tmp_path: Path) -> None:
     channel.play(*range(5))
     assert not channel.request.exists(), "half is not most"
     channel.play(5)
+    assert channel.request.exists()
+
+
+def test_one_site_of_several_asks(tmp_path: Path) -> None:
+    """A site that changes is noticed, however many items of other sites play."""
+    channel = _Channel(tmp_path)
+    channel.break_items(*range(10))
+    for number in range(30):
+        channel.play_at(f"https://other.example/{number}")
+    channel.play(0, 1)
+    assert not channel.request.exists()
+    channel.play(2)
     assert channel.request.exists()
 
 

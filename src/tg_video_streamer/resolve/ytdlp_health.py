@@ -1,4 +1,4 @@
-"""Requests an update of yt-dlp when most web items fail, which means that it is outdated."""
+"""Requests an update of yt-dlp when most items of a site fail, which means that it is outdated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -21,6 +22,7 @@ REQUEST_NAME = "yt-dlp-update-requested"
 """In STATE_DIR; a systemd path unit watches it."""
 WINDOW_SECONDS = 3600.0
 FAILED_TRIES = 3
+MOST_SITES = 200
 AGAIN_SECONDS = 24 * 3600.0
 
 
@@ -33,7 +35,7 @@ class _Tries:
 
 
 class ExtractionRate:
-    """The share of items that fail; pure. The last outcome of each item counts."""
+    """The share of a site's items that fail; pure. The last outcome of each item counts."""
 
     def __init__(self) -> None:
         self._items: dict[str, _Tries] = {}
@@ -47,10 +49,6 @@ class ExtractionRate:
         item = self._items.setdefault(key, _Tries(tried=now))
         item.tried = now
         item.failed.append(now)
-
-    def forget(self) -> None:
-        """Start again, with another yt-dlp."""
-        self._items.clear()
 
     def most_fail(self, now: float) -> bool:
         """Whether more than half of the items of the last hour fail, with three failures at least."""
@@ -69,7 +67,7 @@ class UpdateRequests:
         self._path = folder / REQUEST_NAME
         self._clock = clock
         self._wanted = wanted
-        self._rate = ExtractionRate()
+        self._sites: dict[str, ExtractionRate] = {}
 
     def watching(self, resolve: Resolve) -> Callable[[Item], Coroutine[None, None, Media | Expansion]]:
         """`resolve`, with its outcomes counted for web items."""
@@ -79,23 +77,30 @@ class UpdateRequests:
                 found = await resolve(item)
             except ResolveError as error:
                 if item.kind is LocatorKind.URL and update_may_help(error):
-                    self._failed(item.key)
+                    self._failed(item)
                 raise
             if item.kind is LocatorKind.URL:
-                self._rate.succeeded(item.key, self._clock.monotonic())
+                self._site(item).succeeded(item.key, self._clock.monotonic())
             return found
 
         return watched
 
-    def _failed(self, key: str) -> None:
-        now = self._clock.monotonic()
-        self._rate.failed(key, now)
-        if self._wanted() and self._rate.most_fail(now) and self._may_request():
+    def _failed(self, item: Item) -> None:
+        now, site = self._clock.monotonic(), self._site(item)
+        site.failed(item.key, now)
+        if self._wanted() and site.most_fail(now) and self._may_request():
             self._request()
+
+    def _site(self, item: Item) -> ExtractionRate:
+        """One site may change while all others play."""
+        host = urlsplit(item.locator).hostname or ""
+        if host not in self._sites and len(self._sites) >= MOST_SITES:
+            del self._sites[next(iter(self._sites))]
+        return self._sites.setdefault(host, ExtractionRate())
 
     def updated(self) -> None:
         """Another yt-dlp is in use: earlier failures do not count."""
-        self._rate.forget()
+        self._sites.clear()
 
     def _may_request(self) -> bool:
         try:
@@ -107,9 +112,9 @@ class UpdateRequests:
 
     def _request(self) -> None:
         try:
-            self._path.write_text("most items cannot be read\n")
+            self._path.write_text("most items of a site cannot be read\n")
             os.utime(self._path, (self._clock.wall(), self._clock.wall()))
         except OSError as error:
             log.warning("update of yt-dlp cannot be requested", file=str(self._path), error=error.strerror)
             return
-        log.warning("most web items fail, update of yt-dlp requested (once a day at most)")
+        log.warning("most items of a site fail, update of yt-dlp requested (once a day at most)")

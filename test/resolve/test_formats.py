@@ -1,0 +1,236 @@
+"""Which formats are chosen, and that each of them can be downloaded from what the resolver has found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from yt_dlp.extractor.common import InfoExtractor
+
+from stands.site import Segments, Site
+from tg_video_streamer.errors import ToolBehind
+from tg_video_streamer.resolve.arguments import FORMATS, LIVE_FORMATS, resolve_words, shared_words
+from tg_video_streamer.resolve.media import Expansion, Fetcher, Media, MediaInput
+from tg_video_streamer.resolve.ytdlp_child import Log, open_ytdlp
+
+Resolve = Callable[..., Media | Expansion]
+
+DOWNLOAD = """
+import json, sys
+from tg_video_streamer.resolve.ytdlp_child import Log, open_ytdlp
+request = json.load(sys.stdin)
+ytdlp, _ = open_ytdlp(request, Log())
+with ytdlp:
+    ok, _ = ytdlp.dl(sys.argv[1], request["info"])
+sys.exit(not ok)
+"""
+
+
+def formats(*given: str, live: bool = False, house: int = 720) -> str:
+    """The ids that are chosen of formats such as `720p50 h264+aac https`, joined by a plus."""
+
+    class _Site(InfoExtractor):  # type: ignore[misc]  # yt-dlp has no types
+        _VALID_URL = r"https://formats\.example/"
+
+        def _real_extract(self, url: str) -> dict[str, Any]:
+            return {"id": "1", "title": "x", "is_live": live, "formats": [_format(one, url) for one in given]}
+
+    words = resolve_words(maximum_height=house, most_children=5, shared=shared_words())
+    ytdlp, _ = open_ytdlp({"words": words, "format": FORMATS, "live_format": LIVE_FORMATS}, Log())
+    with ytdlp:
+        extractor = _Site()
+        ytdlp.add_info_extractor(extractor)
+        found = ytdlp.extract_info("https://formats.example/", download=False, ie_key=extractor.ie_key())
+    return str(found["format_id"]) if found else ""
+
+
+def _format(text: str, url: str) -> dict[str, Any]:
+    size, codecs, protocol = text.split()
+    video, _, audio = codecs.partition("+")
+    height, _, rate = size.partition("p")
+    return {
+        "format_id": text.replace(" ", "-").replace("+", "&"),
+        "url": f"{url}{text}",
+        "ext": "mp4",
+        "protocol": protocol,
+        "vcodec": video or "none",
+        "acodec": audio or "none",
+        **(
+            {"height": int(height), "width": int(height) * 16 // 9, "fps": float(rate or 25)} if video else {"abr": 128}
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        (["360p25 h264+aac https", "720p25 h264+aac https", "1080p25 h264+aac https"], "720p25-h264&aac-https"),
+        (["1080p25 h264+aac https", "2160p25 h264+aac https"], "1080p25-h264&aac-https"),
+        (["480p25 h264+aac https", "720p60 h264+aac https"], "720p60-h264&aac-https"),
+        (["720p60 h264+aac https", "720p25 h264+aac https"], "720p25-h264&aac-https"),
+        (["720p60 h264+aac https", "720p30 vp9+aac https"], "720p30-vp9&aac-https"),
+        (["720p12 h264+aac https", "720p30 h264+aac https"], "720p30-h264&aac-https"),
+        (["720p25 vp9+aac https", "720p25 av01+aac https", "720p25 h264+aac https"], "720p25-h264&aac-https"),
+        (["720p25 h264 https", "0p +aac https"], "720p25-h264-https+0p-&aac-https"),
+        (["480p25 h264+aac https", "720p25 h264+aac http_dash_segments"], "720p25-h264&aac-http_dash_segments"),
+        (["480p25 h264+aac https", "720p25 h264+aac m3u8_native"], "720p25-h264&aac-m3u8_native"),
+        (["480p25 h264+aac https", "720p25 h264+aac ism"], "720p25-h264&aac-ism"),
+        (["480p25 h264+aac https", "720p25 h264+aac rtmp"], "480p25-h264&aac-https"),
+        (["480p25 h264+aac https", "720p25 h264+aac mhtml"], "480p25-h264&aac-https"),
+        (["0p +aac https"], "0p-&aac-https"),
+        (["720p25 h264+aac rtmp"], ""),
+    ],
+)
+def test_the_choice(given: list[str], chosen: str) -> None:
+    """The best picture within the house, its frame rate first, H.264 before VP9 and AV1, by any protocol that is downloaded."""
+    assert formats(*given) == chosen
+    assert formats(*reversed(given)) == chosen
+
+
+def test_what_is_live_is_read_directly() -> None:
+    """A live item gets what ffmpeg can open, even if fragments would look better."""
+    given = ["480p25 h264+aac m3u8_native", "720p25 h264+aac http_dash_segments"]
+    assert formats(*given, live=True) == "480p25-h264&aac-m3u8_native"
+    assert formats(given[1], live=True) == ""
+
+
+@dataclass(frozen=True)
+class Dash:
+    """A manifest with its media files."""
+
+    folder: Path
+
+    def serve(self, site: Site, at: str) -> str:
+        """Serve it under `at`; the manifest's address."""
+        for path in self.folder.iterdir():
+            kind = "application/dash+xml" if path.suffix == ".mpd" else "video/mp4"
+            site.file(f"{at}/{path.name}", path, content_type=kind)
+        return site.url(f"{at}/index.mpd")
+
+
+def cut_dash(clip: Path, folder: Path) -> Dash:
+    """`clip` as DASH, packets copied."""
+    folder.mkdir()
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-loglevel",
+        "error",
+        "-i",
+        str(clip),
+        "-c",
+        "copy",
+        "-f",
+        "dash",
+        "-seg_duration",
+        "1",
+    ]
+    subprocess.run([*command, str(folder / "index.mpd")], check=True)
+    return Dash(folder)
+
+
+def downloaded(one: MediaInput, target: Path) -> Path:
+    """The file that yt-dlp makes of a download's request, in a child that knows nothing else."""
+    assert one.download is not None
+    assert one.download.fetcher is Fetcher.YTDLP
+    path = target / f"download.{one.download.suffix}"
+    command = [sys.executable, "-I", "-c", DOWNLOAD, str(path)]
+    subprocess.run(command, input=one.download.request.encode(), check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def counted(path: Path, kind: str) -> int:
+    """How many pictures or sound packets can be decoded."""
+    command = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-select_streams",
+        kind,
+        "-count_frames",
+        "-of",
+        "json",
+        "-show_streams",
+        str(path),
+    ]
+    done = subprocess.run(command, check=True, capture_output=True)
+    return sum(int(stream["nb_read_frames"]) for stream in json.loads(done.stdout)["streams"])
+
+
+def inputs_of(found: Media | Expansion) -> tuple[MediaInput, ...]:
+    """The inputs of what is no list."""
+    assert isinstance(found, Media)
+    return found.inputs
+
+
+def test_dash_in_segments_is_downloaded(site: Site, clip: Path, tmp_path: Path, resolve: Resolve) -> None:
+    """Fragments that only yt-dlp can put together have no location, and their download gives every picture and sound."""
+    address = cut_dash(clip, tmp_path / "dash").serve(site, "/dash")
+    picture, sound = inputs_of(resolve(address))
+    assert (picture.location, sound.location) == ("", "")
+    assert ((picture.has_video, picture.has_audio), (sound.has_video, sound.has_audio)) == (
+        (True, False),
+        (False, True),
+    )
+    assert picture.download is not None
+    assert picture.download.size_bytes is None
+    assert "dash" not in repr(picture)
+    (tmp_path / "sound").mkdir()
+    assert counted(downloaded(picture, tmp_path), "v") == 75
+    assert counted(downloaded(sound, tmp_path / "sound"), "a") >= counted(clip, "a")
+
+
+ONE_FILE = """<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT3S" minBufferTime="PT2S">
+<Period><AdaptationSet mimeType="video/mp4"><Representation id="v" codecs="avc1.64000c" bandwidth="250000" width="320"
+height="180" frameRate="25"><BaseURL>video.mp4</BaseURL><SegmentBase indexRange="800-900"/></Representation>
+</AdaptationSet></Period></MPD>"""
+
+
+def test_dash_in_one_file_is_read_directly(site: Site, clip: Path, tmp_path: Path, resolve: Resolve) -> None:
+    """One file with an index is a plain file, which can be read as it is or downloaded."""
+    video = tmp_path / "video.mp4"
+    command = ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", str(clip), "-an", "-c", "copy"]
+    subprocess.run([*command, "-movflags", "+dash+global_sidx", str(video)], check=True)
+    site.file("/one/video.mp4", video)
+    site.text("/one/index.mpd", ONE_FILE, "application/dash+xml")
+    (picture,) = inputs_of(resolve(site.url("/one/index.mpd")))
+    assert picture.location == site.url("/one/video.mp4")
+    assert counted(downloaded(picture, tmp_path), "v") == 75
+
+
+def test_hls_is_downloaded(site: Site, segments: Segments, tmp_path: Path, resolve: Resolve) -> None:
+    """A recorded HLS stream can be read directly and downloaded, a live one only read."""
+    site.hls("/vod/index.m3u8", segments)
+    site.live("/live/index.m3u8", segments)
+    (recorded,) = inputs_of(resolve(site.url("/vod/index.m3u8")))
+    assert recorded.location
+    assert counted(downloaded(recorded, tmp_path), "v") == 75
+    (live,) = inputs_of(resolve(site.url("/live/index.m3u8")))
+    assert live.location
+    assert live.download is None
+
+
+def test_a_download_has_all_cookies(site: Site, clip: Path, tmp_path: Path, resolve: Resolve) -> None:
+    """The operator's cookies and those that the page sets reach the file's server, with the size that it states."""
+    site.file("/member.mp4", clip, cookie="visit=7")
+    site.page("/watch", "/member.mp4", set_cookie="visit=7; Path=/; HttpOnly")
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tabc\n")
+    (one,) = inputs_of(resolve(site.url("/watch"), cookies=cookies))
+    assert counted(downloaded(one, tmp_path), "v") == 75
+    sent = site.requests("/member.mp4")[-1].headers["cookie"]
+    assert sorted(sent.split("; ")) == ["session=abc", "visit=7"]
+
+
+def test_a_page_with_images_only(site: Site, resolve: Resolve) -> None:
+    """A manifest without a format that can be played is a tool that is behind."""
+    site.text("/empty.mpd", '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period/></MPD>', "application/dash+xml")
+    with pytest.raises(ToolBehind):
+        resolve(site.url("/empty.mpd"))
