@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.json_file import item_as_json, item_from_json
 from tg_video_streamer.playlist.line import parse_line, parse_seconds
 
 ALLOWED = AllowedFolders.of(["/channel", "/media"])
@@ -115,6 +116,8 @@ def test_any_line_is_an_item_inside_or_a_refusal(line: str) -> None:
         return
     if item.kind is LocatorKind.URL:
         assert item.locator.lower().startswith(("http://", "https://"))
+    elif item.kind is LocatorKind.TELEGRAM:
+        assert item.locator.startswith(("https://t.me/", "tg-chat:"))
     else:
         assert item.locator.startswith(("/channel", "/media"))
         assert ".." not in item.locator.split("/")
@@ -168,3 +171,66 @@ def test_wrong_live_feeds(line: str, words: str) -> None:
         parse(line)
     assert line.partition("://")[2] not in str(caught.value)
     assert "=short" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "locator"),
+    [
+        ("https://t.me/TestChan/123", "https://t.me/testchan/123"),
+        ("http://www.t.me/TestChan/123", "https://t.me/testchan/123"),
+        ("https://telegram.me/s/TestChan/123?before=5", "https://t.me/testchan/123"),
+        ("https://t.me/testchan/7/123", "https://t.me/testchan/123"),
+        ("https://t.me/testchan/123?single", "https://t.me/testchan/123?single"),
+        ("https://t.me/c/1234567890/12", "https://t.me/c/1234567890/12"),
+        ("https://t.me/c/1234567890/5/12?thread=5", "https://t.me/c/1234567890/12"),
+        ("https://testchan.t.me/12", "https://t.me/testchan/12"),
+        ("https://t.me/TestChan", "tg-chat:testchan"),
+        ("https://t.me/s/TestChan", "tg-chat:testchan"),
+        ("https://t.me/c/1234567890", "tg-chat:-1001234567890"),
+        ("tg-chat:TestChan", "tg-chat:testchan"),
+        ("TG-CHAT:@testchan", "tg-chat:testchan"),
+        ("tg-chat:-1001234567890", "tg-chat:-1001234567890"),
+        ("tg-chat:-1001234567890/12", "https://t.me/c/1234567890/12"),
+        ("tg-chat:-6001/12", "tg-chat:-6001/12"),
+    ],
+)
+def test_telegram_links(line: str, locator: str) -> None:
+    """A link to a message or a chat of Telegram is an item with one canonical locator, which is read back as itself."""
+    item = parse(line)
+    assert (item.kind, item.locator) == (LocatorKind.TELEGRAM, locator)
+    assert parse(item.locator) == item
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("https://t.me/+AbCdEf1234567890", "join the chat"),
+        ("https://t.me/joinchat/AbCdEf1234567890", "join the chat"),
+        ("https://t.me/", "https://t.me/NAME/123"),
+        ("https://t.me/addstickers/cats", "https://t.me/NAME/123"),
+        ("https://t.me/testchan/abc", "https://t.me/NAME/123"),
+        ("https://t.me/testchan/1/2/3", "https://t.me/NAME/123"),
+        ("https://t.me/c/abc/12", "https://t.me/NAME/123"),
+        ("tg-chat:", "https://t.me/NAME/123"),
+        ("tg-chat:12345", "https://t.me/NAME/123"),
+        ("tg-chat:testchan | order=best", "oldest, newest, shuffle"),
+        ("tg-chat:testchan | since=yesterday", "2026-01-31"),
+        ("tg-chat:testchan | since=2026-02-30", "2026-01-31"),
+        ("https://t.me/testchan/12 | order=newest", "tg-chat:NAME"),
+        ("clips | match=cats", "tg-chat:NAME"),
+    ],
+)
+def test_telegram_links_that_lead_nowhere(line: str, remedy: str) -> None:
+    """What names no message and no chat is refused, and the error says what to write."""
+    with pytest.raises(PlaylistError) as refused:
+        parse(line)
+    assert remedy in refused.value.remedy
+
+
+def test_what_is_chosen_of_a_chat_is_another_item() -> None:
+    """Lines with another choice of the same chat are other items; the plain line keeps the key of its link."""
+    lines = ["", " | order=newest", " | since=2026-01-01", " | match=cats", " | match=dogs"]
+    items = [parse(f"tg-chat:testchan{options}") for options in lines]
+    assert len({item.key for item in items}) == len(items)
+    assert items[0].key == Item(LocatorKind.TELEGRAM, "tg-chat:testchan").key
+    assert item_from_json(item_as_json(items[1])) == items[1]

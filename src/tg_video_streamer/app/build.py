@@ -16,6 +16,7 @@ from tg_video_streamer.app.service import Service
 from tg_video_streamer.app.setting_checks import CHECKS
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.app.telegram import TelegramParts, TelegramSurroundings, telegram_parts
+from tg_video_streamer.app.telegram_source import telegram_source
 from tg_video_streamer.app.ytdlp import YtdlpUpdates
 from tg_video_streamer.asrun.log import FILE_NAME, AsRunLog
 from tg_video_streamer.clock import SystemClock
@@ -34,6 +35,7 @@ from tg_video_streamer.outputs.factory import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import OutputKind
 from tg_video_streamer.playlist.folders import FolderAllowlist
+from tg_video_streamer.playlist.item import LocatorKind
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.settings.reload import SettingsReload
 from tg_video_streamer.settings.settings import LoadedSettings, Settings, secret_values
@@ -47,6 +49,10 @@ def build(
     settings, context = loaded.settings, _context(loaded, prepared)
     warnings: list[Callable[[], Sequence[str] | Sequence[ServiceWarning]]] = []
 
+    notifier = _notifier(context)
+    telegram = _telegram(context, notifier, expired)
+    source = telegram_source(context, notifier, telegram)
+
     allowed = FolderAllowlist()
     ytdlp = YtdlpUpdates(settings, clock=context.clock, publish=context.events.publish)
     feeds = Feeds(
@@ -56,12 +62,12 @@ def build(
         clock=context.clock,
         publish=context.events.publish,
         watching=ytdlp.requests.watching,
+        others={LocatorKind.TELEGRAM: source.source.resolve},
     )
     program = make_program(context, feeds, allowed)
+    source.on_login(program.playlist.try_again)
     live = make_live(context, program, feeds.branding.choose_untitled)
 
-    notifier = _notifier(context)
-    telegram = _telegram(context, notifier, expired)
     outputs = _outputs(context, telegram)
 
     control = make_control(context, program, outputs, telegram=telegram, live=live, warnings=warnings)
@@ -86,6 +92,7 @@ def build(
         program=program,
         live=live,
         telegram=telegram,
+        telegram_source=source,
         outputs=outputs,
         control=control,
         chat=chat,

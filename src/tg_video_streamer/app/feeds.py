@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
@@ -18,9 +18,10 @@ from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.languages import TrackPreference, preference_of
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
+from tg_video_streamer.resolve.by_kind import by_kind
 from tg_video_streamer.resolve.media import Resolve
 from tg_video_streamer.resolve.resolver import Resolver
 from tg_video_streamer.settings.settings import Settings
@@ -44,8 +45,9 @@ class Feeds:
         clock: Clock,
         publish: Callable[[Event], None],
         watching: Callable[[Resolve], Resolve],
+        others: Mapping[LocatorKind, Resolve] | None = None,
     ) -> None:
-        """`watching` wraps a resolver, to receive the result of each call."""
+        """`watching` wraps a resolver, to receive the result of each call. `others` resolve items of their kind."""
         self._settings = settings
         self._prepared = prepared
         self._clock = clock
@@ -55,7 +57,7 @@ class Feeds:
         self.branding = Branding(_overlay_settings(settings), house=prepared.house, ffmpeg=prepared.ffmpeg)
         _warn_burned_in(settings)
         self._resolver = self._resolver_for(allowed)
-        self.resolve = watching(self._resolver.resolve)
+        self.resolve = watching(by_kind(self._resolver.resolve, others or {}))
         """Where an item of the playlist is now."""
 
     @property

@@ -19,6 +19,7 @@ from tg_video_streamer.app.control import Control
 from tg_video_streamer.app.keep_running import keep_running
 from tg_video_streamer.app.live import LiveParts
 from tg_video_streamer.app.telegram import TelegramParts
+from tg_video_streamer.app.telegram_source import TelegramSourceParts
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
@@ -75,6 +76,7 @@ class Service:
     """None where no live stream may come in."""
     telegram: TelegramParts | None
     """None where OUTPUTS has no `telegram`."""
+    telegram_source: TelegramSourceParts
     outputs: tuple[OutputHandler, ...]
     control: Control
     chat: ChatParts | None
@@ -98,6 +100,8 @@ class Service:
                 tasks.start("filler", self.program.filler.run)
             if self.telegram is not None:
                 tasks.start_kept("telegram", self.telegram.run)
+            if self.telegram_source.own:
+                tasks.start_kept("telegram source", self.telegram_source.run)
             self._go_on_air()
             started.push_async_callback(asyncio.to_thread, self._leave_the_air)
             manager = self._start_control(tasks)

@@ -19,12 +19,15 @@ from tg_video_streamer.playlist.watch import FolderWatcher, PlaylistWatcher
 from tg_video_streamer.resolve.media import Expansion, Resolve
 
 REFRESH_SECONDS = 1800.0
+CHAT_REFRESH_SECONDS = 40.0
+"""The same for a chat, where only what is new is asked for: a new post is known within a minute."""
 UNREACHABLE_SECONDS = 300.0
 """When a list that does not answer is tried again."""
 
 log = structlog.get_logger(__name__)
 
 _REFRESH_CHECK_SECONDS = 60.0
+_CHAT_CHECK_SECONDS = 10.0
 _SAVE_CHECK_SECONDS = 2.0
 _PROBLEMS_LOGGED = 20
 
@@ -90,7 +93,7 @@ class PlaylistSync:
         """See Lists."""
         self._expand(item, expansion)
         self._recalled.discard(item.key)
-        if self._memory is not None and item.kind is LocatorKind.URL:
+        if self._memory is not None and item.kind is not LocatorKind.FILE:
             self._memory.learn(item.key, expansion.children)
 
     def item(self, key: str) -> Item | None:
@@ -118,7 +121,7 @@ class PlaylistSync:
         return True
 
     def _expand(self, item: Item, expansion: Expansion) -> None:
-        self._schedule.tried(item.key)
+        self._tried(item)
         self._rotation.expand(item, expansion.children)
         self._lists[item.key] = item
         known = self._rotation.lists()
@@ -162,11 +165,15 @@ class PlaylistSync:
 
     async def _refresh(self) -> None:
         while True:
-            await asyncio.sleep(_REFRESH_CHECK_SECONDS)
+            chats = any(item.kind is LocatorKind.TELEGRAM for item in self._lists.values())
+            await asyncio.sleep(_CHAT_CHECK_SECONDS if chats else _REFRESH_CHECK_SECONDS)
             key = self._schedule.next_stale(self._lists)
             if key is not None:
-                self._schedule.tried(key)
+                self._tried(self._lists[key])
                 await self._read_again(self._lists[key])
+
+    def _tried(self, item: Item) -> None:
+        self._schedule.tried(item.key, CHAT_REFRESH_SECONDS if item.kind is LocatorKind.TELEGRAM else None)
 
     async def _save_memory(self, memory: ListMemory) -> None:
         while True:
@@ -183,12 +190,15 @@ class PlaylistSync:
         """Expand a known list again; where that fails, its known items stay."""
         try:
             found = await self._resolve(item)
-            if isinstance(found, Expansion):
-                self.expand(item, found)
-                self._changed()
+            if not isinstance(found, Expansion):
+                return
+            if self._rotation.lists().get(item.key) == found.children and item.key not in self._recalled:
+                return
+            self.expand(item, found)
+            self._changed()
         except (StreamerError, PlaylistError) as error:
             log.warning("list could not be read again, the known items stay", key=item.key, error=str(error))
-            if item.key in self._recalled:
+            if item.key in self._recalled or item.kind is LocatorKind.TELEGRAM:
                 self._schedule.recalled(item.key)
 
     def _follow_known_folders(self) -> None:
@@ -198,27 +208,26 @@ class PlaylistSync:
 
 
 class RefreshSchedule:
-    """Remembers when each list was read, and returns the most outdated one."""
+    """Remembers when each list is to be read again, and returns the most outdated one."""
 
     def __init__(self, clock: Clock, *, every_seconds: float = REFRESH_SECONDS) -> None:
-        """`every_seconds`: the longest age of a list."""
+        """`every_seconds`: the longest age of a list, where `tried` says nothing else."""
         self._clock = clock
         self._every = every_seconds
-        self._tried: dict[str, float] = {}
+        self._due: dict[str, float] = {}
 
-    def tried(self, key: str) -> None:
+    def tried(self, key: str, every_seconds: float | None = None) -> None:
         """The list was read, or reading it failed: its next turn is a whole period away."""
-        self._tried[key] = self._clock.monotonic()
+        self._due[key] = self._clock.monotonic() + (every_seconds or self._every)
 
     def recalled(self, key: str) -> None:
         """The list does not answer, and its last known items play."""
-        self._tried[key] = self._clock.monotonic() - self._every + UNREACHABLE_SECONDS
+        self._due[key] = self._clock.monotonic() + UNREACHABLE_SECONDS
 
     def next_stale(self, keys: Iterable[str]) -> str | None:
         """The most outdated list of `keys` (those that the rotation knows now); None where none is outdated."""
         known = list(keys)
-        self._tried = {key: self._tried[key] for key in known if key in self._tried}
+        self._due = {key: self._due[key] for key in known if key in self._due}
         now = self._clock.monotonic()
-        never = now - self._every
-        oldest = min(known, key=lambda key: self._tried.get(key, never), default=None)
-        return oldest if oldest is not None and now - self._tried.get(oldest, never) >= self._every else None
+        oldest = min(known, key=lambda key: self._due.get(key, now), default=None)
+        return oldest if oldest is not None and self._due.get(oldest, now) <= now else None

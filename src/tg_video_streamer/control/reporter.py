@@ -209,6 +209,8 @@ def item_name(item: Item) -> str:
         return item.title
     if item.kind is LocatorKind.FILE:
         return Path(item.locator).name
+    if item.kind is LocatorKind.TELEGRAM:
+        return item.locator.removeprefix("https://")
     return urlsplit(item.locator).hostname or item.key
 
 

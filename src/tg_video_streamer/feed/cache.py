@@ -60,8 +60,8 @@ class FeedCache:
         """
         if begun or self._damaged:
             return await ask()
-        # A file is checked first, which costs nothing. Asking a web page takes seconds, and more CPU than playing the item.
-        if self._item.kind is LocatorKind.URL and (encode := await self._known()) is not None:
+        # A file is checked first, which costs nothing. Asking a web page or Telegram takes seconds, and more CPU than playing the item.
+        if self._item.kind in {LocatorKind.URL, LocatorKind.TELEGRAM} and (encode := await self._known()) is not None:
             return encode
         try:
             media = await ask()

@@ -249,6 +249,8 @@ LANGUAGE = Language(
         "source.private_network.remedy": "the operator can add it to the playlist",
         "telegram_source.no_session": "media from Telegram need the session of an account, and there is none now",
         "telegram_source.no_session.remedy": "set API_ID, API_HASH and SESSION_STRING: tg-video-streamer session; the item waits for it",
+        "telegram_source.service_only": "media from Telegram are read by the running service alone",
+        "telegram_source.service_only.remedy": "start the service: it prepares them by itself",
         "telegram_source.no_chat": "Telegram knows no chat {chat}",
         "telegram_source.no_chat.remedy": "correct the link",
         "telegram_source.no_access": "the account is not in the chat {chat}",

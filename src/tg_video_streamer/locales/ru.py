@@ -257,6 +257,8 @@ LANGUAGE = Language(
         "source.private_network.remedy": "оператор может добавить его в плейлист",
         "telegram_source.no_session": "медиа из Telegram нужна сессия аккаунта, а её сейчас нет",
         "telegram_source.no_session.remedy": "задайте API_ID, API_HASH и SESSION_STRING: tg-video-streamer session; элемент подождёт",
+        "telegram_source.service_only": "медиа из Telegram читает только работающий сервис",
+        "telegram_source.service_only.remedy": "запустите сервис: он подготовит их сам",
         "telegram_source.no_chat": "Telegram не знает чата {chat}",
         "telegram_source.no_chat.remedy": "исправьте ссылку",
         "telegram_source.no_access": "аккаунта нет в чате {chat}",

@@ -204,6 +204,8 @@ def _name(item: Item) -> str:
     """For people: the file's name or the URL's host; the URL itself may be signed."""
     if item.kind is LocatorKind.FILE:
         return Path(item.locator).name
+    if item.kind is LocatorKind.TELEGRAM:
+        return item.locator.removeprefix("https://")
     return urlsplit(item.locator).hostname or item.key
 
 

@@ -1,0 +1,58 @@
+"""Makes what plays media out of Telegram: with the account of the output, or with one of its own that logs in on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tg_video_streamer.app.context import BuildContext
+from tg_video_streamer.app.session import session_keeper
+from tg_video_streamer.app.telegram import CONNECTION_PAUSES, TelegramParts
+from tg_video_streamer.monitoring.alerts.notifier import Notifier
+from tg_video_streamer.telegram.client.state_file import TelegramState
+from tg_video_streamer.telegram.media.source import TelegramSource
+from tg_video_streamer.telegram.session.keeper import CYCLE_SECONDS, SessionChange, SessionKeeper
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TelegramSourceParts:
+    """The source, and the session that it uses."""
+
+    source: TelegramSource
+    keeper: SessionKeeper
+    own: bool
+    """The session is of the source alone: OUTPUTS has no `telegram`."""
+
+    def on_login(self, act: Callable[[], None]) -> None:
+        """Call `act` after each later login."""
+
+        async def on_session(change: SessionChange) -> None:
+            if change.account is not None:
+                act()
+
+        self.keeper.subscribe(on_session)
+
+    async def run(self) -> None:
+        """Hold a session of its own from the first Telegram item on, until cancelled."""
+        await self.source.wanted.wait()
+        await self.keeper.run()
+
+
+def telegram_source(context: BuildContext, notifier: Notifier, telegram: TelegramParts | None) -> TelegramSourceParts:
+    """The parts, not started; for the event loop's thread. They cost nothing until there is a Telegram item."""
+    if telegram is not None:
+        source = TelegramSource(telegram.keeper, telegram.store, clock=context.clock)
+        return TelegramSourceParts(source=source, keeper=telegram.keeper, own=False)
+    store = TelegramState(context.settings.state_dir)
+    keeper = session_keeper(
+        context.loaded,
+        store,
+        notify=notifier.notify,
+        publish=context.events.publish,
+        expired=lambda: None,
+        clock=context.clock,
+        connection_pauses=CONNECTION_PAUSES,
+        cycle_seconds=CYCLE_SECONDS,
+    )
+    source = TelegramSource(keeper, store, clock=context.clock)
+    return TelegramSourceParts(source=source, keeper=keeper, own=True)
