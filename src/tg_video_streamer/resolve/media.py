@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.growing import GrowingFile
 
 
 class Fetcher(StrEnum):
@@ -46,6 +47,8 @@ class MediaInput:
     """It is read over one connection, which serves the probe and the playback: a live feed takes no second visitor."""
     download: Download | None = None
     """None for a file and for what is live."""
+    growing: GrowingFile | None = field(default=None, compare=False)
+    """Of a file that is still being written; it is read through a pipe that waits at its edge."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,8 +68,8 @@ class Media:
 
     @property
     def is_file(self) -> bool:
-        """Whether all inputs are local files."""
-        return all(one.is_file for one in self.inputs)
+        """Whether all inputs are local files with all of their bytes."""
+        return all(one.is_file and one.growing is None for one in self.inputs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

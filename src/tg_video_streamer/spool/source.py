@@ -1,0 +1,101 @@
+"""What a feed reads: the spooled file of its item, the file while it grows, or the source itself."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import ResolveError
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.resolve.growing import GrowthState
+from tg_video_streamer.resolve.media import Expansion, Media, Resolve
+from tg_video_streamer.spool.containers import ENOUGH_BYTES, readable
+from tg_video_streamer.spool.entry import Entry
+from tg_video_streamer.spool.spool import Spool
+from tg_video_streamer.spool.state import SpoolState
+
+_log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 8.0
+"""How long a feed waits for a download that makes no progress before it reads the source itself."""
+LONGEST_SECONDS = 20.0
+"""The same for one that does, but cannot be read before it is whole."""
+_STEP_SECONDS = 0.25
+
+
+class SpooledSource:
+    """Resolves items for feeds, through the spool."""
+
+    def __init__(self, spool: Spool, ask: Resolve, clock: Clock) -> None:
+        """`ask` finds where an item is now, past the spool."""
+        self._spool = spool
+        self._ask = ask
+        self._clock = clock
+
+    async def resolve(self, item: Item) -> Media | Expansion:
+        """As `ask`, with local inputs where the spool has enough of them. Raises ResolveError."""
+        if item.kind is not LocatorKind.URL:
+            return await self._ask(item)
+        await self._spool.loaded.wait()
+        entry = self._spool.entry(item)
+        if entry.state is SpoolState.WHOLE:
+            return entry.local()
+        if entry.state is SpoolState.FAILED:
+            return await self._ask(item)
+        entry.waiting += 1
+        try:
+            found = await self._spool.answer(entry)
+            if not isinstance(found, Media) or not self._spool.can(found):
+                return found
+            entry.urgent = True
+            self._spool.wake()
+            return await self._local(entry) or _direct(entry, found)
+        finally:
+            entry.waiting -= 1
+
+    async def _local(self, entry: Entry) -> Media | None:
+        """The files once they can be read; None where the source is to be read itself."""
+        began = moved = self._clock.monotonic()
+        have = entry.have_bytes
+        broken = entry.read_growing
+        while True:
+            entry.changed.clear()
+            if entry.state is SpoolState.WHOLE:
+                return entry.local()
+            if entry.state is SpoolState.FAILED:
+                return None
+            if not broken and await asyncio.to_thread(_enough, entry):
+                entry.read_growing = True
+                return entry.local()
+            now = self._clock.monotonic()
+            if entry.have_bytes > have:
+                have, moved = entry.have_bytes, now
+            if self._direct_is_possible(entry) and (
+                now - moved > PATIENCE_SECONDS or now - began > LONGEST_SECONDS
+            ):
+                return None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STEP_SECONDS):
+                    await entry.changed.wait()
+
+    def _direct_is_possible(self, entry: Entry) -> bool:
+        return isinstance(entry.answer, Media) and all(one.location for one in entry.answer.inputs)
+
+
+def _enough(entry: Entry) -> bool:
+    """Whether all files of an entry can be read from their start now."""
+    return bool(entry.growing) and all(
+        one.state is GrowthState.WHOLE or (one.size >= ENOUGH_BYTES and readable(one.path, one.size))
+        for one in entry.growing
+    )
+
+
+def _direct(entry: Entry, found: Media) -> Media:
+    """The source itself. Raises ResolveError where only a download can read it."""
+    if all(one.location for one in found.inputs):
+        _log.info("read from its source, not from the spool", key=entry.item.key)
+        return found
+    raise entry.error if isinstance(entry.error, ResolveError) else ResolveError.of("spool.not_yet")

@@ -1,0 +1,312 @@
+"""The spool: downloads the items that come next, one after the other, and bounds what lies on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from tg_video_streamer.backoff import Backoff
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.errors import ProbeFailed, SourceGone, SpoolError, StreamerError
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.resolve.media import Expansion, Media, Resolve
+from tg_video_streamer.spool.download import Downloads
+from tg_video_streamer.spool.entry import Entry
+from tg_video_streamer.spool.files import ItemFolder, SpooledItem
+from tg_video_streamer.spool.report import SpoolCounts, SpoolReport, entry_report
+from tg_video_streamer.spool.state import SpoolState
+
+_log = structlog.get_logger(__name__)
+
+PAUSES = Backoff(first=1.0, longest=60.0)
+MOST_FAILURES = 8
+"""After so many failures in a row without a new byte an item rests."""
+REST_SECONDS = 600.0
+GONE_SECONDS = 3600.0
+_ROOM_SECONDS = 5.0
+"""When an item for which there was no room is looked at again."""
+_FRESH_SECONDS = 120.0
+"""How long an answer of the resolver serves without asking again."""
+_CHECK_SECONDS = 0.2
+_GRACE_SECONDS = 60.0
+"""What an earlier run has left stays so long, until the lists are read and what comes next is known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpoolLimits:
+    """What the spool leaves free."""
+
+    max_bytes: int
+    floor_bytes: int
+    """Of free disk space; below it nothing is downloaded."""
+
+
+class NoRoom(SpoolError):
+    """The item has no place now, or never."""
+
+    reason = "no_room"
+
+
+class Spool:
+    """Belongs to the event loop; `run` lasts until it is cancelled."""
+
+    def __init__(
+        self, folder: Path, *, limits: SpoolLimits, downloads: Downloads, ask: Resolve, clock: Clock
+    ) -> None:
+        """`ask` finds where an item is now."""
+        self._folder = folder
+        self._limits = limits
+        self._downloads = downloads
+        self._ask = ask
+        self._clock = clock
+        self._entries: dict[str, Entry] = {}
+        self._order: list[str] = []
+        self._found: dict[str, SpooledItem] = {}
+        self._woken = asyncio.Event()
+        self._started = clock.monotonic()
+        self._used_bytes = 0
+        self._sweep_due = False
+        self.loaded = asyncio.Event()
+        """What an earlier run has left is known."""
+        self.problem: SpoolError | None = None
+        """Why nothing can be downloaded now."""
+        self.counts = SpoolCounts()
+
+    # What others ask for
+
+    def plan(self, wanted: Sequence[Item], used: Collection[Item]) -> None:
+        """Download `wanted`, soonest first; drop all that is neither wanted nor `used` by a feed."""
+        self._order = []
+        for item in wanted:
+            if item.kind is LocatorKind.URL:
+                self._order.append(self.entry(item).key)
+        keep = {*self._order, *(spool_key(item) for item in used)}
+        for key, entry in list(self._entries.items()):
+            expired = entry.state is SpoolState.FAILED and self._clock.monotonic() >= entry.not_before
+            if (key not in keep and not entry.waiting) or expired:
+                entry.break_off()
+                del self._entries[key]
+                self._sweep_due = True
+        self._woken.set()
+
+    def entry(self, item: Item) -> Entry:
+        """The entry of `item`, made where there is none."""
+        key = spool_key(item)
+        if key not in self._entries:
+            folder = ItemFolder(self._folder / key)
+            self._entries[key] = Entry(key, item, folder, clock=self._clock, found=self._found.pop(key, None))
+        return self._entries[key]
+
+    def known(self, item: Item) -> Entry | None:
+        """The entry of `item`, if there is one."""
+        return self._entries.get(spool_key(item))
+
+    def wake(self) -> None:
+        """Look again at what to do next."""
+        self._woken.set()
+
+    def can(self, found: Media | Expansion) -> bool:
+        """Whether an answer of the resolver can be downloaded."""
+        return isinstance(found, Media) and self._downloads.can(found)
+
+    def report(self) -> SpoolReport:
+        """What it does now."""
+        current = next((one for one in self._entries.values() if one.state is SpoolState.DOWNLOADING), None)
+        return SpoolReport(
+            used_bytes=self._used_bytes,
+            max_bytes=self._limits.max_bytes,
+            ready_items=sum(one.state is SpoolState.WHOLE for one in self._entries.values()),
+            problem=self.problem.full_message if self.problem is not None else None,
+            download=entry_report(current) if current is not None else None,
+            counts=self.counts,
+        )
+
+    async def answer(self, entry: Entry) -> Media | Expansion:
+        """Where the item is now; asked once for all who want to know. Raises ResolveError."""
+        async with entry.asking:
+            fresh = self._clock.monotonic() - entry.answered_at < _FRESH_SECONDS
+            if entry.answer is None or not fresh or self._expired(entry.answer):
+                entry.answer = None
+                entry.answer = await self._ask(entry.item)
+                entry.answered_at = self._clock.monotonic()
+            return entry.answer
+
+    # Downloading
+
+    async def run(self) -> None:
+        """Download until cancelled."""
+        self._found = await asyncio.to_thread(self._read_folder)
+        self.loaded.set()
+        while True:
+            self._woken.clear()
+            await self._sweep()
+            entry = self._next()
+            if entry is not None:
+                await self._work_on(entry)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._woken.wait()
+
+    def _next(self) -> Entry | None:
+        """The entry to work on: those that a feed waits for first, then in the order of the program."""
+        place = {key: number for number, key in enumerate(self._order)}
+        due = [one for one in self._entries.values() if one.due and (one.urgent or one.key in place)]
+        return min(due, key=lambda one: (not one.urgent, place.get(one.key, -1)), default=None)
+
+    def _pause(self) -> float | None:
+        now = self._clock.monotonic()
+        pauses = [one.not_before - now for one in self._entries.values() if one.state is not SpoolState.WHOLE]
+        return max(0.05, min(pauses)) if pauses else None
+
+    async def _work_on(self, entry: Entry) -> None:
+        """One attempt, given up for a more urgent one."""
+        async with asyncio.TaskGroup() as group:
+            attempt = group.create_task(self._attempt(entry), name=f"spool {entry.item.key}")
+            while not attempt.done():
+                await asyncio.wait((attempt,), timeout=_CHECK_SECONDS)
+                short = await self._short_of(entry, 0)
+                if short is not None and not attempt.done():
+                    attempt.cancel()
+                    self._failed(entry, short)
+                elif self._next() is not entry:
+                    attempt.cancel()
+        if entry.state in {SpoolState.DOWNLOADING, SpoolState.CHECKING}:
+            entry.move(SpoolState.WAITING, "another is more urgent")
+
+    async def _attempt(self, entry: Entry) -> None:
+        before = entry.have_bytes
+        try:
+            media = await self.answer(entry)
+            if not isinstance(media, Media) or not self._downloads.can(media):
+                self._rest(entry, REST_SECONDS, "it is live, a list, or nothing that can be downloaded")
+                return
+            await self._make_room(entry, media)
+            await asyncio.to_thread(entry.begin, media)
+            _log.info("download begins", key=entry.item.key, title=media.title, bytes=entry.whole_bytes)
+            await self._downloads.run(entry, media)
+        except StreamerError as error:
+            if entry.have_bytes > before:
+                entry.failures = 0
+            self._failed(entry, error)
+            return
+        self.problem = None
+        self.counts.downloads += 1
+        _log.info("download whole", key=entry.item.key, title=media.title, bytes=entry.have_bytes)
+
+    def _failed(self, entry: Entry, error: StreamerError) -> None:
+        entry.error = error
+        if entry.state is SpoolState.FAILED:
+            return
+        if isinstance(error, NoRoom):
+            never = entry.whole_bytes is not None and entry.whole_bytes > self._limits.max_bytes
+            if never or entry.have_bytes > self._limits.max_bytes:
+                self._rest(entry, GONE_SECONDS, str(error))
+            else:
+                self._wait(entry, _ROOM_SECONDS, str(error))
+            return
+        self.counts.failures += 1
+        entry.failures += 1
+        _log.info("download failed", key=entry.item.key, reason=error.reason, why=str(error), times=entry.failures)
+        if isinstance(error, SpoolError):
+            self.problem = error
+            self._rest(entry, REST_SECONDS, str(error))
+        elif isinstance(error, SourceGone | ProbeFailed) or error.permanent:
+            self._rest(entry, GONE_SECONDS, str(error))
+        elif entry.failures >= MOST_FAILURES:
+            self._rest(entry, REST_SECONDS, str(error))
+        else:
+            entry.answer = entry.answer if entry.failures == 1 else None
+            self._wait(entry, PAUSES.pause(entry.failures), str(error))
+
+    def _wait(self, entry: Entry, seconds: float, why: str) -> None:
+        entry.not_before = self._clock.monotonic() + seconds
+        if entry.state in {SpoolState.DOWNLOADING, SpoolState.CHECKING}:
+            entry.move(SpoolState.PAUSED, why)
+        entry.changed.set()
+
+    def _rest(self, entry: Entry, seconds: float, why: str) -> None:
+        """Give it up for a long time: its feeds read from its source."""
+        entry.not_before = self._clock.monotonic() + seconds
+        entry.break_off()
+        entry.move(SpoolState.FAILED, why)
+        self._sweep_due = True
+
+    def _expired(self, answer: Media | Expansion) -> bool:
+        expires = answer.expires_wall if isinstance(answer, Media) else None
+        return expires is not None and expires - self._clock.wall() < 30
+
+    # Space
+
+    async def _make_room(self, entry: Entry, media: Media) -> None:
+        """Drop what comes later until `media` fits. Raises NoRoom."""
+        sizes = [one.download.size_bytes or 0 for one in media.inputs if one.download is not None]
+        if sum(sizes) > self._limits.max_bytes:
+            self._rest(entry, GONE_SECONDS, "it is larger than the spool")
+            raise NoRoom.of("spool.too_large")
+        have = await asyncio.to_thread(entry.folder.used_bytes)
+        while (short := await self._short_of(entry, max(0, sum(sizes) - have))) is not None:
+            victim = self._victim(entry)
+            if victim is None:
+                raise short
+            victim.break_off()
+            del self._entries[victim.key]
+            await asyncio.to_thread(victim.folder.remove)
+
+    def _victim(self, entry: Entry) -> Entry | None:
+        """The last of the items that come after `entry` and that no feed reads."""
+        place = {key: number for number, key in enumerate(self._order)}
+        mine = -1 if entry.urgent else place.get(entry.key, -1)
+        later = [one for one in self._entries.values() if place.get(one.key, -1) > mine and not one.urgent]
+        held = [one for one in later if one is not entry and one.folder.folder.exists()]
+        return max(held, key=lambda one: place[one.key], default=None)
+
+    async def _short_of(self, entry: Entry, more_bytes: int) -> SpoolError | None:
+        """What is missing for `more_bytes` more of `entry`."""
+        self._used_bytes, free = await asyncio.to_thread(self._measure)
+        if self._used_bytes + more_bytes > self._limits.max_bytes:
+            return NoRoom.of("spool.too_large")
+        if free - more_bytes < self._limits.floor_bytes:
+            return SpoolError.of("spool.full", folder=str(self._folder), floor=self._limits.floor_bytes)
+        return None
+
+    def _measure(self) -> tuple[int, int]:
+        used = sum(one.stat().st_size for one in self._folder.glob("*/*") if one.is_file())
+        there = next(place for place in (self._folder, *self._folder.parents) if place.exists())
+        disk = os.statvfs(there)
+        return used, disk.f_bavail * disk.f_frsize
+
+    def _read_folder(self) -> dict[str, SpooledItem]:
+        folders = [ItemFolder(one) for one in self._folder.glob("*") if one.is_dir()]
+        found = {one.folder.name: one.read() for one in folders}
+        return {key: item for key, item in found.items() if item is not None}
+
+    async def _sweep(self) -> None:
+        """Remove the folders that belong to no entry, once the first plan is old enough to be complete."""
+        if not self._sweep_due and not self._found:
+            return
+        if self._found and self._clock.monotonic() - self._started > _GRACE_SECONDS:
+            self._found = {}
+        self._sweep_due = False
+        live = {key for key, one in self._entries.items() if one.state is not SpoolState.FAILED}
+        await asyncio.to_thread(self._remove_others, {*live, *self._found})
+        self._used_bytes, _ = await asyncio.to_thread(self._measure)
+
+    def _remove_others(self, keep: set[str]) -> None:
+        for folder in self._folder.glob("*"):
+            if folder.name not in keep:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def spool_key(item: Item) -> str:
+    """The name of an item's folder: equal for all items with the same bytes."""
+    text = f"{item.locator}\n{item.public_only}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
