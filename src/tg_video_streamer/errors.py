@@ -28,6 +28,8 @@ StreamerError
 │   ├── AlreadyCaching    another process or playlist line is encoding this item now
 │   └── CachedEncodeDamaged  a cached encode is missing or damaged
 │       └── CachedEncodeOfLaterVersion  a later version of this program wrote it
+├── SpoolError            the spool cannot hold a download: no space, or a fault of the disk
+│   └── NoRoom            the item is too large for it, or what comes before it fills it
 ├── EnvFileUnchanged      the settings file could not be changed
 ├── ChildFailed           a child process did not end in time, or wrote too much
 ├── ListenFailed          a server has no address to listen at
@@ -300,6 +302,18 @@ class CachedEncodeOfLaterVersion(CachedEncodeDamaged):
     """A later version of this program wrote the cached encode: it is neither read nor removed."""
 
     reason = "cache_of_later_version"
+
+
+class SpoolError(StreamerError):
+    """The spool cannot hold a download; items are read from their sources meanwhile."""
+
+    reason = "spool_error"
+
+
+class NoRoom(SpoolError):
+    """The item has no place in the spool, now or ever."""
+
+    reason = "no_room"
 
 
 class EnvFileUnchanged(StreamerError):

@@ -41,6 +41,8 @@ class Entry:
         """A feed waits for it."""
         self.waiting = 0
         """How many feeds wait for it now."""
+        self.growing_reads = 0
+        """How often a feed has begun to read it while it grew."""
         self.not_before = 0.0
         """Monotonic seconds before which nothing is tried."""
         self.failures = 0
@@ -50,9 +52,7 @@ class Entry:
         self._clock = clock
         self._steps: deque[tuple[float, int]] = deque()
         whole = found is not None and found.whole
-        self._machine = StateMachine(
-            SPOOL_TRANSITIONS, SpoolState.WHOLE if whole else SpoolState.WAITING, self._moved
-        )
+        self._machine = StateMachine(SPOOL_TRANSITIONS, SpoolState.WHOLE if whole else SpoolState.WAITING, self._moved)
 
     @property
     def state(self) -> SpoolState:
@@ -62,9 +62,7 @@ class Entry:
     @property
     def due(self) -> bool:
         """Whether something may be done for it now."""
-        return (
-            self.state not in {SpoolState.WHOLE, SpoolState.FAILED} and self._clock.monotonic() >= self.not_before
-        )
+        return self.state not in {SpoolState.WHOLE, SpoolState.FAILED} and self._clock.monotonic() >= self.not_before
 
     @property
     def whole_bytes(self) -> int | None:

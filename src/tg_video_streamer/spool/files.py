@@ -1,7 +1,7 @@
 """One item's files in the spool's folder: its media, and a sidecar that says what they are; nothing in it is secret.
 
-    spool/5f0c…/item.json      what the item is, and which of its files are whole
-    spool/5f0c…/0.mp4          the file of the first input; as long as it is not whole, a part from its start
+spool/5f0c…/item.json      what the item is, and which of its files are whole
+spool/5f0c…/0.mp4          the file of the first input; as long as it is not whole, a part from its start
 """
 
 from __future__ import annotations
@@ -159,9 +159,7 @@ class ItemFolder:
 def local_inputs(folder: ItemFolder, item: SpooledItem) -> tuple[MediaInput, ...]:
     """The inputs of a whole item."""
     return tuple(
-        MediaInput(
-            location=str(folder.path(part)), is_file=True, has_video=part.has_video, has_audio=part.has_audio
-        )
+        MediaInput(location=str(folder.path(part)), is_file=True, has_video=part.has_video, has_audio=part.has_audio)
         for part in item.parts
     )
 

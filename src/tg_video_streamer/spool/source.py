@@ -23,6 +23,8 @@ PATIENCE_SECONDS = 8.0
 """How long a feed waits for a download that makes no progress before it reads the source itself."""
 LONGEST_SECONDS = 20.0
 """The same for one that does, but cannot be read before it is whole."""
+MOST_GROWING_READS = 4
+"""An item that is begun so often while it grows cannot be read that way: it is waited for."""
 _STEP_SECONDS = 0.25
 
 
@@ -60,22 +62,19 @@ class SpooledSource:
         """The files once they can be read; None where the source is to be read itself."""
         began = moved = self._clock.monotonic()
         have = entry.have_bytes
-        broken = entry.read_growing
         while True:
             entry.changed.clear()
             if entry.state is SpoolState.WHOLE:
                 return entry.local()
             if entry.state is SpoolState.FAILED:
                 return None
-            if not broken and await asyncio.to_thread(_enough, entry):
-                entry.read_growing = True
+            if entry.growing_reads < MOST_GROWING_READS and await asyncio.to_thread(_enough, entry):
+                entry.growing_reads += 1
                 return entry.local()
             now = self._clock.monotonic()
             if entry.have_bytes > have:
                 have, moved = entry.have_bytes, now
-            if self._direct_is_possible(entry) and (
-                now - moved > PATIENCE_SECONDS or now - began > LONGEST_SECONDS
-            ):
+            if self._direct_is_possible(entry) and (now - moved > PATIENCE_SECONDS or now - began > LONGEST_SECONDS):
                 return None
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STEP_SECONDS):

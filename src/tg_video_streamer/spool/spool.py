@@ -15,7 +15,7 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ProbeFailed, SourceGone, SpoolError, StreamerError
+from tg_video_streamer.errors import NoRoom, ProbeFailed, SourceGone, SpoolError, StreamerError
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.spool.download import Downloads
@@ -36,6 +36,8 @@ _ROOM_SECONDS = 5.0
 _FRESH_SECONDS = 120.0
 """How long an answer of the resolver serves without asking again."""
 _CHECK_SECONDS = 0.2
+_LARGEST_PART = 0.9
+"""An item that takes more than this part of the spool has no place in it."""
 _GRACE_SECONDS = 60.0
 """What an earlier run has left stays so long, until the lists are read and what comes next is known."""
 
@@ -49,18 +51,10 @@ class SpoolLimits:
     """Of free disk space; below it nothing is downloaded."""
 
 
-class NoRoom(SpoolError):
-    """The item has no place now, or never."""
-
-    reason = "no_room"
-
-
 class Spool:
     """Belongs to the event loop; `run` lasts until it is cancelled."""
 
-    def __init__(
-        self, folder: Path, *, limits: SpoolLimits, downloads: Downloads, ask: Resolve, clock: Clock
-    ) -> None:
+    def __init__(self, folder: Path, *, limits: SpoolLimits, downloads: Downloads, ask: Resolve, clock: Clock) -> None:
         """`ask` finds where an item is now."""
         self._folder = folder
         self._limits = limits
@@ -173,7 +167,8 @@ class Spool:
             attempt = group.create_task(self._attempt(entry), name=f"spool {entry.item.key}")
             while not attempt.done():
                 await asyncio.wait((attempt,), timeout=_CHECK_SECONDS)
-                short = await self._short_of(entry, 0)
+                downloads = entry.state is SpoolState.DOWNLOADING
+                short = await self._short_of(0) if downloads else None
                 if short is not None and not attempt.done():
                     attempt.cancel()
                     self._failed(entry, short)
@@ -207,8 +202,8 @@ class Spool:
         if entry.state is SpoolState.FAILED:
             return
         if isinstance(error, NoRoom):
-            never = entry.whole_bytes is not None and entry.whole_bytes > self._limits.max_bytes
-            if never or entry.have_bytes > self._limits.max_bytes:
+            whole = max(entry.have_bytes, entry.whole_bytes or 0)
+            if whole > _LARGEST_PART * self._limits.max_bytes:
                 self._rest(entry, GONE_SECONDS, str(error))
             else:
                 self._wait(entry, _ROOM_SECONDS, str(error))
@@ -249,11 +244,11 @@ class Spool:
     async def _make_room(self, entry: Entry, media: Media) -> None:
         """Drop what comes later until `media` fits. Raises NoRoom."""
         sizes = [one.download.size_bytes or 0 for one in media.inputs if one.download is not None]
-        if sum(sizes) > self._limits.max_bytes:
+        if sum(sizes) > _LARGEST_PART * self._limits.max_bytes:
             self._rest(entry, GONE_SECONDS, "it is larger than the spool")
-            raise NoRoom.of("spool.too_large")
+            raise NoRoom.of("spool.no_room")
         have = await asyncio.to_thread(entry.folder.used_bytes)
-        while (short := await self._short_of(entry, max(0, sum(sizes) - have))) is not None:
+        while (short := await self._short_of(max(0, sum(sizes) - have))) is not None:
             victim = self._victim(entry)
             if victim is None:
                 raise short
@@ -269,11 +264,11 @@ class Spool:
         held = [one for one in later if one is not entry and one.folder.folder.exists()]
         return max(held, key=lambda one: place[one.key], default=None)
 
-    async def _short_of(self, entry: Entry, more_bytes: int) -> SpoolError | None:
-        """What is missing for `more_bytes` more of `entry`."""
+    async def _short_of(self, more_bytes: int) -> SpoolError | None:
+        """What is missing for `more_bytes` more."""
         self._used_bytes, free = await asyncio.to_thread(self._measure)
         if self._used_bytes + more_bytes > self._limits.max_bytes:
-            return NoRoom.of("spool.too_large")
+            return NoRoom.of("spool.no_room")
         if free - more_bytes < self._limits.floor_bytes:
             return SpoolError.of("spool.full", folder=str(self._folder), floor=self._limits.floor_bytes)
         return None

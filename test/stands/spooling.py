@@ -1,0 +1,101 @@
+"""A spool for tests: the real resolver and the real yt-dlp, run in the test's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.resolve.media import Fetcher, Media, Resolve
+from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.spool.download import Downloads
+from tg_video_streamer.spool.entry import Entry
+from tg_video_streamer.spool.fetch import Fetch
+from tg_video_streamer.spool.source import SpooledSource
+from tg_video_streamer.spool.spool import Spool, SpoolLimits
+from tg_video_streamer.spool.state import SpoolState
+from tg_video_streamer.spool.ytdlp_fetch import YtdlpFetch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spooling:
+    """A running spool and what feeds ask."""
+
+    spool: Spool
+    source: SpooledSource
+    folder: Path
+
+    async def until(self, condition: Callable[[], object], *, seconds: float = 60.0) -> None:
+        """Wait for a fact."""
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - facts of a part that has no event for them
+                await asyncio.sleep(0.02)
+
+    async def whole(self, *items: Item, seconds: float = 60.0) -> None:
+        """Wait until items are whole."""
+        await self.until(lambda: all(self.state(item) is SpoolState.WHOLE for item in items), seconds=seconds)
+
+    def state(self, item: Item) -> SpoolState | None:
+        """The state of an item; None if the spool does not know it."""
+        entry = self.spool.known(item)
+        return entry.state if entry is not None else None
+
+    def entry(self, item: Item) -> Entry:
+        """What the spool knows of an item."""
+        found = self.spool.known(item)
+        assert found is not None
+        return found
+
+
+def same_bytes(location: str, clip: Path) -> bool:
+    """Whether a spooled file is the clip, byte for byte."""
+    return Path(location).read_bytes() == clip.read_bytes()
+
+
+def url_item(url: str, **changes: object) -> Item:
+    """An item on the web."""
+    return Item(LocatorKind.URL, url, **changes)  # type: ignore[arg-type]  # the tests name the fields
+
+
+def real_resolver(folder: Path) -> Resolve:
+    """yt-dlp in its child."""
+    return Resolver(allowed=lambda: AllowedFolders.of([folder]), scratch_folder=folder / "scratch").resolve
+
+
+async def checked(_media: Media) -> None:
+    """A probe that is content with everything."""
+
+
+@asynccontextmanager
+async def spooling(
+    folder: Path,
+    *,
+    fetchers: Mapping[Fetcher, Fetch] | None = None,
+    ask: Resolve | None = None,
+    max_bytes: int = 1 << 30,
+    floor_bytes: int = 0,
+    wanted: Sequence[Item] = (),
+) -> AsyncIterator[Spooling]:
+    """Run a spool in `folder`/spool while the block lasts."""
+    ask = ask or real_resolver(folder)
+    clock = SystemClock()
+    spool = Spool(
+        folder / "spool",
+        limits=SpoolLimits(max_bytes=max_bytes, floor_bytes=floor_bytes),
+        downloads=Downloads(fetchers or {Fetcher.YTDLP: YtdlpFetch()}, checked),
+        ask=ask,
+        clock=clock,
+    )
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(spool.run())
+        await spool.loaded.wait()
+        spool.plan(wanted, ())
+        try:
+            yield Spooling(spool=spool, source=SpooledSource(spool, ask, clock), folder=folder / "spool")
+        finally:
+            running.cancel()
