@@ -67,8 +67,9 @@ class Service:
             "STATE_DIR": str(self.state_dir),
             "WEB_PORT": str(self.web_port),
             "PROMETHEUS_PORT": str(self.metrics_port),
-            # A test of sources must not be answered from the library.
+            # A test of sources must not be answered from the library, nor from what was downloaded ahead.
             "LIBRARY_MAX_GB": "0",
+            "SPOOL_MAX_GB": "0",
             **self.settings,
         }
         secrets.never_shown_settings(values)

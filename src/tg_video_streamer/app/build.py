@@ -89,6 +89,7 @@ def build(
         folder=folder,
         as_run=as_run,
         library=feeds.library,
+        spool=feeds.spool.spool if feeds.spool is not None else None,
         program=program,
         live=live,
         telegram=telegram,

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from tg_video_streamer.app.spool import make_spool
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.clock import Clock
@@ -59,6 +60,8 @@ class Feeds:
         self._resolver = self._resolver_for(allowed)
         self.resolve = watching(by_kind(self._resolver.resolve, others or {}))
         """Where an item of the playlist is now."""
+        self.spool = make_spool(settings, ask=self.resolve, clock=clock)
+        self._sources = self.spool.source.resolve if self.spool is not None else self.resolve
 
     @property
     def caches(self) -> bool:
@@ -73,11 +76,11 @@ class Feeds:
 
     def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
         """The feed of an item of the playlist."""
-        return self._make(self.resolve, item, start_seconds=start_seconds, changed=changed)
+        return self._make(self._sources, item, start_seconds=start_seconds, changed=changed)
 
     def preparing(self, item: Item) -> Feed:
         """A feed that encodes an item into the library."""
-        return self._make(self.resolve, item, mode=FeedMode.PREPARING)
+        return self._make(self._sources, item, mode=FeedMode.PREPARING)
 
     def filler(self, playout: Playout) -> FillerPlayer | None:
         """The player of FILLER_DIR's clips; None without the setting."""
@@ -132,6 +135,7 @@ class Feeds:
             changed=changed,
             mode=mode,
             preference=track_preference(self._settings),
+            ask_source=self.resolve,
         )
 
     def _resolver_for(self, allowed: Callable[[], AllowedFolders]) -> Resolver:

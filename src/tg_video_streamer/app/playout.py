@@ -7,6 +7,7 @@ import secrets
 
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.feeds import Feeds
+from tg_video_streamer.app.spool import make_spooler
 from tg_video_streamer.automation.dayparts import Dayparts
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
@@ -83,6 +84,14 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
         allowed=allowed,
         filler=filler,
         preparer=_preparer(context, feeds, scheduler, director),
+        spooler=make_spooler(
+            feeds.spool,
+            scheduler=scheduler,
+            director=director,
+            playout=playout,
+            library=feeds.library if feeds.caches else None,
+            clock=clock,
+        ),
     )
     _subscribe(context, program, feeds)
     return program
@@ -122,4 +131,5 @@ def _preparer(context: BuildContext, feeds: Feeds, scheduler: Scheduler, directo
         make_feed=feeds.preparing,
         logo=lambda: feeds.branding.logo_digest,
         clock=context.clock,
+        ready=feeds.spool.ready if feeds.spool is not None else lambda _: True,
     )

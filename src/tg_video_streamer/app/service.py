@@ -34,6 +34,7 @@ from tg_video_streamer.monitoring.metrics_server import MetricsServer
 from tg_video_streamer.monitoring.systemd import ProgressReport, ServiceManager
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.resolve.ytdlp_update import UpdateWatch
+from tg_video_streamer.spool.spool import Spool
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,8 @@ class Service:
     as_run: AsRunLog
     library: Library | None
     """None where nothing is cached."""
+    spool: Spool | None
+    """None where nothing is downloaded ahead of need."""
     program: Program
     live: LiveParts | None
     """None where no live stream may come in."""
@@ -93,6 +96,8 @@ class Service:
             self.as_run.start()
             opened.callback(self.as_run.stop)
             await self._open_library(opened)
+            if self.spool is not None:
+                tasks.start_kept("spool", self.spool.run)
             await self.program.scheduler.open()
             tasks.start("playlist", self.program.playlist.run)
             await self._prime(tasks)
@@ -178,7 +183,12 @@ class Service:
 
     def _start_side_services(self, tasks: _Tasks) -> None:
         """What the program can do without."""
-        optional = {"live takeover": self.live, "chat": self.chat, "preparer": self.program.preparer}
+        optional = {
+            "live takeover": self.live,
+            "chat": self.chat,
+            "preparer": self.program.preparer,
+            "spooler": self.program.spooler,
+        }
         parts = {
             "scheduler": self.program.scheduler,
             "metrics": self.metrics,

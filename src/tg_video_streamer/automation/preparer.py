@@ -39,11 +39,12 @@ class Preparer:
         make_feed: PreparingFeed,
         clock: Clock,
         logo: Callable[[], str] = str,
+        ready: Callable[[Item], bool] = lambda _: True,
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
         """`upcoming` returns the next items, soonest first, `calm` whether the program can spare the CPU.
 
-        `logo` returns the digest of the logo that they will show.
+        `logo` returns the digest of the logo that they will show, `ready` whether an item may be read now.
         """
         self._library = library
         self._upcoming = upcoming
@@ -51,6 +52,7 @@ class Preparer:
         self._make_feed = make_feed
         self._clock = clock
         self._logo = logo
+        self._ready = ready
         self._check_seconds = check_seconds
         self._not_before: dict[str, float] = {}
         self._wanted: frozenset[str] = frozenset()
@@ -77,7 +79,8 @@ class Preparer:
             if item.key not in self._not_before and item.kind is not LocatorKind.LIVE
         )
         logo = self._logo()
-        return next((item for item in coming if self._library.remembered(item, logo=logo) is None), None)
+        missing = (item for item in coming if self._library.remembered(item, logo=logo) is None)
+        return next(filter(self._ready, missing), None)
 
     def _protect_next(self) -> None:
         logo = self._logo()

@@ -11,6 +11,7 @@ from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.automation.position_saver import PositionSaver
 from tg_video_streamer.automation.preparer import Preparer
 from tg_video_streamer.automation.scheduler import Scheduler
+from tg_video_streamer.automation.spooler import Spooler
 from tg_video_streamer.playlist.folders import FolderAllowlist
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
@@ -37,3 +38,5 @@ class Program:
     """None without FILLER_DIR."""
     preparer: Preparer | None
     """None without a library."""
+    spooler: Spooler | None = None
+    """None without a spool."""

@@ -13,6 +13,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled
 from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.feed.growing_copy import GrowingCopies
 from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.pipes import Pipes, child_inputs, trims_lead
 from tg_video_streamer.feed.progress import AttemptResult, StartPoint
@@ -124,25 +125,37 @@ async def attempt(
                 stall_seconds=context.stall_seconds,
                 passthrough=passthrough,
             )
-        result = await read_child(
-            context,
-            _command(context, arguments, source, item_range, overlay, passthrough=passthrough),
-            source,
-            start,
-            pipes,
-            overlay=overlay,
-            rules=HouseRules(context.house) if passthrough else None,
-            environment=proxy_environment(media.proxy),
-            on_line=on_line,
-            on_packet=on_packet,
-            on_progress=on_progress,
-        )
+        with _growing_copies(media, pipes) as copies:
+            try:
+                result = await read_child(
+                    context,
+                    _command(context, arguments, source, item_range, overlay, passthrough=passthrough),
+                    source,
+                    start,
+                    pipes,
+                    overlay=overlay,
+                    rules=HouseRules(context.house) if passthrough else None,
+                    environment=proxy_environment(media.proxy),
+                    on_line=on_line,
+                    on_packet=on_packet,
+                    on_progress=on_progress,
+                )
+            finally:
+                pipes.close()
+        if copies.broken and result.error is None:
+            result = replace(result, error=InputStalled.of("feed.download_ended"))
     finally:
         pipes.close()
     if receiver is None:
         return result
     # Only its time ends a live feed: whatever else ends it is a loss.
     return replace(result, error=result.error or receiver.lost, lost=True)
+
+
+def _growing_copies(media: Media, pipes: Pipes) -> GrowingCopies:
+    """What brings the bytes of growing files into the child's pipes."""
+    growing = [(index, one.growing) for index, one in enumerate(media.inputs) if one.growing is not None]
+    return GrowingCopies([(file, pipes.hand_over_script(index)) for index, file in growing])
 
 
 async def read_child(

@@ -63,12 +63,14 @@ class Feed:
         mode: FeedMode = FeedMode.ON_AIR,
         overlay: ChooseOverlay = no_overlay,
         preference: TrackPreference = NO_PREFERENCE,
+        ask_source: Resolve | None = None,
     ) -> None:
         """`start_seconds` counts from the item's own start (its `start=`). `overlay` is called once.
 
         `headers`: the program's, which the child must have too; None accepts any. With a `library` a cached encode plays
-        instead of the source, and the source is cached at its first play. `preference`: the channel's languages. `changed` is called in the event loop when the
-        state or `primed` changes.
+        instead of the source, and the source is cached at its first play. `preference`: the channel's languages. `changed`
+        is called in the event loop when the state or `primed` changes. `ask_source`: as `resolve`, but past the spool; None
+        if there is none.
         """
         self.item = item
         self.expansion: Expansion | None = None
@@ -81,7 +83,7 @@ class Feed:
         self._urls = UrlRefresh(item, resolve=resolve, clock=clock, failed=self._failed)
         overlay = choose_once(overlay)
         self._cache = FeedCache(
-            item, library, resolve=resolve, clock=clock, failed=self._failed, mode=mode, overlay=overlay
+            item, library, resolve=ask_source or resolve, clock=clock, failed=self._failed, mode=mode, overlay=overlay
         )
         self._publish, self._changed = publish, changed
         self._mode = mode

@@ -12,6 +12,7 @@ from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.ffmpeg.filters import ItemRange
 from tg_video_streamer.ffmpeg.inputs import (
     file_input,
+    growing_input,
     manifest_input,
     manifest_script,
     plain_manifest,
@@ -26,12 +27,12 @@ class Pipes:
     """Owns its descriptors until `close`, or until one is handed over."""
 
     def __init__(self, inputs: Sequence[MediaInput], *, fed: bool = False) -> None:
-        """One pipe for each of `inputs` that is a URL; with `fed` one more, for the child's stdin."""
+        """One pipe for each of `inputs` that is a URL or still grows; with `fed` one more, for the child's stdin."""
         self._ours: set[int] = set()
         self.output, self.child_output = self._pipe()
         """The child writes to `child_output`; `output` is the read end."""
-        self.scripts = [None if one.is_file else self._pipe() for one in inputs]
-        """(read end, write end) for each URL, None for each file, in the order of the inputs."""
+        self.scripts = [None if one.is_file and one.growing is None else self._pipe() for one in inputs]
+        """(read end, write end) for each URL and growing file, None for each whole one, in the order of the inputs."""
         self.child_input: int | None = None
         self._input: int | None = None
         if fed:
@@ -54,6 +55,13 @@ class Pipes:
         assert self._input is not None  # noqa: S101 - the caller asked for it
         self._ours.discard(self._input)
         return self._input
+
+    def hand_over_script(self, index: int) -> int:
+        """The write end of the pipe of input number `index`; the caller closes it."""
+        script = self.scripts[index]
+        assert script is not None  # noqa: S101 - the caller knows that it has one
+        self._ours.discard(script[1])
+        return script[1]
 
     def hand_over_output(self) -> None:
         """The reader of `output` closes it."""
@@ -100,6 +108,8 @@ def child_inputs(
                     read_ahead=source.read_ahead,
                 )
             )
+        elif one.growing is not None:
+            words.append(growing_input(script[0], seek_seconds=seek))
         else:
             words.append(_scripted(one, source, script, seek, stall_seconds, passthrough=passthrough))
     return words

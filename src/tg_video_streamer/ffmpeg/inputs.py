@@ -77,6 +77,15 @@ def file_input(
     ]
 
 
+def growing_input(descriptor: int, *, seek_seconds: float = 0.0) -> list[str]:
+    """Input options and `-i` for the bytes of a local file that come through the inherited pipe `descriptor`."""
+    return [
+        *("-protocol_whitelist", "pipe", "-format_whitelist", ",".join(FILE_FORMATS)),
+        *_seek(seek_seconds),
+        *("-i", f"pipe:{descriptor}"),
+    ]
+
+
 def live_input() -> list[str]:
     """Input options and `-i` for live FLV on stdin, read ahead as little as possible."""
     return [

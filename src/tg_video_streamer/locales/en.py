@@ -273,6 +273,8 @@ LANGUAGE = Language(
         "telegram_source.request.remedy": "it is resolved again at its next turn",
         "source.slow_disk": "the disk with {path} does not answer",
         "source.slow_disk.remedy": "check the network disk; it is retried later",
+        "feed.download_ended": "its download ended before it was whole",
+        "feed.download_ended.remedy": "it continues from another source of its bytes",
         "spool.disk": "the spool cannot write: {why}",
         "spool.disk.remedy": "check the disk of STATE_DIR; items are read from their sources meanwhile",
         "spool.full": "the disk of {folder} is almost full: {floor:size} stay free for the rest of the host",

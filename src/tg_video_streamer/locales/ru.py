@@ -281,6 +281,8 @@ LANGUAGE = Language(
         "telegram_source.request.remedy": "в свой черёд она будет найдена заново",
         "source.slow_disk": "диск с {path} не отвечает",
         "source.slow_disk.remedy": "проверьте сетевой диск; попытка повторится позже",
+        "feed.download_ended": "загрузка прервалась раньше, чем закончилась",
+        "feed.download_ended.remedy": "воспроизведение продолжится из другого источника",
         "spool.disk": "не удаётся записать загрузку на диск: {why}",
         "spool.disk.remedy": "проверьте диск с STATE_DIR; пока источники читаются напрямую",
         "spool.full": "на диске с {folder} почти нет места: {floor:size} остаются для остальных программ",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from enum import StrEnum
 from pathlib import Path
 
@@ -50,12 +49,14 @@ class GrowingFile:
             self._state = state
             self._changed.notify_all()
 
-    def wait_beyond(self, offset: int, seconds: float) -> bool:
-        """Wait until there are bytes after `offset`, or an end; False if neither came within `seconds`."""
-        until = time.monotonic() + seconds
+    def wake(self) -> None:
+        """Let those who wait look at their own reasons to stop."""
         with self._changed:
-            while self._size <= offset and self._state is GrowthState.GROWING:
-                left = until - time.monotonic()
-                if left <= 0 or not self._changed.wait(left):
-                    return self._size > offset or self._state is not GrowthState.GROWING
-            return True
+            self._changed.notify_all()
+
+    def wait_beyond(self, offset: int, seconds: float) -> bool:
+        """Wait for bytes after `offset`, an end, or a wake, at most `seconds`; whether there are bytes or an end."""
+        with self._changed:
+            if self._size <= offset and self._state is GrowthState.GROWING:
+                self._changed.wait(seconds)
+            return self._size > offset or self._state is not GrowthState.GROWING

@@ -82,6 +82,7 @@ class Settings(BaseModel):
 
     library_dir: _Path
     library_max_gb: Annotated[float, Field(ge=0)] = 20.0
+    spool_max_gb: Annotated[float, Field(ge=0)] = 5.0
     library_keep_removed: bool = False
     loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] = -16.0
     state_dir: _Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
@@ -26,8 +27,17 @@ _SPEED_SECONDS = 5.0
 class Entry:
     """Belongs to the event loop; `begin` and `part_whole` touch the disk in a thread."""
 
-    def __init__(self, key: str, item: Item, folder: ItemFolder, *, clock: Clock, found: SpooledItem | None) -> None:
-        """`found`: what an earlier run of the service has left in `folder`."""
+    def __init__(
+        self,
+        key: str,
+        item: Item,
+        folder: ItemFolder,
+        *,
+        clock: Clock,
+        found: SpooledItem | None,
+        moved: Callable[[], None],
+    ) -> None:
+        """`found`: what an earlier run of the service has left in `folder`. `moved` is called at each change of the state."""
         self.key = key
         self.item = item
         self.folder = folder
@@ -50,6 +60,7 @@ class Entry:
         self.spooled = found
         self.growing: tuple[GrowingFile, ...] = ()
         self._clock = clock
+        self._told = moved
         self._steps: deque[tuple[float, int]] = deque()
         whole = found is not None and found.whole
         self._machine = StateMachine(SPOOL_TRANSITIONS, SpoolState.WHOLE if whole else SpoolState.WAITING, self._moved)
@@ -165,3 +176,4 @@ class Entry:
     def _moved(self, old: SpoolState, new: SpoolState, why: str) -> None:
         _log.debug("spool moved", old=str(old), new=str(new), why=why, key=self.item.key)
         self.changed.set()
+        self._told()

@@ -73,6 +73,8 @@ class Spool:
         self.problem: SpoolError | None = None
         """Why nothing can be downloaded now."""
         self.counts = SpoolCounts()
+        self.revision = 0
+        """Grows with each step that may change what is to be downloaded."""
 
     # What others ask for
 
@@ -96,7 +98,9 @@ class Spool:
         key = spool_key(item)
         if key not in self._entries:
             folder = ItemFolder(self._folder / key)
-            self._entries[key] = Entry(key, item, folder, clock=self._clock, found=self._found.pop(key, None))
+            found = self._found.pop(key, None)
+            self._entries[key] = Entry(key, item, folder, clock=self._clock, found=found, moved=self._moved)
+            self._moved()
         return self._entries[key]
 
     def known(self, item: Item) -> Entry | None:
@@ -131,7 +135,11 @@ class Spool:
                 entry.answer = None
                 entry.answer = await self._ask(entry.item)
                 entry.answered_at = self._clock.monotonic()
+                self._moved()  # its length may be known now
             return entry.answer
+
+    def _moved(self) -> None:
+        self.revision += 1
 
     # Downloading
 

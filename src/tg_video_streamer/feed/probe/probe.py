@@ -25,6 +25,8 @@ PROBE_SECONDS = 25.0
 MEASURE_SECONDS = 3600.0
 """The limit when the whole item is measured: a slow site needs the item's duration for it."""
 _NICE = 19
+_STATES_LENGTH = frozenset({"mov", "matroska", "flv"})
+"""Containers whose head has the length of the whole."""
 _REMEDY = "check it with ffprobe, or remove it from the playlist"
 
 
@@ -74,7 +76,20 @@ async def probe(
         raise ProbeFailed(f"the probe failed: {error.what}", remedy="it is retried") from error
     if done.stderr_tail:
         _log.debug("probe stderr", lines=done.stderr_tail.splitlines()[-5:], code=done.returncode)
-    return _answer(done.returncode, done.stdout)
+    found = _answer(done.returncode, done.stdout)
+    growing = any(one.growing is not None for one in media.inputs)
+    return _without_guesses(found) if growing and found.container not in _STATES_LENGTH else found
+
+
+def _without_guesses(found: SourceFacts) -> SourceFacts:
+    """The facts without lengths: those of a growing file that has no index are what it holds now."""
+    picture, sound = found.picture, found.sound
+    return replace(
+        found,
+        duration_seconds=None,
+        picture=picture and replace(picture, duration_seconds=None),
+        sound=sound and replace(sound, duration_seconds=None),
+    )
 
 
 def _answer(returncode: int, stdout: bytes) -> SourceFacts:

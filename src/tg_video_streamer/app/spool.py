@@ -1,0 +1,93 @@
+"""Makes the spool, and connects it with the program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tg_video_streamer.automation.director import Director
+from tg_video_streamer.automation.forecast import seconds_left
+from tg_video_streamer.automation.scheduler import Scheduler
+from tg_video_streamer.automation.spooler import Spooler
+from tg_video_streamer.clock import Clock
+from tg_video_streamer.feed.probe.probe import probe
+from tg_video_streamer.ffmpeg.source import Measured
+from tg_video_streamer.library.library import Library
+from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playout.playout import Playout
+from tg_video_streamer.resolve.media import Fetcher, Media, Resolve
+from tg_video_streamer.settings.settings import Settings
+from tg_video_streamer.spool.download import Downloads
+from tg_video_streamer.spool.fetch import Fetch
+from tg_video_streamer.spool.source import SpooledSource
+from tg_video_streamer.spool.spool import Spool, SpoolLimits
+from tg_video_streamer.spool.state import SpoolState
+from tg_video_streamer.spool.ytdlp_fetch import YtdlpFetch
+
+GIGABYTE = 1_000_000_000
+FLOOR_BYTES = GIGABYTE
+"""Disk space that the spool leaves to the rest of the host."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpoolParts:
+    """The spool and what feeds ask."""
+
+    spool: Spool
+    source: SpooledSource
+    fetchers: dict[Fetcher, Fetch]
+    """By what they fetch for; more may be added before the start."""
+
+    def ready(self, item: Item) -> bool:
+        """Whether the preparer may read an item now: from its spooled file, or because it is never spooled."""
+        if item.kind is not LocatorKind.URL:
+            return True
+        entry = self.spool.known(item)
+        return entry is not None and entry.state in {SpoolState.WHOLE, SpoolState.FAILED}
+
+
+def make_spool(settings: Settings, *, ask: Resolve, clock: Clock) -> SpoolParts | None:
+    """The spool that the settings describe, not started; None where it is off. `ask` finds where an item is."""
+    if not settings.spool_max_gb:
+        return None
+    fetchers: dict[Fetcher, Fetch] = {Fetcher.YTDLP: YtdlpFetch()}
+    spool = Spool(
+        settings.state_dir / "spool",
+        limits=SpoolLimits(max_bytes=round(settings.spool_max_gb * GIGABYTE), floor_bytes=FLOOR_BYTES),
+        downloads=Downloads(fetchers, check_playable),
+        ask=ask,
+        clock=clock,
+    )
+    return SpoolParts(spool=spool, source=SpooledSource(spool, ask, clock), fetchers=fetchers)
+
+
+async def check_playable(media: Media) -> None:
+    """Open what was downloaded. Raises ProbeFailed."""
+    await probe(media, measured=Measured.NOT)
+
+
+def make_spooler(
+    parts: SpoolParts | None,
+    *,
+    scheduler: Scheduler,
+    director: Director,
+    playout: Playout,
+    library: Library | None,
+    clock: Clock,
+) -> Spooler | None:
+    """What asks the spool for the coming items; None without one."""
+    if parts is None:
+        return None
+
+    def used() -> Sequence[Item]:
+        on_air = [] if director.item is None else [director.item]
+        return [*on_air, *(feed.item for feed in director.coming)]
+
+    return Spooler(
+        parts.spool,
+        upcoming=scheduler.upcoming,
+        used=used,
+        left_seconds=lambda: seconds_left(director.on_air, playout.item_seconds) or 0.0,
+        clock=clock,
+        library=library,
+    )
