@@ -33,7 +33,7 @@ def _play_all(folder: Path, media: Path, site: ThrottlingSite, names: Sequence[s
         service = channel.service
         service.wait_for(lambda status: status["now"] is not None, what="the first item")
         service.wait_for(
-            lambda status: len(list((service.state_dir / "spool").glob("*/0.mp4"))) >= 1, what="the first download"
+            lambda _: len(list((service.state_dir / "spool").glob("*/0.mp4"))) >= 1, what="the first download"
         )
         channel.ask("skip")
         service.wait_for(lambda status: status["streams_played"] == len(names) + 1, timeout=240, what="all have begun")

@@ -107,6 +107,7 @@ class _ScriptedFeeds:
 
     library = None
     caches = False
+    spool = None
     branding = SimpleNamespace(untitled=None)
 
     def __init__(self, owner: Scheduled) -> None:
