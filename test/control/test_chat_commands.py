@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,26 @@ from hypothesis import strategies as st
 from stands.small_channel import SmallChannel
 from stands.telegram_account import connected
 from stands.telegram_dc.server import TelegramStand
-from stands.telegram_dc.world import CHANNEL_NAME, GROUP_ID, SMALL_GROUP_ID, USER_ID, Message, Role
+from stands.telegram_dc.world import CHANNEL_NAME, GROUP_ID, SMALL_GROUP_ID, USER_ID, Message, Role, StoredFile
 from stands.virtual_time import AheadClock, SetClock
 from stands.waiting import wait_until
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.control.chat.commands import IN_ALL, PER_SENDER, ChatCommands
 from tg_video_streamer.control.chat.guide import EDIT_SECONDS, ChatGuide
-from tg_video_streamer.control.chat.wording import ChatCommand, answer_text, link_of, read_command, request_of
+from tg_video_streamer.control.chat.wording import (
+    ChatCommand,
+    answer_text,
+    file_line,
+    link_of,
+    read_command,
+    request_of,
+)
 from tg_video_streamer.control.commands import COMMANDS, make_request, run_command
 from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.translator import Translator
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.telegram.chat.chat_client import ChatClient, enter
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
@@ -68,9 +77,10 @@ class _InChat:
     chat_id: int
     operators: Iterator[int] = field(default_factory=lambda: cycle(OPERATORS))
 
-    async def answered(self, text: str, sender: int | None = ADMIN) -> list[str]:
+    async def answered(self, text: str, sender: int | None = ADMIN, *, reply_to: Message | None = None) -> list[str]:
         """What is answered to `text`, once a later command of an admin was."""
-        message = await asyncio.to_thread(self.stand.say, text, sender, chat_id=self.chat_id)
+        to = reply_to.id if reply_to is not None else None
+        message = await asyncio.to_thread(self.stand.say, text, sender, chat_id=self.chat_id, reply_to=to)
         await self.until_obeyed()
         return self.stand.answers(message, self.chat_id)
 
@@ -260,6 +270,36 @@ async def test_a_guide_that_may_not_be_pinned(stand: TelegramStand, tmp_path: Pa
     assert (message.edits, stand.chat(GROUP_ID).pinned) == (1, 0)
 
 
+async def test_a_file_in_the_chat_is_added_by_a_reply(stand: TelegramStand, tmp_path: Path) -> None:
+    """`/add` as a reply to a message with a file queues it, for those who may; other messages are refused."""
+    async with _in_chat(stand, tmp_path) as room:
+        text = await asyncio.to_thread(stand.say, "hello", ADMIN, chat_id=GROUP_ID)
+        film = StoredFile(data=b"film", name="film.mp4")
+        file = await asyncio.to_thread(stand.post, film, "Film | volume=4\nof the year", chat_id=GROUP_ID)
+        part = await asyncio.to_thread(stand.post, StoredFile(data=b"1", name="1.mp4"), chat_id=GROUP_ID, album=9)
+        who, link = next(room.operators), f"https://t.me/c/{GROUP_ID}/"
+        queued = f"queued {link}{file.id} | title=Film volume=4 | public=1"
+        assert await room.answered("/add", who, reply_to=file) == [queued]
+        queued = f"queued {link}{part.id}?single | title=1 | public=1"
+        assert await room.answered("/add", who, reply_to=part) == [queued]
+        assert await room.answered("/add", STRANGER, reply_to=file) == []
+        (refused,) = await room.answered("/add", who, reply_to=text)
+        assert refused.startswith("that message has no video")
+        (refused,) = await room.answered("/add", who)
+        assert "reply /add to a file" in refused
+        queued = "queued http://1.1.1.1/video | public=1"
+        assert await room.answered("/add http://1.1.1.1/video", who, reply_to=file) == [queued]
+
+
+async def test_a_file_in_a_small_group_has_a_link(stand: TelegramStand, tmp_path: Path) -> None:
+    """A basic group has no links at Telegram; a playlist line names its file all the same."""
+    file = stand.post(StoredFile(data=b"film", name="film.mp4"), chat_id=SMALL_GROUP_ID)
+    async with connected(stand) as account:
+        room = await enter(account, parse_chat_reference(str(-SMALL_GROUP_ID)), TelegramState(tmp_path))
+        assert await room.file_of(file.id) == (f"tg-chat:-{SMALL_GROUP_ID}/{file.id}", "film")
+        assert await room.file_of(file.id + 1) == ("", "")
+
+
 @given(st.text())
 def test_any_text_is_a_command_or_none(text: str) -> None:
     """Whatever is written is a command that the table of commands has, or is refused, or is ignored."""
@@ -294,3 +334,11 @@ def test_an_answer_fits_into_a_message() -> None:
         ChatCommand(name="queue"), run_command(channel, make_request("queue_list", {})), StatusText(Translator())
     )
     assert len(text) <= 4096
+
+
+@given(st.text())
+def test_a_title_of_a_file_brings_no_options_along(title: str) -> None:
+    """Nothing in the caption of a file becomes an option of the line that is queued."""
+    item = parse_line(file_line("https://t.me/c/5001/7", title), base="/", allowed=AllowedFolders.of(()))
+    assert item == replace(item, start_seconds=0.0, end_seconds=None, volume=1.0, public_only=False)
+    assert item.locator == "https://t.me/c/5001/7"

@@ -15,7 +15,8 @@ from tg_video_streamer.app.telegram import TelegramParts
 from tg_video_streamer.control.chat.commands import ChatCommands
 from tg_video_streamer.control.chat.guide import ChatGuide
 from tg_video_streamer.control.commands import Commands
-from tg_video_streamer.errors import StreamerError
+from tg_video_streamer.errors import PlaylistError, ResolveError, StreamerError
+from tg_video_streamer.playlist.telegram_link import leads_to_telegram, parse_telegram_link
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.telegram.chat.reference import ChatReference, parse_chat_reference
@@ -94,7 +95,7 @@ def chat_parts(context: BuildContext, telegram: TelegramParts | None, commands: 
         words=context.translator,
         operators=settings.operators,
         public=settings.chat_public,
-        reachable=lambda link: refuse_private([link]),
+        reachable=refuse_private_link,
     )
     guide = ChatGuide(
         status=commands.status,
@@ -109,6 +110,19 @@ def chat_parts(context: BuildContext, telegram: TelegramParts | None, commands: 
         commands=chat_commands if settings.chat_commands else None,
         guide=guide if settings.chat_guide else None,
     )
+
+
+async def refuse_private_link(link: str) -> None:
+    """Raise ResolveError where a link from the chat leads into the host's network, or into a private chat of the account."""
+    if not leads_to_telegram(link):
+        await refuse_private([link])
+        return
+    try:
+        chat = parse_telegram_link(link).chat
+    except PlaylistError as error:
+        raise ResolveError(error.message, remedy=error.remedy_message or "") from error
+    if chat.startswith("-"):
+        raise ResolveError.of("telegram_source.private_chat")
 
 
 def chat_problems(settings: Settings, *, has_telegram: bool) -> list[str]:

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _CHANNEL = re.compile(r"[1-9]\d{0,11}")
 _MESSAGE = re.compile(r"[1-9]\d{0,9}")
 _MARKED = re.compile(r"-[1-9]\d{0,14}")
-_CHANNEL_BASE = 1_000_000_000_000
+CHANNEL_BASE = 1_000_000_000_000
 _OTHER_LINKS = frozenset(
     [
         "joinchat",
@@ -66,7 +66,7 @@ class TelegramLink:
     @property
     def channel_id(self) -> int:
         """The bare id of a channel or large group that has no name here; else 0."""
-        return max(0, -int(self.chat) - _CHANNEL_BASE) if self.chat.startswith("-") else 0
+        return max(0, -int(self.chat) - CHANNEL_BASE) if self.chat.startswith("-") else 0
 
     @property
     def locator(self) -> str:
@@ -100,7 +100,7 @@ def parse_telegram_link(locator: str) -> TelegramLink:
         return _link(_chat(host.removesuffix(".t.me")), path, single=single)
     first, rest = (path[0], path[1:]) if path else ("", [])
     if first == "c" and rest and _CHANNEL.fullmatch(rest[0]):
-        return _link(str(-_CHANNEL_BASE - int(rest[0])), rest[1:], single=single)
+        return _link(str(-CHANNEL_BASE - int(rest[0])), rest[1:], single=single)
     if first == "s" and rest:
         return _link(_chat(rest[0]), rest[1:], single=single)
     if first.startswith("+") or first == "joinchat":

@@ -254,10 +254,16 @@ class TelegramStand:
         self.do(lambda: calls.announce(self._connections, self.chat(chat_id), update))
 
     def say(
-        self, text: str, sender: int | None = USER_ID, *, chat_id: int = CHANNEL_ID, age_seconds: float = 0.0
+        self,
+        text: str,
+        sender: int | None = USER_ID,
+        *,
+        chat_id: int = CHANNEL_ID,
+        age_seconds: float = 0.0,
+        reply_to: int | None = None,
     ) -> Message:
         """Somebody writes into a chat; without a sender the chat itself does."""
-        message = Message(sender=sender, text=text, age_seconds=age_seconds)
+        message = Message(sender=sender, text=text, age_seconds=age_seconds, reply_to=reply_to)
         self.do(lambda: say(self._connections, self.world, self.chat(chat_id), message))
         return message
 

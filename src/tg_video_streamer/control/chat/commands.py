@@ -14,6 +14,7 @@ from tg_video_streamer.control.chat.wording import (
     PUBLIC_COMMANDS,
     ChatCommand,
     answer_text,
+    file_line,
     link_of,
     read_command,
     request_of,
@@ -61,6 +62,10 @@ class ChatMessage(Protocol):
         """Its text."""
 
     @property
+    def reply_to(self) -> int:
+        """The number of the message in this chat that it replies to; 0 for none."""
+
+    @property
     def sent_wall(self) -> float:
         """When it was sent, in seconds since 1970."""
 
@@ -77,6 +82,9 @@ class ChatRoom(Protocol):
 
     async def user_id(self, name: str) -> int:
         """The number of `@name`; 0 if there is no such user."""
+
+    async def file_of(self, message_id: int) -> tuple[str, str]:
+        """The link to the file in a message, and its title; two empty texts where there is no such file."""
 
     async def send(self, text: str, *, reply_to: int | None = None) -> int:
         """Send a message; its number."""
@@ -143,7 +151,7 @@ class ChatCommands:
             log.info("command in the chat ignored: not allowed", command=command.name, by=message.sender_id)
             return
         try:
-            answer = await self._answer(message, command)
+            answer = await self._answer(room, message, command)
         except ControlError as error:
             answer = self._text.message(error.full_message)
         if self._clock.monotonic() < self._silent_until or not self._all.allows():
@@ -151,9 +159,15 @@ class ChatCommands:
             return
         await room.send(answer, reply_to=message.id)
 
-    async def _answer(self, message: ChatMessage, command: ChatCommand) -> str:
-        request = request_of(command)
-        if command.name == "add":
+    async def _answer(self, room: ChatRoom, message: ChatMessage, command: ChatCommand) -> str:
+        line = ""
+        if command.name == "add" and not command.words and message.reply_to:
+            link, title = await room.file_of(message.reply_to)
+            if not link:
+                raise ControlError.of("refused.no_file")
+            line = file_line(link, title)
+        request = request_of(command, line=line)
+        if command.name == "add" and not line:
             try:
                 await self._reachable(link_of(command))
             except ResolveError as error:

@@ -51,15 +51,24 @@ def read_command(text: str) -> ChatCommand | None:
     return ChatCommand(name=name.lower(), words=words.strip())
 
 
-def request_of(command: ChatCommand) -> CommandRequest:
-    """The service's command for a chat command. Raises ControlError for wrong arguments."""
+def request_of(command: ChatCommand, *, line: str = "") -> CommandRequest:
+    """The service's command for a chat command. Raises ControlError for wrong arguments.
+
+    `line`: of the file in the message that `/add` replies to.
+    """
     if command.name == "slate":
         if command.words.lower() not in {"on", "off"}:
             raise ControlError.of("refused.slate")
         return make_request("slate", {"on": command.words.lower() == "on"})
     if command.name == "add":
-        return make_request("queue_add", {"line": f"{link_of(command)} | public=1"})
+        return make_request("queue_add", {"line": f"{line or link_of(command)} | public=1"})
     return make_request(_PLAIN[command.name], {})
+
+
+def file_line(link: str, title: str) -> str:
+    """The playlist line of a file in the chat; nothing in its title becomes an option of the line."""
+    plain = " ".join("".join(one if one.isprintable() else " " for one in title.replace("|", " ")).split())
+    return f"{link} | title={plain}" if plain else link
 
 
 def link_of(command: ChatCommand) -> str:

@@ -11,10 +11,12 @@ from telethon.tl import functions, types
 
 from tg_video_streamer.errors import TelegramRefused
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.playlist.telegram_link import CHANNEL_BASE, TelegramLink
 from tg_video_streamer.telegram.chat.lookup import find_chat, input_peer
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
 from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.client.state_file import TelegramState
+from tg_video_streamer.telegram.media.message import media_of
 
 _MOST_ADMINS = 200
 _GONE = frozenset({"MESSAGE_ID_INVALID", "MESSAGE_EMPTY", "MESSAGE_EDIT_TIME_EXPIRED", "MESSAGE_AUTHOR_REQUIRED"})
@@ -82,6 +84,23 @@ class ChatClient:
         )
         return _sent_id(answer)
 
+    async def file_of(self, message_id: int) -> tuple[str, str]:
+        """The link to the file in a message, as a playlist line takes it, and its title; empty where it has none."""
+        wanted = [types.InputMessageID(message_id)]
+        request = (
+            functions.messages.GetMessagesRequest(wanted)
+            if self.chat.small
+            else functions.channels.GetMessagesRequest(
+                types.InputChannel(self._peer.channel_id, self._peer.access_hash), wanted
+            )
+        )
+        found = (await self._account.invoke(request)).messages
+        media = media_of(found[0]) if found and _is_in(getattr(found[0], "peer_id", None), self.chat) else None
+        if media is None:
+            return "", ""
+        chat = str(-self.chat.id if self.chat.small else -CHANNEL_BASE - self.chat.id)
+        return TelegramLink(chat=chat, message=message_id, single=bool(media.album)).locator, media.title
+
     async def edit(self, message_id: int, text: str) -> bool:
         """Replace the text of an own message; False where it no longer exists."""
         request = functions.messages.EditMessageRequest(self._peer, message_id, message=text, no_webpage=True)
@@ -126,6 +145,8 @@ class ChatMessage:
     """The user's number; 0 where it is signed by the chat itself: a channel's post, or an admin who stays unnamed."""
     text: str
     sent_wall: float
+    reply_to: int = 0
+    """The number of the message in this chat that it replies to; 0 for none."""
 
 
 def read_message(update: Any, chat: Chat, own_id: int) -> ChatMessage | None:
@@ -134,7 +155,13 @@ def read_message(update: Any, chat: Chat, own_id: int) -> ChatMessage | None:
         if not chat.small or update.chat_id != chat.id or update.fwd_from is not None:
             return None
         sender = own_id if update.out else update.from_id
-        return ChatMessage(id=update.id, sender_id=sender, text=update.message, sent_wall=update.date.timestamp())
+        return ChatMessage(
+            id=update.id,
+            sender_id=sender,
+            text=update.message,
+            sent_wall=update.date.timestamp(),
+            reply_to=_replied_to(update.reply_to),
+        )
     if not isinstance(update, types.UpdateNewMessage | types.UpdateNewChannelMessage):
         return None
     message = update.message
@@ -143,7 +170,20 @@ def read_message(update: Any, chat: Chat, own_id: int) -> ChatMessage | None:
     sender = _sender(message, chat, own_id)
     if sender is None or not _is_in(message.peer_id, chat):
         return None
-    return ChatMessage(id=message.id, sender_id=sender, text=message.message, sent_wall=message.date.timestamp())
+    return ChatMessage(
+        id=message.id,
+        sender_id=sender,
+        text=message.message,
+        sent_wall=message.date.timestamp(),
+        reply_to=_replied_to(message.reply_to),
+    )
+
+
+def _replied_to(header: Any) -> int:
+    """0 for a reply to a message of another chat, or to a story."""
+    if not isinstance(header, types.MessageReplyHeader) or header.reply_to_peer_id is not None:
+        return 0
+    return int(header.reply_to_msg_id or 0)
 
 
 def _is_in(peer: Any, chat: Chat) -> bool:
