@@ -68,6 +68,8 @@ _ERRORS: dict[Meaning, type[ResolveError]] = {
 }
 _UPDATE_MAY_HELP = frozenset({Failure.OUTDATED, Failure.NEEDS_PO_TOKEN, Failure.NOT_A_BOT, Failure.SITE_REFUSES})
 
+_OF_A_DOWNLOAD = frozenset({Failure.RATE_LIMITED, Failure.PROXY_FAILED, Failure.SITE_REFUSES})
+
 _CLASSES = {
     "GeoRestrictedError": Failure.GEO_BLOCKED,
     "UserNotLive": Failure.NOT_STARTED,
@@ -152,10 +154,23 @@ _LONGEST = 300
 
 def failure(document: Mapping[str, Any]) -> ResolveError:
     """The error of a child's document that has one: its class follows from the meaning, its reason is the failure."""
+    facts = _facts(document)
+    return _error(judge(facts, [str(one) for one in document.get("warnings") or ()]), facts)
+
+
+def download_failure(document: Mapping[str, Any]) -> ResolveError:
+    """The same for a download, which fails for now: what its link answers says nothing of the source."""
+    facts = _facts(document)
+    why = judge(facts)
+    return _error(why if why in _OF_A_DOWNLOAD else Failure.SITE_FAILED, facts)
+
+
+def _facts(document: Mapping[str, Any]) -> Mapping[str, Any]:
     described = document.get("error")
-    facts = described if isinstance(described, Mapping) else {}
-    warnings = [str(one) for one in document.get("warnings") or ()]
-    why = judge(facts, warnings)
+    return described if isinstance(described, Mapping) else {}
+
+
+def _error(why: Failure, facts: Mapping[str, Any]) -> ResolveError:
     said = _short(str(facts.get("message") or "")) or "…"
     meaning = MEANINGS[why]
     error = _ERRORS[meaning](Message.of(f"meaning.{meaning}", said=said), remedy=Message.of(f"help.{why}"))

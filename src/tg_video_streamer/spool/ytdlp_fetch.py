@@ -12,7 +12,7 @@ import structlog
 
 from tg_video_streamer.errors import ResolveError, ToolMissing
 from tg_video_streamer.ffmpeg.runner import PIPE, Child
-from tg_video_streamer.resolve.failure import failure
+from tg_video_streamer.resolve.failure import download_failure
 from tg_video_streamer.resolve.media import Download
 from tg_video_streamer.spool.fetch import Progress
 
@@ -64,7 +64,7 @@ class YtdlpFetch:
             await self._wait(child, moved)
             document = _document(child)
         if "error" in document:
-            raise failure(document["error"])
+            raise download_failure(document)
 
     async def _wait(self, child: Child, moved: asyncio.Event) -> None:
         """Wait for the child's end. Raises ResolveError if it stalls."""
