@@ -15,6 +15,8 @@ PACKET_TICKS = 64
 FRAMES_PER_SECOND = 25
 GOP_FRAMES = 50
 """Frames from one keyframe to the next: 2 s."""
+SILENT_PACKET = bytes.fromhex("211004608c1c")
+"""One packet of silence as every encoder of the house format writes it (AAC-LC, stereo)."""
 
 
 class Kind(StrEnum):

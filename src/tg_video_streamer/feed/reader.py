@@ -14,6 +14,7 @@ from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, OffGrid
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.reader_thread import ReaderThread
+from tg_video_streamer.feed.sound_gaps import SoundGaps
 from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet, seconds
 
 _SMALL_PROBE = {"probesize": "32", "analyzeduration": "0", "protocol_whitelist": "pipe"}
@@ -32,7 +33,8 @@ class Reader(ReaderThread):
     """One child's packets.
 
     Frame n gets exactly the time `start_ticks + n * FRAME_TICKS`: the container's times are in milliseconds and are only
-    checked. Sound before `sound_from_ticks` was already played by an earlier attempt and is dropped.
+    checked. Sound keeps its own time, and silence fills its gaps. Sound before `sound_from_ticks` was already played by an
+    earlier attempt and is dropped.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Reader(ReaderThread):
         self._monotonic = monotonic
         self._on_packet = on_packet
         self._rules = rules
+        self._gaps = SoundGaps(start_ticks if sound_from_ticks is None else sound_from_ticks)
         self._base: int | None = None
         self._read_frames = 0
         self._ahead: deque[Packet] = deque()
@@ -88,7 +91,7 @@ class Reader(ReaderThread):
         try:
             with av.open(f"pipe:{self._descriptor}", format="matroska", options=_SMALL_PROBE) as container:
                 self._read(container)
-                self._put_all(self._rules.rest() if self._rules is not None else [])
+                self._put_all(self._rest())
                 self._at_end = not self.ended_by_sound
         except (av.error.FFmpegError, OSError):
             # A child that was killed or could not open its input leaves half a file: its exit code says more.
@@ -115,10 +118,20 @@ class Reader(ReaderThread):
             else:
                 self._take_sound(packet, ticks)
 
+    def _rest(self) -> list[Packet]:
+        if self._rules is not None:
+            return self._rules.rest()
+        return [] if self._ends_with_sound else self._gaps.rest(self._picture_end)
+
+    @property
+    def _picture_end(self) -> int:
+        """The item's own time of the next picture."""
+        return self._start_ticks + self._read_frames * FRAME_TICKS
+
     def _sound_is_over(self) -> bool:
         if not self._ends_with_sound or self.sound_end_ticks is None:
             return False
-        return self._start_ticks + self._read_frames * FRAME_TICKS - self.sound_end_ticks > _SOUND_OVER_TICKS
+        return self._picture_end - self.sound_end_ticks > _SOUND_OVER_TICKS
 
     def _check_headers(self, container: Any) -> None:
         video = bytes(container.streams.video[0].codec_context.extradata or b"")
@@ -146,9 +159,10 @@ class Reader(ReaderThread):
             waiting, self._ahead = self._ahead, deque()
             for one in waiting:
                 self._put_sound(one.data, one.ticks)
-        end = self._start_ticks + self._read_frames * FRAME_TICKS
-        while self._ahead and self._ahead[0].ticks <= end + _SOUND_AHEAD_TICKS:
+        while self._ahead and self._ahead[0].ticks <= self._picture_end + _SOUND_AHEAD_TICKS:
             self._put(self._ahead.popleft())
+        if self._rules is None and not self._ends_with_sound:
+            self._put_all(self._gaps.picture(self._picture_end))
 
     def _take_sound(self, packet: Any, ticks: int) -> None:
         if self._base is None:
@@ -163,13 +177,16 @@ class Reader(ReaderThread):
         own = self._start_ticks + ticks - self._base
         if self._sound_from is not None and own < self._sound_from - PACKET_TICKS // 2:
             return
-        packet = Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data)
-        end = self._start_ticks + self._read_frames * FRAME_TICKS
         self._release_held(own + PACKET_TICKS)
-        if self._ahead or own > end + _SOUND_AHEAD_TICKS:
-            self._ahead.append(packet)
+        if self._rules is not None:
+            row = [Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data)]
         else:
-            self._put(packet)
+            row = self._gaps.sound(own, data)
+        for packet in row:
+            if self._ahead or packet.ticks > self._picture_end + _SOUND_AHEAD_TICKS:
+                self._ahead.append(packet)
+            else:
+                self._put(packet)
 
     def _put_picture(self, packet: Packet) -> None:
         """A picture without an end is shown as long as there is sound: it waits for the sound of its time."""

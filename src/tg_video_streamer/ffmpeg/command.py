@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tg_video_streamer.ffmpeg.encode import copy_arguments, house_arguments, low_latency_arguments
-from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graph
+from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graphs
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_inputs
+from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.source import SourceFacts
+from tg_video_streamer.media import FRAMES_PER_SECOND
 
 
 def feed_command(
@@ -26,18 +27,18 @@ def feed_command(
 
     `low_latency`: each picture comes out as soon as it went in, at some cost in quality.
     """
-    first_input = len(inputs) + (source.sound is None)
-    graph = filter_graph(source, house, item_range, overlay=overlay, first_input=first_input)
+    graphs = filter_graphs(source, house, item_range, overlay=overlay)
     length = [] if item_range.length_seconds is None else ["-t", f"{item_range.length_seconds:.6f}"]
     return [
         *_inputs(ffmpeg, inputs),
         *([] if source.sound is not None else ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]),
-        *([] if overlay is None else overlay_inputs(overlay)),
-        *("-filter_complex", graph),
+        *(word for graph in graphs for word in ("-filter_complex", graph)),
         *("-map", "[v]"),
         # ffmpeg 5.1 applies -shortest only to a stream that does not come out of the graph.
         *(["-map", "[a]"] if source.sound is not None else ["-map", f"{len(inputs)}:a", "-shortest"]),
         *length,
+        # From 0 on, whatever the pictures' times: the one before a gap is repeated, and those of the past are dropped.
+        *("-r", str(FRAMES_PER_SECOND), "-fps_mode", "cfr"),
         # Encoder delay has times below 0, which the muxer would shift by its first packet.
         *("-output_ts_offset", "1"),
         *(low_latency_arguments(house) if low_latency else []),

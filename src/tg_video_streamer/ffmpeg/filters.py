@@ -46,22 +46,21 @@ class ItemRange:
     """How much of each stream is left from here on, if known."""
 
 
-def filter_graph(
-    source: SourceFacts,
-    house: HouseFormat,
-    item_range: ItemRange,
-    *,
-    overlay: OverlayInput | None = None,
-    first_input: int = 0,
-) -> str:
-    """The value of -filter_complex. The inputs of `overlay` are numbered from `first_input` on."""
+def filter_graphs(
+    source: SourceFacts, house: HouseFormat, item_range: ItemRange, *, overlay: OverlayInput | None = None
+) -> tuple[str, ...]:
+    """The values of -filter_complex: one graph for the picture, and one for the sound if there is any.
+
+    ffmpeg builds a graph again, with new filters, where the size, rate or layout of its input changes. So picture and sound
+    have a graph each, and no filter counts from 0: all keep the times of what comes in.
+    """
     sound = _sound_chains(source.sound, house, item_range)
     if overlay is None:
-        return ";".join((*_picture_chains(source, house, item_range, "[v]"), *sound))
+        return (";".join(_picture_chains(source, house, item_range, "[v]")), *sound)
     # The detectors come before the overlay, which would hide a black or frozen picture from them.
     bare = _picture_chains(source, house, item_range, "[bare]")
-    dressed = overlay_chains(overlay, house, first_input=first_input, below="[bare]", above="[dressed]")
-    return ";".join((*bare, *dressed, f"[dressed]format=yuv420p,{COLOR_TAGS}[v]", *sound))
+    dressed = overlay_chains(overlay, house, below="[bare]", above="[dressed]")
+    return (";".join((*bare, *dressed, f"[dressed]format=yuv420p,{COLOR_TAGS}[v]")), *sound)
 
 
 def fit(picture: Picture, house: HouseFormat) -> str:
@@ -82,7 +81,8 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     if picture.still:
         # Scaled once, then repeated: scaling each repetition would cost as much as a film.
         return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{COLOR_TAGS}{out}",)
-    rate = f"fps={FRAMES_PER_SECOND}:start_time=0"
+    # Where it starts again it loses a picture, which the encoder's constant rate replaces (`command.py`).
+    rate = f"fps={FRAMES_PER_SECOND}"
     trim = (
         [f"trim=start={item_range.trim_seconds:.6f},setpts=PTS-{item_range.trim_seconds:.6f}/TB"]
         if item_range.trim_seconds
@@ -149,8 +149,9 @@ def _sound_chains(sound: AudioTrack | None, house: HouseFormat, item_range: Item
     )
     steps = [
         *trim,
-        # Gaps in the timestamps become silence, so that sound and picture stay in sync.
-        "aresample=48000:async=1000:min_hard_comp=0.1:first_pts=0",
+        # Follows the timestamps: small steps by stretching, larger ones by silence. Without `flags=res` the first stretch
+        # would start the filter again. What is missing before, after and between its graphs the reader fills.
+        "aresample=48000:async=1000:min_hard_comp=0.1:flags=res",
         "aformat=sample_fmts=fltp:channel_layouts=stereo",
         f"silencedetect=n=-60dB:d={FAULT_SECONDS:g},ametadata={_TO_STDERR}",
         *_loudness(sound, house, item_range.volume),
@@ -169,7 +170,7 @@ def _loudness(sound: AudioTrack, house: HouseFormat, volume: float) -> list[str]
     normalize = (
         f"loudnorm=I={house.loudness_lufs:g}:TP=-1.5:LRA=11,aresample=48000,aformat=channel_layouts=stereo,"
         # ffmpeg 9.0 stamps the last 3 s up to 81 ms late; the input has no gaps, so samples can be counted.
-        "asetpts=N/SR/TB"
+        "asetpts=STARTPTS+N/SR/TB"
     )
     return [normalize, *factor, *([limiter] if volume > 1.0 else [])]
 

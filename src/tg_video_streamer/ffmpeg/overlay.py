@@ -49,30 +49,16 @@ class OverlayInput:
         return tuple(one for one in (self.logo, self.caption, self.clock) if one is not None)
 
 
-def overlay_inputs(overlay: OverlayInput) -> list[str]:
-    """Input options and `-i` of each image, in the order of `overlay_chains`."""
-    words = []
-    for descriptor in (overlay.logo, overlay.caption):
-        if descriptor is not None:
-            words += ["-protocol_whitelist", "pipe", "-f", "png_pipe", "-i", f"pipe:{descriptor}"]
-    return words
-
-
-def overlay_chains(
-    overlay: OverlayInput, house: HouseFormat, *, first_input: int, below: str, above: str
-) -> tuple[str, ...]:
-    """Filter chains from the label `below`, a picture in house format that starts at 0, to `above`.
-
-    `first_input`: the number of the first of `overlay_inputs` on the command line.
-    """
+def overlay_chains(overlay: OverlayInput, house: HouseFormat, *, below: str, above: str) -> tuple[str, ...]:
+    """Filter chains from the label `below`, a picture in house format whose time counts from 0, to `above`."""
     margin = _margin(house)
-    chains, at, number = [], below, first_input
+    chains, at = [], below
     if overlay.logo is not None:
-        chains.append(f"[{number}:v]{_COLORS}[logo]")
+        chains.append(f"{_image(overlay.logo)},{_COLORS}[logo]")
         chains.append(f"{at}[logo]overlay=x=W-w-{margin}:y={margin}[branded]")
-        at, number = "[branded]", number + 1
+        at = "[branded]"
     if overlay.caption is not None:
-        chains.append(f"[{number}:v]{_COLORS},{_caption(overlay.caption_age_seconds)}[caption]")
+        chains.append(f"{_image(overlay.caption)},{_COLORS},{_caption(overlay.caption_age_seconds)}[caption]")
         chains.append(f"{at}[caption]overlay=x={margin}:y=H-h-{margin}:eof_action=pass[captioned]")
         at = "[captioned]"
     chains.append(f"{at}{_clock(overlay, house)}null{above}")
@@ -82,12 +68,11 @@ def overlay_chains(
 def overlay_trial(overlay: OverlayInput, house: HouseFormat, ffmpeg: Path) -> list[str]:
     """A command line that ends with 0 if `ffmpeg` can draw the overlay."""
     picture = f"color=size={house.width}x{house.height}:rate={FRAMES_PER_SECOND}:duration=0.04"
-    chains = overlay_chains(overlay, house, first_input=1, below="[0:v]", above="[v]")
+    chains = overlay_chains(overlay, house, below="[0:v]", above="[v]")
     return [
         str(ffmpeg),
         *("-nostdin", "-hide_banner", "-loglevel", "error"),
         *("-f", "lavfi", "-i", picture),
-        *overlay_inputs(overlay),
         *("-filter_complex", ";".join(chains), "-map", "[v]", "-f", "null", "-"),
     ]
 
@@ -99,6 +84,11 @@ def clock_text(first_frame_wall: float | None) -> bytes:
     """
     text = " " if first_frame_wall is None else rf"%{{pts:localtime:{first_frame_wall:.2f}:%H\:%M}}"
     return text.encode().ljust(CLOCK_BYTES)
+
+
+def _image(descriptor: int) -> str:
+    """The image as a filter: a graph that is built again reads it again, which it could not from an input."""
+    return f"movie=/proc/self/fd/{descriptor}:f=png_pipe"
 
 
 def _caption(age_seconds: float) -> str:
