@@ -259,7 +259,7 @@ def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
             AirSource(packets=buffer, content=AirContent(level=SourceLevel.LIVE, key="live", title="live"))
         )
         await asyncio.sleep(20)
-        late.append(program.parts.scheduler.warnings())
+        late.append([str(one) for one in program.parts.scheduler.warnings()])
 
     program.run(130, meanwhile=go_live)
     assert program.names() == ["film", "live", "news", "film"]

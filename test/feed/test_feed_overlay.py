@@ -175,7 +175,7 @@ async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, 
     branding = Branding(OverlaySettings(logo=bad, clock=True), house=SMALL, ffmpeg=ffmpeg)
     shown = await branding.choose()
     assert (shown.logo, shown.clock_font is None) == (None, False)
-    assert [line.partition(":")[0] for line in branding.problems] == ["LOGO"]
+    assert [str(one).partition(":")[0] for one in branding.problems] == ["LOGO"]
     bad.write_bytes(whole)
     first = await branding.choose()
     assert first.logo is not None
@@ -186,7 +186,7 @@ async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, 
     assert (await branding.choose()).logo_digest not in {"", first.logo_digest}
     assert branding.change(OverlaySettings(logo=tmp_path / "away.png"))
     assert (await branding.choose()).logo is None
-    assert "No such file" in branding.problems[0]
+    assert "No such file" in str(branding.problems[0])
 
 
 async def test_an_ffmpeg_that_draws_no_words_shows_no_clock(tmp_path: Path) -> None:
@@ -196,7 +196,8 @@ async def test_an_ffmpeg_that_draws_no_words_shows_no_clock(tmp_path: Path) -> N
     poor.chmod(0o755)
     branding = Branding(OverlaySettings(clock=True), house=SMALL, ffmpeg=poor)
     assert await branding.choose() == Overlay()
-    assert branding.problems == ["CLOCK: this ffmpeg cannot draw a clock: No such filter: 'drawtext'"]
+    (problem,) = branding.problems
+    assert "this ffmpeg cannot draw a clock: No such filter: 'drawtext'" in str(problem)
 
 
 async def test_a_copy_is_of_one_logo(

@@ -22,7 +22,8 @@ def check(
     trial = checked_arguments(
         text, HOUSE, ffmpeg or find_ffmpeg(), cache_dir=cache_dir, slow_seconds=slow, deadline_seconds=deadline
     )
-    return asyncio.run(trial)
+    arguments, warnings = asyncio.run(trial)
+    return arguments, [str(one) for one in warnings]
 
 
 def script(folder: Path, body: str) -> Path:
@@ -88,12 +89,12 @@ _WITH_B_FRAMES = 'words=("$@"); for i in "${!words[@]}"; do [ "${words[i]}" = -b
     [
         ('touch extra.log; exec "$real" "$@"', "it writes files: extra.log"),
         (_WITH_B_FRAMES, "reordering of pictures"),
-        ('exec "$real" "${@:1:$#-1}" -frames:v 20 pipe:1', "number of pictures is 20 instead of 25"),
-        ('exec "$real" "${@:1:$#-1}" -s 640x480 pipe:1', "picture size is 640x480 instead of 854x480"),
-        ('exec "$real" "${@:1:$#-1}" -ac 1 pipe:1', "audio channels is 1 instead of 2"),
+        ('exec "$real" "${@:1:$#-1}" -frames:v 20 pipe:1', "number of pictures: 20 ≠ 25"),
+        ('exec "$real" "${@:1:$#-1}" -s 640x480 pipe:1', "picture size: 640x480 ≠ 854x480"),
+        ('exec "$real" "${@:1:$#-1}" -ac 1 pipe:1', "audio channels: 1 ≠ 2"),
         ('exec "$real" "${@:1:$#-1}" -g 10 -keyint_min 1 pipe:1', "keyframes"),
         ('exec "$real" "${@:1:$#-1}" -an pipe:1', "instead of one of each kind"),
-        ('exec "$real" "${@:1:$#-1}" -c:v mpeg4 -sc_threshold 1000000000 pipe:1', "codec is mpeg4"),
+        ('exec "$real" "${@:1:$#-1}" -c:v mpeg4 -sc_threshold 1000000000 pipe:1', "codec: mpeg4"),
         ("echo nonsense", "cannot be read"),
         ("exit 0", "cannot be read"),
     ],

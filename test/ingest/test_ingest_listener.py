@@ -251,8 +251,8 @@ def test_a_taken_port_is_reported_and_tried_again() -> None:
         port = taken.sockets[0].getsockname()[1]
         async with _open(port) as ingest:
             await _until(lambda: ingest.takeover.facts().state is LiveState.CLOSED)
-            assert "already in use" in ingest.takeover.facts().problem
-            assert "correct LIVE_INGEST" in ingest.takeover.facts().problem
+            assert "already in use" in str(ingest.takeover.facts().problem)
+            assert "correct LIVE_INGEST" in str(ingest.takeover.facts().problem)
             taken.close()
             await taken.wait_closed()
             await _until(lambda: ingest.takeover.facts().state is LiveState.WAITING)

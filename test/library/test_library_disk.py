@@ -53,4 +53,4 @@ def test_a_folder_that_is_removed_meanwhile_stops_nothing(tmp_path: Path) -> Non
     folder.mkdir()
     library.prune()
     cached.encode(library, cached.item("four"))
-    assert library.problem == ""
+    assert library.problem is None

@@ -210,7 +210,7 @@ def test_an_index_that_is_lost_or_damaged_while_it_is_open_is_rebuilt(
 
 
 def _works(library: Library) -> None:
-    assert library.problem == ""
+    assert library.problem is None
     item = cached.item("four")
     before = library.bytes
     encode = library.find(item, item.locator) or cached.encode(library, item)

@@ -104,7 +104,7 @@ def check_whole(folder: Path, max_bytes: int) -> int:
     """After a kill: all listed encodes are whole and no other file is left; how many encodes there are."""
     after = library(folder, max_bytes=max_bytes)
     encodes = after.encodes()
-    assert after.problem == ""
+    assert after.problem is None
     verified = after.verify()
     assert (verified.whole, verified.damaged) == (len(encodes), ())
     assert verified.bytes == after.bytes == sum(encode.path.stat().st_size for encode in encodes)

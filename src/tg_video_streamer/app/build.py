@@ -47,7 +47,7 @@ def build(
 ) -> Service:
     """The service, not started; `expired` is called where no Telegram session is left. Raises ConfigError."""
     settings, context = loaded.settings, _context(loaded, prepared)
-    warnings: list[Callable[[], Sequence[str] | Sequence[ServiceWarning]]] = []
+    warnings: list[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]] = []
 
     notifier = _notifier(context)
     telegram = _telegram(context, notifier, expired)
@@ -136,9 +136,9 @@ def _metrics_server(settings: Settings, metrics: Metrics) -> MetricsServer:
     )
 
 
-def _startup_warnings(context: BuildContext, more: Sequence[str]) -> list[ServiceWarning]:
-    found = (*context.loaded.warnings, *context.prepared.warnings, *more)
-    return [ServiceWarning(message=Message.raw(one), actions=(WarningAction.OPEN_SETTINGS,)) for one in found]
+def _startup_warnings(context: BuildContext, more: Sequence[Message]) -> list[ServiceWarning]:
+    found = (*map(Message.raw, context.loaded.warnings), *context.prepared.warnings, *more)
+    return [ServiceWarning(message=one, actions=(WarningAction.OPEN_SETTINGS,)) for one in found]
 
 
 def _telegram(context: BuildContext, notifier: Notifier, expired: Callable[[], None]) -> TelegramParts | None:

@@ -16,6 +16,7 @@ from tg_video_streamer.control.chat.commands import ChatCommands
 from tg_video_streamer.control.chat.guide import ChatGuide
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.errors import PlaylistError, ResolveError, StreamerError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.telegram_link import leads_to_telegram, parse_telegram_link
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.settings.settings import Settings
@@ -120,16 +121,14 @@ async def refuse_private_link(link: str) -> None:
     try:
         chat = parse_telegram_link(link).chat
     except PlaylistError as error:
-        raise ResolveError(error.message, remedy=error.remedy_message or "") from error
+        raise ResolveError.because_of(error) from error
     if chat.startswith("-"):
         raise ResolveError.of("telegram_source.private_chat")
 
 
-def chat_problems(settings: Settings, *, has_telegram: bool) -> list[str]:
+def chat_problems(settings: Settings, *, has_telegram: bool) -> list[Message]:
     """A warning for each setting of the chat that can do nothing here."""
     wanted = {"CHAT_COMMANDS": settings.chat_commands, "CHAT_GUIDE": settings.chat_guide}
     return [
-        f"{key}: the chat is reached through the output telegram, which OUTPUTS does not have"
-        for key, on in wanted.items()
-        if on and not has_telegram
+        Message.of("warning.chat_without_output", setting=key) for key, on in wanted.items() if on and not has_telegram
     ]

@@ -17,6 +17,7 @@ from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistFile
 from tg_video_streamer.control.reporter import Reporter
 from tg_video_streamer.control.status import ServiceWarning, TelegramFacts
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
 
 
@@ -36,7 +37,7 @@ def make_control(
     *,
     telegram: TelegramParts | None,
     live: LiveParts | None,
-    warnings: Sequence[Callable[[], Sequence[str] | Sequence[ServiceWarning]]],
+    warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
 ) -> Control:
     """Reports and commands of these parts; `warnings` are asked at each status."""
     began = context.clock.wall()

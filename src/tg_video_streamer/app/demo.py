@@ -98,9 +98,7 @@ class Demo:
         try:
             done = await run(command, timeout_seconds=_DEADLINE_SECONDS, nice=nice)
             if done.returncode != 0:
-                raise EncoderFailed(
-                    f"ffmpeg could not make demo clip {clip.number} (exit code {done.returncode}): {done.stderr_tail}"
-                )
+                raise EncoderFailed.of("demo.clip", number=clip.number, code=done.returncode, detail=done.stderr_tail)
             await asyncio.to_thread(unfinished.replace, path)
         finally:
             with suppress(OSError):  # only a half is left here, and the next start removes it as well
@@ -136,4 +134,4 @@ def _recipe(clip: TestClip) -> str:
 
 def _no_room(folder: Path, error: OSError) -> EncoderFailed:
     problem = os.strerror(error.errno) if error.errno is not None else str(error)
-    return EncoderFailed(f"the demo cannot be written to {folder}: {problem}", remedy="make room or set STATE_DIR")
+    return EncoderFailed.of("demo.folder", folder=str(folder), detail=problem)

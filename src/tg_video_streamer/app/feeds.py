@@ -18,6 +18,7 @@ from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.languages import TrackPreference, preference_of
 from tg_video_streamer.library.library import Library
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playout.playout import Playout
@@ -69,10 +70,11 @@ class Feeds:
         return self.library is not None and not burned_in(self._settings)
 
     @property
-    def problems(self) -> list[str]:
-        """Problems of library and overlay, one line each; items play without them."""
-        problem = self.library.problem if self.library is not None else ""
-        return [*([f"library: {problem}"] if problem else []), *self.branding.problems]
+    def problems(self) -> list[Message]:
+        """Problems of library and overlay; items play without them."""
+        problem = self.library.problem if self.library is not None else None
+        found = [Message.of("library.problem", problem=problem)] if problem is not None else []
+        return [*found, *self.branding.problems]
 
     def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
         """The feed of an item of the playlist."""

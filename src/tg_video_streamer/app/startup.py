@@ -12,6 +12,7 @@ from tg_video_streamer.app.demo import demo_playlist
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playout.slate import Slate, prepare_slate
 from tg_video_streamer.settings.settings import Settings
 
@@ -26,7 +27,7 @@ class Prepared:
     house: HouseFormat
     slate: Slate
     playlist: Path
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
     background: tuple[asyncio.Task[None], ...]
 
     def cancel(self) -> None:
@@ -64,13 +65,13 @@ async def prepare(settings: Settings, background: asyncio.TaskGroup, *, demo: bo
     )
 
 
-async def _house(settings: Settings, ffmpeg: Path) -> tuple[HouseFormat, list[str]]:
+async def _house(settings: Settings, ffmpeg: Path) -> tuple[HouseFormat, list[Message]]:
     plain = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
     arguments, warnings = await checked_arguments(
         settings.ffmpeg_args, plain, ffmpeg, cache_dir=settings.state_dir / "cache"
     )
     for warning in warnings:
-        log.warning(warning)
+        log.warning(str(warning))
     return replace(plain, encoder_arguments=arguments), warnings
 
 

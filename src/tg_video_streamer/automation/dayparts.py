@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.playlist.parser import Playlist
 from tg_video_streamer.playlist.position import Position, PositionStore
@@ -48,8 +49,8 @@ class Dayparts:
         self._rotation = rotation
         self._playlist_sync = playlist_sync
         self._not_before = 0.0
-        self.problem = ""
-        """Why the playlist of the current daypart does not play; empty where it does."""
+        self.problem: Message | None = None
+        """Why the playlist of the current daypart does not play; None where it does."""
 
     def restore(self) -> None:
         """At the start: follow the list that played last; the playlist itself is followed anyway."""
@@ -60,7 +61,7 @@ class Dayparts:
         """Let the list at `path` follow the item on air, None for the playlist; not a list with nothing to play."""
         name = str(path) if path is not None else ""
         if name == self._rotation.list_name:
-            self.problem = ""
+            self.problem = None
             return
         if wall < self._not_before and self.problem:
             return
@@ -71,7 +72,7 @@ class Dayparts:
             if self._rotation.list_name:
                 await self._switch("", await asyncio.to_thread(self._read, ""))
             return
-        self.problem = ""
+        self.problem = None
         await self._switch(name, read)
 
     async def _switch(self, name: str, read: _Read) -> None:
@@ -104,8 +105,8 @@ class Dayparts:
         return PositionStore(self._positions / hashlib.blake2b(name.encode(), digest_size=8).hexdigest())
 
     def _report(self, path: Path, playlist: Playlist) -> None:
-        why = str(playlist.problems[0]) if playlist.problems else "it is empty"
-        problem = f"the playlist {path} of the current daypart cannot be played, another one plays: {why}"
+        why = playlist.problems[0].message if playlist.problems else Message.of("failure.empty")
+        problem = Message.of("warning.daypart", path=str(path), problem=why)
         if problem != self.problem:
-            log.warning("a daypart's playlist is left out", playlist=str(path), why=why)
+            log.warning("a daypart's playlist is left out", playlist=str(path), why=str(why))
         self.problem = problem

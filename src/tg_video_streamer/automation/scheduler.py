@@ -18,6 +18,7 @@ from tg_video_streamer.automation.station_ids import StationIdScheduler
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ScheduleError
 from tg_video_streamer.file_watch import Fingerprint
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.folders import FolderAllowlist
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
@@ -80,13 +81,13 @@ class Scheduler:
         """What is wrong with the file now; the last valid schedule stays in force."""
         self._allowlist = allowlist
 
-    def warnings(self) -> list[str]:
-        """Warnings for the operator, one line each."""
-        found = [f"schedule: {problem}; the last valid schedule stays in force" for problem in self.problems]
-        found += [f"schedule: {self._lists.problem}"] if self._lists.problem else []
+    def warnings(self) -> list[Message]:
+        """Warnings for the operator."""
+        found = [Message.of("warning.schedule", problem=problem) for problem in self.problems]
+        found += [self._lists.problem] if self._lists.problem is not None else []
         wall = self._clock.wall()
         late = [one for one in self._shows.waiting if one.show.hard and one.begins.timestamp() < wall - STEP_SECONDS]
-        return found + [f"schedule: {one.show.title} is late: it starts as soon as it can" for one in late]
+        return found + [Message.of("warning.show_late", title=one.show.title) for one in late]
 
     def day(self, day: str) -> tuple[ScheduledEntry, ...]:
         """The schedule of a day, YYYY-MM-DD; empty: today. Raises ScheduleError."""

@@ -63,7 +63,7 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
         # Its slates are for a program.
         prepared.cancel()
     for warning in prepared.warnings:
-        _report(words.text("cli.warning", problem=printable(warning)))
+        _report(words.text("cli.warning", problem=printable(words.message_text(warning))))
     parts = _parts(here.settings, prepared, folder)
     library = parts.library
     assert library is not None  # noqa: S101 - everything that turns it off was checked before
@@ -81,7 +81,7 @@ async def _walk(here: Place, parts: Feeds, library: Library, *, at_once: int) ->
     listed = await asyncio.to_thread(load, settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
     overlays = await parts.branding.choose()
     for problem in parts.branding.problems:
-        _report(words.text("cli.warning", problem=printable(problem)))
+        _report(words.text("cli.warning", problem=printable(words.message_text(problem))))
     with Terminal.of(here.answer, len(listed.items)) as terminal:
         walk = Walk(
             parts.resolve, parts.preparing, library, terminal=terminal, redact=here.redact, logo=overlays.logo_digest

@@ -16,6 +16,7 @@ from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, Preparin
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.locales.format import clock_text
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import Redaction
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.tree import Tree
@@ -176,11 +177,11 @@ class Walk:
 
     def _reason(self, ended: PreparedItem) -> str:
         problem = self._library.problem
-        self._full = self._full or problem
-        error = None if problem and isinstance(ended.error, LibraryError) else ended.error
-        return (
-            words.message_text(error.full_message) if error is not None else problem or words.text("library.not_cached")
-        )
+        self._full = self._full or (words.message_text(problem) if problem is not None else "")
+        error = None if problem is not None and isinstance(ended.error, LibraryError) else ended.error
+        if error is not None:
+            return words.message_text(error.full_message)
+        return words.message_text(problem or Message.of("library.not_cached"))
 
     def _learn_elsewhere(self, item: Item, title: str) -> None:
         """Another process encodes it: tried again at the end, and then left to that process."""

@@ -160,10 +160,11 @@ def _check_owner(folder: Path) -> None:
 
 def _exit_code(library: Library) -> int:
     """1, with the reason on stderr, where the library has a problem, so that the answer may be incomplete."""
-    if library.problem:
-        text = words.text("library.problem", problem=printable(library.problem))
-        typer.echo(f"tg-video-streamer: {text}", err=True)
-    return 1 if library.problem else 0
+    if (problem := library.problem) is None:
+        return 0
+    text = words.text("library.problem", problem=printable(words.message_text(problem)))
+    typer.echo(f"tg-video-streamer: {text}", err=True)
+    return 1
 
 
 def _head() -> str:

@@ -198,7 +198,7 @@ class CommandHandler:
         try:
             item = change()
         except PlaylistError as error:
-            raise ControlError(error.message, remedy=error.remedy_message or "") from error
+            raise ControlError.because_of(error) from error
         self._director.update_coming()
         return item
 

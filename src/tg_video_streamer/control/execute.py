@@ -52,7 +52,7 @@ def execute(commands: Commands, request: CommandRequest, caller: Caller) -> Any:
     except StreamerError as error:
         if command.changes:
             log.info("command refused", reason=error.what, **audit)
-        raise ControlError(error.message, remedy=error.remedy_message or "") from error
+        raise ControlError.because_of(error) from error
     except Exception as error:
         log.exception("command failed", **audit)
         raise ControlError.of("refused.defect", command=command.name) from error

@@ -65,7 +65,7 @@ class PlaylistFile:
             text = decode(data)
             text.encode()
         except PlaylistError as error:
-            raise ControlError(error.message, remedy=error.remedy_message or "") from error
+            raise ControlError.because_of(error) from error
         except UnicodeEncodeError as error:
             raise ControlError.of("refused.playlist_not_utf8") from error
         return PlaylistText(text=text, version=_version(data))

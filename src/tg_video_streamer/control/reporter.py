@@ -46,7 +46,7 @@ class Reporter:
         clock: Clock,
         program: Program,
         outputs: Sequence[OutputHandler],
-        warnings: Sequence[Callable[[], Sequence[str] | Sequence[ServiceWarning]]] = (),
+        warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]] = (),
         telegram: Callable[[], TelegramFacts] = TelegramFacts,
         live: Callable[[], LiveFacts] | None = None,
     ) -> None:
@@ -143,7 +143,7 @@ class Reporter:
 
     def _all_warnings(self) -> tuple[ServiceWarning, ...]:
         found = [
-            one if isinstance(one, ServiceWarning) else ServiceWarning(message=Message.raw(one))
+            one if isinstance(one, ServiceWarning) else ServiceWarning(message=one)
             for warnings in self._warnings
             for one in warnings()
         ]

@@ -52,7 +52,7 @@ class LiveStatus:
     width: int = 0
     height: int = 0
     frames_per_second: float = 0.0
-    problem: str = ""
+    problem: Message | None = None
     """Why the live input is closed."""
 
 

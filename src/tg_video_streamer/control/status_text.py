@@ -130,8 +130,8 @@ class StatusText:
     def live(self, live: LiveStatus) -> str:
         """The live input and the stream that it receives, in one line."""
         words = self.words
-        closed = live.state == "closed" and live.problem
-        parts = [printable(live.problem) if closed else words.state_text("live_state", live.state)]
+        closed = live.problem if live.state == "closed" else None
+        parts = [printable(words.message_text(closed)) if closed else words.state_text("live_state", live.state)]
         if live.place:
             parts.append(words.text("status.from", place=live.place))
             if live.width and live.height:

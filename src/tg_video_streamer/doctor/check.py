@@ -31,7 +31,7 @@ async def encoder_problems(settings: Settings) -> list[Message]:
         _, warnings = await checked_arguments(settings.ffmpeg_args, house, ffmpeg)
     except StreamerError as error:
         return [error.full_message]
-    return [*map(Message.raw, warnings)]
+    return warnings
 
 
 async def branding_problems(settings: Settings) -> list[Message]:
@@ -44,7 +44,7 @@ async def branding_problems(settings: Settings) -> list[Message]:
         await branding.choose()
     except ToolMissing:
         return []  # reported for the encoder
-    return [*map(Message.raw, branding.problems)]
+    return branding.problems
 
 
 def playlist_problems(settings: Settings) -> list[Message]:

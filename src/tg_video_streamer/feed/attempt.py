@@ -28,6 +28,7 @@ from tg_video_streamer.ffmpeg.live_input import received_input
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
 from tg_video_streamer.ffmpeg.source import SourceFacts
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media
@@ -285,14 +286,13 @@ async def _exit_code(child: Child) -> int | None:
 def _error(reader: Reader, *, stalled: bool, code: int | None, lines: list[str], limit: float) -> FeedError | None:
     if reader.error is not None:
         return reader.error
-    last = " | ".join(lines[-3:]) or "no message"
+    detail = " | ".join(lines[-3:]) or Message.of("no_message")
     if reader.ended_by_sound:
         return None
     if stalled:
-        return InputStalled(f"no picture for {limit:g} s ({last})", remedy="it is retried")
+        return InputStalled.of("feed.stalled", seconds=limit, detail=detail)
     if code is None:
-        return EncoderFailed(f"ffmpeg did not exit after its output had ended ({last})", remedy="it is retried")
+        return EncoderFailed.of("feed.no_exit", detail=detail)
     if code != 0:
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        return EncoderFailed(f"ffmpeg {how}: {last}", remedy="it is retried")
+        return EncoderFailed.of("feed.killed" if code < 0 else "feed.ended", code=abs(code), detail=detail)
     return None

@@ -139,7 +139,7 @@ class FeedCache:
                 self._library.missed()
         if self._must_cache and self._writer is None:
             if self._library is not None and self._library.is_caching(self._item, media.source_id, logo=logo):
-                raise AlreadyCaching("another playlist line or another process is caching it now")
+                raise AlreadyCaching.of("library.already_caching")
             raise LibraryError.of("library.no_space")
 
     def add(self, packet: Packet) -> None:

@@ -10,6 +10,7 @@ from tg_video_streamer.feed.picture_faults import FaultWatch
 from tg_video_streamer.feed.progress import AttemptResult
 from tg_video_streamer.feed.reader_thread import ReaderThread
 from tg_video_streamer.library.cached_encode import CachedEncode, CachedEncodeReader
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import FRAMES_PER_SECOND, PACKET_TICKS, Kind, Packet
 
 
@@ -33,7 +34,7 @@ class CachedPlayback(ReaderThread):
             with self._encode.open() as reader:
                 self._read(reader)
         except CachedEncodeDamaged as error:
-            raise FeedError(error.what, remedy="it is encoded again") from error
+            raise FeedError(error.message, remedy=Message.of("feed.encoded_again")) from error
 
     def _read(self, reader: CachedEncodeReader) -> None:
         first = _nearest(reader, self._frame)

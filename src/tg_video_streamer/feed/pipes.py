@@ -133,7 +133,7 @@ def _scripted(
             else url_script(one.location, one.headers, stall_seconds=stall_seconds, read_ahead=source.read_ahead)
         )
     except ValueError as error:
-        raise ProbeFailed(f"the source cannot be opened: {error}") from None
+        raise ProbeFailed.of("probe.not_opened", detail=str(error)) from None
     os.write(script[1], text)
     if plain:
         return manifest_input(script[0], seek_seconds=seek)

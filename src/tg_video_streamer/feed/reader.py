@@ -105,7 +105,7 @@ class Reader(ReaderThread):
                 continue
             self._last_progress = self._monotonic()
             if packet.pts is None:
-                raise OffGrid("the encoder gave a packet without a timestamp")
+                raise OffGrid.of("feed.no_timestamp")
             ticks = round(packet.pts * packet.time_base * TICKS_PER_SECOND)
             if packet.stream.type == "video":
                 # Checked at the first picture: a child without one has no headers to compare.
@@ -138,8 +138,7 @@ class Reader(ReaderThread):
         audio = b"".join(bytes(stream.codec_context.extradata or b"") for stream in container.streams.audio[:1])
         self.headers = CodecHeaders(video=video, audio=audio)
         if self._wanted is not None and self.headers != self._wanted:
-            what = "picture" if video != self._wanted.video else "sound"
-            raise ForeignHeaders(f"the codec headers of the {what} differ from the program's")
+            raise ForeignHeaders.of("feed.picture_headers" if video != self._wanted.video else "feed.sound_headers")
 
     def _take_picture(self, packet: Any, ticks: int) -> None:
         if self._base is None:
@@ -147,7 +146,7 @@ class Reader(ReaderThread):
         slot = self._read_frames * FRAME_TICKS
         if abs(ticks - self._base - slot) > FRAME_TICKS // 2:
             at_seconds = seconds(self._start_ticks + ticks - self._base)
-            raise OffGrid(f"frame {self._read_frames} is at {at_seconds:.3f} s, off the frame grid")
+            raise OffGrid.of("feed.off_grid", frame=self._read_frames, seconds=at_seconds)
         self._put_picture(
             Packet(
                 kind=Kind.VIDEO, ticks=self._start_ticks + slot, keyframe=bool(packet.is_keyframe), data=bytes(packet)
@@ -170,7 +169,7 @@ class Reader(ReaderThread):
         else:
             self._put_sound(bytes(packet), ticks)
         if len(self._ahead) > _SOUND_ALONE_PACKETS:
-            raise EncoderFailed("the picture ended while the sound continued", remedy="it is retried")
+            raise EncoderFailed.of("feed.picture_ended")
 
     def _put_sound(self, data: bytes, ticks: int) -> None:
         assert self._base is not None  # noqa: S101 - sound waits for the first picture
@@ -196,7 +195,7 @@ class Reader(ReaderThread):
         self._held.append(packet)
         self._release_held(self.sound_end_ticks)
         if len(self._held) > _HELD_PICTURES:
-            raise EncoderFailed("its sound cannot be decoded", remedy="it is retried")
+            raise EncoderFailed.of("feed.sound_not_decoded")
 
     def _release_held(self, until_ticks: int | None) -> None:
         while until_ticks is not None and self._held and self._held[0].ticks < until_ticks:

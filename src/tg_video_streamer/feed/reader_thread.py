@@ -70,6 +70,6 @@ class ReaderThread(ABC):
             self.error = None
         except Exception as error:  # noqa: BLE001 - a thread has no caller: a defect must end the attempt, with a trace
             _log.exception("reader thread failed", thread=self._thread.name)
-            self.error = FeedError(f"the thread {self._thread.name} failed: {type(error).__name__}")
+            self.error = FeedError.of("feed.defect", thread=self._thread.name, detail=type(error).__name__)
         finally:
             self.call_in_loop(self.finished.set)

@@ -26,6 +26,7 @@ from tg_video_streamer.ffmpeg.inputs import dropped_headers
 from tg_video_streamer.ffmpeg.live_input import receiver_command, receiver_script, receiving_ffmpeg
 from tg_video_streamer.ffmpeg.source import Goal, Measured, SourceFacts
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media, MediaInput
@@ -182,7 +183,7 @@ class SourcePlayback:
             _log.info("played without encoding: already in house format", key=self._item.key)
             return result
         _log.info("passthrough failed, the source is encoded", key=self._item.key, why=str(result.error))
-        return replace(result, error=NotHouseFormat(result.error.what, remedy="it is encoded"))
+        return replace(result, error=NotHouseFormat(result.error.message, remedy=Message.of("feed.encoded")))
 
     async def _overlay_files(self, media: Media, start: StartPoint) -> OverlayFiles:
         """The overlay of this attempt, with the clock set to the time of the first frame; the caller closes it."""

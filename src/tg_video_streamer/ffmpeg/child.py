@@ -15,6 +15,7 @@ from pathlib import Path
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ChildFailed
 from tg_video_streamer.ffmpeg.runner import child_environment, guarded_command
+from tg_video_streamer.locales.message import Message
 
 _STEP_SECONDS = 0.1
 _TAIL_LINES = 12
@@ -61,7 +62,7 @@ class FedChild:
         moved_at = self._clock.monotonic()
         while view:
             if self._cancelled.is_set():
-                raise ChildFailed(f"{self._name} was cancelled")
+                raise ChildFailed.of("child.cancelled", name=self._name)
             try:
                 # None if the pipe is full.
                 written = self._stdin.write(view)
@@ -71,7 +72,7 @@ class FedChild:
                 view = view[written:]
                 moved_at = self._clock.monotonic()
             elif self._clock.monotonic() - moved_at >= stall_seconds:
-                raise ChildFailed(f"{self._name} took nothing for {stall_seconds:g} s{self._messages()}")
+                raise self._failed("child.stalled", seconds=stall_seconds)
             else:
                 self._wait(self._stdin.fileno())
 
@@ -89,7 +90,7 @@ class FedChild:
             self._process.wait(1.0)
         self._read_stderr()
         code = self._process.poll()
-        return ChildFailed(f"{self._name} ended with code {code}{self._messages()}")
+        return self._failed("child.ended", code=code if code is not None else 0)
 
     def end(self, grace_seconds: float = 0.5) -> None:
         """Close its stdin, wait, kill it and its children, and reap it."""
@@ -115,11 +116,12 @@ class FedChild:
         self._lines += [line.decode(errors="replace").strip()[:_TAIL_CHARACTERS] for line in lines]
         self._partial = self._partial[:_TAIL_CHARACTERS]
 
-    def _messages(self) -> str:
+    def _failed(self, key: str, **values: float) -> ChildFailed:
+        """The error with the last lines of its stderr."""
         text = "; ".join(filter(None, [*self._lines, self._partial.decode(errors="replace")]))
         for word in self._hidden:
             text = text.replace(word, "…")
-        return f": {text}" if text else ""
+        return ChildFailed.of(key, name=self._name, detail=text or Message.of("no_message"), **values)
 
 
 def _available(descriptor: int) -> bytes:

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from tg_video_streamer.errors import ChildFailed, ToolMissing
+from tg_video_streamer.locales.message import Message
 
 __all__ = ["DEVNULL", "PIPE", "Child", "Completed", "child_environment", "guarded_command", "run"]
 
@@ -232,10 +233,10 @@ async def run(
             async with asyncio.timeout(timeout_seconds):
                 code = await child.wait()
         except TimeoutError:
-            message = f"{name} did not end within {timeout_seconds:g} s: {child.stderr_tail}"
-            raise ChildFailed(message.rstrip(": ")) from None
+            detail = child.stderr_tail.strip() or Message.of("no_message")
+            raise ChildFailed.of("child.slow", name=name, seconds=timeout_seconds, detail=detail) from None
         if child.overflowed:
-            raise ChildFailed(f"{name} wrote more than {limit_bytes} bytes")
+            raise ChildFailed.of("child.wrote_too_much", name=name, limit=limit_bytes)
         return Completed(returncode=code, stdout=bytes(child.stdout), stderr_tail=child.stderr_tail)
 
 
@@ -247,7 +248,7 @@ def guarded_command(command: Sequence[str | Path], *, nice: int = 0) -> list[str
     """
     program = shutil.which(command[0])
     if program is None:
-        raise ToolMissing(f"{command[0]} is not installed or cannot be run", remedy="install it or correct its path")
+        raise ToolMissing.of("tool.program", name=str(command[0]))
     words = [program, *(str(word) for word in command[1:])]
     if nice:
         words = ["nice", "-n", str(nice), *words]

@@ -13,17 +13,17 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.errors import ChildFailed, ConfigError
-from tg_video_streamer.ffmpeg.arguments import SETTING, parse_ffmpeg_args
+from tg_video_streamer.ffmpeg.arguments import parse_ffmpeg_args
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
 from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
 from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import FRAMES_PER_SECOND
 
 log = structlog.get_logger(__name__)
 
 _LIMIT_BYTES = 64 * 1024 * 1024
-_REMEDY = "the safe profile is used"
 
 
 async def checked_arguments(
@@ -34,7 +34,7 @@ async def checked_arguments(
     cache_dir: Path | None = None,
     slow_seconds: float = 5.0,
     deadline_seconds: float = 30.0,
-) -> tuple[tuple[str, ...], list[str]]:
+) -> tuple[tuple[str, ...], list[Message]]:
     """The encoder options to use, and a warning for each wrong part of `text` (FFMPEG_ARGS).
 
     Options that fail, or need more than `deadline_seconds` for one second of picture, give no options at all: the safe
@@ -44,7 +44,7 @@ async def checked_arguments(
     try:
         arguments = parse_ffmpeg_args(text)
     except ConfigError as error:
-        return (), [f"{problem}; {_REMEDY}" for problem in error.problems]
+        return (), [Message.of("ffmpeg_args.problem", problem=problem) for problem in error.problems]
     if not arguments:
         return (), []
     record = _record_path(arguments, house, ffmpeg, cache_dir) if cache_dir is not None else None
@@ -53,11 +53,10 @@ async def checked_arguments(
     began = time.monotonic()
     problem = await _try(arguments, house, ffmpeg, deadline_seconds)
     took = time.monotonic() - began
-    if problem:
+    if problem is not None:
         return (), [await _blame(arguments, house, ffmpeg, deadline_seconds, problem)]
     if took > slow_seconds:
-        what = f"{SETTING}: one second of picture took {took:.1f} s to encode, which is too slow for a live program"
-        return arguments, [f"{what}; choose a faster -preset"]
+        return arguments, [Message.of("ffmpeg_args.slow", seconds=took)]
     if record is not None:
         await asyncio.to_thread(_save_record, record)
     return arguments, []
@@ -76,8 +75,8 @@ def trial_command(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path) 
     ]
 
 
-async def _try(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, deadline_seconds: float) -> str:
-    """What is wrong with one second encoded with `arguments`; empty if nothing is."""
+async def _try(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, deadline_seconds: float) -> Message | None:
+    """What is wrong with one second encoded with `arguments`; None if nothing is."""
     with tempfile.TemporaryDirectory(prefix="ffmpeg-args-") as folder:
         try:
             done = await run(
@@ -87,37 +86,38 @@ async def _try(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, dea
                 folder=Path(folder),
             )
         except ChildFailed as error:
-            return str(error)
+            return error.message
         left = await asyncio.to_thread(lambda: sorted(path.name for path in Path(folder).iterdir()))
     if done.returncode != 0:
         lines = done.stderr_tail.splitlines()
-        return f"ffmpeg ended with exit code {done.returncode}: {lines[0] if lines else 'no message'}"
+        detail = lines[0] if lines else Message.of("no_message")
+        return Message.of("feed.ended", code=done.returncode, detail=detail)
     if left:
-        return f"it writes files: {', '.join(left)}"
+        return Message.of("ffmpeg_args.files", files=", ".join(left))
     return await asyncio.to_thread(_differences, done.stdout, house)
 
 
 async def _blame(
-    arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, deadline_seconds: float, problem: str
-) -> str:
+    arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, deadline_seconds: float, problem: Message
+) -> Message:
     """The warning: names the first option that fails alone, or all if only their combination fails."""
     pairs = list(zip(arguments[::2], arguments[1::2], strict=True))
     for pair in pairs if len(pairs) > 1 else ():
         alone = await _try(pair, house, ffmpeg, deadline_seconds)
         if alone:
-            return f"{SETTING}: {' '.join(pair)} does not work here: {alone}; {_REMEDY}"
-    return f"{SETTING}: {' '.join(arguments)} does not work here: {problem}; {_REMEDY}"
+            return Message.of("ffmpeg_args.fail", arguments=" ".join(pair), problem=alone)
+    return Message.of("ffmpeg_args.fail", arguments=" ".join(arguments), problem=problem)
 
 
-def _differences(matroska: bytes, house: HouseFormat) -> str:
-    """How the output differs from the house format; empty if it does not."""
+def _differences(matroska: bytes, house: HouseFormat) -> Message | None:
+    """How the output differs from the house format; None if it does not."""
     import av  # noqa: PLC0415 - takes 90 ms to import, so only in this thread and only when needed
 
     try:
         with av.open(BytesIO(matroska), mode="r", format="matroska") as container:
             kinds = sorted(stream.type for stream in container.streams)
             if kinds != ["audio", "video"]:
-                return f"the output has the streams {', '.join(kinds)} instead of one of each kind"
+                return Message.of("ffmpeg_args.streams", kinds=", ".join(kinds))
             video, audio = container.streams.video[0], container.streams.audio[0]
             packets = [packet for packet in container.demux(video) if packet.size]
             shown = sum(len(packet.decode()) for packet in packets) + len(video.codec_context.decode(None))
@@ -134,9 +134,9 @@ def _differences(matroska: bytes, house: HouseFormat) -> str:
                 ("audio rate", audio.codec_context.sample_rate, 48000),
             )
     except av.FFmpegError as error:
-        return f"the output cannot be read: {error.strerror}"
-    wrong = [f"{name} is {found} instead of {wanted}" for name, found, wanted in facts if found != wanted]
-    return ", ".join(wrong)
+        return Message.of("ffmpeg_args.unreadable", detail=error.strerror or type(error).__name__)
+    wrong = [f"{name}: {found} ≠ {wanted}" for name, found, wanted in facts if found != wanted]
+    return Message.of("ffmpeg_args.differs", facts=", ".join(wrong)) if wrong else None
 
 
 def _record_path(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, cache_dir: Path) -> Path:

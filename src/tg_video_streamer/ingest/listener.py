@@ -64,10 +64,10 @@ class Listener:
                 failures += 1
                 if failures == 1:
                     log.error("the live input cannot listen", error=str(error))  # noqa: TRY400 - the operator's to mend
-                self._takeover.cannot_listen(str(error))
+                self._takeover.cannot_listen(error.full_message)
                 await asyncio.sleep(_PAUSES.pause(failures))
             else:
-                self._takeover.cannot_listen("")
+                self._takeover.cannot_listen(None)
                 log.info("the live input listens", address=self._address.place)
                 return listener
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tg_video_streamer.errors import MalformedMessage, PublisherRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.chunks import MessageKind, RtmpMessage
 
@@ -21,7 +22,6 @@ _METADATA_BYTES = 64 * 1024
 _MAX_SIDE = 8192
 _MAX_FRAME_RATE = 240.0
 _CODECS = {b"hvc1": "HEVC", b"av01": "AV1", b"vp09": "VP9", b"vvc1": "VVC"}
-_REMEDY = "set the encoder to H.264 (x264, NVENC H.264 …) with AAC sound"
 
 
 class MediaPart(StrEnum):
@@ -58,15 +58,12 @@ def part_of(message: RtmpMessage) -> MediaPart:
 
 def _picture(payload: bytes) -> MediaPart:
     if payload[0] & _ENHANCED_PICTURE:
-        codec = _CODECS.get(payload[1:5], "a codec of Enhanced RTMP")
-        raise PublisherRefused(
-            f"the live stream's picture is {codec}, which is not supported", why="codec", remedy=_REMEDY
-        )
+        raise _refused("publisher.picture", _CODECS.get(payload[1:5], "Enhanced RTMP"))
     frame, codec_number = payload[0] >> 4, payload[0] & 0x0F
     if frame == _COMMAND_FRAME:
         return MediaPart.NOTHING
     if codec_number != _AVC:
-        raise PublisherRefused("the live stream's picture is not H.264", why="codec", remedy=_REMEDY)
+        raise _refused("publisher.picture", f"FLV {codec_number}")
     if payload[1] == 0:
         return MediaPart.PICTURE_HEADER
     if payload[1] != 1:
@@ -77,11 +74,12 @@ def _picture(payload: bytes) -> MediaPart:
 def _sound(payload: bytes) -> MediaPart:
     codec = payload[0] >> 4
     if codec != _AAC:
-        what = "a codec of Enhanced RTMP" if codec == _ENHANCED_SOUND else "not AAC"
-        raise PublisherRefused(
-            f"the live stream's sound is {what}, which is not supported", why="codec", remedy=_REMEDY
-        )
+        raise _refused("publisher.sound", "Enhanced RTMP" if codec == _ENHANCED_SOUND else f"FLV {codec}")
     return MediaPart.SOUND_HEADER if payload[1] == 0 else MediaPart.SOUND
+
+
+def _refused(key: str, codec: str) -> PublisherRefused:
+    return PublisherRefused(Message.of(key, codec=codec), why="codec", remedy=Message.of("publisher.codec"))
 
 
 def announced(payload: bytes) -> Announced | None:

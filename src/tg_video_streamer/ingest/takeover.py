@@ -15,6 +15,7 @@ from tg_video_streamer.ingest.encoder import EncoderParts, LiveEncoder, source_o
 from tg_video_streamer.ingest.live_publisher import LivePublisher
 from tg_video_streamer.ingest.media import Announced
 from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceStarted
 from tg_video_streamer.state_machine import StateMachine
 
@@ -31,7 +32,7 @@ class LiveFacts:
     takeovers: int
     """How often viewers were switched to a live stream."""
     publisher: LivePublisher | None
-    problem: str
+    problem: Message | None
     """Why no publisher can connect; else empty."""
 
 
@@ -59,7 +60,7 @@ class Takeover:
         self._on_air: LiveEncoder | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._takeovers = 0
-        self._problem = ""
+        self._problem: Message | None = None
 
     async def run(self, serve: Callable[[], Awaitable[None]]) -> None:
         """Run `serve` and the encoders of the publishers that it accepts, until cancelled."""
@@ -82,17 +83,17 @@ class Takeover:
             problem=self._problem,
         )
 
-    def cannot_listen(self, problem: str) -> None:
-        """Why no publisher can connect; empty: one can."""
+    def cannot_listen(self, problem: Message | None) -> None:
+        """Why no publisher can connect; None: one can."""
         self._problem = problem
         self._update_state()
 
     def admit(self, key: str) -> None:
         """Check a publisher's `key`. Raises PublisherRefused, whose text reveals nothing."""
         if not hmac.compare_digest(key.encode(), self._key):
-            raise PublisherRefused("the stream key is wrong", why="wrong_key")
+            raise PublisherRefused(Message.of("publisher.wrong_key"), why="wrong_key")
         if self._publisher is not None:
-            raise PublisherRefused("another publisher is live already", why="busy")
+            raise PublisherRefused(Message.of("publisher.busy"), why="busy")
 
     def begin(self, peer_class: str) -> LivePublisher:
         """A publisher is admitted; `end` follows."""
@@ -154,8 +155,8 @@ class Takeover:
 
     def _update_state(self) -> None:
         """Move to the state that follows from publisher and encoders."""
-        if self._problem:
-            self._machine.move(LiveState.CLOSED, self._problem)
+        if self._problem is not None:
+            self._machine.move(LiveState.CLOSED, str(self._problem))
         elif self._publisher is not None and self._publisher.ignored:
             self._machine.move(LiveState.IGNORED)
         elif self._on_air is not None:

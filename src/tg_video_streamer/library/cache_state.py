@@ -17,6 +17,7 @@ from tg_video_streamer.library import files, locks
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.index import Index
 from tg_video_streamer.library.sidecar import Record
+from tg_video_streamer.locales.message import Message
 
 Answer = TypeVar("Answer")
 
@@ -29,7 +30,7 @@ _log = structlog.get_logger(__name__)
 class NotCached:
     """Why an item is not cached."""
 
-    what: str
+    what: Message
     of_disk: bool
     """The next item would fail too, so the operator is warned."""
 
@@ -67,12 +68,12 @@ class CacheState:
         self._pruning = threading.Lock()
         self._writing: set[str] = set()
         self._wanted: frozenset[str] = frozenset()
-        self._index_problems = {"place": "", "reading": "", "writing": ""}
-        self._disk_problem = ""
+        self._index_problems: dict[str, Message | None] = {"place": None, "reading": None, "writing": None}
+        self._disk_problem: Message | None = None
 
     @property
-    def problem(self) -> str:
-        """Why nothing can be cached or found now; empty if the library works."""
+    def problem(self) -> Message | None:
+        """Why nothing can be cached or found now; None if the library works."""
         return next(filter(None, self._index_problems.values()), self._disk_problem)
 
     def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
@@ -88,7 +89,7 @@ class CacheState:
         try:
             self.index.open()
         except (sqlite3.Error, OSError) as error:
-            self._report_index("writing", f"its index cannot be used: {error}")
+            self._report_index("writing", Message.of("library.index", detail=str(error)))
         else:
             self._report_place()
 
@@ -98,9 +99,9 @@ class CacheState:
         try:
             answer = work()
         except (sqlite3.Error, OSError) as error:
-            self._report_index(access, f"its index cannot be used: {error}")
+            self._report_index(access, Message.of("library.index", detail=str(error)))
             return otherwise
-        self._report_index(access, "")
+        self._report_index(access, None)
         self._report_place()
         return answer
 
@@ -132,7 +133,7 @@ class CacheState:
     def space_to_write(self, written: int) -> NotCached | None:
         """Free disk space for more of an encode that has `written` bytes; why that is impossible."""
         if written > self._max_bytes:
-            return NotCached(what="it is larger than LIBRARY_MAX_GB", of_disk=False)
+            return NotCached(what=Message.of("library.larger"), of_disk=False)
         return self._room(0)
 
     def space_to_commit(self, size: int) -> NotCached | None:
@@ -140,15 +141,15 @@ class CacheState:
         next_up = [self.ask(partial(self.index.find, key), None) for key in self._wanted]
         wanted = sum(encode.bytes for encode in next_up if encode is not None)
         if size + wanted > self._max_bytes:
-            return NotCached(what="it is larger than what may be removed for it", of_disk=False)
+            return NotCached(what=Message.of("library.larger_than_room"), of_disk=False)
         return self._room(size)
 
     def put(self, record: Record) -> CachedEncode | None:
         """List a finished encode; None if the index is unusable now: the next start finds the encode."""
         encode = self._try("writing", lambda: self.index.add(record), None)
-        if encode is not None and self._disk_problem:
+        if encode is not None and self._disk_problem is not None:
             _log.info("library caches again")
-            self._disk_problem = ""
+            self._disk_problem = None
         return encode
 
     def prune(self, wanted: Collection[str]) -> Pruned:
@@ -158,13 +159,13 @@ class CacheState:
         try:
             return self._make_room(0)
         except OSError as error:
-            self.report_disk(f"the free disk space is unknown: {error.strerror}")
+            self.report_disk(Message.of("library.space_unknown", detail=str(error.strerror)))
             return Pruned()
 
-    def report_disk(self, problem: str) -> None:
+    def report_disk(self, problem: Message) -> None:
         """Warn that nothing can be cached: once, until something is cached again."""
-        if not self._disk_problem:
-            _log.warning("library caches nothing", why=problem)
+        if self._disk_problem is None:
+            _log.warning("library caches nothing", why=str(problem))
         self._disk_problem = problem
 
     def _open_again(self) -> None:
@@ -174,13 +175,13 @@ class CacheState:
 
     def _report_place(self) -> None:
         why = self.index.in_memory
-        self._report_index("place", f"its index is only in memory: {why}" if why else "")
+        self._report_index("place", Message.of("library.in_memory", detail=why) if why else None)
 
-    def _report_index(self, access: str, problem: str) -> None:
+    def _report_index(self, access: str, problem: Message | None) -> None:
         """Log once for each `access`: a full disk can still be read, and that must not end the warning."""
         before, self._index_problems[access] = self._index_problems[access], problem
         if problem and not before:
-            _log.warning("library has a problem", why=problem)
+            _log.warning("library has a problem", why=str(problem))
         elif before and not problem:
             _log.info("library index works again", access=access)
 
@@ -188,10 +189,10 @@ class CacheState:
         try:
             short = self._make_room(coming).short_bytes
         except OSError as error:
-            return NotCached(what=f"the free disk space is unknown: {error.strerror}", of_disk=True)
+            return NotCached(what=Message.of("library.space_unknown", detail=str(error.strerror)), of_disk=True)
         if not short:
             return None
-        return NotCached(what="too little disk space, and nothing more may be removed", of_disk=True)
+        return NotCached(what=Message.of("library.too_little_space"), of_disk=True)
 
     def _make_room(self, coming: int) -> Pruned:
         """Raises OSError."""

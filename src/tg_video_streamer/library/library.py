@@ -24,6 +24,7 @@ from tg_video_streamer.library.folder_check import network_file_system
 from tg_video_streamer.library.index import IndexedSource
 from tg_video_streamer.library.sidecar import Record
 from tg_video_streamer.library.writer import CacheWriter
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 
@@ -88,16 +89,16 @@ class Library:
         self.preference = preference
         self._state = CacheState(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
         self._lock = threading.Lock()
-        self._refused = "it is not open"
+        self._refused: Message | None = Message.of("library.not_open")
 
     def open(self) -> None:
         """Create the folder, remove what a killed process left, open or rebuild the index; raises LibraryError."""
         try:
             self._make_folder()
         except LibraryError as error:
-            self._refused = str(error)
+            self._refused = error.full_message
             raise
-        self._refused = ""
+        self._refused = None
         self._sweep()
         self._state.open()
 
@@ -106,8 +107,8 @@ class Library:
         self._state.index.close()
 
     @property
-    def problem(self) -> str:
-        """Why nothing can be cached or found now; empty if the library works."""
+    def problem(self) -> Message | None:
+        """Why nothing can be cached or found now; None if the library works."""
         return self._refused or self._state.problem
 
     def find(self, item: Item, source_id: str, *, logo: str = "") -> CachedEncode | None:
@@ -170,7 +171,9 @@ class Library:
                     return None
                 return CacheWriter(self.folder, record, house=self._house, headers=self._headers, state=self._state)
         except OSError as error:
-            self._state.ended(key, NotCached(what=f"no file can be created: {error.strerror}", of_disk=True))
+            self._state.ended(
+                key, NotCached(what=Message.of("library.no_file", detail=str(error.strerror)), of_disk=True)
+            )
             return None
 
     def is_caching(self, item: Item, source_id: str, *, logo: str = "") -> bool:
@@ -200,7 +203,7 @@ class Library:
             with locks.folder_lock(self.folder, wait_seconds=_LOCK_SECONDS):
                 files.remove(self.folder, encode.key)
         except OSError as error:
-            self._state.report_disk(f"a damaged cached encode cannot be removed: {error.strerror}")
+            self._state.report_disk(Message.of("library.not_removed", detail=str(error.strerror)))
 
     def prune(self, *, wanted: Collection[str] = ()) -> Pruned:
         """Remove the least recently played until both limits are respected; never one that is open or in `wanted` (next)."""

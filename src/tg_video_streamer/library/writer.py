@@ -28,6 +28,7 @@ from tg_video_streamer.library.files import (
     sidecar_path,
 )
 from tg_video_streamer.library.sidecar import FaultSpan, Gop, Record, Sidecar, dump_sidecar
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.rtmp import flv
 
@@ -96,7 +97,7 @@ class CacheWriter:
             if self._descriptor < 0:
                 return None
             if not self._frames:
-                self._fail(NotCached(what="it has no picture", of_disk=False))
+                self._fail(NotCached(what=Message.of("library.no_picture"), of_disk=False))
                 return None
             try:
                 return self._commit(tuple(faults))
@@ -119,12 +120,12 @@ class CacheWriter:
 
     def _add_picture(self, packet: Packet) -> NotCached | None:
         if packet.ticks != self._frames * FRAME_TICKS:
-            return NotCached(what=f"frame {self._frames} is missing", of_disk=False)
+            return NotCached(what=Message.of("library.no_frame", frame=self._frames), of_disk=False)
         if packet.keyframe:
             if self._frames:
                 self._end_gop()
         elif not self._frames:
-            return NotCached(what="it does not start with a keyframe", of_disk=False)
+            return NotCached(what=Message.of("library.no_keyframe"), of_disk=False)
         self._frames += 1
         head = flv.KEYFRAME_HEAD if packet.keyframe else flv.PICTURE_HEAD
         return self._append(flv.VIDEO, packet.ticks // 3 + ZERO_MILLISECONDS, head, packet.data)
@@ -136,7 +137,7 @@ class CacheWriter:
 
     def _append(self, kind: int, milliseconds: int, head: bytes, data: bytes) -> NotCached | None:
         if len(head) + len(data) > _LONGEST_TAG or milliseconds > _LAST_MILLISECOND:
-            return NotCached(what="it is longer than the file format allows", of_disk=False)
+            return NotCached(what=Message.of("library.too_long"), of_disk=False)
         tag = flv.file_tag(kind, milliseconds, head, data)
         self._waiting.append(tag)
         self._waiting_bytes += len(tag)
@@ -200,7 +201,7 @@ class CacheWriter:
             create_file(sidecar_part, dump_sidecar(sidecar))
             with locks.folder_lock(self._folder, wait_seconds=_LOCK_SECONDS) as held:
                 if not held:
-                    self._fail(NotCached(what="another process holds the lock of the library and hangs", of_disk=True))
+                    self._fail(NotCached(what=Message.of("library.locked"), of_disk=True))
                     return None
                 if not is_complete(self._folder, self.key):
                     sidecar_part.replace(sidecar_path(self._folder, self.key))
@@ -217,9 +218,9 @@ class CacheWriter:
         return encode
 
     def _fail(self, problem: NotCached) -> None:
-        self.failed = problem.what
+        self.failed = str(problem.what)
         self._remove()
-        _log.info("item not cached", key=self._record.item_key, why=problem.what)
+        _log.info("item not cached", key=self._record.item_key, why=str(problem.what))
         self._state.ended(self.key, problem)
 
     def _remove(self) -> None:
@@ -244,7 +245,7 @@ def _record_in_place(folder: Path, record: Record) -> Record:
 
 
 def _disk_failure(error: OSError) -> NotCached:
-    return NotCached(what=f"writing failed: {error.strerror or error}", of_disk=True)
+    return NotCached(what=Message.of("library.not_written", detail=error.strerror or str(error)), of_disk=True)
 
 
 def _new_part(folder: Path, key: str) -> tuple[int, Path]:

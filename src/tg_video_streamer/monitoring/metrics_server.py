@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.atomic_file import replace_file
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.monitoring.metrics import CONTENT_TYPE
 
 log = structlog.get_logger(__name__)
@@ -37,12 +38,12 @@ class MetricsServer:
         self._textfile_failed = False
         self.address = ""
         """Where the metrics are read: a URL or the path of the text file; empty before `start`."""
-        self.warning = ""
-        """What the operator should know: that the port was taken; empty where all is as configured."""
+        self.warning: Message | None = None
+        """What the operator should know: that the port was taken; None where all is as configured."""
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[Message]:
         """As the status shows them."""
-        return [self.warning] if self.warning else []
+        return [self.warning] if self.warning is not None else []
 
     async def start(self) -> None:
         """Take a port, or fall back to the text file; says so in the log and in `warning`."""
@@ -56,14 +57,13 @@ class MetricsServer:
             host = f"[{self._host}]" if ":" in self._host else self._host
             self.address = f"http://{host}:{taken}/metrics"
             if port != self._port:
-                self.warning = f"PROMETHEUS_PORT {self._port} is taken; metrics are at port {taken}"
-                log.warning(self.warning, host=self._host, port=taken)
+                self.warning = Message.of("metrics.other_port", port=str(self._port), taken=str(taken))
+                log.warning(str(self.warning), host=self._host, port=taken)
             return
         self.address = str(self._textfile)
-        self.warning = (
-            f"no port for metrics on {self._host} from {self._port} on ({reason}); metrics are in {self._textfile}"
-        )
-        log.warning(self.warning)
+        values = {"host": self._host, "port": str(self._port), "detail": reason, "path": str(self._textfile)}
+        self.warning = Message.of("metrics.no_port", **values)
+        log.warning(str(self.warning))
 
     async def run(self) -> None:
         """Serve until cancelled; `start` comes first. Ends its connections, and removes a text file that went stale."""

@@ -73,7 +73,7 @@ class Segment:
     def _picture(self, packet: Packet, out: list[Stamped]) -> None:
         if self._splice is None:
             if not packet.keyframe:
-                raise FeedError("the first picture of a segment is no keyframe")
+                raise FeedError.of("playout.no_keyframe")
             self._splice = Splice(self.start, base_ticks=packet.ticks)
             slot = self._splice.video(packet.ticks)
             out.append(Stamped(kind=Kind.VIDEO, slot=slot, keyframe=True, data=packet.data))

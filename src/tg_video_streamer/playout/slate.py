@@ -86,7 +86,7 @@ class Slate:
             try:
                 still = await self._maker.still(sentence, nice=_BACKGROUND_NICE)
                 if still.headers != self.headers:
-                    raise ForeignHeaders(f"the slate for {reason} has other codec headers than the general one")
+                    raise ForeignHeaders.of("slate_image.headers", reason=str(reason))
             except StreamerError as error:
                 log.warning("slate image failed, the general one is shown instead", slate=str(reason), error=str(error))
             else:
@@ -126,7 +126,7 @@ async def _draw_image(house: HouseFormat, *, text: str, reason: str = "", image:
     if done.returncode == BAD_IMAGE_EXIT_CODE:
         raise ValueError(done.stderr_tail)
     if done.returncode != 0:
-        raise EncoderFailed(f"a slate image could not be drawn (exit code {done.returncode}): {done.stderr_tail}")
+        raise EncoderFailed.of("slate_image.not_drawn", code=done.returncode, detail=done.stderr_tail)
     return done.stdout
 
 
@@ -180,10 +180,7 @@ class _SlateMaker:
             still_command(self._house, self._ffmpeg), stdin=picture, timeout_seconds=_ENCODE_SECONDS, nice=nice
         )
         if done.returncode != 0:
-            raise EncoderFailed(
-                f"ffmpeg could not encode the slate (exit code {done.returncode}): {done.stderr_tail}",
-                remedy="check FFMPEG_ARGS and the ffmpeg that is installed",
-            )
+            raise EncoderFailed.of("slate_image.not_encoded", code=done.returncode, detail=done.stderr_tail)
         return done.stdout
 
     def _cached_at(self, sentence: str) -> Path:
@@ -248,9 +245,9 @@ def _demux(matroska: bytes) -> _Still:
                     key = bool(packet.is_keyframe)
                     frames.append(Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=key, data=bytes(packet)))
     except (av.FFmpegError, IndexError) as error:
-        raise EncoderFailed(f"the encoded slate cannot be read: {error}") from error
+        raise EncoderFailed.of("slate_image.unreadable", detail=str(error)) from error
     keyframes = [frame.ticks for frame in frames if frame.keyframe]
     if len(frames) != GOP_FRAMES or keyframes != [0] or len(sound) < 10 or not (headers.video and headers.audio):
-        what = f"{len(frames)} frames, {len(keyframes)} keyframes and {len(sound)} audio packets"
-        raise EncoderFailed(f"the encoded slate is not one GOP with sound: {what}", remedy="check FFMPEG_ARGS")
+        counts = {"frames": len(frames), "keyframes": len(keyframes), "packets": len(sound)}
+        raise EncoderFailed.of("slate_image.no_gop", **counts)
     return _Still(headers=headers, frames=tuple(frames), silence=sound[len(sound) // 2])

@@ -64,8 +64,7 @@ class Splice:
         own = ticks - self._base
         if abs((slot - self._start.video) * FRAME_TICKS - own) > FRAME_TICKS // 2:
             frame = slot - self._start.video
-            message = f"frame {frame} of the item is at {seconds(own):.3f} s instead of {frame / 25:.2f} s"
-            raise OffGrid(message)
+            raise OffGrid.of("playout.off_grid", frame=frame, seconds=seconds(own), wanted=frame / 25)
         self._video += 1
         return slot
 

@@ -69,9 +69,9 @@ async def resolve_page(python: str = sys.executable) -> str:
         )
         found = await resolver.resolve(Item(LocatorKind.URL, f"{address}/page"))
     if not isinstance(found, Media) or [media.location for media in found.inputs] != [address + _VIDEO]:
-        raise ResolveError(f"yt-dlp {version} does not find the video in the canary's page")
+        raise ResolveError.of("ytdlp.canary_video", version=version)
     if TITLE not in found.title:
-        raise ResolveError(f"yt-dlp {version} does not read the title of the canary's page")
+        raise ResolveError.of("ytdlp.canary_title", version=version)
     return version
 
 

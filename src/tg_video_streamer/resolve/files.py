@@ -46,7 +46,7 @@ def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
     except FileNotFoundError:
         raise SourceGone.of("line.missing", path=str(path)) from None
     except PlaylistError as error:
-        raise SourceGone(error.message, remedy=error.remedy_message or "") from error
+        raise SourceGone.because_of(error) from error
     except OSError as error:
         raise ResolveError.of("source.unreadable", path=str(path), detail=str(error.strerror)) from error
     return Media(

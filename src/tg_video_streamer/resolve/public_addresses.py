@@ -24,7 +24,7 @@ async def refuse_private(urls: Iterable[str]) -> None:
             async with asyncio.timeout(_LOOK_UP_SECONDS):
                 found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError, TimeoutError) as error:
-            raise ResolveError(f"{host or 'the host'} has no address now", remedy="check the address") from error
+            raise ResolveError.of("source.no_address", host=host) from error
         if not all(is_public(str(address[0])) for *_, address in found):
             raise SourceGone.of("source.private_network")
 

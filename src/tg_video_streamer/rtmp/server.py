@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from tg_video_streamer.errors import MalformedMessage, PublisherRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.chunks import ChunkReader, MessageKind, RtmpMessage
 from tg_video_streamer.rtmp.handshake import Handshake
@@ -130,7 +131,7 @@ class RtmpServer:
             self._publish(arguments)
         elif name == "play":
             self._status("error", "NetStream.Play.Failed", "nothing can be watched here")
-            raise PublisherRefused("a player came instead of a publisher", why="player")
+            raise PublisherRefused(Message.of("publisher.player"), why="player")
         elif name in _GOODBYES:
             self._machine.move(ServerState.ENDED)
 
@@ -142,7 +143,7 @@ class RtmpServer:
         if app.strip("/").partition("?")[0].strip("/") != self._app:
             said: dict[str, amf.Value] = {"level": "error", "code": "NetConnection.Connect.Rejected"}
             self._answer("_error", number, None, said | {"description": "there is no such application"})
-            raise PublisherRefused("a publisher asked for another application", why="wrong_app")
+            raise PublisherRefused(Message.of("publisher.wrong_app"), why="wrong_app")
         self._machine.move(ServerState.CONNECTED)
         window = struct.pack(">I", WINDOW_BYTES)
         self._control(MessageKind.WINDOW_SIZE, window)

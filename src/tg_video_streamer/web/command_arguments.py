@@ -8,6 +8,7 @@ from typing import Any
 
 from tg_video_streamer.control.commands import COMMANDS, CommandRequest, make_request
 from tg_video_streamer.errors import ControlError, RequestRefused
+from tg_video_streamer.locales.message import Message
 
 _SWITCH = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
 MAX_INTEGER = 2**31 - 1
@@ -31,10 +32,10 @@ def from_values(name: str, values: Mapping[str, Any]) -> CommandRequest:
     try:
         request = make_request(name, values)
     except ControlError as error:
-        raise RequestRefused(error.message, status=422, remedy="see /api/openapi.json for its arguments") from error
+        raise RequestRefused(error.message, status=422, remedy=Message.of("web.see_api")) from error
     for word, value in values.items():
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
-            raise RequestRefused(f"{word} is too large", status=422, remedy=f"send at most {MAX_INTEGER}")
+            raise RequestRefused(Message.of("web.too_large", name=word, limit=MAX_INTEGER), status=422)
     return request
 
 
@@ -42,9 +43,9 @@ def _value(word: str, text: str, kind: type) -> Any:
     if kind is bool:
         if (found := _SWITCH.get(text.strip().lower())) is not None:
             return found
-        raise RequestRefused(f"{word} must be on or off", status=422)
+        raise RequestRefused(Message.of("web.no_switch", name=word), status=422)
     if kind is int:
         if re.fullmatch(r"\s*[+-]?[0-9]{1,10}\s*", text):
             return int(text)
-        raise RequestRefused(f"{word} must be a whole number", status=422)
+        raise RequestRefused(Message.of("web.no_number", name=word), status=422)
     return text

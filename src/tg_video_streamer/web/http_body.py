@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.locales.message import Message
 
 BODY_SECONDS = 15.0
 """The time limit for a body to arrive."""
@@ -42,7 +43,7 @@ async def read_body(request: Request, *, limit: int) -> bytes:
                 if len(received) > limit:
                     raise _too_large(limit)
     except TimeoutError as error:
-        raise RequestRefused("the request did not arrive in time", status=408, remedy="send it again") from error
+        raise RequestRefused(Message.of("web.slow_request"), status=408) from error
     return bytes(received)
 
 
@@ -61,17 +62,17 @@ async def read_form(request: Request, *, limit: int, with_file: bool = False) ->
         else:
             pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError as error:
-        raise RequestRefused("the form cannot be read", status=422, remedy="send it as UTF-8") from error
+        raise RequestRefused(Message.of("web.bad_form"), status=422) from error
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise RequestRefused("the form has a field twice", status=422, remedy="send each once")
+        raise RequestRefused(Message.of("web.twice"), status=422)
     return fields
 
 
 def require_type(request: Request, wanted: str) -> None:
     """Raises RequestRefused with 415 for a body of another type."""
     if _type_of(request) != wanted:
-        raise RequestRefused("this content type is not supported", status=415, remedy=f"send {wanted}")
+        raise RequestRefused(Message.of("web.content_type", wanted=wanted), status=415)
 
 
 def _type_of(request: Request) -> str:
@@ -100,4 +101,4 @@ def body_seconds(request: Request) -> float:
 
 
 def _too_large(limit: int) -> RequestRefused:
-    return RequestRefused(f"the request is longer than {limit} bytes", status=413, remedy="send less at once")
+    return RequestRefused(Message.of("web.too_long", limit=limit), status=413)

@@ -63,8 +63,7 @@ def listen(host: str, port: int, *, unread_seconds: float = 20.0) -> Listener:
             if port not in {0, listener.port}:
                 _log.warning("web port is taken, using the next free one", wanted=port, port=listener.port)
             return listener
-    message = f"the web page cannot listen at {host or 'every address'}, port {port}: {reason}"
-    raise ListenFailed(message, remedy="set WEB_HOST to an address of this machine and WEB_PORT to a free port")
+    raise ListenFailed.of("listen.web", host=host or "*", port=str(port), detail=reason)
 
 
 async def serve(app: Starlette, listener: Listener, *, request_seconds: float = _REQUEST_SECONDS) -> None:

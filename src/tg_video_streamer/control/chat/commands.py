@@ -171,7 +171,7 @@ class ChatCommands:
             try:
                 await self._reachable(link_of(command))
             except ResolveError as error:
-                raise ControlError(error.message, remedy=error.remedy_message or "") from error
+                raise ControlError.because_of(error) from error
         caller = Caller(origin=Origin.CHAT, name=str(message.sender_id or "the chat itself"))
         return answer_text(command, execute(self._commands, request, caller), self._text)
 

@@ -90,11 +90,10 @@ def status_from_json(fields: Any) -> ServiceStatus:
         values["reason"] = Message.from_json(values["reason"])
         values["problems"] = tuple(map(Message.from_json, values["problems"]))
         values["warnings"] = tuple(map(_warning, values["warnings"]))
-        if (degraded := values.get("degraded_reason")) is not None:
-            values["degraded_reason"] = Message.from_json(degraded)
+        values = _with_message(values, "degraded_reason")
         values["holds"] = tuple(map(str, values.get("holds", ())))
         if (live := values.get("live")) is not None:
-            values["live"] = LiveStatus(**_known(LiveStatus, live))
+            values["live"] = LiveStatus(**_with_message(_known(LiveStatus, live), "problem"))
         return ServiceStatus(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise _other_version() from error
@@ -128,10 +127,12 @@ def entries_from_json(entries: Any) -> tuple[ScheduledEntry, ...]:
 
 
 def _output(fields: Any) -> OutputStatus:
-    values = _known(OutputStatus, fields)
-    if values.get("error") is not None:
-        values["error"] = Message.from_json(values["error"])
-    return OutputStatus(**values)
+    return OutputStatus(**_with_message(_known(OutputStatus, fields), "error"))
+
+
+def _with_message(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """`values` with the message `name` as one, where it is there."""
+    return values if values.get(name) is None else {**values, name: Message.from_json(values[name])}
 
 
 def _warning(fields: Any) -> ServiceWarning:

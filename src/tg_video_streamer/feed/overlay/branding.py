@@ -21,6 +21,7 @@ from tg_video_streamer.ffmpeg.binary import fingerprint, roboto
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import overlay_trial
 from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.locales.message import Message
 
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +55,7 @@ class Branding:
         self._logo_fingerprint = ""
         self._clock_font: Path | None = None
         self._clock_tried = False
-        self._problems: dict[str, str] = {}
+        self._problems: dict[str, Message] = {}
 
     @property
     def logo_digest(self) -> str:
@@ -62,8 +63,8 @@ class Branding:
         return self._logo.digest if self._logo is not None else ""
 
     @property
-    def problems(self) -> list[str]:
-        """What is set but cannot be shown, a line each."""
+    def problems(self) -> list[Message]:
+        """What is set but cannot be shown."""
         return list(self._problems.values())
 
     def change(self, settings: OverlaySettings) -> bool:
@@ -102,7 +103,7 @@ class Branding:
         try:
             self._logo = await fit_logo(path, self._house)
         except CannotDraw as error:
-            self._report("LOGO", f"{path} is not shown: {error}", remedy="correct the file or LOGO")
+            self._report("LOGO", Message.of("overlay.logo", path=str(path), detail=str(error)))
 
     async def _try_clock(self) -> None:
         self._clock_tried = True
@@ -117,17 +118,18 @@ class Branding:
                     pass_fds=files.overlay_input.descriptors,
                 )
         except (ChildFailed, ToolMissing) as error:
-            self._report("CLOCK", f"the clock is not shown: {error}")
+            self._report("CLOCK", Message.of("overlay.clock", problem=error.message))
             return
         if done.returncode == 0:
             self._clock_font = font
         else:
             lines = done.stderr_tail.splitlines()
-            self._report("CLOCK", f"this ffmpeg cannot draw a clock: {lines[0] if lines else 'no message'}")
+            detail = lines[0] if lines else Message.of("no_message")
+            self._report("CLOCK", Message.of("overlay.no_clock", detail=detail))
 
-    def _report(self, key: str, what: str, *, remedy: str = "install Debian's ffmpeg, which has drawtext") -> None:
-        self._problems[key] = f"{key}: {what}"
-        _log.warning("overlay left out", setting=key, why=what, remedy=remedy)
+    def _report(self, key: str, problem: Message) -> None:
+        self._problems[key] = problem
+        _log.warning("overlay left out", setting=key, why=str(problem))
 
 
 async def fit_logo(path: Path, house: HouseFormat) -> Logo:

@@ -22,6 +22,7 @@ from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
 from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Measured, Picture, ReadAhead, SourceFacts
 from tg_video_streamer.ffmpeg.tracks import Track, TrackKind, choose_audio, choose_subtitles
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.resolve.media import MediaInput
 
 _HIGH_DYNAMIC_RANGE = frozenset({16, 18})
@@ -96,7 +97,7 @@ def combine(
     pictures = sorted((one.picture for one in found if one.picture), key=lambda picture: picture.still)
     sounds = [one.sound for one in found if one.sound]
     if not pictures and not sounds:
-        raise ProbeFailed("it has neither picture nor sound")
+        raise ProbeFailed.of("probe.nothing")
     durations = [one.duration_seconds for one in found if one.duration_seconds]
     tracks = (*(track for one in found for track in one.tracks), *side_files)
     heard = next((one.heard for one in found if one.heard), None)
@@ -312,12 +313,11 @@ def _stream_seconds(stream: Any) -> float | None:
     return None
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Message:
     """The reason without the location, which is in PyAV's message and may be secret."""
     if isinstance(error, av.error.InvalidDataError):
-        return "it is not a video, sound or picture that can be read"
+        return Message.of("probe.no_media")
     if isinstance(error, av.error.ArgumentError):
-        return "it is not a video but a list, or an unsupported container"
-    if isinstance(error, av.error.FFmpegError):
-        return f"it cannot be opened: {error.strerror}"
-    return f"it cannot be opened: {type(error).__name__}"
+        return Message.of("probe.list")
+    detail = error.strerror if isinstance(error, av.error.FFmpegError) else None
+    return Message.of("probe.not_opened", detail=detail or type(error).__name__)

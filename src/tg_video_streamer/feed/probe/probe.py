@@ -16,6 +16,7 @@ from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Level, Measured, Picture, ReadAhead, SourceFacts
 from tg_video_streamer.ffmpeg.tracks import Track, TrackKind
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.resolve.media import Media
 
 _log = structlog.get_logger(__name__)
@@ -27,7 +28,6 @@ MEASURE_SECONDS = 3600.0
 _NICE = 19
 _STATES_LENGTH = frozenset({"mov", "matroska", "flv"})
 """Containers whose head has the length of the whole."""
-_REMEDY = "check it with ffprobe, or remove it from the playlist"
 
 
 async def probe(
@@ -73,7 +73,7 @@ async def probe(
             environment=proxy_environment(media.proxy),
         )
     except ChildFailed as error:
-        raise ProbeFailed(f"the probe failed: {error.what}", remedy="it is retried") from error
+        raise ProbeFailed.of("probe.failed", problem=error.message) from error
     if done.stderr_tail:
         _log.debug("probe stderr", lines=done.stderr_tail.splitlines()[-5:], code=done.returncode)
     found = _answer(done.returncode, done.stdout)
@@ -96,9 +96,9 @@ def _answer(returncode: int, stdout: bytes) -> SourceFacts:
     try:
         answer = json.loads(stdout)
     except ValueError:
-        raise ProbeFailed(f"the probe ended with code {returncode} without an answer", remedy=_REMEDY) from None
+        raise ProbeFailed.of("probe.no_answer", code=returncode) from None
     if "reason" in answer:
-        raise ProbeFailed(str(answer["reason"]), remedy=_REMEDY)
+        raise ProbeFailed(Message.from_json(answer["reason"]), remedy=Message.of("probe.no_answer.remedy"))
     ahead = answer.pop("read_ahead")
     picture, sound, subtitles = answer.pop("picture"), answer.pop("sound"), answer.pop("subtitles")
     return SourceFacts(

@@ -37,7 +37,7 @@ def main() -> int:
         ]
         answer = asdict(inspection.combine(found, live=question["live"], preference=preference))
     except ProbeFailed as error:
-        answer = {"reason": error.what}
+        answer = {"reason": asdict(error.message)}
     sys.stdout.write(json.dumps(answer))
     return 0
 

@@ -60,12 +60,10 @@ async def send(
         )
     except ChildFailed:
         # The error ends with the child's last lines, which may hold an address.
-        raise ChildFailed(f"the child that sends notifications did not end within {deadline_seconds:g} s") from None
+        raise ChildFailed.of("notifications.slow", seconds=deadline_seconds) from None
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     try:
         answer = json.loads(lines[-1])
         return Sent(sent=int(answer["sent"]), failed=int(answer["failed"]), unknown=int(answer["unknown"]))
     except (IndexError, KeyError, TypeError, ValueError):
-        raise ChildFailed(
-            f"the child that sends notifications ended with code {done.returncode}", remedy="run: make setup"
-        ) from None
+        raise ChildFailed.of("notifications.ended", code=done.returncode) from None

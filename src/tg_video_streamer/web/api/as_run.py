@@ -17,6 +17,7 @@ from tg_video_streamer.asrun.entry import AsRunEntry, wall
 from tg_video_streamer.asrun.reader import AsRunFilter, as_csv, read_entries
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.http_body import JsonResponse
 
 CSV_TYPE = "text/csv"
@@ -34,7 +35,9 @@ def as_run_routes(path: Path) -> list[Route]:
         try:
             rows = await asyncio.to_thread(_rows, path, filter_, limit)
         except OSError as error:
-            raise RequestRefused(f"the as-run log cannot be read: {error.strerror}", status=500) from error
+            raise RequestRefused(
+                Message.of("as_run.unreadable", detail=error.strerror or type(error).__name__), status=500
+            ) from error
         if CSV_TYPE in request.headers.get("accept", ""):
             headers = {"Content-Disposition": 'attachment; filename="as-run.csv"', "Vary": "Accept"}
             # A lone surrogate stays visible instead of breaking the table.
@@ -49,13 +52,13 @@ def read_filter(pairs: list[tuple[str, str]]) -> tuple[AsRunFilter, int]:
     """The filter and the row limit. Raises RequestRefused with 422."""
     texts = dict(pairs)
     if len(texts) != len(pairs) or not texts.keys() <= set(NAMES):
-        raise RequestRefused("unknown or repeated filter", status=422, remedy=", ".join(NAMES))
+        raise RequestRefused(Message.of("web.filter", known=", ".join(NAMES)), status=422)
     level = texts.get("level", "")
     if level and level not in set(SourceLevel):
-        raise RequestRefused("unknown level", status=422, remedy=f"one of: {', '.join(SourceLevel)}")
+        raise RequestRefused(Message.of("web.level", known=", ".join(SourceLevel)), status=422)
     limit = texts.get("limit", str(DEFAULT_ROWS))
     if not (limit.isascii() and limit.isdecimal() and len(limit) < 8 and 1 <= int(limit) <= MAX_ROWS):
-        raise RequestRefused(f"limit must be a whole number from 1 to {MAX_ROWS}", status=422)
+        raise RequestRefused(Message.of("web.limit", most=MAX_ROWS), status=422)
     filter_ = AsRunFilter(
         since_wall=_time(texts, "since", -math.inf),
         until_wall=_time(texts, "until", math.inf),
@@ -71,8 +74,7 @@ def _time(texts: Mapping[str, str], name: str, otherwise: float) -> float:
     try:
         return wall(texts[name])
     except (ValueError, OverflowError) as error:
-        remedy = "write it as 2026-05-01T20:00:00Z; a + in a URL is %2B"
-        raise RequestRefused(f"{name} is not a time", status=422, remedy=remedy) from error
+        raise RequestRefused(Message.of("web.no_time", name=name), status=422) from error
 
 
 def _rows(path: Path, filter_: AsRunFilter, limit: int) -> list[AsRunEntry]:

@@ -14,6 +14,7 @@ from tg_video_streamer.control.commands import COMMANDS, Command, CommandRequest
 from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.errors import ControlError, RequestRefused, StreamerError
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.api.as_run import as_run_routes
 from tg_video_streamer.web.api.openapi import openapi_document
 from tg_video_streamer.web.auth.auth import Access
@@ -66,10 +67,10 @@ async def _read_command(name: str, request: Request) -> CommandRequest:
     pairs = request.query_params.multi_items()
     if request.method != "POST":
         if len(dict(pairs)) != len(pairs):
-            raise RequestRefused("an argument is given twice", status=422, remedy="send each once")
+            raise RequestRefused(Message.of("web.twice"), status=422)
         return from_texts(name, dict(pairs))
     if pairs:
-        raise RequestRefused("arguments of a POST belong in the body", status=422, remedy="send them as JSON")
+        raise RequestRefused(Message.of("web.arguments_in_url"), status=422)
     body = await read_body(request, limit=MAX_REQUEST_BYTES)
     return from_values(name, _read_object(request, body) if body else {})
 
@@ -79,9 +80,9 @@ def _read_object(request: Request, body: bytes) -> dict[str, Any]:
     try:
         values = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RequestRefused("the body is not JSON", status=422) from error
+        raise RequestRefused(Message.of("web.no_object"), status=422) from error
     if not isinstance(values, dict):
-        raise RequestRefused("the body is not a JSON object", status=422, remedy="send the arguments by name")
+        raise RequestRefused(Message.of("web.no_object"), status=422)
     return values
 
 

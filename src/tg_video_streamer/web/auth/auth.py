@@ -13,6 +13,7 @@ from starlette.responses import Response
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.commands import Command
 from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.auth import client_address
 from tg_video_streamer.web.auth.lockout import Lockout
 from tg_video_streamer.web.auth.sessions import MAX_SECONDS, Session, Sessions
@@ -20,8 +21,6 @@ from tg_video_streamer.web.auth.tokens import Tokens, same
 from tg_video_streamer.web.auth.visitor import Role, Visitor, visitor
 
 log = structlog.get_logger(__name__)
-
-GET_TOKEN = "the token is in WEB_TOKEN; without one there: tg-video-streamer token"  # noqa: S105 - where to find it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,13 +89,13 @@ class Access:
             return role
         seconds = self._lockout.failed(address)
         log.warning("wrong token", by=address, locked_out_seconds=round(seconds))
-        raise RequestRefused("wrong token", status=401, remedy=GET_TOKEN)
+        raise RequestRefused(Message.of("web.wrong_token"), status=401)
 
     def sign_in(self, request: Request, token: str) -> tuple[str, Session]:
         """A new session and its cookie. Raises RequestRefused as `authenticate`, and for a request of another site."""
         self.require_same_site(request)
         if self._behind_proxy and client_address.is_plain_http(request):
-            raise RequestRefused("signing in needs TLS", status=403, remedy="open the page with https://")
+            raise RequestRefused(Message.of("web.needs_tls"), status=403)
         address = self.address(request)
         role = self.authenticate(token, address)
         self._sessions.end(request.cookies.get(self._cookie, ""))
@@ -127,8 +126,8 @@ class Access:
         if sender.role.may_change or (sender.role.may_read and not command.for_operators):
             return
         if sender.signed_in:
-            raise RequestRefused("viewers may only read", status=403, remedy="sign in with the operator's token")
-        raise RequestRefused("this needs a token", status=401, remedy=GET_TOKEN)
+            raise RequestRefused(Message.of("web.viewer"), status=403)
+        raise RequestRefused(Message.of("web.needs_token"), status=401)
 
     def require_form_token(self, request: Request, csrf: str) -> None:
         """Raises RequestRefused unless the form comes from a page made for this session.
@@ -141,28 +140,20 @@ class Access:
         self.require_same_site(request)
         if not sender.csrf or not same(csrf, sender.csrf):
             log.warning("form without a valid CSRF token refused", by=sender.name)
-            raise RequestRefused("this form has expired", status=403, remedy="load the page again")
+            raise RequestRefused(Message.of("web.form_expired"), status=403)
 
     def require_same_site(self, request: Request) -> None:
         """Raises RequestRefused for a request of another site."""
         if client_address.is_foreign(request):
             log.warning("request of another site refused", by=self.address(request))
-            raise RequestRefused(
-                "the request comes from another site",
-                status=403,
-                remedy="open the page here; a proxy in front must forward the Host header",
-            )
+            raise RequestRefused(Message.of("web.other_site"), status=403)
 
     def refuse_token_in_url(self, request: Request) -> None:
         """Raises RequestRefused for a token in a URL: URLs stay in histories and logs."""
         for name, value in request.query_params.multi_items():
             if name.lower() in _TOKEN_NAMES or self._tokens().role_of(value) != Role.ANONYMOUS:
                 log.warning("token in a URL refused", by=self.address(request))
-                raise RequestRefused(
-                    "a URL must not contain a token",
-                    status=400,
-                    remedy="change the token, since URLs stay in histories and logs; then sign in at /login",
-                )
+                raise RequestRefused(Message.of("web.token_in_url"), status=400)
 
     def _is_proxied(self, request: Request) -> bool:
         """Whether a proxy forwards requests from outside to a listener meant for this host only."""
@@ -185,9 +176,4 @@ def _bearer(request: Request) -> str | None:
 
 def _locked_out(seconds: float) -> RequestRefused:
     whole = math.ceil(seconds)
-    return RequestRefused(
-        f"too many wrong tokens: locked for {whole} s",
-        status=429,
-        remedy="wait, or use the command line",
-        seconds=whole,
-    )
+    return RequestRefused(Message.of("web.locked", seconds=whole), status=429, seconds=whole)

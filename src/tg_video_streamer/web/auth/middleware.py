@@ -7,12 +7,15 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
 from tg_video_streamer.control.socket.protocol import error_json
 from tg_video_streamer.errors import RequestRefused, StreamerError
-from tg_video_streamer.web.auth.auth import GET_TOKEN, Access
+from tg_video_streamer.locales.message import Message
+from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.http_body import JsonResponse
+from tg_video_streamer.web.language import words_of
 
 OPEN_PATHS = frozenset({"/healthz", "/login", "/page.css", "/page.js", "/icon.svg"})
 OPEN_FOLDER = "/static/"
@@ -35,7 +38,7 @@ class AuthMiddleware:
         request = Request(scope, receive)
         started = False
 
-        async def send_while_valid(message: Message) -> None:
+        async def send_while_valid(message: AsgiMessage) -> None:
             nonlocal started
             if message.get("more_body") and not self._access.is_still_valid(request):
                 raise _SignInEnded
@@ -65,7 +68,7 @@ class AuthMiddleware:
         request.state.flash_messages = identity.session.flash_messages if identity.session is not None else []
         path = request.url.path
         if not identity.visitor.role.may_read and path not in OPEN_PATHS and not path.startswith(OPEN_FOLDER):
-            raise RequestRefused("this needs a token", status=401, remedy=GET_TOKEN)
+            raise RequestRefused(Message.of("web.needs_token"), status=401)
 
 
 def accepts_json(request: Request) -> bool:
@@ -96,15 +99,17 @@ def refusal_response(request: Request, refusal: RequestRefused) -> Response:
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         where = quote(back) if request.method == "GET" else "/"
         return RedirectResponse(f"/login?back={where}", status_code=303)
-    return PlainTextResponse(f"{refusal}\n", status_code=refusal.status, headers=headers)
+    text = words_of(request).message_text(refusal.full_message)
+    return PlainTextResponse(f"{text}\n", status_code=refusal.status, headers=headers)
 
 
 async def routing_refusal(request: Request, error: Exception) -> Response:
     """The response where no route has the path (404) or the method (405)."""
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this class alone
-    texts = {404: "no such page", 405: "this method is not allowed here"}
-    what = texts.get(error.status_code, error.detail)
+    what = {404: Message.of("web.no_page"), 405: Message.of("web.no_method")}.get(error.status_code)
+    refusal = StreamerError(what or error.detail, remedy=Message.of("web.see_api"))
     if accepts_json(request):
-        answer = {"ok": False, **error_json(StreamerError(what, remedy="see /api/openapi.json"))}
+        answer = {"ok": False, **error_json(refusal)}
         return JsonResponse(answer, status_code=error.status_code, headers=error.headers)
-    return PlainTextResponse(f"{what}\n", status_code=error.status_code, headers=error.headers)
+    text = words_of(request).message_text(refusal.message)
+    return PlainTextResponse(f"{text}\n", status_code=error.status_code, headers=error.headers)

@@ -28,7 +28,7 @@ def action_routes(commands: Commands, access: Access) -> list[Route]:
         name = request.path_params["command"]
         command = COMMANDS.get(name)
         if command is None:
-            raise RequestRefused("unknown command", status=404, remedy=f"commands: {', '.join(COMMANDS)}")
+            raise RequestRefused(Message.of("refused.unknown_command", commands=", ".join(COMMANDS)), status=404)
         access.require_role(request, command)
         fields = await read_form(request, limit=MAX_REQUEST_BYTES)
         csrf, back = fields.pop("csrf", ""), own_path(fields.pop("back", "/"))

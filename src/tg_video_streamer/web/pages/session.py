@@ -62,7 +62,7 @@ def _carry_out(login: WebLogin, step: str, form: Mapping[str, str], *, by: str) 
     elif step in ASKING:
         login.answer(WebLoginStep(step), form.get("answer", ""))
     else:
-        raise ControlError("unknown step of the login", remedy="reload the page")
+        raise ControlError.of("login.not_asked")
 
 
 def _main(view: PageView, login: WebLogin) -> str:
