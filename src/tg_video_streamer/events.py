@@ -25,6 +25,8 @@ class SlateReason(StrEnum):
 
     STARTING = "starting"
     PLAYLIST_EMPTY = "playlist_empty"
+    LOADING = "loading"
+    """The next item is not ready yet, such as after a skip."""
     SOURCE_FAILED = "source_failed"
     PAUSED = "paused"
     OPERATOR = "operator"

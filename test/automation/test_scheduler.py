@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stands.scheduled import LIVE, Scheduled, packets
-from tg_video_streamer.events import AirContent, SlateReason, SourceLevel
+from tg_video_streamer.events import AirContent, SegmentStarted, SlateReason, SourceLevel
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.playout.source import AirSource
@@ -264,6 +264,29 @@ def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
     program.run(130, meanwhile=go_live)
     assert program.names() == ["film", "live", "news", "film"]
     assert late == [["schedule: news.mp4 is late: it starts as soon as it can"]]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reasons"),
+    [(100.0, [SlateReason.LOADING]), (0.0, [SlateReason.LOADING, SlateReason.SOURCE_FAILED])],
+    ids=["slow", "fails"],
+)
+def test_the_slate_after_a_skip_says_that_the_next_item_is_loading(
+    tmp_path: Path, slate: Slate, seconds: float, reasons: list[SlateReason]
+) -> None:
+    """A skip to an item that is not ready shows `loading` until an item plays; if it fails, the slate says that instead."""
+    (tmp_path / "playlist.txt").write_text("film.mp4\nnext.mp4\n")
+    lengths, delays = {"film": 100.0, "next": seconds}, {"next": 8.0}
+    program = Scheduled(tmp_path, slate, at=datetime(2026, 5, 1, tzinfo=UTC), lengths=lengths, delays=delays)
+
+    async def skip() -> None:
+        await asyncio.sleep(2.0)
+        delays["film"] = 30.0
+        program.parts.playout.skip()
+
+    program.run(25, meanwhile=skip)
+    started = [one.content for one in program.events if isinstance(one, SegmentStarted)]
+    assert [one.slate_reason for one in started if one.level is SourceLevel.SLATE] == reasons
 
 
 def test_without_a_file_nothing_is_scheduled(tmp_path: Path, slate: Slate) -> None:

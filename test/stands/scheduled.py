@@ -61,6 +61,8 @@ class ScriptedFeed(Feed):
     """Yields pictures with the name of their item and their number; `length` 0 is a failing source."""
 
     length = 60.0
+    delay_seconds = 0.0
+    """How long its source takes to answer."""
 
     @property
     def title(self) -> str:
@@ -80,6 +82,8 @@ class ScriptedFeed(Feed):
     async def run(self) -> None:
         """See Feed."""
         self._move(FeedState.PROBING)
+        if self.delay_seconds:
+            await asyncio.sleep(self.delay_seconds)
         if not self.length:
             self.buffer.finish()
             self._move(FeedState.FAILED, "no such source")
@@ -129,6 +133,7 @@ class _ScriptedFeeds:
             changed=changed,
         )
         feed.length = owner.lengths.get(feed.title, 60.0)
+        feed.delay_seconds = owner.delays.get(feed.title, 0.0)
         return feed
 
     async def resolve(self, item: Item) -> Media | Expansion:
@@ -152,8 +157,13 @@ class Scheduled:
         at: datetime,
         lengths: dict[str, float],
         environment: dict[str, str] | None = None,
+        delays: dict[str, float] | None = None,
     ) -> None:
-        """`lengths`: seconds by the name of a file without its ending; 60 for all others."""
+        """`lengths`: seconds by the name of a file without its ending; 60 for all others.
+
+        `delays`: how long the source of a file takes to answer, by the same name.
+        """
+        self.delays = delays or {}
         self.folder = folder
         self.slate = slate
         self.lengths = lengths

@@ -79,6 +79,8 @@ class Director:
         self._offered: Candidate | None = None
         self._on_air: Candidate | None = None
         self._jump_key = ""
+        self._played = False
+        """An item has been on air since the start."""
         self.first_item = asyncio.Event()
         """Set once an item may go on air, or none can for now."""
 
@@ -147,6 +149,8 @@ class Director:
         for candidate in list(self._coming):
             if candidate in self._coming:
                 self._settle(candidate)
+            if self._on_air is None and self._played and (candidate.failed or candidate.feed.last_error is not None):
+                self._playout.set_slate_reason(SlateReason.SOURCE_FAILED)
         pause = self._prime(tasks) if not self._coming else self._prime_more(tasks)
         self._offer()
         if self._offered is not None or not self._coming:
@@ -301,7 +305,8 @@ class Director:
         candidate.feed.on_air()
         (self._rotation.advance_late if candidate.late else self._rotation.advance)(candidate.item)
         self._quarantine.succeeded(candidate.item.key)
-        self._playout.set_slate_reason(SlateReason.SOURCE_FAILED)
+        self._playout.set_slate_reason(SlateReason.LOADING)
+        self._played = True
 
     def _ended(self, event: SourceEnded) -> None:
         candidate = self._on_air

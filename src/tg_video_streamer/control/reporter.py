@@ -186,12 +186,16 @@ class Reporter:
         return ServiceWarning(message=message, item_key=resting.key, actions=actions)
 
 
+_STATED = frozenset({SlateReason.PLAYLIST_EMPTY, SlateReason.LOADING})
+"""They say more than how the item before ended."""
+
+
 def _reason(started: SegmentStarted | None) -> Message:
-    """Why viewers see what they see; an empty playlist is the reason of its slate, whatever was on air before."""
+    """Why viewers see what they see."""
     if started is None:
         return Message.of("slate_reason.starting")
     slate_reason = started.content.slate_reason
-    if slate_reason is SlateReason.PLAYLIST_EMPTY or (slate_reason and started.reason is CutReason.SLATE_CHANGED):
+    if slate_reason in _STATED or (slate_reason and started.reason is CutReason.SLATE_CHANGED):
         return Message.of(f"slate_reason.{slate_reason}")
     return Message.of(f"cut.{started.reason}")
 

@@ -134,7 +134,7 @@ class ServiceStatus:
     cached: bool = False
     """The item plays from its cached encode."""
     slate_reason: str = ""
-    """Why the slate is on air: starting, playlist_empty, source_failed, paused, operator or scheduled; else empty."""
+    """Why the slate is on air: starting, playlist_empty, loading, source_failed, paused, operator or scheduled; else empty."""
     holds: tuple[str, ...] = ()
     """Why the operator's slate is shown: pause, slate, or both."""
     live: LiveStatus | None = None

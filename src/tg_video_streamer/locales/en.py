@@ -577,6 +577,7 @@ LANGUAGE = Language(
         "as_run.unreadable": "the as-run log cannot be read: {detail}",
         "cut.slate_changed": "the slate states another reason",
         "cut.killed": "the service was killed",
+        "slate_reason.loading": "the next item is not ready yet",
         "slate_reason.source_failed": "the source of the item before failed",
         "slate_reason.paused": "the operator has paused the program",
         "slate_reason.operator": "the operator's slate is on",
@@ -1170,6 +1171,7 @@ LANGUAGE = Language(
         # Why the slate is on air.
         "slate.starting": "Waiting for the first item",
         "slate.playlist_empty": "The playlist is empty",
+        "slate.loading": "Loading the next item",
         "slate.source_failed": "The source failed",
         "slate.paused": "Paused by the operator",
         "slate.operator": "Shown by the operator",

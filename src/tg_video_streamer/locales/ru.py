@@ -585,6 +585,7 @@ LANGUAGE = Language(
         "as_run.unreadable": "журнал эфира не читается: {detail}",
         "cut.slate_changed": "причина заставки сменилась",
         "cut.killed": "сервис был убит",
+        "slate_reason.loading": "следующая передача ещё не готова",
         "slate_reason.source_failed": "источник предыдущей передачи отказал",
         "slate_reason.paused": "оператор поставил эфир на паузу",
         "slate_reason.operator": "оператор включил заставку",
@@ -1178,6 +1179,7 @@ LANGUAGE = Language(
         # Why the slate is on air.
         "slate.starting": "Ждём первую передачу",
         "slate.playlist_empty": "Плейлист пуст",
+        "slate.loading": "Следующая передача загружается",
         "slate.source_failed": "Источник отказал",
         "slate.paused": "Пауза по команде оператора",
         "slate.operator": "Заставка включена оператором",

@@ -85,6 +85,8 @@ class FallbackChain:
         """The operator's slate; the item waits."""
         self.slate_reason = SlateReason.STARTING
         """What the slate states when the operator did not ask for it."""
+        self._broke = False
+        """The last item on air left because of its source."""
 
     @property
     def frames(self) -> int:
@@ -168,6 +170,7 @@ class FallbackChain:
 
     def _leave(self, skipped: AirSource, out: list[Stamped]) -> None:
         self._skip = None
+        self._broke = False
         if self._aside is not None and self._aside.source is skipped:
             self._end_aside(CutReason.SKIPPED)
         elif self.segment is not None and self.segment.source is skipped:
@@ -191,6 +194,7 @@ class FallbackChain:
 
     def _descend(self, reason: CutReason, out: list[Stamped]) -> Segment:
         """Cut to the best source that is ready."""
+        self._broke = self._broke or reason.source_fault
         if self.held is not None:
             return self._cut_to_slate(self.held, reason, out)
         if self.live is not None:
@@ -230,7 +234,10 @@ class FallbackChain:
     @property
     def _idle_reason(self) -> SlateReason:
         waits = self.next is not None and self._available_next is None and self._aside is None
-        return SlateReason.SCHEDULED if waits else self.slate_reason
+        if waits:
+            return SlateReason.SCHEDULED
+        broke = self._broke and self.slate_reason is SlateReason.LOADING
+        return SlateReason.SOURCE_FAILED if broke else self.slate_reason
 
     @property
     def _slate_shown(self) -> SlateReason | None:
@@ -272,6 +279,8 @@ class FallbackChain:
         if left is not None:
             self._position = left.leave(out)
         self.segment = Segment(source, self._position, self._slate.silence, repeated=repeated)
+        if self._on(SourceLevel.ITEM):
+            self._broke = False
         set_aside = self._aside is not None and self._aside.segment is left
         self._on_cut(Cut(left=left, started=self.segment, reason=reason, resumed=resumed, set_aside=set_aside))
         return self.segment

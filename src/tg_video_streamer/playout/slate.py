@@ -37,6 +37,7 @@ SENTENCES: Mapping[SlateReason, str] = MappingProxyType(
     {
         SlateReason.STARTING: "The program is about to start.",
         SlateReason.PLAYLIST_EMPTY: "The next program is being prepared.",
+        SlateReason.LOADING: "The next program starts shortly.",
         SlateReason.SOURCE_FAILED: "We lost the picture and are getting it back.",
         SlateReason.PAUSED: "The program is paused.",
         SlateReason.OPERATOR: "The program continues shortly.",
