@@ -28,7 +28,7 @@ def source_error(refused: TelegramRefused, link: TelegramLink) -> ResolveError:
         return SourceGone.of("telegram_source.no_chat", chat=link.chat)
     if refused.word in _NO_ACCESS:
         return ResolveError.of("telegram_source.no_access", chat=link.chat)
-    return ResolveError(refused.message, remedy=refused.remedy_message or "")
+    return ResolveError.because_of(refused)
 
 
 class SourceChats:

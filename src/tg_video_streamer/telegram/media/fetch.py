@@ -91,7 +91,7 @@ class TelegramFetch:
             return
         if self._not_before > now:
             raise ResolveError.of("telegram_source.wait", seconds=round(self._not_before - now)) from error
-        raise ResolveError(error.message, remedy=error.remedy_message or "") from error
+        raise ResolveError.because_of(error) from error
 
     def deadline(self) -> float:
         """Until when there must be progress."""
@@ -154,7 +154,7 @@ class _Attempt:
                 if refused.word.startswith(_MOVED):
                     self._dc_id = int(refused.word.removeprefix(_MOVED))
                 elif not refused.word.startswith(_RENEWED):
-                    raise ResolveError(refused.message, remedy=refused.remedy_message or "") from refused
+                    raise ResolveError.because_of(refused) from refused
                 await self._again(refused)
             else:
                 return

@@ -42,7 +42,7 @@ class TelegramResolver:
         try:
             return await (self._message(account, item, link) if link.message else self._chat(account, item, link))
         except SessionError as error:
-            raise ResolveError(error.message, remedy=error.remedy_message or "") from error
+            raise ResolveError.because_of(error) from error
         except TelegramRefused as refused:
             raise source_error(refused, link) from refused
 
