@@ -37,6 +37,7 @@ from tg_video_streamer.outputs.target import OutputKind
 from tg_video_streamer.playlist.folders import FolderAllowlist
 from tg_video_streamer.playlist.item import LocatorKind
 from tg_video_streamer.playout.fanout import Fanout
+from tg_video_streamer.resolve.media import Fetcher
 from tg_video_streamer.settings.reload import SettingsReload
 from tg_video_streamer.settings.settings import LoadedSettings, Settings, secret_values
 from tg_video_streamer.settings.targets import output_targets
@@ -64,6 +65,8 @@ def build(
         watching=ytdlp.requests.watching,
         others={LocatorKind.TELEGRAM: source.source.resolve},
     )
+    if feeds.spool is not None:
+        feeds.spool.fetchers[Fetcher.TELEGRAM] = source.source.fetch
     program = make_program(context, feeds, allowed)
     source.on_login(program.playlist.try_again)
     live = make_live(context, program, feeds.branding.choose_untitled)

@@ -23,7 +23,7 @@ from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
-from tg_video_streamer.resolve.by_kind import by_kind
+from tg_video_streamer.resolve.by_kind import by_kind, without_spool
 from tg_video_streamer.resolve.media import Resolve
 from tg_video_streamer.resolve.resolver import Resolver
 from tg_video_streamer.settings.settings import Settings
@@ -62,7 +62,7 @@ class Feeds:
         self.resolve = watching(by_kind(self._resolver.resolve, others or {}))
         """Where an item of the playlist is now."""
         self.spool = make_spool(settings, ask=self.resolve, clock=clock)
-        self._sources = self.spool.source.resolve if self.spool is not None else self.resolve
+        self._sources = self.spool.source.resolve if self.spool is not None else without_spool(self.resolve)
 
     @property
     def caches(self) -> bool:

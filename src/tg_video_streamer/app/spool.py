@@ -13,7 +13,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.feed.probe.probe import probe
 from tg_video_streamer.ffmpeg.source import Measured
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.resolve.media import Fetcher, Media, Resolve
 from tg_video_streamer.settings.settings import Settings
@@ -40,7 +40,7 @@ class SpoolParts:
 
     def ready(self, item: Item) -> bool:
         """Whether the preparer may read an item now: from its spooled file, or because it is never spooled."""
-        if item.kind is not LocatorKind.URL:
+        if item.kind not in DOWNLOADED:
             return True
         entry = self.spool.known(item)
         return entry is not None and entry.state in {SpoolState.WHOLE, SpoolState.FAILED}

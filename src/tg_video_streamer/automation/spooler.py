@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.spool.spool import Spool
 from tg_video_streamer.spool.state import SpoolState
 
@@ -69,7 +69,7 @@ class Spooler:
         if state == self._planned and now - self._planned_at < _AGAIN_SECONDS:
             return
         self._planned, self._planned_at = state, now
-        web = [item for item in coming if item.kind is LocatorKind.URL]
+        web = [item for item in coming if item.kind in DOWNLOADED]
         cached = await asyncio.to_thread(self._cached, web) if web else {}
         wanted = needed(coming, left_seconds=self._left_seconds(), lengths=self._length, cached=cached)
         self._spool.plan([item for item in wanted if not self._failed(item)], used)
@@ -115,7 +115,7 @@ def _needed(
         if item.key in cached:
             ahead += cached[item.key]
             continue
-        if item.kind is LocatorKind.URL:
+        if item.kind in DOWNLOADED:
             found += 1
             yield item
         ahead += lengths(item) or 0.0

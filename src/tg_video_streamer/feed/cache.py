@@ -16,7 +16,7 @@ from tg_video_streamer.library.library import Library, Remembered
 from tg_video_streamer.library.sidecar import FaultSpan
 from tg_video_streamer.library.writer import CacheWriter
 from tg_video_streamer.media import Packet
-from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.resolve.media import Media, Resolve
 
 _log = structlog.get_logger(__name__)
@@ -61,7 +61,7 @@ class FeedCache:
         if begun or self._damaged:
             return await ask()
         # A file is checked first, which costs nothing. Asking a web page or Telegram takes seconds, and more CPU than playing the item.
-        if self._item.kind in {LocatorKind.URL, LocatorKind.TELEGRAM} and (encode := await self._known()) is not None:
+        if self._item.kind in DOWNLOADED and (encode := await self._known()) is not None:
             return encode
         try:
             media = await ask()

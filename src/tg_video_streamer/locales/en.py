@@ -275,6 +275,8 @@ LANGUAGE = Language(
         "telegram_source.wait.remedy": "it continues by itself",
         "telegram_source.request": "the saved download is not one of this version",
         "telegram_source.request.remedy": "it is resolved again at its next turn",
+        "source.needs_spool": "the source can only be played from a download, and there is no spool",
+        "source.needs_spool.remedy": "set SPOOL_MAX_GB to more than 0",
         "source.slow_disk": "the disk with {path} does not answer",
         "source.slow_disk.remedy": "check the network disk; it is retried later",
         "feed.download_ended": "its download ended before it was whole",

@@ -283,6 +283,8 @@ LANGUAGE = Language(
         "telegram_source.wait.remedy": "скачивание продолжится само",
         "telegram_source.request": "сохранённая загрузка не от этой версии",
         "telegram_source.request.remedy": "в свой черёд она будет найдена заново",
+        "source.needs_spool": "источник играет только из загрузки, а хранилище загрузок выключено",
+        "source.needs_spool.remedy": "задайте SPOOL_MAX_GB больше 0",
         "source.slow_disk": "диск с {path} не отвечает",
         "source.slow_disk.remedy": "проверьте сетевой диск; попытка повторится позже",
         "feed.download_ended": "загрузка прервалась раньше, чем закончилась",

@@ -23,6 +23,10 @@ class LocatorKind(StrEnum):
     """A live feed by its address: rtmp, rtmps, rtsp, srt or udp."""
 
 
+DOWNLOADED = frozenset({LocatorKind.URL, LocatorKind.TELEGRAM})
+"""What is downloaded ahead of need where it is finite."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """Items with the same `key` are the same for positions, shuffling and quarantine."""

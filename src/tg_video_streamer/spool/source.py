@@ -9,7 +9,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ResolveError
-from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.resolve.growing import GrowthState
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.spool.containers import ENOUGH_BYTES, readable
@@ -39,7 +39,7 @@ class SpooledSource:
 
     async def resolve(self, item: Item) -> Media | Expansion:
         """As `ask`, with local inputs where the spool has enough of them. Raises ResolveError."""
-        if item.kind is not LocatorKind.URL:
+        if item.kind not in DOWNLOADED:
             return await self._ask(item)
         await self._spool.loaded.wait()
         entry = self._spool.entry(item)

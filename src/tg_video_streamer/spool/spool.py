@@ -16,7 +16,7 @@ import structlog
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import NoRoom, ProbeFailed, SourceGone, SpoolError, StreamerError
-from tg_video_streamer.playlist.item import Item, LocatorKind
+from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.spool.download import Downloads
 from tg_video_streamer.spool.entry import Entry
@@ -82,7 +82,7 @@ class Spool:
         """Download `wanted`, soonest first; drop all that is neither wanted nor `used` by a feed."""
         self._order = []
         for item in wanted:
-            if item.kind is LocatorKind.URL:
+            if item.kind in DOWNLOADED:
                 self._order.append(self.entry(item).key)
         keep = {*self._order, *(spool_key(item) for item in used)}
         for key, entry in list(self._entries.items()):
