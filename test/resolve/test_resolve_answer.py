@@ -36,6 +36,27 @@ def test_separate_formats() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"http_chunk_size": 10485760}, 10485760),
+        ({"http_chunk_size": -1}, 0),
+        ({"http_chunk_size": "x"}, 0),
+        ({}, 0),
+        (None, 0),
+        (3, 0),
+    ],
+)
+def test_a_site_that_wants_to_be_asked_in_pieces(given: Any, wanted: int) -> None:
+    """The size of requests that yt-dlp names for a file goes on; it means nothing for a manifest."""
+    found = read({"extractor": "x", "id": "1", **VIDEO, "downloader_options": given})
+    assert isinstance(found, Media)
+    assert found.inputs[0].request_bytes == wanted
+    found = read({"extractor": "x", "id": "1", **AUDIO, "downloader_options": given})
+    assert isinstance(found, Media)
+    assert found.inputs[0].request_bytes == 0
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"url": "file:///etc/passwd"},

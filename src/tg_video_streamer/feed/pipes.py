@@ -130,7 +130,13 @@ def _scripted(
         text = (
             manifest_script(one.location)
             if plain
-            else url_script(one.location, one.headers, stall_seconds=stall_seconds, read_ahead=source.read_ahead)
+            else url_script(
+                one.location,
+                one.headers,
+                stall_seconds=stall_seconds,
+                read_ahead=source.read_ahead,
+                request_bytes=one.request_bytes,
+            )
         )
     except ValueError as error:
         raise ProbeFailed.of("probe.not_opened", detail=str(error)) from None

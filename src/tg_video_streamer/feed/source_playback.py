@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import structlog
 
-from tg_video_streamer.errors import NotHouseFormat, StreamerError
+from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, NotHouseFormat, StreamerError
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import FeedContext, attempt, redacted
 from tg_video_streamer.feed.overlay.branding import CannotDraw, draw_caption
@@ -24,6 +24,7 @@ from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
 from tg_video_streamer.ffmpeg.live_input import receiver_command, receiver_script, receiving_ffmpeg
+from tg_video_streamer.ffmpeg.pieces import piecewise_ffmpeg
 from tg_video_streamer.ffmpeg.source import Goal, Measured, SourceFacts
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.locales.message import Message
@@ -58,6 +59,7 @@ class SourcePlayback:
         self._caption_drawn = False
         self._known_inputs: tuple[MediaInput, ...] | None = None
         self._passthrough_failed = False
+        self._pieces_failed = False
         self._receiver: Receiver | None = None
         self.watch = FaultWatch()
         """The known faults of its picture and sound."""
@@ -138,6 +140,7 @@ class SourcePlayback:
         source = self.source
         assert source is not None  # noqa: S101 - the caller has probed it
         passthrough = await self.may_pass_through(start)
+        context, asked = await self._asking(media)
         files = await self._overlay_files(media, start)
         self.watch.begin(start.item_seconds)
 
@@ -151,8 +154,8 @@ class SourcePlayback:
             try:
                 with files:
                     result = await attempt(
-                        self._context,
-                        media,
+                        context,
+                        asked,
                         source,
                         start,
                         item=self._item,
@@ -170,7 +173,29 @@ class SourcePlayback:
                 refresh.cancel()
         if failure is not None:
             raise failure
+        if context.ffmpeg != self._context.ffmpeg:
+            result = self._learn_pieces(result)
         return self._learn(result, media, passthrough=passthrough)
+
+    async def _asking(self, media: Media) -> tuple[FeedContext, Media]:
+        """The ffmpeg that asks for `media` in pieces where its site wants that, and `media` as this ffmpeg reads it."""
+        if not any(one.request_bytes for one in media.inputs):
+            return self._context, media
+        ffmpeg = None if self._pieces_failed else await piecewise_ffmpeg(self._context.ffmpeg)
+        if ffmpeg is not None:
+            return replace(self._context, ffmpeg=ffmpeg), media
+        return self._context, replace(media, inputs=tuple(replace(one, request_bytes=0) for one in media.inputs))
+
+    def _learn_pieces(self, result: AttemptResult) -> AttemptResult:
+        """Another ffmpeg that cannot encode as the program's does is not tried again; the item is."""
+        error = result.error
+        if isinstance(error, ForeignHeaders) or (isinstance(error, EncoderFailed) and not result.frames):
+            self._pieces_failed = True
+            _log.info(
+                "the ffmpeg that asks in pieces does not encode as the program's", key=self._item.key, why=str(error)
+            )
+            return replace(result, error=EncoderFailed(error.message, remedy=Message.of("feed.encoded_again")))
+        return result
 
     def _learn(self, result: AttemptResult, media: Media, *, passthrough: bool) -> AttemptResult:
         """Remember what the attempt showed; any error of passthrough leads to an attempt with the encoder."""

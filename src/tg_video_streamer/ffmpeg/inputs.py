@@ -39,6 +39,8 @@ FILE_FORMATS = (
 )
 """Demuxers that read one stream of bytes and open nothing else."""
 URL_FORMATS = (*FILE_FORMATS, "hls", "hls,applehttp", "applehttp")
+PIECES_OPTION = "request_size"
+"""Of ffmpeg's http protocol, from 8.1 on."""
 URL_PROTOCOLS = "http,https,tls,tcp,crypto,httpproxy"
 
 _ENDLESS_SECONDS = 360000
@@ -111,11 +113,17 @@ def script_input(descriptor: int, *, seek_seconds: float = 0.0, passthrough: boo
 
 
 def url_script(
-    url: str, headers: Mapping[str, str], *, stall_seconds: float = 10.0, read_ahead: ReadAhead | None = None
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    stall_seconds: float = 10.0,
+    read_ahead: ReadAhead | None = None,
+    request_bytes: int = 0,
 ) -> bytes:
     """The ffconcat script that opens one URL. `stall_seconds`: a silent connection is dropped after so long.
 
-    `read_ahead`: how far it is read for its streams.
+    `read_ahead`: how far it is read for its streams. `request_bytes`: how much is asked for at a time, only for an ffmpeg of
+    `piecewise_ffmpeg`; 0 for all at once.
 
     Raises ValueError for a line break in the URL or a header, and for any scheme but http and https.
     """
@@ -131,6 +139,7 @@ def url_script(
         # Waiting for a site that refuses is useless: the next attempt gets a fresh URL.
         "reconnect_delay_max": "1",
         **({} if read_ahead is None else read_ahead.options),
+        **_pieces(request_bytes),
         **_header_options(headers),
     }
     lines = ["ffconcat version 1.0", f"file {quoted(url)}"]
@@ -168,7 +177,9 @@ def plain_manifest(container: str, headers: Mapping[str, str]) -> bool:
     return container == "hls" and not _extra_headers(headers) and not any(name.lower() == "referer" for name in headers)
 
 
-def library_options(*, is_file: bool, headers: Mapping[str, str], stall_seconds: float = 10.0) -> dict[str, str]:
+def library_options(
+    *, is_file: bool, headers: Mapping[str, str], stall_seconds: float = 10.0, request_bytes: int = 0
+) -> dict[str, str]:
     """The same limits as options of PyAV, which opens the location in a separate process."""
     if is_file:
         return {
@@ -182,6 +193,7 @@ def library_options(*, is_file: bool, headers: Mapping[str, str], stall_seconds:
         "protocol_whitelist": URL_PROTOCOLS,
         "format_whitelist": ",".join(URL_FORMATS),
         "rw_timeout": str(round(stall_seconds * 1_000_000)),
+        **_pieces(request_bytes),
         **named,
         **({"headers": "".join(lines)} if lines else {}),
     }
@@ -203,6 +215,10 @@ def takes_proxy(proxy: str) -> bool:
 def dropped_headers(headers: Mapping[str, str]) -> list[str]:
     """Names of the headers that a script cannot carry: it holds user agent, referer and one more."""
     return _extra_headers(headers)[1:]
+
+
+def _pieces(request_bytes: int) -> dict[str, str]:
+    return {PIECES_OPTION: str(request_bytes)} if request_bytes else {}
 
 
 def _header_options(headers: Mapping[str, str]) -> dict[str, str]:

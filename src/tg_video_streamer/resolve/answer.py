@@ -28,6 +28,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _COOKIE_ATTRIBUTES = frozenset(
     {"domain", "path", "expires", "max-age", "secure", "httponly", "samesite", "version", "port"}
 )
+_LARGEST_REQUEST = 1 << 30
 _SUFFIX = re.compile(r"[a-z0-9]{1,8}")
 _DIRECT = frozenset({"http", "https", "m3u8", "m3u8_native"})
 """What ffmpeg reads by its URL."""
@@ -107,8 +108,15 @@ def _input(chosen: Json, *, separate: bool, index: int, download: Json | None) -
         headers=_headers(chosen),
         has_video=has_video,
         has_audio=has_audio,
+        request_bytes=_request_bytes(chosen) if protocol in {"http", "https"} else 0,
         download=None if download is None else _download(chosen, download),
     )
+
+
+def _request_bytes(chosen: Json) -> int:
+    options = chosen.get("downloader_options")
+    size = options.get("http_chunk_size") if isinstance(options, Mapping) else None
+    return size if isinstance(size, int) and 0 < size <= _LARGEST_REQUEST else 0
 
 
 def _download(chosen: Json, needed: Json) -> Download:

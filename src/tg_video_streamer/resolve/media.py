@@ -45,6 +45,8 @@ class MediaInput:
     """What it is used for: separate formats have one of the two; both are True if only a probe can tell."""
     received: bool = False
     """It is read over one connection, which serves the probe and the playback: a live feed takes no second visitor."""
+    request_bytes: int = 0
+    """The site wants to be asked for so many bytes at a time, else it is slow; 0 where it does not matter."""
     download: Download | None = None
     """None for a file and for what is live."""
     growing: GrowingFile | None = field(default=None, compare=False)

@@ -50,6 +50,7 @@ async def probe(
                 "location": one.location,
                 "is_file": one.is_file,
                 "headers": dict(one.headers),
+                "request_bytes": one.request_bytes,
                 "has_video": one.has_video,
                 "has_audio": one.has_audio,
             }
