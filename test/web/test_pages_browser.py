@@ -325,7 +325,7 @@ def test_health_is_shown(channel: Channel, browser: WebDriver) -> None:
     """Versions appear, the log's end contains no secret, and the checks run on demand."""
     browser.get(f"{channel.url}/health?lang=en")
     wait_until(lambda: "…" not in text_of(browser, "part-versions"), what="versions")
-    assert re.search(r"\d{4}\.\d+\.\d+ \(\d+ d\)", text_of(browser, "part-versions"))
+    assert re.search(r"\d{4}\.\d+\.\d+ \(\d+ days? old\)", text_of(browser, "part-versions"))
     log = browser.find_element(By.CSS_SELECTOR, "pre.log").text
     assert "playlist read" in log
     assert channel.service.settings["SESSION_STRING"] not in browser.page_source

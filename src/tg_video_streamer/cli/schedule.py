@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.locate import EnvFileOption, settings_file, state_dir
 from tg_video_streamer.cli.run import load
 from tg_video_streamer.control.socket import client
@@ -37,13 +38,13 @@ def show(
 def line_of(entry: ScheduledEntry) -> str:
     """One entry for people: `20:00 News, hard start`."""
     if entry.kind == EntryKind.STATION_ID:
-        return f"every {entry.every_minutes:g} minutes: station id"
+        return words.text("schedule.line_station_id", minutes=f"{entry.every_minutes:g}")
     begins, ends = _clock(entry.starts), _clock(entry.ends)
     if entry.kind == EntryKind.PART:
         return f"{begins}-{ends}  {printable(entry.title)}  ({printable(entry.playlist)})"
-    until = f" to {ends}" if ends else ""
-    how = "hard start" if entry.hard else "when the item on air has ended"
-    return f"    {begins}  {printable(entry.title)}{until}, {how}"
+    title = printable(entry.title)
+    title = words.text("schedule.line_until", title=title, time=ends) if ends else title
+    return words.text("schedule.line_hard" if entry.hard else "schedule.line_soft", time=begins, title=title)
 
 
 def _clock(moment: str) -> str:

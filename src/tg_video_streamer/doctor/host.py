@@ -55,7 +55,7 @@ def ingest_finding(text: str, *, own: bool) -> Finding:
     try:
         listen(address).close()
     except ListenFailed as error:
-        if own and "in use" in error.what:
+        if own and isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
             return well("ports", "doctor.ingest_in_use", place=address.place)
         return problem("ports", "doctor.ingest_failed", detail=error.message)
     return well("ports", "doctor.ingest_free", place=address.place)

@@ -59,7 +59,7 @@ async def _encoder_speed(house: HouseFormat, ffmpeg: Path) -> Finding:
         try:
             done = await run(command, timeout_seconds=_TRIAL_SECONDS)
         except ChildFailed as error:
-            return problem("encoder", "doctor.encoder_failed", detail=error.what)
+            return problem("encoder", "doctor.encoder_failed", detail=error.message)
         if done.returncode != 0:
             last = "".join(done.stderr_tail.splitlines()[-1:])
             return problem("encoder", "doctor.encoder_ended", code=done.returncode, detail=last)

@@ -13,6 +13,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.runner import run
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.resolve.ytdlp import ytdlp_version
 
 CACHE_SECONDS = 600.0
@@ -26,10 +27,10 @@ class Versions:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._programs: dict[str, str] = dict.fromkeys(("ffmpeg", "yt-dlp", "deno"), "…")
+        self._programs: dict[str, str | Message] = dict.fromkeys(("ffmpeg", "yt-dlp", "deno"), "…")
         self._asked = float("-inf")
 
-    def listed(self) -> tuple[tuple[str, str], ...]:
+    def listed(self) -> tuple[tuple[str, str | Message], ...]:
         """Names and known versions; a program that fails is listed with that."""
         libraries = ((name, _installed(package)) for package, name in _LIBRARIES.items())
         return (("Python", platform.python_version()), *self._programs.items(), *libraries)
@@ -42,25 +43,25 @@ class Versions:
         for name, ask in (("ffmpeg", _ffmpeg), ("yt-dlp", self._ytdlp), ("deno", _deno)):
             self._programs[name] = await _answer(ask)
 
-    async def _ytdlp(self) -> str:
+    async def _ytdlp(self) -> str | Message:
         return with_age(await ytdlp_version(), datetime.fromtimestamp(self._clock.wall(), UTC).date())
 
 
-def with_age(ytdlp: str, today: date) -> str:
+def with_age(ytdlp: str, today: date) -> str | Message:
     """A version that is its own date, with how many days ago that was."""
     numbers = [int(number) for number in re.findall(r"\d+", ytdlp)]
     try:
         days = (today - date(*numbers[:3])).days
     except (TypeError, ValueError):
         return ytdlp
-    return f"{ytdlp} ({max(0, days)} d)"
+    return Message.of("version.with_age", version=ytdlp, days=max(0, days))
 
 
-async def _answer(ask: Callable[[], Awaitable[str]]) -> str:
+async def _answer(ask: Callable[[], Awaitable[str | Message]]) -> str | Message:
     try:
         return await ask() or "?"
     except (StreamerError, ImportError, OSError):
-        return "does not answer"
+        return Message.of("version.no_answer")
 
 
 async def _ffmpeg() -> str:
@@ -81,8 +82,8 @@ def _word(line: str, pattern: str) -> str:
     return found[1] if found else line
 
 
-def _installed(package: str) -> str:
+def _installed(package: str) -> str | Message:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return Message.of("version.not_installed")

@@ -966,6 +966,14 @@ LANGUAGE = Language(
         "probe.nothing": "it has neither picture nor sound",
         "probe.no_media": "it is not a video, sound or picture that can be read",
         "probe.list": "it is not a video but a list, or an unsupported container",
+        # Versions, and the schedule at the terminal.
+        "version.with_age": "{version} ({days} {days:plural:day|days} old)",
+        "version.no_answer": "does not answer",
+        "version.not_installed": "not installed",
+        "schedule.line_station_id": "every {minutes} minutes: station id",
+        "schedule.line_until": "{title} to {time}",
+        "schedule.line_hard": "    {time}  {title}, hard start",
+        "schedule.line_soft": "    {time}  {title}, when the item on air has ended",
         # What a third party said.
         "raw": "{text}",
         "brand": "Control room",

@@ -974,6 +974,14 @@ LANGUAGE = Language(
         "probe.nothing": "в нём нет ни картинки, ни звука",
         "probe.no_media": "это не видео, не звук и не картинка, которые можно прочитать",
         "probe.list": "это не видео, а список, или контейнер не поддерживается",
+        # Versions, and the schedule at the terminal.
+        "version.with_age": "{version} (возраст: {days} {days:plural:день|дня|дней})",
+        "version.no_answer": "не отвечает",
+        "version.not_installed": "не установлен",
+        "schedule.line_station_id": "каждые {minutes} мин: позывные",
+        "schedule.line_until": "{title} до {time}",
+        "schedule.line_hard": "    {time}  {title}, точно в срок",
+        "schedule.line_soft": "    {time}  {title}, когда закончится передача в эфире",
         # What a third party said.
         "raw": "{text}",
         "brand": "Аппаратная",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.commands import Commands
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.session.web_login import WebLogin
 from tg_video_streamer.web.check_runner import CheckRunner
 from tg_video_streamer.web.preview.preview import Preview
@@ -29,7 +30,7 @@ class WebContext:
     checks: CheckRunner = field(default_factory=CheckRunner)
     log_tail: Callable[[], Sequence[str]] = tuple
     """The last lines of the log, oldest first, secrets masked."""
-    versions: Callable[[], Sequence[tuple[str, str]]] = tuple
+    versions: Callable[[], Sequence[tuple[str, str | Message]]] = tuple
     """Names of programs with the versions known so far."""
     refresh_versions: Callable[[], Awaitable[None]] = _no_refresh
     """Finds out the missing versions."""

@@ -79,7 +79,8 @@ def _finding(one: Finding, words: Translator) -> str:
 def _versions(view: PageView) -> str:
     words, version = view.words, part_versions(view.context)["@health"]
     rows = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in view.context.versions()
+        f"<div><dt>{escape(name)}</dt><dd>{words('raw', text=value)}</dd></div>"
+        for name, value in view.context.versions()
     )
     return f"""<section class="card" id="part-versions" data-part="@health" data-version="{version}" aria-labelledby="versions-heading">
 <h2 id="versions-heading">{words("health.versions")}</h2>
