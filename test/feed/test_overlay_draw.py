@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tg_video_streamer.feed.overlay.draw import CannotShow, Frame, draw_caption, draw_logo, one_line
+from tg_video_streamer.feed.overlay.draw import Frame, draw_caption, draw_logo, one_line
+from tg_video_streamer.ffmpeg.image import BadImage
 
 FRAME = Frame(width=854, height=480)
 PLAIN = ("Big Buck Bunny", 'It\'s 100% "so": a\\b, [c];{d} %{pts}', "Война и мир", "a\nb\tc\x1b[31m d")
@@ -37,7 +38,7 @@ def test_any_title_is_a_plate_within_the_picture_or_none(text: str) -> None:
     assert not any(letter in one_line(text) for letter in "\n\r\t\x1b\u202e\ud800")
     try:
         plate = _opened(draw_caption(text, FRAME))
-    except CannotShow:
+    except BadImage:
         return
     assert plate.mode == "RGBA"
     assert plate.width < 0.7 * FRAME.width
@@ -54,7 +55,7 @@ def test_a_title_is_written_in_white_on_a_dark_plate(text: str) -> None:
 def test_what_no_font_has_is_left_out() -> None:
     """An emoji leaves no empty box: the title looks as it does without it."""
     assert draw_caption("A day \U0001f9ff out", FRAME) == draw_caption("A day out", FRAME)
-    with pytest.raises(CannotShow, match="font"):
+    with pytest.raises(BadImage, match="font"):
         draw_caption("\U0001f9ff\U0001f9ff", FRAME)
 
 
@@ -83,5 +84,5 @@ def test_a_logo_is_fitted_without_its_transparent_edges() -> None:
 )
 def test_a_file_that_is_no_logo_is_refused(data: bytes) -> None:
     """An empty file, no image, half of one, and a transparent one."""
-    with pytest.raises(CannotShow):
+    with pytest.raises(BadImage):
         draw_logo(data, FRAME)

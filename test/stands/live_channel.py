@@ -18,7 +18,7 @@ from stands.nginx_rtmp import NginxRtmp
 from stands.program import Clip, Program
 from stands.telegram_dc.server import TelegramStand
 from stands.waiting import wait_until
-from tg_video_streamer.app.telegram import TelegramParts, TelegramSurroundings, telegram_parts
+from tg_video_streamer.app.telegram import TelegramContext, TelegramService, make_telegram
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import Event, EventBus
@@ -71,7 +71,7 @@ class LiveChannel:
         self.events: list[Event] = []
         self.logs: list[Any] = []
         self.expired = 0
-        self.parts: TelegramParts
+        self.parts: TelegramService
         self.loop = asyncio.new_event_loop()
         self._stack = ExitStack()
         self._running: asyncio.Task[None] | None = None
@@ -131,16 +131,16 @@ class LiveChannel:
         fresh.replace(self.env_file)
 
     def start(self, **options: Any) -> None:
-        """Make the parts from the settings and run them; `options` are those of telegram_parts."""
+        """Make the parts from the settings and run them; `options` are those of make_telegram."""
         self.parts = self.run(self._make(options))
         self.parts.output.handler.start()
         self._running = self.run(self._started())
 
-    async def _make(self, options: dict[str, Any]) -> TelegramParts:
+    async def _make(self, options: dict[str, Any]) -> TelegramService:
         self.bus = EventBus(self.loop)
         self.bus.subscribe(self.events.append)
         clock = SystemClock()
-        around = TelegramSurroundings(
+        around = TelegramContext(
             fanout=self.program.fanout,
             house=self.clip.house,
             events=self.bus,
@@ -151,7 +151,7 @@ class LiveChannel:
         target = OutputTarget(name="telegram-1", kind=OutputKind.TELEGRAM)
         loaded = load_settings(self.env_file, {})
         quick: dict[str, Any] = {"pace": QUICK, "connection_pauses": Backoff(first=0.05, longest=0.2)}
-        return telegram_parts(target, loaded, around, **(quick | options))
+        return make_telegram(target, loaded, around, **(quick | options))
 
     async def _started(self) -> asyncio.Task[None]:
         return self.loop.create_task(self.parts.run())

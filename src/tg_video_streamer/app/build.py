@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 
-from tg_video_streamer.app.chat import chat_parts, chat_problems
+from tg_video_streamer.app.chat import chat_problems, make_chat
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.control import make_control
 from tg_video_streamer.app.feeds import Feeds
@@ -15,7 +15,7 @@ from tg_video_streamer.app.playout import make_program
 from tg_video_streamer.app.service import Service
 from tg_video_streamer.app.setting_checks import CHECKS
 from tg_video_streamer.app.startup import Prepared
-from tg_video_streamer.app.telegram import TelegramParts, TelegramSurroundings, telegram_parts
+from tg_video_streamer.app.telegram import TelegramContext, TelegramService, make_telegram
 from tg_video_streamer.app.telegram_source import telegram_source
 from tg_video_streamer.app.ytdlp import YtdlpUpdates
 from tg_video_streamer.asrun.log import FILE_NAME, AsRunLog
@@ -75,7 +75,7 @@ def build(
 
     control = make_control(context, program, outputs, telegram=telegram, live=live, warnings=warnings)
     commands = control.commands
-    chat = chat_parts(context, telegram, commands)
+    chat = make_chat(context, telegram, commands)
 
     metrics = Metrics(commands.status, {"state": settings.state_dir, "library": settings.library_dir}, feeds.library)
     metrics_server = _metrics_server(settings, metrics)
@@ -144,9 +144,9 @@ def _startup_warnings(context: BuildContext, more: Sequence[Message]) -> list[Se
     return [ServiceWarning(message=one, actions=(WarningAction.OPEN_SETTINGS,)) for one in found]
 
 
-def _telegram(context: BuildContext, notifier: Notifier, expired: Callable[[], None]) -> TelegramParts | None:
+def _telegram(context: BuildContext, notifier: Notifier, expired: Callable[[], None]) -> TelegramService | None:
     """The parts of the output `telegram`, where there is one."""
-    around = TelegramSurroundings(
+    around = TelegramContext(
         fanout=context.fanout,
         house=context.prepared.house,
         events=context.events,
@@ -155,10 +155,10 @@ def _telegram(context: BuildContext, notifier: Notifier, expired: Callable[[], N
         expired=expired,
     )
     targets = (target for target in output_targets(context.settings) if target.kind is OutputKind.TELEGRAM)
-    return next((telegram_parts(target, context.loaded, around) for target in targets), None)
+    return next((make_telegram(target, context.loaded, around) for target in targets), None)
 
 
-def _outputs(context: BuildContext, telegram: TelegramParts | None) -> tuple[OutputHandler, ...]:
+def _outputs(context: BuildContext, telegram: TelegramService | None) -> tuple[OutputHandler, ...]:
     """A handler for each target of OUTPUTS."""
     return tuple(
         telegram.output.handler

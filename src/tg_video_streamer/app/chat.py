@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tg_video_streamer.app.context import BuildContext
-from tg_video_streamer.app.telegram import TelegramParts
+from tg_video_streamer.app.telegram import TelegramService
 from tg_video_streamer.control.chat.commands import ChatCommands
 from tg_video_streamer.control.chat.guide import ChatGuide
 from tg_video_streamer.control.commands import Commands
@@ -34,10 +34,10 @@ _GUIDE = "guide"
 
 
 @dataclass(kw_only=True)
-class ChatParts:
+class ChatService:
     """Connects commands and guide to the chat, with the account that is logged in."""
 
-    telegram: TelegramParts
+    telegram: TelegramService
     reference: ChatReference
     commands: ChatCommands | None
     guide: ChatGuide | None
@@ -85,7 +85,7 @@ class ChatParts:
         return room
 
 
-def chat_parts(context: BuildContext, telegram: TelegramParts | None, commands: Commands) -> ChatParts | None:
+def make_chat(context: BuildContext, telegram: TelegramService | None, commands: Commands) -> ChatService | None:
     """The parts, not started; None where the settings ask for none, or there is no Telegram output."""
     settings = context.settings
     if telegram is None or not (settings.chat_commands or settings.chat_guide):
@@ -105,7 +105,7 @@ def chat_parts(context: BuildContext, telegram: TelegramParts | None, commands: 
         load=lambda: telegram.store.get(_GUIDE),
         save=lambda record: telegram.store.put(_GUIDE, record),
     )
-    return ChatParts(
+    return ChatService(
         telegram=telegram,
         reference=parse_chat_reference(settings.chat_id),
         commands=chat_commands if settings.chat_commands else None,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 
 from tg_video_streamer.app.context import BuildContext
-from tg_video_streamer.app.live import LiveParts
-from tg_video_streamer.app.telegram import TelegramParts
+from tg_video_streamer.app.live import LiveService
+from tg_video_streamer.app.telegram import TelegramService
 from tg_video_streamer.asrun.log import FILE_NAME
 from tg_video_streamer.asrun.reader import recent_spans
 from tg_video_streamer.automation.program import Program
@@ -35,8 +35,8 @@ def make_control(
     program: Program,
     outputs: Sequence[OutputHandler],
     *,
-    telegram: TelegramParts | None,
-    live: LiveParts | None,
+    telegram: TelegramService | None,
+    live: LiveService | None,
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
 ) -> Control:
     """Reports and commands of these parts; `warnings` are asked at each status."""

@@ -15,7 +15,7 @@ from tg_video_streamer.ingest.takeover import Takeover
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LiveParts:
+class LiveService:
     """The live input, not open."""
 
     takeover: Takeover
@@ -26,7 +26,7 @@ class LiveParts:
         await self.takeover.run(self.listener.run)
 
 
-def make_live(context: BuildContext, program: Program, overlay: ChooseOverlay) -> LiveParts | None:
+def make_live(context: BuildContext, program: Program, overlay: ChooseOverlay) -> LiveService | None:
     """The live input of LIVE_INGEST; None where it is not set. `overlay` is drawn on its picture."""
     text = context.settings.live_ingest.get_secret_value()
     if not text:
@@ -37,4 +37,4 @@ def make_live(context: BuildContext, program: Program, overlay: ChooseOverlay) -
     )
     takeover = Takeover(parts, key=address.key, offer=program.playout.offer, withdraw=program.playout.withdraw)
     program.bridge.subscribe(SourceLevel.LIVE, takeover.on_playout_event)
-    return LiveParts(takeover=takeover, listener=Listener(address, takeover, clock))
+    return LiveService(takeover=takeover, listener=Listener(address, takeover, clock))

@@ -13,12 +13,12 @@ from importlib import import_module
 
 import structlog
 
-from tg_video_streamer.app.chat import ChatParts
+from tg_video_streamer.app.chat import ChatService
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.control import Control
 from tg_video_streamer.app.keep_running import keep_running
-from tg_video_streamer.app.live import LiveParts
-from tg_video_streamer.app.telegram import TelegramParts
+from tg_video_streamer.app.live import LiveService
+from tg_video_streamer.app.telegram import TelegramService
 from tg_video_streamer.app.telegram_source import TelegramSourceParts
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.automation.program import Program
@@ -75,14 +75,14 @@ class Service:
     spool: Spool | None
     """None where nothing is downloaded ahead of need."""
     program: Program
-    live: LiveParts | None
+    live: LiveService | None
     """None where no live stream may come in."""
-    telegram: TelegramParts | None
+    telegram: TelegramService | None
     """None where OUTPUTS has no `telegram`."""
     telegram_source: TelegramSourceParts
     outputs: tuple[OutputHandler, ...]
     control: Control
-    chat: ChatParts | None
+    chat: ChatService | None
     """None where the settings ask for nothing in the chat."""
     metrics: MetricsServer
     notifier: Notifier

@@ -30,7 +30,7 @@ FLOOR_BYTES = GIGABYTE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SpoolParts:
+class SpoolService:
     """The spool and what feeds ask."""
 
     spool: Spool
@@ -46,7 +46,7 @@ class SpoolParts:
         return entry is not None and entry.state in {SpoolState.WHOLE, SpoolState.FAILED}
 
 
-def make_spool(settings: Settings, *, ask: Resolve, clock: Clock) -> SpoolParts | None:
+def make_spool(settings: Settings, *, ask: Resolve, clock: Clock) -> SpoolService | None:
     """The spool that the settings describe, not started; None where it is off. `ask` finds where an item is."""
     if not settings.spool_max_gb:
         return None
@@ -58,7 +58,7 @@ def make_spool(settings: Settings, *, ask: Resolve, clock: Clock) -> SpoolParts 
         ask=ask,
         clock=clock,
     )
-    return SpoolParts(spool=spool, source=SpooledSource(spool, ask, clock), fetchers=fetchers)
+    return SpoolService(spool=spool, source=SpooledSource(spool, ask, clock), fetchers=fetchers)
 
 
 async def check_playable(media: Media) -> None:
@@ -67,7 +67,7 @@ async def check_playable(media: Media) -> None:
 
 
 def make_spooler(
-    parts: SpoolParts | None,
+    parts: SpoolService | None,
     *,
     scheduler: Scheduler,
     director: Director,

@@ -47,7 +47,7 @@ def check_telegram(settings: Settings) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TelegramSurroundings:
+class TelegramContext:
     """The parts of the service that the output works with."""
 
     fanout: Fanout
@@ -60,7 +60,7 @@ class TelegramSurroundings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TelegramParts:
+class TelegramService:
     """The output, its watch, and the session."""
 
     store: TelegramState
@@ -94,16 +94,16 @@ class TelegramParts:
         )
 
 
-def telegram_parts(
+def make_telegram(
     target: OutputTarget,
     loaded: LoadedSettings,
-    around: TelegramSurroundings,
+    around: TelegramContext,
     *,
     cycle_seconds: float = CYCLE_SECONDS,
     pace: WatchPace | None = None,
     connection_pauses: Backoff = CONNECTION_PAUSES,
     patience_seconds: float = PATIENCE_SECONDS,
-) -> TelegramParts:
+) -> TelegramService:
     """The parts, not started; for the event loop's thread. Raises ConfigError for a bad CHAT_ID."""
     settings, clock, events = loaded.settings, around.clock, around.events
     pace = pace or WatchPace()
@@ -133,7 +133,7 @@ def telegram_parts(
     )
     watch = StreamWatch(output, name=target.name, clock=clock, publish=events.publish, pace=pace)
     events.subscribe(watch.on_event)
-    return TelegramParts(
+    return TelegramService(
         store=store,
         output=output,
         watch=watch,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.session import session_keeper
-from tg_video_streamer.app.telegram import CONNECTION_PAUSES, TelegramParts
+from tg_video_streamer.app.telegram import CONNECTION_PAUSES, TelegramService
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.media.source import TelegramSource
@@ -38,7 +38,7 @@ class TelegramSourceParts:
         await self.keeper.run()
 
 
-def telegram_source(context: BuildContext, notifier: Notifier, telegram: TelegramParts | None) -> TelegramSourceParts:
+def telegram_source(context: BuildContext, notifier: Notifier, telegram: TelegramService | None) -> TelegramSourceParts:
     """The parts, not started; for the event loop's thread. They cost nothing until there is a Telegram item."""
     if telegram is not None:
         source = TelegramSource(telegram.keeper, telegram.store, clock=context.clock)

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.app.context import BuildContext
-from tg_video_streamer.app.telegram import TelegramParts
+from tg_video_streamer.app.telegram import TelegramService
 from tg_video_streamer.asrun.log import FILE_NAME as AS_RUN_FILE_NAME
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.doctor.checkup import findings
@@ -44,7 +44,7 @@ class Web:
         return server.serve(build_web_app(self.pages, access=self.access, hosts=self.hosts), self.listener)
 
 
-def make_web(context: BuildContext, commands: Commands, telegram: TelegramParts | None) -> Web:
+def make_web(context: BuildContext, commands: Commands, telegram: TelegramService | None) -> Web:
     """The page. Raises ListenFailed."""
     settings = context.settings
     listener = server.listen(settings.web_host, settings.web_port)
@@ -59,7 +59,7 @@ def make_web(context: BuildContext, commands: Commands, telegram: TelegramParts 
     return Web(pages=pages, hosts=(settings.web_host, *settings.web_names), listener=listener, access=access)
 
 
-def _pages(context: BuildContext, commands: Commands, telegram: TelegramParts | None) -> WebContext:
+def _pages(context: BuildContext, commands: Commands, telegram: TelegramService | None) -> WebContext:
     versions = Versions(clock=context.clock)
     house = context.prepared.house
     return WebContext(
@@ -77,7 +77,7 @@ def _pages(context: BuildContext, commands: Commands, telegram: TelegramParts | 
     )
 
 
-def _account(telegram: TelegramParts | None) -> str:
+def _account(telegram: TelegramService | None) -> str:
     """The last digits of the account's number: enough for its owner."""
     owner = telegram.store.owner_id if telegram is not None else 0
     return f"…{str(owner)[-4:]}" if owner else ""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tg_video_streamer.media import CodecHeaders, Kind, Stamped
 from tg_video_streamer.outputs.timestamps import OwnTime, own_milliseconds
 from tg_video_streamer.rtmp import flv
+
+
+def media_messages(packets: Sequence[Stamped], time: OwnTime) -> Iterator[tuple[int, int, bytes, bytes]]:
+    """Kind, milliseconds, head and data of each packet; sound from before the first picture is left out."""
+    for packet in packets:
+        if (ticks := time.ticks(packet)) < 0:
+            continue
+        if packet.kind is Kind.VIDEO:
+            head = flv.KEYFRAME_HEAD if packet.keyframe else flv.PICTURE_HEAD
+            yield flv.VIDEO, own_milliseconds(ticks), head, packet.data
+        else:
+            yield flv.AUDIO, own_milliseconds(ticks), flv.SOUND_HEAD, packet.data
 
 
 class FlvPipe:
@@ -21,15 +33,5 @@ class FlvPipe:
 
     def packed(self, packets: Sequence[Stamped]) -> bytes:
         """The next bytes of the file."""
-        parts = [self._opening]
-        self._opening = b""
-        for packet in packets:
-            ticks = self._time.ticks(packet)
-            if ticks < 0:
-                continue
-            if packet.kind is Kind.VIDEO:
-                head = flv.KEYFRAME_HEAD if packet.keyframe else flv.PICTURE_HEAD
-                parts.append(flv.file_tag(flv.VIDEO, own_milliseconds(ticks), head, packet.data))
-            else:
-                parts.append(flv.file_tag(flv.AUDIO, own_milliseconds(ticks), flv.SOUND_HEAD, packet.data))
-        return b"".join(parts)
+        opening, self._opening = self._opening, b""
+        return b"".join((opening, *(flv.file_tag(*message) for message in media_messages(packets, self._time))))

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import OutputError, OutputLost
-from tg_video_streamer.media import CodecHeaders, Kind, Stamped
+from tg_video_streamer.media import CodecHeaders, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
-from tg_video_streamer.outputs.timestamps import RTMP_LIMIT_TICKS, OwnTime, own_milliseconds
+from tg_video_streamer.outputs.flv_pipe import media_messages
+from tg_video_streamer.outputs.timestamps import RTMP_LIMIT_TICKS, OwnTime
 from tg_video_streamer.rtmp import flv
 from tg_video_streamer.rtmp.acknowledgement import AcknowledgementWatch
 from tg_video_streamer.rtmp.address import RtmpAddress
@@ -77,16 +78,9 @@ class RtmpAdapter:
         """See Adapter."""
         writer, stream = self._publisher.writer, self._publisher.stream
         parts, self._opening = self._opening, []
-        for packet in packets:
-            ticks = self._time.ticks(packet)
-            if ticks < 0:
-                continue
-            if packet.kind is Kind.VIDEO:
-                head = flv.KEYFRAME_HEAD if packet.keyframe else flv.PICTURE_HEAD
-                writer.add(parts, VIDEO_CHUNKS, flv.VIDEO, own_milliseconds(ticks), stream, head, packet.data)
-            else:
-                time = own_milliseconds(ticks)
-                writer.add(parts, AUDIO_CHUNKS, flv.AUDIO, time, stream, flv.SOUND_HEAD, packet.data)
+        for kind, milliseconds, head, data in media_messages(packets, self._time):
+            chunks = VIDEO_CHUNKS if kind == flv.VIDEO else AUDIO_CHUNKS
+            writer.add(parts, chunks, kind, milliseconds, stream, head, data)
         if self._media_from is None:
             self._media_from = self._connection.bytes_sent
         self._connection.send(b"".join(parts))

@@ -20,9 +20,10 @@ from tg_video_streamer.events import SlateReason
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.generated import plain_picture, still_command
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.image import BAD_IMAGE_EXIT_CODE
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
-from tg_video_streamer.playout.slate_image import BAD_IMAGE_EXIT_CODE, SlateImageRequest
+from tg_video_streamer.playout.slate_image import SlateImageRequest
 
 log = structlog.get_logger(__name__)
 

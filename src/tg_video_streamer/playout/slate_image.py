@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from tg_video_streamer.ffmpeg.binary import roboto
+from tg_video_streamer.ffmpeg.image import answer, open_image, png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
-
-BAD_IMAGE_EXIT_CODE = 3
 
 _NIGHT = (11, 14, 22)
 # The same hue, lighter: a gradient of hues leaves the encoder as colored rings.
@@ -27,7 +25,6 @@ _GLOW = (37, 40, 48)
 _ACCENT = (92, 160, 255)
 _WHITE = (240, 243, 248)
 _GREY = (160, 171, 190)
-_MAX_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,10 +41,6 @@ class SlateImageRequest:
     """Path of the background image; empty: the plain dark background."""
 
 
-class BadImage(Exception):
-    """The operator's image is missing, damaged or too large."""
-
-
 def draw(request: SlateImageRequest) -> bytes:
     """The slate image as PNG. Raises BadImage."""
     if request.image:
@@ -56,26 +49,14 @@ def draw(request: SlateImageRequest) -> bytes:
     else:
         image = _plain_background(request)
         _draw_centered(image, request)
-    target = BytesIO()
-    image.save(target, "PNG", compress_level=1)
-    return target.getvalue()
+    return png(image)
 
 
 def _background_image(request: SlateImageRequest) -> Image:
     """The image, fitted into the frame and never stretched, on the plain background."""
-    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only the child process has Pillow loaded
+    from PIL import Image, ImageOps  # noqa: PLC0415 - only the child process has Pillow loaded
 
-    Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
-    try:
-        with Image.open(request.image) as opened:
-            if opened.width * opened.height > _MAX_PIXELS:
-                raise BadImage(f"it has more than {_MAX_PIXELS // 1_000_000} million pixels")
-            upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except UnidentifiedImageError as error:
-        raise BadImage("it is not a readable picture") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadImage(getattr(error, "strerror", None) or str(error)) from error
-    fitted = ImageOps.contain(upright, (request.width, request.height), Image.Resampling.LANCZOS)
+    fitted = ImageOps.contain(open_image(request.image), (request.width, request.height), Image.Resampling.LANCZOS)
     image = Image.new("RGB", (request.width, request.height), _NIGHT)
     corner = ((request.width - fitted.width) // 2, (request.height - fitted.height) // 2)
     image.paste(fitted, corner, fitted)
@@ -173,13 +154,7 @@ def _font(face: str, size: int) -> FreeTypeFont:
 def main() -> int:
     """Draw the request on stdin."""
     request = SlateImageRequest(**json.load(sys.stdin))
-    try:
-        picture = draw(request)
-    except BadImage as error:
-        sys.stderr.write(f"{error}\n")
-        return BAD_IMAGE_EXIT_CODE
-    sys.stdout.buffer.write(picture)
-    return 0
+    return answer(lambda: draw(request))
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.errors import ChildFailed, ToolMissing
-from tg_video_streamer.feed.overlay.draw import CANNOT_EXIT_CODE, DESIGN
+from tg_video_streamer.feed.overlay.draw import DESIGN
 from tg_video_streamer.feed.overlay.overlay import Logo, Overlay, OverlayFiles
 from tg_video_streamer.ffmpeg.binary import fingerprint, roboto
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.image import BAD_IMAGE_EXIT_CODE
 from tg_video_streamer.ffmpeg.overlay import overlay_trial
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.locales.message import Message
@@ -155,7 +156,7 @@ async def _draw(question: dict[str, object], house: HouseFormat, data: bytes) ->
         done = await run(command, stdin=json.dumps(question).encode() + b"\n" + data, timeout_seconds=_DRAW_SECONDS)
     except ChildFailed as error:
         raise CannotDraw(str(error)) from error
-    if done.returncode == CANNOT_EXIT_CODE:
+    if done.returncode == BAD_IMAGE_EXIT_CODE:
         raise CannotDraw(done.stderr_tail)
     if done.returncode != 0:
         lines = done.stderr_tail.splitlines()

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tg_video_streamer.ffmpeg.binary import roboto
+from tg_video_streamer.ffmpeg.image import BadImage, answer, open_image, png
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
-CANNOT_EXIT_CODE = 3
 DESIGN = "1"
 """Changed when the same logo gets another size or position: cached encodes that show it are then encoded again."""
 
@@ -32,7 +31,6 @@ _LOGO_PARTS = (0.15, 0.11)
 """The box of a logo, as parts of the picture's width and height."""
 _LETTERS_PART = 0.042
 _WIDEST_PART = 0.62
-_LARGEST_PIXELS = 50_000_000
 _PLATE = (11, 14, 22, 190)
 _ACCENT = (92, 160, 255, 255)
 _WHITE = (255, 255, 255, 255)
@@ -44,10 +42,6 @@ _NOWHERE = "\U0010fffd"
 """No font has this character: it is drawn like every missing character."""
 
 
-class CannotShow(Exception):
-    """The image cannot be read, or no font has the title; the message is for the operator."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
     """The size of the program's picture."""
@@ -57,28 +51,19 @@ class Frame:
 
 
 def draw_logo(data: bytes, frame: Frame) -> bytes:
-    """The image without its transparent edges, scaled to the box of logos. Raises CannotShow."""
-    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only the child process has Pillow loaded
+    """The image without its transparent edges, scaled to the box of logos. Raises BadImage."""
+    from PIL import Image, ImageOps  # noqa: PLC0415 - only the child process has Pillow loaded
 
-    Image.MAX_IMAGE_PIXELS = _LARGEST_PIXELS
-    try:
-        with Image.open(BytesIO(data)) as opened:
-            if opened.width * opened.height > _LARGEST_PIXELS:
-                raise CannotShow(f"it has more than {_LARGEST_PIXELS // 1_000_000} million pixels")
-            logo = ImageOps.exif_transpose(opened).convert("RGBA")
-    except UnidentifiedImageError as error:
-        raise CannotShow("it is not an image that can be read") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CannotShow(f"it cannot be read: {error}") from error
+    logo = open_image(BytesIO(data))
     seen = logo.getchannel("A").getbbox()
     if seen is None:
-        raise CannotShow("it is completely transparent")
+        raise BadImage("it is completely transparent")
     box = (round(frame.width * _LOGO_PARTS[0]), round(frame.height * _LOGO_PARTS[1]))
-    return _png(ImageOps.contain(logo.crop(seen), box, Image.Resampling.LANCZOS))
+    return png(ImageOps.contain(logo.crop(seen), box, Image.Resampling.LANCZOS))
 
 
 def draw_caption(text: str, frame: Frame) -> bytes:
-    """The title on a dark plate; missing characters are left out, a long title ends in an ellipsis. Raises CannotShow."""
+    """The title on a dark plate; missing characters are left out, a long title ends in an ellipsis. Raises BadImage."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
     size = round(frame.height * _LETTERS_PART)
@@ -92,7 +77,7 @@ def draw_caption(text: str, frame: Frame) -> bytes:
     pen = ImageDraw.Draw(plate)
     pen.rectangle((0, 0, max(2, round(size * 0.12)), plate.height), fill=_ACCENT)
     pen.text((1.4 * pad - left, 0.6 * pad + ascent), shown, font=font, fill=_WHITE, anchor="ls")
-    return _png(plate)
+    return png(plate)
 
 
 def one_line(text: str) -> str:
@@ -108,7 +93,7 @@ def _lettered(line: str, size: int) -> tuple[FreeTypeFont, str]:
     from PIL import features  # noqa: PLC0415 - only the child process has Pillow loaded
 
     if _runs_leftwards(line) and not features.check_feature("raqm"):
-        raise CannotShow("it is written from right to left and FriBiDi is missing; run: sudo apt install libfribidi0")
+        raise BadImage("it is written from right to left and FriBiDi is missing; run: sudo apt install libfribidi0")
     letters = {letter for letter in line if unicodedata.category(letter)[0] in "LMN"}
     best: tuple[int, FreeTypeFont] | None = None
     for font in _fonts(size):
@@ -118,11 +103,11 @@ def _lettered(line: str, size: int) -> tuple[FreeTypeFont, str]:
         if found == len(letters):
             break
     if best is None or (letters and not best[0]):
-        raise CannotShow("no installed font has its letters; install fonts-noto-core or fonts-noto-cjk")
+        raise BadImage("no installed font has its letters; install fonts-noto-core or fonts-noto-cjk")
     font = best[1]
     shown = one_line("".join(letter for letter in line if letter in _JOINERS or _has(font, letter)))
     if not shown.strip(f" {_JOINERS}"):
-        raise CannotShow("no installed font has any of its characters")
+        raise BadImage("no installed font has any of its characters")
     return font, shown
 
 
@@ -175,26 +160,13 @@ def _shortened(line: str, font: FreeTypeFont, width: float) -> str:
     return f"{line}…"
 
 
-def _png(picture: Image) -> bytes:
-    target = BytesIO()
-    picture.save(target, "PNG", compress_level=1)
-    return target.getvalue()
-
-
 def main() -> int:
     """Draw what stdin specifies."""
     question: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     frame = Frame(width=question["width"], height=question["height"])
-    try:
-        if "caption" in question:
-            picture = draw_caption(question["caption"], frame)
-        else:
-            picture = draw_logo(sys.stdin.buffer.read(), frame)
-    except CannotShow as error:
-        sys.stderr.write(f"{error}\n")
-        return CANNOT_EXIT_CODE
-    sys.stdout.buffer.write(picture)
-    return 0
+    if "caption" in question:
+        return answer(lambda: draw_caption(question["caption"], frame))
+    return answer(lambda: draw_logo(sys.stdin.buffer.read(), frame))
 
 
 if __name__ == "__main__":
