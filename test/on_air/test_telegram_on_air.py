@@ -52,7 +52,7 @@ def test_without_a_session_the_item_waits(stand: TelegramStand, media: Path, tmp
     message = stand.post(file, "From Telegram")
     lines = [f"https://t.me/testchan/{message.id}", media / "two.mp4"]
     with on_air(tmp_path, media, lines=lines, **_settings(stand)) as channel:
-        channel.wait_now("two.mp4")
+        channel.wait_now("two")
         wait_until(lambda: "SESSION_STRING" in channel.service.log, what="what to do")
         settings = channel.service.env_file.read_text()
         session = stand.session_string()

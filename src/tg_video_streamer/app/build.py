@@ -69,6 +69,7 @@ def build(
         feeds.spool.fetchers[Fetcher.TELEGRAM] = source.source.fetch
     program = make_program(context, feeds, allowed)
     source.on_login(program.playlist.try_again)
+    source.source.on_outdated(program.playlist.outdated)
     live = make_live(context, program, feeds.branding.choose_untitled)
 
     outputs = _outputs(context, telegram)

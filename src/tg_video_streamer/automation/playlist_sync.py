@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 _REFRESH_CHECK_SECONDS = 60.0
 _CHAT_CHECK_SECONDS = 10.0
+_ALBUM_SECONDS = 1.0
+"""After a post in a chat, so that all parts of an album are there."""
 _SAVE_CHECK_SECONDS = 2.0
 _PROBLEMS_LOGGED = 20
 
@@ -55,6 +58,7 @@ class PlaylistSync:
         self._lists: dict[str, Item] = {}
         self._on_change: list[Callable[[], None]] = []
         self._on_expansion: list[Callable[[Item, Expansion], None]] = []
+        self._outdated = asyncio.Event()
         self._memory = memory
         self._recalled: set[str] = set()
         """Lists that have not answered since the start of the service."""
@@ -136,6 +140,12 @@ class PlaylistSync:
         for subscriber in self._on_change:
             subscriber()
 
+    def outdated(self, key: str) -> None:
+        """The list with `key` has other items now: it is read again soon."""
+        if key in self._lists:
+            self._schedule.outdated(key)
+            self._outdated.set()
+
     def try_again(self) -> None:
         """Try failed items again within a minute: they may work now, as with another yt-dlp."""
         self._quarantine.relax()
@@ -166,7 +176,11 @@ class PlaylistSync:
     async def _refresh(self) -> None:
         while True:
             chats = any(item.kind is LocatorKind.TELEGRAM for item in self._lists.values())
-            await asyncio.sleep(_CHAT_CHECK_SECONDS if chats else _REFRESH_CHECK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CHAT_CHECK_SECONDS if chats else _REFRESH_CHECK_SECONDS):
+                    await self._outdated.wait()
+                    await asyncio.sleep(_ALBUM_SECONDS)
+            self._outdated.clear()
             key = self._schedule.next_stale(self._lists)
             if key is not None:
                 self._tried(self._lists[key])
@@ -223,6 +237,10 @@ class RefreshSchedule:
     def recalled(self, key: str) -> None:
         """The list does not answer, and its last known items play."""
         self._due[key] = self._clock.monotonic() + UNREACHABLE_SECONDS
+
+    def outdated(self, key: str) -> None:
+        """The list is to be read again at once."""
+        self._due[key] = self._clock.monotonic()
 
     def next_stale(self, keys: Iterable[str]) -> str | None:
         """The most outdated list of `keys` (those that the rotation knows now); None where none is outdated."""

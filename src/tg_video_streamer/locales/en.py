@@ -250,7 +250,7 @@ LANGUAGE = Language(
         "source.private_network": "the address leads to a private network, which this item may not reach",
         "source.private_network.remedy": "the operator can add it to the playlist",
         "telegram_source.no_session": "media from Telegram need the session of an account, and there is none now",
-        "telegram_source.no_session.remedy": "set API_ID, API_HASH and SESSION_STRING: tg-video-streamer session; the item waits for it",
+        "telegram_source.no_session.remedy": "set API_ID, API_HASH and SESSION_STRING (tg-video-streamer session makes it); the item waits for it",
         "telegram_source.service_only": "media from Telegram are read by the running service alone",
         "telegram_source.service_only.remedy": "start the service: it prepares them by itself",
         "telegram_source.private_chat": "a link from the chat may not lead into a chat without a public name",

@@ -258,7 +258,7 @@ LANGUAGE = Language(
         "source.private_network": "адрес ведёт в частную сеть, куда этой передаче доступа нет",
         "source.private_network.remedy": "оператор может добавить его в плейлист",
         "telegram_source.no_session": "медиа из Telegram нужна сессия аккаунта, а её сейчас нет",
-        "telegram_source.no_session.remedy": "задайте API_ID, API_HASH и SESSION_STRING: tg-video-streamer session; элемент подождёт",
+        "telegram_source.no_session.remedy": "задайте API_ID, API_HASH и SESSION_STRING (её создаёт tg-video-streamer session); элемент подождёт",
         "telegram_source.service_only": "медиа из Telegram читает только работающий сервис",
         "telegram_source.service_only.remedy": "запустите сервис: он подготовит их сам",
         "telegram_source.private_chat": "ссылка из чата не может вести в чат без публичного имени",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from telethon.tl import types
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ResolveError, SessionError, SourceGone, TelegramRefused
@@ -35,6 +36,8 @@ class TelegramResolver:
         self._histories: dict[str, ChatHistory] = {}
         self._readings: dict[str, ChatHistory] = {}
         """Chats that are being read again, as far as that is."""
+        self._chat_ids: dict[str, tuple[int, bool]] = {}
+        """The chats of whole-chat items by the key of the item: the bare id, and whether it is a small group."""
 
     async def resolve(self, account: Account, item: Item) -> Media | Expansion:
         """Where `item` is, asked with `account`. Raises SourceGone for a deleted message, and ResolveError."""
@@ -45,6 +48,17 @@ class TelegramResolver:
             raise ResolveError.because_of(error) from error
         except TelegramRefused as refused:
             raise source_error(refused, link) from refused
+
+    def outdated_by(self, update: Any) -> list[str]:
+        """The keys of the items whose chat has a new message with a file by this raw update."""
+        if not isinstance(update, types.UpdateNewMessage | types.UpdateNewChannelMessage):
+            return []
+        peer = getattr(update.message, "peer_id", None)
+        if media_of(update.message) is None or not isinstance(peer, types.PeerChat | types.PeerChannel):
+            return []
+        small = isinstance(peer, types.PeerChat)
+        place = (peer.chat_id if small else peer.channel_id, small)
+        return [key for key, chat in self._chat_ids.items() if chat == place]
 
     async def _message(self, account: Account, item: Item, link: TelegramLink) -> Media | Expansion:
         found = await self._chats.messages(account, link.chat, [link.message])
@@ -66,6 +80,7 @@ class TelegramResolver:
     async def _chat(self, account: Account, item: Item, link: TelegramLink) -> Expansion:
         history = await self._history(account, item, link)
         chat = await self._chats.find(account, link.chat)
+        self._chat_ids[item.key] = (chat.id, chat.small)
         children = tuple(
             item.child(
                 LocatorKind.TELEGRAM,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,14 +33,23 @@ class TelegramSource:
         self._loading = asyncio.Lock()
         self._resolver: Any = None
         self._fetch: Any = None
+        self._followed: Account | None = None
+        self._outdated: Callable[[str], None] = lambda _key: None
         self.wanted = asyncio.Event()
         """Set once there is a Telegram item."""
+
+    def on_outdated(self, act: Callable[[str], None]) -> None:
+        """Call `act` with the key of each whole-chat item in whose chat a file was posted."""
+        self._outdated = act
 
     async def resolve(self, item: Item) -> Media | Expansion:
         """See Resolve. Without a session it raises ResolveError, so that the item waits."""
         self.wanted.set()
         account = await self._account()
         await self._load()
+        if account is not self._followed:
+            self._followed = account
+            account.subscribe(self._on_update)
         found: Media | Expansion = await self._resolver.resolve(account, item)
         return found
 
@@ -48,6 +58,10 @@ class TelegramSource:
         self.wanted.set()
         await self._load()
         await self._fetch(download, target, proxy=proxy, progress=progress)
+
+    def _on_update(self, update: Any) -> None:
+        for key in self._resolver.outdated_by(update):
+            self._outdated(key)
 
     async def _account(self) -> Account:
         """The account, once a login that is under way has ended; raises ResolveError where there is none."""
