@@ -136,7 +136,6 @@ class ToolBehind(ResolveError):
     """The site has changed, or asks for more than this yt-dlp can do; the source may be as it was."""
 
     reason = "tool_behind"
-    permanent = True
 
 
 class ToolMissing(ResolveError):

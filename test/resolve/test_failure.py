@@ -305,6 +305,7 @@ def test_what_an_error_means(name: str) -> None:
     assert error.reason == expected
     kinds = {Meaning.GONE: SourceGone, Meaning.NOT_NOW: ResolveError, Meaning.TOOL_BEHIND: ToolBehind}
     assert type(error) is kinds[MEANINGS[expected]]
+    assert error.permanent is (MEANINGS[expected] is Meaning.GONE or expected is Failure.UNSUPPORTED)
     assert error.remedy
     assert "\n" not in str(error)
     assert "https://" not in str(error)

@@ -82,6 +82,7 @@ def _format(text: str, url: str) -> dict[str, Any]:
         (["480p25 h264+aac https", "720p25 h264+aac m3u8_native"], "720p25-h264&aac-m3u8_native"),
         (["480p25 h264+aac https", "720p25 h264+aac ism"], "720p25-h264&aac-ism"),
         (["480p25 h264+aac https", "720p25 h264+aac rtmp"], "480p25-h264&aac-https"),
+        (["480p25 h264+aac https", "720p25 h264+aac http_dash_segments_generator"], "480p25-h264&aac-https"),
         (["480p25 h264+aac https", "720p25 h264+aac mhtml"], "480p25-h264&aac-https"),
         (["0p +aac https"], "0p-&aac-https"),
         (["720p25 h264+aac rtmp"], ""),

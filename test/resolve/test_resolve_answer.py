@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tg_video_streamer.errors import ConfigError, ResolveError
 from tg_video_streamer.playlist.item import Item, LocatorKind
-from tg_video_streamer.resolve.answer import expires_wall, read_answer
+from tg_video_streamer.resolve.answer import addresses, expires_wall, read_answer
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args, resolve_words, shared_words
 from tg_video_streamer.resolve.media import Expansion, Media
 
@@ -112,6 +112,8 @@ names = st.sampled_from(
         "http_headers",
         "cookies",
         "formats",
+        "fragments",
+        "filesize",
         "title",
         "duration",
     ]
@@ -210,3 +212,22 @@ def test_what_the_operator_cannot_override() -> None:
     words = resolve_words(maximum_height=720, most_children=5, proxy="socks5://u:p w@h:1", shared=shared)
     assert "--proxy=socks5://u:p w@h:1" in words
     assert {"--no-plugin-dirs", "--no-remote-components", "--no-cache-dir", "--no-download"} <= set(words)
+
+
+def test_every_address_of_an_answer_is_known() -> None:
+    """The addresses that reading and downloading begin with, which a link from the chat must have on the public internet."""
+    fragments = [{"url": "https://d.example/1.m4s"}, {"path": "2.m4s"}]
+    dash = {
+        **VIDEO,
+        "manifest_url": "https://b.example/x.mpd",
+        "fragment_base_url": "https://c.example/",
+        "fragments": fragments,
+    }
+    assert addresses({"requested_formats": [dash, AUDIO]}) == [
+        VIDEO["url"],
+        "https://b.example/x.mpd",
+        "https://c.example/",
+        "https://d.example/1.m4s",
+        AUDIO["url"],
+    ]
+    assert addresses(VIDEO) == [VIDEO["url"]]

@@ -62,7 +62,9 @@ def addresses(answer: Json) -> list[str]:
     found: list[Any] = []
     for one in answer.get("requested_formats") or [answer]:
         found += [one.get(name) for name in ("url", "manifest_url", "fragment_base_url")]
-        found += [fragment.get("url") for fragment in one.get("fragments") or ()]
+        fragments = one.get("fragments")
+        if isinstance(fragments, list):
+            found += [fragment.get("url") for fragment in fragments if isinstance(fragment, Mapping)]
     return [url for url in found if isinstance(url, str)]
 
 

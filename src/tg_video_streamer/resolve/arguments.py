@@ -40,8 +40,10 @@ _WITHOUT_VALUE = frozenset(
 _ALIASES = {"-4": "--force-ipv4", "-6": "--force-ipv6", "-S": "--format-sort", "-I": "--playlist-items"}
 _DIRECT = "[protocol~='^(https?|m3u8|m3u8_native)$']"
 """What ffmpeg can open by URL; only yt-dlp can assemble the fragments of DASH and the like."""
-_DOWNLOADED = "[protocol!~='^(mhtml|ftp|rtmp|rtsp|mms|websocket|niconico|fc2|youtube_live_chat)']"
-"""What yt-dlp downloads by itself over HTTP; mhtml is a slide show."""
+_DOWNLOADED = (
+    "[protocol!~='^(mhtml|ftp|rtmp|rtsp|mms|http_dash_segments_generator|websocket|niconico|fc2|youtube_live_chat)']"
+)
+"""What yt-dlp downloads by itself over HTTP from what JSON can hold; mhtml is a slide show."""
 
 
 def _choice(allowed: str) -> str:

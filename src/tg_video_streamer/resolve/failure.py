@@ -175,6 +175,8 @@ def _error(why: Failure, facts: Mapping[str, Any]) -> ResolveError:
     meaning = MEANINGS[why]
     error = _ERRORS[meaning](Message.of(f"meaning.{meaning}", said=said), remedy=Message.of(f"help.{why}"))
     error.reason = str(why)
+    # A page may fail once in a site's bad minute; one that no extractor knows fails each time.
+    error.permanent = error.permanent or why is Failure.UNSUPPORTED
     return error
 
 

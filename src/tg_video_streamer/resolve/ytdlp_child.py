@@ -158,7 +158,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
             info = ytdlp.extract_info(request["url"], download=False)
             if info is None:
                 return {"error": described(ytdlp.failure), "warnings": log.warnings}
-            info = reduced(ytdlp.sanitize_info(info))
+            info = ytdlp.sanitize_info(reduced(info))
             return {"info": info, "cookies": cookies_text(ytdlp, cookies), "warnings": log.warnings}
     except CookieLoadError:
         return {**answer({**request, "cookies": ""}), "cookies_refused": True}
