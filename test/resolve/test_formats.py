@@ -6,13 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
+from stands.dash import cut_dash
 from stands.site import Segments, Site
 from tg_video_streamer.errors import ToolBehind
 from tg_video_streamer.resolve.arguments import FORMATS, LIVE_FORMATS, resolve_words, shared_words
@@ -99,41 +99,6 @@ def test_what_is_live_is_read_directly() -> None:
     given = ["480p25 h264+aac m3u8_native", "720p25 h264+aac http_dash_segments"]
     assert formats(*given, live=True) == "480p25-h264&aac-m3u8_native"
     assert formats(given[1], live=True) == ""
-
-
-@dataclass(frozen=True)
-class Dash:
-    """A manifest with its media files."""
-
-    folder: Path
-
-    def serve(self, site: Site, at: str) -> str:
-        """Serve it under `at`; the manifest's address."""
-        for path in self.folder.iterdir():
-            kind = "application/dash+xml" if path.suffix == ".mpd" else "video/mp4"
-            site.file(f"{at}/{path.name}", path, content_type=kind)
-        return site.url(f"{at}/index.mpd")
-
-
-def cut_dash(clip: Path, folder: Path) -> Dash:
-    """`clip` as DASH, packets copied."""
-    folder.mkdir()
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-loglevel",
-        "error",
-        "-i",
-        str(clip),
-        "-c",
-        "copy",
-        "-f",
-        "dash",
-        "-seg_duration",
-        "1",
-    ]
-    subprocess.run([*command, str(folder / "index.mpd")], check=True)
-    return Dash(folder)
 
 
 def downloaded(one: MediaInput, target: Path) -> Path:
