@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stands.growth import Held, growth_bytes_per_hour, told
+from stands.growth import Held, growth_bytes_per_hour, summary
 from stands.looping_day import TESTS
 
 WARM_UP_HOURS = 4.0
@@ -32,7 +32,7 @@ def test_a_loop_of_cached_items_neither_drifts_nor_grows(hours: float, tmp_path:
     samples = [Held(**line) for line in lines if line["hours"] >= min(WARM_UP_HOURS, hours / 2)]
     if hours < WARM_UP_HOURS:
         return
-    print(told(samples))  # noqa: T201 - the same
+    print(summary(samples))  # noqa: T201 - the same
     assert {one.children for one in samples} == {0}
     # A copy is open while it is read, or looked at: what is there at the least must not become more.
     held = [one.descriptors for one in samples]

@@ -24,7 +24,7 @@ def host(artefacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_code_is_roots_and_settings_are_the_services(host: DeployedHost) -> None:
-    """The service cannot change what it runs, and owns its settings, which nobody else may read."""
+    """The service cannot change what it runs, and owns its settings, which no one else may read."""
     found = host.server.sh(
         f"stat -c '%U %a %n' {BASE}/current/venv/bin/python {BASE}/current/main.py {BASE}/shared {BASE}/shared/.env"
     ).stdout
@@ -37,7 +37,7 @@ def test_code_is_roots_and_settings_are_the_services(host: DeployedHost) -> None
 
 
 def test_the_settings_are_private_and_whole_while_a_release_is_deployed(host: DeployedHost) -> None:
-    """All the while that 1.1 comes on air, `.env` is there, nobody else's to read, and says the same."""
+    """All the while that 1.1 comes on air, `.env` is there, unreadable for others, and says the same."""
     with EnvWatcher(host.env) as watcher:
         host.deploy("--version 1.1")
     owner = host.env.stat().st_uid

@@ -1,4 +1,4 @@
-"""Deploys in a row: fifty of them, the same one again, beside a session renewal, with a newer yt-dlp; and what viewers miss."""
+"""Deploys in a row: fifty of them, the same one again, during a session renewal, with a newer yt-dlp; and what viewers miss."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_fifty_deploys_and_renewals_beside_them(host: DeployedHost) -> None:
         for number in range(DEPLOYS):
             edited = number % 5 == 0
             if edited:
-                # Narrower than it should be, so that the deploy writes it anew.
+                # Narrower than it should be, so that the deploy writes it again.
                 server.sh(f"chmod 0400 {BASE}/shared/.env")
             began = time.monotonic()
             release = f"1.{number % 2}" if number % 10 else f"3.{number}"
@@ -183,7 +183,7 @@ def _ruin(host: DeployedHost, release: str) -> str:
 
 
 def test_the_one_that_runs_and_does_not_come_up_again_gives_way(on_air: DeployedHost) -> None:
-    """Ruined since it went on air: deployed again it fails, and the release before it is on air; built anew it works."""
+    """Ruined since it went on air: deployed again it fails, and the release before it is on air; built again it works."""
     _ruin(on_air, "1.0")
     done = on_air.deploy("--version 1.0", check=False)
     assert done.returncode == 1

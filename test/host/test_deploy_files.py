@@ -46,7 +46,7 @@ def _packages(folder: Path) -> Path:
 
 
 def _whole_version(folder: Path) -> str:
-    """The one version that all of it is; nothing of another, and nothing beside it."""
+    """The one version that all of it is; nothing of another, and no extra file."""
     packages = _packages(folder)
     (number,) = {path.read_text().removeprefix("Version: ").strip() for path in packages.rglob("*") if path.is_file()}
     assert sorted(path.name for path in packages.iterdir()) == ["yt_dlp", f"yt_dlp-{number}.dist-info"]

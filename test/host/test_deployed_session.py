@@ -168,8 +168,8 @@ def test_the_runner_finds_everything_by_itself_and_waits_for_a_deploy(telegram: 
     """Started by its path alone while a deploy is at work it says that it waits, and then writes; both are done."""
     telegram.start(telegram.stand.session_string())
     server = telegram.host.server
-    deploying = server.popen(f"{telegram.host.command('--version 1.2')} >/srv/beside.log 2>&1")
-    log = server.path("/srv/beside.log")
+    deploying = server.popen(f"{telegram.host.command('--version 1.2')} >/srv/deploy.log 2>&1")
+    log = server.path("/srv/deploy.log")
     wait_until(lambda: log.exists() and "unpack:" in log.read_text(), what="the deploy is at work")
     with _renewing(telegram, f"{BASE}/current/venv/bin/python {RUNNER} --write-env") as person:
         person.waits_for("which another program holds")

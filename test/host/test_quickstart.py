@@ -103,7 +103,7 @@ def test_four_steps_lead_on_air(on_air: tuple[Walk, str]) -> None:
 
 @pytest.mark.long
 def test_status_finds_the_service_for_root_too(on_air: tuple[Walk, str]) -> None:
-    """Nobody has to tell the command where systemd keeps the service's state."""
+    """The command finds by itself where systemd keeps the service's state."""
     walk, _ = on_air
     said = walk.on_host(f"cd {BASE}/current && venv/bin/tg-video-streamer status")
     assert "on air" in said

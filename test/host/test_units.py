@@ -75,7 +75,7 @@ def _assert_little_exposed(host: SystemdContainer, unit: str) -> None:
 
 def test_it_is_ready_when_the_program_advances_and_says_what_is_on_air(on_air: SystemdContainer) -> None:
     """`systemctl start` returns with a program that grows; the status names what viewers see."""
-    wait_until(lambda: "one" in on_air.show(UNIT, "StatusText")["StatusText"], what="the title is told")
+    wait_until(lambda: "one" in on_air.show(UNIT, "StatusText")["StatusText"], what="the title is reported")
     shown = on_air.show(UNIT, "ActiveState", "SubState", "Type", "WatchdogUSec")
     assert shown == {"ActiveState": "active", "SubState": "running", "Type": "notify", "WatchdogUSec": "30s"}
 

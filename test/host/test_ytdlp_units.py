@@ -24,7 +24,7 @@ STATE = "/var/lib/tg_video_streamer"
 REQUEST = "yt-dlp-update-requested"
 RECORD = f"{HOME}/yt-dlp-update.json"
 WEB = {"LIBRARY_MAX_GB": "0"}
-"""Each item is looked up anew, not played from its kept copy."""
+"""Each item is resolved again, not played from its cached encode."""
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_channel_on_air_uses_the_newer_version_from_its_next_item_on(web: Web)
     wait_until(lambda: agent(newer) in web.agents("/watch-1"), timeout=90, what="the next item but one is looked up")
     wait_until(
         lambda: f'tg_video_streamer_ytdlp_version_info{{version="{newer}"}} 1.0' in _metrics(host),
-        what="its version is told",
+        what="its version is reported",
     )
     assert 'tg_video_streamer_ytdlp_update_total{result="updated"} 1.0' in _metrics(host)
     assert "tg_video_streamer_program_gap_seconds_total 0.0" in _metrics(host)
@@ -158,7 +158,7 @@ def test_a_version_that_does_not_work_fails_no_unit(web: Web) -> None:
 def test_a_site_that_changes_costs_one_update_and_no_person(web: Web) -> None:
     """Every item fails with the yt-dlp of yesterday: the service asks, systemd brings today's, and the channel is on air.
 
-    All of it within the same process; a second wish on the same day is declined.
+    All of it within the same process; a second request on the same day is declined.
     """
     host, newest = web.host, "2099.2.3"
     pages = ("/new-1", "/new-2", "/new-3")
@@ -183,7 +183,7 @@ def test_a_site_that_changes_costs_one_update_and_no_person(web: Web) -> None:
 
 @pytest.mark.long
 def test_each_further_channel_asks_by_a_path_unit_of_its_own(web: Web) -> None:
-    """Nobody enables it: it comes with the channel. All channels of a host together get one update a day."""
+    """It comes with the channel and needs no enabling. All channels of a host together get one update a day."""
     host = web.host
     host.path(RECORD).unlink(missing_ok=True)
     web.index.publish("2099.3.4")
@@ -216,10 +216,10 @@ def _ask(host: SystemdContainer, state: str) -> None:
 
 
 def _declined(host: SystemdContainer, times: int = 0) -> int:
-    """How often a wish was declined, once that is so many times."""
+    """How often a request was declined, once that is so many times."""
 
     def count() -> int:
         return host.sh("cat /var/log/yt-dlp-update.log").stdout.count("asked for again within a day")
 
-    wait_until(lambda: count() >= times, what="the wish is declined")
+    wait_until(lambda: count() >= times, what="the request is declined")
     return count()

@@ -72,7 +72,7 @@ def test_a_version_that_does_not_work_is_put_back(release: LightRelease, index: 
 
 
 def test_an_index_that_is_down_changes_nothing(release: LightRelease) -> None:
-    """No network is logged and recorded, the old version goes on working, and the exit code stays 0."""
+    """No network is logged and recorded, the old version stays in use, and the exit code stays 0."""
     ended = release.update(NO_INDEX)
     assert ended.returncode == 0, ended.stderr
     record = release.record()

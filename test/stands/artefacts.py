@@ -56,7 +56,7 @@ def make_light_release(folder: Path, version: str, *more_wheels: Path) -> None:
 
 
 def light_wheels(folder: Path, *more_wheels: Path) -> dict[str, str]:
-    """What the release script is told where its cache, made in `folder`, holds a light wheel and `more_wheels` alone."""
+    """What the release script reports where its cache, made in `folder`, holds a light wheel and `more_wheels` alone."""
     cache = folder / "light-wheels"
     pins = (REPOSITORY / "requirements.txt").read_bytes()
     kept = cache / hashlib.sha256(pins + f"{_LIGHT}\n".encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A loopback site that is called: keeps each request with its body, and answers, refuses or hangs as told."""
+"""A loopback site that is called: keeps each request with its body, and answers, refuses or hangs as configured."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_GET(self) -> None:
-        """Keep it and answer as told."""
+        """Keep it and answer as configured."""
         site = self.served_site
         site.calls.append(
             Call(

@@ -71,9 +71,9 @@ class Channel:
 
     def write(self, *lines: object) -> None:
         """Replace the playlist at once, as a careful editor does."""
-        beside = self.folder / "playlist.txt.new"
-        beside.write_text("".join(f"{line}\n" for line in lines))
-        beside.replace(self.playlist)
+        partial = self.folder / "playlist.txt.new"
+        partial.write_text("".join(f"{line}\n" for line in lines))
+        partial.replace(self.playlist)
 
     def ask(self, *words: str) -> str:
         """One command of the operator's that must work; what it said."""

@@ -1,4 +1,4 @@
-"""A loopback HTTP server of one folder that answers ranges, keeps what it was asked, and fails as told."""
+"""A loopback HTTP server of one folder that answers ranges, records its requests, and fails as configured."""
 
 from __future__ import annotations
 

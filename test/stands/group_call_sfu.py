@@ -277,7 +277,7 @@ class Sfu:
             if packet.payload:
                 first, data = units.get(packet.timestamp, (arrived, b""))
                 units[packet.timestamp] = (first, data + depayload(parameters, packet.payload))
-        # Where it was begun anew, what comes before the keyframe that was asked for cannot be decoded.
+        # After a restart, what comes before the requested keyframe cannot be decoded.
         first = next((at for at, (_, data) in enumerate(units.values()) if _SPS in data), len(units))
         codec = av.VideoCodecContext.create("h264", "r")
         return [

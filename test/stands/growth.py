@@ -47,7 +47,7 @@ def growth_bytes_per_hour(samples: Sequence[Held]) -> float:
     return rise / sum((one.hours - middle) ** 2 for one in samples)
 
 
-def told(samples: Sequence[Held]) -> str:
+def summary(samples: Sequence[Held]) -> str:
     """The samples in one line, for a log."""
     first, last = samples[0], samples[-1]
     return (

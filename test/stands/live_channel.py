@@ -188,7 +188,7 @@ class LiveChannel:
         return str(self.parts.output.handler.status().error or "")
 
     def until(self, fact: Callable[[], object], what: str, *, timeout: float = 60.0) -> None:
-        """Wait for a fact; what is known is told where it does not come."""
+        """Wait for a fact; if it does not come, the failure says what is known."""
         try:
             wait_until(fact, what=what, timeout=timeout)
         except AssertionError as error:

@@ -92,7 +92,7 @@ class NginxRtmp:
             self._process = None
 
     def freeze(self) -> None:
-        """SIGSTOP: the kernel still accepts connections and bytes, nobody reads them."""
+        """SIGSTOP: the kernel still accepts connections and bytes, no one reads them."""
         self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:

@@ -3,7 +3,7 @@
 A picture made here looks like this, whatever its size and shape (fractions of width and height):
 
     +------------------------------------------+   background: mid grey, so that black bars around the picture are
-    |   ##..##.#  16 blocks  .#.#..##  (0.08)   |   told from the picture (`recording.Look.rectangle`)
+    |   ##..##.#  16 blocks  .#.#..##  (0.08)   |   read from the picture (`recording.Look.rectangle`)
     |   #.##..#.  16 blocks  ##.#.#.#  (0.38)   |   32 blocks, white or black: white, black, 6 bits of item id,
     |                                          |   16 bits of frame number, 8 bits of check sum
     |            +--------------+    (0.55)    |   one big block: white while it flashes, else black

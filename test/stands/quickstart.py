@@ -73,7 +73,7 @@ class Walk:
     def here(
         self, script: str, *, folder: Path, check: bool = True, more: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a script on the machine of whoever looks after the host."""
+        """Run a script on the operator's own machine."""
         environment = {**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}", **(more or {})}
         done = subprocess.run(
             ["bash", "-e", "-c", script],

@@ -147,7 +147,7 @@ def frame_digests(path: Path | str) -> list[str]:
 def frame_faults(recording: Recording, *, tail: bool = False) -> list[str]:
     """What is wrong with the numbers within each stretch of an item: missing, doubled or out of order, one line each.
 
-    A stretch begins where the item id changes; numbers that begin anew at 0 begin a new stretch (a repeat). With
+    A stretch begins where the item id changes; numbers that restart at 0 begin a new stretch (a repeat). With
     `tail` an item's stretch must also begin with number 0.
     """
     faults = []
@@ -212,7 +212,7 @@ def _samples(shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]
 
 
 def _rectangle(luma: Plane) -> tuple[int, int, int, int]:
-    # A line belongs to the picture where a tenth of it is not black: ringing beside the bars is less. Each line is judged
+    # A line belongs to the picture where a tenth of it is not black: ringing next to the bars is less. Each line is judged
     # by a quarter of its points: thousands of pictures are read.
     rows = np.flatnonzero((luma[:, ::4] > _DARK).mean(axis=1) > 0.1)
     columns = np.flatnonzero((luma[::4] > _DARK).mean(axis=0) > 0.1)

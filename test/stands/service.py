@@ -24,7 +24,7 @@ from stands.ports import free_port
 from stands.waiting import wait_until
 
 COMMAND = Path(sys.executable).with_name("tg-video-streamer")
-"""As it is installed beside the interpreter that runs the tests."""
+"""As it is installed next to the interpreter that runs the tests."""
 _SLATES = CACHE / "slates"
 
 
@@ -184,9 +184,9 @@ def _copy_slates(source: Path, target: Path) -> None:
         if not (target / card.name).exists():
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             target.mkdir(exist_ok=True)
-            beside = target / f"{card.name}.{os.getpid()}"
-            shutil.copyfile(card, beside)
-            beside.replace(target / card.name)
+            partial = target / f"{card.name}.{os.getpid()}"
+            shutil.copyfile(card, partial)
+            partial.replace(target / card.name)
 
 
 @contextmanager

@@ -74,9 +74,9 @@ class ServedFile:
     hang_after_bytes: int | None = None
     """Send nothing more after so many bytes, and keep the connection."""
     signed: bool = False
-    """Answer 403 to whoever brings no living token."""
+    """Answer 403 to a request without a valid token."""
     cookie: str | None = None
-    """Answer 403 to whoever does not send this `name=value`."""
+    """Answer 403 to a request without this `name=value`."""
 
 
 @dataclass(kw_only=True)
@@ -236,7 +236,7 @@ class Site:
     ) -> None:
         """An HTML page whose video is at `target`; with `lives_…` each answer has a link of its own that expires.
 
-        403 to whoever does not name itself `agent`, as sites do with a yt-dlp that is too old for them.
+        403 to a client that does not name itself `agent`, as sites do with a yt-dlp that is too old for them.
         """
 
         def serve(answer: _Answer) -> None:
@@ -287,7 +287,7 @@ class Site:
         self._routes[path] = lambda answer: answer.body(body.encode(), content_type)
 
     def hls(self, path: str, segments: Segments) -> None:
-        """A recorded HLS stream; its segments beside it are ServedFile routes of their own."""
+        """A recorded HLS stream; its segments are ServedFile routes of their own."""
         folder = path.rsplit("/", 1)[0]
         self.file(path, segments.folder / "index.m3u8")
         for name in segments.names:

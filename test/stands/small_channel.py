@@ -47,7 +47,7 @@ class SmallChannel:
         return ServiceStatus(
             version="0.1.0",
             channel_state="on_slate" if held else "on_air",
-            reason=Message.raw("the operator's wish" if held else "as planned"),
+            reason=Message.raw("the operator's slate" if held else "as planned"),
             since_wall=self.began,
             level="slate" if held else "item",
             healthy=True,

@@ -170,7 +170,7 @@ class SystemdContainer:
         self._copy(self.words(f"exec tar -C {shlex.quote(source)} -cf - ."), ["tar", "-C", str(target), "-xf", "-"])
 
     def show(self, unit: str, *properties: str) -> dict[str, str]:
-        """Properties of a unit, as `systemctl show` tells them."""
+        """Properties of a unit, as `systemctl show` prints them."""
         said = self.run("systemctl", "show", unit, *(f"--property={name}" for name in properties)).stdout
         return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
 
@@ -204,7 +204,7 @@ class SystemdContainer:
 
     def words(self, command: str) -> list[str]:
         """The command line that runs a shell command in it, for those who start it themselves (at a terminal, say)."""
-        # Whoever starts it may have another HOME.
+        # The caller may have another HOME.
         return ["env", f"TG_TEST_SYSTEMD_DIR={_base()}", str(_SCRIPT), "sh", self.name, command]
 
     def _copy(self, source: list[str], target: list[str]) -> None:

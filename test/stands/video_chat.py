@@ -120,7 +120,7 @@ class VideoChat:
         return list(call.participants) if call is not None else []
 
     def media_server_lost_us(self) -> None:
-        """What Telegram does some seconds after our media stopped or its server died: it forgets us, and tells nobody."""
+        """What Telegram does some seconds after our media stopped or its server died: it drops us without an update."""
         call = self.stand.chat(self.chat_id).call
         assert call is not None
         self.stand.do(call.participants.clear)

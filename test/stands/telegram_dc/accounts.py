@@ -15,8 +15,8 @@ ACCOUNTS = Table()
 HOST = "127.0.0.1"
 
 
-def told_user(user: User, *, myself: bool) -> Any:
-    """A user as the API tells it."""
+def tl_user(user: User, *, myself: bool) -> Any:
+    """A user as the API returns it."""
     return types.User(
         id=user.id,
         is_self=myself,
@@ -28,7 +28,7 @@ def told_user(user: User, *, myself: bool) -> Any:
 
 
 def told_session(key: AuthKey, *, current: bool) -> Any:
-    """A session as the API tells it."""
+    """A session as the API returns it."""
     return types.Authorization(
         hash=0 if current else key.hash,
         current=current,
@@ -94,7 +94,7 @@ def _get_users(connection: Connection, request: Any) -> Any:
     me, users = connection.user_id, connection.world.users
     # A vector of nothing but bare constructors is read by kurigram as one of numbers.
     wanted = [me if isinstance(one, int | types.InputUserSelf) else one.user_id for one in request.id]
-    return [told_user(users[one], myself=one == me) for one in wanted if one in users]
+    return [tl_user(users[one], myself=one == me) for one in wanted if one in users]
 
 
 @ACCOUNTS.on("users.getFullUser")
@@ -103,4 +103,4 @@ def _get_full_user(connection: Connection, _request: Any) -> Any:
     full = types.UserFull(
         id=user.id, settings=types.PeerSettings(), notify_settings=types.PeerNotifySettings(), common_chats_count=0
     )
-    return types.users.UserFull(full_user=full, chats=[], users=[told_user(user, myself=True)])
+    return types.users.UserFull(full_user=full, chats=[], users=[tl_user(user, myself=True)])

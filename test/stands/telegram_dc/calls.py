@@ -10,7 +10,7 @@ from typing import Any
 
 from pyrogram.raw import types
 
-from stands.telegram_dc.chats import chat_of, told_chat, told_input_call, told_peer
+from stands.telegram_dc.chats import chat_of, tl_chat, tl_input_call, tl_peer
 from stands.telegram_dc.handlers import Table
 from stands.telegram_dc.wire import Connection
 from stands.telegram_dc.world import Call, Chat, Participant, Role, RpcFailed, StreamState, World
@@ -18,8 +18,8 @@ from stands.telegram_dc.world import Call, Chat, Participant, Role, RpcFailed, S
 CALLS = Table()
 
 
-def told_call(world: World, call: Call) -> Any:
-    """A call as the API tells it."""
+def tl_call(world: World, call: Call) -> Any:
+    """A call as the API returns it."""
     count = world.viewers if world.viewers is not None else len(call.participants)
     return types.GroupCall(
         id=call.id,
@@ -34,8 +34,8 @@ def told_call(world: World, call: Call) -> Any:
     )
 
 
-def told_participant(one: Participant, user_id: int, *, left: bool = False) -> Any:
-    """A participant as the API tells it to `user_id`."""
+def tl_participant(one: Participant, user_id: int, *, left: bool = False) -> Any:
+    """A participant as the API returns it to `user_id`."""
     return types.GroupCallParticipant(
         peer=one.peer,
         date=int(time.time()),
@@ -51,7 +51,7 @@ def _updates(connection: Connection, chat: Chat, *updates: Any) -> Any:
     return types.Updates(
         updates=list(updates),
         users=[],
-        chats=[told_chat(chat, connection.user_id)],
+        chats=[tl_chat(chat, connection.user_id)],
         date=int(connection.world.now()),
         seq=0,
     )
@@ -61,25 +61,25 @@ def announce(everybody: set[Connection], chat: Chat, update: Any, *, but: Connec
     """Push an update to everybody who is in the chat."""
     for one in everybody:
         if one is not but and one.key is not None and one.key.user_id in chat.roles and one.key.revoked is None:
-            told = types.Updates(
+            sent = types.Updates(
                 updates=[update],
                 users=[],
-                chats=[told_chat(chat, one.user_id)],
+                chats=[tl_chat(chat, one.user_id)],
                 date=int(one.world.now()),
                 seq=0,
             )
-            one.send(told, reply=False)
+            one.send(sent, reply=False)
 
 
 def call_update(world: World, chat: Chat, call: Call) -> Any:
     """The update that a call is as it is."""
-    return types.UpdateGroupCall(call=told_call(world, call), peer=told_peer(chat))
+    return types.UpdateGroupCall(call=tl_call(world, call), peer=tl_peer(chat))
 
 
 def left_update(call: Call, one: Participant) -> Any:
     """The update that somebody left, or was removed."""
     return types.UpdateGroupCallParticipants(
-        call=told_input_call(call), participants=[told_participant(one, 0, left=True)], version=call.version
+        call=tl_input_call(call), participants=[tl_participant(one, 0, left=True)], version=call.version
     )
 
 
@@ -88,7 +88,7 @@ def ended_update(chat: Chat, call: Call) -> Any:
     discarded = types.GroupCallDiscarded(
         id=call.id, access_hash=call.access_hash, duration=int(time.time() - call.began)
     )
-    return types.UpdateGroupCall(call=discarded, peer=told_peer(chat))
+    return types.UpdateGroupCall(call=discarded, peer=tl_peer(chat))
 
 
 def _may(connection: Connection, chat: Chat, roles: set[Role]) -> None:
@@ -129,10 +129,10 @@ def _create(connection: Connection, request: Any) -> Any:
 def _get(connection: Connection, request: Any) -> Any:
     chat, call = connection.world.call_of(request.call.id)
     return types.phone.GroupCall(
-        call=told_call(connection.world, call),
-        participants=[told_participant(one, connection.user_id) for one in call.participants],
+        call=tl_call(connection.world, call),
+        participants=[tl_participant(one, connection.user_id) for one in call.participants],
         participants_next_offset="",
-        chats=[told_chat(chat, connection.user_id)],
+        chats=[tl_chat(chat, connection.user_id)],
         users=[],
     )
 
@@ -142,7 +142,7 @@ def _participants(connection: Connection, request: Any) -> Any:
     _, call = connection.world.call_of(request.call.id)
     return types.phone.GroupParticipants(
         count=len(call.participants),
-        participants=[told_participant(one, connection.user_id) for one in call.participants],
+        participants=[tl_participant(one, connection.user_id) for one in call.participants],
         next_offset="",
         chats=[],
         users=[],
@@ -158,7 +158,7 @@ def _joined_as(connection: Connection, chat: Chat, peer: Any) -> Any:
     other = chat_of(connection, peer)
     if chat.roles.get(connection.user_id) not in _CALL_ROLES or other.roles.get(connection.user_id) != Role.CREATOR:
         raise RpcFailed(400, "JOIN_AS_PEER_INVALID")
-    return told_peer(other)
+    return tl_peer(other)
 
 
 @CALLS.on("phone.joinGroupCall")
@@ -182,7 +182,7 @@ async def _join(connection: Connection, request: Any) -> Any:
     call.participants.append(me)
     call.version += 1
     joined = types.UpdateGroupCallParticipants(
-        call=told_input_call(call), participants=[told_participant(me, connection.user_id)], version=call.version
+        call=tl_input_call(call), participants=[tl_participant(me, connection.user_id)], version=call.version
     )
     announce(connection.everybody, chat, joined, but=connection)
     return _updates(
@@ -247,11 +247,11 @@ def _edit(connection: Connection, request: Any) -> Any:
     me.muted = bool(request.muted) if request.muted is not None else me.muted
     me.video_stopped = bool(request.video_stopped) if request.video_stopped is not None else me.video_stopped
     call.version += 1
-    told = told_participant(me, connection.user_id)
+    sent = tl_participant(me, connection.user_id)
     return _updates(
         connection,
         chat,
-        types.UpdateGroupCallParticipants(call=told_input_call(call), participants=[told], version=call.version),
+        types.UpdateGroupCallParticipants(call=tl_input_call(call), participants=[sent], version=call.version),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyrogram.raw import types
 
-from stands.telegram_dc.accounts import told_user
+from stands.telegram_dc.accounts import tl_user
 from stands.telegram_dc.handlers import Table
 from stands.telegram_dc.wire import Connection
 from stands.telegram_dc.world import Call, Chat, Role, RpcFailed, World
@@ -15,13 +15,13 @@ CHATS = Table()
 _BORN = 1_700_000_000
 
 
-def told_peer(chat: Chat) -> Any:
+def tl_peer(chat: Chat) -> Any:
     """A chat as a peer."""
     return types.PeerChat(chat_id=chat.id) if chat.small else types.PeerChannel(channel_id=chat.id)
 
 
-def told_chat(chat: Chat, user_id: int) -> Any:
-    """A chat as the API tells it to one user."""
+def tl_chat(chat: Chat, user_id: int) -> Any:
+    """A chat as the API returns it to one user."""
     role = chat.roles.get(user_id)
     rights = None
     if role in {Role.CREATOR, Role.CALL_ADMIN, Role.ADMIN}:
@@ -67,7 +67,7 @@ def chat_of(connection: Connection, peer: Any) -> Chat:
     return chat
 
 
-def told_input_call(call: Call | None) -> Any:
+def tl_input_call(call: Call | None) -> Any:
     """A call as others refer to it."""
     return types.InputGroupCall(id=call.id, access_hash=call.access_hash) if call is not None else None
 
@@ -85,7 +85,7 @@ def _get_dialogs(connection: Connection, request: Any) -> Any:
     chats = every[begin : begin + min(request.limit, connection.world.dialogs_at_most)]
     dialogs = [
         types.Dialog(
-            peer=told_peer(chat),
+            peer=tl_peer(chat),
             top_message=1,
             read_inbox_max_id=1,
             read_outbox_max_id=1,
@@ -99,27 +99,27 @@ def _get_dialogs(connection: Connection, request: Any) -> Any:
     ]
     messages = [
         types.MessageService(
-            id=1, peer_id=told_peer(chat), date=_BORN, action=types.MessageActionChannelCreate(title=chat.title)
+            id=1, peer_id=tl_peer(chat), date=_BORN, action=types.MessageActionChannelCreate(title=chat.title)
         )
         for chat in chats
     ]
-    told: dict[str, Any] = {
+    sent: dict[str, Any] = {
         "dialogs": dialogs,
         "messages": messages,
-        "chats": [told_chat(chat, me) for chat in chats],
-        "users": [told_user(connection.world.users[me], myself=True)],
+        "chats": [tl_chat(chat, me) for chat in chats],
+        "users": [tl_user(connection.world.users[me], myself=True)],
     }
     if len(chats) == len(every):
-        return types.messages.Dialogs(**told)
-    return types.messages.DialogsSlice(count=len(every), **told)
+        return types.messages.Dialogs(**sent)
+    return types.messages.DialogsSlice(count=len(every), **sent)
 
 
 @CHATS.on("contacts.resolveUsername")
 def _resolve_username(connection: Connection, request: Any) -> Any:
     for chat in connection.world.chats.values():
         if chat.username == request.username.lower():
-            told = told_chat(chat, connection.user_id)
-            return types.contacts.ResolvedPeer(peer=told_peer(chat), chats=[told], users=[])
+            sent = tl_chat(chat, connection.user_id)
+            return types.contacts.ResolvedPeer(peer=tl_peer(chat), chats=[sent], users=[])
     raise RpcFailed(400, "USERNAME_NOT_OCCUPIED")
 
 
@@ -134,7 +134,7 @@ def _invited(connection: Connection, invite_hash: str) -> Chat:
 def _check_chat_invite(connection: Connection, request: Any) -> Any:
     chat = _invited(connection, request.hash)
     if connection.user_id in chat.roles:
-        return types.ChatInviteAlready(chat=told_chat(chat, connection.user_id))
+        return types.ChatInviteAlready(chat=tl_chat(chat, connection.user_id))
     return types.ChatInvite(
         title=chat.title,
         photo=types.PhotoEmpty(id=0),
@@ -152,20 +152,20 @@ def _import_chat_invite(connection: Connection, request: Any) -> Any:
         raise RpcFailed(400, "USER_ALREADY_PARTICIPANT")
     chat.roles[connection.user_id] = Role.MEMBER
     return types.Updates(
-        updates=[], users=[], chats=[told_chat(chat, connection.user_id)], date=int(connection.world.now()), seq=0
+        updates=[], users=[], chats=[tl_chat(chat, connection.user_id)], date=int(connection.world.now()), seq=0
     )
 
 
 @CHATS.on("channels.getChannels")
 def _get_channels(connection: Connection, request: Any) -> Any:
     chats = [chat_of(connection, one) for one in request.id]
-    return types.messages.Chats(chats=[told_chat(chat, connection.user_id) for chat in chats])
+    return types.messages.Chats(chats=[tl_chat(chat, connection.user_id) for chat in chats])
 
 
 @CHATS.on("messages.getChats")
 def _get_chats(connection: Connection, request: Any) -> Any:
     known = [connection.world.chats[one] for one in request.id if one in connection.world.chats]
-    return types.messages.Chats(chats=[told_chat(chat, connection.user_id) for chat in known if chat.small])
+    return types.messages.Chats(chats=[tl_chat(chat, connection.user_id) for chat in known if chat.small])
 
 
 @CHATS.on("channels.getFullChannel")
@@ -182,9 +182,9 @@ def _get_full_channel(connection: Connection, request: Any) -> Any:
         bot_info=[],
         pts=1,
         participants_count=len(chat.roles),
-        call=told_input_call(chat.call),
+        call=tl_input_call(chat.call),
     )
-    return types.messages.ChatFull(full_chat=full, chats=[told_chat(chat, connection.user_id)], users=[])
+    return types.messages.ChatFull(full_chat=full, chats=[tl_chat(chat, connection.user_id)], users=[])
 
 
 @CHATS.on("messages.getFullChat")
@@ -197,6 +197,6 @@ def _get_full_chat(connection: Connection, request: Any) -> Any:
         about="",
         participants=types.ChatParticipants(chat_id=chat.id, participants=[], version=1),
         notify_settings=types.PeerNotifySettings(),
-        call=told_input_call(chat.call),
+        call=tl_input_call(chat.call),
     )
-    return types.messages.ChatFull(full_chat=full, chats=[told_chat(chat, connection.user_id)], users=[])
+    return types.messages.ChatFull(full_chat=full, chats=[tl_chat(chat, connection.user_id)], users=[])

@@ -19,7 +19,7 @@ _SIZE = "y"
 
 
 def told_media(file: StoredFile) -> Any:
-    """The media of a message as the API tells it."""
+    """The media of a message as the API returns it."""
     if file.kind is FileKind.PHOTO:
         sizes = [
             types.PhotoStrippedSize(type="i", bytes=b"\1\2\3"),

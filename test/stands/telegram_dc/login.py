@@ -10,7 +10,7 @@ from typing import Any
 from pyrogram.raw import types
 from pyrogram.utils import compute_password_hash
 
-from stands.telegram_dc.accounts import HOST, told_session, told_user
+from stands.telegram_dc.accounts import HOST, tl_user, told_session
 from stands.telegram_dc.exchange import PRIME
 from stands.telegram_dc.handlers import Table
 from stands.telegram_dc.keys import AuthKey, sha256
@@ -106,7 +106,7 @@ def _cancel_code(_connection: Connection, _request: Any) -> Any:
 def _logged_in(connection: Connection, user: User) -> Any:
     key = _key(connection)
     key.user_id, key.pending = user.id, None
-    return types.auth.Authorization(user=told_user(user, myself=True))
+    return types.auth.Authorization(user=tl_user(user, myself=True))
 
 
 def _key(connection: Connection) -> AuthKey:

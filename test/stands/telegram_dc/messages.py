@@ -1,4 +1,4 @@
-"""Messages in chats: written, edited, pinned, told to members; and who administers a chat."""
+"""Messages in chats: written, edited, pinned, announced to members; and who administers a chat."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from pyrogram.raw import types
 
-from stands.telegram_dc.accounts import told_user
+from stands.telegram_dc.accounts import tl_user
 from stands.telegram_dc.calls import announce
-from stands.telegram_dc.chats import chat_of, told_chat, told_peer
+from stands.telegram_dc.chats import chat_of, tl_chat, tl_peer
 from stands.telegram_dc.files import told_media
 from stands.telegram_dc.handlers import Table
 from stands.telegram_dc.wire import Connection
@@ -19,14 +19,14 @@ MESSAGES = Table()
 _ADMINS = {Role.CREATOR, Role.CALL_ADMIN, Role.ADMIN}
 
 
-def told_message(world: World, chat: Chat, message: Message, user_id: int, **more: Any) -> Any:
-    """A message as the API tells it to `user_id`; one without a sender is signed by the chat itself."""
+def tl_message(world: World, chat: Chat, message: Message, user_id: int, **more: Any) -> Any:
+    """A message as the API returns it to `user_id`; one without a sender is signed by the chat itself."""
     sender = types.PeerUser(user_id=message.sender) if message.sender else None
     if sender is None and not chat.broadcast:
-        sender = told_peer(chat)
+        sender = tl_peer(chat)
     return types.Message(
         id=message.id,
-        peer_id=told_peer(chat),
+        peer_id=tl_peer(chat),
         from_id=sender,
         date=int(world.now() - message.age_seconds),
         message=message.text,
@@ -39,14 +39,14 @@ def told_message(world: World, chat: Chat, message: Message, user_id: int, **mor
 
 
 def say(everybody: Iterable[Connection], world: World, chat: Chat, message: Message) -> None:
-    """Keep a message and tell it to everybody in the chat."""
+    """Store a message and announce it to everyone in the chat."""
     chat.pts += 1
     message.id = chat.pts
     chat.messages[message.id] = message
     kind = types.UpdateNewMessage if chat.small else types.UpdateNewChannelMessage
     for one in set(everybody):
-        told = told_message(world, chat, message, (one.key.user_id if one.key is not None else None) or 0)
-        announce({one}, chat, kind(message=told, pts=chat.pts, pts_count=1))
+        sent = tl_message(world, chat, message, (one.key.user_id if one.key is not None else None) or 0)
+        announce({one}, chat, kind(message=sent, pts=chat.pts, pts_count=1))
 
 
 def _may_write(connection: Connection, chat: Chat) -> None:
@@ -58,8 +58,8 @@ def _may_write(connection: Connection, chat: Chat) -> None:
 def _updates(connection: Connection, chat: Chat, *updates: Any) -> Any:
     return types.Updates(
         updates=list(updates),
-        users=[told_user(connection.world.users[connection.user_id], myself=True)],
-        chats=[told_chat(chat, connection.user_id)],
+        users=[tl_user(connection.world.users[connection.user_id], myself=True)],
+        chats=[tl_chat(chat, connection.user_id)],
         date=int(connection.world.now()),
         seq=0,
     )
@@ -79,7 +79,7 @@ def _send(connection: Connection, request: Any) -> Any:
         chat,
         types.UpdateMessageID(id=message.id, random_id=request.random_id),
         types.UpdateNewChannelMessage(
-            message=told_message(world, chat, message, connection.user_id), pts=chat.pts, pts_count=1
+            message=tl_message(world, chat, message, connection.user_id), pts=chat.pts, pts_count=1
         ),
     )
 
@@ -95,8 +95,8 @@ def _edit(connection: Connection, request: Any) -> Any:
     message.text = request.message
     message.edits += 1
     chat.pts += 1
-    told = told_message(connection.world, chat, message, connection.user_id)
-    return _updates(connection, chat, types.UpdateEditChannelMessage(message=told, pts=chat.pts, pts_count=1))
+    sent = tl_message(connection.world, chat, message, connection.user_id)
+    return _updates(connection, chat, types.UpdateEditChannelMessage(message=sent, pts=chat.pts, pts_count=1))
 
 
 @MESSAGES.on("messages.updatePinnedMessage")
@@ -126,7 +126,7 @@ def _participants(connection: Connection, request: Any) -> Any:
             for user_id in admins
         ],
         chats=[],
-        users=[told_user(connection.world.users[one], myself=False) for one in admins if one in connection.world.users],
+        users=[tl_user(connection.world.users[one], myself=False) for one in admins if one in connection.world.users],
     )
 
 
@@ -137,17 +137,17 @@ def _difference(connection: Connection, request: Any) -> Any:
 
 
 def _page(connection: Connection, chat: Chat, messages: list[Any], count: int) -> Any:
-    told: dict[str, Any] = {
+    sent: dict[str, Any] = {
         "messages": messages,
         "topics": [],
-        "chats": [told_chat(chat, connection.user_id)],
-        "users": [told_user(connection.world.users[connection.user_id], myself=True)],
+        "chats": [tl_chat(chat, connection.user_id)],
+        "users": [tl_user(connection.world.users[connection.user_id], myself=True)],
     }
     if not chat.small:
-        return types.messages.ChannelMessages(pts=chat.pts, count=count, **told)
+        return types.messages.ChannelMessages(pts=chat.pts, count=count, **sent)
     if count == len(messages):
-        return types.messages.Messages(**told)
-    return types.messages.MessagesSlice(count=count, **told)
+        return types.messages.Messages(**sent)
+    return types.messages.MessagesSlice(count=count, **sent)
 
 
 @MESSAGES.on("messages.getHistory")
@@ -167,8 +167,8 @@ def _history(connection: Connection, request: Any) -> Any:
         for one in every[begin : begin + min(request.limit, 100)]
         if one.id > request.min_id and (not request.max_id or one.id < request.max_id)
     ]
-    told = [told_message(world, chat, one, connection.user_id) for one in page]
-    return _page(connection, chat, told, len(every))
+    sent = [tl_message(world, chat, one, connection.user_id) for one in page]
+    return _page(connection, chat, sent, len(every))
 
 
 def _number(wanted: Any) -> int:
@@ -183,7 +183,7 @@ def _by_number(connection: Connection, chat: Chat, request: Any) -> Any:
         if message is None:
             found.append(types.MessageEmpty(id=number))
         else:
-            found.append(told_message(connection.world, chat, message, connection.user_id))
+            found.append(tl_message(connection.world, chat, message, connection.user_id))
     return _page(connection, chat, found, len(found))
 
 

@@ -276,7 +276,7 @@ class TelegramStand:
         album: int | None = None,
         age_seconds: float = 0.0,
     ) -> Message:
-        """The chat itself posts a file, which every member is told; `album`: the number of the album it belongs to."""
+        """The chat itself posts a file, which is announced to every member; `album`: the number of the album it belongs to."""
         message = Message(sender=None, text=caption, file=file, album=album, age_seconds=age_seconds)
         self.do(lambda: say(self._connections, self.world, self.chat(chat_id), message))
         return message
@@ -286,7 +286,7 @@ class TelegramStand:
         self.do(lambda: self.chat(chat_id).messages.pop(message.id))
 
     def expire_references(self) -> None:
-        """Every file reference that was told so far is refused from now on."""
+        """Every file reference handed out so far is refused from now on."""
 
         def expire() -> None:
             for chat in self.world.chats.values():

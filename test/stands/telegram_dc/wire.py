@@ -68,7 +68,7 @@ class Connection:
 
     @property
     def user_id(self) -> int:
-        """Who is logged in; raises RpcFailed where nobody is."""
+        """Who is logged in; raises RpcFailed where no one is."""
         if self.key is None or self.key.user_id is None:
             raise RpcFailed(401, "AUTH_KEY_UNREGISTERED")
         return self.key.user_id
@@ -183,7 +183,7 @@ class Connection:
         self.send(_RPC_RESULT + Long(message_id) + _serialised(result))
 
     def _introduced(self, layers: list[Any]) -> None:
-        """Note who the client says it is; raises RpcFailed for an application that nobody registered."""
+        """Note who the client says it is; raises RpcFailed for an unregistered application."""
         for layer in layers:
             if isinstance(layer, functions.InitConnection):
                 if layer.api_id != API_ID:

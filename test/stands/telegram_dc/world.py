@@ -46,7 +46,7 @@ class Role(StrEnum):
 
 
 class StreamState(StrEnum):
-    """What getGroupCallStreamChannels tells."""
+    """What getGroupCallStreamChannels returns."""
 
     EMPTY = "empty"
     ADVANCING = "advancing"
@@ -131,7 +131,7 @@ class StoredFile:
 
 @dataclass(slots=True)
 class Message:
-    """A text in a chat; no sender: signed by the chat itself. `age_seconds`: so long ago it was written when it is told."""
+    """A text in a chat; no sender: signed by the chat itself. `age_seconds`: so long ago it was written when it is sent."""
 
     sender: int | None
     text: str
