@@ -128,7 +128,9 @@ def download(request: Mapping[str, Any], target: Path) -> dict[str, Any]:
 
 
 def _continue(ytdlp: Any, info: dict[str, Any], target: Path, steps: _Steps) -> None:
-    """Report what is there; fragments without the record of their place begin again."""
+    """Report what is there; fragments that are not in the file yet come again, and all of them without the record of their place."""
+    for left in target.parent.glob(f"{target.name}-Frag*"):
+        left.unlink()
     if not target.exists():
         return
     kind = get_suitable_downloader(info, ytdlp.params)
