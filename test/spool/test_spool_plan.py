@@ -27,7 +27,7 @@ class Bytes:
     stated: bool = True
     sent: dict[str, int] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
-    errors: dict[str, Exception] = field(default_factory=dict)
+    errors: dict[str, list[Exception]] = field(default_factory=dict)
     flows: asyncio.Event = field(default_factory=asyncio.Event)
     step_seconds: float = 0.0
 
@@ -52,8 +52,8 @@ class Bytes:
         have = await asyncio.to_thread(_size, target)
         while have < size:
             await self.flows.wait()
-            if (error := self.errors.pop(url, None)) is not None:
-                raise error
+            if errors := self.errors.get(url):
+                raise errors.pop()
             step = min(size - have, size // 10)
             await asyncio.to_thread(_append, target, (_EBML + bytes(step))[:step])
             have += step
@@ -157,11 +157,11 @@ async def test_a_short_download_is_not_whole(tmp_path: Path) -> None:
 
 
 async def test_a_source_that_is_gone_is_left_to_the_resolver(tmp_path: Path) -> None:
-    """A download that finds its source removed is given up at once, and the feed asks the source itself."""
+    """A download that finds its source removed twice, with a new answer of its page, is given up for its source."""
     site = Bytes()
     site.flows.set()
     (item,) = _items("gone")
-    site.errors[item.locator] = SourceGone("it was removed")
+    site.errors[item.locator] = [SourceGone("it was removed"), SourceGone("it was removed")]
     async with spooling(tmp_path, fetchers=_fetchers(site), ask=site.ask, wanted=[item]) as running:
         await running.until(lambda: running.state(item) is SpoolState.FAILED)
         found = await running.source.resolve(item)
@@ -174,7 +174,7 @@ async def test_a_failed_attempt_is_followed_by_another(tmp_path: Path) -> None:
     site = Bytes()
     site.flows.set()
     (item,) = _items("fails")
-    site.errors[item.locator] = ResolveError("connection reset")
+    site.errors[item.locator] = [ResolveError("connection reset")]
     async with spooling(tmp_path, fetchers=_fetchers(site), ask=site.ask, wanted=[item]) as running:
         await running.whole(item)
         assert running.spool.counts.failures == 1

@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 from tg_video_streamer.resolve.ytdlp_child import Log, described, open_ytdlp
 
 try:
-    from yt_dlp.downloader import fragment, get_suitable_downloader
+    from yt_dlp.downloader import common, fragment, get_suitable_downloader
     from yt_dlp.utils import YoutubeDLError
 except ImportError as error:
     sys.stdout.write(json.dumps({"error": described(error)}))
@@ -31,6 +31,8 @@ RANGE_BYTES = 10 * 2**20
 """Sites slow down a request for more; their own formats name the same size."""
 FRAGMENTS_AT_ONCE = 4
 _STEP_SECONDS = 0.1
+_REPORT_RETRY = common.FileDownloader.report_retry
+_LAST_RETRY: dict[str, BaseException] = {}
 
 
 class _Steps:
@@ -63,6 +65,12 @@ def append_fragment(self: Any, ctx: dict[str, Any], content: bytes) -> None:
     ctx["dest_stream"].flush()
     self._write_ytdl_file(ctx)
     self.try_remove(ctx.pop("fragment_filename_sanitized"))
+
+
+def report_retry(self: Any, error: BaseException, *arguments: Any, **named: Any) -> None:
+    """In place of yt-dlp's: the error itself is kept, which yt-dlp only prints when it gives up."""
+    _LAST_RETRY["error"] = error
+    _REPORT_RETRY(self, error, *arguments, **named)
 
 
 def write_place(self: Any, ctx: dict[str, Any]) -> None:
@@ -118,13 +126,17 @@ def download(request: Mapping[str, Any], target: Path) -> dict[str, Any]:
     fragment.FragmentFD._read_ytdl_file = read_place  # noqa: SLF001
     ytdlp.add_progress_hook(steps.hook)
     info = dict(request["info"])
+    common.FileDownloader.report_retry = report_retry
     with ytdlp:
         try:
             _continue(ytdlp, info, target, steps)
             success, _ = ytdlp.dl(str(target), info)
         except (YoutubeDLError, OSError) as error:
             ytdlp.failure, success = error, False
-    return {} if success else {"error": described(ytdlp.failure or "the download failed")}
+    if success:
+        return {}
+    told = ytdlp.failure if isinstance(ytdlp.failure, BaseException) else _LAST_RETRY.get("error") or ytdlp.failure
+    return {"error": described(told or "the download failed"), "warnings": log.warnings}
 
 
 def _continue(ytdlp: Any, info: dict[str, Any], target: Path, steps: _Steps) -> None:

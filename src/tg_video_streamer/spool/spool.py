@@ -38,6 +38,8 @@ _FRESH_SECONDS = 120.0
 _CHECK_SECONDS = 0.2
 _LARGEST_PART = 0.9
 """An item that takes more than this part of the spool has no place in it."""
+_FULL_BYTES = 1 << 20
+"""A disk with less than this free is full."""
 _GRACE_SECONDS = 60.0
 """What an earlier run has left stays so long, until the lists are read and what comes next is known."""
 
@@ -199,7 +201,7 @@ class Spool:
         except StreamerError as error:
             if entry.have_bytes > before:
                 entry.failures = 0
-            self._failed(entry, error)
+            self._failed(entry, await self._told_by_disk(error))
             return
         self.problem = None
         self.counts.downloads += 1
@@ -222,6 +224,9 @@ class Spool:
         if isinstance(error, SpoolError):
             self.problem = error
             self._rest(entry, REST_SECONDS, str(error))
+        elif isinstance(error, SourceGone) and entry.answer is not None and entry.failures == 1:
+            entry.answer = None  # an address that has run out looks the same: the page knows
+            self._wait(entry, PAUSES.pause(entry.failures), str(error))
         elif isinstance(error, SourceGone | ProbeFailed) or error.permanent:
             self._rest(entry, GONE_SECONDS, str(error))
         elif entry.failures >= MOST_FAILURES:
@@ -280,6 +285,13 @@ class Spool:
         if free - more_bytes < self._limits.floor_bytes:
             return SpoolError.of("spool.full", folder=str(self._folder), floor=self._limits.floor_bytes)
         return None
+
+    async def _told_by_disk(self, error: StreamerError) -> StreamerError:
+        """`error`, or what the disk says: a fetcher cannot tell a full disk from another fault."""
+        _, free = await asyncio.to_thread(self._measure)
+        if isinstance(error, SpoolError) or free >= _FULL_BYTES:
+            return error
+        return SpoolError.of("spool.full", folder=str(self._folder), floor=self._limits.floor_bytes)
 
     def _measure(self) -> tuple[int, int]:
         used = sum(one.stat().st_size for one in self._folder.glob("*/*") if one.is_file())
