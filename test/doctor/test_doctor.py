@@ -20,6 +20,7 @@ from stands.service import COMMAND
 from stands.small_channel import SmallChannel, served
 from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import API_HASH, PHONE
+from tg_video_streamer.doctor.check import playlist_problems
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding, Verdict, problem
 from tg_video_streamer.doctor.host import (
@@ -341,3 +342,16 @@ def test_a_session_that_is_missing_or_not_needed(tmp_path: Path) -> None:
     found = session_finding(tmp_path, CHAT_ID="@testchan", API_ID="1", API_HASH="0" * 32)
     assert (found.verdict, "--write-env" in str(found.remedy)) == (Verdict.PROBLEM, True)
     assert session_finding(tmp_path).verdict is Verdict.OK
+
+
+def test_telegram_lines_need_a_session_and_the_spool(tmp_path: Path) -> None:
+    """A message of Telegram in the playlist without a session, or without the spool, is a problem of its line."""
+    (tmp_path / "playlist.txt").write_text("\nhttps://t.me/testchan/5\ntg-chat:testchan | order=newest\n")
+    playlist = {"PLAYLIST": str(tmp_path / "playlist.txt")}
+    (found,) = playlist_problems(settings_of(tmp_path, **playlist))
+    assert "line 2: media from Telegram need API_ID, API_HASH, SESSION_STRING" in found.text
+    assert session_finding(tmp_path, **playlist).verdict is Verdict.PROBLEM
+    session = {"API_ID": "1", "API_HASH": "a" * 32, "SESSION_STRING": "x"}
+    assert playlist_problems(settings_of(tmp_path, **playlist, **session)) == []
+    (found,) = playlist_problems(settings_of(tmp_path, **playlist, **session, SPOOL_MAX_GB="0"))
+    assert "SPOOL_MAX_GB" in found.text

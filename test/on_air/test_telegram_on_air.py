@@ -46,6 +46,7 @@ def test_a_message_and_a_chat_play(stand: TelegramStand, media: Path, tmp_path: 
     assert {(one.numbers[0], one.numbers[-1]) for one in whole} == {(0, 99)}
 
 
+@pytest.mark.long
 def test_without_a_session_the_item_waits(stand: TelegramStand, media: Path, tmp_path: Path) -> None:
     """Without a session the rest of the playlist plays and the reason is named; with one the item is on air soon."""
     file = StoredFile(data=(media / "one.mp4").read_bytes(), name="one.mp4", seconds=4.0)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from tg_video_streamer.errors import ScheduleError, StreamerError, ToolMissing
+from tg_video_streamer.errors import ResolveError, ScheduleError, StreamerError, ToolMissing
 from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.playlist.item import LocatorKind
 from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
+from tg_video_streamer.playlist.parser import Playlist, Problem
 from tg_video_streamer.schedule.load import ScheduleSource, missing
 from tg_video_streamer.schedule.load import load as load_schedule
 from tg_video_streamer.settings.settings import Settings
@@ -50,10 +52,32 @@ async def branding_problems(settings: Settings) -> list[Message]:
 def playlist_problems(settings: Settings) -> list[Message]:
     """A message for each line of the playlist that cannot be played, or that it is empty."""
     playlist = load(settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
-    problems = (*playlist.problems, *missing_files(playlist))
+    problems = (*playlist.problems, *missing_files(playlist), *telegram_needs(settings, playlist))
     if not playlist.entries and not problems:
         return [Message.of("list.nothing", path=str(settings.playlist))]
     return [Message.of("list.problem", path=str(settings.playlist), problem=problem.message) for problem in problems]
+
+
+def plays_telegram(playlist: Playlist) -> bool:
+    """Whether a line is a message or a chat of Telegram."""
+    return any(entry.item.kind is LocatorKind.TELEGRAM for entry in playlist.entries)
+
+
+def telegram_needs(settings: Settings, playlist: Playlist) -> list[Problem]:
+    """What Telegram lines need and the settings do not have, named at the first of these lines."""
+    line = next((entry.line for entry in playlist.entries if entry.item.kind is LocatorKind.TELEGRAM), 0)
+    if not line:
+        return []
+    needed = {
+        "API_ID": settings.api_id,
+        "API_HASH": settings.api_hash.get_secret_value(),
+        "SESSION_STRING": settings.session_string.get_secret_value(),
+    }
+    missing = ", ".join(key for key, value in needed.items() if not value)
+    found = [ResolveError.of("telegram_source.settings", keys=missing)] if missing else []
+    if not settings.spool_max_gb:
+        found.append(ResolveError.of("source.needs_spool"))
+    return [Problem(line=line, what=error.full_message) for error in found]
 
 
 def schedule_problems(settings: Settings) -> list[Message]:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.status_text import printable
+from tg_video_streamer.doctor.check import plays_telegram
 from tg_video_streamer.doctor.finding import Finding, Verdict, failure, problem, well
 from tg_video_streamer.errors import ConfigError, SessionError, TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.target import OutputKind
+from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.settings.targets import output_targets, telegram_credentials
 from tg_video_streamer.telegram.client.account import Account
@@ -31,6 +33,8 @@ async def check_session(settings: Settings) -> list[Finding]:
         needed = any(target.kind is OutputKind.TELEGRAM for target in output_targets(settings))
     except ConfigError:
         needed = False  # the check of the outputs reports what is wrong with OUTPUTS
+    playlist = await asyncio.to_thread(load, settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
+    needed = needed or plays_telegram(playlist)
     session = settings.session_string.get_secret_value()
     if not session:
         missing = problem(_ABOUT, "doctor.no_session", "run_command", command=renewal_command(None))
