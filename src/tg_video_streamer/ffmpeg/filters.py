@@ -20,11 +20,20 @@ FAULT_SECONDS = 10.0
 BACKGROUND_COLOR = "0x1d2b44"
 """Shown with sound that has no picture."""
 
+# Changes only pictures that are flagged and passes the others on, so it is there for all: a broadcast changes between its
+# programs. Before `fps`, which would drop one field's time.
+_DEINTERLACE = "bwdif=mode=send_frame:deint=interlaced"
+_MAY_BE_INTERLACED = frozenset(
+    {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "cavs", "dvvideo", "prores", "dnxhd"}
+)
+
 # BT.2390 has no filter; Hable's curve at reference white 100 cd/m2 is what ffmpeg's own documentation recommends.
 _TONE_MAPPING = (
     "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
     "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
 )
+_EACH_PICTURE = "eval=frame"
+"""The aspect ratio may change without the size, as where a broadcast changes from 4:3 to 16:9; costs nothing without."""
 _TO_STDERR = r"print:file=pipe\\:2:direct=1"
 PEAK_DECIBELS = -1.5
 """The highest true peak (dBTP) of an item. Prepared items stay below it; on air the encoder may add a little."""
@@ -65,12 +74,12 @@ def filter_graphs(
 
 def fit(picture: Picture, house: HouseFormat) -> str:
     """Scale to the largest size that fits the frame in the source's display aspect ratio."""
-    return f"scale={_size(house)}{_colors(picture)}"
+    return f"scale={_size(house)}:{_EACH_PICTURE}{_colors(picture)}"
 
 
 def frame(house: HouseFormat) -> str:
     """Bars around a fitted picture, square pixels, house colors."""
-    return f"pad={house.width}:{house.height}:-1:-1,setsar=1,format=yuv420p,{COLOR_TAGS}"
+    return f"pad={house.width}:{house.height}:-1:-1:{_EACH_PICTURE},setsar=1,format=yuv420p,{COLOR_TAGS}"
 
 
 def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRange, out: str) -> tuple[str, ...]:
@@ -91,8 +100,7 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     fast = picture.frame_rate > FRAMES_PER_SECOND
     steps = [
         *trim,
-        # Changes only interlaced frames. Before `fps`, which would drop one field's time.
-        *(["bwdif=mode=send_frame:deint=interlaced"] if picture.interlaced else []),
+        *([_DEINTERLACE] if picture.interlaced or picture.codec in _MAY_BE_INTERLACED else []),
         # Frames to drop are dropped before scaling; frames to repeat are scaled once.
         *([rate] if fast else []),
         _shape(picture, house),
@@ -111,7 +119,7 @@ def _shape(picture: Picture, house: HouseFormat) -> str:
     if not picture.high_dynamic_range:
         return fit(picture, house)
     # Scaled first: the cost of tone mapping grows with the number of pixels.
-    return f"scale={_size(house)},{_TONE_MAPPING}"
+    return f"scale={_size(house)}:{_EACH_PICTURE},{_TONE_MAPPING}"
 
 
 def _size(house: HouseFormat) -> str:

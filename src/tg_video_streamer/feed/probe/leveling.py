@@ -16,6 +16,7 @@ import av
 import av.error
 import av.filter
 
+from tg_video_streamer.feed.probe.loudness import SameFormat
 from tg_video_streamer.ffmpeg.filters import PEAK_DECIBELS, level_filters
 from tg_video_streamer.ffmpeg.source import Goal, Level
 
@@ -103,14 +104,16 @@ def measure_level(container: Any, stream: Any, goal: Goal, level: Level) -> Loud
 def _decoded(container: Any, stream: Any, goal: Goal) -> Iterator[Any]:
     container.seek(int(goal.begin_seconds * 1_000_000))
     stream.codec_context.flush_buffers()
+    same = SameFormat()
     for frame in container.decode(stream):
         if frame.time is not None:
             if goal.end_seconds is not None and frame.time >= goal.end_seconds:
                 return
             if frame.time + frame.samples / frame.sample_rate <= goal.begin_seconds:
                 continue
-        frame.pts = None
-        yield frame
+        for converted in same.frames(frame):
+            converted.pts = None
+            yield converted
 
 
 class _Meter:

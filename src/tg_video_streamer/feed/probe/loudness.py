@@ -17,6 +17,31 @@ _QUIETEST_LUFS = -60.0
 """Anything quieter counts as silence and is not amplified."""
 
 
+class SameFormat:
+    """Converts sound whose format changes in the middle to the one that it begins with, for filters that take one only."""
+
+    def __init__(self) -> None:
+        self._first: Any = None
+        self._from: Any = None
+        self._resampler: Any = None
+
+    def frames(self, frame: Any) -> list[Any]:
+        """`frame` as it is, or converted."""
+        found = _format_of(frame)
+        self._first = self._first or found
+        if found == self._first:
+            return [frame]
+        if found != self._from:
+            kind, layout, rate = self._first
+            self._from, self._resampler = found, av.AudioResampler(format=kind, layout=layout, rate=rate)
+        frame.pts = None
+        return list(self._resampler.resample(frame))
+
+
+def _format_of(frame: Any) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
 def measure_loudness(container: Any, stream: Any, duration_seconds: float | None) -> float | None:
     """Integrated loudness in LUFS over a short item, or over evenly spread samples of a long one.
 
@@ -37,13 +62,15 @@ def measure_loudness(container: Any, stream: Any, duration_seconds: float | None
     graph.configure()
     loudness = _QUIETEST_LUFS
     deadline = time.monotonic() + _PATIENCE_SECONDS
+    same = SameFormat()
     try:
-        for frame in _samples(container, stream, duration_seconds):
+        for decoded in _samples(container, stream, duration_seconds):
             if time.monotonic() > deadline:
                 return None
-            frame.pts = None
-            graph.push(frame)
-            loudness = _read(graph, loudness)
+            for frame in same.frames(decoded):
+                frame.pts = None
+                graph.push(frame)
+                loudness = _read(graph, loudness)
     except av.error.FFmpegError:
         return None
     return loudness if loudness > _QUIETEST_LUFS else None
