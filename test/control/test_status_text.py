@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
+from tg_video_streamer.control.socket.protocol import status_from_json
+from tg_video_streamer.control.status import DownloadStatus, SpoolStatus
 from tg_video_streamer.control.status_text import StatusText, printable
 from tg_video_streamer.locales.language import Language
 from tg_video_streamer.locales.message import Message
@@ -52,6 +55,30 @@ def test_the_status_is_told_line_by_line() -> None:
     assert "output preview: on air, 2.5 Mbit/s, 12.3 MB sent" in others
     assert "output rtmp-1: reconnecting, 0 kB sent, connection refused, 3 reconnects, 12 packets dropped" in others
     assert others[-2:] == ["problem: rtmp-1 is not on air", "warning: playlist line 7: no such file"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "spool: Sintel: downloading 43 %, 12.0 MB/s, ready in 20 s"),
+        ("ru", "запас: Sintel: загрузка 43 %, 12,0 МБ/с, готово через 20 с"),  # noqa: RUF001 - Russian
+    ],
+)
+def test_a_download_says_when_it_is_ready(language: str, text: str) -> None:
+    """While an item is downloaded ahead of need, its progress, speed and remaining time have a line."""
+    download = DownloadStatus(
+        item_key="key",
+        title="Sintel",
+        have_bytes=180_000_000,
+        whole_bytes=420_000_000,
+        percent=43,
+        bytes_per_second=12_000_000,
+        ready_seconds=20,
+    )
+    spool = SpoolStatus(used_bytes=1, max_bytes=2, ready_items=0, downloads=0, failures=0, download=download)
+    status = replace(SmallChannel().status(), spool=spool)
+    assert text in list(StatusText(Translator(language=LANGUAGES[language])).lines(status))
+    assert status_from_json(json.loads(json.dumps(status.as_json()))).spool == spool
 
 
 def test_nothing_on_air_says_why() -> None:

@@ -19,7 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stands.waiting import wait_until
-from tg_video_streamer.control.status import OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import OutputStatus, ServiceStatus, SpoolStatus
 from tg_video_streamer.events import (
     AirContent,
     CutReason,
@@ -66,6 +66,7 @@ STATUS = ServiceStatus(
     streams_played=0,
     uptime_seconds=0.0,
     outputs=(OUTPUT,),
+    spool=SpoolStatus(used_bytes=2_000_000, max_bytes=5_000_000, ready_items=2, downloads=7, failures=1),
 )
 PRIVATE_TEXT = "A Title: CANARY https://host/CANARY?sig=1"
 

@@ -16,7 +16,7 @@ from stands.program import Program
 from stands.small_channel import SmallChannel
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.control.commands import Commands
-from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import DownloadStatus, ItemStatus, OutputStatus, ServiceStatus, SpoolStatus
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.app import build_web_app
 from tg_video_streamer.web.auth.auth import Access
@@ -53,6 +53,22 @@ def example_status() -> ServiceStatus:
         outputs=(
             output_status("telegram", "rtmp", "on_air", bits_per_second=2_612_000.0),
             output_status("archive", "file", "on_air", bits_per_second=2_588_000.0),
+        ),
+        spool=SpoolStatus(
+            used_bytes=61_000_000,
+            max_bytes=5_000_000_000,
+            ready_items=1,
+            downloads=12,
+            failures=0,
+            download=DownloadStatus(
+                item_key="c" * 16,
+                title="Market square",
+                have_bytes=43_000_000,
+                whole_bytes=100_000_000,
+                percent=43,
+                bytes_per_second=12_000_000.0,
+                ready_seconds=4.75,
+            ),
         ),
     )
 

@@ -74,7 +74,8 @@ def build(
 
     outputs = _outputs(context, telegram)
 
-    control = make_control(context, program, outputs, telegram=telegram, live=live, warnings=warnings)
+    spool = feeds.spool.spool if feeds.spool is not None else None
+    control = make_control(context, program, outputs, telegram=telegram, live=live, spool=spool, warnings=warnings)
     commands = control.commands
     chat = make_chat(context, telegram, commands)
 
@@ -93,7 +94,7 @@ def build(
         folder=folder,
         as_run=as_run,
         library=feeds.library,
-        spool=feeds.spool.spool if feeds.spool is not None else None,
+        spool=spool,
         program=program,
         live=live,
         telegram=telegram,

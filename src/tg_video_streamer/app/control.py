@@ -19,6 +19,7 @@ from tg_video_streamer.control.reporter import Reporter
 from tg_video_streamer.control.status import ServiceWarning, TelegramFacts
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
+from tg_video_streamer.spool.spool import Spool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +38,7 @@ def make_control(
     *,
     telegram: TelegramService | None,
     live: LiveService | None,
+    spool: Spool | None,
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
 ) -> Control:
     """Reports and commands of these parts; `warnings` are asked at each status."""
@@ -50,6 +52,7 @@ def make_control(
         warnings=warnings,
         telegram=telegram.facts if telegram is not None else TelegramFacts,
         live=live.takeover.facts if live is not None else None,
+        spool=spool.report if spool is not None else None,
     )
     history = HistorySampler(
         clock=context.clock,

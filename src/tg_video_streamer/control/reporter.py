@@ -14,11 +14,13 @@ from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.health import problems
 from tg_video_streamer.control.status import (
+    DownloadStatus,
     ItemStatus,
     LiveStatus,
     OutputStatus,
     ServiceStatus,
     ServiceWarning,
+    SpoolStatus,
     TelegramFacts,
     WarningAction,
 )
@@ -29,6 +31,7 @@ from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Resting
+from tg_video_streamer.spool.report import DownloadReport, SpoolReport
 
 _NEXT_ITEMS = 5
 _CHECKED_ITEMS = 50
@@ -49,6 +52,7 @@ class Reporter:
         warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]] = (),
         telegram: Callable[[], TelegramFacts] = TelegramFacts,
         live: Callable[[], LiveFacts] | None = None,
+        spool: Callable[[], SpoolReport] | None = None,
     ) -> None:
         """`warnings`: what other parts report, asked at each status."""
         self._version = version
@@ -62,6 +66,7 @@ class Reporter:
         self._warnings = warnings
         self._telegram = telegram
         self._live = live
+        self._spool = spool
         self._started = clock.monotonic()
         self._started_wall = clock.wall()
         self._plays = 0
@@ -118,6 +123,7 @@ class Reporter:
             viewers=telegram.viewers,
             holds=tuple(holds),
             live=_live(self._live()) if self._live is not None else None,
+            spool=_spool(self._spool()) if self._spool is not None else None,
         )
 
     def _now(self) -> ItemStatus | None:
@@ -151,6 +157,8 @@ class Reporter:
         found += [ServiceWarning(message=Message.of(f"warning.picture.{fault}")) for fault in self._faults]
         if self._live is not None and (problem := self._live().problem):
             found.append(ServiceWarning(message=Message.of("warning.live", detail=problem)))
+        if self._spool is not None and (full := self._spool().problem) is not None:
+            found.append(ServiceWarning(message=full))
         if len(found) > _WARNINGS_SHOWN:
             more = Message.of("warning.more", count=len(found) - _WARNINGS_SHOWN)
             found[_WARNINGS_SHOWN:] = [ServiceWarning(message=more)]
@@ -224,6 +232,30 @@ def _item_status(item: Item, feed: Feed) -> ItemStatus:
         title=feed.title or item_name(item),
         duration_seconds=feed.duration_seconds,
         is_live=feed.is_live,
+    )
+
+
+def _spool(report: SpoolReport) -> SpoolStatus:
+    running = report.download
+    return SpoolStatus(
+        used_bytes=report.used_bytes,
+        max_bytes=report.max_bytes,
+        ready_items=report.ready_items,
+        downloads=report.counts.downloads,
+        failures=report.counts.failures,
+        download=None if running is None else _download(running),
+    )
+
+
+def _download(report: DownloadReport) -> DownloadStatus:
+    return DownloadStatus(
+        item_key=report.item.key,
+        title=report.item.title or report.title or item_name(report.item),
+        have_bytes=report.have_bytes,
+        whole_bytes=report.whole_bytes,
+        percent=report.percent,
+        bytes_per_second=report.bytes_per_second,
+        ready_seconds=report.ready_seconds,
     )
 
 

@@ -78,6 +78,33 @@ class ServiceWarning:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DownloadStatus:
+    """The download that runs now; what is unknown is None."""
+
+    item_key: str
+    title: str
+    have_bytes: int
+    whole_bytes: int | None
+    percent: int | None
+    bytes_per_second: float
+    ready_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpoolStatus:
+    """What is downloaded ahead of need."""
+
+    used_bytes: int
+    max_bytes: int
+    ready_items: int
+    """Items that are whole on the disk."""
+    downloads: int
+    failures: int
+    """Attempts since the start that failed."""
+    download: DownloadStatus | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TelegramFacts:
     """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
 
@@ -139,6 +166,8 @@ class ServiceStatus:
     """Why the operator's slate is shown: pause, slate, or both."""
     live: LiveStatus | None = None
     """None where no live stream may come in."""
+    spool: SpoolStatus | None = None
+    """None where nothing is downloaded ahead of need."""
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""

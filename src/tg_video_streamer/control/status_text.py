@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tg_video_streamer.control.status import ItemStatus, LiveStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import DownloadStatus, ItemStatus, LiveStatus, OutputStatus, ServiceStatus
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
@@ -141,6 +141,23 @@ class StatusText:
             parts.append(words.rate(live.bits_per_second))
         return ", ".join(parts)
 
+    def download(self, download: DownloadStatus) -> str:
+        """How far the download is, such as `downloading 43 %, 12 MB/s, ready in 20 s`."""
+        words = self.words
+        if download.percent is None:
+            parts = [words.text("download.bytes", bytes=download.have_bytes)]
+        else:
+            parts = [words.text("download.percent", percent=download.percent)]
+        if download.bytes_per_second > 0:
+            parts.append(words.text("download.speed", bytes=download.bytes_per_second))
+        if download.ready_seconds is not None:
+            parts.append(words.text("download.ready", seconds=max(1, round(download.ready_seconds))))
+        return ", ".join(parts)
+
+    def titled_download(self, download: DownloadStatus) -> str:
+        """The same with the title of the item."""
+        return f"{printable(download.title)}: {self.download(download)}"
+
     def session(self, status: ServiceStatus) -> str:
         """The state of the Telegram session, and the number of viewers."""
         state = self.words.state_text("session_state", status.session_state)
@@ -175,6 +192,8 @@ class StatusText:
         words = self.words
         yield self.line(status)
         yield from (words.text("status.line_next", text=self.item(item)) for item in status.next_items[:3])
+        if status.spool is not None and status.spool.download is not None:
+            yield words.text("status.line_download", text=self.titled_download(status.spool.download))
         yield from (words.text("status.line_output", text=self.output(output)) for output in status.outputs)
         if status.live is not None:
             yield words.text("status.line_live", text=self.live(status.live))

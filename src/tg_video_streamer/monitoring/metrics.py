@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tg_video_streamer.control.status import LiveStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import LiveStatus, OutputStatus, ServiceStatus, SpoolStatus
 from tg_video_streamer.events import (
     AirContent,
     Event,
@@ -148,6 +148,8 @@ class Metrics(Collector):
             yield from _telegram(status)
         if status.live is not None:
             yield from _live(status.live)
+        if status.spool is not None:
+            yield from _spool(status.spool)
         yield from _outputs(status.outputs)
         yield from _disks(self._folders)
         if self._library is not None:
@@ -258,6 +260,13 @@ def _live(live: LiveStatus) -> Iterator[Metric]:
         state.add_metric([known], float(known == live.state))
     yield state
     yield _counter("takeovers", "Times that viewers were switched to a live stream.", live.takeovers)
+
+
+def _spool(spool: SpoolStatus) -> Iterator[Metric]:
+    yield _gauge("spool_bytes", "Size of what is downloaded ahead of need.", spool.used_bytes)
+    yield _gauge("spool_items", "Items that are whole in the spool.", spool.ready_items)
+    yield _counter("spool_downloads", "Downloads that became whole.", spool.downloads)
+    yield _counter("spool_failures", "Attempts at downloads that failed.", spool.failures)
 
 
 def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.spool.entry import Entry
 
 
@@ -22,8 +23,9 @@ class SpoolCounts:
 class DownloadReport:
     """The download that runs now."""
 
-    item_key: str
+    item: Item
     title: str
+    """As the source says; empty if it does not."""
     have_bytes: int
     whole_bytes: int | None
     bytes_per_second: float
@@ -55,9 +57,9 @@ class SpoolReport:
 
 def entry_report(entry: Entry) -> DownloadReport:
     """The progress of an entry."""
-    title = entry.item.title or (entry.spooled.title if entry.spooled is not None else "")
+    title = entry.spooled.title if entry.spooled is not None else ""
     return DownloadReport(
-        item_key=entry.item.key,
+        item=entry.item,
         title=title,
         have_bytes=entry.have_bytes,
         whole_bytes=entry.whole_bytes,

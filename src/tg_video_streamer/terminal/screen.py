@@ -72,6 +72,9 @@ class Screen:
             top.append(_labelled(words.text("terminal.session"), text.session(status)))
         if status.live is not None:
             top.append(_labelled(words.text("terminal.live_input"), text.live(status.live)))
+        if status.spool is not None and status.spool.download is not None:
+            download = text.titled_download(status.spool.download)
+            top.append(_labelled(words.text("terminal.download"), download))
         outputs = [_output_line(output, text) for output in status.outputs]
         problems = []
         if status.degraded:

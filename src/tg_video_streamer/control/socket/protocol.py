@@ -17,11 +17,13 @@ from tg_video_streamer.asrun.history import History, LevelSpan, Sample
 from tg_video_streamer.control.commands import CommandRequest, make_request
 from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES
 from tg_video_streamer.control.status import (
+    DownloadStatus,
     ItemStatus,
     LiveStatus,
     OutputStatus,
     ServiceStatus,
     ServiceWarning,
+    SpoolStatus,
     WarningAction,
 )
 from tg_video_streamer.errors import ControlError, StreamerError
@@ -33,7 +35,18 @@ MAX_REQUEST_BYTES = 4 * MAX_TEXT_BYTES
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 
 
-_Answer = ServiceStatus | ItemStatus | OutputStatus | LiveStatus | History | LevelSpan | Sample | ScheduledEntry
+_Answer = (
+    ServiceStatus
+    | ItemStatus
+    | OutputStatus
+    | LiveStatus
+    | SpoolStatus
+    | DownloadStatus
+    | History
+    | LevelSpan
+    | Sample
+    | ScheduledEntry
+)
 
 
 def parse_request(line: bytes) -> CommandRequest:
@@ -94,6 +107,8 @@ def status_from_json(fields: Any) -> ServiceStatus:
         values["holds"] = tuple(map(str, values.get("holds", ())))
         if (live := values.get("live")) is not None:
             values["live"] = LiveStatus(**_with_message(_known(LiveStatus, live), "problem"))
+        if (spool := values.get("spool")) is not None:
+            values["spool"] = _spool(spool)
         return ServiceStatus(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise _other_version() from error
@@ -128,6 +143,13 @@ def entries_from_json(entries: Any) -> tuple[ScheduledEntry, ...]:
 
 def _output(fields: Any) -> OutputStatus:
     return OutputStatus(**_with_message(_known(OutputStatus, fields), "error"))
+
+
+def _spool(fields: Any) -> SpoolStatus:
+    values = _known(SpoolStatus, fields)
+    if (download := values.get("download")) is not None:
+        values["download"] = DownloadStatus(**_known(DownloadStatus, download))
+    return SpoolStatus(**values)
 
 
 def _with_message(values: dict[str, Any], name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tg_video_streamer.control.status import OutputStatus, ServiceStatus
-from tg_video_streamer.control.status_text import degraded_messages
+from tg_video_streamer.control.status_text import StatusText, degraded_messages
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.band import band_tag
@@ -52,7 +52,7 @@ def live_fragments(context: WebContext, words: Translator) -> Mapping[str, str]:
         "live-problems": _problems(context, words),
         "live-title": _title(status, words),
         "live-position": _position(status, words),
-        "live-next": items_tag(status.next_items, words),
+        "live-next": items_tag(status.next_items, words) + _download(status, words),
         "live-outputs": _outputs(status, words),
         "live-statistics": _statistics(status, history.gap_seconds_today, words),
     }
@@ -138,6 +138,14 @@ def _problems(context: WebContext, words: Translator) -> str:
     if lines and context.login is not None:
         lines.append(f'<a class="button small" href="/session">{words("session.new")}</a>')
     return alert_tag("problems", map(words.message, status.problems), words) + alert_tag("degraded", lines, words)
+
+
+def _download(status: ServiceStatus, words: Translator) -> str:
+    """The progress of the download that runs now."""
+    if status.spool is None or status.spool.download is None:
+        return ""
+    text = StatusText(words).titled_download(status.spool.download)
+    return f'<p id="download" class="download">{escape(text)}</p>'
 
 
 def _outputs(status: ServiceStatus, words: Translator) -> str:
