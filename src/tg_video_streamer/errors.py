@@ -12,6 +12,7 @@ StreamerError
 │   ├── ProbeFailed       the source has no picture or sound that can be decoded
 │   ├── InputStalled      no data came for longer than the limit
 │   ├── SourceLost        a live feed ended, or its connection was lost
+│   ├── BeganAgain        a body without a length began again: it was whole
 │   ├── EncoderFailed     the ffmpeg child ended with an error
 │   ├── ForeignHeaders    the child's codec headers differ from the program's
 │   ├── OffGrid           the pictures are not at the house frame rate
@@ -167,6 +168,12 @@ class SourceLost(FeedError):
     """A live feed ended, or its connection was lost or never came about."""
 
     reason = "source_lost"
+
+
+class BeganAgain(FeedError):
+    """A server that states no length sends the same from the beginning: all of it was received before."""
+
+    reason = "began_again"
 
 
 class EncoderFailed(FeedError):

@@ -53,6 +53,8 @@ class CutReason(StrEnum):
     LIVE_ENDED = "live_ended"
     LIVE_STALLED = "live_stalled"
     LIVE_FAILED = "live_failed"
+    RETITLED = "retitled"
+    """The source stays and has another title: a radio plays the next piece."""
     STOPPED = "stopped"
     KILLED = "killed"
     """Written at the next start: the service ended without a record."""

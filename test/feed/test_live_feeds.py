@@ -96,8 +96,8 @@ def live_item(line: str) -> Item:
     return parse_line(line, base="/media", allowed=AllowedFolders.of(["/media"]))
 
 
-async def play_frames(feed: Feed, frames: int) -> Played:
-    """Take what comes until there were so many frames, then leave."""
+async def play_frames(feed: Feed, frames: int, *, after: Callable[[Packet], None] = lambda _packet: None) -> Played:
+    """Take what comes until there were so many frames, then leave; `after` is called with each packet."""
     packets: list[Packet] = []
     async with asyncio.timeout(90):
         task = asyncio.create_task(feed.run())
@@ -109,6 +109,7 @@ async def play_frames(feed: Feed, frames: int) -> Played:
             packet = feed.buffer.pop()
             packets.append(packet)
             frames -= packet.kind is Kind.VIDEO
+            after(packet)
         task.cancel()
         await asyncio.wait([task])
     return Played(feed=feed, packets=tuple(packets), events=())

@@ -64,6 +64,7 @@ class Candidate:
                     new_play=not self.resumes,
                     cached=self.feed.plays_cached,
                 ),
+                title=lambda: self.feed.title,
                 grace=self._grace,
                 outcome=self._outcome,
             )

@@ -151,6 +151,8 @@ class Director:
                 self._settle(candidate)
             if self._on_air is None and self._played and (candidate.failed or candidate.feed.last_error is not None):
                 self._playout.set_slate_reason(SlateReason.SOURCE_FAILED)
+        if self._on_air is not None and self._on_air.source is not None:
+            self._playout.retitle(self._on_air.source)
         pause = self._prime(tasks) if not self._coming else self._prime_more(tasks)
         self._offer()
         if self._offered is not None or not self._coming:

@@ -114,7 +114,8 @@ async def attempt(
     try:
         item_range = _range_of(source, start, item)
         if receiver is not None:
-            item_range = replace(item_range, trim_seconds=_late_seconds(source))
+            skipped = 0.0 if start.joins_now else start.source_seconds
+            item_range = replace(item_range, seek_seconds=0.0, trim_seconds=_late_seconds(source) + skipped)
             arguments = [received_input(source.container)]
             receiver.connect(pipes.hand_over_input())
         else:

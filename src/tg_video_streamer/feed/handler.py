@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import NotHouseFormat, ProbeFailed, StreamerError
+from tg_video_streamer.errors import BeganAgain, NotHouseFormat, ProbeFailed, StreamerError
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import STALL_SECONDS, FeedContext
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.cache import FeedCache
 from tg_video_streamer.feed.cached_playback import play_cached
+from tg_video_streamer.feed.now_playing import NowPlaying
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, choose_once, no_overlay
 from tg_video_streamer.feed.progress import AttemptResult, Progress, Step, expected_length, item_duration
 from tg_video_streamer.feed.source_playback import SourcePlayback
@@ -38,6 +40,8 @@ PRIMED_SECONDS = 2.0
 WAITING_SECONDS = 4.0
 """How much a feed holds at most while it waits to go on air."""
 RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
+RECEIVED_FRAMES = 250
+"""A connection of a live feed that gave less (10 s) counts as a failure: the pauses grow, up to the limit."""
 _CHECK_SECONDS = 0.25
 
 
@@ -96,6 +100,7 @@ class Feed:
         self._progress = Progress(start_seconds=start_seconds)
         self.buffer = Buffer(limit_seconds=self._waiting_seconds)
         self.air_time = AirTime(self.buffer, clock)
+        self.now_playing = NowPlaying(self.buffer)
         context = FeedContext(
             house=house,
             headers=headers,
@@ -106,7 +111,13 @@ class Feed:
             mode=mode,
         )
         self._playback = SourcePlayback(
-            item, context, self._urls, overlay=overlay, air_time=self.air_time, preference=preference
+            item,
+            context,
+            self._urls,
+            overlay=overlay,
+            air_time=self.air_time,
+            preference=preference,
+            on_title=self.now_playing.take,
         )
 
     @property
@@ -116,9 +127,9 @@ class Feed:
 
     @property
     def title(self) -> str:
-        """The operator's title, else the source's."""
+        """The operator's title, else the source's; with what a radio plays now."""
         found = self.cached or self.media
-        return self.item.title or (found.title if found is not None else "")
+        return self.now_playing.named(self.item.title, found.title if found is not None else "")
 
     @property
     def is_live(self) -> bool:
@@ -191,9 +202,15 @@ class Feed:
             stage = "probe"
             self._move(FeedState.PROBING)
             await self._playback.probe(found)
+            if self._playback.endless and not found.is_live:
+                self.media = found = replace(found, is_live=True)
             stage = "feed"
             self._move(FeedState.PRIMING)
             result = await self._play_source(found)
+        except BeganAgain:
+            self._move(FeedState.PRIMING)
+            await self._after_whole()
+            return None
         except StreamerError as error:
             return self._after_error(stage, error)
         finally:
@@ -239,7 +256,8 @@ class Feed:
         if not start.frames:
             await self._cache.begin(media, encoded=not await self._playback.may_pass_through(start))
         result = await self._playback.play(media, start, on_packet=self._cache.add, on_progress=self._progressed)
-        self._progress.add(result)
+        received = any(one.received for one in media.inputs)
+        self._progress.add(result, least_frames=RECEIVED_FRAMES if received else 1)
         return result
 
     def _after_error(self, stage: str, error: StreamerError) -> float | None:
@@ -259,10 +277,15 @@ class Feed:
         if step is Step.TRY_AGAIN and result.error is None:
             _log.info("source ended early", key=self.item.key, at_seconds=round(self._progress.seconds, 2))
         whole = step is Step.END and self._progress.played_whole(result, is_file=self._is_file, expected=expected)
-        pause = self._after(step)
-        if whole:
-            await self._cache.commit(self._playback.watch.spans(self._progress.seconds))
-        return pause
+        if not whole:
+            return self._after(step)
+        await self._after_whole()
+        return None
+
+    async def _after_whole(self) -> None:
+        """All of the item was played."""
+        self._after(Step.END)
+        await self._cache.commit(self._playback.watch.spans(self._progress.seconds))
 
     def _after(self, step: Step) -> float | None:
         if step is Step.TRY_AGAIN:
@@ -285,7 +308,7 @@ class Feed:
         fresh_frames = self.buffer.frames_put > self._put_before
         if fresh_frames and self.state is FeedState.PRIMING and (self.primed or self._on_air):
             self._move(FeedState.RUNNING)
-        if self.primed != self._was_primed:
+        if self.now_playing.reached() or self.primed != self._was_primed:
             self._was_primed = self.primed
             self._changed()
         self._report_faults()

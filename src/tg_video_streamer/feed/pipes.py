@@ -16,7 +16,10 @@ from tg_video_streamer.ffmpeg.inputs import (
     manifest_input,
     manifest_script,
     plain_manifest,
+    plain_stream,
     script_input,
+    stream_input,
+    stream_list,
     url_script,
 )
 from tg_video_streamer.ffmpeg.source import SourceFacts
@@ -125,22 +128,27 @@ def _scripted(
     passthrough: bool,
 ) -> list[str]:
     """Write the script of a URL into its pipe, which is large enough to hold it unread."""
-    plain = plain_manifest(source.container, one.headers)
+    manifest = plain_manifest(source.container, one.headers)
+    stream = not one.request_bytes and plain_stream(source.container, one.headers, states_length=one.states_length)
     try:
-        text = (
-            manifest_script(one.location)
-            if plain
-            else url_script(
+        if manifest:
+            text = manifest_script(one.location)
+        elif stream:
+            text = stream_list(one.location)
+        else:
+            text = url_script(
                 one.location,
                 one.headers,
                 stall_seconds=stall_seconds,
                 read_ahead=source.read_ahead,
                 request_bytes=one.request_bytes,
+                states_length=one.states_length,
             )
-        )
     except ValueError as error:
         raise ProbeFailed.of("probe.not_opened", detail=str(error)) from None
     os.write(script[1], text)
-    if plain:
+    if manifest:
         return manifest_input(script[0], seek_seconds=seek)
+    if stream:
+        return stream_input(script[0], seek_seconds=seek, read_ahead=source.read_ahead)
     return script_input(script[0], seek_seconds=seek, passthrough=passthrough)

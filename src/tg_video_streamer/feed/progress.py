@@ -137,11 +137,11 @@ class Progress:
         self.start_seconds = frame / FRAMES_PER_SECOND
         self.frames = frame
 
-    def add(self, result: AttemptResult) -> None:
-        """Count what an attempt has given."""
+    def add(self, result: AttemptResult, *, least_frames: int = 1) -> None:
+        """Count what an attempt has given; `least_frames`: with fewer it counts as a failure all the same."""
         self.frames += result.frames
         self.sound_end_ticks = result.sound_end_ticks
-        if result.frames:
+        if result.frames >= least_frames:
             self.failures = 0
             self._skips = 0
             self._hole_seconds = self.skipped_seconds

@@ -7,6 +7,7 @@ child that encodes. A second connection would cost a second, and a sender that t
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 from collections import deque
@@ -14,8 +15,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from tg_video_streamer.errors import FeedError, ProbeFailed, SourceLost
+from tg_video_streamer.errors import BeganAgain, FeedError, ProbeFailed, SourceLost
 from tg_video_streamer.feed.probe.probe import probe
 from tg_video_streamer.ffmpeg.runner import Child
 from tg_video_streamer.ffmpeg.source import Measured, SourceFacts
@@ -35,10 +37,12 @@ _LINES = 20
 class Receiver:
     """One connection. All methods belong to the event loop's thread; `close` in any case."""
 
-    def __init__(self, *, redact: Callable[[str], str], on_line: Callable[[str], bool] = lambda _line: False) -> None:
-        """`redact` removes what a message must not show; `on_line` gets each line first, and returns whether it was handled."""
+    def __init__(self, *, redact: Callable[[str], str], on_title: Callable[[str], None] = lambda _title: None) -> None:
+        """`redact` removes what a message must not show; `on_title` gets each title in the feed, empty for none."""
         self._redact = redact
-        self._on_line = on_line
+        self._on_title = on_title
+        self.told: dict[str, Any] = {}
+        """What the child of `resolve.http_child` has found out."""
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._stack = AsyncExitStack()
         self._child: Child | None = None
@@ -62,6 +66,8 @@ class Receiver:
         pump = self._opened
         await asyncio.to_thread(pump.first_byte.wait, FIRST_BYTE_SECONDS)
         began = asyncio.get_running_loop().time()
+        if self.told.get("again"):
+            raise BeganAgain("the server sends the same from the beginning")
         found: SourceFacts | None = None
         failure: FeedError = self.lost
         for after in _PROBE_AFTER_SECONDS:
@@ -105,8 +111,15 @@ class Receiver:
         return self._pump
 
     def _take(self, line: str) -> None:
-        if not self._on_line(line):
+        if not line.startswith("@{"):
             self._lines.append(self._redact(line))
+            return
+        told = json.loads(line[1:])
+        self.told |= told
+        if "title" in told:
+            self._on_title(str(told["title"]))
+        if "error" in told:
+            self._lines.append(str(told["error"]))
 
 
 class _Pump(threading.Thread):

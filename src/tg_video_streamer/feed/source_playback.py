@@ -30,6 +30,7 @@ from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.http_stream import HTTP_COMMAND, HttpRequest
 from tg_video_streamer.resolve.media import Media, MediaInput
 
 _log = structlog.get_logger(__name__)
@@ -47,8 +48,9 @@ class SourcePlayback:
         overlay: ChooseOverlay,
         air_time: AirTime,
         preference: TrackPreference = NO_PREFERENCE,
+        on_title: Callable[[str], None] = lambda _title: None,
     ) -> None:
-        """`preference`: of the channel, where the item has none of its own."""
+        """`preference`: of the channel, where the item has none of its own. `on_title` gets each title in a radio's stream."""
         self._item = item
         self._preference = item.tracks(preference)
         self._context = context
@@ -61,6 +63,10 @@ class SourcePlayback:
         self._passthrough_failed = False
         self._pieces_failed = False
         self._receiver: Receiver | None = None
+        self._on_title = on_title
+        self._beginning = ""
+        self.endless = False
+        """A later connection began with something else: its server sends what is on now, and has no end."""
         self.watch = FaultWatch()
         """The known faults of its picture and sound."""
         self.source: SourceFacts | None = None
@@ -69,7 +75,7 @@ class SourcePlayback:
     async def may_pass_through(self, start: StartPoint) -> bool:
         """Whether the probed source is played from `start` without encoding."""
         context = self._context
-        if self.source is None or context.headers is None or self._passthrough_failed:
+        if self.source is None or context.headers is None or self._passthrough_failed or self._receiver is not None:
             return False
         if start.frames or start.skipped_seconds or await self._overlay() != NO_OVERLAY:
             return False
@@ -103,14 +109,30 @@ class SourcePlayback:
         """Connect to a live feed, and find what it holds. Raises FeedError or ToolMissing."""
         await self.disconnect()
         context = self._context
-        receiver = self._receiver = Receiver(redact=redacted)
-        await receiver.open(
-            receiver_command(await receiving_ffmpeg(context.ffmpeg, feed.location), feed.location),
-            stdin=receiver_script(feed.location, stall_seconds=context.stall_seconds),
-        )
-        return await receiver.facts(
+        receiver = self._receiver = Receiver(redact=redacted, on_title=self._on_title)
+        http = feed.location.lower().startswith("http")
+        if http:
+            request = HttpRequest(
+                url=feed.location,
+                headers=feed.headers,
+                proxy=media.proxy,
+                public_only=feed.public_only,
+                stall_seconds=context.stall_seconds,
+            )
+            await receiver.open(HTTP_COMMAND, stdin=request.as_json(known_beginning=self._beginning))
+        else:
+            await receiver.open(
+                receiver_command(await receiving_ffmpeg(context.ffmpeg, feed.location), feed.location),
+                stdin=receiver_script(feed.location, stall_seconds=context.stall_seconds),
+            )
+        found = await receiver.facts(
             media, before=self.source, wanted_height=context.house.height, preference=self._preference
         )
+        if http:
+            beginning = str(receiver.told.get("beginning", ""))
+            self.endless = self.endless or bool(self._beginning and beginning != self._beginning)
+            self._beginning = beginning
+        return found
 
     async def disconnect(self) -> None:
         """Leave the live feed; does nothing for any other source."""

@@ -119,11 +119,13 @@ def url_script(
     stall_seconds: float = 10.0,
     read_ahead: ReadAhead | None = None,
     request_bytes: int = 0,
+    states_length: bool | None = None,
 ) -> bytes:
     """The ffconcat script that opens one URL. `stall_seconds`: a silent connection is dropped after so long.
 
     `read_ahead`: how far it is read for its streams. `request_bytes`: how much is asked for at a time, only for an ffmpeg of
-    `piecewise_ffmpeg`; 0 for all at once.
+    `piecewise_ffmpeg`; 0 for all at once. Where `states_length` is False ffmpeg would take the end of the body for a lost
+    connection, and begin it again for ever.
 
     Raises ValueError for a line break in the URL or a header, and for any scheme but http and https.
     """
@@ -133,8 +135,8 @@ def url_script(
         "protocol_whitelist": URL_PROTOCOLS,
         "format_whitelist": ",".join(URL_FORMATS),
         "rw_timeout": str(round(stall_seconds * 1_000_000)),
-        "reconnect": "1",
-        "reconnect_streamed": "1",
+        "reconnect": "0" if states_length is False else "1",
+        "reconnect_streamed": "0" if states_length is False else "1",
         "reconnect_on_network_error": "1",
         # Waiting for a site that refuses is useless: the next attempt gets a fresh URL.
         "reconnect_delay_max": "1",
@@ -170,6 +172,32 @@ def manifest_input(descriptor: int, *, seek_seconds: float = 0.0) -> list[str]:
         *_seek(seek_seconds),
         *("-i", f"pipe:{descriptor}"),
     ]
+
+
+def stream_list(url: str) -> bytes:
+    """A list of one URL for the concatf protocol, which opens an MPEG-TS without the concat demuxer.
+
+    Through that ffmpeg does not follow timestamp jumps. As for `manifest_script`, nothing else can be set.
+    """
+    if not url.lower().startswith(("http://", "https://")) or any(ord(letter) < 33 for letter in url):
+        raise ValueError("only http and https URLs can be opened")
+    return f"{url}\n".encode()
+
+
+def stream_input(descriptor: int, *, seek_seconds: float = 0.0, read_ahead: ReadAhead | None = None) -> list[str]:
+    """Input options and `-i` for a list of `stream_list`."""
+    ahead = {} if read_ahead is None else read_ahead.options
+    return [
+        *("-protocol_whitelist", f"pipe,concatf,{URL_PROTOCOLS}", "-format_whitelist", "mpegts", "-f", "mpegts"),
+        *(word for name, value in ahead.items() for word in (f"-{name}", value)),
+        *_seek(seek_seconds),
+        *("-i", f"concatf:pipe:{descriptor}"),
+    ]
+
+
+def plain_stream(container: str, headers: Mapping[str, str], *, states_length: bool | None) -> bool:
+    """Whether a source is an MPEG-TS of a known length that needs no headers: then `stream_list` opens it."""
+    return container == "mpegts" and states_length is True and plain_manifest("hls", headers)
 
 
 def plain_manifest(container: str, headers: Mapping[str, str]) -> bool:

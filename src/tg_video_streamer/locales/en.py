@@ -109,6 +109,7 @@ LANGUAGE = Language(
         "cut.live_ended": "the live stream has ended",
         "cut.live_stalled": "the live stream stalled",
         "cut.live_failed": "the live stream could not be encoded",
+        "cut.retitled": "the next piece plays",
         "cut.stopped": "the service is stopping",
         # Why the service is not healthy.
         "health.starting": "the channel is starting",
@@ -1175,6 +1176,7 @@ LANGUAGE = Language(
         "ended.source_stalled": "source stalled",
         "ended.source_failed": "source failed",
         "ended.killed": "service killed",
+        "ended.retitled": "next piece",
         "ended.stopped": "service stopped",
         "ended.resumed": "resumed",
         "ended.scheduled": "schedule",

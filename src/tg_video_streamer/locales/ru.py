@@ -117,6 +117,7 @@ LANGUAGE = Language(
         "cut.live_ended": "прямое включение закончилось",
         "cut.live_stalled": "прямое включение прервалось",
         "cut.live_failed": "прямое включение не удалось кодировать",
+        "cut.retitled": "играет следующая композиция",
         "cut.stopped": "сервис завершается",
         # Why the service is not healthy.
         "health.starting": "канал запускается",
@@ -1183,6 +1184,7 @@ LANGUAGE = Language(
         "ended.source_stalled": "источник завис",
         "ended.source_failed": "ошибка источника",
         "ended.killed": "сбой сервиса",
+        "ended.retitled": "следующая композиция",
         "ended.stopped": "сервис остановлен",
         "ended.resumed": "продолжение",
         "ended.scheduled": "по расписанию",

@@ -60,6 +60,8 @@ class Playout:
         self._epoch: float | None = None
         self._published = clock.monotonic()
         self._gap_before = 0.0
+        self._recorded_frames = 0
+        """Of the segment on air, in records that are closed: it had another title then."""
         self.on_air: SegmentStarted | None = None
         """The start of the segment that is on air; None before the first frame."""
         self.state = StateMachine(CHANNEL_TRANSITIONS, ChannelState.STARTING)
@@ -122,6 +124,25 @@ class Playout:
         """What the slate states while nothing holds the program."""
         with self._lock:
             self._fallback.slate_reason = reason
+
+    def retitle(self, source: AirSource) -> None:
+        """The title of `source` may have changed: if it is on air, the records continue with the new one."""
+        with self._lock:
+            segment, started = self._fallback.segment, self.on_air
+            if segment is None or segment.source is not source or started is None or source.title is None:
+                return
+            title = source.title()
+            if title == started.content.title:
+                return
+            self._record_end(segment, CutReason.RETITLED)
+            self._recorded_frames = segment.frames
+            self.on_air = SegmentStarted(
+                wall=self._clock.wall(),
+                reason=CutReason.RETITLED,
+                content=replace(started.content, title=title, new_play=False),
+            )
+            self._gap_before = self.gap_seconds
+            self._events.publish(self.on_air)
 
     # State
 
@@ -216,6 +237,9 @@ class Playout:
                 self._end(cut.left.source, cut.reason)
         source = cut.started.source
         content = replace(source.content, new_play=False) if cut.resumed else source.content
+        if source.title is not None:
+            content = replace(content, title=source.title() or content.title)
+        self._recorded_frames = 0
         self.on_air = SegmentStarted(wall=self._clock.wall(), reason=cut.reason, content=content)
         self._gap_before = self.gap_seconds
         self.state.move(STATE_OF_LEVEL[content.level], cut.reason)
@@ -238,7 +262,7 @@ class Playout:
                 wall=self._clock.wall(),
                 reason=reason,
                 content=self.on_air.content,
-                seconds=segment.frames / FRAMES_PER_SECOND,
+                seconds=(segment.frames - self._recorded_frames) / FRAMES_PER_SECOND,
                 gap_seconds=self.gap_seconds - self._gap_before,
                 skew_seconds=segment.skew_seconds,
             )

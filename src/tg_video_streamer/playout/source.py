@@ -41,6 +41,8 @@ class AirSource:
     content: AirContent
     grace: Callable[[], float] = lambda: 0.0
     """For how many seconds it may be dry before the next item replaces it; called while it is dry."""
+    title: Callable[[], str] | None = None
+    """Its title now, where that may change on air; None: that of `content`."""
     outcome: Callable[[], CutReason] = lambda: CutReason.ENDED
     """Why it leaves the air; called when it is drained, or live and dry."""
 

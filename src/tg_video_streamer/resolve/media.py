@@ -47,6 +47,10 @@ class MediaInput:
     """It is read over one connection, which serves the probe and the playback: a live feed takes no second visitor."""
     request_bytes: int = 0
     """The site wants to be asked for so many bytes at a time, else it is slow; 0 where it does not matter."""
+    states_length: bool | None = None
+    """Whether its server states how long the body is; else the end of the body is the end. None: it was not asked."""
+    public_only: bool = False
+    """Redirects may lead to public addresses only; checked for `received` ones, at each connection."""
     download: Download | None = None
     """None for a file and for what is live."""
     growing: GrowingFile | None = field(default=None, compare=False)

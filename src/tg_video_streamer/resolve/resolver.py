@@ -17,6 +17,7 @@ from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import addresses, read_answer
 from tg_video_streamer.resolve.arguments import FORMATS, LIVE_FORMATS, resolve_words, shared_words
 from tg_video_streamer.resolve.files import resolve_file
+from tg_video_streamer.resolve.http_stream import checked_direct
 from tg_video_streamer.resolve.live import resolve_live
 from tg_video_streamer.resolve.media import Expansion, Media
 from tg_video_streamer.resolve.public_addresses import refuse_private
@@ -124,7 +125,11 @@ class Resolver:
         )
         if item.public_only and isinstance(found, Media):
             await refuse_private(addresses(document["info"]))
-        return replace(found, proxy=proxy) if isinstance(found, Media) else found
+        if isinstance(found, Expansion):
+            return found
+        found = replace(found, proxy=proxy)
+        direct = document["info"].get("direct") is True and not found.is_live and len(found.inputs) == 1
+        return await checked_direct(found, public_only=item.public_only) if direct else found
 
 
 def _find_deno() -> str | None:

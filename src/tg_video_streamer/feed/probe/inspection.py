@@ -18,7 +18,7 @@ from tg_video_streamer.feed.probe.leveling import find_level, measure_level, mea
 from tg_video_streamer.feed.probe.loudness import measure_loudness
 from tg_video_streamer.feed.probe.opening import opened
 from tg_video_streamer.feed.probe.streams import audio_tracks, subtitle_tracks
-from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest
+from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest, plain_stream
 from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Measured, Picture, ReadAhead, SourceFacts
 from tg_video_streamer.ffmpeg.tracks import Track, TrackKind, choose_audio, choose_subtitles
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
@@ -137,7 +137,10 @@ def _describe(
     audio = container.streams.audio[heard.stream_index] if heard is not None else None
     first_times, frames = _first_packets(container, [stream for stream in (video, audio) if stream is not None], video)
     # Through the concat demuxer ffmpeg starts at the earliest packet, encoder delay included; else it skips the delay.
-    direct = source.is_file or plain_manifest(name, source.headers)
+    plain = plain_manifest(name, source.headers) or plain_stream(
+        name, source.headers, states_length=source.states_length
+    )
+    direct = source.is_file or plain
     start = (container.start_time or 0) / _MICROSECONDS if direct else min(first_times, default=0.0)
     picture = _picture(container, index, video, frames, start) if video is not None else None
     sound = _sound(container, index, audio, start) if audio is not None else None

@@ -53,6 +53,7 @@ async def probe(
                 "request_bytes": one.request_bytes,
                 "has_video": one.has_video,
                 "has_audio": one.has_audio,
+                "states_length": one.states_length,
             }
             for one in media.inputs
         ],
