@@ -67,7 +67,7 @@ class Receiver:
         await asyncio.to_thread(pump.first_byte.wait, FIRST_BYTE_SECONDS)
         began = asyncio.get_running_loop().time()
         if self.told.get("again"):
-            raise BeganAgain("the server sends the same from the beginning")
+            raise BeganAgain.of("source.began_again")
         found: SourceFacts | None = None
         failure: FeedError = self.lost
         for after in _PROBE_AFTER_SECONDS:

@@ -231,6 +231,7 @@ LANGUAGE = Language(
         "source.live_lost": "the connection to the live feed was lost: {detail}",
         "source.live_lost.remedy": "it is connected again",
         "source.live_ended": "the live feed has ended",
+        "source.began_again": "the server sends the same from the beginning: all of it was played",
         "source.live_ended.remedy": "it is connected again",
         "source.no_file": "{path} is neither a file nor a folder",
         "source.no_file.remedy": "remove the line from the playlist",

@@ -239,6 +239,7 @@ LANGUAGE = Language(
         "source.live_lost": "связь с прямым эфиром потеряна: {detail}",
         "source.live_lost.remedy": "подключение повторится",
         "source.live_ended": "прямой эфир закончился",
+        "source.began_again": "сервер отдаёт то же самое с начала: всё уже сыграно",
         "source.live_ended.remedy": "подключение повторится",
         "source.no_file": "{path} не файл и не папка",
         "source.no_file.remedy": "удалите строку из плейлиста",
