@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tg_video_streamer.automation.program import Program
@@ -20,6 +21,7 @@ from tg_video_streamer.control.status import (
     OutputStatus,
     ServiceStatus,
     ServiceWarning,
+    SessionFacts,
     SpoolStatus,
     TelegramFacts,
     WarningAction,
@@ -28,7 +30,7 @@ from tg_video_streamer.events import CutReason, Event, PictureFault, SegmentStar
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.outputs.handler import OutputHandler
+from tg_video_streamer.outputs.handler import OutputHandler, OutputReport
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Resting
 from tg_video_streamer.spool.report import DownloadReport, SpoolReport
@@ -115,15 +117,10 @@ class Reporter:
             uptime_seconds=self._clock.monotonic() - self._started,
             outputs=outputs,
             warnings=self._all_warnings(),
-            session_state=telegram.session_state,
-            degraded=telegram.degraded,
-            degraded_reason=telegram.degraded_reason,
-            degraded_seconds=telegram.degraded_seconds,
-            session_renewals=telegram.session_renewals,
-            viewers=telegram.viewers,
             holds=tuple(holds),
             live=_live(self._live()) if self._live is not None else None,
             spool=_spool(self._spool()) if self._spool is not None else None,
+            **_values(telegram, SessionFacts),
         )
 
     def _now(self) -> ItemStatus | None:
@@ -279,15 +276,9 @@ def _live(facts: LiveFacts) -> LiveStatus:
 
 def _output(handler: OutputHandler, telegram: TelegramFacts) -> OutputStatus:
     report = handler.status()
-    return OutputStatus(
-        name=report.name,
-        kind=report.kind,
-        state=str(report.state),
-        since_wall=report.since_wall,
-        bytes_sent=report.bytes_sent,
-        bits_per_second=report.bits_per_second,
-        reconnects=report.reconnects,
-        dropped_packets=report.dropped_packets,
-        error=report.error,
-        delivery=telegram.deliveries.get(report.name, ""),
-    )
+    return OutputStatus(**_values(report, OutputReport), delivery=telegram.deliveries.get(report.name, ""))
+
+
+def _values(record: object, kind: Any) -> dict[str, Any]:
+    """The fields of `kind` in `record`, by name."""
+    return {one.name: getattr(record, one.name) for one in fields(kind)}

@@ -105,21 +105,32 @@ class SpoolStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TelegramFacts:
+class SessionFacts:
     """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
 
     session_state: str = ""
+    """absent, valid, expired or renewing; empty where nothing needs a Telegram session."""
     degraded: bool = False
+    """Something that is configured needs a Telegram session, and there is none."""
     degraded_reason: Message | None = None
     degraded_seconds: float = 0.0
+    """All degraded time together."""
     session_renewals: dict[str, int] = field(default_factory=dict)
+    """Cycles by result: session, spare, failed, unreachable."""
     viewers: int | None = None
+    """Who watches in Telegram; None where it is not known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TelegramFacts(SessionFacts):
+    """The same with what its outputs deliver."""
+
     deliveries: dict[str, str] = field(default_factory=dict)
     """By the output's name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ServiceStatus:
+class ServiceStatus(SessionFacts):
     """Everything that is true of the channel now."""
 
     version: str
@@ -147,17 +158,6 @@ class ServiceStatus:
     outputs: tuple[OutputStatus, ...]
     warnings: tuple[ServiceWarning, ...] = ()
     """What the operator should fix: bad playlist lines, quarantined items, a metrics port that is in use."""
-    session_state: str = ""
-    """absent, valid, expired or renewing; empty where nothing needs a Telegram session."""
-    degraded: bool = False
-    """Something that is configured needs a Telegram session, and there is none."""
-    degraded_reason: Message | None = None
-    degraded_seconds: float = 0.0
-    """All degraded time together."""
-    session_renewals: dict[str, int] = field(default_factory=dict)
-    """Cycles by result: session, spare, failed, unreachable."""
-    viewers: int | None = None
-    """Who watches in Telegram; None where it is not known."""
     cached: bool = False
     """The item plays from its cached encode."""
     slate_reason: str = ""
