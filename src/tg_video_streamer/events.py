@@ -112,6 +112,8 @@ class SourceFailed:
     detail: str
     key: str
     title: str = ""
+    covered: bool = False
+    """Its cached encode plays."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,15 @@ from tg_video_streamer.control.status import (
     TelegramFacts,
     WarningAction,
 )
-from tg_video_streamer.events import CutReason, Event, PictureFault, SegmentStarted, SlateReason, SourceLevel
+from tg_video_streamer.events import (
+    CutReason,
+    Event,
+    PictureFault,
+    SegmentStarted,
+    SlateReason,
+    SourceFailed,
+    SourceLevel,
+)
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.locales.message import Message
@@ -39,6 +47,8 @@ _NEXT_ITEMS = 5
 _CHECKED_ITEMS = 50
 """Coming items among which the next ones are found."""
 _WARNINGS_SHOWN = 10
+_COVERED_SECONDS = 3600.0
+"""So long a failure that a cached encode covers is shown: a loop meets it again before."""
 
 
 class Reporter:
@@ -73,6 +83,8 @@ class Reporter:
         self._started_wall = clock.wall()
         self._plays = 0
         self._faults: dict[str, PictureFault] = {}
+        self._covered: dict[str, SourceFailed] = {}
+        """The last failure of each source whose cached encode plays, by item key."""
         self._missing: frozenset[str] = frozenset()
         """Keys of coming items without a file, as of the last check."""
 
@@ -85,6 +97,9 @@ class Reporter:
             self._faults.pop(event.fault, None)
             if event.active:
                 self._faults[event.fault] = event
+        elif isinstance(event, SourceFailed) and event.covered:
+            self._covered = {key: one for key, one in self._covered.items() if self._is_fresh(one)}
+            self._covered[event.key] = event
 
     def status(self, *, holds: Sequence[str] = ()) -> ServiceStatus:
         """The whole state now; `holds`: by what the operator holds the program."""
@@ -151,6 +166,7 @@ class Reporter:
             for one in warnings()
         ]
         found += self._playlist_warnings()
+        found += self._covered_warnings()
         found += [ServiceWarning(message=Message.of(f"warning.picture.{fault}")) for fault in self._faults]
         if self._live is not None and (problem := self._live().problem):
             found.append(ServiceWarning(message=Message.of("warning.live", detail=problem)))
@@ -171,6 +187,18 @@ class Reporter:
                 message = Message.of("warning.playlist", problem=problem.what)
             yield ServiceWarning(message=message, actions=edit)
         yield from map(self._item_warning, self._quarantine.resting())
+
+    def _covered_warnings(self) -> Iterator[ServiceWarning]:
+        """A warning for each item that plays from the library because its source fails."""
+        resting = {one.key for one in self._quarantine.resting()}
+        for key, failed in self._covered.items():
+            item = self._playlist.item(key)
+            if item is not None and key not in resting and self._is_fresh(failed):
+                title, problem = failed.title or item_name(item), _failure(failed.reason, item)
+                yield ServiceWarning(message=Message.of("warning.covered", title=title, problem=problem), item_key=key)
+
+    def _is_fresh(self, failed: SourceFailed) -> bool:
+        return 0 <= self._clock.wall() - failed.wall < _COVERED_SECONDS
 
     def _item_warning(self, resting: Resting) -> ServiceWarning:
         item, entry = self._playlist.item(resting.key), self._playlist.entries.get(resting.key)

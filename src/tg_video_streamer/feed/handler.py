@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -87,7 +88,13 @@ class Feed:
         self._urls = UrlRefresh(item, resolve=resolve, clock=clock, failed=self._failed)
         overlay = choose_once(overlay)
         self._cache = FeedCache(
-            item, library, resolve=ask_source or resolve, clock=clock, failed=self._failed, mode=mode, overlay=overlay
+            item,
+            library,
+            resolve=ask_source or resolve,
+            clock=clock,
+            failed=partial(self._failed, covered=True),
+            mode=mode,
+            overlay=overlay,
         )
         self._publish, self._changed = publish, changed
         self._mode = mode
@@ -327,7 +334,7 @@ class Feed:
                     )
                 )
 
-    def _failed(self, stage: str, error: StreamerError) -> None:
+    def _failed(self, stage: str, error: StreamerError, *, covered: bool = False) -> None:
         self.last_error = error
         on_air = self._mode is FeedMode.ON_AIR
         warn = _log.warning if on_air else _log.debug
@@ -341,6 +348,7 @@ class Feed:
                     detail=str(error),
                     key=self.item.key,
                     title=self.title,
+                    covered=covered,
                 )
             )
 

@@ -121,6 +121,7 @@ LANGUAGE = Language(
         "warning.line": "playlist, line {line}: {problem}",
         "warning.playlist": "playlist: {problem}",
         "warning.item_line": "{title} (line {line}): {problem}. Next try in {seconds:span}.",
+        "warning.covered": "{title} plays from the library: {problem}.",
         "warning.item": "{title}: {problem}. Next try in {seconds:span}.",
         "warning.picture.black": "what is on air is black",
         "warning.picture.frozen": "what is on air is frozen",

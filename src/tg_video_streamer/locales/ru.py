@@ -129,6 +129,7 @@ LANGUAGE = Language(
         "warning.line": "плейлист, строка {line}: {problem}",
         "warning.playlist": "плейлист: {problem}",
         "warning.item_line": "{title} (строка {line}): {problem}. Новая попытка через {seconds:span}.",
+        "warning.covered": "{title} играет из кэша: {problem}.",
         "warning.item": "{title}: {problem}. Новая попытка через {seconds:span}.",
         "warning.picture.black": "в эфире чёрный экран",
         "warning.picture.frozen": "в эфире неподвижная картинка",
