@@ -211,20 +211,25 @@ async def test_other_kinds_of_chats(stand: TelegramStand, tmp_path: Path, name: 
         assert chat.channel.paused
 
 
+def chat_guide(channel: SmallChannel, clock: SetClock, store: TelegramState) -> ChatGuide:
+    """A guide of the channel that is stored as the service stores it."""
+    return ChatGuide(
+        words=Translator(),
+        status=channel.status,
+        clock=clock,
+        load=lambda: store.get("guide"),
+        save=lambda record: store.put("guide", record),
+    )
+
+
 async def test_the_guide_is_one_pinned_message(stand: TelegramStand, tmp_path: Path) -> None:
-    """The guide is pinned once, edited as items change, found after a restart, and written anew where it was deleted."""
+    """The guide is pinned once, edited as items change, found after a restart, and written again where it was deleted."""
     store, clock, channel = TelegramState(tmp_path), SetClock(), SmallChannel()
     async with connected(stand) as account:
         room = await enter(account, parse_chat_reference(f"@{CHANNEL_NAME}"), store)
 
         def made() -> ChatGuide:
-            guide = ChatGuide(
-                words=Translator(),
-                status=channel.status,
-                clock=clock,
-                load=lambda: store.get("guide"),
-                save=lambda record: store.put("guide", record),
-            )
+            guide = chat_guide(channel, clock, store)
             guide.room = room
             return guide
 
@@ -254,13 +259,7 @@ async def test_a_guide_that_may_not_be_pinned(stand: TelegramStand, tmp_path: Pa
     store, clock, channel = TelegramState(tmp_path), SetClock(), SmallChannel()
     stand.do(lambda: stand.chat(GROUP_ID).roles.update({USER_ID: Role.ADMIN}))
     async with connected(stand) as account:
-        guide = ChatGuide(
-            words=Translator(),
-            status=channel.status,
-            clock=clock,
-            load=lambda: store.get("guide"),
-            save=lambda record: store.put("guide", record),
-        )
+        guide = chat_guide(channel, clock, store)
         guide.room = await enter(account, parse_chat_reference(str(-1_000_000_000_000 - GROUP_ID)), store)
         await guide.update()
         channel.items.append(channel.items.pop(0))

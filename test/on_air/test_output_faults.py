@@ -205,7 +205,7 @@ def test_refused_outputs_are_asked_less_and_less_and_disturb_nobody(noisy: Path,
     (tmp_path / "playlist.txt").write_text(f"{noisy}\n")
     wrong = "wrong-key-of-somebody"
     with (
-        KeyJudge(wrong) as judge,
+        KeyJudge(lambda key: key != wrong) as judge,
         NginxRtmp(tmp_path / "nginx", more=judge.directive) as server,
         SilentServer(closes=True) as closing,
     ):

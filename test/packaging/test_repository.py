@@ -141,18 +141,27 @@ def test_a_missing_venv_module_is_named_where_nobody_may_install_it() -> None:
             '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; *print*) echo 3.12;; esac\n', encoding="utf-8"
         )
         without_venv.chmod(0o755)
-        done = subprocess.run(
-            [str(place / "scripts/setup.sh"), "run"],
-            env={"PATH": "/usr/bin:/bin", "PYTHON": str(without_venv)},
-            user="nobody" if os.geteuid() == 0 else None,
-            cwd="/",
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        environment = {"PATH": "/usr/bin:/bin", "PYTHON": str(without_venv)}
+        done = _as_other_user([str(place / "scripts/setup.sh"), "run"], environment)
     assert done.returncode == 1
     assert done.stderr == "setup: Python's venv is missing; run: sudo apt install python3.12-venv\n"
+
+
+def _as_other_user(
+    command: list[str], environment: dict[str, str], script: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run `command` as a user without rights."""
+    return subprocess.run(
+        command,
+        input=script,
+        env=environment,
+        user="nobody" if os.geteuid() == 0 else None,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def test_missing_system_packages_are_named_where_nobody_may_install_them() -> None:
@@ -167,17 +176,8 @@ def test_missing_system_packages_are_named_where_nobody_may_install_them() -> No
             found = shutil.which(name)
             assert found
             (Path(tools) / name).symlink_to(found)
-        done = subprocess.run(
-            [f"{tools}/sh", "-s", "no-such-package-a", "no-such-package-b"],
-            input=script,
-            env={"PATH": tools},
-            user="nobody" if os.geteuid() == 0 else None,
-            cwd="/",
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command = [f"{tools}/sh", "-s", "no-such-package-a", "no-such-package-b"]
+        done = _as_other_user(command, {"PATH": tools}, script)
     assert done.returncode == 0
     assert "missing: no-such-package-a no-such-package-b" in done.stderr
     assert "sudo apt install no-such-package-a no-such-package-b" in done.stderr

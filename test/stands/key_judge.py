@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import parse_qs
 
 
 class KeyJudge:
-    """A context in which every key is right but `wrong_key`, which gets a 403; give nginx `directive`."""
+    """A context in which every key that is not `right` gets a 403; give nginx `directive`."""
 
-    def __init__(self, wrong_key: str) -> None:
+    def __init__(self, right: Callable[[str], bool]) -> None:
         self.asked: dict[str, list[float]] = {}
         """For each key the monotonic times at which it was asked for."""
         judge = self
@@ -22,7 +23,7 @@ class KeyJudge:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 key = parse_qs(body)["name"][0]
                 judge.asked.setdefault(key, []).append(time.monotonic())
-                self.send_response(403 if key == wrong_key else 200)
+                self.send_response(200 if right(key) else 403)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -6,14 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qs
 
 import structlog
 
 from stands import secrets
+from stands.key_judge import KeyJudge
 from stands.nginx_rtmp import NginxRtmp
 from stands.program import Clip, Program
 from stands.telegram_dc.server import TelegramStand
@@ -34,34 +33,6 @@ QUICK = WatchPace(check_seconds=0.2, grace_seconds=1.5, title_seconds=0.5)
 """For tests that must not wait as long as viewers may."""
 
 
-class CurrentKey:
-    """A context in which only the key that Telegram hands out now is right; give nginx `directive`."""
-
-    def __init__(self, right: Callable[[], str]) -> None:
-        class _Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                self.send_response(200 if parse_qs(body)["name"][0] == right() else 403)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - http.server's own name
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.directive = f"on_publish http://127.0.0.1:{self._server.server_port}/;"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-
-
 class LiveChannel:
     """A context with a loopback Telegram and RTMP server; `start` runs the output's own parts on it, as the service does."""
 
@@ -80,7 +51,7 @@ class LiveChannel:
         stack = self._stack
         self.logs = stack.enter_context(structlog.testing.capture_logs())
         self.stand = stack.enter_context(TelegramStand())
-        judge = stack.enter_context(CurrentKey(lambda: self.stand.chat().rtmp[1]))
+        judge = stack.enter_context(KeyJudge(lambda key: key == self.stand.chat().rtmp[1]))
         self.nginx = stack.enter_context(NginxRtmp(self.folder / "nginx", more=judge.directive))
         self.hand_out(KEY)
         self.program = stack.enter_context(Program(self.clip))
