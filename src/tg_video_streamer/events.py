@@ -53,6 +53,8 @@ class CutReason(StrEnum):
     LIVE_ENDED = "live_ended"
     LIVE_STALLED = "live_stalled"
     LIVE_FAILED = "live_failed"
+    TIME_OVER = "time_over"
+    """The item's time is over: `for=` or `until=`."""
     RETITLED = "retitled"
     """The source stays and has another title: a radio plays the next piece."""
     STOPPED = "stopped"

@@ -8,6 +8,7 @@ import secrets
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.feeds import Feeds
 from tg_video_streamer.app.spool import make_spooler
+from tg_video_streamer.automation.backup import BackupPlayer
 from tg_video_streamer.automation.dayparts import Dayparts
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
@@ -50,8 +51,15 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
         clock=clock,
         memory=ListMemory.loaded(settings.state_dir),
     )
+    backup = BackupPlayer(playout=playout, make_feed=feeds.feed)
     director = Director(
-        rotation=rotation, quarantine=quarantine, playout=playout, make_feed=feeds.feed, lists=playlist, clock=clock
+        rotation=rotation,
+        quarantine=quarantine,
+        playout=playout,
+        make_feed=feeds.feed,
+        lists=playlist,
+        clock=clock,
+        backup=backup,
     )
     scheduler = Scheduler(
         _schedule_source(context),
@@ -82,6 +90,7 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
         scheduler=scheduler,
         position_saver=PositionSaver(store, rotation, lambda: playout.item_seconds),
         allowed=allowed,
+        backup=backup,
         filler=filler,
         preparer=_preparer(context, feeds, scheduler, director),
         spooler=make_spooler(
@@ -102,6 +111,7 @@ def _subscribe(context: BuildContext, program: Program, feeds: Feeds) -> None:
     program.playlist.on_change(program.director.update_coming)
     program.playlist.on_expansion(program.scheduler.on_expansion)
     program.bridge.subscribe(SourceLevel.ITEM, program.scheduler.on_playout_event, program.director.on_playout_event)
+    program.bridge.subscribe(SourceLevel.FILLER, program.backup.on_playout_event)
     if program.filler is not None:
         program.bridge.subscribe(SourceLevel.FILLER, program.filler.on_playout_event)
 

@@ -101,6 +101,7 @@ class Service:
             await self.program.scheduler.open()
             tasks.start("playlist", self.program.playlist.run)
             await self._prime(tasks)
+            tasks.start("backup", self.program.backup.run)
             if self.program.filler is not None:
                 tasks.start("filler", self.program.filler.run)
             if self.telegram is not None:

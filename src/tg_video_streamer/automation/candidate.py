@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,6 +42,10 @@ class Candidate:
     """Another item started before it, because this one was not ready in its turn."""
     source: AirSource | None = None
     """Set once it was offered."""
+    instead: bool = False
+    """Its feed is that of the item's backup, because its own source cannot be played."""
+    ends_wall: float | None = None
+    """When its time is over; set where it is on air."""
 
     @property
     def over(self) -> bool:
@@ -51,6 +56,11 @@ class Candidate:
     def failed(self) -> bool:
         """It will never go on air."""
         return self.feed.state is FeedState.FAILED or (self.over and not self.feed.primed)
+
+    @property
+    def ready(self) -> bool:
+        """It may go on air: primed, or its live feed is away and its backup plays until that is back."""
+        return self.feed.primed or (self.item.persists and not self.instead and self.feed.last_error is not None)
 
     def air_source(self) -> AirSource:
         """Its source for the playout; the same one each time."""
@@ -65,6 +75,7 @@ class Candidate:
                     cached=self.feed.plays_cached,
                 ),
                 title=lambda: self.feed.title,
+                rejoin_seconds=lambda: self.feed.rejoin_seconds,
                 grace=self._grace,
                 outcome=self._outcome,
             )
@@ -77,6 +88,9 @@ class Candidate:
         self.task.cancel()
 
     def _grace(self) -> float:
+        if self.item.backup is not None and not self.instead and (self.feed.is_live or self.item.persists):
+            # Its feed tells when there is no more hope.
+            return math.inf
         if self.feed.is_live:
             return LIVE_GRACE_SECONDS
         return 0.0 if self.feed.state in {FeedState.RETRYING, FeedState.FAILED} else SLOW_GRACE_SECONDS

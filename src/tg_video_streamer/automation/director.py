@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from itertools import cycle, islice
 from typing import Protocol
 
 import structlog
 
+from tg_video_streamer.automation.backup import BackupPlayer
 from tg_video_streamer.automation.candidate import Candidate, FeedMaker
 from tg_video_streamer.automation.forecast import eta_seconds
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import PlaylistError, SourceGone, StreamerError
-from tg_video_streamer.events import SlateReason, SourceLevel
+from tg_video_streamer.events import CutReason, SlateReason, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
+from tg_video_streamer.playlist.airtime import ends_wall
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
@@ -66,6 +69,7 @@ class Director:
         make_feed: FeedMaker,
         lists: Lists,
         clock: Clock,
+        backup: BackupPlayer | None = None,
     ) -> None:
         """Whatever else edits `rotation` calls `update_coming` afterwards."""
         self._rotation = rotation
@@ -74,6 +78,7 @@ class Director:
         self._make_feed = make_feed
         self._lists = lists
         self._clock = clock
+        self._backup = backup
         self._woken = asyncio.Event()
         self._coming: list[Candidate] = []
         self._offered: Candidate | None = None
@@ -148,24 +153,43 @@ class Director:
         """Bring every candidate a step forward; seconds until the next step at the latest, None for no limit."""
         for candidate in list(self._coming):
             if candidate in self._coming:
-                self._settle(candidate)
+                self._settle(candidate, tasks)
             if self._on_air is None and self._played and (candidate.failed or candidate.feed.last_error is not None):
                 self._playout.set_slate_reason(SlateReason.SOURCE_FAILED)
-        if self._on_air is not None and self._on_air.source is not None:
-            self._playout.retitle(self._on_air.source)
+        over = self._follow_on_air()
         pause = self._prime(tasks) if not self._coming else self._prime_more(tasks)
         self._offer()
         if self._offered is not None or not self._coming:
             self.first_item.set()
         waits = [wait for candidate in self._coming if (wait := self._expiry(candidate)) is not None]
-        return min((*waits, *([] if pause is None else [pause])), default=None)
+        return min((*waits, *(one for one in (pause, over) if one is not None)), default=None)
 
-    def _settle(self, candidate: Candidate) -> None:
+    def _follow_on_air(self) -> float | None:
+        """Its title, its time and its backup; seconds until its time is over, None where it has none."""
+        candidate = self._on_air
+        waiting = (one.item.backup for one in self._coming if one.ready and not one.feed.primed)
+        wanted = candidate.item.backup if candidate is not None and not candidate.instead else None
+        if self._backup is not None:
+            self._backup.keep(wanted or next(waiting, None))
+        if candidate is None or candidate.source is None:
+            return None
+        self._playout.retitle(candidate.source)
+        if candidate.ends_wall is None:
+            return None
+        left = candidate.ends_wall - self._clock.wall()
+        if left <= 0:
+            self._playout.end_item(candidate.source, CutReason.TIME_OVER)
+        return max(MIN_PAUSE_SECONDS, left)
+
+    def _settle(self, candidate: Candidate, tasks: asyncio.TaskGroup) -> None:
         """Remove a candidate that turned out to be a list or that failed."""
         if candidate.feed.expansion is not None:
             self._drop(candidate)
             self._expand(candidate.item, candidate.feed.expansion)
         elif candidate.failed and candidate is not self._offered:
+            if candidate.item.backup is not None and not candidate.instead:
+                self._begin_instead(tasks, candidate)
+                return
             self._drop(candidate)
             error = candidate.feed.last_error
             if not self._lists.recall(candidate.item, error):
@@ -186,7 +210,7 @@ class Director:
         """Start one more feed where the candidates are slow, or too short to cover the priming of another."""
         if len(self._coming) >= MAX_COMING or self._quarantine.all_fail:
             return None
-        left = [self._patience_seconds(candidate) for candidate in self._coming if not candidate.feed.primed]
+        left = [self._patience_seconds(candidate) for candidate in self._coming if not candidate.ready]
         slow = bool(left) and max(left) <= 0
         held = sum(candidate.feed.buffer.seconds for candidate in self._coming)
         short = held < AHEAD_SECONDS and all(candidate.over for candidate in self._coming)
@@ -217,6 +241,27 @@ class Director:
         created = self._clock.monotonic()
         self._coming.append(Candidate(item=item, feed=feed, task=task, resumes=start_seconds > 0, created=created))
 
+    def _begin_instead(self, tasks: asyncio.TaskGroup, failed: Candidate) -> None:
+        """Prime the backup of an item whose source has failed, in its place."""
+        backup = failed.item.backup
+        if backup is None:
+            return
+        log.warning("source cannot be played, its backup takes its place", key=failed.item.key)
+        feed = self._make_feed(backup, start_seconds=0.0, changed=self.wake)
+        task = tasks.create_task(feed.run(), name=f"backup {failed.item.key}")
+        at = self._coming.index(failed)
+        created = self._clock.monotonic()
+        self._coming[at] = Candidate(
+            item=replace(failed.item, backup=backup.backup),
+            feed=feed,
+            task=task,
+            resumes=False,
+            created=created,
+            late=failed.late,
+            instead=backup.backup is None,
+        )
+        failed.stop()
+
     def _wanted(self, count: int) -> list[Item]:
         """The next `count` items that may be tried, or fewer; a looping list starts again."""
         late = {candidate.item.key for candidate in self._coming if candidate.late}
@@ -243,7 +288,7 @@ class Director:
 
     def _offer(self) -> None:
         """Offer the first primed candidate to the playout."""
-        best = next((candidate for candidate in self._coming if candidate.feed.primed), None)
+        best = next((candidate for candidate in self._coming if candidate.ready), None)
         if best is self._offered:
             return
         if self._offered is not None and self._offered.source is not None:
@@ -304,6 +349,8 @@ class Director:
             overtaken.late = True
         self._coming.remove(candidate)
         self._on_air = candidate
+        item = candidate.item
+        candidate.ends_wall = ends_wall(self._clock.wall(), for_seconds=item.for_seconds, until=item.until)
         candidate.feed.on_air()
         (self._rotation.advance_late if candidate.late else self._rotation.advance)(candidate.item)
         self._quarantine.succeeded(candidate.item.key)

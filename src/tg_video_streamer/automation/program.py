@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tg_video_streamer.automation.backup import BackupPlayer
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
@@ -34,6 +35,7 @@ class Program:
     position_saver: PositionSaver
     allowed: FolderAllowlist
     """Where items may lie, of whichever list they are."""
+    backup: BackupPlayer
     filler: FillerPlayer | None
     """None without FILLER_DIR."""
     preparer: Preparer | None

@@ -173,6 +173,11 @@ class Feed:
         needed = self._buffer_seconds if self.is_live else min(PRIMED_SECONDS, self._waiting_seconds)
         return self.buffer.seconds >= needed
 
+    @property
+    def rejoin_seconds(self) -> float:
+        """How much it must hold to resume after it ran dry: a live feed that is a little slow would run dry again soon."""
+        return self.buffer.limit_seconds if self.is_live else PRIMED_SECONDS
+
     def on_air(self) -> None:
         """It plays now: from now on it fills the whole buffer."""
         self._on_air = True
@@ -295,6 +300,8 @@ class Feed:
         await self._cache.commit(self._playback.watch.spans(self._progress.seconds))
 
     def _after(self, step: Step) -> float | None:
+        if step is Step.GIVE_UP and self.item.persists:
+            return self.retry_pauses.longest
         if step is Step.TRY_AGAIN:
             return self.retry_pauses.pause(self._progress.failures)
         self.buffer.finish()

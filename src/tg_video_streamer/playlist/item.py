@@ -46,6 +46,12 @@ class Item:
     """Its subtitles as in `SUBTITLES`; empty: as the setting says."""
     public_only: bool = False
     """Only public addresses, never this host's own network."""
+    for_seconds: float | None = None
+    """How long it is on at most, from its start."""
+    until: str = ""
+    """The time of day, such as 18:30, at which it is over."""
+    backup: Item | None = None
+    """Plays while this item's live feed is away, and in its place where its source fails."""
     order: ChatOrder = ChatOrder.OLDEST
     since: str = ""
     """The first day, such as 2026-01-01."""
@@ -72,6 +78,16 @@ class Item:
     def tracks(self, default: TrackPreference) -> TrackPreference:
         """Its languages; `default`: the channel's. Not in `media_options`, since it depends on the settings too."""
         return preference_of(self.audio, self.subtitles, default) if self.audio or self.subtitles else default
+
+    @property
+    def timed(self) -> bool:
+        """Whether it ends by the clock."""
+        return self.for_seconds is not None or bool(self.until)
+
+    @property
+    def persists(self) -> bool:
+        """Whether its live feed is awaited until its time is over, however long it is away."""
+        return self.timed and self.backup is not None and self.kind in {LocatorKind.LIVE, LocatorKind.URL}
 
     @property
     def chooses(self) -> bool:

@@ -31,10 +31,12 @@ def read_object(path: Path) -> dict[str, Any] | None:
 def item_as_json(item: Item) -> dict[str, Any]:
     """An item as plain data."""
     options = {name: getattr(item, option.field) for name, option in OPTIONS.items()}
-    return {"kind": item.kind.value, "locator": item.locator, **options}
+    backup = {} if item.backup is None else {"backup": item_as_json(item.backup)}
+    return {"kind": item.kind.value, "locator": item.locator, **options, **backup}
 
 
 def item_from_json(saved: dict[str, Any]) -> Item:
     """The item of `item_as_json`. Raises KeyError, TypeError or ValueError for other values."""
     options = {option.field: option.from_json(saved[name]) for name, option in OPTIONS.items() if name in saved}
-    return Item(LocatorKind(saved["kind"]), str(saved["locator"]), **options)
+    backup = item_from_json(saved["backup"]) if "backup" in saved else None
+    return Item(LocatorKind(saved["kind"]), str(saved["locator"]), **options, backup=backup)

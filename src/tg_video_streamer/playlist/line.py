@@ -6,12 +6,13 @@ import math
 import os.path
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.languages import OFF, parse_audio, parse_subtitles
+from tg_video_streamer.playlist.airtime import parse_clock, parse_length
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.live_address import LIVE_SCHEMES, check_live_address
@@ -27,6 +28,8 @@ MAX_LINE_CHARACTERS = 8192
 MAX_VOLUME = 4.0
 _MAX_SECONDS = 10_000_000.0
 _OPTION = re.compile(r"\|\s*(?=[A-Za-z_-]+\s*=)")
+_BACKUP = re.compile(r"\|\s*backup\s*=", re.IGNORECASE)
+"""Everything after it is a line of its own, with its own options."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.,-]*):")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _UNDECODED = re.compile(r"[\ud800-\udfff]")
@@ -39,12 +42,18 @@ _TIME = re.compile(
 
 
 def parse_line(line: str, *, base: str, allowed: AllowedFolders, title: str = "") -> Item:
-    """The item of `line`: `locator | title=… | start=… | end=…` with OPTIONS in any order.
+    """The item of `line`: `locator | title=… | start=… | end=…` with OPTIONS in any order, and last `backup=` with a line.
 
     `base` is the absolute folder of relative paths, `title` the default for a line without one.
     A `|` belongs to the locator or the title unless a word and `=` follow it. Raises PlaylistError with a remedy.
     """
     _check_characters(line)
+    if found := _BACKUP.search(line):
+        item = parse_line(line[: found.start()], base=base, allowed=allowed, title=title)
+        backup = parse_line(line[found.end() :], base=base, allowed=allowed)
+        if backup.kind is LocatorKind.TELEGRAM or backup.timed:
+            raise PlaylistError.of("line.backup")
+        return replace(item, backup=replace(backup, public_only=backup.public_only or item.public_only))
     if "|" not in line:
         kind, place = _locator(line.strip(), base, allowed)
         return Item(kind, place, title=title)
@@ -89,7 +98,7 @@ def _options(pieces: list[str]) -> dict[str, str]:
         name, _, value = piece.partition("=")
         name = name.strip().lower()
         if name not in OPTIONS:
-            known = ", ".join(f"{option}=" for option in OPTIONS)
+            known = ", ".join(f"{option}=" for option in (*OPTIONS, "backup"))
             raise PlaylistError.of("line.option", name=name, known=known)
         if name in given:
             raise PlaylistError.of("line.option_twice", name=name)
@@ -112,6 +121,20 @@ def _volume(name: str, text: str) -> float:
     if not 0 <= volume <= MAX_VOLUME:
         raise PlaylistError.of("line.volume", name=name, text=text, most=f"{MAX_VOLUME:g}")
     return volume
+
+
+def _length(name: str, text: str) -> float:
+    try:
+        return parse_length(text)
+    except ValueError:
+        raise PlaylistError.of("line.length", name=name, text=text) from None
+
+
+def _clock(name: str, text: str) -> str:
+    try:
+        return parse_clock(text)
+    except ValueError:
+        raise PlaylistError.of("line.clock", name=name, text=text) from None
 
 
 def _switch(name: str, text: str) -> bool:
@@ -163,6 +186,8 @@ OPTIONS: Mapping[str, Option] = {
     "volume": Option(field="volume", parse=_volume, from_json=float),
     "audio": Option(field="audio", parse=_languages(parse_audio, ""), from_json=str),
     "subtitles": Option(field="subtitles", parse=_languages(parse_subtitles, OFF), from_json=str),
+    "for": Option(field="for_seconds", parse=_length, from_json=lambda value: None if value is None else float(value)),
+    "until": Option(field="until", parse=_clock, from_json=str),
     "public": Option(field="public_only", parse=_switch, from_json=bool),
     "order": Option(field="order", parse=_order, from_json=ChatOrder),
     "since": Option(field="since", parse=_since, from_json=str),

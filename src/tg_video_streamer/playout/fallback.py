@@ -1,6 +1,6 @@
 """Chooses the source on air: always the best level that works; a frame is never missing.
 
-live → item → next item → filler → slate. The slate lies in memory, so it always has a frame. A next item may have a
+live → item → its backup → next item → filler → slate. The slate lies in memory, so it always has a frame. A next item may have a
 cue: it is not available before that frame, and may cut what is on air there, unless that is live.
 """
 
@@ -17,9 +17,6 @@ from tg_video_streamer.playout.segment import Segment
 from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.playout.source import AirSource, SlateSource
 from tg_video_streamer.playout.timeline import GridPosition
-
-REJOIN_SECONDS = 2.0
-"""An item that ran dry resumes once it holds this much, so that it does not run dry again at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +46,7 @@ class _Aside:
     @property
     def ready(self) -> bool:
         packets = self.source.packets
-        return self.held or packets.seconds >= REJOIN_SECONDS or packets.finished
+        return self.held or packets.seconds >= self.source.rejoin_seconds() or packets.finished
 
 
 class FallbackChain:
@@ -71,6 +68,9 @@ class FallbackChain:
         self._position = GridPosition()
         self._aside: _Aside | None = None
         self._skip: AirSource | None = None
+        self._skip_reason = CutReason.SKIPPED
+        self._instead: AirSource | None = None
+        """A backup that plays to its end in the place of an item that failed."""
         self.segment: Segment | None = None
         """On air; None before the first frame."""
         self.live: AirSource | None = None
@@ -79,6 +79,8 @@ class FallbackChain:
         """Primed: follows the item, or replaces filler and slate at once."""
         self.cue: Cue | None = None
         """When `next` starts; None: in its turn."""
+        self.backup: AirSource | None = None
+        """Primed: plays while the item is away, before the filler; and in place of the rest of one that failed."""
         self.filler: AirSource | None = None
         """Primed: plays while no item is ready."""
         self.held: SlateReason | None = None
@@ -125,11 +127,19 @@ class FallbackChain:
     def skip(self) -> AirSource | None:
         """Leave the live stream, else `item`, at the next frame; the one that is left, None where there is none."""
         self._skip = self.segment.source if self.segment is not None and self._on(SourceLevel.LIVE) else self.item
+        self._skip = self._skip or self._instead
+        self._skip_reason = CutReason.SKIPPED
         return self._skip
+
+    def end_item(self, source: AirSource, reason: CutReason) -> None:
+        """Leave `source` at the next frame if it is the item or its backup, also while it waits."""
+        if source in {self.item, self._instead}:
+            self._skip, self._skip_reason = source, reason
 
     def skip_item(self) -> None:
         """Leave `item` at the next frame, also while it waits behind a live stream."""
-        self._skip = self.item
+        self._skip = self.item or self._instead
+        self._skip_reason = CutReason.SKIPPED
 
     def update(self, now: float, out: list[Stamped]) -> None:
         """Follow the operator, and cut to a better source that is ready; once a slice, before its frames."""
@@ -172,25 +182,38 @@ class FallbackChain:
         self._skip = None
         self._broke = False
         if self._aside is not None and self._aside.source is skipped:
-            self._end_aside(CutReason.SKIPPED)
+            self._end_aside(self._skip_reason)
+            if self._backup_shown and self.held is None:
+                self._descend(self._skip_reason, out)
         elif self.segment is not None and self.segment.source is skipped:
-            self._descend(CutReason.SKIPPED, out)
+            self._instead = None
+            self._descend(self._skip_reason, out)
 
     def _climb(self, now: float, out: list[Stamped]) -> None:
-        if (aside := self._aside) is not None:
-            if aside.source.packets.drained:
-                self._end_aside(aside.source.outcome())
-            elif aside.ready:
-                self._resume(aside, CutReason.RESUMED, out)
-                return
-            elif self._available_next is not None and now - aside.since >= aside.source.grace():
-                self._end_aside(CutReason.SOURCE_STALLED)
+        if self._aside is not None and self._resumes(self._aside, now, out):
+            return
+        if self._instead is not None and self.segment is not None and self.segment.source is self._instead:
+            return
         if self._aside is None and self._available_next is not None:
             self._descend(CutReason.ITEM_READY, out)
-        elif self._slate_shown is not None and self.filler is not None:
+        elif self._backup_is_due or (self._slate_shown is not None and self.filler is not None):
             self._descend(CutReason.FILLER_READY, out)
         elif self._slate_shown not in {None, self._idle_reason}:
             self._cut_to_slate(self._idle_reason, CutReason.SLATE_CHANGED, out)
+
+    def _resumes(self, aside: _Aside, now: float, out: list[Stamped]) -> bool:
+        """Resume the item that was set aside if it can be, or end it; True where it is on air again."""
+        if aside.source.packets.drained:
+            outcome = aside.source.outcome()
+            self._end_aside(outcome)
+            if outcome.source_fault and self._backup_shown and self.segment is not None:
+                self._instead = self.segment.source
+        elif aside.ready:
+            self._resume(aside, CutReason.RESUMED, out)
+            return True
+        elif self._available_next is not None and now - aside.since >= aside.source.grace():
+            self._end_aside(CutReason.SOURCE_STALLED)
+        return False
 
     def _descend(self, reason: CutReason, out: list[Stamped]) -> Segment:
         """Cut to the best source that is ready."""
@@ -206,6 +229,16 @@ class FallbackChain:
                 self._end_aside(aside.source.outcome())
             elif aside.ready:
                 return self._resume(aside, reason, out)
+        return self._stand_in(reason, out)
+
+    def _stand_in(self, reason: CutReason, out: list[Stamped]) -> Segment:
+        """Cut to what plays while no item does, or to the next item: backup, next, filler, slate."""
+        self._instead = None
+        if self.backup is not None and self._needs_backup(reason):
+            backup, self.backup = self.backup, None
+            if self._aside is None:
+                self._instead = backup
+            return self._cut(backup, reason, out)
         if self._aside is None and (following := self._available_next) is not None:
             self.next = self.cue = None
             return self._cut(following, reason, out)
@@ -220,6 +253,21 @@ class FallbackChain:
             return False
         self._descend(CutReason.SCHEDULED, out)
         return True
+
+    def _needs_backup(self, reason: CutReason) -> bool:
+        """Whether the backup plays now: the item waits for its source, or its source has failed for good."""
+        if self._aside is not None:
+            return not self._aside.held
+        return reason.source_fault and self._on(SourceLevel.ITEM)
+
+    @property
+    def _backup_is_due(self) -> bool:
+        waits = self._aside is not None and not self._aside.held
+        return waits and self.backup is not None and not self._backup_shown
+
+    @property
+    def _backup_shown(self) -> bool:
+        return self.segment is not None and self.segment.source.stands_in
 
     @property
     def _must_start(self) -> bool:

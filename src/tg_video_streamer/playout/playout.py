@@ -89,6 +89,18 @@ class Playout:
             self._fallback.filler = source
         self._wake.set()
 
+    def offer_backup(self, source: AirSource | None) -> None:
+        """`source` is primed and plays while the item on air is away; None takes it back."""
+        with self._lock:
+            self._fallback.backup = source
+        self._wake.set()
+
+    def end_item(self, source: AirSource, reason: CutReason) -> None:
+        """Leave `source` at the next frame, if it is the item on air or waits to be."""
+        with self._lock:
+            self._fallback.end_item(source, reason)
+        self._wake.set()
+
     def skip(self) -> AirSource | None:
         """Leave the live stream, or else the item, at the next frame; the one that is left, None where there is none."""
         with self._lock:

@@ -10,6 +10,9 @@ from typing import Protocol
 from tg_video_streamer.events import AirContent, CutReason
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
 
+REJOIN_SECONDS = 2.0
+"""An item that ran dry resumes once it holds this much, so that it does not run dry again at once."""
+
 
 class PacketSource(Protocol):
     """Packets of one item in stream order; every method returns at once."""
@@ -39,8 +42,12 @@ class AirSource:
 
     packets: PacketSource
     content: AirContent
+    stands_in: bool = False
+    """It is the backup of an item."""
     grace: Callable[[], float] = lambda: 0.0
     """For how many seconds it may be dry before the next item replaces it; called while it is dry."""
+    rejoin_seconds: Callable[[], float] = lambda: REJOIN_SECONDS
+    """How much it must hold to resume after it ran dry."""
     title: Callable[[], str] | None = None
     """Its title now, where that may change on air; None: that of `content`."""
     outcome: Callable[[], CutReason] = lambda: CutReason.ENDED
