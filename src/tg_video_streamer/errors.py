@@ -15,6 +15,7 @@ StreamerError
 │   ├── BeganAgain        a body without a length began again: it was whole
 │   ├── EncoderFailed     the ffmpeg child ended with an error
 │   ├── ForeignHeaders    the child's codec headers differ from the program's
+│   ├── SubtitlesFailed   the subtitles that were asked for cannot be drawn
 │   ├── OffGrid           the pictures are not at the house frame rate
 │   └── NotHouseFormat    a passthrough source breaks a rule of the house format: it is encoded
 ├── OutputError           an output accepts no media
@@ -186,6 +187,13 @@ class ForeignHeaders(FeedError):
     """The child's codec headers differ from the program's, so its stream cannot be spliced."""
 
     reason = "foreign_headers"
+    permanent = True
+
+
+class SubtitlesFailed(FeedError):
+    """The subtitles that were asked for cannot be drawn."""
+
+    reason = "subtitles_failed"
     permanent = True
 
 

@@ -105,6 +105,7 @@ class Feeds:
         self._settings = settings
         if self.library is not None:
             self.library.preference = track_preference(settings)
+        self._resolver.preference = track_preference(settings)
         self._resolver.change(
             proxy=settings.ytdlp_proxy.get_secret_value(),
             cookies=settings.ytdlp_cookies,
@@ -150,6 +151,7 @@ class Feeds:
             cookies=settings.ytdlp_cookies,
             arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
             cache_folder=settings.state_dir / "cache" / "yt-dlp",
+            preference=track_preference(settings),
         )
 
 

@@ -28,6 +28,7 @@ from tg_video_streamer.ffmpeg.live_input import received_input
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
 from tg_video_streamer.ffmpeg.source import SourceFacts
+from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
 from tg_video_streamer.playlist.item import Item
@@ -99,6 +100,7 @@ async def attempt(
     *,
     item: Item,
     overlay: OverlayInput | None = None,
+    subtitles: SubtitlesInput | None = None,
     passthrough: bool = False,
     receiver: Receiver | None = None,
     on_line: Callable[[str], bool],
@@ -131,11 +133,11 @@ async def attempt(
             try:
                 result = await read_child(
                     context,
-                    _command(context, arguments, source, item_range, overlay, passthrough=passthrough),
+                    _command(context, arguments, source, item_range, overlay, subtitles, passthrough=passthrough),
                     source,
                     start,
                     pipes,
-                    overlay=overlay,
+                    descriptors=_descriptors(overlay, subtitles),
                     rules=HouseRules(context.house) if passthrough else None,
                     environment=proxy_environment(media.proxy),
                     on_line=on_line,
@@ -167,7 +169,7 @@ async def read_child(
     start: StartPoint,
     pipes: Pipes,
     *,
-    overlay: OverlayInput | None = None,
+    descriptors: Sequence[int] = (),
     rules: HouseRules | None = None,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], bool],
@@ -192,7 +194,7 @@ async def read_child(
             command,
             stdin=DEVNULL if pipes.child_input is None else pipes.child_input,
             stdout=pipes.child_output,
-            pass_fds=[*pipes.inherited, *(overlay.descriptors if overlay is not None else ())],
+            pass_fds=[*pipes.inherited, *descriptors],
             nice=PREPARING_NICE if context.mode is FeedMode.PREPARING else 0,
             environment=environment,
             on_line=stderr.take,
@@ -253,14 +255,27 @@ def _command(
     source: SourceFacts,
     item_range: ItemRange,
     overlay: OverlayInput | None,
+    subtitles: SubtitlesInput | None,
     *,
     passthrough: bool,
 ) -> list[str]:
     if passthrough:
         return copy_command(context.ffmpeg, inputs, source=source)
     return feed_command(
-        context.ffmpeg, inputs, source=source, house=context.house, item_range=item_range, overlay=overlay
+        context.ffmpeg,
+        inputs,
+        source=source,
+        house=context.house,
+        item_range=item_range,
+        overlay=overlay,
+        subtitles=subtitles,
     )
+
+
+def _descriptors(overlay: OverlayInput | None, subtitles: SubtitlesInput | None) -> list[int]:
+    """What the child must inherit for its picture."""
+    file = subtitles.file if subtitles is not None else None
+    return [*(overlay.descriptors if overlay is not None else ()), *([file] if file is not None else [])]
 
 
 async def _watch(reader: Reader, stall_seconds: float, on_progress: Callable[[], None]) -> bool:

@@ -193,6 +193,7 @@ class Feed:
                 self._move(FeedState.RESOLVING)
         finally:
             self._cache.abandon()
+            self._playback.subtitles.close()
             self.buffer.finish()
         if self.cached is not None:
             await self._cache.check_source()
@@ -265,7 +266,8 @@ class Feed:
     async def _play_source(self, media: Media) -> AttemptResult:
         start = self._progress.start_point(self.item, live=media.is_live)
         self._put_before = self.buffer.frames_put
-        if not start.frames:
+        # Without the subtitles that it should have, it is no encode to play again.
+        if not start.frames and not self._playback.subtitles.failed:
             await self._cache.begin(media, encoded=not await self._playback.may_pass_through(start))
         result = await self._playback.play(media, start, on_packet=self._cache.add, on_progress=self._progressed)
         received = any(one.received for one in media.inputs)

@@ -20,6 +20,7 @@ from tg_video_streamer.feed.probe.probe import carried_over, probe
 from tg_video_streamer.feed.progress import AttemptResult, StartPoint
 from tg_video_streamer.feed.receiver import Receiver
 from tg_video_streamer.feed.state import FeedMode
+from tg_video_streamer.feed.subtitles import Subtitles
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
@@ -67,6 +68,8 @@ class SourcePlayback:
         self._beginning = ""
         self.endless = False
         """A later connection began with something else: its server sends what is on now, and has no end."""
+        self.subtitles = Subtitles(context.ffmpeg, key=item.key, required=context.mode is FeedMode.PREPARING)
+        """Of its picture."""
         self.watch = FaultWatch()
         """The known faults of its picture and sound."""
         self.source: SourceFacts | None = None
@@ -103,6 +106,7 @@ class SourcePlayback:
             preference=self._preference,
         )
         self.source = carried_over(found, before, media)
+        await self.subtitles.prepare(media, self.source)
         return self.source
 
     async def _receive(self, feed: MediaInput, media: Media) -> SourceFacts:
@@ -182,6 +186,7 @@ class SourcePlayback:
                         start,
                         item=self._item,
                         overlay=files.overlay_input,
+                        subtitles=self.subtitles.input(source, start),
                         passthrough=passthrough,
                         receiver=self._receiver,
                         on_line=self.watch.take,

@@ -10,6 +10,7 @@ from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graphs
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.source import SourceFacts
+from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput
 from tg_video_streamer.media import FRAMES_PER_SECOND
 
 
@@ -21,13 +22,14 @@ def feed_command(
     house: HouseFormat,
     item_range: ItemRange,
     overlay: OverlayInput | None = None,
+    subtitles: SubtitlesInput | None = None,
     low_latency: bool = False,
 ) -> list[str]:
     """`inputs`: the arguments of each input, in order, from `ffmpeg.inputs`.
 
     `low_latency`: each picture comes out as soon as it went in, at some cost in quality.
     """
-    graphs = filter_graphs(source, house, item_range, overlay=overlay)
+    graphs = filter_graphs(source, house, item_range, overlay=overlay, subtitles=subtitles)
     length = [] if item_range.length_seconds is None else ["-t", f"{item_range.length_seconds:.6f}"]
     return [
         *_inputs(ffmpeg, inputs),

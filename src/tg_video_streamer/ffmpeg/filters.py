@@ -11,6 +11,7 @@ from tg_video_streamer.ffmpeg.encode import COLOR_TAGS
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_chains
 from tg_video_streamer.ffmpeg.source import AudioTrack, Level, Picture, SourceFacts
+from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput, subtitle_chains
 from tg_video_streamer.media import FRAMES_PER_SECOND
 
 STILL_SECONDS = 10.0
@@ -56,7 +57,12 @@ class ItemRange:
 
 
 def filter_graphs(
-    source: SourceFacts, house: HouseFormat, item_range: ItemRange, *, overlay: OverlayInput | None = None
+    source: SourceFacts,
+    house: HouseFormat,
+    item_range: ItemRange,
+    *,
+    overlay: OverlayInput | None = None,
+    subtitles: SubtitlesInput | None = None,
 ) -> tuple[str, ...]:
     """The values of -filter_complex: one graph for the picture, and one for the sound if there is any.
 
@@ -64,12 +70,18 @@ def filter_graphs(
     have a graph each, and no filter counts from 0: all keep the times of what comes in.
     """
     sound = _sound_chains(source.sound, house, item_range)
-    if overlay is None:
+    if overlay is None and subtitles is None:
         return (";".join(_picture_chains(source, house, item_range, "[v]")), *sound)
     # The detectors come before the overlay, which would hide a black or frozen picture from them.
-    bare = _picture_chains(source, house, item_range, "[bare]")
-    dressed = overlay_chains(overlay, house, below="[bare]", above="[dressed]")
-    return (";".join((*bare, *dressed, f"[dressed]format=yuv420p,{COLOR_TAGS}[v]")), *sound)
+    chains, at = [*_picture_chains(source, house, item_range, "[bare]")], "[bare]"
+    if subtitles is not None:
+        trim = item_range.trim_seconds
+        chains += subtitle_chains(subtitles, source.picture, house, trim_seconds=trim, below=at, above="[subtitled]")
+        at = "[subtitled]"
+    if overlay is not None:
+        chains += overlay_chains(overlay, house, below=at, above="[dressed]")
+        at = "[dressed]"
+    return (";".join((*chains, f"{at}format=yuv420p,{COLOR_TAGS}[v]")), *sound)
 
 
 def fit(picture: Picture, house: HouseFormat) -> str:

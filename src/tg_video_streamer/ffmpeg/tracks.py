@@ -113,6 +113,8 @@ def choose_subtitles(tracks: Sequence[Track], wanted: TrackPreference, audio: Tr
             for one in tracks
             if (apart := distance(language, one.language)) is not None and (not one.forced or _fits(one, spoken))
         ]
+        # A file without a language in its name was put there to be shown.
+        candidates += [(len(wanted.subtitles), 0, one) for one in tracks if one.file and not one.language]
     ranked = [
         (
             (

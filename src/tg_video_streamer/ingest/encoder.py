@@ -165,7 +165,7 @@ class LiveEncoder:
                     self._source,
                     StartPoint(item_start_seconds=0.0),
                     pipes,
-                    overlay=files.overlay_input,
+                    descriptors=files.overlay_input.descriptors if files.overlay_input is not None else (),
                     on_line=FaultWatch().take,
                     on_packet=lambda _packet: None,
                     on_progress=self._offer_when_ready,

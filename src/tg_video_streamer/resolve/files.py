@@ -11,6 +11,8 @@ from urllib.parse import unquote
 import structlog
 
 from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone
+from tg_video_streamer.ffmpeg.binary import fingerprint
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.playlist.folders import LIST_EXTENSIONS, AllowedFolders, media_files
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.load import read_text
@@ -20,12 +22,16 @@ from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 _REFERENCE_ATTRIBUTE = re.compile(r'URI="([^"]*)"')
 _DEEPEST_MANIFEST = 3
 _PROBLEMS_LOGGED = 20
+_SUBTITLE_SUFFIXES = frozenset({".srt", ".ass", ".ssa", ".vtt"})
+_MOST_SUBTITLE_FILES = 40
 
 log = structlog.get_logger(__name__)
 
 
-def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
-    """What is at the path of `item` now. Blocks for the disk.
+def resolve_file(
+    item: Item, allowed: AllowedFolders, *, preference: TrackPreference = NO_PREFERENCE
+) -> Media | Expansion:
+    """What is at the path of `item` now. Blocks for the disk. `preference`: the channel's languages.
 
     Raises SourceGone if it is missing, empty, not a file or outside `allowed`, ResolveError if it cannot be read now.
     """
@@ -49,11 +55,31 @@ def resolve_file(item: Item, allowed: AllowedFolders) -> Media | Expansion:
         raise SourceGone.because_of(error) from error
     except OSError as error:
         raise ResolveError.of("source.unreadable", path=str(path), detail=str(error.strerror)) from error
+    files = subtitle_files(path, allowed) if item.tracks(preference).subtitles else {}
     return Media(
         inputs=(MediaInput(location=item.locator, is_file=True),),
         title=item.title or path.stem,
-        source_id=f"{path} {found.st_size} {found.st_mtime_ns}",
+        source_id=" ".join((f"{path} {found.st_size} {found.st_mtime_ns}", *files.values())),
+        subtitle_files=tuple(files),
     )
+
+
+def subtitle_files(path: Path, allowed: AllowedFolders) -> dict[str, str]:
+    """The subtitle files next to a media file, such as film.ru.srt, and what changes with the content of each."""
+    found: dict[str, str] = {}
+    try:
+        files = sorted(path.parent.iterdir())
+    except OSError:
+        # The film itself can be read, so it plays; only the folder cannot be listed.
+        log.warning("subtitle files not looked for: the folder cannot be listed", folder=str(path.parent))
+        return {}
+    for file in files:
+        mine = file.stem == path.stem or file.stem.startswith(f"{path.stem}.")
+        if not mine or file.suffix.lower() not in _SUBTITLE_SUFFIXES:
+            continue
+        if allowed.contains_real(str(file)) and file.is_file() and len(found) < _MOST_SUBTITLE_FILES:
+            found[str(file)] = fingerprint(file)
+    return found
 
 
 def _folder(item: Item, path: Path) -> Expansion:

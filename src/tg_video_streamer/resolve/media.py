@@ -69,6 +69,8 @@ class Media:
     is_live: bool = False
     expires_wall: float | None = None
     """When the signed URLs stop working, in seconds since 1970; None if they do not state it."""
+    subtitle_files: tuple[str, ...] = ()
+    """Paths of subtitle files next to a local file."""
     proxy: str = field(default="", repr=False)
     """The proxy that resolved it, or empty: sites bind URLs to the client's address. May hold a password."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.errors import ResolveError
+from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import addresses, read_answer
@@ -49,6 +50,7 @@ class Resolver:
         python: str = sys.executable,
         deadline_seconds: float = DEADLINE_SECONDS,
         most_children: int = MOST_CHILDREN,
+        preference: TrackPreference = NO_PREFERENCE,
     ) -> None:
         """`allowed` answers for the playlist as it is now. `scratch_folder`: private (0700), where yt-dlp runs.
 
@@ -65,6 +67,8 @@ class Resolver:
         self._python = python
         self._deadline_seconds = deadline_seconds
         self._most_children = most_children
+        self.preference = preference
+        """The channel's languages."""
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._deno = _find_deno()
         scratch_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +101,7 @@ class Resolver:
     async def _read_disk(self, item: Item) -> Media | Expansion:
         try:
             async with asyncio.timeout(DISK_SECONDS):
-                return await asyncio.to_thread(resolve_file, item, self._allowed())
+                return await asyncio.to_thread(resolve_file, item, self._allowed(), preference=self.preference)
         except TimeoutError:
             raise ResolveError.of("source.slow_disk", path=item.locator) from None
 

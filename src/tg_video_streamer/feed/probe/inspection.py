@@ -100,6 +100,7 @@ def combine(
         raise ProbeFailed.of("probe.nothing")
     durations = [one.duration_seconds for one in found if one.duration_seconds]
     tracks = (*(track for one in found for track in one.tracks), *side_files)
+    subtitles = [one for one in tracks if one.kind is TrackKind.SUBTITLES]
     heard = next((one.heard for one in found if one.heard), None)
     containers = [one.container for one in found]
     return SourceFacts(
@@ -112,7 +113,7 @@ def combine(
         read_ahead=max((one.read_ahead for one in found if one.read_ahead), key=attrgetter("megabytes"), default=None),
         inexact_seek=any(name in _INEXACT_CONTAINERS for name in containers),
         tracks=tracks,
-        subtitles=choose_subtitles([one for one in tracks if one.kind is TrackKind.SUBTITLES], preference, heard),
+        subtitles=None if live else choose_subtitles(subtitles, preference, heard),
     )
 
 

@@ -62,6 +62,7 @@ async def probe(
         "measured": Measured.NOT if media.is_live else measured,
         "goal": None if goal is None else asdict(goal),
         "preference": asdict(preference),
+        "subtitle_files": media.subtitle_files,
     }
     command = (sys.executable, "-m", "tg_video_streamer.feed.probe.probe_child")
     try:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.feed.probe import inspection
+from tg_video_streamer.feed.probe.side_files import side_tracks
 from tg_video_streamer.ffmpeg.source import Goal, Measured
 from tg_video_streamer.languages import TrackPreference
 from tg_video_streamer.resolve.media import MediaInput
@@ -35,7 +36,8 @@ def main() -> int:
             )
             for index, one in enumerate(question["inputs"])
         ]
-        answer = asdict(inspection.combine(found, live=question["live"], preference=preference))
+        side_files = side_tracks(question["inputs"][0]["location"], question["subtitle_files"], preference)
+        answer = asdict(inspection.combine(found, live=question["live"], preference=preference, side_files=side_files))
     except ProbeFailed as error:
         answer = {"reason": asdict(error.message)}
     sys.stdout.write(json.dumps(answer))
