@@ -85,12 +85,12 @@ def test_peers_are_addresses_and_networks() -> None:
     assert peer_of("::ffff:192.0.2.1") == peer_of("192.0.2.1") == "192.0.2.1"
     assert peer_of("192.0.2.1") != peer_of("192.0.2.2")
     assert [class_of(host) for host in ("127.0.0.1", "::1", "192.168.1.4", "fe80::1%eth0", "8.8.8.8", "?")] == [
-        "this host",
-        "this host",
-        "the local network",
-        "the local network",
-        "the internet",
-        "the internet",
+        "this_host",
+        "this_host",
+        "local_network",
+        "local_network",
+        "internet",
+        "internet",
     ]
 
 

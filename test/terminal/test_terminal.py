@@ -107,7 +107,7 @@ def test_a_degraded_channel_is_told_so() -> None:
 
 def test_a_live_takeover_is_told_so() -> None:
     """Beside the state, in place of the item that waits, and with what comes in."""
-    live = LiveStatus(state="on_air", since_wall=0.0, takeovers=1, place="the local network", width=1280, height=720)
+    live = LiveStatus(state="on_air", since_wall=0.0, takeovers=1, place="local_network", width=1280, height=720)
     lines = drawn(replace(SmallChannel().status(), level="live", live=live, position_seconds=90.0))
     assert lines[1] == " ON AIR  for 1 min 15 s  LIVE TAKEOVER  as planned"
     assert lines[2] == "Now     live takeover; Big Buck Bunny 🐰 waits at 1:30 of 10:00"

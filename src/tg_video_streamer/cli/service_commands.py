@@ -153,7 +153,7 @@ def queue_insert(
 
 def queue_list(env_file: EnvFileOption = None) -> int:
     """List queued items; prints key and title."""
-    return _print_items(_ask(env_file, "queue_list"), none="the queue is empty")
+    return _print_items(_ask(env_file, "queue_list"), none=words.text("status.queue_empty"))
 
 
 def queue_move(

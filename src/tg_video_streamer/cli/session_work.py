@@ -174,7 +174,11 @@ async def pick_chat(settings: LoginSettings) -> list[str]:
         await account.close()
     if not found:
         raise ControlError.of("session_error.no_chat")
-    rows = [f"{chat.chat_id:<16} {chat.kind:<12} {printable(chat.title)} {chat.name}".rstrip() for chat in found]
+    kinds = (words.state_text("chat_kind", chat.kind) for chat in found)
+    rows = [
+        f"{chat.chat_id:<16} {kind:<13} {printable(chat.title)} {chat.name}".rstrip()
+        for chat, kind in zip(found, kinds, strict=True)
+    ]
     if not sys.stdin.isatty():
         return rows
     for number, row in enumerate(rows, start=1):

@@ -46,7 +46,7 @@ class LiveStatus:
     takeovers: int
     """How often viewers were switched to it since the start."""
     place: str = ""
-    """Where it comes from: this host, the local network or the internet; empty without a publisher."""
+    """Where it comes from: this_host, local_network or internet; empty without a publisher."""
     publishes_since_wall: float | None = None
     bits_per_second: float = 0.0
     width: int = 0

@@ -133,7 +133,7 @@ class StatusText:
         closed = live.problem if live.state == "closed" else None
         parts = [printable(words.message_text(closed)) if closed else words.state_text("live_state", live.state)]
         if live.place:
-            parts.append(words.text("status.from", place=live.place))
+            parts.append(words.text("status.from", place=words.state_text("place", live.place)))
             if live.width and live.height:
                 parts.append(f"{live.width}x{live.height}")
             if live.frames_per_second:

@@ -54,13 +54,13 @@ def peer_of(host: str) -> str:
 
 
 def class_of(host: str) -> str:
-    """Where a peer is, for people: `this host`, `the local network` or `the internet`."""
+    """Where a peer is: `this_host`, `local_network` or `internet`."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return "the internet"
+        return "internet"
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_loopback:
-        return "this host"
-    return "the local network" if address.is_private or address.is_link_local else "the internet"
+        return "this_host"
+    return "local_network" if address.is_private or address.is_link_local else "internet"

@@ -1000,6 +1000,13 @@ LANGUAGE = Language(
         "schedule.line_until": "{title} to {time}",
         "schedule.line_hard": "    {time}  {title}, hard start",
         "schedule.line_soft": "    {time}  {title}, when the item on air has ended",
+        # Where a publisher is; kinds of chats.
+        "place.this_host": "this host",
+        "place.local_network": "the local network",
+        "place.internet": "the internet",
+        "chat_kind.channel": "channel",
+        "chat_kind.group": "group",
+        "chat_kind.small_group": "small group",
         # What a third party said.
         "raw": "{text}",
         "brand": "Control room",

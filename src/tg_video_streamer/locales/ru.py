@@ -1008,6 +1008,13 @@ LANGUAGE = Language(
         "schedule.line_until": "{title} до {time}",
         "schedule.line_hard": "    {time}  {title}, точно в срок",
         "schedule.line_soft": "    {time}  {title}, когда закончится передача в эфире",
+        # Where a publisher is; kinds of chats.
+        "place.this_host": "эта машина",
+        "place.local_network": "локальная сеть",
+        "place.internet": "интернет",
+        "chat_kind.channel": "канал",
+        "chat_kind.group": "группа",
+        "chat_kind.small_group": "малая группа",
         # What a third party said.
         "raw": "{text}",
         "brand": "Аппаратная",

@@ -119,7 +119,7 @@ class Notifier:
         try:
             result = await send(
                 self._addresses,
-                title=f"tg-video-streamer on {socket.gethostname()}",
+                title=self._translator.text("doctor.test_title", host=socket.gethostname()),
                 text=digest.text + late,
                 severity=digest.severity,
             )

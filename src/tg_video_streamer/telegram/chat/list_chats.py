@@ -47,7 +47,7 @@ def _streamable(chat: Any) -> StreamableChat | None:
     if isinstance(chat, types.Chat):
         if chat.deactivated or chat.migrated_to is not None:
             return None
-        return StreamableChat(chat_id=-int(chat.id), title=chat.title, kind="small group", name="")
+        return StreamableChat(chat_id=-int(chat.id), title=chat.title, kind="small_group", name="")
     return StreamableChat(
         chat_id=-(_CHANNEL_BASE + int(chat.id)),
         title=chat.title,

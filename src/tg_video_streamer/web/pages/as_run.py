@@ -19,6 +19,7 @@ from tg_video_streamer.asrun.reader import AsRunFilter, as_csv, read_entries
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.language import words_of
 from tg_video_streamer.web.pages.elements import time_tag, title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
@@ -74,8 +75,9 @@ def routes(context: WebContext) -> list[Route]:
         query = _query(request)
         try:
             text = await asyncio.to_thread(lambda: as_csv(read_entries(context.as_run, query.filter())))
-        except OSError:
-            return Response("the as-run log cannot be read\n", status_code=503, media_type="text/plain")
+        except OSError as error:
+            text = words_of(request).text("as_run.unreadable", detail=error.strerror)
+            return Response(f"{text}\n", status_code=503, media_type="text/plain")
         headers = {"Content-Disposition": 'attachment; filename="as-run.csv"'}
         return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
