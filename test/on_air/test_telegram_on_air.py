@@ -55,9 +55,12 @@ def test_without_a_session_the_item_waits(stand: TelegramStand, media: Path, tmp
     with on_air(tmp_path, media, lines=lines, **_settings(stand)) as channel:
         channel.wait_now("two")
         wait_until(lambda: "SESSION_STRING" in channel.service.log, what="what to do")
+        assert channel.service.status()["degraded"]
         settings = channel.service.env_file.read_text()
         session = stand.session_string()
         channel.service.env_file.write_text(settings.replace("SESSION_STRING=\n", f"SESSION_STRING={session}\n"))
         channel.wait_now("From Telegram", timeout=150)
         channel.wait_recorded(channel.mark() + 5)
         assert 1 in channel.aired().items
+        status = channel.service.status()
+        assert (status["degraded"], status["session_state"]) == (False, "valid")

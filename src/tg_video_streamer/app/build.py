@@ -16,7 +16,7 @@ from tg_video_streamer.app.service import Service
 from tg_video_streamer.app.setting_checks import CHECKS
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.app.telegram import TelegramContext, TelegramService, make_telegram
-from tg_video_streamer.app.telegram_source import telegram_source
+from tg_video_streamer.app.telegram_source import make_telegram_source
 from tg_video_streamer.app.ytdlp import YtdlpUpdates
 from tg_video_streamer.asrun.log import FILE_NAME, AsRunLog
 from tg_video_streamer.clock import SystemClock
@@ -52,7 +52,7 @@ def build(
 
     notifier = _notifier(context)
     telegram = _telegram(context, notifier, expired)
-    source = telegram_source(context, notifier, telegram)
+    source = make_telegram_source(context, notifier, telegram)
 
     allowed = FolderAllowlist()
     ytdlp = YtdlpUpdates(settings, clock=context.clock, publish=context.events.publish)
@@ -75,7 +75,15 @@ def build(
     outputs = _outputs(context, telegram)
 
     spool = feeds.spool.spool if feeds.spool is not None else None
-    control = make_control(context, program, outputs, telegram=telegram, live=live, spool=spool, warnings=warnings)
+    control = make_control(
+        context,
+        program,
+        outputs,
+        telegram=(telegram or source).facts,
+        live=live,
+        spool=spool,
+        warnings=warnings,
+    )
     commands = control.commands
     chat = make_chat(context, telegram, commands)
 

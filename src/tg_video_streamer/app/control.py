@@ -8,7 +8,6 @@ from importlib.metadata import version as installed_version
 
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.live import LiveService
-from tg_video_streamer.app.telegram import TelegramService
 from tg_video_streamer.asrun.log import FILE_NAME
 from tg_video_streamer.asrun.reader import recent_spans
 from tg_video_streamer.automation.program import Program
@@ -36,7 +35,7 @@ def make_control(
     program: Program,
     outputs: Sequence[OutputHandler],
     *,
-    telegram: TelegramService | None,
+    telegram: Callable[[], TelegramFacts],
     live: LiveService | None,
     spool: Spool | None,
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
@@ -50,7 +49,7 @@ def make_control(
         program=program,
         outputs=outputs,
         warnings=warnings,
-        telegram=telegram.facts if telegram is not None else TelegramFacts,
+        telegram=telegram,
         live=live.takeover.facts if live is not None else None,
         spool=spool.report if spool is not None else None,
     )

@@ -19,7 +19,7 @@ from tg_video_streamer.app.control import Control
 from tg_video_streamer.app.keep_running import keep_running
 from tg_video_streamer.app.live import LiveService
 from tg_video_streamer.app.telegram import TelegramService
-from tg_video_streamer.app.telegram_source import TelegramSourceParts
+from tg_video_streamer.app.telegram_source import TelegramSourceService
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
@@ -79,7 +79,7 @@ class Service:
     """None where no live stream may come in."""
     telegram: TelegramService | None
     """None where OUTPUTS has no `telegram`."""
-    telegram_source: TelegramSourceParts
+    telegram_source: TelegramSourceService
     outputs: tuple[OutputHandler, ...]
     control: Control
     chat: ChatService | None

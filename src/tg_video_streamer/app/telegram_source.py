@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.session import session_keeper
 from tg_video_streamer.app.telegram import CONNECTION_PAUSES, TelegramService
+from tg_video_streamer.control.status import TelegramFacts
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.media.source import TelegramSource
@@ -15,7 +16,7 @@ from tg_video_streamer.telegram.session.keeper import CYCLE_SECONDS, SessionChan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TelegramSourceParts:
+class TelegramSourceService:
     """The source, and the session that it uses."""
 
     source: TelegramSource
@@ -32,17 +33,31 @@ class TelegramSourceParts:
 
         self.keeper.subscribe(on_session)
 
+    def facts(self) -> TelegramFacts:
+        """The facts for the status of a channel without a Telegram output: none until there is a Telegram item."""
+        if not self.source.wanted.is_set():
+            return TelegramFacts()
+        return TelegramFacts(
+            session_state=str(self.keeper.state),
+            degraded=self.keeper.degraded,
+            degraded_reason=self.keeper.reason,
+            degraded_seconds=self.keeper.degraded_seconds,
+            session_renewals=dict(self.keeper.renewals),
+        )
+
     async def run(self) -> None:
         """Hold a session of its own from the first Telegram item on, until cancelled."""
         await self.source.wanted.wait()
         await self.keeper.run()
 
 
-def telegram_source(context: BuildContext, notifier: Notifier, telegram: TelegramService | None) -> TelegramSourceParts:
+def make_telegram_source(
+    context: BuildContext, notifier: Notifier, telegram: TelegramService | None
+) -> TelegramSourceService:
     """The parts, not started; for the event loop's thread. They cost nothing until there is a Telegram item."""
     if telegram is not None:
         source = TelegramSource(telegram.keeper, telegram.store, clock=context.clock)
-        return TelegramSourceParts(source=source, keeper=telegram.keeper, own=False)
+        return TelegramSourceService(source=source, keeper=telegram.keeper, own=False)
     store = TelegramState(context.settings.state_dir)
     keeper = session_keeper(
         context.loaded,
@@ -55,4 +70,4 @@ def telegram_source(context: BuildContext, notifier: Notifier, telegram: Telegra
         cycle_seconds=CYCLE_SECONDS,
     )
     source = TelegramSource(keeper, store, clock=context.clock)
-    return TelegramSourceParts(source=source, keeper=keeper, own=True)
+    return TelegramSourceService(source=source, keeper=keeper, own=True)
