@@ -14,6 +14,7 @@ StreamerError
 │   ├── SourceLost        a live feed ended, or its connection was lost
 │   ├── BeganAgain        a body without a length began again: it was whole
 │   ├── EncoderFailed     the ffmpeg child ended with an error
+│   ├── PictureStands     the sound continues without a picture: the source is read so that the last one stands
 │   ├── ForeignHeaders    the child's codec headers differ from the program's
 │   ├── SubtitlesFailed   the subtitles that were asked for cannot be drawn
 │   ├── OffGrid           the pictures are not at the house frame rate
@@ -181,6 +182,12 @@ class EncoderFailed(FeedError):
     """The ffmpeg child ended with an error; the message has its exit code and its last lines."""
 
     reason = "encoder_failed"
+
+
+class PictureStands(EncoderFailed):
+    """The sound continues for long without a picture."""
+
+    reason = "picture_stands"
 
 
 class ForeignHeaders(FeedError):

@@ -187,6 +187,7 @@ async def read_child(
         monotonic=context.clock.monotonic,
         on_packet=on_packet,
         rules=rules,
+        picture_apart=source.picture is not None and source.picture.stands,
     )
     stderr = ChildStderr(on_line)
     try:

@@ -12,7 +12,7 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import BeganAgain, NotHouseFormat, ProbeFailed, StreamerError
+from tg_video_streamer.errors import BeganAgain, NotHouseFormat, PictureStands, ProbeFailed, StreamerError
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import STALL_SECONDS, FeedContext
@@ -280,7 +280,7 @@ class Feed:
         return self._after(Step.GIVE_UP if permanent else self._progress.after_failure(live=self.is_live))
 
     async def _after_result(self, result: AttemptResult) -> float | None:
-        if isinstance(result.error, NotHouseFormat):
+        if isinstance(result.error, NotHouseFormat | PictureStands):
             return 0.0
         if result.error is not None:
             self._failed("feed", result.error)

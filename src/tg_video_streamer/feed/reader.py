@@ -10,7 +10,7 @@ from typing import Any
 import av
 import av.error
 
-from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, OffGrid
+from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, OffGrid, PictureStands
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.reader_thread import ReaderThread
@@ -22,7 +22,9 @@ _SMALL_PROBE = {"probesize": "32", "analyzeduration": "0", "protocol_whitelist":
 _SOUND_AHEAD_TICKS = round(0.4 * TICKS_PER_SECOND)
 """Sound further ahead of the picture waits for the picture."""
 _SOUND_ALONE_PACKETS = 1500
-"""Half a minute of sound without a picture: the picture has ended."""
+"""Half a minute of sound without a picture."""
+_PATIENCE = 20
+"""By how much more sound may come before a picture that has an input of its own."""
 _HELD_PICTURES = 1500
 """A minute of a picture without an end, and no sound for it."""
 _SOUND_OVER_TICKS = round(1.5 * TICKS_PER_SECOND)
@@ -49,11 +51,13 @@ class Reader(ReaderThread):
         monotonic: Callable[[], float],
         on_packet: Callable[[Packet], None],
         rules: HouseRules | None = None,
+        picture_apart: bool = False,
     ) -> None:
         """Closes `descriptor` at its end. `headers` None: any headers are accepted.
 
         `ends_with_sound`: the picture has no end and stops some time after the sound. `rules` check the output of a child
         that does not encode. `on_packet` gets each packet that was put into the buffer.
+        `picture_apart`: the picture has an input of its own, so either stream may come far ahead of the other.
         """
         super().__init__(buffer, name="feed-reader")
         self._descriptor = descriptor
@@ -64,6 +68,7 @@ class Reader(ReaderThread):
         self._monotonic = monotonic
         self._on_packet = on_packet
         self._rules = rules
+        self._picture_apart = picture_apart
         self._gaps = SoundGaps(start_ticks if sound_from_ticks is None else sound_from_ticks)
         self._base: int | None = None
         self._read_frames = 0
@@ -91,7 +96,7 @@ class Reader(ReaderThread):
         try:
             with av.open(f"pipe:{self._descriptor}", format="matroska", options=_SMALL_PROBE) as container:
                 self._read(container)
-                self._put_all(self._rest())
+                self._put_rest()
                 self._at_end = not self.ended_by_sound
         except (av.error.FFmpegError, OSError):
             # A child that was killed or could not open its input leaves half a file: its exit code says more.
@@ -118,10 +123,13 @@ class Reader(ReaderThread):
             else:
                 self._take_sound(packet, ticks)
 
-    def _rest(self) -> list[Packet]:
+    def _put_rest(self) -> None:
         if self._rules is not None:
-            return self._rules.rest()
-        return [] if self._ends_with_sound else self._gaps.rest(self._picture_end)
+            self._put_all(self._rules.rest())
+        elif not self._ends_with_sound:
+            while self._held:
+                self._put_silent(self._held.popleft())
+            self._put_all(self._gaps.rest(self._picture_end))
 
     @property
     def _picture_end(self) -> int:
@@ -160,7 +168,7 @@ class Reader(ReaderThread):
                 self._put_sound(one.data, one.ticks)
         while self._ahead and self._ahead[0].ticks <= self._picture_end + _SOUND_AHEAD_TICKS:
             self._put(self._ahead.popleft())
-        if self._rules is None and not self._ends_with_sound:
+        if self._rules is None and not (self._ends_with_sound or self._picture_apart):
             self._put_all(self._gaps.picture(self._picture_end))
 
     def _take_sound(self, packet: Any, ticks: int) -> None:
@@ -168,34 +176,43 @@ class Reader(ReaderThread):
             self._ahead.append(Packet(kind=Kind.AUDIO, ticks=ticks, keyframe=True, data=bytes(packet)))
         else:
             self._put_sound(bytes(packet), ticks)
-        if len(self._ahead) > _SOUND_ALONE_PACKETS:
-            raise EncoderFailed.of("feed.picture_ended")
+        if len(self._ahead) > _SOUND_ALONE_PACKETS * (_PATIENCE if self._picture_apart else 1):
+            raise PictureStands.of("feed.picture_ended")
 
     def _put_sound(self, data: bytes, ticks: int) -> None:
         assert self._base is not None  # noqa: S101 - sound waits for the first picture
         own = self._start_ticks + ticks - self._base
         if self._sound_from is not None and own < self._sound_from - PACKET_TICKS // 2:
             return
-        self._release_held(own + PACKET_TICKS)
         if self._rules is not None:
             row = [Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data)]
         else:
             row = self._gaps.sound(own, data)
         for packet in row:
+            self._release_held(packet.ticks + PACKET_TICKS)
             if self._ahead or packet.ticks > self._picture_end + _SOUND_AHEAD_TICKS:
                 self._ahead.append(packet)
             else:
                 self._put(packet)
 
     def _put_picture(self, packet: Packet) -> None:
-        """A picture without an end is shown as long as there is sound: it waits for the sound of its time."""
-        if not self._ends_with_sound:
+        """A picture without an end is shown as long as there is sound: it waits for the sound of its time.
+
+        So does one with an input of its own, until the sound must have ended.
+        """
+        if not (self._ends_with_sound or self._picture_apart):
             self._put(packet)
             return
         self._held.append(packet)
         self._release_held(self.sound_end_ticks)
         if len(self._held) > _HELD_PICTURES:
-            raise EncoderFailed.of("feed.sound_not_decoded")
+            if self._ends_with_sound:
+                raise EncoderFailed.of("feed.sound_not_decoded")
+            self._put_silent(self._held.popleft())
+
+    def _put_silent(self, picture: Packet) -> None:
+        self._put(picture)
+        self._put_all(self._gaps.fill(picture.ticks + FRAME_TICKS))
 
     def _release_held(self, until_ticks: int | None) -> None:
         while until_ticks is not None and self._held and self._held[0].ticks < until_ticks:

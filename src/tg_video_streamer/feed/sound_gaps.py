@@ -40,8 +40,12 @@ class SoundGaps:
         behind = end_ticks - self._end
         if not self._missing and behind <= MISSING_TICKS:
             return []
+        return self.fill(end_ticks)
+
+    def fill(self, end_ticks: int) -> list[Packet]:
+        """The silence up to `end_ticks`: there is no sound."""
         self._joined = self._missing = True
-        return self._silence(behind // PACKET_TICKS)
+        return self._silence((end_ticks - self._end) // PACKET_TICKS)
 
     def rest(self, end_ticks: int) -> list[Packet]:
         """The silence up to `end_ticks`, where the pictures have ended; none if sound was there nearly to the end."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import structlog
 
-from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, NotHouseFormat, StreamerError
+from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, NotHouseFormat, PictureStands, StreamerError
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import FeedContext, attempt, redacted
 from tg_video_streamer.feed.overlay.branding import CannotDraw, draw_caption
@@ -19,6 +19,7 @@ from tg_video_streamer.feed.picture_faults import FaultWatch
 from tg_video_streamer.feed.probe.probe import carried_over, probe
 from tg_video_streamer.feed.progress import AttemptResult, StartPoint
 from tg_video_streamer.feed.receiver import Receiver
+from tg_video_streamer.feed.standing_picture import may_be_read_twice, read_twice, stands
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.feed.subtitles import Subtitles
 from tg_video_streamer.feed.url_refresh import UrlRefresh
@@ -63,6 +64,7 @@ class SourcePlayback:
         self._known_inputs: tuple[MediaInput, ...] | None = None
         self._passthrough_failed = False
         self._pieces_failed = False
+        self._picture_stands = False
         self._receiver: Receiver | None = None
         self._on_title = on_title
         self._beginning = ""
@@ -161,12 +163,14 @@ class SourcePlayback:
     ) -> AttemptResult:
         """One attempt from `start` on, into the buffer; `probe` comes before. Raises FeedError.
 
-        A result with NotHouseFormat: passthrough failed, and from now on the source is encoded.
+        A result with NotHouseFormat: passthrough failed, and from now on the source is encoded. With PictureStands: from
+        now on its picture is read from an input of its own.
         """
         source = self.source
         assert source is not None  # noqa: S101 - the caller has probed it
         passthrough = await self.may_pass_through(start)
         context, asked = await self._asking(media)
+        asked, source = self._apart(asked, source, passthrough=passthrough)
         files = await self._overlay_files(media, start)
         self.watch.begin(start.item_seconds)
 
@@ -204,6 +208,23 @@ class SourcePlayback:
             result = self._learn_pieces(result)
         return self._learn(result, media, passthrough=passthrough)
 
+    def _apart(self, media: Media, source: SourceFacts, *, passthrough: bool) -> tuple[Media, SourceFacts]:
+        """`media` with its picture and sound in inputs of their own, if its picture stands at times."""
+        known = self._picture_stands or (stands(source) and media.is_file)
+        if passthrough or not known or not may_be_read_twice(media, source):
+            return media, source
+        return read_twice(media, source)
+
+    def _learn_stands(self, result: AttemptResult, media: Media) -> AttemptResult:
+        """Where its picture was read from an input of its own already, or cannot be, the sound alone is an error."""
+        assert self.source is not None and result.error is not None  # noqa: S101, PT018 - it was played
+        first = not self._picture_stands and may_be_read_twice(media, self.source)
+        if first and not (stands(self.source) and media.is_file):
+            self._picture_stands = True
+            _log.info("the picture stands while the sound continues", key=self._item.key)
+            return result
+        return replace(result, error=EncoderFailed(result.error.message, remedy=result.error.remedy))
+
     async def _asking(self, media: Media) -> tuple[FeedContext, Media]:
         """The ffmpeg that asks for `media` in pieces where its site wants that, and `media` as this ffmpeg reads it."""
         if not any(one.request_bytes for one in media.inputs):
@@ -228,6 +249,8 @@ class SourcePlayback:
         """Remember what the attempt showed; any error of passthrough leads to an attempt with the encoder."""
         # A source that has given frames needs no second probe.
         self._known_inputs = media.inputs if (result.frames or passthrough) and not media.is_live else None
+        if isinstance(result.error, PictureStands):
+            result = self._learn_stands(result, media)
         if not passthrough:
             return result
         self._passthrough_failed = True

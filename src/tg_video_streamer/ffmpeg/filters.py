@@ -104,11 +104,13 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
         return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{COLOR_TAGS}{out}",)
     # Where it starts again it loses a picture, which the encoder's constant rate replaces (`command.py`).
     rate = f"fps={FRAMES_PER_SECOND}"
-    trim = (
-        [f"trim=start={item_range.trim_seconds:.6f},setpts=PTS-{item_range.trim_seconds:.6f}/TB"]
-        if item_range.trim_seconds
-        else []
-    )
+    early = f"setpts=PTS-{item_range.trim_seconds:.6f}/TB"
+    trim = []
+    if item_range.trim_seconds:
+        trim = [early] if picture.stands else [f"trim=start={item_range.trim_seconds:.6f}", early]
+    if picture.stands:
+        # The picture from before the start has been repeated up to it.
+        rate += ",trim=start=0"
     fast = picture.frame_rate > FRAMES_PER_SECOND
     steps = [
         *trim,

@@ -65,6 +65,8 @@ class Picture:
     full_range: bool = False
     still: bool = False
     """One picture: a photo or cover art."""
+    stands: bool = False
+    """It has an input of its own, and each picture stands until the next, also the one before the first frame."""
     rotation: int = 0
     """In degrees, for the log: ffmpeg rotates it by itself."""
     sample_aspect: str = "1:1"

@@ -155,6 +155,7 @@ LANGUAGE = Language(
         "failure.encoder_failed": "it cannot be encoded",
         "failure.foreign_headers": "its encoding does not fit the program",
         "failure.off_grid": "its frame rate is wrong",
+        "failure.picture_stands": "its picture ended while the sound continued",
         "failure.not_house_format": "its format does not fit the program",
         "failure.playlist_error": "the list cannot be read",
         "failure.empty": "it is empty",

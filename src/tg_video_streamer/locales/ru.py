@@ -163,6 +163,7 @@ LANGUAGE = Language(
         "failure.encoder_failed": "не удаётся кодировать",
         "failure.foreign_headers": "её кодирование не подходит к эфиру",
         "failure.off_grid": "неверная частота кадров",
+        "failure.picture_stands": "картинка кончилась, а звук продолжается",
         "failure.not_house_format": "её формат не подходит к эфиру",
         "failure.playlist_error": "список не читается",
         "failure.empty": "она пуста",
