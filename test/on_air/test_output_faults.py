@@ -235,7 +235,7 @@ def test_refused_outputs_are_asked_less_and_less_and_disturb_nobody(noisy: Path,
     assert "rtmp-2" in why
     assert "rtmp-3" in why
     assert "rtmp-1" not in why
-    assert "key" in refused["error"]
+    assert "key" in refused["error"]["text"]
     assert hung_up["error"]
     # One try a second at most, after the first few.
     assert 3 <= closed <= status["uptime_seconds"] + 5
