@@ -181,6 +181,24 @@ async def test_a_failed_attempt_is_followed_by_another(tmp_path: Path) -> None:
     assert site.sent == {item.locator: _SIZE}
 
 
+async def test_an_item_that_is_not_needed_yet_waits_for_its_download(tmp_path: Path) -> None:
+    """While its downloads fail, an item with time left waits for them; one that is needed now is read from its source."""
+    site = Bytes(step_seconds=0.01)
+    site.flows.set()
+    later, now = _items("later", "now")
+    site.errors = {one.locator: [ResolveError("connection refused")] * 3 for one in (later, now)}
+    async with spooling(tmp_path, fetchers=_fetchers(site), ask=site.ask) as running:
+        running.source.eta = lambda item: 60.0 if item is later else 0.0
+        found = {one: await running.source.resolve(one) for one in (now, later)}
+    assert not _is_file(found[now])
+    assert _is_file(found[later])
+
+
+def _is_file(found: Media | Expansion) -> bool:
+    assert isinstance(found, Media)
+    return all(one.is_file for one in found.inputs)
+
+
 async def test_an_item_is_read_while_it_grows(tmp_path: Path) -> None:
     """What a feed waits for is given as soon as enough of it is there, and says where its edge is."""
     site = Bytes()

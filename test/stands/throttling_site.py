@@ -71,6 +71,11 @@ class ThrottlingSite(_Faults):
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it serves."""
+        return self._server is not None
+
     def url(self, name: str) -> str:
         """The address of a file."""
         return f"http://127.0.0.1:{self._port}/{name}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tg_video_streamer.automation.director import Director
-from tg_video_streamer.automation.forecast import seconds_left
+from tg_video_streamer.automation.forecast import eta_seconds, seconds_left
 from tg_video_streamer.automation.scheduler import Scheduler
 from tg_video_streamer.automation.spooler import Spooler
 from tg_video_streamer.clock import Clock
@@ -78,6 +78,13 @@ def make_spooler(
     """What asks the spool for the coming items; None without one."""
     if parts is None:
         return None
+
+    def eta(item: Item) -> float | None:
+        coming = director.coming
+        feed = next((one for one in coming if one.item.key == item.key), None)
+        return 0.0 if feed is None else eta_seconds(feed, coming, director.on_air, playout.item_seconds)
+
+    parts.source.eta = eta
 
     def used() -> Sequence[Item]:
         on_air = [] if director.item is None else [director.item]

@@ -36,8 +36,12 @@ class Entry:
         clock: Clock,
         found: SpooledItem | None,
         moved: Callable[[], None],
+        received: Callable[[int], None],
     ) -> None:
-        """`found`: what an earlier run of the service has left in `folder`. `moved` is called at each change of the state."""
+        """`found`: what an earlier run of the service has left in `folder`.
+
+        `moved` is called at each change of the state, `received` with the number of new bytes.
+        """
         self.key = key
         self.item = item
         self.folder = folder
@@ -61,6 +65,7 @@ class Entry:
         self.growing: tuple[GrowingFile, ...] = ()
         self._clock = clock
         self._told = moved
+        self._received = received
         self._steps: deque[tuple[float, int]] = deque()
         whole = found is not None and found.whole
         self._machine = StateMachine(SPOOL_TRANSITIONS, SpoolState.WHOLE if whole else SpoolState.WAITING, self._moved)
@@ -128,6 +133,7 @@ class Entry:
 
     def grew(self, index: int, size: int, whole: int | None) -> None:
         """File number `index` has `size` bytes of `whole`."""
+        self._received(max(0, size - self.growing[index].size))
         self.growing[index].grown(size)
         assert self.spooled is not None  # noqa: S101 - it has begun
         part = self.spooled.parts[index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -19,10 +20,16 @@ from tg_video_streamer.spool.state import SpoolState
 
 _log = structlog.get_logger(__name__)
 
+SOON_SECONDS = 12.0
+"""An item that is on air sooner than this must not wait for its download at any price."""
 PATIENCE_SECONDS = 8.0
-"""How long a feed waits for a download that makes no progress before it reads the source itself."""
+"""How long such an item waits while nothing is downloaded, before its source is read itself."""
 LONGEST_SECONDS = 20.0
-"""The same for one that does, but cannot be read before it is whole."""
+"""The same while something is: it comes after another, or cannot be read before it is whole."""
+UNKNOWN_SECONDS = 60.0
+"""The same for an item of which nobody knows when it is on air."""
+FAILURES = 3
+"""A download that has failed so often may be no fault of the site: then its source is tried itself."""
 MOST_GROWING_READS = 4
 """An item that is begun so often while it grows cannot be read that way: it is waited for."""
 _STEP_SECONDS = 0.25
@@ -36,6 +43,8 @@ class SpooledSource:
         self._spool = spool
         self._ask = ask
         self._clock = clock
+        self.eta: Callable[[Item], float | None] = lambda _: 0.0
+        """Seconds until the first frame of an item is needed; None where unknown."""
 
     async def resolve(self, item: Item) -> Media | Expansion:
         """As `ask`, with local inputs where the spool has enough of them. Raises ResolveError."""
@@ -52,16 +61,14 @@ class SpooledSource:
             found = await self._spool.answer(entry)
             if not isinstance(found, Media) or not self._spool.can(found):
                 return found
-            entry.urgent = True
-            self._spool.wake()
+            self._spool.hurry(entry)
             return await self._local(entry) or _direct(entry, found)
         finally:
             entry.waiting -= 1
 
     async def _local(self, entry: Entry) -> Media | None:
         """The files once they can be read; None where the source is to be read itself."""
-        began = moved = self._clock.monotonic()
-        have = entry.have_bytes
+        patience = _Patience(self._clock.monotonic())
         while True:
             entry.changed.clear()
             if entry.state is SpoolState.WHOLE:
@@ -71,10 +78,8 @@ class SpooledSource:
             if entry.growing_reads < MOST_GROWING_READS and await asyncio.to_thread(_enough, entry):
                 entry.growing_reads += 1
                 return entry.local()
-            now = self._clock.monotonic()
-            if entry.have_bytes > have:
-                have, moved = entry.have_bytes, now
-            if self._direct_is_possible(entry) and (now - moved > PATIENCE_SECONDS or now - began > LONGEST_SECONDS):
+            patience.look(self._clock.monotonic(), have=self._spool.received_bytes, eta=self.eta(entry.item))
+            if patience.over(failures=entry.failures) and self._direct_is_possible(entry):
                 return None
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STEP_SECONDS):
@@ -82,6 +87,36 @@ class SpooledSource:
 
     def _direct_is_possible(self, entry: Entry) -> bool:
         return isinstance(entry.answer, Media) and all(one.location for one in entry.answer.inputs)
+
+
+class _Patience:
+    """How long a feed has waited, and for what."""
+
+    def __init__(self, now: float) -> None:
+        self._began = self._moved = self._now = now
+        self._soon_since: float | None = None
+        self._have = 0
+        self._unknown = False
+
+    def look(self, now: float, *, have: int, eta: float | None) -> None:
+        """`have`: all bytes that were downloaded; `eta`: when the item is needed, in seconds."""
+        self._now = now
+        if have != self._have:
+            self._have, self._moved = have, now
+        self._unknown = eta is None
+        if eta is None or eta > SOON_SECONDS:
+            self._soon_since = None
+        elif self._soon_since is None:
+            self._soon_since = now
+
+    def over(self, *, failures: int) -> bool:
+        """Whether the source is to be read itself. While its downloads fail, that would most likely fail too."""
+        if self._unknown:
+            return self._now - self._began > UNKNOWN_SECONDS
+        if self._soon_since is None or 0 < failures < FAILURES:
+            return False
+        waited = self._now - self._soon_since
+        return waited > LONGEST_SECONDS or min(waited, self._now - self._moved) > PATIENCE_SECONDS
 
 
 def _enough(entry: Entry) -> bool:

@@ -27,7 +27,9 @@ from tg_video_streamer.spool.state import SpoolState
 _log = structlog.get_logger(__name__)
 
 PAUSES = Backoff(first=1.0, longest=60.0)
-MOST_FAILURES = 8
+WAITED_FOR_SECONDS = 4.0
+"""The longest pause while a feed waits."""
+MOST_FAILURES = 12
 """After so many failures in a row without a new byte an item rests."""
 REST_SECONDS = 600.0
 GONE_SECONDS = 3600.0
@@ -75,6 +77,8 @@ class Spool:
         self.problem: SpoolError | None = None
         """Why nothing can be downloaded now."""
         self.counts = SpoolCounts()
+        self.received_bytes = 0
+        """Bytes that were downloaded since the start."""
         self.revision = 0
         """Grows with each step that may change what is to be downloaded."""
 
@@ -101,7 +105,9 @@ class Spool:
         if key not in self._entries:
             folder = ItemFolder(self._folder / key)
             found = self._found.pop(key, None)
-            self._entries[key] = Entry(key, item, folder, clock=self._clock, found=found, moved=self._moved)
+            self._entries[key] = Entry(
+                key, item, folder, clock=self._clock, found=found, moved=self._moved, received=self._received
+            )
             self._moved()
         return self._entries[key]
 
@@ -109,8 +115,11 @@ class Spool:
         """The entry of `item`, if there is one."""
         return self._entries.get(spool_key(item))
 
-    def wake(self) -> None:
-        """Look again at what to do next."""
+    def hurry(self, entry: Entry) -> None:
+        """A feed waits for it."""
+        entry.urgent = True
+        if entry.state is SpoolState.PAUSED:
+            entry.not_before = min(entry.not_before, self._clock.monotonic() + WAITED_FOR_SECONDS)
         self._woken.set()
 
     def can(self, found: Media | Expansion) -> bool:
@@ -142,6 +151,9 @@ class Spool:
 
     def _moved(self) -> None:
         self.revision += 1
+
+    def _received(self, new_bytes: int) -> None:
+        self.received_bytes += new_bytes
 
     # Downloading
 
@@ -233,7 +245,8 @@ class Spool:
             self._rest(entry, REST_SECONDS, str(error))
         else:
             entry.answer = entry.answer if entry.failures == 1 else None
-            self._wait(entry, PAUSES.pause(entry.failures), str(error))
+            longest = WAITED_FOR_SECONDS if entry.waiting else PAUSES.longest
+            self._wait(entry, min(longest, PAUSES.pause(entry.failures)), str(error))
 
     def _wait(self, entry: Entry, seconds: float, why: str) -> None:
         entry.not_before = self._clock.monotonic() + seconds
