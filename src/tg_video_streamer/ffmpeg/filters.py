@@ -133,7 +133,7 @@ def _shape(picture: Picture, house: HouseFormat) -> str:
     if not picture.high_dynamic_range:
         return fit(picture, house)
     # Scaled first: the cost of tone mapping grows with the number of pixels.
-    return f"scale={_size(house)}:{_EACH_PICTURE},{_TONE_MAPPING}"
+    return f"setparams={picture.high_dynamic_range},scale={_size(house)}:{_EACH_PICTURE},{_TONE_MAPPING}"
 
 
 def _size(house: HouseFormat) -> str:
@@ -164,6 +164,10 @@ def _sound_chains(sound: AudioTrack | None, house: HouseFormat, item_range: Item
     if sound is None:
         return ()
     pad = f"[{sound.input_index}:a:{sound.stream_index}]"
+    if sound.right_stream_index is not None:
+        pad += f"[{sound.input_index}:a:{sound.right_stream_index}]join=channel_layout=stereo:map=0.0-FL|1.0-FR,"
+    elif sound.mix:
+        pad += f"pan={sound.mix},"
     trim = (
         [f"atrim=start={item_range.trim_seconds:.6f},asetpts=PTS-{item_range.trim_seconds:.6f}/TB"]
         if item_range.trim_seconds

@@ -58,8 +58,8 @@ class Picture:
     frame_rate: float = 0.0
     """Frames a second; 0 where unknown."""
     interlaced: bool = False
-    high_dynamic_range: bool = False
-    """Its transfer is PQ or HLG."""
+    high_dynamic_range: str = ""
+    """Where its transfer is PQ or HLG: all its colors as options of the setparams filter."""
     matrix: str = "bt709"
     """Its color matrix by the name of the scale filter: bt709, bt601, bt2020, rgb; auto: as each picture states."""
     full_range: bool = False
@@ -96,6 +96,10 @@ class AudioTrack:
     codec: str
     channels: int
     sample_rate: int
+    right_stream_index: int | None = None
+    """Where this is the left track of a pair: the right one."""
+    mix: str = ""
+    """Options of the pan filter, where ffmpeg cannot mix the channels by itself."""
     late_seconds: float = 0.0
     """As for the picture; includes encoder delay unless ffmpeg removes it."""
     duration_seconds: float | None = None

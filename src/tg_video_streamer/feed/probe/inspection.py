@@ -14,6 +14,8 @@ import av
 import av.error
 
 from tg_video_streamer.errors import ProbeFailed
+from tg_video_streamer.feed.probe import colors
+from tg_video_streamer.feed.probe.channels import mix_of, pair_of
 from tg_video_streamer.feed.probe.leveling import find_level, measure_level, measure_whole
 from tg_video_streamer.feed.probe.loudness import measure_loudness
 from tg_video_streamer.feed.probe.opening import opened
@@ -25,12 +27,8 @@ from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.resolve.media import MediaInput
 
-_HIGH_DYNAMIC_RANGE = frozenset({16, 18})
-"""Transfer characteristics PQ and HLG (ITU-T H.273)."""
 _STILL_CONTAINERS = re.compile(r"^image2$|_pipe$")
 _INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg", "hls"})
-_MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
-_RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
 _ESTIMATING = frozenset(
     {
         *("mp3", "aac", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp", "latm", "loas", "amr", "amrnb", "amrwb", "oma"),
@@ -134,7 +132,7 @@ def _describe(
         duration -= max(0, container.start_time or 0) / _MICROSECONDS
     video = _choose_picture(container, wanted_height) if source.has_video else None
     sounds = audio_tracks(container, index) if source.has_audio else []
-    heard = choose_audio(sounds, preference, usual=_usual_sound(container))
+    heard = choose_audio(sounds, preference, usual=_usual_sound(container, video))
     audio = container.streams.audio[heard.stream_index] if heard is not None else None
     first_times, frames = _first_packets(container, [stream for stream in (video, audio) if stream is not None], video)
     # Through the concat demuxer ffmpeg starts at the earliest packet, encoder delay included; else it skips the delay.
@@ -171,9 +169,10 @@ def _choose_picture(container: Any, wanted_height: int) -> Any:
     return streams[0] if streams else None
 
 
-def _usual_sound(container: Any) -> int | None:
-    """The number of the audio stream that a player takes."""
-    best = container.streams.best("audio")
+def _usual_sound(container: Any, picture: Any) -> int | None:
+    """The number of the audio stream that a player takes: of the picture's program, where there are several."""
+    best = container.streams.best("audio", related=picture) if picture is not None else None
+    best = best or container.streams.best("audio")
     return list(container.streams.audio).index(best) if best is not None else None
 
 
@@ -242,9 +241,9 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
         height=context.height,
         frame_rate=float(stream.average_rate or stream.guessed_rate or 0),
         interlaced=any(frame.interlaced_frame for frame in frames),
-        high_dynamic_range=_transfer(first, context) in _HIGH_DYNAMIC_RANGE,
-        matrix=_matrix(first, context),
-        full_range=_full_range(first, context),
+        high_dynamic_range=colors.high_dynamic_range(first, context),
+        matrix=colors.matrix(first, context),
+        full_range=colors.full_range(first, context),
         still=still,
         rotation=first.rotation if first is not None else 0,
         sample_aspect=str(stream.sample_aspect_ratio or "1").replace("/", ":"),
@@ -257,9 +256,12 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
 def _sound(container: Any, index: int, stream: Any, start: float) -> AudioTrack:
     context = stream.codec_context
     begins = float(stream.start_time * stream.time_base) if stream.start_time is not None else start
+    pair = pair_of(container, stream)
     return AudioTrack(
         input_index=index,
-        stream_index=list(container.streams.audio).index(stream),
+        stream_index=pair[0] if pair else list(container.streams.audio).index(stream),
+        right_stream_index=pair[1] if pair else None,
+        mix=mix_of(context.layout, context.channels),
         codec=context.name,
         channels=context.channels,
         sample_rate=context.sample_rate,
@@ -273,7 +275,7 @@ def _measured(
     sound: AudioTrack, container: Any, stream: Any, duration: float | None, measured: Measured, goal: Goal | None
 ) -> AudioTrack:
     """`sound` with its loudness, and with a `goal` the level that reaches it."""
-    if measured is Measured.NOT:
+    if measured is Measured.NOT or sound.mix or sound.right_stream_index is not None:
         return sound
     if goal is None or not duration:
         return replace(sound, loudness_lufs=measure_loudness(container, stream, duration))
@@ -286,25 +288,6 @@ def _measured(
 
 def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-def _transfer(frame: Any, context: Any) -> int:
-    return int((frame.color_trc if frame is not None else None) or context.color_trc or 0)
-
-
-def _matrix(frame: Any, context: Any) -> str:
-    """Matrix coefficients (ITU-T H.273); if not stated, what players assume for the picture's size."""
-    if (context.pix_fmt or "").startswith(_RGB_FORMATS):
-        return "rgb"
-    stated = int((frame.colorspace if frame is not None else None) or context.colorspace or 2)
-    if stated == 2:
-        return "bt709" if max(context.width, context.height) >= 1280 else "bt601"
-    return _MATRICES.get(stated, "bt601")
-
-
-def _full_range(frame: Any, context: Any) -> bool:
-    stated = (frame.color_range if frame is not None else None) or context.color_range
-    return int(stated or 0) == 2 or (context.pix_fmt or "").startswith("yuvj")
 
 
 def _stream_seconds(stream: Any) -> float | None:

@@ -1,0 +1,48 @@
+"""The colors of a picture, completed by the standards' rules where they are half stated; only the probe's child imports it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
+"""PQ and HLG by their number in ITU-T H.273, and their names in ffmpeg."""
+_PRIMARIES = {1: "bt709", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
+_COEFFICIENTS = {0: "gbr", 1: "bt709", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp"}
+_MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
+_RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
+_UNSTATED = 2
+
+
+def high_dynamic_range(frame: Any, context: Any) -> str:
+    """All colors of a PQ or HLG picture as options of ffmpeg's setparams; empty for any other picture.
+
+    Who states the transfer alone means BT.2100, which has the primaries and the matrix of BT.2020.
+    """
+    transfer = _TRANSFERS.get(_stated("color_trc", frame, context))
+    if transfer is None:
+        return ""
+    primaries = _PRIMARIES.get(_stated("color_primaries", frame, context), "bt2020")
+    rgb = (context.pix_fmt or "").startswith(_RGB_FORMATS)
+    matrix = "gbr" if rgb else _COEFFICIENTS.get(_stated("colorspace", frame, context) or _UNSTATED, "bt2020nc")
+    signal_range = "pc" if rgb or full_range(frame, context) else "tv"
+    return f"color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range={signal_range}"
+
+
+def matrix(frame: Any, context: Any) -> str:
+    """Matrix coefficients (ITU-T H.273); if not stated, what players assume for the picture's size."""
+    if (context.pix_fmt or "").startswith(_RGB_FORMATS):
+        return "rgb"
+    stated = _stated("colorspace", frame, context) or _UNSTATED
+    if stated == _UNSTATED:
+        return "bt709" if max(context.width, context.height) >= 1280 else "bt601"
+    return _MATRICES.get(stated, "bt601")
+
+
+def full_range(frame: Any, context: Any) -> bool:
+    """Whether black is 0 and white 255."""
+    return _stated("color_range", frame, context) == 2 or (context.pix_fmt or "").startswith("yuvj")
+
+
+def _stated(name: str, frame: Any, context: Any) -> int:
+    """What the first picture states, else the stream; 0 or 2 where neither does."""
+    return int((getattr(frame, name) if frame is not None else None) or getattr(context, name) or 0)
