@@ -84,18 +84,19 @@ def _killed(site: ThrottlingSite, service: Service) -> None:
 
 
 def _kill_in_last_halves(site: ThrottlingSite, service: Service) -> None:
+    """The site dies in the last half of each item, once the next one is whole, and is back when that begins."""
     dead_in = 0
     while service.process.poll() is None:
         status = service.status()
         now = status.get("now") if status else None
-        if not now or not now["duration_seconds"]:
-            continue
-        played = int(status["streams_played"])
-        if site.alive and status["position_seconds"] > now["duration_seconds"] / 2:
-            dead_in = played
-            site.kill()
-        elif not site.alive and played > dead_in:
+        played = int(status["streams_played"]) if status else 0
+        if not site.alive and (now is None or played > dead_in):
             site.revive()
+        elif site.alive and now and status["position_seconds"] > (now["duration_seconds"] or 0) / 2 > 0:
+            following = status["next_items"]
+            if not following or status["spool"]["ready_items"] > 1:
+                dead_in = played
+                site.kill()
         time.sleep(0.2)  # a status a moment is enough
 
 
