@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -181,6 +182,26 @@ def test_hls_is_downloaded(site: Site, segments: Segments, tmp_path: Path, resol
     (live,) = inputs_of(resolve(site.url("/live/index.m3u8")))
     assert live.location
     assert live.download is None
+
+
+def test_a_download_starts_no_other_program(
+    site: Site, segments: Segments, tmp_path: Path, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What yt-dlp would hand over to ffmpeg, with the address on its command line, fails instead."""
+    site.hls("/vod/index.m3u8", segments)
+    manifest = (segments.folder / "index.m3u8").read_text()
+    key = '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="key"\n#EXTINF'
+    site.text("/vod/index.m3u8", manifest.replace("#EXTINF", key, 1), "application/vnd.apple.mpegurl")
+    (recorded,) = inputs_of(resolve(site.url("/vod/index.m3u8")))
+    (tmp_path / "bin").mkdir()
+    for name in ("ffmpeg", "ffprobe"):
+        program = tmp_path / "bin" / name
+        program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/started\necho ffmpeg version 9\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with pytest.raises(subprocess.CalledProcessError):
+        downloaded(recorded, tmp_path)
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_download_has_all_cookies(site: Site, clip: Path, tmp_path: Path, resolve: Resolve) -> None:

@@ -38,6 +38,7 @@ _WITHOUT_VALUE = frozenset(
     {"--force-ipv4", "--force-ipv6", "--legacy-server-connect", "--format-sort-force", "--playlist-reverse"}
 )
 _ALIASES = {"-4": "--force-ipv4", "-6": "--force-ipv6", "-S": "--format-sort", "-I": "--playlist-items"}
+_NO_FFMPEG = "/nonexistent/ffmpeg"
 _DIRECT = "[protocol~='^(https?|m3u8|m3u8_native)$']"
 """What ffmpeg can open by URL; only yt-dlp can assemble the fragments of DASH and the like."""
 _DOWNLOADED = (
@@ -93,6 +94,8 @@ def shared_words(
     """
     words = ["--socket-timeout=15", *arguments]
     words += ["--ignore-config", "--no-plugin-dirs", "--no-remote-components", "--quiet", "--color=never"]
+    # It would hand over to ffmpeg what it cannot read, with the address on the command line and without our limits.
+    words += [f"--ffmpeg-location={_NO_FFMPEG}"]
     words += [f"--cache-dir={cache_folder}"] if cache_folder else ["--no-cache-dir"]
     words += [f"--js-runtimes=deno:{deno}"] if deno else []
     return tuple(words)
