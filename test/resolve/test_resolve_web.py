@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -16,8 +15,10 @@ import pytest
 from stands.site import Segments, Site
 from stands.waiting import wait_until
 from tg_video_streamer.errors import ResolveError, SourceGone, ToolMissing
+from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.resolver import Resolver
 from tg_video_streamer.resolve.ytdlp import ytdlp_version
 
 Resolve = Callable[..., Media | Expansion]
@@ -176,7 +177,7 @@ def test_version() -> None:
     assert asyncio.run(ytdlp_version()).startswith("20")
 
 
-def test_no_secret_on_a_command_line(site: Site, tmp_path: Path, resolve: Resolve) -> None:
+def test_no_secret_on_a_command_line(site: Site, tmp_path: Path) -> None:
     """Cookies, a proxy's password and a URL's password are on no command line, and cookies in no second file."""
     cookies = tmp_path / "cookies.txt"
     cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tCOOKIE-SECRET\n")
@@ -185,30 +186,31 @@ def test_no_secret_on_a_command_line(site: Site, tmp_path: Path, resolve: Resolv
     item = Item(LocatorKind.URL, site.url("/hang").replace("http://", "http://someone:URL-SECRET@"))
     seen: list[str] = []
     written: list[Path] = []
-    failed: list[BaseException] = []
 
-    def work() -> None:
-        try:
-            resolve(
-                item,
-                cookies=cookies,
-                proxy=f"http://user:PROXY-SECRET@127.0.0.1:{site.port}",
-                arguments=("--user-agent=AGENT-SECRET",),
-                deadline_seconds=5,
-            )
-        except ResolveError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    while thread.is_alive():
+    def look() -> bool:
         for process in psutil.process_iter(["cmdline"]):
-            seen += process.info["cmdline"] or []
-        written += (tmp_path / "scratch").glob("**/*")
-        thread.join(0.1)
+            seen.extend(process.info["cmdline"] or [])
+        written.extend((tmp_path / "scratch").glob("**/*"))
+        return bool(site.requests())
+
+    async def scene() -> None:
+        resolver = Resolver(
+            allowed=lambda: AllowedFolders.of([tmp_path]),
+            scratch_folder=tmp_path / "scratch",
+            cookies=cookies,
+            proxy=f"http://user:PROXY-SECRET@127.0.0.1:{site.port}",
+            arguments=("--user-agent=AGENT-SECRET",),
+        )
+        task = asyncio.ensure_future(resolver.resolve(item))
+        await asyncio.to_thread(wait_until, look, timeout=60, what="yt-dlp asks")
+        look()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scene())
     assert any("ytdlp_child" in word for word in seen)
     assert not [word for word in seen if "-SECRET" in word]
-    assert failed
     assert not written
     assert cookies.read_bytes() == original
     asked = site.requests()[0].headers
@@ -235,9 +237,6 @@ def test_missing_cookies_do_not_stop_anything(site: Site, tmp_path: Path, resolv
 
 def test_cancelling_leaves_no_child(site: Site, tmp_path: Path) -> None:
     """A resolve that is cancelled takes its child with it at once."""
-    from tg_video_streamer.playlist.folders import AllowedFolders  # noqa: PLC0415 - only here
-    from tg_video_streamer.resolve.resolver import Resolver  # noqa: PLC0415 - only here
-
     site.hang("/hang")
     item: Item = Item(LocatorKind.URL, site.url("/hang"))
 
