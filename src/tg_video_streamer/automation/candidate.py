@@ -42,6 +42,8 @@ class Candidate:
     """Another item started before it, because this one was not ready in its turn."""
     source: AirSource | None = None
     """Set once it was offered."""
+    away: bool = False
+    """Its live feed did not come in time."""
     instead: bool = False
     """Its feed is that of the item's backup, because its own source cannot be played."""
     ends_wall: float | None = None
@@ -60,7 +62,8 @@ class Candidate:
     @property
     def ready(self) -> bool:
         """It may go on air: primed, or its live feed is away and its backup plays until that is back."""
-        return self.feed.primed or (self.item.persists and not self.instead and self.feed.last_error is not None)
+        away = self.away or self.feed.last_error is not None
+        return self.feed.primed or (away and self.item.persists and not self.instead)
 
     def air_source(self) -> AirSource:
         """Its source for the playout; the same one each time."""

@@ -22,7 +22,7 @@ from tg_video_streamer.events import CutReason, SlateReason, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.airtime import ends_wall
-from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.playout import Playout
@@ -199,6 +199,10 @@ class Director:
     def _prime(self, tasks: asyncio.TaskGroup) -> float | None:
         """Start the feed of the next item, unless none may be tried now; seconds until one may."""
         item = self._quarantine.pick(self._rotation)
+        if item is not None and self._is_received(item):
+            item = next(iter(self._wanted(1)), None)
+            if item is None:
+                return None
         if item is not None:
             self._begin(tasks, item)
             return SLOW_SECONDS
@@ -212,6 +216,10 @@ class Director:
             return None
         left = [self._patience_seconds(candidate) for candidate in self._coming if not candidate.ready]
         slow = bool(left) and max(left) <= 0
+        if slow and (awaited := [one for one in self._coming if one.item.persists and not one.ready]):
+            # Its backup is its stand-in.
+            awaited[0].away = True
+            return MIN_PAUSE_SECONDS
         held = sum(candidate.feed.buffer.seconds for candidate in self._coming)
         short = held < AHEAD_SECONDS and all(candidate.over for candidate in self._coming)
         if not slow and not short:
@@ -268,9 +276,13 @@ class Director:
         ahead = [
             item
             for item in self._rotation.upcoming(_AHEAD_ITEMS)
-            if item.key not in late and self._quarantine.available(item.key)
+            if item.key not in late and self._quarantine.available(item.key) and not self._is_received(item)
         ]
         return list(islice(cycle(ahead) if self._rotation.loops else ahead, count))
+
+    def _is_received(self, item: Item) -> bool:
+        """Whether `item` is the live feed on air: a second connection would disturb the first."""
+        return item.kind is LocatorKind.LIVE and self._on_air is not None and self._on_air.item.key == item.key
 
     def _following(self) -> Item | None:
         """The item after all candidates; one before it that may be tried again waits for the next round.

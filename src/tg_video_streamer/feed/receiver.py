@@ -74,6 +74,7 @@ class Receiver:
             await asyncio.sleep(max(0.0, began + after - asyncio.get_running_loop().time()))
             head = pump.head
             if not head:
+                failure = self.lost if pump.ended else SourceLost.of("source.live_silent", seconds=FIRST_BYTE_SECONDS)
                 break
             try:
                 found = await _probe_head(head, media, wanted_height, preference)
