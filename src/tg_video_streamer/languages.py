@@ -111,6 +111,15 @@ def language_tag(text: str) -> str:
     return tag if known and language.language not in {None, "und", "mul", "mis", "zxx"} else ""
 
 
+def language_codes(tag: str) -> tuple[str, ...]:
+    """What a site may call the language of a tag: the tag itself, and its language by each code of ISO 639."""
+    import langcodes  # noqa: PLC0415 - as above
+
+    language = langcodes.Language.get(tag)
+    codes = [tag] if "-" in tag else [tag, language.to_alpha3(), language.to_alpha3(variant="B")]
+    return tuple(dict.fromkeys(codes))
+
+
 def language_named(title: str) -> str:
     """The language that a title names; empty if it names none."""
     named = set(re.findall(r"[^\W\d_]+", title.lower()))

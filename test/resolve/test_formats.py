@@ -16,7 +16,8 @@ from yt_dlp.extractor.common import InfoExtractor
 from stands.dash import cut_dash
 from stands.site import Segments, Site
 from tg_video_streamer.errors import ToolBehind
-from tg_video_streamer.resolve.arguments import FORMATS, LIVE_FORMATS, resolve_words, shared_words
+from tg_video_streamer.resolve.arguments import formats as selector
+from tg_video_streamer.resolve.arguments import resolve_words, shared_words
 from tg_video_streamer.resolve.media import Expansion, Fetcher, Media, MediaInput
 from tg_video_streamer.resolve.ytdlp_child import Log, open_ytdlp
 
@@ -33,8 +34,11 @@ sys.exit(not ok)
 """
 
 
-def formats(*given: str, live: bool = False, house: int = 720) -> str:
-    """The ids that are chosen of formats such as `720p50 h264+aac https`, joined by a plus."""
+def formats(*given: str, live: bool = False, house: int = 720, languages: tuple[str, ...] = ()) -> str:
+    """The ids that are chosen of formats such as `720p50 h264+aac https`, joined by a plus.
+
+    A fourth word is what the site says of the sound: `ru`, or with its note and preference `ru,dubbed,-1`.
+    """
 
     class _Site(InfoExtractor):  # type: ignore[misc]  # yt-dlp has no types
         _VALID_URL = r"https://formats\.example/"
@@ -43,7 +47,8 @@ def formats(*given: str, live: bool = False, house: int = 720) -> str:
             return {"id": "1", "title": "x", "is_live": live, "formats": [_format(one, url) for one in given]}
 
     words = resolve_words(maximum_height=house, most_children=5, shared=shared_words())
-    ytdlp, _ = open_ytdlp({"words": words, "format": FORMATS, "live_format": LIVE_FORMATS}, Log())
+    wanted = {"format": selector(languages), "live_format": selector(languages, live=True)}
+    ytdlp, _ = open_ytdlp({"words": words, **wanted}, Log())
     with ytdlp:
         extractor = _Site()
         ytdlp.add_info_extractor(extractor)
@@ -52,13 +57,17 @@ def formats(*given: str, live: bool = False, house: int = 720) -> str:
 
 
 def _format(text: str, url: str) -> dict[str, Any]:
-    size, codecs, protocol = text.split()
+    size, codecs, protocol, said = (*text.split(), "")[:4]
+    language, note, preference = (*said.split(","), "", "")[:3]
     video, _, audio = codecs.partition("+")
     height, _, rate = size.partition("p")
     return {
         "format_id": text.replace(" ", "-").replace("+", "&"),
         "url": f"{url}{text}",
         "ext": "mp4",
+        **({"language": language} if language else {}),
+        **({"format_note": note} if note else {}),
+        **({"language_preference": int(preference)} if preference else {}),
         "protocol": protocol,
         "vcodec": video or "none",
         "acodec": audio or "none",
@@ -66,6 +75,40 @@ def _format(text: str, url: str) -> dict[str, Any]:
             {"height": int(height), "width": int(height) * 16 // 9, "fps": float(rate or 25)} if video else {"abr": 128}
         ),
     }
+
+
+_PICTURE = "720p25 h264 https"
+
+
+@pytest.mark.parametrize(
+    ("languages", "given", "chosen"),
+    [
+        ((), ["en,original,10", "ru,dubbed,-1"], "en,original,10"),
+        ((), ["ru,dubbed,-1", "en,original,10"], "en,original,10"),
+        (("ru",), ["en,original,10", "ru,dubbed,-1"], "ru,dubbed,-1"),
+        (("ru",), ["en", "rus"], "rus"),
+        (("ru",), ["en", "ru-RU"], "ru-RU"),
+        (("de",), ["en", "ger"], "ger"),
+        (("ru",), ["run", "en,,5"], "en,,5"),
+        (("ru", "en"), ["fr,,10", "en"], "en"),
+        (("original",), ["en,Original", "ru,,10"], "en,Original"),
+        (("original",), ["ru,Dubbed,10", "en"], "en"),
+        (("original", "ru"), ["ru,,-1", "en,,10"], "en,,10"),
+        (("ru",), ["ru,descriptive,10", "ru"], "ru"),
+        (("ru",), ["ru,descriptive,10", "en"], "en"),
+        (("pt",), ["en", "pt-BR"], "pt-BR"),
+    ],
+)
+def test_the_language_of_the_sound(languages: tuple[str, ...], given: list[str], chosen: str) -> None:
+    """The sound is in the first wanted language that the site has, the original before a dubbing, and no description."""
+    found = formats(_PICTURE, *(f"0p +aac https {said}" for said in given), languages=languages)
+    assert found == f"{_PICTURE}+0p +aac https {chosen}".translate(str.maketrans(" ,", "-_")).replace("+aac", "&aac")
+
+
+def test_one_format_with_picture_and_sound_in_the_language() -> None:
+    """Where picture and sound come together, the one in the wanted language is taken."""
+    given = ["720p25 h264+aac https en", "720p25 h264+aac https ru"]
+    assert formats(*given, languages=("ru",)) == "720p25-h264&aac-https-ru"
 
 
 @pytest.mark.parametrize(

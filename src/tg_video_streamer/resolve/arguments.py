@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.media import FRAMES_PER_SECOND
+from tg_video_streamer.resolve.format_language import choose_formats
 
 _NUMBER = r"\d{1,4}(?:\.\d{1,3})?"
 _WITH_VALUE: dict[str, str] = {
@@ -52,10 +53,13 @@ def _choice(allowed: str) -> str:
     return f"bv*{allowed}+ba{allowed}/b{allowed}/bv*{allowed}/ba{allowed}"
 
 
-FORMATS = _choice(_DOWNLOADED)
-"""For an item that ends: it can be downloaded."""
-LIVE_FORMATS = _choice(_DIRECT)
-"""For a live one: it is read as it comes."""
+def formats(languages: Sequence[str] = (), *, live: bool = False) -> str:
+    """The selector for an item that ends, which can be downloaded, or for a live one, which is read as it comes.
+
+    `languages`: of its sound, in order.
+    """
+    allowed = _DIRECT if live else _DOWNLOADED
+    return choose_formats(_choice(allowed), allowed, languages)
 
 
 def parse_ytdlp_args(text: str) -> tuple[str, ...]:
@@ -106,10 +110,10 @@ def resolve_words(
 ) -> tuple[str, ...]:
     """The options of a question; `shared` from `shared_words`.
 
-    The house's frame rate is preferred, and H.264 to VP9 and AV1: decoding them is cheaper.
+    The house's frame rate is preferred, the original before a dubbed sound, and H.264 to VP9 and AV1: decoding them is cheaper.
     """
     return (
-        f"--format-sort=res:{maximum_height},fps~{FRAMES_PER_SECOND},vcodec:h264,acodec:aac",
+        f"--format-sort=res:{maximum_height},fps~{FRAMES_PER_SECOND},lang,vcodec:h264,acodec:aac",
         f"--playlist-items=:{most_children}",
         f"--proxy={proxy}",
         *shared,

@@ -16,7 +16,7 @@ from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import addresses, read_answer
-from tg_video_streamer.resolve.arguments import FORMATS, LIVE_FORMATS, resolve_words, shared_words
+from tg_video_streamer.resolve.arguments import formats, resolve_words, shared_words
 from tg_video_streamer.resolve.files import resolve_file
 from tg_video_streamer.resolve.http_stream import checked_direct
 from tg_video_streamer.resolve.live import resolve_live
@@ -107,6 +107,7 @@ class Resolver:
 
     async def _ask_ytdlp(self, item: Item) -> Media | Expansion:
         proxy = self._proxy
+        languages = item.tracks(self.preference).audio
         began = asyncio.get_running_loop().time()
         shared = shared_words(arguments=self._arguments, cache_folder=self._cache_folder, deno=self._deno)
         words = resolve_words(
@@ -116,8 +117,8 @@ class Resolver:
             "url": item.locator,
             "words": words,
             "cookies": read_cookies(self._cookies),
-            "format": FORMATS,
-            "live_format": LIVE_FORMATS,
+            "format": formats(languages),
+            "live_format": formats(languages, live=True),
         }
         document = await ask(request, python=self._python, seconds=self._deadline_seconds, folder=self._scratch_folder)
         log.debug("yt-dlp answered", key=item.key, seconds=round(asyncio.get_running_loop().time() - began, 2))
