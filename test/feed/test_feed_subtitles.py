@@ -10,9 +10,11 @@ import pytest
 from stands.feeding import SMALL, feed_of, item_of, play, write_packets
 from stands.multilingual import run_ffmpeg
 from stands.subtitled import CUES, ass, make_bitmaps, make_plain, make_subtitled, pictures, spans, srt, vtt, written
+from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.ffmpeg.binary import roboto
 from tg_video_streamer.languages import preference_of
+from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
@@ -137,3 +139,27 @@ async def test_what_cannot_be_drawn_is_left_out(ffmpeg: Path, headers: CodecHead
     path = make_plain(tmp_path / "film.mp4")
     (tmp_path / "film.ru.ass").write_bytes(bytes(range(256)) * 8)
     assert spans(await _played(path, ffmpeg, headers)) == []
+
+
+async def test_a_new_subtitle_file_is_seen(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """A cached encode is made again once a subtitle file is put next to the film, or changed; not else."""
+    path = make_plain(tmp_path / "film.mkv")
+    library = Library(
+        tmp_path / "library",
+        max_bytes=10**9,
+        floor_bytes=0,
+        house=SMALL,
+        headers=headers,
+        clock=SystemClock(),
+        preference=_RUSSIAN,
+    )
+    library.open()
+    for text, cached in (("", False), ("", True), (srt(), False), (srt(), True)):
+        if text and not cached:
+            (tmp_path / "film.ru.srt").write_text(text, encoding="utf-8")
+        feed = feed_of(item_of(path), ffmpeg, headers=headers, preference=_RUSSIAN, resolve=_resolve, library=library)
+        played = await play(feed)
+        assert feed.plays_cached is cached
+        write_packets(tmp_path / "played.mkv", played.packets, headers)
+        assert _near(spans(tmp_path / "played.mkv"), list(CUES) if text else [])
+    library.close()

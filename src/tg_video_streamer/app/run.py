@@ -16,6 +16,7 @@ from tg_video_streamer.app.build import build
 from tg_video_streamer.app.startup import prepare
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.doctor.check import find_problems
+from tg_video_streamer.doctor.tracks import file_tracks
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import configure_logs, log_uncaught
@@ -53,6 +54,11 @@ def check(loaded: LoadedSettings, *, playlist: bool = True) -> list[Message]:
     """Try what can be tried without going on air; a message for each problem."""
     configure_logs(loaded.settings.log_format, secrets=secret_values(loaded.settings))
     return _run(find_problems(loaded.settings, playlist=playlist))
+
+
+def tracks(loaded: LoadedSettings) -> list[Message]:
+    """A line for each file of the playlist in which there are languages to choose from."""
+    return _run(file_tracks(loaded.settings))
 
 
 def _run(work: Coroutine[None, None, Result]) -> Result:

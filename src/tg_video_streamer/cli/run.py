@@ -43,6 +43,7 @@ def check(
     """Check settings, playlist and encoder without going on air."""
     loaded = load(env_file, demo=False)
     from tg_video_streamer.app.run import check as find_problems  # noqa: PLC0415 - as in `run`
+    from tg_video_streamer.app.run import tracks  # noqa: PLC0415 - as in `run`
     from tg_video_streamer.envfile.compat import file_read_differently  # noqa: PLC0415 - only this command needs it
     from tg_video_streamer.settings.settings import KEYS  # noqa: PLC0415 - as in `load`
 
@@ -51,6 +52,8 @@ def check(
     problems = find_problems(loaded, playlist=not no_playlist)
     for problem in problems:
         typer.echo(f"tg-video-streamer: {' '.join(words.message_text(problem).split())}", err=True)
+    for line in () if no_playlist or problems else tracks(loaded):
+        typer.echo(words.message_text(line))
     if not problems:
         typer.echo(words.text("check.ok_without_playlist" if no_playlist else "check.ok"))
     return 1 if problems else 0

@@ -467,6 +467,8 @@ LANGUAGE = Language(
         "library.count.live": "{count} live",
         "library.count.busy": "{count} being cached by a service",
         "library.count.failed": "{count} not prepared",
+        "check.tracks": "{path}: sound {audio}, plays {heard}; subtitles {subtitles}, shows {shown}",
+        "check.tracks_more": "{count} more files were not read for their tracks",
         "check.ok": "settings, playlist and encoder are OK",
         "check.ok_without_playlist": "settings and encoder are OK",
         # The doctor's findings: subjects, then what was found and what to do.

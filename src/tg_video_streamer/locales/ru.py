@@ -475,6 +475,8 @@ LANGUAGE = Language(
         "library.count.live": "прямой эфир: {count}",
         "library.count.busy": "кодирует сервис: {count}",
         "library.count.failed": "не подготовлено: {count}",
+        "check.tracks": "{path}: звук {audio}, играет {heard}; субтитры {subtitles}, показываются {shown}",
+        "check.tracks_more": "у остальных файлов ({count}) дорожки не прочитаны",
         "check.ok": "настройки, плейлист и кодировщик в порядке",
         "check.ok_without_playlist": "настройки и кодировщик в порядке",
         # The doctor's findings: subjects, then what was found and what to do.

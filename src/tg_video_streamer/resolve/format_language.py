@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from tg_video_streamer.languages import ORIGINAL, language_codes
+from tg_video_streamer.languages import ORIGINAL, language_codes, language_tag
 
 _ORDINARY = "[format_note!~=?'(?i)descri|comment']"
 """Neither a description for the blind nor a commentary."""
@@ -17,6 +18,13 @@ def choose_formats(usual: str, allowed: str, languages: Sequence[str]) -> str:
     filters = [*(one for language in languages for one in _filters(language)), ""]
     alternatives = [f"bv*{allowed}+ba{allowed}{one}{_ORDINARY}/b{allowed}{one}{_ORDINARY}" for one in filters]
     return "/".join((*alternatives, usual))
+
+
+def chosen_language(info: Mapping[str, Any]) -> str:
+    """The language of the sound in yt-dlp's answer; empty if the site does not say."""
+    formats = info.get("requested_formats") or [info]
+    language = formats[-1].get("language")
+    return language_tag(language) if isinstance(language, str) else ""
 
 
 def _filters(language: str) -> tuple[str, ...]:

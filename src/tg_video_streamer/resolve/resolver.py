@@ -18,6 +18,7 @@ from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import addresses, read_answer
 from tg_video_streamer.resolve.arguments import formats, resolve_words, shared_words
 from tg_video_streamer.resolve.files import resolve_file
+from tg_video_streamer.resolve.format_language import chosen_language
 from tg_video_streamer.resolve.http_stream import checked_direct
 from tg_video_streamer.resolve.live import resolve_live
 from tg_video_streamer.resolve.media import Expansion, Media
@@ -133,6 +134,9 @@ class Resolver:
         if isinstance(found, Expansion):
             return found
         found = replace(found, proxy=proxy)
+        if languages and (spoken := chosen_language(document["info"])):
+            # Bytes in another language are another source.
+            found = replace(found, source_id=f"{found.source_id} {spoken}")
         direct = document["info"].get("direct") is True and not found.is_live and len(found.inputs) == 1
         return await checked_direct(found, public_only=item.public_only) if direct else found
 

@@ -336,5 +336,5 @@ class Spool:
 
 def spool_key(item: Item) -> str:
     """The name of an item's folder: equal for all items with the same bytes."""
-    text = f"{item.locator}\n{item.public_only}"
+    text = "\n".join((item.locator, str(item.public_only), *([item.audio] if item.audio else [])))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
