@@ -13,7 +13,7 @@ import pytest
 
 from stands.clips import NOISY_MINUTE
 from stands.flv_record import whole_tags
-from stands.key_judge import KeyJudge
+from stands.key_judge import key_judge
 from stands.machine import Stopwatch
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import make_clip
@@ -205,7 +205,7 @@ def test_refused_outputs_are_asked_less_and_less_and_disturb_nobody(noisy: Path,
     (tmp_path / "playlist.txt").write_text(f"{noisy}\n")
     wrong = "wrong-key-of-somebody"
     with (
-        KeyJudge(lambda key: key != wrong) as judge,
+        key_judge(lambda key: key != wrong) as judge,
         NginxRtmp(tmp_path / "nginx", more=judge.directive) as server,
         SilentServer(closes=True) as closing,
     ):

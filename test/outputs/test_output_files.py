@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from stands.browser import browser_missing, chromium, video_state
+from stands.http_server import http_server
 from stands.program import Clip, Program
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.waiting import wait_until
@@ -134,15 +134,8 @@ def test_hls_list_that_cannot_be_written(tmp_path: Path, clip: Clip) -> None:
 def served(folder: Path) -> Iterator[str]:
     """The folder over HTTP, as any web server would hand it out; the address of it."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=http.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{http.server_port}"
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
+    with http_server(handler, name="hls") as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_hls_rolls(tmp_path: Path, clip: Clip) -> None:

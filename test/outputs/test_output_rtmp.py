@@ -7,14 +7,13 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import psutil
 import pytest
 import trustme
 
+from stands.key_judge import key_judge
 from stands.nginx_rtmp import NginxRtmp
 from stands.ports import free_port
 from stands.program import Clip, Program
@@ -161,36 +160,14 @@ def test_bad_certificates_are_refused(
     assert "connect: app" not in server.log()
 
 
-class _Gate(BaseHTTPRequestHandler):
-    """Says which keys may publish, as a service does behind its RTMP server."""
-
-    def do_POST(self) -> None:
-        """Called by nginx with the stream's name."""
-        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        self.send_response(200 if form["name"] == ["right"] else 403)
-        self.end_headers()
-
-    def log_message(self, *_arguments: object) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def gate() -> Iterator[int]:
-    """The port of a running gate."""
-    http = HTTPServer(("127.0.0.1", 0), _Gate)
-    thread = threading.Thread(target=http.serve_forever)
-    thread.start()
-    yield http.server_port
-    http.shutdown()
-    thread.join()
-    http.server_close()
-
-
 def test_wrong_key_waits_longer_and_longer(
-    tmp_path: Path, gate: int, program: Program, start: Start, events: list[OutputChanged]
+    tmp_path: Path, program: Program, start: Start, events: list[OutputChanged]
 ) -> None:
     """A key that the server refuses is a rejection with growing pauses; the right one goes on air meanwhile."""
-    with NginxRtmp(tmp_path / "nginx", more=f"on_publish http://127.0.0.1:{gate}/;") as server:
+    with (
+        key_judge(lambda key: key == "right") as judge,
+        NginxRtmp(tmp_path / "nginx", more=judge.directive) as server,
+    ):
         wrong = start(program, server.url("WrongSecret"))
         right = start(program, server.url("right"))
         wait_on_air(right)

@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from stands.http_server import QuietHandler, http_server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,27 +58,12 @@ def called_site(tls: ssl.SSLContext | None = None) -> Iterator[CalledSite]:
     class Handler(_Handler):
         served_site = site
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    server.daemon_threads = True
-    site.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="called-site")
-    thread.start()
-    try:
+    with http_server(Handler, name="called-site", tls=tls, ending=site.closing.set) as site.port:
         yield site
-    finally:
-        site.closing.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler, BaseHTTPRequestHandler):
     served_site: CalledSite
-
-    def log_message(self, *_: Any) -> None:
-        """Requests are kept, not printed."""
 
     def handle(self) -> None:
         """One connection; a client that breaks it, as one that does not trust us, is no error of the site."""

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+
+from stands.http_server import QuietHandler, http_server
 
 
 @dataclass(kw_only=True)
@@ -42,26 +43,14 @@ def file_server(folder: Path) -> Iterator[FileServer]:
     class Handler(_Handler):
         server_state = state
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="file-server")
-    thread.start()
-    try:
+    with http_server(Handler, name="file-server", ending=state.released.set) as port:
+        state.address = f"http://127.0.0.1:{port}"
         yield state
-    finally:
-        state.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_state: FileServer
-
-    def log_message(self, *_: Any) -> None:
-        """Requests are kept, not printed."""
 
     def do_GET(self) -> None:
         """One file, or a part of it."""

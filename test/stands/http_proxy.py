@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import http.client
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from stands.http_server import QuietHandler, http_server
 
 HOST = "videos.invalid"
 USER, PASSWORD = "me", "PROXY-SECRET"
@@ -39,25 +39,13 @@ def http_proxy(site_port: int) -> Iterator[HttpProxy]:
         proxy = state
         port = site_port
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="http-proxy")
-    thread.start()
-    try:
+    with http_server(Handler, name="http-proxy") as state.port:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler, BaseHTTPRequestHandler):
     proxy: HttpProxy
     port: int
-
-    def log_message(self, *_: Any) -> None:
-        """Requests are kept, not printed."""
 
     def do_GET(self) -> None:
         """Hand the request on, and the answer back."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 import structlog
 
 from stands import secrets
-from stands.key_judge import KeyJudge
+from stands.key_judge import key_judge
 from stands.nginx_rtmp import NginxRtmp
 from stands.program import Clip, Program
 from stands.telegram_dc.server import TelegramStand
@@ -51,7 +51,7 @@ class LiveChannel:
         stack = self._stack
         self.logs = stack.enter_context(structlog.testing.capture_logs())
         self.stand = stack.enter_context(TelegramStand())
-        judge = stack.enter_context(KeyJudge(lambda key: key == self.stand.chat().rtmp[1]))
+        judge = stack.enter_context(key_judge(lambda key: key == self.stand.chat().rtmp[1]))
         self.nginx = stack.enter_context(NginxRtmp(self.folder / "nginx", more=judge.directive))
         self.hand_out(KEY)
         self.program = stack.enter_context(Program(self.clip))
