@@ -46,3 +46,17 @@ async def test_what_is_neither_wanted_nor_played_is_removed(site: ThrottlingSite
         running.spool.plan([second], [])
         await running.until(lambda: len(list(running.folder.iterdir())) == 1)
         assert running.state(second) is SpoolState.WHOLE
+
+
+async def test_two_channels_share_nothing(site: ThrottlingSite, clips: Path, tmp_path: Path) -> None:
+    """Two channels that download the same item at once both have it whole, each in its own folder."""
+    item = url_item(site.page_url("first.mp4"))
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    async with spooling(folders[0], wanted=[item]) as one, spooling(folders[1], wanted=[item]) as two:
+        await one.whole(item)
+        await two.whole(item)
+        paths = {running.entry(item).local().inputs[0].location for running in (one, two)}
+    assert len(paths) == 2
+    assert all(same_bytes(path, clips / "first.mp4") for path in paths)
