@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 import urllib.request
@@ -260,3 +261,9 @@ def test_cookies_in_another_form_do_not_stop_anything(site: Site, tmp_path: Path
     assert media(resolve(site.url("/clip.mp4"), cookies=cookies)).inputs
     cookies.write_bytes(b"\xff\xfe# Netscape HTTP Cookie File\n")
     assert media(resolve(site.url("/clip.mp4"), cookies=cookies)).inputs
+
+
+def test_ytdlp_is_loaded_by_its_children_only() -> None:
+    """The service itself never imports yt-dlp, which takes 30 MB."""
+    code = "import sys, tg_video_streamer.app.build; sys.exit('yt_dlp' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

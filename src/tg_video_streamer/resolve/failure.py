@@ -171,7 +171,7 @@ def _facts(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _error(why: Failure, facts: Mapping[str, Any]) -> ResolveError:
-    said = _short(str(facts.get("message") or "")) or "…"
+    said = short(str(facts.get("message") or "")) or "…"
     meaning = MEANINGS[why]
     error = _ERRORS[meaning](Message.of(f"meaning.{meaning}", said=said), remedy=Message.of(f"help.{why}"))
     error.reason = str(why)
@@ -203,6 +203,13 @@ def update_may_help(error: ResolveError) -> bool:
     return error.reason in _UPDATE_MAY_HELP
 
 
+def short(text: str) -> str:
+    """Words of yt-dlp in one line, without addresses and advice for its own command line."""
+    text = _URL.sub("(URL)", _TRAILERS.sub("", text)).strip(" ;.")
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
 def _of_status(status: int, message: str) -> Failure:
     """A site that answers with an error may say more in words."""
     if status >= 500 or status in {408, 425} or status < 400:
@@ -229,9 +236,3 @@ def _by_words(message: str) -> Failure | None:
 def _names(facts: Mapping[str, Any], field: str) -> set[str]:
     given = facts.get(field)
     return {name for name in given if isinstance(name, str)} if isinstance(given, list) else set()
-
-
-def _short(text: str) -> str:
-    text = _URL.sub("(URL)", _TRAILERS.sub("", text)).strip(" ;.")
-    text = "".join(character if character.isprintable() else " " for character in text)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

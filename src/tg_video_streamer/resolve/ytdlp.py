@@ -12,7 +12,7 @@ import structlog
 
 from tg_video_streamer.errors import ChildFailed, ResolveError, ToolMissing
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.resolve.failure import failure
+from tg_video_streamer.resolve.failure import failure, short
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +50,8 @@ async def ask(request: Mapping[str, Any], *, python: str, seconds: float, folder
         raise ToolMissing.of("ytdlp.broken", detail=str(document.get("detail")))
     if document.get("cookies_refused"):
         log.warning("YTDLP_COOKIES is not a cookies file in Netscape format, continuing without cookies")
+    for warning in document.get("warnings") or ():
+        log.debug("yt-dlp warns", text=short(str(warning)))
     if "error" in document:
         raise failure(document)
     return document
