@@ -80,7 +80,7 @@ def test_a_signal_ends_the_service_in_time(media: Path, tmp_path: Path, number: 
         with on_air(tmp_path, media, lines=[media / "one.mp4", site.url("/hang")]) as channel:
             wait_until(lambda: site.requests("/hang"), what="yt-dlp waits for the site")
             children = channel.service.children()
-            assert any("yt_dlp" in " ".join(child.cmdline()) for child in children)
+            assert any("ytdlp_child" in " ".join(child.cmdline()) for child in children)
             assert _stopped(channel.service, number)
             assert _gone(children)
             record = channel.aired()
