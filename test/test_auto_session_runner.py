@@ -1,4 +1,4 @@
-"""The runner that an operator is told to start, in both layouts; and a session that goes to a server over ssh."""
+"""The runner that an operator starts, in both layouts; and a session that goes to a server over ssh."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_a_session_that_one_of_two_places_took_lives_on(
 
 @needs_sshd
 def test_the_servers_lock_is_waited_for_and_the_string_is_on_no_command_line(server: SshServer, tmp_path: Path) -> None:
-    """While the deploy script holds the lock there, the wait is told here, and no process shows the secret."""
+    """While the deploy script holds the lock there, the wait is reported here, and no process shows the secret."""
     path = tmp_path / ".env"
     path.write_text("SESSION_STRING=old\n")
     secret = "wanderer" * 60
@@ -207,7 +207,7 @@ def test_the_servers_lock_is_waited_for_and_the_string_is_on_no_command_line(ser
             )
         )
         sending.start()
-        wait_until(lambda: any("another program holds" in line for line in told), what="the wait told")
+        wait_until(lambda: any("another program holds" in line for line in told), what="the wait reported")
         lines = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
         assert any("exec sh -c" in line for line in lines)
         assert not any("wanderer" in line for line in lines)

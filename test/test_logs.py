@@ -125,7 +125,7 @@ def test_no_secret_comes_out_by_any_way(log_format: str) -> None:
     ],
 )
 def test_what_looks_like_a_secret_is_masked_and_nothing_else(text: str, masked: str) -> None:
-    """Keys, passwords, cookies, signatures and session strings are masked though nobody named them."""
+    """Keys, passwords, cookies, signatures and session strings are masked although no one named them."""
     assert redaction()(text) == masked
 
 
@@ -143,7 +143,7 @@ def test_a_longer_secret_leaves_nothing_where_a_shorter_one_is_part_of_it() -> N
 
 
 def test_a_reader_of_the_log_that_goes_away_stops_nothing() -> None:
-    """`tg-video-streamer run | head -1` goes on streaming without a traceback a line."""
+    """`tg-video-streamer run | head -1` continues to stream without a traceback a line."""
     script = (
         "import structlog, sys\nfrom tg_video_streamer.logs import configure_logs\nconfigure_logs()\n"
         "log = structlog.get_logger()\n"

@@ -198,7 +198,7 @@ def test_a_full_disk_is_logged_once_and_costs_no_line(small_disk: Path, capfd: p
         output += captured.out + captured.err
         return "No space left on device" in output
 
-    wait_until(logged, what="the full disk is told")
+    wait_until(logged, what="the full disk is reported")
     assert all(line.endswith("}") for line in path.read_text(encoding="utf-8").splitlines())
     ballast.unlink()
     wait_until(lambda: len(_keys(path)) == 101, what="all lines are written after there is room again")

@@ -28,7 +28,7 @@ def test_a_loop_of_cached_items_neither_drifts_nor_grows(hours: float, tmp_path:
     assert (last["slot_faults"], last["other_levels"], last["gap_seconds"], last["failures"]) == (0, 0, 0, 0)
     assert last["skew_seconds"] <= 0.011
     assert abs(last["pictures"] / 25 - last["sound"] * 1024 / 48000) < 0.2
-    print(last)  # noqa: T201 - the figures, for whoever reads the log of a long run
+    print(last)  # noqa: T201 - the figures, for a reader of the log of a long run
     samples = [Held(**line) for line in lines if line["hours"] >= min(WARM_UP_HOURS, hours / 2)]
     if hours < WARM_UP_HOURS:
         return

@@ -134,7 +134,7 @@ def test_what_is_not_signed_is_not_run(host: Host, fault: str) -> None:
 
 
 def test_signers_that_others_can_write_are_not_believed(host: Host) -> None:
-    """Whoever can write that file could sign."""
+    """A user who can write that file could sign."""
     artifact = host.artifact("1.2.3")
     host.signers.chmod(0o664)
     code, said = host.run("install", "1.2.3", sent=host.sign(artifact) + artifact)

@@ -84,7 +84,7 @@ def _actionlint(*files: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_snippet_is_the_step_of_the_workflow() -> None:
-    """Whoever takes the step alone gets what this repository uses; it differs in what was found out before."""
+    """The step alone uses what this repository uses; it differs in what was found out before."""
     (step,) = yaml.safe_load(SNIPPET.read_text())
     (job,) = _jobs(DEPLOY)
     ours = job["steps"][-1]
@@ -104,7 +104,7 @@ def test_two_deploys_never_run_at_once() -> None:
 def test_the_restart_step_puts_the_release_before_back(tmp_path: Path, fault: str) -> None:
     """The step fails with the state and the last log lines after a rollback, and only then."""
     (step,) = yaml.safe_load(SNIPPET.read_text())
-    # The far end of ssh is all that is not there: what it is asked to do is written down, and fails as told.
+    # The far end of ssh is all that is not there: what it is asked to do is written down, and fails as configured.
     ssh = tmp_path / "ssh"
     ssh.write_text(
         f'#!/bin/bash\ncat >/dev/null </dev/stdin\necho "$*" >>{tmp_path}/asked\n'

@@ -1,4 +1,4 @@
-"""The library's commands: what is kept is told, made ahead of need, cut down and checked, beside a service and alone."""
+"""The library's commands: cached encodes are listed, made ahead of need, pruned and checked, next to a service and alone."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_what_changes_in_the_picture_is_not_kept(operator: Operator) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may use the folder of another user")
 def test_another_users_library_is_left_alone(operator: Operator) -> None:
-    """Root is told whose the library is, since the service could not use what root makes in it."""
+    """Root learns whose the library is, since the service could not use what root makes in it."""
     operator.write()
     operator.library.mkdir(parents=True)
     os.chown(operator.library, 65534, 65534)
@@ -149,7 +149,7 @@ def test_another_users_library_is_left_alone(operator: Operator) -> None:
 
 
 def test_a_folder_that_cannot_be_used(operator: Operator) -> None:
-    """A library that cannot be opened is told in one line."""
+    """A library that cannot be opened is reported in one line."""
     operator.write(LIBRARY_DIR="file")
     (operator.folder / "file").touch()
     result = operator.run("list")
@@ -230,7 +230,7 @@ def test_verify(operator: Operator) -> None:
 
 
 def test_prepare_goes_on_where_it_was(operator: Operator, media: Path) -> None:
-    """Everything in the playlist, folders too, is kept whole; once more it is done at once; what fails is told at the end."""
+    """Everything in the playlist, folders too, is kept whole; once more it is done at once; failures are reported at the end."""
     folder = operator.folder / "more"
     folder.mkdir()
     (folder / "again.mp4").hardlink_to(media / "two.mp4")
@@ -289,7 +289,7 @@ def test_one_preparation_at_a_time(operator: Operator, media: Path) -> None:
 
 
 def test_a_playlist_larger_than_the_library(operator: Operator, media: Path) -> None:
-    """What is kept of the playlist is not pushed out by the rest of it; what has no room is told."""
+    """What is kept of the playlist is not pushed out by the rest of it; what has no space is reported."""
     operator.write([media / "one.mp4"])
     assert operator.run("prepare").returncode == 0
     (size,) = [path.stat().st_size for path in operator.library.glob("*.flv")]

@@ -29,7 +29,7 @@ items = ["id.mp4"]
 
 @pytest.fixture
 def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settings beside a schedule, of a service that does not run."""
+    """Settings next to a schedule, of a service that does not run."""
     monkeypatch.delenv("PLAYLIST", raising=False)
     path = tmp_path / ".env"
     path.write_text(f"PLAYLIST=playlist.txt\nSTATE_DIR={tmp_path}/state\n")

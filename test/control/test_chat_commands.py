@@ -135,7 +135,7 @@ async def test_who_is_obeyed(stand: TelegramStand, tmp_path: Path) -> None:
 
 
 async def test_everybody_may_ask_where_that_is_allowed(stand: TelegramStand, tmp_path: Path) -> None:
-    """With CHAT_PUBLIC a stranger is told what is on and what comes next, and changes nothing."""
+    """With CHAT_PUBLIC a stranger learns what is on and what comes next, and changes nothing."""
     async with _in_chat(stand, tmp_path, public=True) as chat:
         (now,) = await chat.answered("/now", STRANGER)
         assert now.startswith("Big Buck Bunny")
@@ -158,7 +158,7 @@ async def test_a_dismissed_admin_is_obeyed_for_a_minute_at_most(stand: TelegramS
 
 
 async def test_links_from_the_chat(stand: TelegramStand, tmp_path: Path) -> None:
-    """A link may not lead into the host's own network, and a path is no link; what is wrong is told in its place."""
+    """A link may not lead into the host's own network, and a path is no link; the error is the answer."""
     async with _in_chat(stand, tmp_path) as chat:
         for link in ("http://127.0.0.1/", "http://[::1]:9090/metrics", "http://localhost/x"):
             (answer,) = await chat.answered(f"/add {link}")

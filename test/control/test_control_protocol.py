@@ -55,7 +55,7 @@ def test_any_bytes_are_a_reply_or_an_error(line: bytes) -> None:
 @settings(deadline=None)
 @given(_VALUES)
 def test_nonsense_is_no_status(value: Any) -> None:
-    """A reply of another version is told as such, not as a traceback."""
+    """A reply of another version is reported as such, not as a traceback."""
     with pytest.raises(ControlError, match="another version"):
         protocol.status_from_json(value)
 

@@ -111,7 +111,7 @@ def test_only_the_owner_may_use_the_socket(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_another_user_is_refused(tmp_path: Path) -> None:
-    """Another user cannot use the socket, also where the folders on the way are open, and is told why."""
+    """Another user cannot use the socket, also where the folders on the way are open, and learns why."""
     with served(tmp_path) as channel:
         for folder in (tmp_path, *tmp_path.parents[:2]):
             folder.chmod(0o711)
@@ -135,7 +135,7 @@ def test_a_second_service_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_socket_of_a_killed_service_is_replaced(tmp_path: Path) -> None:
-    """After kill -9 clients are told that no service runs, and the next service takes the folder at once."""
+    """After kill -9 clients learn that no service runs, and the next service takes the folder at once."""
     with separate_service(tmp_path) as process:
         process.kill()
         process.wait()
@@ -147,7 +147,7 @@ def test_the_socket_of_a_killed_service_is_replaced(tmp_path: Path) -> None:
 
 
 def test_no_service_was_ever_there(tmp_path: Path) -> None:
-    """Without a socket, a folder, or with a file for a folder, clients are told that no service runs."""
+    """Without a socket, a folder, or with a file for a folder, clients learn that no service runs."""
     (tmp_path / "file").touch()
     for folder in (tmp_path, tmp_path / "missing", tmp_path / "file", tmp_path / ("long" * 50), tmp_path / "file/x"):
         with pytest.raises(NoService):
@@ -155,7 +155,7 @@ def test_no_service_was_ever_there(tmp_path: Path) -> None:
 
 
 def test_a_file_in_the_way_is_not_removed(tmp_path: Path) -> None:
-    """What is no socket is never removed; the operator is told what is in the way."""
+    """What is no socket is never removed; the operator learns what is in the way."""
     socket_path(tmp_path).write_text("precious")
     with pytest.raises(ControlError, match="in the way"):
         ClaimedFolder(tmp_path)
@@ -215,7 +215,7 @@ def test_a_request_without_end_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_clients_that_leave_early(tmp_path: Path) -> None:
-    """Clients that leave before asking, while asking, or before the answer, disturb nobody."""
+    """Clients that leave before asking, while asking, or before the answer, disturb no one."""
     with served(tmp_path):
         for sent in (b"", b'{"command": "sta', b'{"command": "status"}\n'):
             with connected(tmp_path) as client:
@@ -244,7 +244,7 @@ def test_silent_clients_make_room(tmp_path: Path) -> None:
 
 
 def test_fifty_clients_at_once(tmp_path: Path) -> None:
-    """Fifty clients at once, beside as many half-open ones as leave room, are all answered."""
+    """Fifty clients at once, with as many half-open ones as the backlog leaves, are all answered."""
     with served(tmp_path) as channel, ThreadPoolExecutor(50) as pool:
         silent = [connected(tmp_path) for _ in range(MAX_CLIENTS // 2)]
         answers = list(
@@ -257,7 +257,7 @@ def test_fifty_clients_at_once(tmp_path: Path) -> None:
 
 
 def test_a_stopped_service_is_told_as_such(tmp_path: Path) -> None:
-    """A service that hangs makes no client hang: it is told after its time, and the service goes on when it can."""
+    """A service that hangs makes no client hang: it gets an error after its time, and the service continues when it can."""
     with separate_service(tmp_path) as process:
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(ControlError, match=r"does not answer within 0\.3 s; check its log"):
@@ -267,7 +267,7 @@ def test_a_stopped_service_is_told_as_such(tmp_path: Path) -> None:
 
 
 def test_a_full_backlog_is_waited_for_no_longer_than_told(tmp_path: Path) -> None:
-    """Where a hanging service has more clients than the kernel keeps, the next one is told too."""
+    """Where a hanging service has more clients than the kernel keeps, the next one gets an error too."""
     with ClaimedFolder(tmp_path):
         waiting = [connected(tmp_path) for _ in range(BACKLOG + 1)]
         with pytest.raises(ControlError, match="does not answer within"):

@@ -18,7 +18,7 @@ def _file(path: Path) -> PlaylistFile:
 
 
 def test_a_saved_text_is_what_is_read(tmp_path: Path) -> None:
-    """What is saved is in the file, behind the link that PLAYLIST is, with the file's own rights; nothing lies beside it."""
+    """What is saved is in the file, behind the link that PLAYLIST is, with the file's own rights; no other file is left."""
     target = tmp_path / "shared" / "playlist.txt"
     target.parent.mkdir()
     target.write_text("one.mp4\n")
@@ -59,7 +59,7 @@ def test_what_is_no_playlist_is_not_saved(tmp_path: Path, text: str, match: str)
 
 
 def test_a_folder_that_takes_no_file_is_told(tmp_path: Path) -> None:
-    """Where the file cannot be written the operator is told why, and that it is as it was."""
+    """Where the file cannot be written the operator learns why, and that it is unchanged."""
     folder = tmp_path / "gone"
     folder.mkdir()
     playlist = _file(folder / "playlist.txt")

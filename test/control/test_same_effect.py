@@ -153,7 +153,7 @@ WAYS: Mapping[str, Callable[[Channel, str, Mapping[str, Any]], Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A change: what is there before, what is told, and what is seen to follow from it."""
+    """A change: what is there before, what is answered, and what is seen to follow from it."""
 
     command: str
     before: Callable[[Channel], object] = lambda _: None
@@ -312,7 +312,7 @@ def at_rest(channel: Channel) -> Mapping[str, Any]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.command)
 def test_each_way_has_the_same_effect(channel: Channel, row: Row) -> None:
-    """Whether told by page, API or command, the channel does the same, says the same, and the log has who told it."""
+    """Whether by page, API or command, the channel does the same, says the same, and the log has who asked."""
     answers = {}
     for way, tell in WAYS.items():
         if row.command not in {"socket": SHELL_COMMANDS, "chat": CHAT_COMMANDS}.get(way, COMMANDS):

@@ -1,4 +1,4 @@
-"""Values of `.env` that systemd or docker would read differently: found, and told by key and line without the value."""
+"""Values of `.env` that systemd or docker would read differently: found, and reported by key and line without the value."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def test_writers_that_race_lose_nothing_of_each_other(env_file: Path) -> None:
 
 
 def test_a_writer_waits_for_the_lock_and_says_so(env_file: Path) -> None:
-    """The deploy script's flock holds a login back; it is told, and goes on by itself."""
+    """The deploy script's flock holds a login back; it reports that, and continues by itself."""
     told: list[object] = []
     with (env_file.parent / ".env.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The `.env` reader: what counts as a value, and what is told about lines that cannot be read."""
+"""The `.env` reader: what counts as a value, and what is reported about lines that cannot be read."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_blank_lines_and_comments_are_no_settings(line: str) -> None:
     "line", ["CANARY", "CANARY hunter2", "=CANARY", "1KEY=CANARY", 'KEY="CANARY', "KEY='CANARY' more", "KEY=CAN\x00ARY"]
 )
 def test_an_unreadable_line_is_told_by_its_number_and_not_by_its_text(line: str) -> None:
-    """A line that cannot be read may be half a secret: only its number is told."""
+    """A line that cannot be read may be half a secret: only its number is reported."""
     found = parse_env(f"# first\n{line}\n", name="my.env")
     assert found.values == {}
     (problem,) = found.problems
@@ -95,7 +95,7 @@ def test_a_file_that_others_can_read_is_a_warning_with_the_command(tmp_path: Pat
 
 
 def test_a_file_that_is_missing_binary_or_a_folder_is_a_problem(tmp_path: Path) -> None:
-    """Each way in which a file can be no settings file is told in one line."""
+    """Each way in which a file can be no settings file is reported in one line."""
     binary = tmp_path / "binary"
     binary.write_bytes(b"KEY=\xff\xfe")
     for path, words in [(tmp_path / "none", "no such file"), (binary, "no UTF-8"), (tmp_path, "cannot be read")]:

@@ -169,7 +169,7 @@ def test_outputs_alert_separately() -> None:
 
 
 def test_degraded_and_recovered_alert_with_the_command() -> None:
-    """A session that ended is told with its ending and the command, and so is the end of degraded mode."""
+    """A session that ended is reported with its ending and the command, and so is the end of degraded mode."""
     command = "cd /opt/tg_video_streamer/current && python test/auto_session_runner.py --write-env"
     events: list[tuple[float, Event]] = [
         (0.0, DegradedChanged(wall=0.0, active=True, ending="SessionExpired", command=command)),

@@ -51,7 +51,7 @@ def wait_kept(channel: Channel, copies: int) -> None:
     """Until so many copies are kept."""
     wait_until(
         lambda: counted(channel, "tg_video_streamer_library_items") == copies,
-        what=f"{copies} kept copies",
+        what=f"{copies} cached encodes",
         every=0.1,
     )
 
@@ -125,7 +125,7 @@ def test_a_loop_is_played_from_its_copies(clips: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_copy_that_is_damaged_on_air_costs_no_frame(clips: Path, tmp_path: Path) -> None:
-    """Where a copy goes bad while it is on air, its source goes on at that frame, and the copy is made again."""
+    """Where a copy goes bad while it is on air, its source continues at that frame, and the copy is made again."""
     with keeping(tmp_path, clips, [clips / "medium.mp4", clips / "one.mp4"]) as channel:
         wait_kept(channel, 2)
         wait_until(

@@ -45,7 +45,7 @@ def test_half_an_hour_of_kept_items_leaves_no_trace(tmp_path: Path) -> None:
                 samples.append(Held.by(process, passed / 3600))
         status = channel.service.status()
         metrics = channel.metrics()
-    print(summary(samples))  # noqa: T201 - the figures, for whoever reads the log of a long run
+    print(summary(samples))  # noqa: T201 - the figures, for a reader of the log of a long run
     (record,) = channel.server.records()
     assert last_seconds(record) > SECONDS
     assert missing(record) == (0, 0)

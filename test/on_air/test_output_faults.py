@@ -201,7 +201,7 @@ def _hls(folder: Path, copy: Path) -> Recording:
 
 
 def test_refused_outputs_are_asked_less_and_less_and_disturb_nobody(noisy: Path, tmp_path: Path) -> None:
-    """A wrong key and a server that hangs up are told and retried with growing pauses; the output beside them is whole."""
+    """A wrong key and a server that hangs up are reported and retried with growing pauses; the other output is whole."""
     (tmp_path / "playlist.txt").write_text(f"{noisy}\n")
     wrong = "wrong-key-of-somebody"
     with (

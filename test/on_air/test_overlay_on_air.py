@@ -44,7 +44,7 @@ def _is(colour: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 @pytest.mark.long
 def test_another_logo_counts_from_the_next_item_on(media: Path, tmp_path: Path) -> None:
-    """What is on air keeps its logo, what follows has the new one; a file that is none is told and costs no frame."""
+    """What is on air keeps its logo, what follows has the new one; a file that is no image is reported and costs no frame."""
     logo = _logo(tmp_path / "one.png", RED)
     lines: list[object] = [media / f"{name}.mp4" for name in ("one", "two", "three", "four")]
     with on_air(tmp_path, media, lines=lines, wait=False, LOGO=str(logo), NOW_PLAYING="1", CLOCK="1") as channel:
@@ -61,7 +61,7 @@ def test_another_logo_counts_from_the_next_item_on(media: Path, tmp_path: Path) 
             return any(line.startswith("LOGO: ") for line in warning_texts(status)) and status["streams_played"]
 
         # Clips as short as these are primed three at a time, which keep the logo that they have.
-        last = channel.service.wait_for(told, timeout=90, what="the bad logo is told")
+        last = channel.service.wait_for(told, timeout=90, what="the bad logo is reported")
         channel.service.wait_for(lambda now: now["streams_played"] >= last + 4, timeout=90, what="items without one")
         channel.wait_recorded(channel.mark() + 1)
         assert channel.service.status()["gap_seconds"] == 0

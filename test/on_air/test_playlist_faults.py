@@ -94,7 +94,7 @@ def test_an_edit_counts_for_the_next_item_and_disturbs_none(channel: Channel, me
     assert [two.numbers[-1], len(one.numbers)] == [99, 100]
 
 
-def test_a_bad_line_is_told_by_its_number(channel: Channel, media: Path) -> None:
+def test_a_bad_line_is_reported_by_its_number(channel: Channel, media: Path) -> None:
     """Status and log name the line and what is wrong; the lines around it play."""
     channel.write(media / "one.mp4", "file:///etc/passwd", media / "two.mp4", "concat:a|b")
     found = channel.service.wait_for(

@@ -1,4 +1,4 @@
-"""A hard start on a real service: when its first picture arrives, what was cut goes on, and nothing is missing."""
+"""A hard start on a real service: when its first picture arrives, what was cut continues, and nothing is missing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Viewer:
 
 @pytest.mark.long
 def test_a_hard_start_is_on_its_second_and_costs_no_picture(media: Path, tmp_path: Path) -> None:
-    """Written while on air, the show's first picture is within 40 ms of its second; the film goes on where it was cut."""
+    """Written while on air, the show's first picture is within 40 ms of its second; the film continues where it was cut."""
     with on_air(tmp_path, media, lines=[media / "long.mp4"], wait=False) as channel:
         channel.service.wait_on_air(timeout=90)
         viewer = Viewer(channel.server.url("secret-stream-key"))

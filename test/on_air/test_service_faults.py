@@ -34,7 +34,7 @@ def _gone(processes: list[psutil.Process]) -> bool:
 
 
 def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
-    """After kill -9 no child is left, and a new start goes on in the same item where the recorded stream broke off."""
+    """After kill -9 no child is left, and a new start continues in the same item where the recorded stream broke off."""
     lines = [media / "long.mp4", media / "one.mp4"]
     with on_air(tmp_path, media, lines=lines) as channel:
         service = channel.service
@@ -102,7 +102,7 @@ def test_a_signal_ends_a_service_that_is_still_starting(media: Path, tmp_path: P
 
 
 def test_a_second_service_with_the_same_folder_is_refused(media: Path, tmp_path: Path) -> None:
-    """It exits 1 with one line that says so, and the first goes on unharmed."""
+    """It exits 1 with one line that says so, and the first continues unharmed."""
     with on_air(tmp_path, media, lines=[media / "long.mp4"]) as channel:
         second = subprocess.run(
             [*channel.service.program, "run", "--env-file", channel.service.env_file, "--no-table"],
@@ -281,7 +281,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_costs_the_place_and_not_the_program(media: Path, tmp_path: Path, small_disk: Path) -> None:
-    """With STATE_DIR's disk full the program goes on; it is said once, and all is written once there is room again."""
+    """With STATE_DIR's disk full the program continues; it is logged once, and all is written once there is room again."""
     lines = [media / name for name in ("one.mp4", "two.mp4", "three.mp4")]
     with on_air(tmp_path / "channel", media, lines=lines, STATE_DIR=str(small_disk / "state")) as channel:
         service = channel.service

@@ -38,7 +38,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_killed_and_a_frozen_encoder_cost_no_frame(media: Path, tmp_path: Path) -> None:
-    """An encoder is killed amid an item, and its successor freezes: the item goes on frame by frame, and no slate is seen."""
+    """An encoder is killed amid an item, and its successor freezes: the item continues frame by frame, and no slate is seen."""
     with on_air(tmp_path, media, lines=[media / "long.mp4", media / "one.mp4"]) as channel:
         service = channel.service
         service.wait_for(lambda status: status["buffer_seconds"] > 14, what="the buffer is full")
@@ -259,7 +259,7 @@ def _without_ytdlp(folder: Path) -> list[Path | str]:
 
 @pytest.mark.long
 def test_files_play_on_without_ytdlp(media: Path, tmp_path: Path) -> None:
-    """Where yt-dlp is not installed the files of the list follow each other without a hole, and it is told."""
+    """Where yt-dlp is not installed the files of the list follow each other without a gap, and it is reported."""
     lines = [media / "one.mp4", "http://127.0.0.1:9/watch", media / "two.mp4"]
     with on_air(tmp_path / "channel", media, lines=lines, command=_without_ytdlp(tmp_path / "venv")) as channel:
         channel.service.wait_for(lambda status: status["streams_played"] >= 4, what="each file twice")

@@ -64,7 +64,7 @@ def _refused(publisher: LivePublisher) -> str:
 
 
 def _check(record: Record, *, slate: bool = False) -> None:
-    """No slot is empty, no frame of either is missing or doubled, and the item goes on at its own keyframe."""
+    """No slot is empty, no frame of either is missing or doubled, and the item continues at its own keyframe."""
     assert record.faults == []
     assert set(record.items) == ({_ITEM, _LIVE, None} if slate else {_ITEM, _LIVE})
     stretches = record.of(_ITEM)
@@ -76,7 +76,7 @@ def _check(record: Record, *, slate: bool = False) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip: Path, tmp_path: Path) -> None:
-    """At once, without a missing frame either way; who has no key, or comes second, is sent away; nobody sees the key."""
+    """At once, without a missing frame either way; who has no key, or comes second, is sent away; no one sees the key."""
     port = free_port()
     with _open_channel(tmp_path, media, port) as channel:
         with publishing(clip, _url(port, "another-key-altogether"), tmp_path) as stranger:

@@ -255,7 +255,7 @@ def test_frozen_server(server: NginxRtmp, clip: Clip, start: Start, events: list
 
 @pytest.mark.parametrize("fault", ["refused", "closes", "silent"])
 def test_servers_that_are_none(program: Program, start: Start, events: list[OutputChanged], fault: str) -> None:
-    """Nobody there, closed at once, or not a word: never on air, tried again and again, and stopped at once."""
+    """Nothing there, closed at once, or not a word: never on air, tried again and again, and stopped at once."""
     with SilentServer(closes=fault == "closes") as silent:
         port = free_port() if fault == "refused" else silent.port
         handler = start(program, f"rtmp://127.0.0.1:{port}/live/TheSecret")

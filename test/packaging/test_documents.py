@@ -46,7 +46,7 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
-    """`docs/README.md` links to every page beside it, and `docs/decisions/README.md` to every decision."""
+    """`docs/README.md` links to every page of its folder, and `docs/decisions/README.md` to every decision."""
     for folder in (REPOSITORY / "docs", REPOSITORY / "docs/decisions"):
         linked = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (folder / "README.md").read_text(encoding="utf-8"))
         pages = {path.name for path in folder.glob("*.md")} - {"README.md"}

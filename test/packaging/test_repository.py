@@ -124,7 +124,7 @@ def test_make_run_goes_on_air_with_the_demo_and_with_a_file_with_that(clone: Pat
 
 
 def test_setup_names_what_is_missing(clone: Path) -> None:
-    """An interpreter that is not there is told in one line."""
+    """A missing interpreter is reported in one line."""
     done = _run("make", "setup", folder=clone, PYTHON="python2.9")
     assert done.returncode != 0
     assert "setup: PYTHON=python2.9 is not there or older than 3.11" in done.stderr

@@ -134,7 +134,7 @@ def test_another_application_is_refused() -> None:
 
 
 def test_a_player_is_refused() -> None:
-    """Nobody can watch here."""
+    """No one can watch here."""
     server = _server()
     server.receive(_GREETING + _command("connect", 1, {"app": "live"}))
     with pytest.raises(PublisherRefused, match="player"):

@@ -163,7 +163,7 @@ def test_no_text_is_too_strange(text: str) -> None:
     )
 )
 def test_no_value_is_too_strange(values: dict[str, Any]) -> None:
-    """Values of any type under the known keys are read or told."""
+    """Values of any type under the known keys are read or reported."""
     _read_or_refused("\n".join(f"{key} = {_toml(value)}" for key, value in values.items()))
 
 

@@ -31,7 +31,7 @@ def _reload(env_file: Path) -> tuple[SettingsReload, list[Settings]]:
 
 
 def test_what_can_change_counts_at_once_and_the_rest_is_named(env_file: Path) -> None:
-    """Of two changed keys one is put in force; the other stays as it was and is told each time."""
+    """Of two changed keys one is put in force; the other stays as it was and is reported each time."""
     reload, applied = _reload(env_file)
     assert (reload.reload(), applied) == (None, [])
     env_file.write_text(env_file.read_text().replace("=20", "=5") + "VIDEO_QUALITY=480p\n")

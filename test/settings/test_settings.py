@@ -1,4 +1,4 @@
-"""Settings: where each value comes from, that all problems are told at once, and that no secret is ever shown."""
+"""Settings: where each value comes from, that all problems are reported at once, and that no secret is ever shown."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_an_unknown_key_is_a_warning_with_the_nearest_known_one(load: Load) -> N
 
 
 def test_relative_paths_are_meant_from_the_folder_of_the_real_file(tmp_path: Path) -> None:
-    """A release's link to the shared `.env` finds the playlist beside the shared file."""
+    """A release's link to the shared `.env` finds the playlist next to the shared file."""
     shared, release = tmp_path / "shared", tmp_path / "release"
     for folder in (shared, release):
         folder.mkdir()
@@ -193,7 +193,7 @@ def test_checks_of_other_rooms_add_their_problems(tmp_path: Path) -> None:
 
 
 def test_a_proxy_that_ffmpeg_cannot_use_is_a_warning(load: Load) -> None:
-    """A SOCKS proxy serves yt-dlp but not ffmpeg: told, without its password; an HTTP proxy serves both."""
+    """A SOCKS proxy serves yt-dlp but not ffmpeg: reported, without its password; an HTTP proxy serves both."""
     (warning,) = load("YTDLP_PROXY=socks5://me:CANARY@127.0.0.1:1080\n").warnings
     assert warning.startswith("YTDLP_PROXY: ffmpeg cannot go through a socks5 proxy")
     assert "CANARY" not in warning
@@ -201,7 +201,7 @@ def test_a_proxy_that_ffmpeg_cannot_use_is_a_warning(load: Load) -> None:
 
 
 def test_a_way_in_for_live_streams_is_judged(load: Load) -> None:
-    """One that can be listened to is a warning; one that is none is told with its key and without its value."""
+    """One that can be listened to is a warning; one that is none is reported with its key and without its value."""
     (warning,) = load("LIVE_INGEST=rtmp://0.0.0.0:1935/live/CANARYCANARYCANARY\n").warnings
     assert warning.startswith("LIVE_INGEST: RTMP is not encrypted")
     with pytest.raises(ConfigError) as error:

@@ -158,7 +158,7 @@ def test_session_ends_on_air(chat: VideoChat) -> None:
 
 
 def test_telegram_out_of_reach_takes_nothing_off_the_air(chat: VideoChat) -> None:
-    """While Telegram itself cannot be asked, the media goes on; when it is back, it is asked again, with no new join."""
+    """While Telegram itself cannot be asked, the media continues; when it is back, it is asked again, with no new join."""
     joined = len(chat.stand.asked("phone.joinGroupCall"))
     chat.stand.stop()
     before = chat.sfu.packets()

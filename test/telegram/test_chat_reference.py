@@ -68,7 +68,7 @@ def test_no_chat(text: str) -> None:
 
 
 def test_an_invitation_is_not_shown() -> None:
-    """Whoever sees an invite link may come in."""
+    """An invite link admits every reader."""
     assert "AbCdEf1234567890" not in repr(parse_chat_reference("https://t.me/+AbCdEf1234567890"))
     with pytest.raises(ConfigError) as caught:
         parse_chat_reference("https://t.me/+SecretSecret!")

@@ -50,7 +50,7 @@ def whole(channel: LiveChannel) -> None:
 
 
 def gone(stand: TelegramStand) -> Callable[[], None]:
-    """Nobody listens; the way back."""
+    """Nothing listens; the way back."""
     stand.stop()
     return stand.start
 

@@ -106,7 +106,7 @@ def test_a_degraded_channel_is_told_so() -> None:
 
 
 def test_a_live_takeover_is_told_so() -> None:
-    """Beside the state, in place of the item that waits, and with what comes in."""
+    """Next to the state, in place of the item that waits, and with what comes in."""
     live = LiveStatus(state="on_air", since_wall=0.0, takeovers=1, place="local_network", width=1280, height=720)
     lines = drawn(replace(SmallChannel().status(), level="live", live=live, position_seconds=90.0))
     assert lines[1] == " ON AIR  for 1 min 15 s  LIVE TAKEOVER  as planned"
@@ -121,7 +121,7 @@ def test_a_wide_terminal_shows_more() -> None:
 
 
 def test_on_air_is_not_claimed_alone_where_something_is_wrong() -> None:
-    """A channel that is not healthy says so beside its state, with the reasons."""
+    """A channel that is not healthy says so next to its state, with the reasons."""
     status = replace(
         SmallChannel().status(), healthy=False, problems=(Message.raw("rtmp-1 is not on air"),), paused=True
     )
@@ -185,7 +185,7 @@ _MESSAGES = st.text().map(Message.raw)
     st.integers(4, 60),
 )
 def test_no_status_leaves_the_terminal(status: ServiceStatus, width: int, height: int) -> None:
-    """Whatever is told, no line is wider than the terminal, and the view is never higher."""
+    """Whatever is shown, no line is wider than the terminal, and the view is never higher."""
     file = io.StringIO()
     console = Console(file=file, width=width, height=height, force_terminal=True, color_system=None)
     console.print(render(status, preview_address=PREVIEW, now_wall=status.since_wall), end="")
@@ -264,7 +264,7 @@ def test_a_service_is_followed_from_another_terminal(tmp_path: Path) -> None:
 
 
 def test_the_view_in_a_real_terminal(tmux: Callable[..., str], tmp_path: Path) -> None:
-    """In tmux at 80x24 the table stays below and goes on, log lines scroll above it, and only they are left at the end."""
+    """In tmux at 80x24 the table stays below and continues, log lines scroll above it, and only they are left at the end."""
 
     def lines() -> list[str]:
         return _pane(tmux)
@@ -279,7 +279,7 @@ def test_the_view_in_a_real_terminal(tmux: Callable[..., str], tmp_path: Path) -
     assert screen[15] == "Now     Big Buck Bunny 🐰"
     assert screen[22].startswith("rtmp-1           reconnecting              0 kB      connection refused")
     assert screen[23] == "! playlist line 7: no such file"
-    wait_until(lambda: lines()[14] != screen[14], what="the time goes on")
+    wait_until(lambda: lines()[14] != screen[14], what="the time continues")
     ask(tmp_path, "slate", {"on": True}, timeout_seconds=120)
     wait_until(lambda: any(line.startswith(" ON SLATE ") for line in lines()), what="the state is the new one")
     tmux("resize-window", "-x", "130", "-y", "40")
@@ -306,7 +306,7 @@ def _on_a_terminal(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]
 
 
 def test_a_terminal_that_takes_nothing_holds_up_nobody(tmp_path: Path) -> None:
-    """With the terminal stopped (Ctrl-S) and more to log than it keeps, the service answers, and ends when told to."""
+    """With the terminal stopped (Ctrl-S) and more to log than it keeps, the service answers, and ends on request."""
     with _on_a_terminal(tmp_path) as (process, master):
         for _ in range(200):
             ask(tmp_path, "queue_add", {"line": "x" * 2000}, timeout_seconds=120)
@@ -317,7 +317,7 @@ def test_a_terminal_that_takes_nothing_holds_up_nobody(tmp_path: Path) -> None:
 
 
 def test_a_terminal_that_goes_away_ends_nothing(tmp_path: Path) -> None:
-    """With the terminal closed the service goes on, and ends cleanly when told to."""
+    """With the terminal closed the service continues, and ends cleanly on request."""
     with _on_a_terminal(tmp_path) as (process, master):
         os.close(master)
         for _ in range(20):

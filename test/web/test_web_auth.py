@@ -57,7 +57,7 @@ class Stopped:
 
 @pytest.fixture(scope="module")
 def home(clip: Clip) -> Iterator[Site]:
-    """The application on loopback, beside a program that stands still."""
+    """The application on loopback, next to a program that stands still."""
     with served(Program(clip), body_seconds=0.5) as site:
         yield site
 
@@ -102,7 +102,7 @@ def call(who: PageVisitor, verb: str) -> int:
 
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_is_for_those_who_may(home: Site, abroad: Site, verb: str) -> None:
-    """An operator may do all, a viewer is refused all that is for operators, and behind a proxy nobody sees anything."""
+    """An operator may do all, a viewer is refused all that is for operators, and behind a proxy no one sees anything."""
     carried_out = {200, 409, 500}
     refused_to_viewer = {403} if COMMANDS[verb].for_operators else carried_out
     refused_without_token = {401} if COMMANDS[verb].for_operators else carried_out
@@ -117,7 +117,7 @@ def test_every_verb_is_for_those_who_may(home: Site, abroad: Site, verb: str) ->
 
 
 def test_nobody_sees_anything_behind_a_proxy(abroad: Site) -> None:
-    """A person is led to the sign-in page, a program is told 401, and the health check says no more than whether."""
+    """A person is led to the sign-in page, a program gets 401, and the health check says no more than whether."""
     nobody = visitor(abroad)
     answer = nobody.ask("/queue?page=2", headers=PAGE)
     assert (answer.status, answer.headers["location"]) == (303, "/login?back=/queue%3Fpage%3D2")
@@ -132,7 +132,7 @@ def test_nobody_sees_anything_behind_a_proxy(abroad: Site) -> None:
 
 
 def test_health_gives_no_reasons_to_nobody(abroad: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever may not look learns that something is wrong, and not what the outputs are called."""
+    """A visitor without rights learns that something is wrong, and not what the outputs are called."""
     monkeypatch.setattr(
         abroad, "status", replace(abroad.status, healthy=False, problems=(Message.raw("output secret-studio"),))
     )
@@ -267,7 +267,7 @@ def test_a_token_in_an_address_is_refused(home: Site, path: str, name: str) -> N
     ],
 )
 def test_no_path_leads_out(home: Site, path: str) -> None:
-    """No address reads a file beside those that are meant."""
+    """No address reads another file than those that are meant."""
     for method in ("GET", "POST"):
         answer = visitor(home, token=OPERATOR).ask(path, method=method)
         assert answer.status in {404, 405, 400}
@@ -292,7 +292,7 @@ def test_what_is_too_large_is_not_read(home: Site) -> None:
 
 
 def test_a_body_that_drips_is_ended(home: Site) -> None:
-    """Whoever sends a byte now and then does not hold his place."""
+    """A client that sends a byte now and then does not hold its place."""
     with socket.create_connection(("127.0.0.1", home.listener.port), timeout=20) as connection:
         head = f"POST /api/slate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OPERATOR}\r\n"
         connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{{".encode())
@@ -312,7 +312,7 @@ def test_a_foreign_name_is_refused_before_everything(abroad: Site, host: str) ->
 
 
 def test_brute_force_is_locked_out(clip: Clip) -> None:
-    """After five wrong tokens an address waits, with the right one too; whoever is signed in works on; the log has each."""
+    """After five wrong tokens an address waits, with the right one too; those who are signed in continue; the log has each."""
     clock = Stopped()
     with (
         served(Program(clip), access=partial(access_to, clock=clock, behind_proxy=True)) as site,
@@ -340,7 +340,7 @@ def test_brute_force_is_locked_out(clip: Clip) -> None:
 
 
 def test_a_cookie_ends_with_its_token(clip: Clip) -> None:
-    """When a token is changed, whoever signed in with it is out at once, and the other token's sessions go on."""
+    """When a token is changed, its sessions end at once, and those of the other token continue."""
     now = [TOKENS]
     with served(Program(clip), access=partial(access_to, tokens=lambda: now[0])) as site:
         operator, viewer = visitor(site, signed_in=OPERATOR), visitor(site, signed_in=VIEWER)
@@ -456,7 +456,7 @@ def test_the_token_is_made_once_and_kept(tmp_path: Path) -> None:
 
 
 def test_a_link_in_place_of_the_token_is_not_followed(tmp_path: Path) -> None:
-    """Nobody makes the service take a token of his own, or write one elsewhere."""
+    """No one makes the service take a foreign token, or write one elsewhere."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("a-token-that-somebody-knows\n")
     folder = tmp_path / "state"
