@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from stands.numbered import Plan, make_clip
 from stands.ports import free_port
 from stands.rtsp_server import RtspCamera
 from stands.sender import sending
+from tg_video_streamer.errors import SourceLost
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.folders import AllowedFolders
@@ -113,6 +114,31 @@ async def play_frames(feed: Feed, frames: int, *, after: Callable[[Packet], None
         task.cancel()
         await asyncio.wait([task])
     return Played(feed=feed, packets=tuple(packets), events=())
+
+
+async def test_a_sender_that_begins_again_is_joined_again(
+    clip: Path, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """An encoder that restarts behind its server sends timestamps from zero again: it is connected anew, not waited for."""
+    with ExitStack() as first, NginxRtmp(tmp_path / "nginx") as server, ExitStack() as second:
+        first.enter_context(sending(clip, server.url(WORD), "flv"))
+        feed = feed_of(
+            live_item(server.url(WORD)), each_ffmpeg, headers=headers, resolve=resolve_live, buffer_seconds=4
+        )
+        frames = 0
+
+        def restart(packet: Packet) -> None:
+            nonlocal frames
+            frames += packet.kind is Kind.VIDEO
+            if frames == 150 and packet.kind is Kind.VIDEO:
+                first.close()
+                second.enter_context(sending(clip, server.url(WORD), "flv"))
+
+        played = await play_frames(feed, 320, after=restart)
+    assert len(played.pictures) == 320, feed.last_error
+    assert isinstance(feed.last_error, SourceLost)
+    numbers = played.decoded(tmp_path, headers).numbers(7)
+    assert [(after - before) % 300 for before, after in pairwise(numbers)].count(0) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

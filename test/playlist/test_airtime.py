@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.json_file import item_as_json, item_from_json
 from tg_video_streamer.playlist.line import parse_line
+from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
 
 
 def parse(line: str) -> Item:
@@ -85,3 +87,12 @@ def test_wrong_times_and_backups(line: str, words: str) -> None:
     """Each is refused with the way to write it."""
     with pytest.raises(PlaylistError, match=words):
         parse(line)
+
+
+def test_check_names_a_backup_that_is_missing(tmp_path: Path) -> None:
+    """A backup whose file does not exist is found before it is needed."""
+    (tmp_path / "film.mp4").write_bytes(b"x")
+    path = tmp_path / "list.txt"
+    path.write_text("film.mp4 | backup=nowhere.mp4\n")
+    found = missing_files(load(path, allowed_folders(path)))
+    assert ["nowhere.mp4" in str(problem) for problem in found] == [True]

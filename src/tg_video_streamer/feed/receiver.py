@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -32,6 +33,9 @@ _SOUND_ALONE = frozenset({"mp3", "aac", "ogg", "flac", "wav", "ac3"})
 _LARGEST_HEAD = 32 * 1024 * 1024
 _CHUNK = 64 * 1024
 _LINES = 20
+_STEP_BACK = re.compile(r"Non-monoton\w+ DTS.*previous: (-?\d+), current: (-?\d+)")
+_STEP_BACK_TICKS = 90_000
+"""A second in MPEG-TS: a sender that began again, no jitter."""
 
 
 class Receiver:
@@ -41,6 +45,7 @@ class Receiver:
         """`redact` removes what a message must not show; `on_title` gets each title in the feed, empty for none."""
         self._redact = redact
         self._on_title = on_title
+        self._restarted = False
         self.told: dict[str, Any] = {}
         """What the child of `resolve.http_child` has found out."""
         self._lines: deque[str] = deque(maxlen=_LINES)
@@ -96,6 +101,8 @@ class Receiver:
     @property
     def lost(self) -> SourceLost:
         """Why there is no more of it."""
+        if self._restarted:
+            return SourceLost.of("source.live_restarted")
         last = " | ".join(list(self._lines)[-3:])
         return SourceLost.of("source.live_lost", detail=last) if last else SourceLost.of("source.live_ended")
 
@@ -112,6 +119,12 @@ class Receiver:
         return self._pump
 
     def _take(self, line: str) -> None:
+        if back := _STEP_BACK.search(line):
+            if int(back[1]) - int(back[2]) > _STEP_BACK_TICKS and self._child is not None:
+                # The copy would stand still until the old time is reached.
+                self._restarted = True
+                self._child.kill()
+            return
         if not line.startswith("@{"):
             self._lines.append(self._redact(line))
             return

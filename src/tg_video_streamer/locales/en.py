@@ -248,6 +248,8 @@ LANGUAGE = Language(
         "source.live_lost": "the connection to the live feed was lost: {detail}",
         "source.live_lost.remedy": "it is connected again",
         "source.live_silent": "the live feed sends nothing, {seconds} s after it was asked",
+        "source.live_restarted": "the sender of the live feed began again",
+        "source.live_restarted.remedy": "it is connected again",
         "source.live_ended": "the live feed has ended",
         "source.began_again": "the server sends the same from the beginning: all of it was played",
         "source.live_ended.remedy": "it is connected again",

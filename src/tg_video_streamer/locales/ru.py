@@ -256,6 +256,8 @@ LANGUAGE = Language(
         "source.live_lost": "связь с прямым эфиром потеряна: {detail}",
         "source.live_lost.remedy": "подключение повторится",
         "source.live_silent": "прямой эфир ничего не передаёт: прошло {seconds} с",
+        "source.live_restarted": "передача прямого эфира началась заново",
+        "source.live_restarted.remedy": "подключение повторится",
         "source.live_ended": "прямой эфир закончился",
         "source.began_again": "сервер отдаёт то же самое с начала: всё уже сыграно",
         "source.live_ended.remedy": "подключение повторится",

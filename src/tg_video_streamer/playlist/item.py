@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 
@@ -78,6 +79,13 @@ class Item:
     def tracks(self, default: TrackPreference) -> TrackPreference:
         """Its languages; `default`: the channel's. Not in `media_options`, since it depends on the settings too."""
         return preference_of(self.audio, self.subtitles, default) if self.audio or self.subtitles else default
+
+    def with_backups(self) -> Iterator[Item]:
+        """This item, its backup, the backup of that, and so on."""
+        item: Item | None = self
+        while item is not None:
+            yield item
+            item = item.backup
 
     @property
     def timed(self) -> bool:

@@ -52,9 +52,10 @@ def read_text(path: Path) -> str:
 def missing_files(playlist: Playlist) -> tuple[Problem, ...]:
     """A problem for each entry whose file does not exist; checks every file, so only for `check`."""
     return tuple(
-        Problem(line=entry.line, what=PlaylistError.of("line.missing", path=entry.item.locator).full_message)
+        Problem(line=entry.line, what=PlaylistError.of("line.missing", path=item.locator).full_message)
         for entry in playlist.entries
-        if entry.item.kind is LocatorKind.FILE and not Path(entry.item.locator).exists()
+        for item in entry.item.with_backups()
+        if item.kind is LocatorKind.FILE and not Path(item.locator).exists()
     )
 
 
