@@ -52,6 +52,9 @@ async def _ended(task: asyncio.Future[Any], broken: asyncio.Future[None] | None)
     if not task.done():
         task.cancel()
         await asyncio.wait({task})
+    if not task.cancelled():
+        # A caller that was cancelled meanwhile does not read it.
+        task.exception()
     if broken is None:
         return
     if broken.done() and not broken.cancelled():
