@@ -7,6 +7,7 @@ StreamerError
 ├── ResolveError          a source cannot be found now
 │   ├── SourceGone        removed, private or closed: the source says that it will not come back
 │   ├── ToolBehind        only another yt-dlp reads it: the cached encode plays on, an update is requested
+│   ├── SessionNeeded     the source needs a Telegram session, and there is none now
 │   └── ToolMissing       yt-dlp, its JavaScript runtime or ffmpeg is not installed
 ├── FeedError             a source was found but gives no packets
 │   ├── ProbeFailed       the source has no picture or sound that can be decoded
@@ -139,6 +140,12 @@ class ToolBehind(ResolveError):
     """The site has changed, or asks for more than this yt-dlp can do; the source may be as it was."""
 
     reason = "tool_behind"
+
+
+class SessionNeeded(ResolveError):
+    """The source needs a Telegram session, and there is none now: it waits for the login."""
+
+    reason = "session_needed"
 
 
 class ToolMissing(ResolveError):

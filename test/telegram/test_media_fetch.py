@@ -16,7 +16,7 @@ from stands.telegram_account import QUICK, connected
 from stands.telegram_dc.server import Fault, TelegramStand
 from stands.telegram_dc.world import HOME_DC, OTHER_DC, FileKind, RpcFailed, StoredFile
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.errors import ResolveError, SessionEnded, SourceGone
+from tg_video_streamer.errors import ResolveError, SessionEnded, SessionNeeded, SourceGone
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.resolve.media import Download, Media
@@ -288,9 +288,9 @@ async def test_a_session_that_stays_away_ends_the_attempt(stand: TelegramStand, 
         download = await fetch.download(message.id)
         fetch.accounts.clear()
         fetch.patience_seconds = 0.3
-        with pytest.raises(ResolveError, match="session") as raised:
+        with pytest.raises(SessionNeeded, match="session") as raised:
             await fetch.fetch(download)
-        assert not isinstance(raised.value, SourceGone)
+        assert not raised.value.permanent
         assert "SESSION_STRING" in raised.value.remedy
 
 

@@ -16,7 +16,7 @@ from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import CHANNEL_ID, StoredFile
 from tg_video_streamer.app.session import session_keeper
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.errors import ResolveError, SourceGone
+from tg_video_streamer.errors import SessionNeeded
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.resolve.media import Expansion, Media
@@ -75,9 +75,9 @@ async def test_without_a_session_the_reason_comes_at_once(stand: TelegramStand, 
     item = parse_line("https://t.me/testchan/2", base="/", allowed=AllowedFolders.of(()))
     async with source_of(stand, tmp_path, "") as (source, _):
         async with asyncio.timeout(10):
-            with pytest.raises(ResolveError, match="session") as raised:
+            with pytest.raises(SessionNeeded, match="session") as raised:
                 await source.resolve(item)
-        assert not isinstance(raised.value, SourceGone)
+        assert not raised.value.permanent
         assert "session login" in raised.value.remedy
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from tg_video_streamer.app.chat import chat_problems, make_chat
 from tg_video_streamer.app.context import BuildContext
@@ -69,6 +70,8 @@ def build(
         feeds.spool.fetchers[Fetcher.TELEGRAM] = source.source.fetch
     program = make_program(context, feeds, allowed)
     source.on_login(program.playlist.try_again)
+    if feeds.spool is not None:
+        source.on_login(partial(feeds.spool.spool.try_again, LocatorKind.TELEGRAM))
     source.source.on_outdated(program.playlist.outdated)
     live = make_live(context, program, feeds.branding.choose_untitled)
 

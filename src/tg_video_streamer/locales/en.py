@@ -133,6 +133,7 @@ LANGUAGE = Language(
         "failure.file_not_found": "file not found",
         "failure.source_gone": "no longer available: removed, private or closed",
         "failure.resolve_error": "not available now: the source does not answer",
+        "failure.session_needed": "it waits for a Telegram session",
         "failure.tool_missing": "a program that it needs is not installed",
         "failure.tool_behind": "yt-dlp is behind the site: an update is requested",
         "failure.unsupported": "yt-dlp is behind the site: it finds no video on the page",

@@ -141,6 +141,7 @@ LANGUAGE = Language(
         "failure.file_not_found": "файл не найден",
         "failure.source_gone": "больше недоступно: удалено, закрыто или заблокировано",
         "failure.resolve_error": "сейчас недоступно: источник не отвечает",
+        "failure.session_needed": "ждёт сессии Telegram",
         "failure.tool_missing": "не установлена нужная программа",
         "failure.tool_behind": "yt-dlp отстал от сайта: запрошено обновление",
         "failure.unsupported": "yt-dlp отстал от сайта: не находит видео на странице",

@@ -55,7 +55,8 @@ class SpooledSource:
         if entry.state is SpoolState.WHOLE:
             return entry.local()
         if entry.state is SpoolState.FAILED:
-            return await self._ask(item)
+            found = await self._ask(item)
+            return _direct(entry, found) if isinstance(found, Media) else found
         entry.waiting += 1
         try:
             found = await self._spool.answer(entry)

@@ -15,8 +15,8 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import NoRoom, ProbeFailed, SourceGone, SpoolError, StreamerError
-from tg_video_streamer.playlist.item import DOWNLOADED, Item
+from tg_video_streamer.errors import NoRoom, ProbeFailed, SessionNeeded, SourceGone, SpoolError, StreamerError
+from tg_video_streamer.playlist.item import DOWNLOADED, Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.spool.download import Downloads
 from tg_video_streamer.spool.entry import Entry
@@ -120,6 +120,14 @@ class Spool:
         entry.urgent = True
         if entry.state is SpoolState.PAUSED:
             entry.not_before = min(entry.not_before, self._clock.monotonic() + WAITED_FOR_SECONDS)
+        self._woken.set()
+
+    def try_again(self, kind: LocatorKind) -> None:
+        """Try all items of a kind now: what they lacked is there."""
+        for entry in [one for one in self._entries.values() if one.item.kind is kind]:
+            entry.not_before, entry.failures = 0.0, 0
+            if entry.state is SpoolState.FAILED and not entry.waiting:
+                del self._entries[entry.key]
         self._woken.set()
 
     def can(self, found: Media | Expansion) -> bool:
@@ -229,6 +237,10 @@ class Spool:
                 self._rest(entry, GONE_SECONDS, str(error))
             else:
                 self._wait(entry, _ROOM_SECONDS, str(error))
+            return
+        if isinstance(error, SessionNeeded):
+            # No fault of the item: what was downloaded stays until the login.
+            self._wait(entry, PAUSES.longest, str(error))
             return
         self.counts.failures += 1
         entry.failures += 1

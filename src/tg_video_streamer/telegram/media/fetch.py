@@ -17,7 +17,10 @@ from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import (
     ResolveError,
+    SessionAbsent,
+    SessionEnded,
     SessionError,
+    SessionNeeded,
     SessionUnreachable,
     SourceGone,
     StreamerError,
@@ -91,17 +94,18 @@ class TelegramFetch:
             return
         if self._not_before > now:
             raise ResolveError.of("telegram_source.wait", seconds=round(self._not_before - now)) from error
-        raise ResolveError.because_of(error) from error
+        kind = SessionNeeded if isinstance(error, SessionAbsent | SessionEnded) else ResolveError
+        raise kind.because_of(error) from error
 
     def deadline(self) -> float:
         """Until when there must be progress."""
         return self._clock.monotonic() + self._patience_seconds
 
     def account(self) -> Account:
-        """The account; raises SessionUnreachable where none is logged in."""
+        """The account; raises SessionAbsent where none is logged in."""
         account = self._account()
         if account is None:
-            raise SessionUnreachable.of("telegram_source.no_session")
+            raise SessionAbsent.of("telegram_source.no_session")
         return account
 
     async def wait_for_turn(self) -> None:

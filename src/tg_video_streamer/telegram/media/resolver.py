@@ -11,7 +11,14 @@ import structlog
 from telethon.tl import types
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ResolveError, SessionError, SourceGone, TelegramRefused
+from tg_video_streamer.errors import (
+    ResolveError,
+    SessionEnded,
+    SessionError,
+    SessionNeeded,
+    SourceGone,
+    TelegramRefused,
+)
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.telegram_link import TelegramLink, parse_telegram_link
 from tg_video_streamer.resolve.media import Download, Expansion, Fetcher, Media, MediaInput
@@ -45,7 +52,8 @@ class TelegramResolver:
         try:
             return await (self._message(account, item, link) if link.message else self._chat(account, item, link))
         except SessionError as error:
-            raise ResolveError.because_of(error) from error
+            kind = SessionNeeded if isinstance(error, SessionEnded) else ResolveError
+            raise kind.because_of(error) from error
         except TelegramRefused as refused:
             raise source_error(refused, link) from refused
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ResolveError
+from tg_video_streamer.errors import SessionNeeded
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Download, Expansion, Media
 from tg_video_streamer.spool.fetch import Progress
@@ -81,7 +81,7 @@ class TelegramSource:
         finally:
             unsubscribe()
         if account is None:
-            raise ResolveError.of("telegram_source.no_session")
+            raise SessionNeeded.of("telegram_source.no_session")
         return account
 
     async def _load(self) -> None:
