@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -76,6 +77,27 @@ async def test_child_that_dies_is_replaced_at_its_frame(
     assert len(recording.beeps) == len(PLAN.flashes)
     assert max(abs(skew) for skew in skews(recording)) < 0.03
     assert children_named("ffmpeg") == []
+
+
+async def test_a_file_that_is_replaced_on_air_plays_to_its_end_as_it_was(
+    long_clip: Path, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """A new file under the same name is for the next time, also where the encoder has to start again in between."""
+    path, other = tmp_path / "item.mp4", make_clip(tmp_path / "other.mp4", replace(PLAN, item_id=8))
+    shutil.copy(long_clip, path)
+
+    def change(frames: int) -> None:
+        if frames == 60:
+            other.replace(path)
+            (child,) = children_named("ffmpeg")
+            os.kill(child.pid, signal.SIGKILL)
+
+    files = len(psutil.Process().open_files())
+    played = await play(feed_of(item_of(path), each_ffmpeg, headers=headers, buffer_seconds=2), after=change)
+    assert played.feed.state is FeedState.ENDED, played.feed.last_error
+    assert played.feed.last_error is not None
+    assert played.decoded(tmp_path, headers).numbers(7) == list(range(FRAMES))
+    assert len(psutil.Process().open_files()) == files
 
 
 async def test_resumes_at_a_position(long_clip: Path, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:

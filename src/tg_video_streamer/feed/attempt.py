@@ -103,16 +103,17 @@ async def attempt(
     subtitles: SubtitlesInput | None = None,
     passthrough: bool = False,
     receiver: Receiver | None = None,
+    held: Sequence[int] = (),
     on_line: Callable[[str], bool],
     on_packet: Callable[[Packet], None],
     on_progress: Callable[[], None],
 ) -> AttemptResult:
     """Play from `start` into the buffer; `passthrough`: without encoding. Cancelling kills the child and closes the buffer.
 
-    `receiver`: the connection of a live feed, in place of the inputs. `on_line` gets each line of stderr and returns whether it was handled. `on_packet` gets each packet, in the reader's
-    thread. `on_progress` is called a few times a second.
+    `receiver`: the connection of a live feed, in place of the inputs. `held`: descriptors that the inputs name. `on_line`
+    gets each line of stderr and returns whether it was handled. `on_packet` gets each packet, in the reader's thread. `on_progress` is called a few times a second.
     """
-    pipes = Pipes(() if receiver is not None else media.inputs, fed=receiver is not None)
+    pipes = Pipes(() if receiver is not None else media.inputs, fed=receiver is not None, held=held)
     try:
         item_range = _range_of(source, start, item)
         if receiver is not None:

@@ -193,7 +193,7 @@ class Feed:
                 self._move(FeedState.RESOLVING)
         finally:
             self._cache.abandon()
-            self._playback.subtitles.close()
+            self._playback.close()
             self.buffer.finish()
         if self.cached is not None:
             await self._cache.check_source()

@@ -29,8 +29,12 @@ from tg_video_streamer.resolve.media import MediaInput
 class Pipes:
     """Owns its descriptors until `close`, or until one is handed over."""
 
-    def __init__(self, inputs: Sequence[MediaInput], *, fed: bool = False) -> None:
-        """One pipe for each of `inputs` that is a URL or still grows; with `fed` one more, for the child's stdin."""
+    def __init__(self, inputs: Sequence[MediaInput], *, fed: bool = False, held: Sequence[int] = ()) -> None:
+        """One pipe for each of `inputs` that is a URL or still grows; with `fed` one more, for the child's stdin.
+
+        `held`: descriptors of others that the child inherits too.
+        """
+        self._held = held
         self._ours: set[int] = set()
         self.output, self.child_output = self._pipe()
         """The child writes to `child_output`; `output` is the read end."""
@@ -44,7 +48,7 @@ class Pipes:
     @property
     def inherited(self) -> list[int]:
         """Descriptors that the child must inherit besides its stdout."""
-        return [script[0] for script in self.scripts if script is not None]
+        return [*self._held, *(script[0] for script in self.scripts if script is not None)]
 
     def close_childs(self) -> None:
         """Close the ends that the child has inherited."""

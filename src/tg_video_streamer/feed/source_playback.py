@@ -12,6 +12,7 @@ import structlog
 from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, NotHouseFormat, PictureStands, StreamerError
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import FeedContext, attempt, redacted
+from tg_video_streamer.feed.held_files import HeldFiles
 from tg_video_streamer.feed.overlay.branding import CannotDraw, draw_caption
 from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, ChooseOverlay, OverlayFiles
 from tg_video_streamer.feed.passthrough import may_pass_through
@@ -65,6 +66,7 @@ class SourcePlayback:
         self._passthrough_failed = False
         self._pieces_failed = False
         self._picture_stands = False
+        self._files = HeldFiles()
         self._receiver: Receiver | None = None
         self._on_title = on_title
         self._beginning = ""
@@ -140,6 +142,11 @@ class SourcePlayback:
             self._beginning = beginning
         return found
 
+    def close(self) -> None:
+        """Let go of its files, at the end of the item."""
+        self._files.close()
+        self.subtitles.close()
+
     async def disconnect(self) -> None:
         """Leave the live feed; does nothing for any other source."""
         receiver, self._receiver = self._receiver, None
@@ -170,6 +177,8 @@ class SourcePlayback:
         assert source is not None  # noqa: S101 - the caller has probed it
         passthrough = await self.may_pass_through(start)
         context, asked = await self._asking(media)
+        self._files.hold(media)
+        asked, held = self._files.as_begun(asked)
         asked, source = self._apart(asked, source, passthrough=passthrough)
         files = await self._overlay_files(media, start)
         self.watch.begin(start.item_seconds)
@@ -193,6 +202,7 @@ class SourcePlayback:
                         subtitles=self.subtitles.input(source, start),
                         passthrough=passthrough,
                         receiver=self._receiver,
+                        held=held,
                         on_line=self.watch.take,
                         on_packet=on_packet,
                         on_progress=progressed,
@@ -249,6 +259,8 @@ class SourcePlayback:
         """Remember what the attempt showed; any error of passthrough leads to an attempt with the encoder."""
         # A source that has given frames needs no second probe.
         self._known_inputs = media.inputs if (result.frames or passthrough) and not media.is_live else None
+        if self._known_inputs is None:
+            self._files.close()
         if isinstance(result.error, PictureStands):
             result = self._learn_stands(result, media)
         if not passthrough:
