@@ -170,8 +170,11 @@ def test_what_one_channel_kept_another_plays_also_while_the_site_is_down(clips: 
 
 
 @pytest.mark.long
-def test_a_list_whose_page_is_down_at_the_start_plays_what_it_last_held(clips: Path, tmp_path: Path) -> None:
-    """After a restart with the whole site switched off, the items of a list on the web play from the library."""
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_list_whose_page_is_down_at_the_start_plays_what_it_last_held(
+    clips: Path, tmp_path: Path, *, changed: bool
+) -> None:
+    """After a restart with the whole site switched off or its list changed, its items play from the library."""
     with Site() as site:
         for name in ("one", "two"):
             site.file(f"/{name}.mp4", clips / f"{name}.mp4")
@@ -180,13 +183,15 @@ def test_a_list_whose_page_is_down_at_the_start_plays_what_it_last_held(clips: P
             wait_kept(channel, 2)
             wait_until((channel.service.state_dir / "lists.json").is_file, what="the list is remembered")
             channel.service.stop()
-            for path in ("/list.rss", "/one.mp4", "/two.mp4"):
+            for path in ("/one.mp4", "/two.mp4", *(() if changed else ("/list.rss",))):
                 site.fail(path, 503)
+            if changed:
+                site.text("/list.rss", "<html><body>Another page</body></html>", "text/html")
             channel.service.start()
             channel.service.wait_on_air()
             wait_plays(channel, 3)
             assert counted(channel, "tg_video_streamer_library_misses_total") == 0
-            assert channel.service.log.count("a list does not answer: what it last held plays") == 1
+            assert channel.service.log.count("a list does not answer, its last known items play") == 1
             record = channel.aired()
     assert record.faults == []
     assert {1, 2} <= set(record.items)
