@@ -40,7 +40,7 @@ def lock(folder: str, owner: str, *command: str) -> None:
         user = pwd.getpwnam(owner)
         os.fchown(descriptor, user.pw_uid, user.pw_gid)
     deadline = time.monotonic() + LOCK_SECONDS
-    told = False
+    reported = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,8 +48,8 @@ def lock(folder: str, owner: str, *command: str) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 sys.exit(f"another deployment or session renewal holds {folder}/.env.lock; try again when it has ended")
-        if not told:
-            told = True
+        if not reported:
+            reported = True
             _say("waiting for another deployment or session renewal")
         time.sleep(0.1)
     os.set_inheritable(descriptor, True)  # noqa: FBT003 - the interface of os
@@ -57,7 +57,7 @@ def lock(folder: str, owner: str, *command: str) -> None:
 
 
 def private(folder: str, owner: str, *files: str) -> None:
-    """Make each FILE=TEMPLATE a regular file of `owner` with mode 600, by a rename, so nobody sees it otherwise."""
+    """Make each FILE=TEMPLATE a regular file of `owner` with mode 600, by a rename, so no one sees it otherwise."""
     directory = _opened(folder)
     user = pwd.getpwnam(owner)
     for pair in files:
@@ -75,7 +75,7 @@ def private(folder: str, owner: str, *files: str) -> None:
 
 
 def _content_to_mend(directory: int, shown: str, name: str, user: pwd.struct_passwd) -> bytes | None:
-    """What is to be written anew; None where owner and mode are right already. Raises FileNotFoundError."""
+    """What is to be written again; None where owner and mode are right already. Raises FileNotFoundError."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except FileNotFoundError:

@@ -34,7 +34,7 @@ new_enough() {
 }
 
 # The interpreter itself, not a link or an environment that leads to it: one that is made with a link looks for its
-# library beside the link.
+# library next to the link.
 interpreter() {
     "$1" -I -c 'import os, sys; print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))'
 }
@@ -163,7 +163,7 @@ install_units() {
     if [ "$changed" = 1 ] && [ -d /run/systemd/system ]; then control daemon-reload; fi
 }
 
-# What is enabled beside the service; templates are for those who have several channels.
+# What is enabled with the service; templates are for those who have several channels.
 companions() {
     local file
     for file in "$base/releases/$1"/deploy/systemd/*.{timer,path}; do

@@ -4,7 +4,7 @@
 set -eu
 
 if [ $# = 0 ]; then
-    # ffmpeg: the host's own, beside the wheel's · nginx: RTMP server and TLS proxy · chromium: the preview page
+    # ffmpeg: the host's own, next to the wheel's · nginx: RTMP server and TLS proxy · chromium: the preview page
     # openssh: settings that are sent to a server
     # debootstrap, systemd-container: a host with a real systemd, to deploy on
     # prometheus: promtool, which checks the alerts · sudo: visudo, which checks what a deploy account may do

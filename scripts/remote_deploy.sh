@@ -1,6 +1,6 @@
 #!/bin/bash
 # Puts a release on air on this host, and the one before back where it does not come up. Run it as root, on the host.
-#   --artifact FILE     what `make release` made; FILE.sha256 lies beside it
+#   --artifact FILE     what `make release` made; FILE.sha256 lies next to it
 #   --sha256 HEX        the checksum, where it came another way
 #   --version NAME      the release's name; without it the artefact's own. One that is there already needs no artefact
 #   --create-user       make the user and group tgstream
@@ -43,7 +43,7 @@ read_arguments() {
     case $keep in '' | *[!0-9]*) usage ;; esac
 }
 
-# A private copy is what is verified and unpacked: nobody can change it in between.
+# A private copy is what is verified and unpacked: no one can change it in between.
 verify_artifact() {
     [ -n "$artifact" ] || return 0
     work=$(mktemp -d)
@@ -81,12 +81,12 @@ make_folders() {
     mkdir -p "$base/releases"
     [ ! -L "$base/shared" ] || fail "$base/shared is a link; make it a folder"
     if [ ! -d "$base/shared" ]; then mkdir -m 0700 "$base/shared"; fi
-    # The folder lies in one of root's, so nobody else can have put a link there in the meantime.
+    # The folder lies in one of root's, so no one else can have put a link there in the meantime.
     chmod 0700 "$base/shared"
     [ "$(id -u)" != 0 ] || chown "$(owner):" "$base/shared"
     # As StateDirectory= of the unit makes it; the release is tried out before the unit first runs.
     if [ "$(owner)" = "$account" ] && [ ! -e "$state" ]; then install -d -m 0700 -o "$account" -g "$account" "$state"; fi
-    # Made while there was no such user; nobody but root could have put a link into it since.
+    # Made while there was no such user; only root could have put a link into it since.
     if [ "$(owner)" = "$account" ] && [ "$(stat -c %u "$state")" = 0 ]; then
         chmod 0700 "$state"
         chown -R --no-dereference "$account:$account" "$state"
@@ -100,7 +100,7 @@ unpack() {
         say "unpack: $version is there already"
         if [ -n "$artifact" ] && [ -e "$release/.sha256" ] && [ "$sha256" != "$(cat "$release/.sha256")" ]; then
             say "WARNING: $version was made from another artefact and stays as it is;" \
-                "--version NAME puts this one beside it" >&2
+                "--version NAME installs this one as well" >&2
         fi
         return
     fi
@@ -125,7 +125,7 @@ build_venv() {
         "${pip[@]}" --require-hashes -r "$release/requirements.txt"
     fi
     "${pip[@]}" --no-index --no-deps "$release"/wheel/*.whl
-    # The service cannot write beside the code, so what Python would keep there is made now.
+    # The service cannot write next to the code, so what Python would keep there is made now.
     "$release/venv/bin/python" -m compileall -q -j 0 "$release/venv/lib" >/dev/null || true
     rm -rf "$release/wheels"
     say "venv: built"
@@ -167,7 +167,7 @@ prune() {
     done < <(find "$base/releases" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | cut -d' ' -f2-)
 }
 
-# Back to the release that was on air, or for the one that runs already to the one before it. What is broken is built anew
+# Back to the release that was on air, or for the one that runs already to the one before it. What is broken is built again
 # when it comes again.
 give_up() {
     local before=$1 earlier=$2 status=$3
@@ -187,7 +187,7 @@ give_up() {
 # One that was on air once may come up when the host is mended, so it stays in place; one that never was does not.
 give_up_alone() {
     if [ -e "$release/.proven" ]; then
-        fail "$version does not come up again, and there is no release before it; the service goes on trying;" \
+        fail "$version does not come up again, and there is no release before it; the service keeps trying;" \
             "see journalctl -u $service"
     fi
     withdraw "$version"

@@ -45,7 +45,7 @@ make_venv() {
     "$python" -m venv --clear "$venv"
 }
 
-# An environment made by another PYTHON, or whose interpreter has gone, is made anew.
+# An environment made by another PYTHON, or whose interpreter has gone, is made again.
 if ! new_enough "$venv/bin/python"; then
     make_venv
 elif [ -n "${PYTHON:-}" ]; then

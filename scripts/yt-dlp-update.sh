@@ -105,7 +105,7 @@ remove_installed() {
     rm -rf "$packages"/~t_dlp* "$packages"/~t-dlp*
 }
 
-# Keep what is installed beside it: hard links cost nothing, and pip writes new files. The name says that it is whole.
+# Keep a copy of what is installed: hard links cost nothing, and pip writes new files. The name says that it is whole.
 keep() {
     rm -rf "$kept.making" "$kept" && mkdir "$kept.making" || return 1
     parts_of "$packages" | while IFS= read -r part; do cp -al "$part" "$kept.making/" || exit 1; done || return 1
@@ -205,7 +205,7 @@ install() {
     return "$status"
 }
 
-# pip is content with what is installed where no index answers, or where the newest cannot be had beside the other
+# pip is content with what is installed where no index answers, or where the newest cannot be installed with the other
 # packages; a download is not. Sets newest to the version that the index has.
 ask_index() {
     local folder status

@@ -160,7 +160,7 @@ class _Stdout(logging.StreamHandler[Any]):
         """Not to be changed."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # the name is the library's
-        """A closed pipe or a full disk behind stdout: no one can be told, and the program continues."""
+        """A closed pipe or a full disk behind stdout: no one can be informed, and the program continues."""
         if not isinstance(sys.exc_info()[1], OSError | ValueError):
             super().handleError(record)
 

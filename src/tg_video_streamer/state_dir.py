@@ -26,7 +26,7 @@ def default_state_dir(environment: Mapping[str, str], env_file: Path | None, *, 
 
 
 def _units(env_file: Path | None) -> list[str]:
-    """The unit that the place of `env_file` is for: shared/ beside releases/, or a folder of its own in shared/."""
+    """The unit that the place of `env_file` is for: shared/ next to releases/, or a folder of its own in shared/."""
     if env_file is None:
         return []
     folder = env_file.resolve().parent

@@ -200,7 +200,7 @@ def test_alone_and_ruined_it_stays_and_is_tried_for_ever(on_air: DeployedHost) -
     mend = _ruin(on_air, "1.0")
     done = on_air.server.sh(f"TG_WAIT_SECONDS=15 {on_air.command('--version 1.0')}", check=False, timeout=150)
     assert done.returncode == 1
-    assert "1.0 does not come up again, and there is no release before it; the service goes on trying" in done.stderr
+    assert "1.0 does not come up again, and there is no release before it; the service keeps trying" in done.stderr
     assert on_air.current == "1.0"
     assert on_air.server.show(UNIT, "UnitFileState") == {"UnitFileState": "enabled"}
     on_air.server.sh(mend)
