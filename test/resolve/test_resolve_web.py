@@ -60,6 +60,13 @@ def test_page_with_a_signed_link(site: Site, resolve: Resolve) -> None:
     assert "token=" not in repr(found)
 
 
+def test_the_same_answer_is_equal(site: Site, resolve: Resolve) -> None:
+    """A file that is where it was gives an equal answer, so that it is not probed again."""
+    first, second = (media(resolve(site.url("/clip.mp4"))) for _ in range(2))
+    assert first.inputs == second.inputs
+    assert first.inputs[0].download is not None
+
+
 def test_recorded_and_live_hls(site: Site, segments: Segments, resolve: Resolve) -> None:
     """An HLS manifest is one item: recorded with its length, live without an end."""
     site.hls("/vod/index.m3u8", segments)

@@ -51,8 +51,8 @@ class MediaInput:
     """Whether its server states how long the body is; else the end of the body is the end. None: it was not asked."""
     public_only: bool = False
     """Redirects may lead to public addresses only; checked for `received` ones, at each connection."""
-    download: Download | None = None
-    """None for a file and for what is live."""
+    download: Download | None = field(default=None, compare=False)
+    """None for a file and for what is live. Not compared: its cookies and times differ with each answer."""
     growing: GrowingFile | None = field(default=None, compare=False)
     """Of a file that is still being written; it is read through a pipe that waits at its edge."""
 
