@@ -164,6 +164,9 @@ async def test_a_source_that_is_gone_is_left_to_the_resolver(tmp_path: Path) -> 
     site.errors[item.locator] = [SourceGone("it was removed"), SourceGone("it was removed")]
     async with spooling(tmp_path, fetchers=_fetchers(site), ask=site.ask, wanted=[item]) as running:
         await running.until(lambda: running.state(item) is SpoolState.FAILED)
+        running.spool.plan([], [])
+        running.spool.plan([item], [])
+        assert running.state(item) is SpoolState.FAILED
         found = await running.source.resolve(item)
     assert isinstance(found, Media)
     assert not found.is_file
@@ -210,6 +213,6 @@ async def test_an_item_is_read_while_it_grows(tmp_path: Path) -> None:
         assert isinstance(found, Media)
         (one,) = found.inputs
         assert one.growing is not None
-        assert one.growing.size >= 2_000_000
+        assert one.growing.size >= 600_000
         assert not found.is_file
         await running.whole(item)

@@ -8,15 +8,17 @@ from pathlib import Path
 HEAD_BYTES = 64 * 1024
 """Enough of any container but MP4 to tell what it is."""
 ENOUGH_BYTES = 2_000_000
-"""How much of a growing file a feed begins with: what a probe reads."""
+"""How much of a growing file a feed begins with: what a probe reads of a container without an index."""
+ENOUGH_INDEXED_BYTES = 600_000
+"""The same behind the head of a container that describes its streams there."""
 _EBML = b"\x1a\x45\xdf\xa3"
-_STREAMED = (_EBML, b"FLV\x01", b"OggS", b"ID3", b"fLaC")
+_STREAMED = (b"FLV\x01", b"OggS", b"ID3", b"fLaC")
 _TS_PACKET = 188
 _MOST_BOXES = 64
 
 
 def readable(path: Path, size: int) -> bool:
-    """Whether the first `size` bytes of `path` can be played while the rest comes."""
+    """Whether the first `size` bytes of `path` are enough to play while the rest comes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -25,6 +27,10 @@ def readable(path: Path, size: int) -> bool:
         head = os.pread(descriptor, min(size, HEAD_BYTES), 0)
         if head[4:8] in {b"ftyp", b"styp"}:
             return _index_first(descriptor, size)
+        if head.startswith(_EBML):
+            return size >= ENOUGH_INDEXED_BYTES
+        if size < ENOUGH_BYTES:
+            return False
         return head.startswith(_STREAMED) or _is_transport_stream(head) or _is_sound_frame(head)
     finally:
         os.close(descriptor)
@@ -44,7 +50,7 @@ def _index_first(descriptor: int, size: int) -> bool:
             return False
         at += length
         if kind == b"moov":
-            return at < size
+            return at + ENOUGH_INDEXED_BYTES <= size
     return False
 
 

@@ -13,7 +13,7 @@ from tg_video_streamer.errors import ResolveError
 from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.resolve.growing import GrowthState
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
-from tg_video_streamer.spool.containers import ENOUGH_BYTES, readable
+from tg_video_streamer.spool.containers import readable
 from tg_video_streamer.spool.entry import Entry
 from tg_video_streamer.spool.spool import Spool
 from tg_video_streamer.spool.state import SpoolState
@@ -123,8 +123,7 @@ class _Patience:
 def _enough(entry: Entry) -> bool:
     """Whether all files of an entry can be read from their start now."""
     return bool(entry.growing) and all(
-        one.state is GrowthState.WHOLE or (one.size >= ENOUGH_BYTES and readable(one.path, one.size))
-        for one in entry.growing
+        one.state is GrowthState.WHOLE or readable(one.path, one.size) for one in entry.growing
     )
 
 

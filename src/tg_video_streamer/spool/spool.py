@@ -38,6 +38,7 @@ _ROOM_SECONDS = 5.0
 _FRESH_SECONDS = 120.0
 """How long an answer of the resolver serves without asking again."""
 _CHECK_SECONDS = 0.2
+_MEASURE_SECONDS = 0.5
 _LARGEST_PART = 0.9
 """An item that takes more than this part of the spool has no place in it."""
 _FULL_BYTES = 1 << 20
@@ -92,8 +93,9 @@ class Spool:
                 self._order.append(self.entry(item).key)
         keep = {*self._order, *(spool_key(item) for item in used)}
         for key, entry in list(self._entries.items()):
-            expired = entry.state is SpoolState.FAILED and self._clock.monotonic() >= entry.not_before
-            if (key not in keep and not entry.waiting) or expired:
+            failed = entry.state is SpoolState.FAILED
+            over = self._clock.monotonic() >= entry.not_before if failed else key not in keep
+            if over and not entry.waiting:
                 entry.break_off()
                 del self._entries[key]
                 self._sweep_due = True
@@ -195,10 +197,13 @@ class Spool:
         """One attempt, given up for a more urgent one."""
         async with asyncio.TaskGroup() as group:
             attempt = group.create_task(self._attempt(entry), name=f"spool {entry.item.key}")
+            measured = self._clock.monotonic()
             while not attempt.done():
                 await asyncio.wait((attempt,), timeout=_CHECK_SECONDS)
-                downloads = entry.state is SpoolState.DOWNLOADING
-                short = await self._short_of(0) if downloads else None
+                short = None
+                if entry.state is SpoolState.DOWNLOADING and self._clock.monotonic() - measured > _MEASURE_SECONDS:
+                    measured = self._clock.monotonic()
+                    short = await self._short_of(0)
                 if short is not None and not attempt.done():
                     attempt.cancel()
                     self._failed(entry, short)

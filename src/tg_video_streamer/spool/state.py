@@ -25,7 +25,9 @@ class SpoolState(StrEnum):
 SPOOL_TRANSITIONS: Transitions[SpoolState] = {
     SpoolState.WAITING: frozenset({SpoolState.DOWNLOADING, SpoolState.FAILED}),
     SpoolState.DOWNLOADING: frozenset({SpoolState.WAITING, SpoolState.CHECKING, SpoolState.PAUSED, SpoolState.FAILED}),
-    SpoolState.CHECKING: frozenset({SpoolState.WHOLE, SpoolState.PAUSED, SpoolState.FAILED, SpoolState.WAITING}),
+    SpoolState.CHECKING: frozenset(
+        {SpoolState.WHOLE, SpoolState.PAUSED, SpoolState.FAILED, SpoolState.WAITING, SpoolState.DOWNLOADING}
+    ),
     SpoolState.PAUSED: frozenset({SpoolState.WAITING, SpoolState.DOWNLOADING, SpoolState.FAILED}),
     SpoolState.WHOLE: frozenset(),
     SpoolState.FAILED: frozenset(),
