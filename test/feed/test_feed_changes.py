@@ -13,12 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stands.feeding import Played, feed_of, item_of, play, write_packets
+from stands.feeding import SMALL, Played, feed_of, item_of, play, write_packets
 from stands.numbered import Plan, any_ffmpeg, make_clip
 from stands.recording import Recording, luma_of, skews
+from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.overlay.overlay import Logo, Overlay
-from tg_video_streamer.feed.state import FeedState
+from tg_video_streamer.feed.state import FeedMode, FeedState
+from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
 PART_FRAMES = 100
 FLASHES = (25, 75)
@@ -171,3 +175,37 @@ async def test_interlacing_that_begins_later_is_removed(
         combed = [_combed(frame) for frame in container.decode(video=0)]
     assert len(combed) >= 124
     assert max(combed) < 0.002
+
+
+async def test_a_cached_encode_of_such_a_source_is_right(
+    clips: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """An item that changes in its middle is prepared as it is played, and played from the library as it was prepared."""
+    library = Library(
+        tmp_path / "library", max_bytes=10**9, floor_bytes=0, house=SMALL, headers=headers, clock=SystemClock()
+    )
+    library.open()
+    path = changing("rate", clips)
+
+    async def resolve(item: Item) -> Media | Expansion:  # noqa: ARG001 - there is one item
+        return Media(inputs=(MediaInput(location=str(path), is_file=True),), title="changing", source_id="changing")
+
+    for mode in (FeedMode.PREPARING, FeedMode.ON_AIR):
+        feed = feed_of(item_of(path), ffmpeg, headers=headers, library=library, mode=mode, resolve=resolve)
+        played = await play(feed)
+    library.close()
+    assert feed.plays_cached
+    check(played, played.decoded(tmp_path, headers), frames=3 * PART_FRAMES, flashes=6)
+
+
+async def test_an_item_in_house_format_that_lost_a_packet(
+    each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """An item that passes through is encoded from the group with the lost packet on, and nothing moves."""
+    clip = make_clip(tmp_path / "plain.mkv", replace(LOSING, width=854, height=480))
+    first = await play(feed_of(item_of(clip), each_ffmpeg, headers=headers))
+    write_packets(tmp_path / "house.mkv", first.packets, headers)
+    lossy = tmp_path / "lossy.mkv"
+    make("-i", str(tmp_path / "house.mkv"), "-c", "copy", "-bsf:a", r"noise=amount=0:drop='eq(n\,300)'", str(lossy))
+    played = await play(feed_of(item_of(lossy), each_ffmpeg, headers=headers))
+    check(played, played.decoded(tmp_path, headers), frames=300, flashes=6)
