@@ -62,7 +62,8 @@ def test_page_with_a_signed_link(site: Site, resolve: Resolve) -> None:
 
 def test_the_same_answer_is_equal(site: Site, resolve: Resolve) -> None:
     """A file that is where it was gives an equal answer, so that it is not probed again."""
-    first, second = (media(resolve(site.url("/clip.mp4"))) for _ in range(2))
+    agent = ("--user-agent=Mozilla/5.0",)
+    first, second = (media(resolve(site.url("/clip.mp4"), arguments=agent)) for _ in range(2))
     assert first.inputs == second.inputs
     assert first.inputs[0].download is not None
 
