@@ -329,6 +329,7 @@ ACTIONS = st.lists(
         st.tuples(st.just("offer"), st.integers(1, 200)),
         st.tuples(st.just("unfinished"), st.integers(0, 100)),
         st.tuples(st.just("filler"), st.integers(1, 100)),
+        st.tuples(st.sampled_from(["backup", "failing", "end"]), st.integers(1, 100)),
         st.tuples(st.just("live"), st.integers(1, 100)),
         st.tuples(st.just("stalling live"), st.integers(1, 100)),
         st.tuples(st.sampled_from(["skip", "hold", "release"]), st.just(0)),
@@ -345,26 +346,39 @@ def test_no_order_of_events_makes_a_hole(slate: Slate, actions: list[tuple[str, 
     stage = Stage(slate)
     playout = stage.playout
     for number, (action, amount) in enumerate(actions):
-        if action == "offer":
-            playout.offer(primed(f"{number}-", amount))
-        elif action == "unfinished":
-            playout.offer(primed(f"{number}-", amount, finished=False, grace=number % 3))
-        elif action == "filler":
-            playout.offer_filler(primed(f"{number}f", amount, level=SourceLevel.FILLER))
-        elif action.endswith("live"):
-            playout.offer(live(amount, finished=action == "live", name=f"{number}L"))
-        elif action == "run":
+        if action == "run":
             stage.run(amount / 25)
         elif action == "hold":
             playout.hold(SlateReason.PAUSED)
         elif action == "release":
             playout.release()
-        else:
+        elif action == "skip":
             playout.skip()
+        elif action == "end":
+            if playout.item is not None:
+                playout.end_item(playout.item, CutReason.TIME_OVER)
+        else:
+            _offer(playout, action, number, amount)
     stage.run(1)
     stage.check_grids()
     assert not [event for event in stage.events if isinstance(event, SourceFailed)]
     stage.loop.close()
+
+
+def _offer(playout: Playout, action: str, number: int, amount: int) -> None:
+    if action == "offer":
+        playout.offer(primed(f"{number}-", amount))
+    elif action == "unfinished":
+        playout.offer(primed(f"{number}-", amount, finished=False, grace=number % 3))
+    elif action == "failing":
+        playout.offer(replace(primed(f"{number}-", amount), outcome=lambda: CutReason.SOURCE_FAILED))
+    elif action == "filler":
+        playout.offer_filler(primed(f"{number}f", amount, level=SourceLevel.FILLER))
+    elif action == "backup":
+        made = primed(f"{number}s", amount, level=SourceLevel.FILLER)
+        playout.offer_backup(replace(made, stands_in=True))
+    else:
+        playout.offer(live(amount, finished=action == "live", name=f"{number}L"))
 
 
 def live(frames: int, *, finished: bool = True, name: str = "L") -> AirSource:

@@ -345,7 +345,9 @@ class Feed:
 
     def _failed(self, stage: str, error: StreamerError, *, covered: bool = False) -> None:
         self.last_error = error
-        on_air = self._mode is FeedMode.ON_AIR
+        # One loss of a live feed counts once, however often it is tried again.
+        again = self.is_live and self._progress.failures > 0
+        on_air = self._mode is FeedMode.ON_AIR and not again
         warn = _log.warning if on_air else _log.debug
         warn("source failed", stage=stage, reason=error.reason, error=str(error), key=self.item.key)
         if on_air:
