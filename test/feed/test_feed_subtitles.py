@@ -91,6 +91,16 @@ async def test_subtitles_keep_their_time_after_a_seek(
     assert _near(found, [(max(resumed, since - line), until - line) for since, until in CUES])
 
 
+@pytest.mark.parametrize(("name", "codec"), [("pgs.mkv", "copy"), ("dvb.ts", "dvbsub")])
+async def test_bitmaps_keep_their_time_after_a_seek(
+    name: str, codec: str, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """With `start=`, and where a broadcast that seeks inexactly is resumed, bitmaps are there when they are spoken."""
+    path = make_bitmaps(tmp_path / name, codec)
+    found = spans(await _played(path, each_ffmpeg, headers, resumed=1.0, start_seconds=1.5))
+    assert _near(found, [(since - 1.5, until - 1.5) for since, until in CUES[1:]])
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "cp1251", "koi8_r", "utf-16"])
 async def test_a_file_next_to_the_film_is_drawn(
     charset: str, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
@@ -117,12 +127,15 @@ async def test_a_file_of_every_kind_is_drawn(
     assert _near(spans(await _played(path, ffmpeg, headers)), list(CUES))
 
 
-async def test_styled_text_looks_as_it_was_made(each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
-    """ASS with its own font is the picture that ffmpeg alone draws from the film."""
-    path = make_subtitled(tmp_path / "styled.mkv", "ass", ass(), font=roboto("Black"))
+@pytest.mark.parametrize(("size", "shown"), [("320x180", "854:480"), ("320x240", "640:480"), ("180x320", "270:480")])
+async def test_styled_text_looks_as_it_was_made(
+    size: str, shown: str, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """ASS with its own font is the picture that ffmpeg alone draws from the film, inside of the bars of any shape."""
+    path = make_subtitled(tmp_path / "styled.mkv", "ass", ass(), font=roboto("Black"), size=size)
     reference = tmp_path / "reference.mkv"
-    size = f"{SMALL.width}:{SMALL.height}"
-    run_ffmpeg("-i", str(path), "-vf", f"scale={size},subtitles={path}", "-an", "-c:v", "ffv1", str(reference))
+    graph = f"scale={shown},subtitles={path},pad={SMALL.width}:{SMALL.height}:-1:-1"
+    run_ffmpeg("-i", str(path), "-vf", graph, "-an", "-c:v", "ffv1", str(reference))
     ours = dict(_by_frame(await _played(path, each_ffmpeg, headers)))
     theirs = dict(_by_frame(reference))
     for number in (10, 35, 60, 112, 140):

@@ -27,10 +27,16 @@ class Voice:
 
 
 def make_voices(
-    path: Path, voices: Sequence[Voice], *, seconds: float = 2.0, inputs: Sequence[str] = (), extra: Sequence[str] = ()
+    path: Path,
+    voices: Sequence[Voice],
+    *,
+    seconds: float = 2.0,
+    size: str = "320x180",
+    inputs: Sequence[str] = (),
+    extra: Sequence[str] = (),
 ) -> Path:
     """A clip of a plain gray picture and these tracks; `inputs` follow the tones on the command line, `extra` the maps."""
-    words = ["-f", "lavfi", "-i", f"color=0x808080:s=320x180:r=25:d={seconds}"]
+    words = ["-f", "lavfi", "-i", f"color=0x808080:s={size}:r=25:d={seconds}"]
     for voice in voices:
         words += ["-f", "lavfi", "-i", f"sine=frequency={voice.hertz}:sample_rate={RATE}:duration={seconds}"]
     words += [*inputs, "-map", "0:v"]

@@ -51,7 +51,7 @@ def ass(font: str = "Roboto Black") -> str:
     return f"{head}[Events]\nFormat: {events}\n" + "\n".join(lines) + "\n"
 
 
-def make_subtitled(path: Path, codec: str, text: str, *, font: Path | None = None, flags: str = "0") -> Path:
+def make_subtitled(path: Path, codec: str, text: str, *, font: Path | None = None, size: str = "320x180") -> Path:
     """A clip of `SECONDS` with one subtitle stream in Russian; `font`: attached to it."""
     source = path.with_suffix({"ass": ".src.ass", "webvtt": ".src.vtt"}.get(codec, ".src.srt"))
     source.write_text(text, encoding="utf-8")
@@ -60,8 +60,9 @@ def make_subtitled(path: Path, codec: str, text: str, *, font: Path | None = Non
         path,
         [_VOICE],
         seconds=SECONDS,
+        size=size,
         inputs=["-i", str(source)],
-        extra=["-map", "2:s", "-c:s", codec, "-metadata:s:s", "language=rus", "-disposition:s", flags, *attached],
+        extra=["-map", "2:s", "-c:s", codec, "-metadata:s:s", "language=rus", *attached],
     )
     source.unlink()
     return path
