@@ -9,6 +9,7 @@ import pytest
 
 from stands.feeding import SMALL, feed_of, item_of, play, write_packets
 from stands.multilingual import run_ffmpeg
+from stands.site import Site
 from stands.subtitled import CUES, ass, make_bitmaps, make_plain, make_subtitled, pictures, spans, srt, vtt, written
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.state import FeedState
@@ -20,6 +21,7 @@ from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.files import resolve_file
 from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.resolver import Resolver
 
 _RUSSIAN = preference_of("", "ru")
 _TEXT_KINDS = {
@@ -176,3 +178,23 @@ async def test_a_new_subtitle_file_is_seen(ffmpeg: Path, headers: CodecHeaders, 
         write_packets(tmp_path / "played.mkv", played.packets, headers)
         assert _near(spans(tmp_path / "played.mkv"), list(CUES) if text else [])
     library.close()
+
+
+async def test_subtitles_of_a_web_video_are_drawn(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """What a page names as the film's subtitles is on its picture."""
+    clip = make_plain(tmp_path / "clip.mp4")
+    track = '<track kind="subtitles" srclang="ru" src="/ru.vtt">'
+    with Site() as site:
+        site.file("/clip.mp4", clip)
+        site.text("/ru.vtt", vtt(), "text/vtt")
+        site.text("/film", f'<video><source src="/clip.mp4" type="video/mp4">{track}</video>', "text/html")
+        resolver = Resolver(
+            allowed=lambda: AllowedFolders.of([tmp_path]), scratch_folder=tmp_path / "scratch", preference=_RUSSIAN
+        )
+        feed = feed_of(
+            item_of(site.url("/film")), ffmpeg, headers=headers, preference=_RUSSIAN, resolve=resolver.resolve
+        )
+        played = await play(feed)
+    assert feed.state is FeedState.ENDED, feed.last_error
+    write_packets(tmp_path / "played.mkv", played.packets, headers)
+    assert _near(spans(tmp_path / "played.mkv"), list(CUES))

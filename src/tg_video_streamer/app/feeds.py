@@ -62,7 +62,8 @@ class Feeds:
         self.resolve = watching(by_kind(self._resolver.resolve, others or {}))
         """Where an item of the playlist is now."""
         self.spool = make_spool(settings, ask=self.resolve, clock=clock)
-        self._sources = self.spool.source.resolve if self.spool is not None else without_spool(self.resolve)
+        sources = self.spool.source.resolve if self.spool is not None else without_spool(self.resolve)
+        self._sources = self._resolver.web_subtitles.added_to(sources)
 
     @property
     def caches(self) -> bool:

@@ -23,6 +23,7 @@ from tg_video_streamer.resolve.http_stream import checked_direct
 from tg_video_streamer.resolve.live import resolve_live
 from tg_video_streamer.resolve.media import Expansion, Media
 from tg_video_streamer.resolve.public_addresses import refuse_private
+from tg_video_streamer.resolve.web_subtitles import WebSubtitles, wanted_subtitles
 from tg_video_streamer.resolve.ytdlp import ask, read_cookies
 
 DEADLINE_SECONDS = 45.0
@@ -70,6 +71,7 @@ class Resolver:
         self._most_children = most_children
         self.preference = preference
         """The channel's languages."""
+        self.web_subtitles = WebSubtitles(scratch_folder / "subtitles")
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._deno = _find_deno()
         scratch_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -120,6 +122,8 @@ class Resolver:
             "cookies": read_cookies(self._cookies),
             "format": formats(languages),
             "live_format": formats(languages, live=True),
+            # A link that may lead to public addresses only is checked before anything of it is downloaded.
+            "subtitles": [] if item.public_only else wanted_subtitles(item.tracks(self.preference).subtitles),
         }
         document = await ask(request, python=self._python, seconds=self._deadline_seconds, folder=self._scratch_folder)
         log.debug("yt-dlp answered", key=item.key, seconds=round(asyncio.get_running_loop().time() - began, 2))
@@ -137,6 +141,8 @@ class Resolver:
         if languages and (spoken := chosen_language(document["info"])):
             # Bytes in another language are another source.
             found = replace(found, source_id=f"{found.source_id} {spoken}")
+        if document.get("subtitles"):
+            found = await asyncio.to_thread(self.web_subtitles.store, found, document["subtitles"])
         direct = document["info"].get("direct") is True and not found.is_live and len(found.inputs) == 1
         return await checked_direct(found, public_only=item.public_only) if direct else found
 

@@ -4,14 +4,15 @@ It reads one request as JSON from stdin, so that nothing secret is on its comman
 `{"info": …, "cookies": …, "warnings": […]}`, or `{"error": …, "warnings": […]}`. It runs isolated and by its path, with an
 interpreter that may hold nothing but yt-dlp: it imports the standard library and yt-dlp only.
 
-Request: `words` (options of yt-dlp's command line), `cookies` (text in Netscape format), `url`, and the format selectors
-`format` and `live_format`. A download (`Download.request`) has `words`, `cookies` and `info`; `open_ytdlp` serves both.
+Request: `words` (options of yt-dlp's command line), `cookies` (text in Netscape format), `url`, the format selectors
+`format` and `live_format`, and `subtitles` (patterns of languages). A download (`Download.request`) has `words`, `cookies` and `info`; `open_ytdlp` serves both.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -20,12 +21,15 @@ try:
     from yt_dlp import YoutubeDL, parse_options, version
     from yt_dlp.cookies import CookieLoadError
     from yt_dlp.globals import plugin_dirs
+    from yt_dlp.networking import Request
 except ImportError as error:
     sys.stdout.write(json.dumps({"missing": error.name == "yt_dlp", "detail": f"{type(error).__name__}: {error}"}))
     sys.exit(0)
 
 _NO_COOKIES = "# Netscape HTTP Cookie File\n"
 _MOST_WARNINGS = 8
+_SUBTITLE_SUFFIXES = ("vtt", "srt", "ass")
+_MOST_SUBTITLE_BYTES = 5_000_000
 _OF_AN_ENTRY = ("_type", "url", "webpage_url", "title", "live_status")
 _OF_A_PLAIN_FORMAT = ("url", "manifest_url", "protocol", "tbr", "height", "vcodec", "acodec")
 _NOT_READ = frozenset(
@@ -147,6 +151,31 @@ def reduced(info: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def downloaded_subtitles(ytdlp: Ytdlp, info: dict[str, Any], patterns: list[str]) -> dict[str, Any] | None:
+    """The first subtitles of the item, not of its automatic captions, whose language matches; None if there are none."""
+    given = info.get("subtitles") or {}
+    for pattern in patterns:
+        for language in (one for one in given if re.match(pattern, one, re.IGNORECASE)):
+            files = [one for one in given[language] if one.get("ext") in _SUBTITLE_SUFFIXES]
+            for one in sorted(files, key=lambda one: _SUBTITLE_SUFFIXES.index(one["ext"])):
+                if (text := _subtitle_text(ytdlp, one)) is not None:
+                    return {"language": language, "ext": one["ext"], "text": text}
+    return None
+
+
+def _subtitle_text(ytdlp: Ytdlp, one: dict[str, Any]) -> str | None:
+    if isinstance(one.get("data"), str):
+        return str(one["data"])
+    if not one.get("url") or one.get("protocol", "https") not in {"http", "https"}:
+        return None
+    try:
+        with ytdlp.urlopen(Request(one["url"], headers=one.get("http_headers") or {})) as response:
+            return str(response.read(_MOST_SUBTITLE_BYTES).decode("utf-8", "replace"))
+    except Exception as error:  # noqa: BLE001 - the item plays without them, whatever broke
+        ytdlp.report_warning(f"subtitles not downloaded: {error}")
+        return None
+
+
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """The document for a request."""
     log = Log()
@@ -158,8 +187,10 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
             info = ytdlp.extract_info(request["url"], download=False)
             if info is None:
                 return {"error": described(ytdlp.failure), "warnings": log.warnings}
+            subtitles = downloaded_subtitles(ytdlp, info, request.get("subtitles") or [])
             info = ytdlp.sanitize_info(reduced(info))
-            return {"info": info, "cookies": cookies_text(ytdlp, cookies), "warnings": log.warnings}
+            cookies_now = cookies_text(ytdlp, cookies)
+            return {"info": info, "cookies": cookies_now, "subtitles": subtitles, "warnings": log.warnings}
     except CookieLoadError:
         return {**answer({**request, "cookies": ""}), "cookies_refused": True}
     except Exception as error:  # noqa: BLE001 - whatever breaks in yt-dlp or an extractor is the answer
