@@ -13,7 +13,7 @@ from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, NotHouseForm
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import FeedContext, attempt, redacted
 from tg_video_streamer.feed.held_files import HeldFiles
-from tg_video_streamer.feed.overlay.branding import CannotDraw, draw_caption
+from tg_video_streamer.feed.overlay.branding import draw_caption
 from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, ChooseOverlay, OverlayFiles
 from tg_video_streamer.feed.passthrough import may_pass_through
 from tg_video_streamer.feed.picture_faults import FaultWatch
@@ -25,6 +25,7 @@ from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.feed.subtitles import Subtitles
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.encode import audio_bits
+from tg_video_streamer.ffmpeg.image import BadImage
 from tg_video_streamer.ffmpeg.inputs import dropped_headers
 from tg_video_streamer.ffmpeg.live_input import receiver_command, receiver_script, receiving_ffmpeg
 from tg_video_streamer.ffmpeg.pieces import piecewise_ffmpeg
@@ -289,6 +290,6 @@ class SourcePlayback:
             return None
         try:
             return await draw_caption(title, self._context.house)
-        except CannotDraw as error:
+        except BadImage as error:
             _log.warning("title not shown on the picture", key=self._item.key, title=title, why=str(error))
             return None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -51,7 +49,8 @@ class MetricsServer:
             try:
                 self._server = await asyncio.start_server(self._answer, self._host, port, limit=_REQUEST_LIMIT)
             except OSError as error:
-                reason = "no such host" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+                lookup = isinstance(error, socket.gaierror)
+                reason = str(error.strerror) if lookup else os.strerror(error.errno or 0)
                 continue
             taken = self._server.sockets[0].getsockname()[1]
             host = f"[{self._host}]" if ":" in self._host else self._host

@@ -20,7 +20,7 @@ from tg_video_streamer.events import SlateReason
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.generated import plain_picture, still_command
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.image import BAD_IMAGE_EXIT_CODE
+from tg_video_streamer.ffmpeg.image import BAD_IMAGE_EXIT_CODE, BadImage, bad_image
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
 from tg_video_streamer.playout.slate_image import SlateImageRequest
@@ -118,7 +118,7 @@ async def prepare_slate(
 async def _draw_image(house: HouseFormat, *, text: str, reason: str = "", image: Path | None = None) -> bytes:
     """A slate image of the house size as PNG, drawn in a child process.
 
-    Raises EncoderFailed where it cannot be drawn, and ValueError where only the operator's image cannot be used.
+    Raises EncoderFailed where it cannot be drawn, and BadImage where only the operator's image cannot be used.
     """
     request = SlateImageRequest(
         width=house.width, height=house.height, text=text, reason=reason, image=str(image or "")
@@ -126,7 +126,7 @@ async def _draw_image(house: HouseFormat, *, text: str, reason: str = "", image:
     command = [sys.executable, "-I", "-m", "tg_video_streamer.playout.slate_image"]
     done = await run(command, stdin=json.dumps(asdict(request)).encode(), timeout_seconds=_DRAW_SECONDS)
     if done.returncode == BAD_IMAGE_EXIT_CODE:
-        raise ValueError(done.stderr_tail)
+        raise bad_image(done.stderr_tail)
     if done.returncode != 0:
         raise EncoderFailed.of("slate_image.not_drawn", code=done.returncode, detail=done.stderr_tail)
     return done.stdout
@@ -164,7 +164,7 @@ class _SlateMaker:
     async def _draw(self, sentence: str) -> bytes:
         try:
             return await _draw_image(self._house, text=self._text, reason=sentence, image=self._image)
-        except ValueError as error:
+        except BadImage as error:
             remedy = "correct SLATE_IMAGE; the plain slate is shown"
             log.warning("the slate's image cannot be used", image=str(self._image), error=str(error), remedy=remedy)
         except StreamerError as error:

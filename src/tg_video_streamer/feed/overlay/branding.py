@@ -19,7 +19,7 @@ from tg_video_streamer.feed.overlay.draw import DESIGN
 from tg_video_streamer.feed.overlay.overlay import Logo, Overlay, OverlayFiles
 from tg_video_streamer.ffmpeg.binary import fingerprint, roboto
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.image import BAD_IMAGE_EXIT_CODE
+from tg_video_streamer.ffmpeg.image import BAD_IMAGE_EXIT_CODE, BadImage, bad_image
 from tg_video_streamer.ffmpeg.overlay import overlay_trial
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.locales.message import Message
@@ -38,10 +38,6 @@ class OverlaySettings:
     logo: Path | None = None
     clock: bool = False
     now_playing: bool = False
-
-
-class CannotDraw(Exception):
-    """Why a logo or a title is not shown, for the operator."""
 
 
 class Branding:
@@ -103,8 +99,8 @@ class Branding:
             return
         try:
             self._logo = await fit_logo(path, self._house)
-        except CannotDraw as error:
-            self._report("LOGO", Message.of("overlay.logo", path=str(path), detail=str(error)))
+        except BadImage as error:
+            self._report("LOGO", Message.of("overlay.logo", path=str(path), problem=error.message))
 
     async def _try_clock(self) -> None:
         self._clock_tried = True
@@ -134,18 +130,18 @@ class Branding:
 
 
 async def fit_logo(path: Path, house: HouseFormat) -> Logo:
-    """The image at `path` in the size of logos. Raises CannotDraw."""
+    """The image at `path` in the size of logos. Raises BadImage."""
     try:
         data = await asyncio.to_thread(_read, path)
     except OSError as error:
-        raise CannotDraw(error.strerror or str(error)) from error
+        raise BadImage(error.strerror or str(error)) from error
     png = await _draw({"logo": True}, house, data)
     content = hashlib.blake2b(DESIGN.encode() + data, digest_size=16).hexdigest()
     return Logo(png=png, digest=content)
 
 
 async def draw_caption(title: str, house: HouseFormat) -> bytes:
-    """The title as a PNG with transparency. Raises CannotDraw."""
+    """The title as a PNG with transparency. Raises BadImage."""
     return await _draw({"caption": title}, house, b"")
 
 
@@ -155,12 +151,14 @@ async def _draw(question: dict[str, object], house: HouseFormat, data: bytes) ->
     try:
         done = await run(command, stdin=json.dumps(question).encode() + b"\n" + data, timeout_seconds=_DRAW_SECONDS)
     except ChildFailed as error:
-        raise CannotDraw(str(error)) from error
+        raise BadImage.because_of(error) from error
     if done.returncode == BAD_IMAGE_EXIT_CODE:
-        raise CannotDraw(done.stderr_tail)
+        raise bad_image(done.stderr_tail)
     if done.returncode != 0:
         lines = done.stderr_tail.splitlines()
-        raise CannotDraw(f"drawing ended with code {done.returncode}: {lines[-1] if lines else 'no message'}")
+        raise BadImage.of(
+            "image.not_drawn", code=done.returncode, detail=lines[-1] if lines else Message.of("no_message")
+        )
     return done.stdout
 
 
@@ -168,5 +166,5 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
-        raise OSError(0, f"it is larger than {_MOST_BYTES // 1_000_000} MB")
+        raise BadImage.of("image.too_many_bytes", size=_MOST_BYTES)
     return data

@@ -57,7 +57,7 @@ def draw_logo(data: bytes, frame: Frame) -> bytes:
     logo = open_image(BytesIO(data))
     seen = logo.getchannel("A").getbbox()
     if seen is None:
-        raise BadImage("it is completely transparent")
+        raise BadImage.of("image.transparent")
     box = (round(frame.width * _LOGO_PARTS[0]), round(frame.height * _LOGO_PARTS[1]))
     return png(ImageOps.contain(logo.crop(seen), box, Image.Resampling.LANCZOS))
 
@@ -93,7 +93,7 @@ def _lettered(line: str, size: int) -> tuple[FreeTypeFont, str]:
     from PIL import features  # noqa: PLC0415 - only the child process has Pillow loaded
 
     if _runs_leftwards(line) and not features.check_feature("raqm"):
-        raise BadImage("it is written from right to left and FriBiDi is missing; run: sudo apt install libfribidi0")
+        raise BadImage.of("image.no_fribidi")
     letters = {letter for letter in line if unicodedata.category(letter)[0] in "LMN"}
     best: tuple[int, FreeTypeFont] | None = None
     for font in _fonts(size):
@@ -103,11 +103,11 @@ def _lettered(line: str, size: int) -> tuple[FreeTypeFont, str]:
         if found == len(letters):
             break
     if best is None or (letters and not best[0]):
-        raise BadImage("no installed font has its letters; install fonts-noto-core or fonts-noto-cjk")
+        raise BadImage.of("image.no_font")
     font = best[1]
     shown = one_line("".join(letter for letter in line if letter in _JOINERS or _has(font, letter)))
     if not shown.strip(f" {_JOINERS}"):
-        raise BadImage("no installed font has any of its characters")
+        raise BadImage.of("image.no_characters")
     return font, shown
 
 
