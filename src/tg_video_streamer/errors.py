@@ -5,12 +5,14 @@ StreamerError
 ├── PlaylistError         a playlist, or a line of it, cannot be read
 ├── ScheduleError         the schedule cannot be read
 ├── ResolveError          a source cannot be found now
+│   ├── SourceUnfinished  a file that is still being written: it is waited for
 │   ├── SourceGone        removed, private or closed: the source says that it will not come back
 │   ├── ToolBehind        only another yt-dlp reads it: the cached encode plays on, an update is requested
 │   ├── SessionNeeded     the source needs a Telegram session, and there is none now
 │   └── ToolMissing       yt-dlp, its JavaScript runtime or ffmpeg is not installed
 ├── FeedError             a source was found but gives no packets
 │   ├── ProbeFailed       the source has no picture or sound that can be decoded
+│   ├── StartBeyondEnd    the line starts behind the end of its source
 │   ├── InputStalled      no data came for longer than the limit
 │   ├── SourceLost        a live feed ended, or its connection was lost
 │   ├── BeganAgain        a body without a length began again: it was whole
@@ -129,6 +131,12 @@ class ResolveError(StreamerError):
     reason = "resolve_error"
 
 
+class SourceUnfinished(ResolveError):
+    """The source is a file that is still being copied or recorded: it is waited for, and nothing has failed."""
+
+    reason = "still_written"
+
+
 class SourceGone(ResolveError):
     """The source is removed, private or closed: it says itself that it will not come back."""
 
@@ -165,6 +173,13 @@ class ProbeFailed(FeedError):
     """The source has no picture or sound that can be decoded."""
 
     reason = "probe_failed"
+
+
+class StartBeyondEnd(FeedError):
+    """The line's start= is behind the end of its source."""
+
+    reason = "beyond_end"
+    permanent = True
 
 
 class InputStalled(FeedError):

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 
 from stands.feeding import feed_of, item_of, play
+from stands.ffmpegs import both_ffmpegs
 from stands.numbered import Plan, make_clip
 from stands.recording import skews
 from stands.site import Segments, Site, cut_hls
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import CodecHeaders
+from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.item import Item
+from tg_video_streamer.resolve.files import resolve_file
+from tg_video_streamer.resolve.media import Expansion, Media
 
 _FRAMES = 375
 
@@ -41,3 +46,20 @@ async def test_recorded_hls_begins_at_the_frame(
     found = skews(recording)
     assert found
     assert [round(skew, 3) for skew in found if abs(skew) > 0.011 + 0.04] == []
+
+
+@pytest.mark.parametrize("program", both_ffmpegs(), ids=lambda path: path.name)
+async def test_a_recorded_manifest_on_disk_plays(program: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """A recorded HLS manifest in an allowed folder is one item, played from its segments."""
+    clip = make_clip(tmp_path / "clip.mp4", Plan(item_id=7, frames=100, flashes=(25, 75)))
+    segments = cut_hls(clip, tmp_path / "vod")
+    manifest = segments.folder / "index.m3u8"
+
+    async def resolve(item: Item) -> Media | Expansion:
+        return resolve_file(item, AllowedFolders.of((str(tmp_path),)))
+
+    feed = feed_of(item_of(manifest), program, headers=headers, resolve=resolve)
+    played = await play(feed)
+    assert feed.state is FeedState.ENDED, feed.last_error
+    numbers = [look.number for look in played.decoded(tmp_path, headers).looks]
+    assert numbers == list(range(100))

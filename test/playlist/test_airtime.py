@@ -94,5 +94,5 @@ def test_check_names_a_backup_that_is_missing(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"x")
     path = tmp_path / "list.txt"
     path.write_text("film.mp4 | backup=nowhere.mp4\n")
-    found = missing_files(load(path, allowed_folders(path)))
+    found = missing_files(load(path, allowed_folders(path)), allowed_folders(path))
     assert ["nowhere.mp4" in str(problem) for problem in found] == [True]

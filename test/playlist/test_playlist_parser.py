@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import tracemalloc
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stands.feeding import item_of
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.playlist.folders import AllowedFolders, media_files
 from tg_video_streamer.playlist.load import allowed_folders, load, missing_files
 from tg_video_streamer.playlist.parser import decode, is_manifest, parse
+from tg_video_streamer.resolve.files import resolve_file
+from tg_video_streamer.resolve.media import Expansion, Media
 
 ALLOWED = AllowedFolders.of(["/channel"])
 
@@ -37,11 +41,49 @@ def test_bad_lines_are_named_and_skipped() -> None:
     assert str(playlist.problems[1]).startswith("line 4: end=soon is not a time; write ")
 
 
-def test_bad_bytes_cost_one_line() -> None:
-    """Bytes that are not UTF-8 are a problem of their line only."""
-    playlist = parse(decode(b"a.mp4\ncaf\xe9.mp4\nb.mp4\n"), base="/channel", allowed=ALLOWED)
-    assert [entry.line for entry in playlist.entries] == [1, 3]
-    assert "UTF-8" in playlist.problems[0].what.text
+def test_a_line_in_another_charset_is_read() -> None:
+    """A line that is not UTF-8 is read in the charset of Western or Cyrillic Windows; the others stay as they are."""
+    data = b"a.mp4\r\n" + "café.mp4\r\n".encode("cp1252") + "фильм один.mp4\r\n".encode("cp1251") + "ü.mp4".encode()
+    playlist = parse(decode(data), base="/channel", allowed=ALLOWED)
+    assert playlist.problems == ()
+    names = ["a.mp4", "café.mp4", "фильм один.mp4", "ü.mp4"]
+    assert [item.locator for item in playlist.items] == [f"/channel/{name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (b"two%20words.ts", b"two words.ts"),
+        (b"%D1%84%D0%B8%D0%BB%D1%8C%D0%BC.ts", "фильм.ts".encode()),
+        (b"100%.ts", b"100%.ts"),
+        (b"caf\xe9.ts", b"caf\xe9.ts"),
+        (b"caf\xe9.ts", "café.ts".encode()),
+        ("\ufeffcafe\u0301.ts".encode(), "café.ts".encode()),
+        ("фильм.ts".encode("cp1251"), "фильм.ts".encode("cp1251")),
+    ],
+)
+def test_check_reads_a_line_as_the_service_does(tmp_path: Path, line: bytes, name: bytes) -> None:
+    """What players write into lists names its file, for `check` and for the service, also where a name is not UTF-8."""
+    folder = tmp_path / "channel"
+    folder.mkdir()
+    file = folder / os.fsdecode(name)
+    file.write_bytes(b"x")
+    inner = folder / "inner.m3u"
+    inner.write_bytes(b"#EXTM3U\r\n#EXTINF:10,A title\r\n" + line + b"\r\n")
+    path = folder / "playlist.txt"
+    path.write_text("inner.m3u\n")
+    allowed = allowed_folders(path)
+    assert missing_files(load(path, allowed), allowed) == ()
+    expansion = resolve_file(item_of(inner), allowed)
+    assert isinstance(expansion, Expansion)
+    media = resolve_file(expansion.children[0], allowed)
+    assert isinstance(media, Media)
+    assert media.inputs[0].location == str(file)
+    media.title.encode()
+    file.unlink()
+    (problem,) = missing_files(load(path, allowed), allowed)
+    assert problem.line == 1
+    assert "inner.m3u" in problem.message.text
 
 
 @pytest.mark.parametrize("data", [bytes(range(256)) * 16, b"\x00" * 500, "фильм.mp4\n".encode("utf-16")])
@@ -119,7 +161,7 @@ def test_check_names_missing_files(tmp_path: Path) -> None:
     path = tmp_path / "playlist.txt"
     path.write_text("here.mp4\nhttp://example.org/x\ngone.mp4\n")
     (tmp_path / "here.mp4").touch()
-    assert [problem.line for problem in missing_files(load(path, allowed_folders(path)))] == [3]
+    assert [problem.line for problem in missing_files(load(path, allowed_folders(path)), allowed_folders(path))] == [3]
 
 
 def test_folders_are_sorted_as_people_count(tmp_path: Path) -> None:

@@ -120,7 +120,9 @@ class AsRunLog:
     def _written(self, line: str) -> bool:
         """Try once; the first failure in a row is logged, and so is the first success after it."""
         try:
-            append_rotating(self._path, line.encode(), file_bytes=self._file_bytes, files=self._files)
+            append_rotating(
+                self._path, line.encode("utf-8", "backslashreplace"), file_bytes=self._file_bytes, files=self._files
+            )
         except OSError as error:
             if not self._failing:
                 log.warning("as-run log cannot be written; its lines wait", error=error.strerror)

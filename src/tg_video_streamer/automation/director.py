@@ -17,7 +17,7 @@ from tg_video_streamer.automation.backup import BackupPlayer
 from tg_video_streamer.automation.candidate import Candidate, FeedMaker
 from tg_video_streamer.automation.forecast import eta_seconds
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import PlaylistError, SourceGone, StreamerError
+from tg_video_streamer.errors import PlaylistError, SourceGone, SourceUnfinished, StreamerError
 from tg_video_streamer.events import CutReason, SlateReason, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
@@ -43,6 +43,8 @@ SLOW_SECONDS = 4.0
 """An item that is not primed after so long, or before the one on air ends, gets a stand-in. Not while all items fail."""
 FILE_SECONDS = 1.5
 """Files are primed sooner than this: no stand-in before."""
+UNFINISHED_SECONDS = 5.0
+"""How often a file that is still being written is looked at."""
 MIN_PAUSE_SECONDS = 0.25
 _AHEAD_ITEMS = 64
 
@@ -192,7 +194,9 @@ class Director:
                 return
             self._drop(candidate)
             error = candidate.feed.last_error
-            if not self._lists.recall(candidate.item, error):
+            if isinstance(error, SourceUnfinished):
+                self._quarantine.rest(candidate.item.key, error.reason, UNFINISHED_SECONDS)
+            elif not self._lists.recall(candidate.item, error):
                 reason = error.reason if error is not None else "empty"
                 self._quarantine.failed(candidate.item.key, reason, gone=isinstance(error, SourceGone))
 

@@ -63,10 +63,10 @@ class PlaylistFile:
         data = self._data()
         try:
             text = decode(data)
-            text.encode()
+            data.decode()
         except PlaylistError as error:
             raise ControlError.because_of(error) from error
-        except UnicodeEncodeError as error:
+        except UnicodeDecodeError as error:
             raise ControlError.of("refused.playlist_not_utf8") from error
         return PlaylistText(text=text, version=_version(data))
 
@@ -75,7 +75,7 @@ class PlaylistFile:
         if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
             return PlaylistCheck(items=0, problems=(PlaylistProblem(line=0, what=_too_long().full_message),))
         found = parse(text, base=str(self._path.parent), allowed=self._allowed())
-        missing = missing_files(found)
+        missing = missing_files(found, self._allowed())
         every = sorted((*found.problems, *missing), key=lambda problem: problem.line)
         problems = [PlaylistProblem(line=one.line, what=one.message) for one in every[:_PROBLEMS_SHOWN]]
         return PlaylistCheck(items=len(found.entries) - len(missing), problems=tuple(problems))

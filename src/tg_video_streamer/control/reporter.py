@@ -39,6 +39,7 @@ from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler, OutputReport
+from tg_video_streamer.playlist.file_names import shown
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Resting
 from tg_video_streamer.spool.report import DownloadReport, SpoolReport
@@ -245,7 +246,7 @@ def item_name(item: Item) -> str:
     if item.title:
         return item.title
     if item.kind is LocatorKind.FILE:
-        return Path(item.locator).name
+        return shown(Path(item.locator).name)
     if item.kind is LocatorKind.TELEGRAM:
         return item.locator.removeprefix("https://")
     return urlsplit(item.locator).hostname or item.key

@@ -51,8 +51,9 @@ async def branding_problems(settings: Settings) -> list[Message]:
 
 def playlist_problems(settings: Settings) -> list[Message]:
     """A message for each line of the playlist that cannot be played, or that it is empty."""
-    playlist = load(settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
-    problems = (*playlist.problems, *missing_files(playlist), *telegram_needs(settings, playlist))
+    allowed = allowed_folders(settings.playlist, settings.media_dirs)
+    playlist = load(settings.playlist, allowed)
+    problems = (*playlist.problems, *missing_files(playlist, allowed), *telegram_needs(settings, playlist))
     if not playlist.entries and not problems:
         return [Message.of("list.nothing", path=str(settings.playlist))]
     return [Message.of("list.problem", path=str(settings.playlist), problem=problem.message) for problem in problems]

@@ -12,7 +12,14 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import BeganAgain, NotHouseFormat, PictureStands, ProbeFailed, StreamerError
+from tg_video_streamer.errors import (
+    BeganAgain,
+    NotHouseFormat,
+    PictureStands,
+    ProbeFailed,
+    SourceUnfinished,
+    StreamerError,
+)
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import STALL_SECONDS, FeedContext
@@ -21,7 +28,7 @@ from tg_video_streamer.feed.cache import FeedCache
 from tg_video_streamer.feed.cached_playback import play_cached
 from tg_video_streamer.feed.now_playing import NowPlaying
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, choose_once, no_overlay
-from tg_video_streamer.feed.progress import AttemptResult, Progress, Step, expected_length, item_duration
+from tg_video_streamer.feed.progress import AttemptResult, Progress, Step, expected_length, item_duration, require_start
 from tg_video_streamer.feed.source_playback import SourcePlayback
 from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedMode, FeedState
 from tg_video_streamer.feed.url_refresh import UrlRefresh
@@ -30,8 +37,10 @@ from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
+from tg_video_streamer.playlist.file_names import shown
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
+from tg_video_streamer.resolve.unfinished import lacks_its_index
 from tg_video_streamer.state_machine import StateMachine
 
 _log = structlog.get_logger(__name__)
@@ -214,7 +223,7 @@ class Feed:
                 return await self._play_encode(found)
             stage = "probe"
             self._move(FeedState.PROBING)
-            await self._playback.probe(found)
+            require_start(self.item, await self._playback.probe(found))
             if self._playback.endless and not found.is_live:
                 self.media = found = replace(found, is_live=True)
             stage = "feed"
@@ -225,7 +234,7 @@ class Feed:
             await self._after_whole()
             return None
         except StreamerError as error:
-            return self._after_error(stage, error)
+            return self._after_error(stage, await self._or_unfinished(error))
         finally:
             await self._playback.disconnect()
         return await self._after_result(result)
@@ -273,6 +282,20 @@ class Feed:
         received = any(one.received for one in media.inputs)
         self._progress.add(result, least_frames=RECEIVED_FRAMES if received else 1)
         return result
+
+    async def _or_unfinished(self, error: StreamerError) -> StreamerError:
+        """SourceUnfinished in place of what an MP4 without its index causes while it is recorded."""
+        if not isinstance(error, ProbeFailed) or self.media is None:
+            return error
+        for one in self.media.inputs:
+            if one.is_file and one.growing is None:
+                try:
+                    unfinished = await asyncio.to_thread(lacks_its_index, Path(one.location))
+                except OSError:
+                    continue  # the probe's own error says more
+                if unfinished:
+                    return SourceUnfinished.of("source.still_written", path=shown(one.location))
+        return error
 
     def _after_error(self, stage: str, error: StreamerError) -> float | None:
         self._failed(stage, error)
@@ -345,6 +368,9 @@ class Feed:
 
     def _failed(self, stage: str, error: StreamerError, *, covered: bool = False) -> None:
         self.last_error = error
+        if isinstance(error, SourceUnfinished):
+            _log.info("file still being written, it is waited for", key=self.item.key)
+            return
         # One loss of a live feed counts once, however often it is tried again.
         again = self.is_live and self._progress.failures > 0
         on_air = self._mode is FeedMode.ON_AIR and not again

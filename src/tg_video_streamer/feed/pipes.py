@@ -113,6 +113,7 @@ def child_inputs(
                     seek_seconds=seek,
                     still_format=source.still_container if alone else "",
                     read_ahead=source.read_ahead,
+                    is_manifest=one.is_manifest,
                 )
             )
         elif one.growing is not None:

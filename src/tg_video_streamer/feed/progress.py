@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tg_video_streamer.errors import FeedError
+from tg_video_streamer.errors import FeedError, StartBeyondEnd
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS
 from tg_video_streamer.ffmpeg.source import SourceFacts
+from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, seconds
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media
@@ -92,6 +93,15 @@ def item_duration(item: Item, source: SourceFacts | None, media: Media | None) -
     if item.end_seconds is not None:
         whole = item.end_seconds if whole is None else min(whole, item.end_seconds)
     return None if whole is None else max(0.0, whole - item.start_seconds)
+
+
+def require_start(item: Item, source: SourceFacts) -> None:
+    """Raise StartBeyondEnd where the line's start= is behind the end of the source, as far as its length is a fact."""
+    whole = source.duration_seconds
+    if whole is None or source.duration_estimated or source.live or source.endless_picture:
+        return
+    if item.start_seconds >= whole:
+        raise StartBeyondEnd.of("source.beyond_end", start=clock_text(item.start_seconds), length=clock_text(whole))
 
 
 @dataclass(kw_only=True, slots=True)

@@ -55,13 +55,19 @@ _MOST_IMPORTANT = ("cookie", "authorization", "origin", "x-forwarded-for")
 
 
 def file_input(
-    path: str, *, seek_seconds: float = 0.0, still_format: str = "", read_ahead: ReadAhead | None = None
+    path: str,
+    *,
+    seek_seconds: float = 0.0,
+    still_format: str = "",
+    read_ahead: ReadAhead | None = None,
+    is_manifest: bool = False,
 ) -> list[str]:
     """Input options and `-i` for a local file, which cannot open other protocols or files.
 
     `still_format`: the demuxer of a photo, else empty. Without it ffmpeg reads `%d` in a file name as a pattern.
-    `read_ahead`: how far it is read for its streams.
+    `read_ahead`: how far it is read for its streams. `is_manifest`: it names files and URLs that may be opened.
     """
+    protocols, formats = _limits(is_manifest=is_manifest)
     ahead = (
         []
         if read_ahead is None
@@ -71,7 +77,7 @@ def file_input(
     if still_format == "image2":
         image += ["-pattern_type", "none"]
     return [
-        *("-protocol_whitelist", "file", "-format_whitelist", ",".join(FILE_FORMATS)),
+        *("-protocol_whitelist", protocols, "-format_whitelist", formats),
         *image,
         *ahead,
         *_seek(seek_seconds),
@@ -205,16 +211,25 @@ def plain_manifest(container: str, headers: Mapping[str, str]) -> bool:
     return container == "hls" and not _extra_headers(headers) and not any(name.lower() == "referer" for name in headers)
 
 
+def _limits(*, is_manifest: bool) -> tuple[str, str]:
+    """The protocols and demuxers of a local file."""
+    if is_manifest:
+        return f"file,{URL_PROTOCOLS}", ",".join(URL_FORMATS)
+    return "file", ",".join(FILE_FORMATS)
+
+
 def library_options(
-    *, is_file: bool, headers: Mapping[str, str], stall_seconds: float = 10.0, request_bytes: int = 0
+    *,
+    is_file: bool,
+    headers: Mapping[str, str],
+    is_manifest: bool = False,
+    stall_seconds: float = 10.0,
+    request_bytes: int = 0,
 ) -> dict[str, str]:
     """The same limits as options of PyAV, which opens the location in a separate process."""
     if is_file:
-        return {
-            "protocol_whitelist": "file",
-            "format_whitelist": ",".join(FILE_FORMATS),
-            "pattern_type": "none",
-        }
+        protocols, formats = _limits(is_manifest=is_manifest)
+        return {"protocol_whitelist": protocols, "format_whitelist": formats, "pattern_type": "none"}
     named = {_OWN_OPTIONS[name.lower()]: value for name, value in headers.items() if name.lower() in _OWN_OPTIONS}
     lines = [f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() not in _OWN_OPTIONS]
     return {

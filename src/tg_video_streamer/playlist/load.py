@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from tg_video_streamer.errors import PlaylistError
-from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.locales.message import Message
+from tg_video_streamer.playlist.file_names import existing_path, shown
+from tg_video_streamer.playlist.folders import LIST_EXTENSIONS, AllowedFolders
 from tg_video_streamer.playlist.item import LocatorKind
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.playlist.parser import Entry, Playlist, Problem, decode, is_manifest, parse
 
+_DEEPEST_LIST = 3
 MAX_LIST_BYTES = 64 * 1024 * 1024
 
 
@@ -49,14 +53,39 @@ def read_text(path: Path) -> str:
     return decode(data)
 
 
-def missing_files(playlist: Playlist) -> tuple[Problem, ...]:
-    """A problem for each entry whose file does not exist; checks every file, so only for `check`."""
-    return tuple(
-        Problem(line=entry.line, what=PlaylistError.of("line.missing", path=item.locator).full_message)
-        for entry in playlist.entries
-        for item in entry.item.with_backups()
-        if item.kind is LocatorKind.FILE and not Path(item.locator).exists()
-    )
+def missing_files(playlist: Playlist, allowed: AllowedFolders) -> tuple[Problem, ...]:
+    """A problem for each entry whose file does not exist, also in lists; checks every file, so only for `check`."""
+    return tuple(_missing(playlist, allowed, depth=1))
+
+
+def _missing(playlist: Playlist, allowed: AllowedFolders, *, depth: int) -> Iterator[Problem]:
+    for entry in playlist.entries:
+        for item in entry.item.with_backups():
+            if item.kind is LocatorKind.FILE:
+                yield from _missing_file(entry.line, item.locator, allowed, depth=depth)
+
+
+def _missing_file(line: int, locator: str, allowed: AllowedFolders, *, depth: int) -> Iterator[Problem]:
+    path = existing_path(locator)
+    if path is None or not Path(path).exists():
+        yield Problem(line=line, what=PlaylistError.of("line.missing", path=shown(locator)).full_message)
+    elif Path(path).suffix.lower() in LIST_EXTENSIONS and depth < _DEEPEST_LIST:
+        yield from _problems_of_list(line, Path(path), allowed, depth=depth + 1)
+
+
+def _problems_of_list(line: int, path: Path, allowed: AllowedFolders, *, depth: int) -> Iterator[Problem]:
+    """The problems of a list that is an item, as problems of the item's line."""
+    try:
+        allowed.require_real(str(path))
+        text = read_text(path)
+    except PlaylistError as error:
+        yield Problem(line=line, what=error.full_message)
+        return
+    if is_manifest(text):
+        return
+    listed = parse(text, base=str(path.parent), allowed=allowed)
+    for problem in (*listed.problems, *_missing(listed, allowed, depth=depth)):
+        yield Problem(line=line, what=Message.of("list.problem", path=shown(str(path)), problem=problem.message))
 
 
 def _without_escapes(playlist: Playlist, allowed: AllowedFolders) -> Playlist:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.playlist.file_names import decoded
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.line import parse_line
 
 _MANIFEST = re.compile(r"^#EXT-X-(?:STREAM-INF|TARGETDURATION|MEDIA-SEQUENCE|MEDIA|I-FRAME-STREAM-INF)\b", re.MULTILINE)
 _SAMPLE_CHARACTERS = 65536
-_SUSPICIOUS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ud800-\udfff]")
-_SUSPICIOUS_SHARE = 0.1
+_SUSPICIOUS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_UNDECODED = re.compile(r"[\ud800-\udfff]")
+_SUSPICIOUS_SHARE = 0.03
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,11 +58,13 @@ class Playlist:
 
 
 def decode(data: bytes) -> str:
-    """`data` as text without a byte order mark; bytes that are not UTF-8 become lone surrogates.
+    """`data` as text without a byte order mark; each line that is not UTF-8 is read in the charset that it seems to be in.
 
     Raises PlaylistError where this is no text (a video, an archive, another encoding).
     """
-    text = data.decode("utf-8-sig", "surrogateescape")
+    text = data.removeprefix(BOM_UTF8).decode("utf-8", "surrogateescape")
+    if _UNDECODED.search(text):
+        text = "\n".join(decoded(line) for line in data.removeprefix(BOM_UTF8).split(b"\n"))
     sample = text[:_SAMPLE_CHARACTERS]
     if len(_SUSPICIOUS.findall(sample)) > len(sample) * _SUSPICIOUS_SHARE:
         raise PlaylistError.of("list.binary")

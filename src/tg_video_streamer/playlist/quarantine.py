@@ -62,6 +62,12 @@ class Quarantine:
         self._shared_until = now + SHARED_PAUSES.pause(self._in_a_row - FREE_FAILURES)
         return pause
 
+    def rest(self, key: str, reason: str, seconds: float) -> None:
+        """`key` is not ready: it is tried again after `seconds`, and this counts as no failure."""
+        now = self._clock.monotonic()
+        record = self._records.setdefault(key, _Record(failures=0, reason="", last=now, until=now, in_a_row=False))
+        record.reason, record.last, record.until = reason, now, now + seconds
+
     def succeeded(self, key: str) -> None:
         """`key` plays: its pauses and the shared one are reset."""
         self._records.pop(key, None)

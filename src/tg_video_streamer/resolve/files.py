@@ -10,14 +10,16 @@ from urllib.parse import unquote
 
 import structlog
 
-from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone
+from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone, SourceUnfinished
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
+from tg_video_streamer.playlist.file_names import existing_path, shown
 from tg_video_streamer.playlist.folders import LIST_EXTENSIONS, AllowedFolders, media_files
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.load import read_text
 from tg_video_streamer.playlist.parser import is_manifest, parse
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+from tg_video_streamer.resolve.unfinished import is_still_written
 
 _REFERENCE_ATTRIBUTE = re.compile(r'URI="([^"]*)"')
 _DEEPEST_MANIFEST = 3
@@ -35,9 +37,9 @@ def resolve_file(
 
     Raises SourceGone if it is missing, empty, not a file or outside `allowed`, ResolveError if it cannot be read now.
     """
-    path = Path(item.locator)
+    path = Path(existing_path(item.locator) or item.locator)
     try:
-        allowed.require_real(item.locator)
+        allowed.require_real(str(path))
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             return _folder(item, path)
@@ -49,6 +51,8 @@ def resolve_file(
             raise ResolveError.of("source.not_allowed", path=str(path))
         if path.suffix.lower() in LIST_EXTENSIONS:
             return _list(item, path, allowed)
+        if is_still_written(path, found):
+            raise SourceUnfinished.of("source.still_written", path=shown(str(path)))
     except FileNotFoundError:
         raise SourceGone.of("line.missing", path=str(path)) from None
     except PlaylistError as error:
@@ -57,8 +61,8 @@ def resolve_file(
         raise ResolveError.of("source.unreadable", path=str(path), detail=str(error.strerror)) from error
     files = subtitle_files(path, allowed) if item.tracks(preference).subtitles else {}
     return Media(
-        inputs=(MediaInput(location=item.locator, is_file=True),),
-        title=item.title or path.stem,
+        inputs=(MediaInput(location=str(path), is_file=True),),
+        title=item.title or shown(path.stem),
         source_id=" ".join((f"{path} {found.st_size} {found.st_mtime_ns}", *files.values())),
         subtitle_files=tuple(files),
     )
@@ -84,7 +88,7 @@ def subtitle_files(path: Path, allowed: AllowedFolders) -> dict[str, str]:
 
 def _folder(item: Item, path: Path) -> Expansion:
     children = tuple(item.child(LocatorKind.FILE, str(file)) for file in media_files(path))
-    return Expansion(children=children, title=item.title or path.name)
+    return Expansion(children=children, title=item.title or shown(path.name))
 
 
 def _list(item: Item, path: Path, allowed: AllowedFolders) -> Media | Expansion:
@@ -93,15 +97,15 @@ def _list(item: Item, path: Path, allowed: AllowedFolders) -> Media | Expansion:
         _require_inside(path, text, allowed, depth=1)
         found = path.stat()
         return Media(
-            inputs=(MediaInput(location=item.locator, is_file=True),),
-            title=item.title or path.stem,
+            inputs=(MediaInput(location=str(path), is_file=True, is_manifest=True),),
+            title=item.title or shown(path.stem),
             source_id=f"{path} {found.st_size} {found.st_mtime_ns}",
             is_live="#EXT-X-ENDLIST" not in text and "#EXT-X-STREAM-INF" not in text,
         )
     listed = parse(text, base=str(path.parent), allowed=allowed)
     for problem in listed.problems[:_PROBLEMS_LOGGED]:
         log.warning("list line left out", file=str(path), problem=str(problem))
-    return Expansion(children=listed.items, title=item.title or path.stem)
+    return Expansion(children=listed.items, title=item.title or shown(path.stem))
 
 
 def _require_inside(path: Path, text: str, allowed: AllowedFolders, *, depth: int) -> None:

@@ -43,6 +43,8 @@ class MediaInput:
     has_video: bool = True
     has_audio: bool = True
     """What it is used for: separate formats have one of the two; both are True if only a probe can tell."""
+    is_manifest: bool = False
+    """A local HLS manifest whose references were checked: only then its files are opened."""
     received: bool = False
     """It is read over one connection, which serves the probe and the playback: a live feed takes no second visitor."""
     request_bytes: int = 0

@@ -69,7 +69,12 @@ def inspect(
 
     `preference` decides which of its audio tracks is described and measured.
     """
-    options = library_options(is_file=source.is_file, headers=source.headers, request_bytes=source.request_bytes)
+    options = library_options(
+        is_file=source.is_file,
+        is_manifest=source.is_manifest,
+        headers=source.headers,
+        request_bytes=source.request_bytes,
+    )
     try:
         location = f"file:{source.location}" if source.is_file else source.location
         with opened(location, options, is_file=source.is_file) as one:

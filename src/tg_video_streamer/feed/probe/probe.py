@@ -49,6 +49,7 @@ async def probe(
             {
                 "location": one.location,
                 "is_file": one.is_file,
+                "is_manifest": one.is_manifest,
                 "headers": dict(one.headers),
                 "request_bytes": one.request_bytes,
                 "has_video": one.has_video,
