@@ -14,6 +14,7 @@ from stands.channel import Channel, Record, on_air
 from stands.numbered import Plan, make_clip
 from stands.service import Service
 from stands.throttling_site import ThrottlingSite
+from stands.waiting import wait_until
 
 _NOISY = ("-vf", "noise=alls=24:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "2M", "-g", "25")
 _FIRST_FRAMES = 600
@@ -125,6 +126,21 @@ def test_a_skip_to_an_item_that_is_not_there_yet_shows_it_soon(media: Path, clip
     assert took["spool"] is not None
     assert 1 in record.items
     assert record.faults == []
+
+
+def test_what_is_spooled_is_encoded_ahead_and_removed(media: Path, clips: Path, tmp_path: Path) -> None:
+    """An item is encoded from its spooled file before its turn; the file goes then, and no player has asked the site."""
+    with ThrottlingSite(clips) as site:
+        # Items that come so soon that they are primed keep their files.
+        soon = [media / f"{name}.mp4" for name in ("long", "one", "two", "three")]
+        lines = [*soon, site.page_url("clip-02.mp4")]
+        with on_air(tmp_path, media, lines=lines, LOOP="0", SPOOL_MAX_GB="1", LIBRARY_MAX_GB="1") as channel:
+            service = channel.service
+            service.wait_for(lambda status: status["spool"]["downloads"] == 1, what="it is whole")
+            wait_until(lambda: not list((service.state_dir / "spool").iterdir()), timeout=110, what="it is encoded")
+            assert service.status()["now"]["title"] == "long"
+            assert service.stop() == 0
+    assert [one for one in site.requests if "Lavf" in one.agent] == []
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.playlist.folders import AllowedFolders
@@ -62,9 +63,10 @@ def url_item(url: str, **changes: object) -> Item:
     return Item(LocatorKind.URL, url, **changes)  # type: ignore[arg-type]  # the tests name the fields
 
 
-def real_resolver(folder: Path) -> Resolve:
-    """yt-dlp in its child."""
-    return Resolver(allowed=lambda: AllowedFolders.of([folder]), scratch_folder=folder / "scratch").resolve
+def real_resolver(folder: Path, **settings: Any) -> Resolve:
+    """yt-dlp in its child; `settings` as of Resolver."""
+    allowed = AllowedFolders.of([folder])
+    return Resolver(allowed=lambda: allowed, scratch_folder=folder / "scratch", **settings).resolve
 
 
 async def checked(_media: Media) -> None:
