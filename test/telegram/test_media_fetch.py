@@ -15,6 +15,7 @@ import pytest
 from stands.telegram_account import QUICK, connected
 from stands.telegram_dc.server import Fault, TelegramStand
 from stands.telegram_dc.world import HOME_DC, OTHER_DC, FileKind, RpcFailed, StoredFile
+from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import ResolveError, SessionEnded, SessionNeeded, SourceGone
 from tg_video_streamer.playlist.folders import AllowedFolders
@@ -132,6 +133,25 @@ async def test_a_file_is_fetched_from_its_data_center(stand: TelegramStand, tmp_
         assert stand.connections == before + 1
     asked = [request.offset for request in stand.asked("upload.getFile")]
     assert sorted(asked) == list(range(0, SIZE, PART_BYTES))
+
+
+async def test_parts_are_asked_for_ahead_and_written_in_order(stand: TelegramStand, tmp_path: Path) -> None:
+    """While one part does not come, the next ones are asked for and none is written; a cancelled download is continued."""
+    file = random_file()
+    message = stand.post(file)
+    async with fetching(stand, tmp_path) as fetch:
+        download = await fetch.download(message.id)
+        stand.inject("upload.getFile", None, Fault.SILENT)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(fetch.fetch(download))
+            await asyncio.to_thread(
+                wait_until, lambda: len(stand.asked("upload.getFile")) == PARTS_AT_ONCE + 1, what="parts ahead"
+            )
+            running.cancel()
+        assert fetch.target.read_bytes() == file.data[:PART_BYTES]
+        assert fetch.reports == [(0, SIZE), (PART_BYTES, SIZE)]
+        await fetch.fetch(download)
+        fetch.assert_whole(file)
 
 
 async def test_a_photo_is_fetched(stand: TelegramStand, tmp_path: Path) -> None:
