@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from feed.test_live_feeds import play_frames
+from stands.begins_again import BeginsAgain
 from stands.feeding import feed_of, item_of, play
 from stands.numbered import Plan, any_ffmpeg, make_clip
 from stands.radio import Radio
@@ -54,29 +53,6 @@ def song(folder: Path) -> Path:
     command = [any_ffmpeg(), "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=f=440:r=44100:d=40"]
     subprocess.run([*command, "-b:a", "96k", "-write_xing", "0", "-id3v2_version", "0", str(path)], check=True)
     return path
-
-
-class BeginsAgain(ThreadingHTTPServer):
-    """States no length, knows no range, and closes at the end of the file."""
-
-    def __init__(self, file: Path, kind: str) -> None:
-        server = self
-        self.count = 0
-
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.count += 1
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.end_headers()
-                self.wfile.write(file.read_bytes())
-
-            def log_message(self, *_: object) -> None:
-                """Silent."""
-
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.daemon_threads = True
-        Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from stands.begins_again import BeginsAgain
 
 from stands.channel import on_air
 from stands.nginx_rtmp import NginxRtmp
@@ -25,6 +26,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clips")
     make_clip(folder / "feed.mp4", Plan(item_id=1, frames=750, encoder=ENCODER))
     make_clip(folder / "backup.mp4", Plan(item_id=2, frames=150, encoder=ENCODER))
+    make_clip(folder / "clip.ts", Plan(item_id=5, frames=100, encoder=ENCODER, audio_encoder=("-c:a", "mp2")))
     make_clip(folder / "after.mp4", Plan(item_id=3, frames=750, encoder=ENCODER))
     return folder
 
@@ -56,6 +58,34 @@ def test_a_backup_plays_while_the_feed_is_away(clips: Path, tmp_path: Path) -> N
     assert aired.faults == [] or all("item 1" in one or "item 2" in one for one in aired.faults), aired.faults
     assert "time_over" in [run["reason"] for run in runs]
     assert KEY not in log
+
+
+def test_a_backup_takes_the_place_of_a_source_that_is_gone(clips: Path, tmp_path: Path) -> None:
+    """An item that cannot be played at its turn is replaced by its backup, and the playlist continues after that."""
+    gone = f"http://127.0.0.1:{free_port()}/gone.mp4 | title=Gone"
+    lines = [f"{gone} | backup={clips / 'backup.mp4'} | title=Standby", clips / "after.mp4"]
+    with on_air(tmp_path / "channel", clips, lines=lines, wait=False) as channel:
+        channel.wait_now("Standby")
+        since = channel.mark()
+        channel.wait_now("after")
+        channel.wait_recorded(since + 8)
+        aired = channel.aired(since)
+    shown = [one for one in aired.items if one is not None]
+    assert shown[:2] == [2, 3]
+    assert aired.faults == []
+
+
+def test_a_clip_without_a_length_is_asked_for_a_few_times(clips: Path, tmp_path: Path) -> None:
+    """A server that states no length and closes at its end is asked a handful of times for one play, not thousands."""
+    with BeginsAgain(clips / "clip.ts", "video/mp2t") as server:
+        url = f"http://127.0.0.1:{server.server_address[1]}/clip.ts"
+        with on_air(tmp_path / "channel", clips, lines=[f"{url} | title=Clip"], wait=False, LOOP="0") as channel:
+            channel.wait_now("Clip")
+            channel.wait_state("on_slate")
+            aired, asked = channel.aired(), server.count
+        server.shutdown()
+    assert [one.numbers for one in aired.of(5)] == [list(range(100))]
+    assert asked <= 8
 
 
 def test_a_feed_that_is_too_slow_does_not_flap(clips: Path, tmp_path: Path) -> None:
