@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from stands.begins_again import BeginsAgain
 
+from stands.begins_again import BeginsAgain
 from stands.channel import on_air
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import Plan, make_clip
