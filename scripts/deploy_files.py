@@ -27,6 +27,7 @@ from typing import Any
 
 LOCK_SECONDS = 60.0
 PRIVATE = 0o600
+PLUGINS = "yt-dlp-plugins"
 PIECES = ("yt_dlp", "yt_dlp-*.dist-info", "yt_dlp_ejs", "yt_dlp_ejs-*.dist-info")
 
 
@@ -113,7 +114,8 @@ def _opened(folder: str) -> int:
 
 
 def carry(source: str, target: str) -> None:
-    """Where `source` has the newer yt-dlp, put it into `target`; what does not start there is taken back."""
+    """Where `source` has the newer yt-dlp, put it into `target`; what does not start there is taken back. So for plugins."""
+    _carry_plugins(Path(source), Path(target))
     theirs, ours = _packages(source), _packages(target)
     kept = ours / ".before-carry"
     _recover(ours, kept)
@@ -132,6 +134,18 @@ def carry(source: str, target: str) -> None:
     else:
         _recover(ours, kept)
         _say(f"{newer} of the release before does not start here; {older} stays")
+
+
+def _carry_plugins(source: Path, target: Path) -> None:
+    """Copy the plugins of yt-dlp, which no release brings, where `target` has none."""
+    wheels, carried = source / PLUGINS, target / PLUGINS
+    if not wheels.is_dir() or carried.exists():
+        return
+    making = target / f".{PLUGINS}"
+    shutil.rmtree(making, ignore_errors=True)
+    shutil.copytree(wheels, making)
+    making.rename(carried)
+    _say(f"plugins of the release before are carried along: {', '.join(sorted(one.name for one in carried.iterdir()))}")
 
 
 def _keep(packages: Path, kept: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from stands.called_site import called_site
 from stands.ports import free_port
+from stands.pot_provider import Provider
 from stands.service import COMMAND
 from stands.small_channel import SmallChannel, served
 from stands.telegram_dc.server import TelegramStand
@@ -32,7 +33,7 @@ from tg_video_streamer.doctor.host import (
     space_finding,
 )
 from tg_video_streamer.doctor.network import check_outputs, folder_finding
-from tg_video_streamer.doctor.programs import speed_finding, ytdlp_finding
+from tg_video_streamer.doctor.programs import check_plugins, speed_finding, ytdlp_finding
 from tg_video_streamer.doctor.session import check_session
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import LANGUAGES, Translator
@@ -355,3 +356,27 @@ def test_telegram_lines_need_a_session_and_the_spool(tmp_path: Path) -> None:
     assert playlist_problems(settings_of(tmp_path, **playlist, **session)) == []
     (found,) = playlist_problems(settings_of(tmp_path, **playlist, **session, SPOOL_MAX_GB="0"))
     assert "SPOOL_MAX_GB" in found.text
+
+
+async def test_the_provider_of_po_tokens_is_asked(tmp_path: Path) -> None:
+    """A missing plugin, a silent provider and another version are problems; a provider of the plugin's version is well."""
+    folder = tmp_path / "yt-dlp-plugins" / "bgutil"
+    assert await check_plugins(settings_of(tmp_path), tmp_path) == []
+    silent = Provider("2.0.2")
+    silent.end()
+    missing, away = await check_plugins(
+        settings_of(tmp_path, YTDLP_PLUGINS="bgutil", YTDLP_POT_URL=silent.url), tmp_path
+    )
+    assert (missing.verdict, away.verdict) == (Verdict.PROBLEM, Verdict.PROBLEM)
+    assert "scripts/yt-dlp-plugins.sh bgutil" in missing.line(EN)
+    assert silent.url in away.line(RU)
+    folder.mkdir(parents=True)
+    (folder / "bgutil_ytdlp_pot_provider-2.0.2-py3-none-any.whl").touch()
+    for version, verdict in (("2.0.9", Verdict.OK), ("1.3.2", Verdict.PROBLEM)):
+        with Provider(version).serving() as provider:
+            (found,) = await check_plugins(
+                settings_of(tmp_path, YTDLP_PLUGINS="bgutil", YTDLP_POT_URL=provider.url), tmp_path
+            )
+            assert found.verdict is verdict
+            (unused,) = await check_plugins(settings_of(tmp_path, YTDLP_POT_URL=provider.url), tmp_path)
+            assert unused.verdict is Verdict.WARNING

@@ -15,7 +15,8 @@ from stands.site import Site, cut_hls
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.folders import AllowedFolders
-from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.resolve.proxies import parse_proxies
+from tg_video_streamer.resolve.resolver import Resolver, WebOptions
 
 FRAMES = 75
 
@@ -46,7 +47,11 @@ async def test_media_come_through_the_proxy_of_their_page(
             shown.extend(" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True))
 
     with http_proxy(site.port) as proxy:
-        resolver = Resolver(allowed=lambda: AllowedFolders.of([]), scratch_folder=tmp_path / "scratch", proxy=proxy.url)
+        resolver = Resolver(
+            allowed=lambda: AllowedFolders.of([]),
+            scratch_folder=tmp_path / "scratch",
+            web=WebOptions(proxies=parse_proxies(proxy.url)),
+        )
         feed = feed_of(
             item_of(f"http://{HOST}{path}"), each_ffmpeg, headers=headers, resolve=resolver.resolve, buffer_seconds=1
         )

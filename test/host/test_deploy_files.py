@@ -60,6 +60,21 @@ def _carry(source: Path, target: Path) -> str:
     ).stdout
 
 
+def test_plugins_are_carried_along(tmp_path: Path) -> None:
+    """A new release gets the plugins of the one before, unless it has its own."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    wheel = before / "yt-dlp-plugins" / "bgutil" / "bgutil-1-py3-none-any.whl"
+    wheel.parent.mkdir(parents=True)
+    wheel.write_text("plugin")
+    after.mkdir()
+    carry_plugins = runpy.run_path(str(SCRIPT))["_carry_plugins"]
+    carry_plugins(before, after)
+    assert (after / wheel.relative_to(before)).read_text() == "plugin"
+    wheel.write_text("another")
+    carry_plugins(before, after)
+    assert (after / wheel.relative_to(before)).read_text() == "plugin"
+
+
 def test_the_newer_one_goes_along_and_an_older_one_does_not(tmp_path: Path) -> None:
     """From a release with the newer one it is copied; from one with the older one nothing is."""
     newer, older = _environment(tmp_path / "newer", NEWER), _environment(tmp_path / "older", OURS)

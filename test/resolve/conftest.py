@@ -14,7 +14,8 @@ from stands.site import Segments, Site, cut_hls
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media
-from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.resolve.proxies import parse_proxies
+from tg_video_streamer.resolve.resolver import Resolver, WebOptions
 
 Resolve = Callable[..., Media | Expansion]
 
@@ -45,12 +46,16 @@ def site(clip: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def resolve(tmp_path: Path) -> Resolve:
-    """Resolve a URL, path or item with a new resolver; keywords go to the Resolver."""
+    """Resolve a URL, path or item with a new resolver; keywords go to its WebOptions and the Resolver."""
 
     def resolve_one(what: str | Path | Item, **how: Any) -> Media | Expansion:
         if isinstance(what, Path):
             what = Item(LocatorKind.FILE, str(what))
         item = Item(LocatorKind.URL, what) if isinstance(what, str) else what
+        web = {name: how.pop(name) for name in WebOptions.__slots__ if name in how}
+        if "proxy" in how:
+            web["proxies"] = parse_proxies(how.pop("proxy"))
+        how.setdefault("web", WebOptions(**web))
         how.setdefault("allowed", lambda: AllowedFolders.of([tmp_path]))
         how.setdefault("scratch_folder", tmp_path / "scratch")
 

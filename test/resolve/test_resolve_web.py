@@ -13,13 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stands.http_proxy import HOST, http_proxy
+from stands.ports import free_port
 from stands.site import Segments, Site
 from stands.waiting import wait_until
 from tg_video_streamer.errors import ResolveError, SourceGone, ToolMissing
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media
-from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.resolve.proxies import parse_proxies
+from tg_video_streamer.resolve.resolver import Resolver, WebOptions
 from tg_video_streamer.resolve.ytdlp import ytdlp_version
 
 Resolve = Callable[..., Media | Expansion]
@@ -242,6 +245,22 @@ def test_cookies_are_sent_and_passed_on(site: Site, tmp_path: Path, resolve: Res
 def test_missing_cookies_do_not_stop_anything(site: Site, tmp_path: Path, resolve: Resolve) -> None:
     """A cookies file that is not there is a warning."""
     assert media(resolve(site.url("/clip.mp4"), cookies=tmp_path / "none.txt")).inputs
+
+
+async def test_a_proxy_that_fails_rests(site: Site, tmp_path: Path) -> None:
+    """Two proxies take turns; the dead one is left out after its first failure, and the media keeps the one that asked."""
+    with http_proxy(site.port) as proxy:
+        dead = f"http://127.0.0.1:{free_port()}"
+        resolver = Resolver(
+            allowed=lambda: AllowedFolders.of([]),
+            scratch_folder=tmp_path / "scratch",
+            web=WebOptions(proxies=parse_proxies(f"{HOST}={dead},{proxy.url} *=direct")),
+        )
+        item = Item(LocatorKind.URL, f"http://{HOST}/clip.mp4")
+        with pytest.raises(ResolveError):
+            await resolver.resolve(item)
+        found = [await resolver.resolve(item) for _ in range(3)]
+    assert [one.proxy for one in found if isinstance(one, Media)] == [proxy.url] * 3
 
 
 def test_cancelling_leaves_no_child(site: Site, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.resolve.by_kind import by_kind, without_spool
 from tg_video_streamer.resolve.media import Resolve
-from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.resolve.proxies import parse_proxies
+from tg_video_streamer.resolve.resolver import Resolver, WebOptions
 from tg_video_streamer.settings.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -107,11 +108,7 @@ class Feeds:
         if self.library is not None:
             self.library.preference = track_preference(settings)
         self._resolver.preference = track_preference(settings)
-        self._resolver.change(
-            proxy=settings.ytdlp_proxy.get_secret_value(),
-            cookies=settings.ytdlp_cookies,
-            arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
-        )
+        self._resolver.change(web_options(settings))
         return self.branding.change(_overlay_settings(settings))
 
     def _make(
@@ -148,9 +145,8 @@ class Feeds:
             allowed=allowed,
             scratch_folder=settings.state_dir / "scratch",
             maximum_height=self._prepared.house.height,
-            proxy=settings.ytdlp_proxy.get_secret_value(),
-            cookies=settings.ytdlp_cookies,
-            arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
+            web=web_options(settings),
+            clock=self._clock,
             cache_folder=settings.state_dir / "cache" / "yt-dlp",
             preference=track_preference(settings),
         )
@@ -159,6 +155,17 @@ class Feeds:
 def track_preference(settings: Settings) -> TrackPreference:
     """The channel's languages of sound and subtitles."""
     return preference_of(settings.audio_language, settings.subtitles)
+
+
+def web_options(settings: Settings) -> WebOptions:
+    """How the settings want web items to be read."""
+    return WebOptions(
+        proxies=parse_proxies(settings.ytdlp_proxy.get_secret_value()),
+        cookies=settings.ytdlp_cookies,
+        arguments=parse_ytdlp_args(settings.ytdlp_args.get_secret_value()),
+        plugins=settings.ytdlp_plugins,
+        provider_url=settings.ytdlp_pot_url,
+    )
 
 
 def burned_in(settings: Settings) -> str:

@@ -9,7 +9,7 @@ from tg_video_streamer.doctor.check import playlist_problems
 from tg_video_streamer.doctor.finding import Finding, doubt, failure, problem, well
 from tg_video_streamer.doctor.host import check_clock, check_disk, check_ports, check_service
 from tg_video_streamer.doctor.network import check_notifications, check_outputs
-from tg_video_streamer.doctor.programs import check_ffmpeg, check_javascript, check_ytdlp
+from tg_video_streamer.doctor.programs import check_ffmpeg, check_javascript, check_plugins, check_ytdlp
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.settings.settings import Settings
@@ -35,6 +35,7 @@ def checks(*, session: Check | None, notify: bool) -> list[tuple[str, Check]]:
         ("ffmpeg", check_ffmpeg),
         ("yt-dlp", check_ytdlp),
         ("JavaScript", check_javascript),
+        ("yt-dlp", check_plugins),
         ("playlist", check_playlist),
         ("ports", check_ports),
         ("STATE_DIR", check_disk),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
+from urllib.request import urlopen
 
 from tg_video_streamer.doctor.check import encoder_problems
 from tg_video_streamer.doctor.finding import Finding, Verdict, doubt, failure, finding, problem, well
@@ -19,6 +23,7 @@ from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.validate import trial_command
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.resolve.plugins import Plugin, missing_plugins, plugin_folder
 from tg_video_streamer.resolve.ytdlp import ytdlp_version
 from tg_video_streamer.settings.settings import Settings
 
@@ -28,6 +33,7 @@ OLD_DAYS = 60
 """Sites change within weeks, and yt-dlp follows them with about a version a month."""
 _TRIAL_SECONDS = 60.0
 _VERSION_SECONDS = 15.0
+_PROVIDER_SECONDS = 5.0
 _INSTALL_DENO = "doctor.install_deno"
 _UPDATE = f"{sys.executable} -m pip install --upgrade 'yt-dlp[default]'"
 
@@ -110,6 +116,30 @@ async def check_javascript(_settings: Settings) -> list[Finding]:
     if not os.access(deno, os.X_OK) or not version:
         return [problem("JavaScript", "doctor.dead_runtime", _INSTALL_DENO)]
     return [well("JavaScript", Message.raw(version))]
+
+
+async def check_plugins(settings: Settings, environment: Path = Path(sys.prefix)) -> list[Finding]:
+    """Whether the plugins that YTDLP_PLUGINS names are installed, and whether the provider of PO tokens answers."""
+    missing = missing_plugins(settings.ytdlp_plugins, environment)
+    found = [problem("yt-dlp", "doctor.plugin_missing", plugin=str(plugin)) for plugin in missing]
+    if url := settings.ytdlp_pot_url:
+        found.append(await asyncio.to_thread(_provider_finding, url, settings.ytdlp_plugins, environment))
+    return found
+
+
+def _provider_finding(url: str, plugins: Sequence[Plugin], environment: Path) -> Finding:
+    """What the provider at `url` says of itself; the plugin needs one of its own major version."""
+    try:
+        with urlopen(f"{url.rstrip('/')}/ping", timeout=_PROVIDER_SECONDS) as answer:  # noqa: S310 - the settings allow http(s) only
+            version = str(json.loads(answer.read(65536))["version"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return problem("yt-dlp", "doctor.provider_silent", url=url, detail=str(error))
+    if Plugin.BGUTIL not in plugins:
+        return doubt("yt-dlp", "doctor.provider_unused", url=url)
+    names = [path.name.split("-")[1] for path in plugin_folder(Plugin.BGUTIL, environment).glob("*-*.whl")]
+    if names and _numbers(names[-1])[:1] != _numbers(version)[:1]:
+        return problem("yt-dlp", "doctor.provider_other", version=version, plugin=names[-1])
+    return well("yt-dlp", "doctor.provider", url=url, version=version)
 
 
 async def _first_line(command: list[str]) -> str:

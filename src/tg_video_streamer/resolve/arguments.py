@@ -90,14 +90,19 @@ def parse_ytdlp_args(text: str) -> tuple[str, ...]:
 
 
 def shared_words(
-    *, arguments: Sequence[str] = (), cache_folder: Path | None = None, deno: str | None = None
+    *,
+    arguments: Sequence[str] = (),
+    plugins: Sequence[str] = ("--no-plugin-dirs",),
+    cache_folder: Path | None = None,
+    deno: str | None = None,
 ) -> tuple[str, ...]:
     """The options of every use of yt-dlp; they may be secret, so they go to the child on stdin.
 
-    `arguments` (from `parse_ytdlp_args`) override the defaults, and what follows them cannot be overridden.
+    `arguments` (from `parse_ytdlp_args`) override the defaults, and what follows them cannot be overridden. `plugins`
+    come from `plugin_words`.
     """
     words = ["--socket-timeout=15", *arguments]
-    words += ["--ignore-config", "--no-plugin-dirs", "--no-remote-components", "--quiet", "--color=never"]
+    words += ["--ignore-config", *plugins, "--no-remote-components", "--quiet", "--color=never"]
     # It would hand over to ffmpeg what it cannot read, with the address on the command line and without our limits.
     words += [f"--ffmpeg-location={_NO_FFMPEG}"]
     words += [f"--cache-dir={cache_folder}"] if cache_folder else ["--no-cache-dir"]

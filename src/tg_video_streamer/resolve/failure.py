@@ -68,6 +68,10 @@ _ERRORS: dict[Meaning, type[ResolveError]] = {
 }
 _UPDATE_MAY_HELP = frozenset({Failure.OUTDATED, Failure.NEEDS_PO_TOKEN, Failure.NOT_A_BOT, Failure.SITE_REFUSES})
 
+LIMITED = frozenset({Failure.RATE_LIMITED, Failure.NOT_A_BOT})
+"""The site is asked more slowly after these."""
+REFUSED = LIMITED | {Failure.GEO_BLOCKED, Failure.SITE_REFUSES, Failure.PROXY_FAILED}
+"""Another proxy may help."""
 _OF_A_DOWNLOAD = frozenset({Failure.RATE_LIMITED, Failure.PROXY_FAILED, Failure.SITE_REFUSES})
 
 _CLASSES = {

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
 import structlog
 
+from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.errors import ResolveError
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import addresses, read_answer
 from tg_video_streamer.resolve.arguments import formats, resolve_words, shared_words
+from tg_video_streamer.resolve.cookies import Cookies
+from tg_video_streamer.resolve.failure import REFUSED
 from tg_video_streamer.resolve.files import resolve_file
 from tg_video_streamer.resolve.format_language import chosen_language
 from tg_video_streamer.resolve.http_stream import checked_direct
 from tg_video_streamer.resolve.live import resolve_live
 from tg_video_streamer.resolve.media import Expansion, Media
+from tg_video_streamer.resolve.pacing import SitePace
+from tg_video_streamer.resolve.plugins import Plugin, plugin_words
+from tg_video_streamer.resolve.proxies import Proxies
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.resolve.web_subtitles import WebSubtitles, wanted_subtitles
-from tg_video_streamer.resolve.ytdlp import ask, read_cookies
+from tg_video_streamer.resolve.ytdlp import ask
 
 DEADLINE_SECONDS = 45.0
 DISK_SECONDS = 15.0
@@ -36,8 +42,23 @@ _AT_ONCE = 2
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebOptions:
+    """How web items are read."""
+
+    proxies: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """By site, from `parse_proxies`; they may hold passwords."""
+    cookies: Path | None = None
+    """The operator's file in Netscape format, which is never written."""
+    arguments: tuple[str, ...] = field(default=(), repr=False)
+    """From `parse_ytdlp_args`."""
+    plugins: tuple[Plugin, ...] = ()
+    provider_url: str = ""
+    """Of the provider of PO tokens."""
+
+
 class Resolver:
-    """Resolves items, a few at a time, without state: an updated yt-dlp is used from the next item on."""
+    """Resolves items, one at a time for each site; an updated yt-dlp is used from the next item on."""
 
     def __init__(
         self,
@@ -45,9 +66,8 @@ class Resolver:
         allowed: Callable[[], AllowedFolders],
         scratch_folder: Path,
         maximum_height: int = 720,
-        proxy: str = "",
-        cookies: Path | None = None,
-        arguments: Sequence[str] = (),
+        web: WebOptions = WebOptions(),
+        clock: Clock = SystemClock(),  # noqa: B008 - without state
         cache_folder: Path | None = None,
         python: str = sys.executable,
         deadline_seconds: float = DEADLINE_SECONDS,
@@ -56,15 +76,13 @@ class Resolver:
     ) -> None:
         """`allowed` answers for the playlist as it is now. `scratch_folder`: private (0700), where yt-dlp runs.
 
-        `proxy` may hold a password. `arguments` come from `parse_ytdlp_args`. `cache_folder`: yt-dlp's cache, None for
-        none. `python`: the interpreter that runs yt-dlp.
+        `cache_folder`: yt-dlp's cache, None for none. `python`: the interpreter that runs yt-dlp.
         """
         self._allowed = allowed
         self._scratch_folder = scratch_folder
         self._maximum_height = maximum_height
-        self._proxy = proxy
-        self._cookies = cookies
-        self._arguments = tuple(arguments)
+        self._clock = clock
+        self._pace = SitePace(clock=clock)
         self._cache_folder = cache_folder
         self._python = python
         self._deadline_seconds = deadline_seconds
@@ -75,10 +93,13 @@ class Resolver:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._deno = _find_deno()
         scratch_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.change(web)
 
-    def change(self, *, proxy: str, cookies: Path | None, arguments: Sequence[str]) -> None:
-        """Use other settings from the next item on; as in the constructor."""
-        self._proxy, self._cookies, self._arguments = proxy, cookies, tuple(arguments)
+    def change(self, web: WebOptions) -> None:
+        """Use other options from the next item on; proxies that rest are forgotten."""
+        self._web = web
+        self._proxies = Proxies(web.proxies, clock=self._clock)
+        self._cookies = Cookies(web.cookies, self._scratch_folder)
 
     async def resolve(self, item: Item) -> Media | Expansion:
         """Where `item` is now, or its children.
@@ -89,8 +110,8 @@ class Resolver:
         if item.kind is LocatorKind.URL:
             if item.public_only:
                 await refuse_private([item.locator])
-            async with self._turns:
-                found = await self._ask_ytdlp(item)
+            async with self._pace.turn(item.locator), self._turns:
+                found = await self._ask_through_proxy(item)
         elif item.kind is LocatorKind.LIVE:
             found = await resolve_live(item)
         elif item.kind is LocatorKind.TELEGRAM:
@@ -108,24 +129,43 @@ class Resolver:
         except TimeoutError:
             raise ResolveError.of("source.slow_disk", path=item.locator) from None
 
-    async def _ask_ytdlp(self, item: Item) -> Media | Expansion:
-        proxy = self._proxy
+    async def _ask_through_proxy(self, item: Item) -> Media | Expansion:
+        """Ask yt-dlp through the proxy whose turn it is; one that a site refuses rests."""
+        proxies, proxy = self._proxies, self._proxies.choose(item.locator)
+        try:
+            found = await self._ask_ytdlp(item, proxy)
+        except ResolveError as error:
+            if error.reason in REFUSED:
+                proxies.refused(item.locator, proxy)
+            raise
+        proxies.worked(item.locator, proxy)
+        return found
+
+    async def _ask_ytdlp(self, item: Item, proxy: str) -> Media | Expansion:
         languages = item.tracks(self.preference).audio
         began = asyncio.get_running_loop().time()
-        shared = shared_words(arguments=self._arguments, cache_folder=self._cache_folder, deno=self._deno)
+        web, cookies = self._web, self._cookies
+        sent = await asyncio.to_thread(cookies.read)
+        shared = shared_words(
+            arguments=web.arguments,
+            plugins=plugin_words(web.plugins, web.provider_url),
+            cache_folder=self._cache_folder,
+            deno=self._deno,
+        )
         words = resolve_words(
             maximum_height=self._maximum_height, most_children=self._most_children, proxy=proxy, shared=shared
         )
         request = {
             "url": item.locator,
             "words": words,
-            "cookies": read_cookies(self._cookies),
+            "cookies": sent,
             "format": formats(languages),
             "live_format": formats(languages, live=True),
             # A link that may lead to public addresses only is checked before anything of it is downloaded.
             "subtitles": [] if item.public_only else wanted_subtitles(item.tracks(self.preference).subtitles),
         }
         document = await ask(request, python=self._python, seconds=self._deadline_seconds, folder=self._scratch_folder)
+        await asyncio.to_thread(cookies.store, sent, str(document.get("cookies") or ""))
         log.debug("yt-dlp answered", key=item.key, seconds=round(asyncio.get_running_loop().time() - began, 2))
         found = read_answer(
             document.get("info"),

@@ -66,17 +66,3 @@ async def ytdlp_version(python: str = sys.executable) -> str:
     except ResolveError as error:
         raise ToolMissing.of("ytdlp.broken", detail=error.what) from error
     return str(document.get("version"))
-
-
-def read_cookies(path: Path | None) -> str:
-    """The operator's cookies, which are never written; empty without.
-
-    An unreadable file is only a warning: most sources play without cookies.
-    """
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        log.warning("YTDLP_COOKIES cannot be read, continuing without cookies", file=str(path), why=error.strerror)
-        return ""

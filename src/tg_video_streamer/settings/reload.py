@@ -16,7 +16,16 @@ from tg_video_streamer.settings.settings import KEYS, Check, LoadedSettings, Set
 log = structlog.get_logger(__name__)
 
 CHANGEABLE = frozenset(
-    {"MEDIA_DIRS", "BUFFER_SECONDS", "YTDLP_PROXY", "YTDLP_COOKIES", "YTDLP_ARGS", "LOG_FORMAT"}
+    {
+        "MEDIA_DIRS",
+        "BUFFER_SECONDS",
+        "YTDLP_PROXY",
+        "YTDLP_COOKIES",
+        "YTDLP_ARGS",
+        "YTDLP_PLUGINS",
+        "YTDLP_POT_URL",
+        "LOG_FORMAT",
+    }
     | {"WEB_TOKEN", "WEB_VIEWER_TOKEN"}
     | {"AUDIO_LANGUAGE", "SUBTITLES"}
     | {"LOGO", "CLOCK", "NOW_PLAYING"}

@@ -27,6 +27,8 @@ from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.ffmpeg.house import Quality
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
+from tg_video_streamer.resolve.plugins import Plugin, missing_plugins
+from tg_video_streamer.resolve.proxies import parse_proxies
 from tg_video_streamer.settings.fields import based, each, folders, languages, matching, read_by, secret_matching, words
 from tg_video_streamer.state_dir import default_state_dir
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
@@ -38,9 +40,6 @@ _NO_SECRET = SecretStr("")
 _PEER = matching(r"-?\d+|@\w{4,32}", "a number such as -1001234567890, or @name")
 _Path = Annotated[Path, AfterValidator(based)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
-_Proxy = Annotated[
-    SecretStr, secret_matching(r"(?:https?|socks4a?|socks5h?)://\S+", "a URL that begins with http:// or socks5://")
-]
 _Token = Annotated[SecretStr, secret_matching(r"\S{16,}", "at least 16 characters without spaces")]
 _HOST_NAME = matching(r"[A-Za-z0-9.-]+", "a host name such as tv.example.org")
 
@@ -69,7 +68,7 @@ class Settings(BaseModel):
     ffmpeg_args: str = ""
 
     telegram_proxy: Annotated[SecretStr, read_by(read_proxy)] = _NO_SECRET
-    ytdlp_proxy: _Proxy = _NO_SECRET
+    ytdlp_proxy: Annotated[SecretStr, read_by(parse_proxies)] = _NO_SECRET
 
     outputs: SecretStr = _NO_SECRET
     telegram_transport: Literal["auto", "rtmp", "call"] = "auto"
@@ -98,6 +97,10 @@ class Settings(BaseModel):
 
     ytdlp_cookies: _Path | None = None
     ytdlp_args: SecretStr = _NO_SECRET
+    ytdlp_plugins: Annotated[tuple[Plugin, ...], BeforeValidator(words)] = ()
+    ytdlp_pot_url: Annotated[
+        str, matching(r"https?://[^\s:/@]+(?::\d{1,5})?/?", "a URL such as http://127.0.0.1:4416")
+    ] = ""
     ytdlp_pin: Annotated[str, matching(r"\d{4}\.\d{1,2}\.\d{1,2}(?:\.\w+)?", "a version such as 2026.01.31")] = ""
 
     notify_urls: SecretStr = _NO_SECRET
@@ -173,7 +176,14 @@ def load_settings(
         raise ConfigError(problems)
     return LoadedSettings(
         settings=settings,
-        warnings=(*found.warnings, *_unknown(found), *_away(settings), *_proxy(settings), *_ingest(settings)),
+        warnings=(
+            *found.warnings,
+            *_unknown(found),
+            *_away(settings),
+            *_proxy(settings),
+            *_plugins(settings),
+            *_ingest(settings),
+        ),
         env_file=env_file,
     )
 
@@ -226,12 +236,24 @@ def _away(settings: Settings) -> list[str]:
 
 
 def _proxy(settings: Settings) -> list[str]:
-    """A warning where the page of a video is read through a proxy, but the video itself cannot be."""
-    scheme, separator, _ = settings.ytdlp_proxy.get_secret_value().partition("://")
-    if not separator or scheme == "http":
+    """A warning where pages are read through a proxy that ffmpeg cannot use for what it reads directly."""
+    routes = parse_proxies(settings.ytdlp_proxy.get_secret_value())
+    schemes = {proxy.partition("://")[0] for proxies in routes.values() for proxy in proxies} - {"", "http"}
+    if not schemes:
         return []
-    what = f"ffmpeg cannot go through a {scheme} proxy: pages are read through it, the media themselves are not"
+    what = f"ffmpeg cannot go through a {min(schemes)} proxy: downloads go through it, live streams do not"
     return [f"YTDLP_PROXY: {what}; give an http:// proxy if the site binds its links to your address"]
+
+
+def _plugins(settings: Settings) -> list[str]:
+    """A warning where a plugin is named and not installed, or has no provider."""
+    missing = missing_plugins(settings.ytdlp_plugins)
+    found = [f"YTDLP_PLUGINS: {name} is not installed; run scripts/yt-dlp-plugins.sh {name}" for name in missing]
+    if Plugin.BGUTIL in settings.ytdlp_plugins and not settings.ytdlp_pot_url:
+        found.append(
+            "YTDLP_PLUGINS: bgutil needs its provider; set YTDLP_POT_URL=http://127.0.0.1:4416 (docs/youtube.md)"
+        )
+    return found
 
 
 def _ingest(settings: Settings) -> list[str]:
