@@ -209,9 +209,11 @@ def test_no_secret_on_a_command_line(site: Site, tmp_path: Path) -> None:
         resolver = Resolver(
             allowed=lambda: AllowedFolders.of([tmp_path]),
             scratch_folder=tmp_path / "scratch",
-            cookies=cookies,
-            proxy=f"http://user:PROXY-SECRET@127.0.0.1:{site.port}",
-            arguments=("--user-agent=AGENT-SECRET",),
+            web=WebOptions(
+                cookies=cookies,
+                proxies=parse_proxies(f"http://user:PROXY-SECRET@127.0.0.1:{site.port}"),
+                arguments=("--user-agent=AGENT-SECRET",),
+            ),
         )
         task = asyncio.ensure_future(resolver.resolve(item))
         await asyncio.to_thread(wait_until, look, timeout=60, what="yt-dlp asks")
