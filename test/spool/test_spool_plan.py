@@ -172,6 +172,17 @@ async def test_a_source_that_is_gone_is_left_to_the_resolver(tmp_path: Path) -> 
     assert not found.is_file
 
 
+async def test_a_defect_of_a_fetcher_costs_one_item(tmp_path: Path) -> None:
+    """A fetcher that raises what no fetcher may raise leaves its item to the source, and the next one is downloaded."""
+    site = Bytes()
+    site.flows.set()
+    bad, good = _items("bad", "good")
+    site.errors[bad.locator] = [RuntimeError("a defect")]
+    async with spooling(tmp_path, fetchers=_fetchers(site), ask=site.ask, wanted=[bad, good]) as running:
+        await running.whole(good)
+        assert running.state(bad) is SpoolState.FAILED
+
+
 async def test_a_failed_attempt_is_followed_by_another(tmp_path: Path) -> None:
     """An attempt that fails is repeated after a pause, from the byte where it ended."""
     site = Bytes()

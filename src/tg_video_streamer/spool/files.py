@@ -150,11 +150,6 @@ class ItemFolder:
         """Remove all of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def empty(self, part: PartFile) -> None:
-        """Remove what a download left of one input: it must begin again."""
-        for left in self.folder.glob(f"{part.name}*"):
-            left.unlink(missing_ok=True)
-
 
 def local_inputs(folder: ItemFolder, item: SpooledItem) -> tuple[MediaInput, ...]:
     """The inputs of a whole item."""

@@ -228,6 +228,10 @@ class Spool:
                 entry.failures = 0
             self._failed(entry, await self._told_by_disk(error))
             return
+        except Exception:  # noqa: BLE001 - a defect of one fetcher must not end the downloads of all others
+            _log.exception("download failed; this is a defect of the program", key=entry.item.key)
+            self._rest(entry, REST_SECONDS, "a defect of the program")
+            return
         self.problem = None
         self.counts.downloads += 1
         _log.info("download whole", key=entry.item.key, title=media.title, bytes=entry.have_bytes)
