@@ -132,7 +132,7 @@ def test_what_changes_in_the_picture_is_not_kept(operator: Operator) -> None:
     operator.write(CLOCK="1", NOW_PLAYING="1")
     result = operator.run("prepare")
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert "nothing is cached with CLOCK and NOW_PLAYING" in result.stderr
+    assert "nothing is cached with CLOCK, NOW_PLAYING" in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may use the folder of another user")

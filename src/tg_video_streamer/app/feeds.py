@@ -170,7 +170,7 @@ def web_options(settings: Settings) -> WebOptions:
 
 def burned_in(settings: Settings) -> str:
     """The settings that burn into the picture what changes from play to play, so that nothing is cached; empty for none."""
-    return " and ".join(key for key, on in (("CLOCK", settings.clock), ("NOW_PLAYING", settings.now_playing)) if on)
+    return ", ".join(key for key, on in (("CLOCK", settings.clock), ("NOW_PLAYING", settings.now_playing)) if on)
 
 
 def _warn_burned_in(settings: Settings) -> None:
