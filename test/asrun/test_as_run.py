@@ -136,6 +136,18 @@ def test_every_segment_is_written_in_order_before_stop_returns(tmp_path: Path) -
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_half_a_surrogate_in_a_title_does_not_end_the_log(tmp_path: Path) -> None:
+    """A title that no text can hold is written as it can be, and the segments after it too."""
+    path = tmp_path / "as-run.jsonl"
+    log = AsRunLog(path)
+    log.start()
+    log.on_event(_started(title="caf\udce9"))
+    log.on_event(_ended(1, title="caf\udce9"))
+    log.on_event(_ended(2))
+    log.stop()
+    assert [line["title"].startswith(("caf", "Ein")) for line in _lines(path)] == [True, True]
+
+
 def test_it_is_rotated_by_size_into_so_many_files(tmp_path: Path) -> None:
     """No file exceeds the limit, the newest lines stay, and the oldest file is deleted."""
     path = tmp_path / "as-run.jsonl"

@@ -120,6 +120,9 @@ def child_inputs(
             words.append(growing_input(script[0], seek_seconds=seek))
         else:
             words.append(_scripted(one, source, script, seek, stall_seconds, passthrough=passthrough))
+        if still and source.picture is not None and source.picture.rotation:
+            # The filters turn it.
+            words[-1].insert(0, "-noautorotate")
         if source.picture is not None and source.picture.stands and source.picture.input_index == index:
             # Also the picture before the first frame is decoded.
             words[-1] = ["-noaccurate_seek", *words[-1]]

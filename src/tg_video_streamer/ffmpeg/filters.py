@@ -5,7 +5,7 @@ The outputs are labeled `[v]` and, if the source has sound, `[a]`. `feed/picture
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tg_video_streamer.ffmpeg.encode import COLOR_TAGS
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -101,7 +101,9 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     pad = f"[{picture.input_index}:v:{picture.stream_index}]"
     if picture.still:
         # Scaled once, then repeated: scaling each repetition would cost as much as a film.
-        return (f"{pad}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{COLOR_TAGS}{out}",)
+        return (
+            f"{pad}{_upright(picture)}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{COLOR_TAGS}{out}",
+        )
     # Where it starts again it loses a picture, which the encoder's constant rate replaces (`command.py`).
     rate = f"fps={FRAMES_PER_SECOND}"
     early = f"setpts=PTS-{item_range.trim_seconds:.6f}/TB"
@@ -129,7 +131,18 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     return (chain, watch, f"[seen]{_hold_last_frame(item_range)}{COLOR_TAGS}{out}")
 
 
+def _upright(picture: Picture) -> str:
+    """Turn a photo as its camera was held: its input is opened with `-noautorotate`, since ffmpeg 5.1 turns JPEG only."""
+    turns = {-90: "transpose=clock,", 90: "transpose=cclock,", 180: "hflip,vflip,", -180: "hflip,vflip,"}
+    return turns.get(picture.rotation, "")
+
+
 def _shape(picture: Picture, house: HouseFormat) -> str:
+    if picture.alpha:
+        # On its own size in the house color: a transparent pixel has any color.
+        seen = fit(replace(picture, matrix="rgb"), house)
+        below = f"drawbox=c={BACKGROUND_COLOR}@1:replace=1:t=fill"
+        return f"format=rgba,split[over][under];[under]{below}[color];[color][over]overlay=format=rgb,{seen}"
     if not picture.high_dynamic_range:
         return fit(picture, house)
     # Scaled first: the cost of tone mapping grows with the number of pixels.

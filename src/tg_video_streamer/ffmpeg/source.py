@@ -63,12 +63,14 @@ class Picture:
     matrix: str = "bt709"
     """Its color matrix by the name of the scale filter: bt709, bt601, bt2020, rgb; auto: as each picture states."""
     full_range: bool = False
+    alpha: bool = False
+    """Parts of it may be transparent."""
     still: bool = False
     """One picture: a photo or cover art."""
     stands: bool = False
     """It has an input of its own, and each picture stands until the next, also the one before the first frame."""
     rotation: int = 0
-    """In degrees, for the log: ffmpeg rotates it by itself."""
+    """In degrees, counterclockwise. ffmpeg rotates moving pictures by itself."""
     sample_aspect: str = "1:1"
     late_seconds: float = 0.0
     """How long after its input's start, as ffmpeg sees it, the stream starts."""

@@ -10,6 +10,7 @@ _PRIMARIES = {1: "bt709", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
 _COEFFICIENTS = {0: "gbr", 1: "bt709", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp"}
 _MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
 _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
+_ALPHA_FORMATS = ("argb", "abgr", "rgba", "bgra", "yuva", "gbrap", "ya8", "ya16", "pal8")
 _UNSTATED = 2
 
 
@@ -26,6 +27,11 @@ def high_dynamic_range(frame: Any, context: Any) -> str:
     matrix = "gbr" if rgb else _COEFFICIENTS.get(_stated("colorspace", frame, context) or _UNSTATED, "bt2020nc")
     signal_range = "pc" if rgb or full_range(frame, context) else "tv"
     return f"color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range={signal_range}"
+
+
+def has_alpha(context: Any) -> bool:
+    """Whether its pixels may be transparent."""
+    return (context.pix_fmt or "").startswith(_ALPHA_FORMATS)
 
 
 def matrix(frame: Any, context: Any) -> str:

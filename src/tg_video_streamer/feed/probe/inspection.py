@@ -249,6 +249,7 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
         high_dynamic_range=colors.high_dynamic_range(first, context),
         matrix=colors.matrix(first, context),
         full_range=colors.full_range(first, context),
+        alpha=colors.has_alpha(context),
         still=still,
         rotation=first.rotation if first is not None else 0,
         sample_aspect=str(stream.sample_aspect_ratio or "1").replace("/", ":"),

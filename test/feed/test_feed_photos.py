@@ -1,0 +1,63 @@
+"""Photos stand upright, and transparent parts show the house color."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from stands.feeding import feed_of, item_of, play, write_packets
+from stands.ffmpegs import both_ffmpegs
+from tg_video_streamer.feed.state import FeedState
+from tg_video_streamer.media import CodecHeaders
+
+BOTH = pytest.mark.parametrize("program", both_ffmpegs(), ids=lambda path: path.name)
+_ORIENTATION = 0x112
+
+
+async def shown(photo: Path, program: Path, headers: CodecHeaders, folder: Path) -> np.ndarray:
+    """One decoded picture, as RGB."""
+    feed = feed_of(item_of(photo, end_seconds=1.0), program, headers=headers)
+    played = await play(feed)
+    assert feed.state is FeedState.ENDED, feed.last_error
+    path = folder / "photo.mkv"
+    write_packets(path, played.packets, headers)
+    with av.open(str(path)) as container:
+        frame: np.ndarray = next(iter(container.decode(video=0))).to_ndarray(format="rgb24")
+    return frame
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["png", "webp", "jpg"])
+@pytest.mark.parametrize(("orientation", "red"), [(6, "bottom"), (8, "top"), (3, "left")])
+async def test_a_photo_stands_upright(
+    kind: str, orientation: int, red: str, program: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """A camera's orientation is obeyed in PNG and WebP as in JPEG. As stored, red is on the right half."""
+    photo = Image.new("RGB", (400, 400), (0, 0, 255))
+    photo.paste((255, 0, 0), (200, 0, 400, 400))
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    path = tmp_path / f"photo.{kind}"
+    photo.save(path, exif=exif)
+    frame = await shown(path, program, headers, tmp_path)
+    middle = {"top": (120, 427), "bottom": (360, 427), "left": (240, 307)}[red]
+    assert frame[middle][0] > 180
+
+    opposite = {"top": (360, 427), "bottom": (120, 427), "left": (240, 547)}[red]
+    assert frame[opposite][2] > 180
+
+
+@BOTH
+async def test_transparent_parts_show_the_house_color(program: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """A logo with a transparent ground stands on the house color, not on whatever color its clear pixels have."""
+    logo = Image.new("RGBA", (854, 480), (255, 0, 0, 0))
+    logo.paste((255, 255, 255, 255), (300, 100, 500, 300))
+    path = tmp_path / "logo.png"
+    logo.save(path)
+    frame = await shown(path, program, headers, tmp_path)
+    assert np.abs(frame[50, 50].astype(int) - np.array([0x1D, 0x2B, 0x44])).max() < 12
+    assert frame[200, 400].min() > 230
