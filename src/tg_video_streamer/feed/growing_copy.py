@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from tg_video_streamer.resolve.growing import GrowingFile, GrowthState
@@ -32,9 +31,7 @@ class GrowingCopies:
             thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # The child is gone, and with it every read end: no write blocks any more.
         self._stopped.set()
         for growing in self._files:
