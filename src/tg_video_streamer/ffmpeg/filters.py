@@ -141,7 +141,9 @@ def _shape(picture: Picture, house: HouseFormat) -> str:
     if picture.alpha:
         # On its own size in the house color: a transparent pixel has any color.
         seen = fit(replace(picture, matrix="rgb"), house)
-        below = f"drawbox=c={BACKGROUND_COLOR}@1:replace=1:t=fill"
+        red, green, blue = bytes.fromhex(BACKGROUND_COLOR.removeprefix("0x"))
+        # Not `drawbox`, which crashes ffmpeg 5.1 on pictures with alpha.
+        below = f"lutrgb=r={red}:g={green}:b={blue}:a=255"
         return f"format=rgba,split[over][under];[under]{below}[color];[color][over]overlay=format=rgb,{seen}"
     if not picture.high_dynamic_range:
         return fit(picture, house)
