@@ -50,14 +50,17 @@ def test_the_newer_systemd_of_trixie_has_nothing_to_say_either() -> None:
     with SystemdContainer("trixie") as newer:
         program = newer.path(f"{HOME}/current/venv/bin/tg-video-streamer")
         program.parent.mkdir(parents=True)
-        shutil.copy(newer.path("/usr/bin/true"), program)
-        units = [f"/etc/systemd/system/{unit}" for unit in (UNIT, "tg_video_streamer@.service")]
+        for place in (program, newer.path("/usr/bin/node")):
+            shutil.copy(newer.path("/usr/bin/true"), place)
+        provider = "bgutil-pot-provider.service"
+        units = [f"/etc/systemd/system/{unit}" for unit in (UNIT, "tg_video_streamer@.service", provider)]
         for unit in units:
             shutil.copy(REPOSITORY / "deploy" / "systemd" / Path(unit).name, newer.path(unit))
         newer.run("systemctl", "daemon-reload")
         said = newer.run("systemd-analyze", "verify", *units)
         assert (said.stdout, said.stderr) == ("", "")
         _assert_little_exposed(newer, UNIT)
+        _assert_little_exposed(newer, provider)
 
 
 @pytest.mark.parametrize("unit", [UNIT, "tg_video_streamer@one.service"])
