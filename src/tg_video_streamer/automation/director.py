@@ -286,7 +286,12 @@ class Director:
 
     def _is_received(self, item: Item) -> bool:
         """Whether `item` is the live feed on air: a second connection would disturb the first."""
-        return item.kind is LocatorKind.LIVE and self._on_air is not None and self._on_air.item.key == item.key
+        on_air = self._on_air
+        if on_air is None or on_air.item.key != item.key:
+            return False
+        media = on_air.feed.media
+        received = media is not None and media.is_live and any(one.received for one in media.inputs)
+        return item.kind is LocatorKind.LIVE or received
 
     def _following(self) -> Item | None:
         """The item after all candidates; one before it that may be tried again waits for the next round.
