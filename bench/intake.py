@@ -20,7 +20,7 @@ from stands.spooling import spooling, url_item
 from stands.throttling_site import ThrottlingSite
 
 _NOISY = ("-vf", "noise=alls=24:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "2M", "-g", "25")
-_DOWNLOAD_BYTES = 200_000_000
+_DOWNLOAD_BYTES = 400_000_000
 _PATIENCE_SECONDS = 60.0
 
 
