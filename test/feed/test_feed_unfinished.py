@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from stands.feeding import feed_of, item_of, play
+from stands.ffmpegs import both_ffmpegs
 from stands.numbered import Plan, make_clip
 from tg_video_streamer.errors import SourceUnfinished
 from tg_video_streamer.events import Event, SourceFailed
@@ -79,3 +82,18 @@ async def test_a_start_behind_the_end_is_named(clip: Path, ffmpeg: Path, headers
     assert feed.state is FeedState.FAILED
     assert "1:30" in str(feed.last_error)
     assert "0:03" in str(feed.last_error)
+
+
+@pytest.mark.parametrize("program", both_ffmpegs(), ids=lambda path: path.name)
+async def test_a_name_that_is_not_utf8_plays(program: Path, clip: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """A file whose name is not UTF-8, found in its folder, plays under a title that can be written anywhere."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    shutil.copy(clip, folder / os.fsdecode(b"caf\xe9.mp4"))
+    expansion = await resolve(item_of(folder))
+    assert isinstance(expansion, Expansion)
+    feed = feed_of(expansion.children[0], program, headers=headers, resolve=resolve)
+    played = await play(feed)
+    assert feed.state is FeedState.ENDED, feed.last_error
+    assert feed.title == "café"
+    assert [look.number for look in played.decoded(tmp_path, headers).looks] == list(range(FRAMES))
