@@ -152,6 +152,7 @@ def _filler(media: Path, folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_ten_minutes_of_a_throttling_site_have_no_slate(
     media: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_killed_process_continues_at_its_byte(site: ThrottlingSite, clips: Pat
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1500)
 def test_fifty_kills_cost_nothing(site: ThrottlingSite, clips: Path, tmp_path: Path) -> None:
     """After SIGKILL at fifty random moments the file is the site's, byte for byte."""
     site.bytes_per_second = 200_000
@@ -62,7 +63,7 @@ def test_fifty_kills_cost_nothing(site: ThrottlingSite, clips: Path, tmp_path: P
     assert same_bytes(str(path), clips / "first.mp4")
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_segments_of_a_killed_process_are_there_once(clips: Path, tmp_path: Path, times: int) -> None:
     """After SIGKILL at random moments of an HLS download its segments follow one another, each of them once."""
     segments = cut_hls(clips / "first.mp4", tmp_path / "hls")
