@@ -12,7 +12,10 @@ from stands.multilingual import run_ffmpeg
 from stands.site import Site
 from stands.subtitled import CUES, ass, make_bitmaps, make_plain, make_subtitled, pictures, spans, srt, vtt, written
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.feed.state import FeedState
+from tg_video_streamer.errors import SubtitlesFailed
+from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.prepare import PrepareResult, prepare_item
+from tg_video_streamer.feed.state import FeedMode, FeedState
 from tg_video_streamer.ffmpeg.binary import roboto
 from tg_video_streamer.languages import preference_of
 from tg_video_streamer.library.library import Library
@@ -150,17 +153,36 @@ def _by_frame(path: Path) -> list[tuple[int, np.ndarray]]:
 
 
 async def test_what_cannot_be_drawn_is_left_out(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
-    """A damaged subtitle file costs the subtitles, not the item."""
+    """A damaged subtitle file costs the subtitles, not the item; what lacks them is not cached, and preparing it says why."""
     path = make_plain(tmp_path / "film.mp4")
     (tmp_path / "film.ru.ass").write_bytes(bytes(range(256)) * 8)
-    assert spans(await _played(path, ffmpeg, headers)) == []
+    library = _library(tmp_path / "library", headers)
+
+    def feed(item: Item, mode: FeedMode = FeedMode.PREPARING) -> Feed:
+        return feed_of(
+            item,
+            ffmpeg,
+            headers=headers,
+            preference=_RUSSIAN,
+            resolve=_resolve,
+            library=library,
+            mode=mode,
+        )
+
+    on_air = feed(item_of(path), FeedMode.ON_AIR)
+    played = await play(on_air)
+    assert on_air.state is FeedState.ENDED, on_air.last_error
+    assert len(played.pictures) == 150
+    assert not on_air.cache_complete
+    prepared = await prepare_item(item_of(path), feed)
+    assert prepared.result is PrepareResult.FAILED
+    assert isinstance(prepared.error, SubtitlesFailed)
+    library.close()
 
 
-async def test_a_new_subtitle_file_is_seen(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
-    """A cached encode is made again once a subtitle file is put next to the film, or changed; not else."""
-    path = make_plain(tmp_path / "film.mkv")
+def _library(folder: Path, headers: CodecHeaders) -> Library:
     library = Library(
-        tmp_path / "library",
+        folder,
         max_bytes=10**9,
         floor_bytes=0,
         house=SMALL,
@@ -169,6 +191,13 @@ async def test_a_new_subtitle_file_is_seen(ffmpeg: Path, headers: CodecHeaders, 
         preference=_RUSSIAN,
     )
     library.open()
+    return library
+
+
+async def test_a_new_subtitle_file_is_seen(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """A cached encode is made again once a subtitle file is put next to the film, or changed; not else."""
+    path = make_plain(tmp_path / "film.mkv")
+    library = _library(tmp_path / "library", headers)
     for text, cached in (("", False), ("", True), (srt(), False), (srt(), True)):
         if text and not cached:
             (tmp_path / "film.ru.srt").write_text(text, encoding="utf-8")

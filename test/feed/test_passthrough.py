@@ -23,6 +23,7 @@ from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.encode import audio_arguments, group_bytes_limit, video_arguments
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
+from tg_video_streamer.ffmpeg.tracks import Track, TrackKind
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item
@@ -246,6 +247,7 @@ SOURCE = SourceFacts(picture=PICTURE, sound=SOUND, duration_seconds=60.0)
         (replace(SOURCE, sound=replace(SOUND, loudness_lufs=None)), {}, False),
         (replace(SOURCE, sound=replace(SOUND, peak_decibels=-1.6)), {}, True),
         (replace(SOURCE, sound=replace(SOUND, peak_decibels=-1.3)), {}, False),
+        (replace(SOURCE, subtitles=Track(kind=TrackKind.SUBTITLES, input_index=0, stream_index=0)), {}, False),
     ],
 )
 def test_only_what_encoding_would_not_change_is_taken_over(

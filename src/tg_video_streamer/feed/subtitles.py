@@ -21,6 +21,7 @@ from tg_video_streamer.resolve.media import Media
 
 _log = structlog.get_logger(__name__)
 
+_TRIAL_SECONDS = 20.0
 _EXTRACT_SECONDS = 180.0
 """The whole of a film is read for its subtitles."""
 
@@ -84,7 +85,7 @@ class Subtitles:
                 raise SubtitlesFailed.of("subtitles.not_local")
             source = file_input(origin.location)
         file = await self._extracted(track, source, given)
-        problem = await _run(draw_trial(self._ffmpeg, file.fileno()), pass_fds=(file.fileno(),))
+        problem = await _run(draw_trial(self._ffmpeg, file.fileno()), pass_fds=(file.fileno(),), seconds=_TRIAL_SECONDS)
         if problem:
             file.close()
             raise SubtitlesFailed.of("subtitles.not_drawn", detail=problem)
@@ -106,14 +107,21 @@ class Subtitles:
         raise SubtitlesFailed.of("subtitles.unreadable", detail=problem)
 
 
-async def _run(command: list[str], *, stdin: bytes = b"", stdout: int = DEVNULL, pass_fds: tuple[int, ...] = ()) -> str:
+async def _run(
+    command: list[str],
+    *,
+    stdin: bytes = b"",
+    stdout: int = DEVNULL,
+    pass_fds: tuple[int, ...] = (),
+    seconds: float = _EXTRACT_SECONDS,
+) -> str:
     """Run the command; its last line if it failed, else empty."""
     async with Child.start(command, stdin=stdin or DEVNULL, stdout=stdout, pass_fds=pass_fds) as child:
         try:
-            async with asyncio.timeout(_EXTRACT_SECONDS):
+            async with asyncio.timeout(seconds):
                 code = await child.wait()
         except TimeoutError:
-            raise SubtitlesFailed.of("subtitles.slow", seconds=_EXTRACT_SECONDS) from None
+            raise SubtitlesFailed.of("subtitles.slow", seconds=seconds) from None
         lines = child.stderr_tail.splitlines()
         return (lines[-1] if lines else f"code {code}") if code else ""
 

@@ -64,7 +64,8 @@ def draw_trial(ffmpeg: Path, file: int) -> list[str]:
         str(ffmpeg),
         *("-nostdin", "-hide_banner", "-loglevel", "error"),
         *("-f", "lavfi", "-i", f"color=size=64x36:rate={FRAMES_PER_SECOND}:duration=0.04"),
-        *("-vf", f"subtitles=filename=/proc/self/fd/{file}", "-f", "null", "-"),
+        # As in a feed: ffmpeg 5.1 tries a filter of `-vf` that fails again and again.
+        *("-filter_complex", f"[0:v]subtitles=filename=/proc/self/fd/{file}[v]", "-map", "[v]", "-f", "null", "-"),
     ]
 
 
