@@ -224,7 +224,7 @@ def test_a_disk_without_room_is_told(clips: Path, tmp_path: Path) -> None:
         with keeping(tmp_path, clips, [clips / "one.mp4", clips / "two.mp4"], library=folder) as channel:
             wait_plays(channel, 3)
             warnings = warning_texts(channel.service.status())
-            assert [warning for warning in warnings if warning.startswith("library: ")]
+            assert [warning for warning in warnings if warning.startswith("the library: ")]
             assert channel.service.log.count("library caches nothing") == 1
             assert copies(channel) == []
             assert channel.aired().faults == []
