@@ -55,6 +55,14 @@ def test_the_host_comes_before_the_wheel(tmp_path: Path) -> None:
         assert find_ffmpeg() == host
 
 
+@pytest.mark.parametrize(("library", "used"), [(59, True), (60, False), (61, False), (62, True)])
+def test_versions_6_and_7_of_the_host_come_after_the_wheel(library: int, used: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table
+    """A host's ffmpeg 6 or 7 is recognized by its library without being run, and the wheel's is used."""
+    host = program(tmp_path / "ffmpeg", f"\x7fELF\0libavdevice.so.{library}\0libavformat.so.{library}\0")
+    with path_is(str(tmp_path)):
+        assert (find_ffmpeg() == host) is used
+
+
 def test_without_a_host_ffmpeg_the_wheel_brings_one() -> None:
     """Without ffmpeg on the host the wheel's runs."""
     with path_is(""):

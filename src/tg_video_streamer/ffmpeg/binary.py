@@ -9,10 +9,14 @@ from pathlib import Path
 
 from tg_video_streamer.errors import ToolMissing
 
+_LARGEST_SHARED = 8_000_000
+"""Bytes of a program that has its libraries apart; a static one is far larger."""
+
 
 def find_ffmpeg(override: str = "") -> Path:
     """Absolute path of ffmpeg: `override` (the setting), else the host's own, else the one of the imageio-ffmpeg wheel.
 
+    A host's ffmpeg 6 or 7 is used only where the wheel has none: 7 shows the first picture of Matroska files twice.
     Raises ToolMissing if the override is not a program, or if no ffmpeg is installed.
     """
     if override:
@@ -20,8 +24,30 @@ def find_ffmpeg(override: str = "") -> Path:
         if found is None:
             raise ToolMissing.of("tool.ffmpeg_setting", path=override)
         return Path(found).absolute()
-    host = shutil.which("ffmpeg")
-    return Path(host).absolute() if host is not None else wheel_ffmpeg()
+    found = shutil.which("ffmpeg")
+    host = Path(found).absolute() if found is not None else None
+    if host is not None and not _counts_from_priming(host):
+        return host
+    try:
+        return wheel_ffmpeg()
+    except ToolMissing:
+        if host is None:
+            raise
+        return host
+
+
+def _counts_from_priming(program: Path) -> bool:
+    """Whether it is ffmpeg 7 or 6 with shared libraries, as in Debian 13 and Ubuntu 24.04.
+
+    The Matroska demuxer of 7 (measured: 7.1.5) puts the start of a file at the priming of its sound, 21 ms before the first
+    picture; 5.1, 9.0 and the probe's library put it at the picture. So every time would be half a picture late. 6 is not
+    tested.
+    """
+    try:
+        code = program.read_bytes() if program.stat().st_size < _LARGEST_SHARED else b""
+    except OSError:
+        return False
+    return b"libavformat.so.61" in code or b"libavformat.so.60" in code
 
 
 def fingerprint(path: Path) -> str:
