@@ -92,7 +92,7 @@ class Candidate:
 
     def _grace(self) -> float:
         if self.item.backup is not None and not self.instead and (self.feed.is_live or self.item.persists):
-            # Its feed tells when there is no more hope.
+            # Its feed reports the final failure.
             return math.inf
         if self.feed.is_live:
             return LIVE_GRACE_SECONDS

@@ -78,7 +78,7 @@ class Expected:
 
 
 def expected_length(item: Item, source: SourceFacts | None, media: Media | None) -> Expected:
-    """The length of an item as far as it is known; a guess where only a bit rate or a site tells it."""
+    """The length of an item as far as it is known; a guess where only a bit rate or a site states it."""
     estimated = source is None or source.duration_seconds is None or source.duration_estimated
     return Expected(seconds=item_duration(item, source, media), estimated=estimated)
 

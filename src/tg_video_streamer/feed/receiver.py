@@ -46,7 +46,7 @@ class Receiver:
         self._redact = redact
         self._on_title = on_title
         self._restarted = False
-        self.told: dict[str, Any] = {}
+        self.reported: dict[str, Any] = {}
         """What the child of `resolve.http_child` has found out."""
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._stack = AsyncExitStack()
@@ -71,7 +71,7 @@ class Receiver:
         pump = self._opened
         await asyncio.to_thread(pump.first_byte.wait, FIRST_BYTE_SECONDS)
         began = asyncio.get_running_loop().time()
-        if self.told.get("again"):
+        if self.reported.get("again"):
             raise BeganAgain.of("source.began_again")
         found: SourceFacts | None = None
         failure: FeedError = self.lost
@@ -128,12 +128,12 @@ class Receiver:
         if not line.startswith("@{"):
             self._lines.append(self._redact(line))
             return
-        told = json.loads(line[1:])
-        self.told |= told
-        if "title" in told:
-            self._on_title(str(told["title"]))
-        if "error" in told:
-            self._lines.append(str(told["error"]))
+        report = json.loads(line[1:])
+        self.reported |= report
+        if "title" in report:
+            self._on_title(str(report["title"]))
+        if "error" in report:
+            self._lines.append(str(report["error"]))
 
 
 class _Pump(threading.Thread):

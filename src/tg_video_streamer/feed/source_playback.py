@@ -138,7 +138,7 @@ class SourcePlayback:
             media, before=self.source, wanted_height=context.house.height, preference=self._preference
         )
         if http:
-            beginning = str(receiver.told.get("beginning", ""))
+            beginning = str(receiver.reported.get("beginning", ""))
             self.endless = self.endless or bool(self._beginning and beginning != self._beginning)
             self._beginning = beginning
         return found

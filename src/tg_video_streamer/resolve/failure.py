@@ -224,9 +224,9 @@ def _of_status(status: int, message: str) -> Failure:
     return said or _STATUSES.get(status, Failure.OUTDATED)
 
 
-def _behind(told: list[str]) -> Failure:
+def _behind(said: list[str]) -> Failure:
     """Which part of yt-dlp is behind, from its error and its warnings."""
-    text = "\n".join(told)
+    text = "\n".join(said)
     if re.search(r"JavaScript runtime|JS runtime", text):
         return Failure.NO_JAVASCRIPT
     return Failure.NEEDS_PO_TOKEN if re.search(r"PO Token|SABR", text) else Failure.OUTDATED

@@ -14,7 +14,7 @@ _WRITER_SECONDS = 30.0
 """A file that is open for writing and has changed so lately is being written; a longer pause is a rest."""
 _FRESH_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
-"""Where nobody can say who writes: a file that has changed so lately is looked at twice."""
+"""Without a lease, a file that has changed so recently is checked twice."""
 _INDEX_SECONDS = 600.0
 """So long after its last change an MP4 without an index is taken for one that is not finished yet."""
 

@@ -110,17 +110,17 @@ def described(error: BaseException | str | None) -> dict[str, Any]:
     if not isinstance(error, BaseException):
         return {"class": "", "kinds": [], "message": error or ""}
     chain = _chain(error)
-    told = next((one for one in chain if hasattr(one, "orig_msg")), error)
+    outer = next((one for one in chain if hasattr(one, "orig_msg")), error)
     statuses = (getattr(one, "status", None) for one in chain)
     return {
-        "class": type(told).__name__,
-        "kinds": [kind.__name__ for kind in type(told).__mro__],
-        "expected": getattr(told, "expected", None),
-        "cause": type(chain[-1]).__name__ if chain[-1] is not told else "",
-        "causes": [kind.__name__ for one in chain if one is not told for kind in type(one).__mro__],
+        "class": type(outer).__name__,
+        "kinds": [kind.__name__ for kind in type(outer).__mro__],
+        "expected": getattr(outer, "expected", None),
+        "cause": type(chain[-1]).__name__ if chain[-1] is not outer else "",
+        "causes": [kind.__name__ for one in chain if one is not outer for kind in type(one).__mro__],
         "status": next((status for status in statuses if isinstance(status, int)), None),
-        "message": getattr(told, "orig_msg", None) or getattr(told, "msg", None) or str(told),
-        "extractor": getattr(told, "ie", None) or "",
+        "message": getattr(outer, "orig_msg", None) or getattr(outer, "msg", None) or str(outer),
+        "extractor": getattr(outer, "ie", None) or "",
     }
 
 

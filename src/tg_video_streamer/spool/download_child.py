@@ -82,9 +82,9 @@ def write_place(self: Any, ctx: dict[str, Any]) -> None:
         "extra_state": ctx.get("extra_state"),
     }
     file = Path(self.ytdl_filename(ctx["filename"]))
-    beside = file.with_name(file.name + ".new")
-    beside.write_text(json.dumps(place))
-    beside.replace(file)
+    newer = file.with_name(file.name + ".new")
+    newer.write_text(json.dumps(place))
+    newer.replace(file)
 
 
 def read_place(self: Any, ctx: dict[str, Any]) -> None:
@@ -135,8 +135,8 @@ def download(request: Mapping[str, Any], target: Path) -> dict[str, Any]:
             ytdlp.failure, success = error, False
     if success:
         return {}
-    told = ytdlp.failure if isinstance(ytdlp.failure, BaseException) else _LAST_RETRY.get("error") or ytdlp.failure
-    return {"error": described(told or "the download failed"), "warnings": log.warnings}
+    raised = ytdlp.failure if isinstance(ytdlp.failure, BaseException) else _LAST_RETRY.get("error") or ytdlp.failure
+    return {"error": described(raised or "the download failed"), "warnings": log.warnings}
 
 
 def _continue(ytdlp: Any, info: dict[str, Any], target: Path, steps: _Steps) -> None:

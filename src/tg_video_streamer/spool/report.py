@@ -1,4 +1,4 @@
-"""What the spool tells about itself."""
+"""The state of the spool, for status, page and metrics."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 8.0
 LONGEST_SECONDS = 20.0
 """The same while something is: it comes after another, or cannot be read before it is whole."""
 UNKNOWN_SECONDS = 60.0
-"""The same for an item of which nobody knows when it is on air."""
+"""The same for an item whose air time is unknown."""
 FAILURES = 3
 """A download that has failed so often may be no fault of the site: then its source is tried itself."""
 MOST_GROWING_READS = 4

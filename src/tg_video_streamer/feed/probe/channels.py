@@ -35,7 +35,7 @@ def mix_of(layout: Any, channels: int) -> str:
 def pair_of(container: Any, stream: Any) -> tuple[int, int] | None:
     """The numbers of the left and the right mono track that `stream` is one of; None where it stands alone.
 
-    They are told by their place in the layout, or by their title.
+    They are recognized by their place in the layout, or by their title.
     """
     sides: dict[str, int] = {}
     for number, one in enumerate(container.streams.audio):
@@ -44,7 +44,7 @@ def pair_of(container: Any, stream: Any) -> tuple[int, int] | None:
             continue
         if (side := _side(one)) is not None:
             if side in sides:
-                return None  # two languages, perhaps: nothing tells which belong together
+                return None  # two languages, perhaps: nothing says which belong together
             sides[side] = number
     numbers = list(container.streams.audio)
     if len(sides) != 2 or numbers.index(stream) not in sides.values():

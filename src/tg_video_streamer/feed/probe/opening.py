@@ -56,7 +56,7 @@ def opened(location: str, options: dict[str, str], *, is_file: bool) -> Iterator
 
 
 def first_packet_seconds(container: Any, stream: Any) -> float | None:
-    """The time of the first packet of a stream whose beginning no header tells; None if it does not come soon."""
+    """The time of the first packet of a stream whose start no header states; None if it does not come soon."""
     deadline = time.monotonic() + _BEGINNING_SECONDS
     try:
         for packet in container.demux(stream):

@@ -1,4 +1,4 @@
-"""Connections beside the account's own: to other data centers by an exported authorization, and to its own for files."""
+"""Connections in addition to the account's own: to other data centers by an exported authorization, and to its own for files."""
 
 from __future__ import annotations
 

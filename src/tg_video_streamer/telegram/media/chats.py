@@ -23,7 +23,7 @@ _NO_ACCESS = frozenset(
 
 
 def source_error(refused: TelegramRefused, link: TelegramLink) -> ResolveError:
-    """What a refusal means for the item of `link`: only a name that nobody has is gone for good."""
+    """What a refusal means for the item of `link`: only a name that does not exist is gone."""
     if refused.word in _UNKNOWN:
         return SourceGone.of("telegram_source.no_chat", chat=link.chat)
     if refused.word in _NO_ACCESS:
