@@ -21,8 +21,8 @@ def main(env_file: Path) -> int:
     except StreamerError as error:
         print(error)  # noqa: T201 - docker keeps what the check prints
         return 1
-    for line in status["problems"]:
-        print(line)  # noqa: T201 - the same
+    for problem in status["problems"]:
+        print(problem["text"])  # noqa: T201 - the same
     return 0 if status["healthy"] else 1
 
 

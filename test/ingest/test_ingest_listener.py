@@ -134,7 +134,7 @@ def test_the_key_admits_one_publisher_until_it_ends() -> None:
                 await _until(lambda: ingest.takeover.facts().state is LiveState.ARRIVING)
                 publisher = ingest.takeover.facts().publisher
                 assert publisher is not None
-                assert publisher.peer_class == "this host"
+                assert publisher.peer_class == "this_host"
                 with pytest.raises(OutputRejected, match="another publisher is live already"):
                     await second.talk()
                 first.writer.write(first.publisher.unpublish())

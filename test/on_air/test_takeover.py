@@ -102,7 +102,7 @@ def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip
     assert record.of(_LIVE)[0].numbers[0] == 0
     assert (status["channel_state"], status["reason"]["key"]) == ("on_air", "cut.takeover")
     assert status["now"]["title"] == "long"
-    assert (status["live"]["place"], status["live"]["width"], status["live"]["height"]) == ("this host", 426, 240)
+    assert (status["live"]["place"], status["live"]["width"], status["live"]["height"]) == ("this_host", 426, 240)
     assert (back["reason"]["key"], back["gap_seconds"]) == ("cut.live_ended", 0)
     assert back["streams_played"] == 1
     assert re.search(r'tg_video_streamer_program_seconds_total\{level="live"\} [1-9]', metrics), metrics

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Fetcher, Media, Resolve
-from tg_video_streamer.resolve.resolver import Resolver
+from tg_video_streamer.resolve.proxies import parse_proxies
+from tg_video_streamer.resolve.resolver import Resolver, WebOptions
 from tg_video_streamer.spool.download import Downloads
 from tg_video_streamer.spool.entry import Entry
 from tg_video_streamer.spool.fetch import Fetch
@@ -63,10 +63,11 @@ def url_item(url: str, **changes: object) -> Item:
     return Item(LocatorKind.URL, url, **changes)  # type: ignore[arg-type]  # the tests name the fields
 
 
-def real_resolver(folder: Path, **settings: Any) -> Resolve:
-    """yt-dlp in its child; `settings` as of Resolver."""
+def real_resolver(folder: Path, *, proxy: str = "") -> Resolve:
+    """yt-dlp in its child; `proxy` as YTDLP_PROXY."""
     allowed = AllowedFolders.of([folder])
-    return Resolver(allowed=lambda: allowed, scratch_folder=folder / "scratch", **settings).resolve
+    web = WebOptions(proxies=parse_proxies(proxy))
+    return Resolver(allowed=lambda: allowed, scratch_folder=folder / "scratch", web=web).resolve
 
 
 async def checked(_media: Media) -> None:

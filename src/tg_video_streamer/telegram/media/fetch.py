@@ -207,18 +207,23 @@ class _Attempt:
     async def _write(self, part: bytes, media: MessageMedia) -> None:
         """The next part in order; the first one may begin before the first missing byte."""
         fresh = part[self._done % PART_BYTES :]
-        writing = asyncio.ensure_future(asyncio.to_thread(_append, self._file, fresh))
+        writing = asyncio.ensure_future(asyncio.to_thread(self._append, fresh))
         try:
             await asyncio.wait({writing})
         finally:
-            # A thread cannot be cancelled: what it writes is in the file and counts.
-            await asyncio.wait({writing})
-            self._done += 0 if writing.exception() else len(fresh)
+            # A thread cannot be cancelled. What it writes is counted by itself: this task may be cancelled at any await.
+            if not writing.done():
+                await asyncio.wait({writing})
         if (error := writing.exception()) is not None:
             raise ResolveError.of("telegram_source.disk", detail=str(error)) from error
         self._failures = 0
         self._deadline = self._fetch.deadline()
         self._progress(self._done, media.size_bytes)
+
+    def _append(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+        self._done += len(data)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -226,11 +231,6 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _append(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
-    file.flush()
 
 
 def _read(request: str) -> _Request:
