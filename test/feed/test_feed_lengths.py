@@ -82,7 +82,7 @@ async def test_what_is_cached_is_whole(library: Library, ffmpeg: Path, headers: 
     assert encode.seconds == pytest.approx(WHOLE_SECONDS, abs=SLACK_SECONDS)
 
 
-@pytest.mark.parametrize("stated_seconds", [5.0, 300.0])
+@pytest.mark.parametrize("stated_seconds", [5.0, pytest.param(300.0, marks=pytest.mark.long)])
 async def test_a_wrong_length_of_a_site_neither_cuts_nor_fails(
     stated_seconds: float, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:

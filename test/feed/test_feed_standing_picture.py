@@ -79,7 +79,7 @@ async def test_a_picture_that_stands_in_a_video_from_the_web(
     check(played, played.decoded(tmp_path, headers))
 
 
-@pytest.mark.parametrize("container", ["mkv", "mp4"])
+@pytest.mark.parametrize("container", ["mkv", pytest.param("mp4", marks=pytest.mark.long)])
 async def test_sound_that_continues_after_the_last_picture(
     container: str, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path, clips: Path
 ) -> None:

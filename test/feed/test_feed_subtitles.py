@@ -106,7 +106,10 @@ async def test_bitmaps_keep_their_time_after_a_seek(
     assert _near(found, [(since - 1.5, until - 1.5) for since, until in CUES[1:]])
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "cp1251", "koi8_r", "utf-16"])
+@pytest.mark.parametrize(
+    "charset",
+    ["cp1251", "utf-16", *(pytest.param(name, marks=pytest.mark.long) for name in ("utf-8", "utf-8-sig", "koi8_r"))],
+)
 async def test_a_file_next_to_the_film_is_drawn(
     charset: str, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:

@@ -63,11 +63,12 @@ def _nothing(_site: ThrottlingSite, _service: Service) -> None:
     """The site does as it always does."""
 
 
-def test_ten_items_of_a_throttling_site_follow_one_another(media: Path, clips: Path, tmp_path: Path) -> None:
-    """Ten items of a site that gives a player 40 kB/s are aired one after the other: no slate after the first began."""
+@pytest.mark.parametrize("count", [3, pytest.param(_ITEMS, marks=pytest.mark.long)])
+def test_items_of_a_throttling_site_follow_one_another(media: Path, clips: Path, tmp_path: Path, count: int) -> None:
+    """Items of a site that gives a player 40 kB/s are aired one after the other: no slate after the first began."""
     with ThrottlingSite(clips) as site:
-        channel, record = _play(tmp_path, media, site, _ITEMS, _nothing)
-    _assert_unbroken(record, [_FIRST_FRAMES, *[_FRAMES] * (_ITEMS - 1)])
+        channel, record = _play(tmp_path, media, site, count, _nothing)
+    _assert_unbroken(record, [_FIRST_FRAMES, *[_FRAMES] * (count - 1)])
     assert "[warning" not in channel.service.log
     assert all(one.range for one in site.requests if one.agent and "Lavf" not in one.agent)
 
@@ -101,7 +102,14 @@ def _kill_in_last_halves(site: ThrottlingSite, service: Service) -> None:
         time.sleep(0.2)  # a status a moment is enough
 
 
-@pytest.mark.parametrize("cause", [_slow, _cut, _killed], ids=["at half its speed", "every fifth cut", "killed"])
+@pytest.mark.parametrize(
+    "cause",
+    [
+        pytest.param(_slow, id="at half its speed", marks=pytest.mark.long),
+        pytest.param(_cut, id="every fifth cut"),
+        pytest.param(_killed, id="killed"),
+    ],
+)
 def test_faults_of_the_site_are_not_seen(media: Path, clips: Path, tmp_path: Path, cause: Cause) -> None:
     """At half the speed, with every fifth connection cut, with the site dead in the last half of each item: no slate."""
     with ThrottlingSite(clips) as site:
