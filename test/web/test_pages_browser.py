@@ -390,6 +390,8 @@ def test_everything_without_scripts(channel: Channel, tmp_path: Path) -> None:
                 field = wait_until(partial(asked, browser, label), what=f"the {label}", every=0.5)
                 assert field is not None
                 field.send_keys(answer + Keys.ENTER)
+                # The next reload would otherwise cancel the request that carries the answer.
+                wait_until(partial(is_gone, field), what=f"the answer to {label} is sent")
             wait_until(lambda: shown(browser, "saved in the settings file"), what="a session", every=0.5)
     finally:
         channel.telegram.user(USER_ID).password = None
@@ -408,9 +410,27 @@ def upload(browser: WebDriver, channel: Channel, file: Path) -> None:
     file.write_text(f"{browser.find_element(By.ID, 'text').get_attribute('value')}# from a file\n")
     browser.find_element(By.CSS_SELECTOR, "input[type=file][required]").send_keys(str(file))
     browser.find_element(By.CSS_SELECTOR, '[action="/playlist/upload"] button').click()
-    assert browser.find_element(By.ID, "text").get_attribute("value") == file.read_text()
+    # A click may return before the page that it asks for is there.
+    wait_until(lambda: text_value(browser) == file.read_text(), what="the upload")
     browser.find_element(By.CSS_SELECTOR, '[action="/playlist/compare"] button').click()
+    wait_until(lambda: browser.find_elements(By.TAG_NAME, "ins"), what="the changes")
     assert [one.text for one in browser.find_elements(By.TAG_NAME, "ins")] == ["# from a file"]
+
+
+def text_value(browser: WebDriver) -> str | None:
+    """What the playlist's field contains; None while the browser goes to another page."""
+    with suppress(StaleElementReferenceException, NoSuchElementException):
+        return browser.find_element(By.ID, "text").get_attribute("value")
+    return None
+
+
+def is_gone(element: WebElement) -> bool:
+    """Whether the browser shows another page than the one with the element."""
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
 
 
 def asked(browser: WebDriver, label: str) -> WebElement | None:
