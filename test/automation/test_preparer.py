@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +15,13 @@ from tg_video_streamer.automation.preparer import Preparer
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedMode
+from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
-FFMPEG = Path(shutil.which("ffmpeg") or "ffmpeg")
+FFMPEG = find_ffmpeg()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import imageio_ffmpeg  # type: ignore[import-untyped]  # the wheel ships no types
@@ -10,10 +9,11 @@ import pytest
 
 from stands.feeding import SMALL
 from stands.program import encode_clip
+from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.media import CodecHeaders
 
 WHEEL = Path(imageio_ffmpeg.get_ffmpeg_exe())
-HOST = Path(shutil.which("ffmpeg") or WHEEL)
+HOST = find_ffmpeg()
 
 
 @pytest.fixture(
@@ -32,7 +32,7 @@ def wheel() -> Path:
 
 @pytest.fixture(scope="session")
 def ffmpeg() -> Path:
-    """The host's own program."""
+    """The one that the program uses on this host."""
     return HOST
 
 
