@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 
 import structlog
 
 from tg_video_streamer.automation.candidate import FeedMaker
-from tg_video_streamer.events import AirContent, CutReason, SourceLevel
-from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.automation.stand_in import StandIn
+from tg_video_streamer.events import CutReason
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playout.playout import Playout
@@ -20,17 +19,6 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 15.0
 """Until a backup that failed, and every backup of its own, is tried again."""
-
-
-@dataclass(kw_only=True, eq=False)
-class _Run:
-    feed: Feed
-    task: asyncio.Task[None]
-    source: AirSource | None = None
-
-    def stop(self) -> None:
-        self.feed.buffer.close()
-        self.task.cancel()
 
 
 class BackupPlayer:
@@ -43,8 +31,8 @@ class BackupPlayer:
         self._trying: Item | None = None
         self._children: tuple[Item, ...] = ()
         self._played = 0
-        self._primed: _Run | None = None
-        self._on_air: _Run | None = None
+        self._primed: StandIn | None = None
+        self._on_air: StandIn | None = None
         self._woken = asyncio.Event()
 
     def keep(self, item: Item | None) -> None:
@@ -85,7 +73,7 @@ class BackupPlayer:
             return None
         if run is None:
             feed = self._make_feed(item, start_seconds=0.0, changed=self._woken.set)
-            self._primed = _Run(feed=feed, task=tasks.create_task(feed.run(), name=f"backup {item.key}"))
+            self._primed = StandIn(feed=feed, task=tasks.create_task(feed.run(), name=f"backup {item.key}"))
             return None
         if run.feed.expansion is not None:
             self._children = run.feed.expansion.children
@@ -94,7 +82,7 @@ class BackupPlayer:
         if run.feed.state is FeedState.FAILED:
             return self._failed(run)
         if run.source is None and run.feed.primed:
-            run.source = _air_source(run.feed)
+            run.source = _air_source(run)
             self._playout.offer_backup(run.source)
         return None
 
@@ -103,7 +91,7 @@ class BackupPlayer:
             return self._children[self._played % len(self._children)]
         return self._trying
 
-    def _failed(self, run: _Run) -> float:
+    def _failed(self, run: StandIn) -> float:
         log.warning("backup cannot be played", title=run.feed.title, error=str(run.feed.last_error))
         self._drop()
         if self._children:
@@ -120,10 +108,11 @@ class BackupPlayer:
             run.stop()
 
 
-def _air_source(feed: Feed) -> AirSource:
+def _air_source(run: StandIn) -> AirSource:
+    feed = run.feed
     return AirSource(
         packets=feed.buffer,
-        content=AirContent(level=SourceLevel.FILLER, key=feed.item.key, title=feed.title, cached=feed.plays_cached),
+        content=run.content,
         stands_in=True,
         title=lambda: feed.title,
         outcome=lambda: CutReason.SOURCE_FAILED if feed.state is FeedState.FAILED else CutReason.ENDED,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from tg_video_streamer.automation.candidate import FeedMaker
-from tg_video_streamer.events import AirContent, SourceLevel
-from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.automation.stand_in import StandIn
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.folders import media_files
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -24,13 +22,6 @@ RETRY_SECONDS = 60.0
 """Until a failed clip or an empty folder is tried again."""
 
 
-@dataclass(kw_only=True, eq=False)
-class _Clip:
-    feed: Feed
-    task: asyncio.Task[None]
-    source: AirSource | None = None
-
-
 class FillerPlayer:
     """Owns the filler's feeds. All methods belong to the event loop's thread."""
 
@@ -40,8 +31,8 @@ class FillerPlayer:
         self._playout = playout
         self._make_feed = make_feed
         self._last = ""
-        self._primed: _Clip | None = None
-        self._on_air: _Clip | None = None
+        self._primed: StandIn | None = None
+        self._on_air: StandIn | None = None
         self._woken = asyncio.Event()
 
     def on_playout_event(self, event: PlayoutEvent) -> None:
@@ -51,7 +42,7 @@ class FillerPlayer:
                 self._on_air, self._primed = self._primed, None
                 self._on_air.feed.on_air()
         elif self._on_air is not None and self._on_air.source is event.source:
-            _stop(self._on_air)
+            self._on_air.stop()
             self._on_air = None
         self._woken.set()
 
@@ -72,23 +63,15 @@ class FillerPlayer:
             if item is None:
                 return RETRY_SECONDS
             feed = self._make_feed(item, start_seconds=0.0, changed=self._woken.set)
-            self._primed = _Clip(feed=feed, task=tasks.create_task(feed.run(), name=f"filler {item.key}"))
+            self._primed = StandIn(feed=feed, task=tasks.create_task(feed.run(), name=f"filler {item.key}"))
             return None
         if clip.feed.state is FeedState.FAILED or clip.feed.expansion is not None:
             log.warning("filler clip cannot be played", title=clip.feed.title, error=str(clip.feed.last_error))
-            _stop(clip)
+            clip.stop()
             self._primed = None
             return RETRY_SECONDS
         if clip.source is None and clip.feed.primed:
-            clip.source = AirSource(
-                packets=clip.feed.buffer,
-                content=AirContent(
-                    level=SourceLevel.FILLER,
-                    key=clip.feed.item.key,
-                    title=clip.feed.title,
-                    cached=clip.feed.plays_cached,
-                ),
-            )
+            clip.source = AirSource(packets=clip.feed.buffer, content=clip.content)
             self._playout.offer_filler(clip.source)
         return None
 
@@ -105,8 +88,3 @@ class FillerPlayer:
         at = names.index(self._last) + 1 if self._last in names else 0
         self._last = names[at % len(names)]
         return Item(LocatorKind.FILE, self._last, title=Path(self._last).name)
-
-
-def _stop(clip: _Clip) -> None:
-    clip.feed.buffer.close()
-    clip.task.cancel()
