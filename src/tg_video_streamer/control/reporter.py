@@ -141,12 +141,12 @@ class Reporter:
 
     def _now(self) -> ItemStatus | None:
         feed, item = self._director.on_air, self._director.item
-        return None if feed is None or item is None else _item_status(item, feed)
+        return None if feed is None or item is None else item_status(item, feed)
 
     def describe(self, item: Item) -> ItemStatus:
         """An item for people, with what its feed has found out."""
         feed = next((feed for feed in self._director.coming if feed.item.key == item.key), None)
-        return ItemStatus(key=item.key, title=item_name(item)) if feed is None else _item_status(item, feed)
+        return ItemStatus(key=item.key, title=item_name(item)) if feed is None else item_status(item, feed)
 
     async def check_files(self) -> None:
         """Find out, in a thread, which of the coming files are missing."""
@@ -252,10 +252,12 @@ def item_name(item: Item) -> str:
     return urlsplit(item.locator).hostname or item.key
 
 
-def _item_status(item: Item, feed: Feed) -> ItemStatus:
+def item_status(item: Item, feed: Feed) -> ItemStatus:
+    """An item with what a feed with the same key has found out; the feed may be of another line, with another title."""
+    own = feed.item.title == item.title and feed.title
     return ItemStatus(
         key=item.key,
-        title=feed.title or item_name(item),
+        title=own or item_name(item),
         duration_seconds=feed.duration_seconds,
         is_live=feed.is_live,
     )
