@@ -23,6 +23,7 @@ from tg_video_streamer.events import (
 )
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet, Stamped
+from tg_video_streamer.playout.cue import CueTime
 from tg_video_streamer.playout.fanout import Fanout, Subscription
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.slate import Slate
@@ -140,6 +141,30 @@ def test_the_slate_is_there_when_nothing_else_is(stage: Stage) -> None:
     assert stage.video() == ["-"] * 76
     assert {one.data for one in stage.packets if one.kind is Kind.AUDIO} == {stage.slate.silence}
     stage.check_grids()
+
+
+def test_items_shorter_than_a_wakeup_follow_each_other(stage: Stage) -> None:
+    """Thirty items of 0.2 s that are on offer in a row leave no slot to the slate, and start in their order."""
+    stage.run(1)
+    clips = [primed(f"{number}:", 5) for number in range(30)]
+    stage.playout.offer(clips[0])
+    for clip in clips[1:]:
+        stage.playout.offer_after(clip)
+    stage.run(7, step=0.33)
+    shown = stage.video()
+    assert shown[shown.index("0:0") :][:150] == [f"{number}:{frame}" for number in range(30) for frame in range(5)]
+    assert [level for level, _ in stage.levels()] == ["slate", *["item"] * 30, "slate"]
+    stage.check_grids()
+
+
+def test_an_offered_item_behind_another_waits_for_its_cue(stage: Stage) -> None:
+    """An item with a time that follows a short one on offer does not start early."""
+    stage.playout.set_cues({"b": CueTime(wall=stage.clock.wall() + 4, cuts=False)})
+    stage.playout.offer(primed("a", 5))
+    stage.playout.offer_after(primed("b", 50))
+    stage.run(7, step=0.33)
+    assert stage.video()[:150] == [f"a{n}" for n in range(5)] + ["-"] * 95 + [f"b{n}" for n in range(50)]
+    assert stage.video()[150:] == ["-"] * (len(stage.video()) - 150)
 
 
 def test_one_item_follows_another_in_the_next_slot(stage: Stage) -> None:

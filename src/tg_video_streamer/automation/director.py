@@ -14,6 +14,13 @@ from typing import Protocol
 import structlog
 
 from tg_video_streamer.automation.backup import BackupPlayer
+from tg_video_streamer.automation.bundle import (
+    BUNDLE_PATIENCE_SECONDS,
+    MAX_BUNDLE,
+    is_complete,
+    is_tiny,
+    offered_in_a_row,
+)
 from tg_video_streamer.automation.candidate import Candidate, FeedMaker
 from tg_video_streamer.automation.forecast import eta_seconds
 from tg_video_streamer.clock import Clock
@@ -83,7 +90,9 @@ class Director:
         self._backup = backup
         self._woken = asyncio.Event()
         self._coming: list[Candidate] = []
-        self._offered: Candidate | None = None
+        self._offered: list[Candidate] = []
+        self._first_ready: float | None = None
+        """Since when an item is ready and none is on air; None where one is."""
         self._on_air: Candidate | None = None
         self._jump_key = ""
         self._played = False
@@ -160,11 +169,11 @@ class Director:
                 self._playout.set_slate_reason(SlateReason.SOURCE_FAILED)
         over = self._follow_on_air()
         pause = self._prime(tasks) if not self._coming else self._prime_more(tasks)
-        self._offer()
-        if self._offered is not None or not self._coming:
+        patience = self._offer()
+        if self._offered or patience is not None or not self._coming:
             self.first_item.set()
         waits = [wait for candidate in self._coming if (wait := self._expiry(candidate)) is not None]
-        return min((*waits, *(one for one in (pause, over) if one is not None)), default=None)
+        return min((*waits, *(one for one in (pause, over, patience) if one is not None)), default=None)
 
     def _follow_on_air(self) -> float | None:
         """Its title, its time and its backup; seconds until its time is over, None where it has none."""
@@ -188,7 +197,7 @@ class Director:
         if candidate.feed.expansion is not None:
             self._drop(candidate)
             self._expand(candidate.item, candidate.feed.expansion)
-        elif candidate.failed and candidate is not self._offered:
+        elif candidate.failed and candidate not in self._offered:
             if candidate.item.backup is not None and not candidate.instead:
                 self._begin_instead(tasks, candidate)
                 return
@@ -216,7 +225,8 @@ class Director:
 
     def _prime_more(self, tasks: asyncio.TaskGroup) -> float | None:
         """Start one more feed where the candidates are slow, or too short to cover the priming of another."""
-        if len(self._coming) >= MAX_COMING or self._quarantine.all_fail:
+        longer = sum(not is_tiny(candidate) for candidate in self._coming)
+        if longer >= MAX_COMING or len(self._coming) >= MAX_BUNDLE or self._quarantine.all_fail:
             return None
         left = [self._patience_seconds(candidate) for candidate in self._coming if not candidate.ready]
         slow = bool(left) and max(left) <= 0
@@ -307,22 +317,39 @@ class Director:
         unsure = {candidate.item.key for candidate in self._coming if not candidate.feed.primed}
         return wanted[at] if at < len(wanted) and keys[at] not in unsure else None
 
-    def _offer(self) -> None:
-        """Offer the first primed candidate to the playout."""
-        best = next((candidate for candidate in self._coming if candidate.ready), None)
-        if best is self._offered:
-            return
-        if self._offered is not None and self._offered.source is not None:
-            if not self._playout.withdraw(self._offered.source):
-                return  # it is on air by now: the event follows
-            self._offered = None
-        if best is not None:
-            self._offered = best
-            self._playout.offer(best.air_source())
-            self._cut()
+    def _offer(self) -> float | None:
+        """Offer the first primed candidates to the playout; seconds until a tiny one starts alone, None where none waits."""
+        row = offered_in_a_row(self._coming)
+        if row and (patience := self._patience_for_bundle(row[0])) > 0:
+            return patience
+        while self._offered != row[: len(self._offered)]:
+            source = self._offered[-1].source
+            if source is not None and not self._playout.withdraw(source):
+                return None  # it is on air by now: the event follows
+            self._offered.pop()
+        for candidate in row[len(self._offered) :]:
+            self._offered.append(candidate)
+            if len(self._offered) == 1:
+                self._playout.offer(candidate.air_source())
+                self._cut()
+            else:
+                self._playout.offer_after(candidate.air_source())
+        return None
+
+    def _patience_for_bundle(self, first: Candidate) -> float:
+        """For how long `first` waits: nothing is on air, it is tiny, and more of what follows it is being primed."""
+        if self._on_air is not None or self._offered:
+            return 0.0
+        now = self._clock.monotonic()
+        if self._first_ready is None:
+            self._first_ready = now
+        all_there = all(one.over for one in self._coming) and self._following() is None
+        if all_there or is_complete(self._coming, first):
+            return 0.0
+        return self._first_ready + BUNDLE_PATIENCE_SECONDS - now
 
     def _cut(self) -> None:
-        candidate = self._offered
+        candidate = self._offered[0] if self._offered else None
         if candidate is not None and candidate.source is not None and candidate.item.key == self._jump_key:
             self._playout.cut_to_next(candidate.source)
 
@@ -350,10 +377,10 @@ class Director:
 
     def _drop(self, candidate: Candidate) -> bool:
         """Remove a candidate; False where it is on air already."""
-        if candidate is self._offered:
+        if candidate in self._offered:
             if candidate.source is not None and not self._playout.withdraw(candidate.source):
                 return False
-            self._offered = None
+            self._offered.remove(candidate)
         self._coming.remove(candidate)
         candidate.stop()
         return True
@@ -361,10 +388,11 @@ class Director:
     # Playout events
 
     def _started(self, event: SourceStarted) -> None:
-        candidate = self._offered
-        if candidate is None or candidate.source is not event.source:
+        candidate = next((one for one in self._offered if one.source is event.source), None)
+        if candidate is None:
             return
-        self._offered = None
+        self._offered.remove(candidate)
+        self._first_ready = None
         self._jump_key = ""
         for overtaken in self._coming[: self._coming.index(candidate)]:
             overtaken.late = True

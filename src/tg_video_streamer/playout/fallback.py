@@ -6,6 +6,7 @@ cue: it is not available before that frame, and may cut what is on air there, un
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -75,8 +76,8 @@ class FallbackChain:
         """On air; None before the first frame."""
         self.live: AirSource | None = None
         """Primed: replaces everything but the operator's slate."""
-        self.next: AirSource | None = None
-        """Primed: follows the item, or replaces filler and slate at once."""
+        self._following: deque[AirSource] = deque()
+        """Primed, in their order."""
         self.cue: Cue | None = None
         """When `next` starts; None: in its turn."""
         self.backup: AirSource | None = None
@@ -96,6 +97,11 @@ class FallbackChain:
         return self.segment.start.video + self.segment.frames if self.segment is not None else 0
 
     @property
+    def next(self) -> AirSource | None:
+        """Primed: follows the item, or replaces filler and slate at once."""
+        return self._following[0] if self._following else None
+
+    @property
     def item(self) -> AirSource | None:
         """The item that is on air or set aside."""
         segment = self._item_segment
@@ -112,14 +118,18 @@ class FallbackChain:
         if source.content.level is SourceLevel.LIVE:
             self.live = source
         else:
-            self.next = source
+            self._following = deque((source,))
+
+    def offer_after(self, source: AirSource) -> None:
+        """`source` follows the items that are on offer."""
+        self._following.append(source)
 
     def withdraw(self, source: AirSource) -> bool:
         """Take back an offer; False where it is on air already."""
         if source is self.live:
             self.live = None
-        elif source is self.next:
-            self.next = None
+        elif source in self._following:
+            self._following.remove(source)
         else:
             return False
         return True
@@ -240,7 +250,8 @@ class FallbackChain:
                 self._instead = backup
             return self._cut(backup, reason, out)
         if self._aside is None and (following := self._available_next) is not None:
-            self.next = self.cue = None
+            self._following.popleft()
+            self.cue = None
             return self._cut(following, reason, out)
         if self.filler is not None:
             filler, self.filler = self.filler, None

@@ -78,6 +78,12 @@ class Playout:
             self._fallback.offer(source)
         self._wake.set()
 
+    def offer_after(self, source: AirSource) -> None:
+        """`source` is a primed item that follows those on offer."""
+        with self._lock:
+            self._fallback.offer_after(source)
+        self._wake.set()
+
     def withdraw(self, source: AirSource) -> bool:
         """Take back an offer; False where it is on air already."""
         with self._lock:
@@ -225,20 +231,28 @@ class Playout:
                 log.warning("program was late: the process or the host was frozen", seconds=round(late, 2))
                 self._epoch += late
                 self.gap_seconds += late
-            cue_time = self._cues.get(fallback.next.content.key) if fallback.next is not None else None
-            # Computed each time: a wall clock is set now and then.
-            fallback.cue = (
-                cue_time.cue(wall=self._clock.wall(), program_seconds=self._clock.monotonic() - self._epoch)
-                if cue_time is not None
-                else None
-            )
+            self._find_cue()
             fallback.update(now, out)
             frames = int((now - self._epoch) * FRAMES_PER_SECOND + 1e-6) + 1
+            following = fallback.next
             while fallback.frames < frames:
+                if fallback.next is not following:
+                    following = fallback.next
+                    self._find_cue()
                 fallback.frame(now, out)
         if out:
             self._fanout.publish(out)
             self._published = now
+
+    def _find_cue(self) -> None:
+        """When the next item starts. Computed each time: a wall clock is set now and then."""
+        following, epoch = self._fallback.next, self._epoch
+        cue_time = self._cues.get(following.content.key) if following is not None else None
+        self._fallback.cue = (
+            cue_time.cue(wall=self._clock.wall(), program_seconds=self._clock.monotonic() - epoch)
+            if cue_time is not None and epoch is not None
+            else None
+        )
 
     # Records
 
