@@ -8,6 +8,7 @@ from pathlib import Path
 from stands.feeding import SMALL, item_of
 from stands.numbered import Plan, any_ffmpeg, make_clip
 from stands.program import Clip
+from tg_video_streamer.cli.library_downloads import Downloading
 from tg_video_streamer.cli.library_progress import Lines
 from tg_video_streamer.cli.library_walk import Walk
 from tg_video_streamer.clock import SystemClock
@@ -49,7 +50,7 @@ async def test_two_addresses_of_one_video(house_clip: Clip, tmp_path: Path) -> N
         )
 
     told = io.StringIO()
-    walk = Walk(resolve, feed, library, terminal=Lines(told), redact=str)
+    walk = Walk(resolve, feed, library, downloads=Downloading(), terminal=Lines(told), redact=str)
     await walk.through([item_of("http://site.test/one"), item_of("http://short.test/1")], at_once=2)
     assert walk.failures == []
     assert sorted(line.partition(":")[0] for line in told.getvalue().splitlines()) == ["already cached", "prepared"]

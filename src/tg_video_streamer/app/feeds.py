@@ -48,7 +48,7 @@ class Feeds:
         clock: Clock,
         publish: Callable[[Event], None],
         watching: Callable[[Resolve], Resolve],
-        others: Mapping[LocatorKind, Resolve] | None = None,
+        others: Mapping[LocatorKind, Resolve],
     ) -> None:
         """`watching` wraps a resolver, to receive the result of each call. `others` resolve items of their kind."""
         self._settings = settings
@@ -60,7 +60,7 @@ class Feeds:
         self.branding = Branding(_overlay_settings(settings), house=prepared.house, ffmpeg=prepared.ffmpeg)
         _warn_burned_in(settings)
         self._resolver = self._resolver_for(allowed)
-        self.resolve = watching(by_kind(self._resolver.resolve, others or {}))
+        self.resolve = watching(by_kind(self._resolver.resolve, others))
         """Where an item of the playlist is now."""
         self.spool = make_spool(settings, ask=self.resolve, clock=clock)
         sources = self.spool.source.resolve if self.spool is not None else without_spool(self.resolve)

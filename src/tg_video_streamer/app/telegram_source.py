@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.session import session_keeper
 from tg_video_streamer.app.telegram import CONNECTION_PAUSES, TelegramService
+from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.status import TelegramFacts
+from tg_video_streamer.events import Event
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
+from tg_video_streamer.settings.settings import LoadedSettings
 from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.media.source import TelegramSource
 from tg_video_streamer.telegram.session.keeper import CYCLE_SECONDS, SessionChange, SessionKeeper
@@ -58,16 +62,34 @@ def make_telegram_source(
     if telegram is not None:
         source = TelegramSource(telegram.keeper, telegram.store, clock=context.clock)
         return TelegramSourceService(source=source, keeper=telegram.keeper, own=False)
-    store = TelegramState(context.settings.state_dir)
-    keeper = session_keeper(
+    return own_telegram_source(
         context.loaded,
-        store,
-        notify=notifier.notify,
-        publish=context.events.publish,
-        expired=lambda: None,
+        context.settings.state_dir,
         clock=context.clock,
+        publish=context.events.publish,
+        notify=notifier.notify,
+    )
+
+
+def own_telegram_source(
+    loaded: LoadedSettings,
+    folder: Path,
+    *,
+    clock: Clock,
+    publish: Callable[[Event], None],
+    notify: Callable[..., None],
+) -> TelegramSourceService:
+    """A source with a session of its own, not started; what it learns of chats is kept in `folder`."""
+    store = TelegramState(folder)
+    keeper = session_keeper(
+        loaded,
+        store,
+        notify=notify,
+        publish=publish,
+        expired=lambda: None,
+        clock=clock,
         connection_pauses=CONNECTION_PAUSES,
         cycle_seconds=CYCLE_SECONDS,
     )
-    source = TelegramSource(keeper, store, clock=context.clock)
+    source = TelegramSource(keeper, store, clock=clock)
     return TelegramSourceService(source=source, keeper=keeper, own=True)

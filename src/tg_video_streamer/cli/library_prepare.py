@@ -16,7 +16,9 @@ import typer
 from tg_video_streamer.app.feeds import Feeds, burned_in
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.app.startup import prepare as prepare_parts
+from tg_video_streamer.app.telegram_source import TelegramSourceService
 from tg_video_streamer.cli.language import words
+from tg_video_streamer.cli.library_downloads import Downloading, downloading, telegram_of
 from tg_video_streamer.cli.library_progress import Terminal
 from tg_video_streamer.cli.library_walk import Walk
 from tg_video_streamer.cli.library_work import Place, place
@@ -24,6 +26,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.errors import LibraryError, StreamerError
 from tg_video_streamer.library.library import Library
+from tg_video_streamer.playlist.item import LocatorKind
 from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.settings.settings import Settings
 
@@ -64,19 +67,21 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
         prepared.cancel()
     for warning in prepared.warnings:
         _report(words.text("cli.warning", problem=printable(words.message_text(warning))))
-    parts = _parts(here.settings, prepared, folder)
+    telegram = telegram_of(here.loaded, folder)
+    parts = _parts(here.settings, prepared, folder, telegram)
     library = parts.library
     assert library is not None  # noqa: S101 - everything that turns it off was checked before
     await asyncio.to_thread(library.open)
     try:
         # Each failure is reported once, at the end, and not in the log as well.
         logging.getLogger().setLevel(logging.CRITICAL)
-        return await _walk(here, parts, library, at_once=at_once)
+        async with downloading(parts, telegram, folder) as downloads:
+            return await _walk(here, parts, library, downloads, at_once=at_once)
     finally:
         library.close()
 
 
-async def _walk(here: Place, parts: Feeds, library: Library, *, at_once: int) -> int:
+async def _walk(here: Place, parts: Feeds, library: Library, downloads: Downloading, *, at_once: int) -> int:
     settings = here.settings
     listed = await asyncio.to_thread(load, settings.playlist, allowed_folders(settings.playlist, settings.media_dirs))
     overlays = await parts.branding.choose()
@@ -84,7 +89,13 @@ async def _walk(here: Place, parts: Feeds, library: Library, *, at_once: int) ->
         _report(words.text("cli.warning", problem=printable(words.message_text(problem))))
     with Terminal.of(here.answer, len(listed.items)) as terminal:
         walk = Walk(
-            parts.resolve, parts.preparing, library, terminal=terminal, redact=here.redact, logo=overlays.logo_digest
+            parts.resolve,
+            parts.preparing,
+            library,
+            downloads=downloads,
+            terminal=terminal,
+            redact=here.redact,
+            logo=overlays.logo_digest,
         )
         await walk.through(listed.items, at_once=at_once)
     path = str(settings.playlist)
@@ -100,7 +111,7 @@ def _report(line: str) -> None:
     typer.echo(f"tg-video-streamer: {printable(line)}", err=True)
 
 
-def _parts(settings: Settings, prepared: Prepared, folder: Path) -> Feeds:
+def _parts(settings: Settings, prepared: Prepared, folder: Path, telegram: TelegramSourceService) -> Feeds:
     """Resolver and feeds with separate scratch files: a running service uses those in STATE_DIR."""
     allowed = allowed_folders(settings.playlist, settings.media_dirs)
     return Feeds(
@@ -110,6 +121,7 @@ def _parts(settings: Settings, prepared: Prepared, folder: Path) -> Feeds:
         clock=SystemClock(),
         publish=lambda _event: None,
         watching=lambda resolve: resolve,
+        others={LocatorKind.TELEGRAM: telegram.source.resolve},
     )
 
 

@@ -37,6 +37,9 @@ class Terminal(Protocol):
     def progress(self, key: str, done_seconds: float, whole_seconds: float | None) -> None:
         """Its progress."""
 
+    def downloading(self, key: str, text: str) -> None:
+        """How far its download is, before its progress begins."""
+
     def end(self, key: str) -> None:
         """It has ended."""
 
@@ -50,6 +53,7 @@ class Lines(Terminal):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._titles: dict[str, str] = {}
 
     def say(self, line: str) -> None:
         """See Terminal. Flushed at once, for readers that follow the output."""
@@ -60,12 +64,19 @@ class Lines(Terminal):
 
     def begin(self, key: str, title: str) -> None:
         """See Terminal."""
+        self._titles[key] = title
 
     def progress(self, key: str, done_seconds: float, whole_seconds: float | None) -> None:
         """See Terminal."""
 
+    def downloading(self, key: str, text: str) -> None:
+        """See Terminal. Only that it has begun."""
+        if title := self._titles.pop(key, ""):
+            self.say(f"{title}: {text}")
+
     def end(self, key: str) -> None:
         """See Terminal."""
+        self._titles.pop(key, None)
 
     def __enter__(self) -> Self:
         return self
@@ -104,6 +115,10 @@ class Bars(Terminal):
         at = clock_text(done_seconds)
         done = _of(at, clock_text(whole_seconds)) if whole_seconds else at
         self._progress.update(self._tasks[key], completed=done_seconds, total=whole_seconds or None, done=done)
+
+    def downloading(self, key: str, text: str) -> None:
+        """See Terminal."""
+        self._progress.update(self._tasks[key], done=printable(text))
 
     def end(self, key: str) -> None:
         """See Terminal."""

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from tg_video_streamer.cli.language import words
+from tg_video_streamer.cli.library_downloads import Downloading
 from tg_video_streamer.cli.library_progress import Terminal
-from tg_video_streamer.control.status_text import printable
+from tg_video_streamer.control.status_text import StatusText, printable
 from tg_video_streamer.errors import LibraryError, PlaylistError, StreamerError
 from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, PreparingFeed, prepare_item
 from tg_video_streamer.library.cached_encode import CachedEncode
@@ -21,6 +22,7 @@ from tg_video_streamer.logs import Redaction
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.tree import Tree
 from tg_video_streamer.resolve.media import Expansion, Resolve
+from tg_video_streamer.spool.report import DownloadReport
 
 FULL_PART = 0.98
 """From this part of LIBRARY_MAX_GB on no more items are encoded: the library is full of items of this playlist."""
@@ -45,16 +47,19 @@ class Walk:
         make_feed: PreparingFeed,
         library: Library,
         *,
+        downloads: Downloading,
         terminal: Terminal,
         redact: Redaction,
         logo: str = "",
     ) -> None:
         """`logo`: the digest of the logo that the items show."""
+        self._downloads = downloads
         self._logo = logo
         self._resolve = resolve
         self._make_feed = make_feed
         self._library = library
         self._terminal = terminal
+        self._text = StatusText(words)
         self._redact = redact
         self._tree = Tree()
         self._seen: set[_Name] = set()
@@ -69,6 +74,7 @@ class Walk:
         self._again: list[Item] = []
         """Tried again at the end: another line of the same video was being encoded."""
         self._tried_again: set[_Name] = set()
+        self._encoding: list[Item] = []
 
     @property
     def failures(self) -> list[str]:
@@ -95,7 +101,10 @@ class Walk:
         async with asyncio.TaskGroup() as tasks:
             while waiting or running:
                 while waiting and len(running) < at_once:
-                    running.add(tasks.create_task(self._encode(waiting.pop(0))))
+                    item = waiting.pop(0)
+                    self._encoding.append(item)
+                    running.add(tasks.create_task(self._encode(item)))
+                self._downloads.plan(waiting, self._encoding)
                 _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 # Only the site's answer shows that an address is a list: its items come next.
                 waiting = [*await self._check_new(), *waiting]
@@ -138,6 +147,13 @@ class Walk:
         return remembered.encode if remembered is not None and self._library.playable(remembered) else None
 
     async def _encode(self, item: Item) -> None:
+        """Download and encode `item`, unless the library is full."""
+        try:
+            await self._encode_one(item)
+        finally:
+            self._encoding.remove(item)
+
+    async def _encode_one(self, item: Item) -> None:
         if not self._full and sum(self._listed.values()) >= FULL_PART * self._library.max_bytes:
             self._full = words.text("library.full")
         if self._full:
@@ -149,10 +165,24 @@ class Walk:
         bar = f"{item.key} {item.volume}"
         self._terminal.begin(bar, self._title(item))
         try:
-            ended = await prepare_item(item, self._make_feed, progressed=partial(self._terminal.progress, bar))
+            ended = await self._fetched(item, bar)
+            if ended is None:
+                ended = await prepare_item(item, self._make_feed, progressed=partial(self._terminal.progress, bar))
         finally:
             self._terminal.end(bar)
         await self._learn(item, ended)
+
+    async def _fetched(self, item: Item, bar: str) -> PreparedItem | None:
+        """Download `item`; how it ended, where there is nothing to encode."""
+
+        def progressed(report: DownloadReport) -> None:
+            self._terminal.downloading(bar, self._text.download(report))
+
+        try:
+            found = await self._downloads.fetch(item, progressed=progressed)
+        except StreamerError as error:
+            return PreparedItem(result=PrepareResult.FAILED, error=error)
+        return None if found is None else PreparedItem(result=PrepareResult.LIST, title=found.title, expansion=found)
 
     async def _learn(self, item: Item, ended: PreparedItem) -> None:
         title = self._title(item, ended.title)

@@ -28,7 +28,7 @@ from tg_video_streamer.library.library import Library
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.logs import Redaction, configure_logs, redaction
 from tg_video_streamer.media import CodecHeaders
-from tg_video_streamer.settings.settings import Settings, secret_values
+from tg_video_streamer.settings.settings import LoadedSettings, Settings, secret_values
 
 _GIGABYTE = 1_000_000_000
 _COLUMNS = "{:<16}  {:<16}  {:>7}  {:>8}  {:>8}  {}"
@@ -38,9 +38,14 @@ _COLUMNS = "{:<16}  {:<16}  {:>7}  {:>8}  {:>8}  {}"
 class Place:
     """Shared by the commands: settings, masking, and the stream for the answer."""
 
-    settings: Settings
+    loaded: LoadedSettings
     redact: Redaction
     answer: TextIO
+
+    @property
+    def settings(self) -> Settings:
+        """Their values."""
+        return self.loaded.settings
 
     @property
     def max_bytes(self) -> int:
@@ -60,7 +65,8 @@ class Place:
 @contextmanager
 def place(env_file: Path | None) -> Iterator[Place]:
     """Read the settings; everything but the answer goes to stderr. Raises LibraryError where there is no library."""
-    settings = load(env_file, demo=False).settings
+    loaded = load(env_file, demo=False)
+    settings = loaded.settings
     if not settings.library_max_gb:
         raise LibraryError.of("library.off")
     _check_owner(settings.library_dir)
@@ -68,7 +74,7 @@ def place(env_file: Path | None) -> Iterator[Place]:
     answer = sys.stdout
     with redirect_stdout(sys.stderr):
         configure_logs(settings.log_format, secrets=secrets, level=logging.WARNING)
-        yield Place(settings=settings, redact=redaction(secrets), answer=answer)
+        yield Place(loaded=loaded, redact=redaction(secrets), answer=answer)
 
 
 def show(env_file: Path | None, *, as_json: bool) -> int:

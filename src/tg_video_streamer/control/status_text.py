@@ -10,6 +10,7 @@ from tg_video_streamer.control.status import DownloadStatus, ItemStatus, LiveSta
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
+from tg_video_streamer.spool.report import DownloadReport
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
 _MAX_LENGTH = 300
@@ -141,7 +142,7 @@ class StatusText:
             parts.append(words.rate(live.bits_per_second))
         return ", ".join(parts)
 
-    def download(self, download: DownloadStatus) -> str:
+    def download(self, download: DownloadStatus | DownloadReport) -> str:
         """How far the download is, such as `downloading 43 %, 12 MB/s, ready in 20 s`."""
         words = self.words
         if download.percent is None:

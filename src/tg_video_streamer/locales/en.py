@@ -282,8 +282,6 @@ LANGUAGE = Language(
         "telegram_source.no_session.remedy": "set API_ID, API_HASH and SESSION_STRING (tg-video-streamer session login --write-env); the item waits for it",
         "telegram_source.settings": "media from Telegram need {keys}",
         "telegram_source.settings.remedy": "log in: tg-video-streamer session login --write-env",
-        "telegram_source.service_only": "media from Telegram are read by the running service alone",
-        "telegram_source.service_only.remedy": "start the service: it prepares them by itself",
         "telegram_source.private_chat": "a link from the chat may not lead into a chat without a public name",
         "telegram_source.private_chat.remedy": "reply /add to a file in this chat, or let the operator add it to the playlist",
         "telegram_source.no_chat": "Telegram knows no chat {chat}",

@@ -290,8 +290,6 @@ LANGUAGE = Language(
         "telegram_source.no_session.remedy": "задайте API_ID, API_HASH и SESSION_STRING (tg-video-streamer session login --write-env); элемент подождёт",
         "telegram_source.settings": "медиа из Telegram нужны {keys}",
         "telegram_source.settings.remedy": "войдите: tg-video-streamer session login --write-env",
-        "telegram_source.service_only": "медиа из Telegram читает только работающий сервис",
-        "telegram_source.service_only.remedy": "запустите сервис: он подготовит их сам",
         "telegram_source.private_chat": "ссылка из чата не может вести в чат без публичного имени",
         "telegram_source.private_chat.remedy": "ответьте /add на файл в этом чате, или пусть её добавит в плейлист оператор",
         "telegram_source.no_chat": "Telegram не знает чата {chat}",

@@ -114,8 +114,6 @@ class Resolver:
                 found = await self._ask_through_proxy(item)
         elif item.kind is LocatorKind.LIVE:
             found = await resolve_live(item)
-        elif item.kind is LocatorKind.TELEGRAM:
-            raise ResolveError.of("telegram_source.service_only")
         else:
             found = await self._read_disk(item)
         if isinstance(found, Expansion) and len(found.children) >= self._most_children and item.kind is LocatorKind.URL:

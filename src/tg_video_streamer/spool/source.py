@@ -9,12 +9,13 @@ from contextlib import suppress
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ResolveError
+from tg_video_streamer.errors import ResolveError, SessionNeeded
 from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.resolve.growing import GrowthState
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.spool.containers import readable
 from tg_video_streamer.spool.entry import Entry
+from tg_video_streamer.spool.report import DownloadReport, entry_report
 from tg_video_streamer.spool.spool import Spool
 from tg_video_streamer.spool.state import SpoolState
 
@@ -33,6 +34,7 @@ FAILURES = 3
 MOST_GROWING_READS = 4
 """An item that is begun so often while it grows cannot be read that way: it is waited for."""
 _STEP_SECONDS = 0.25
+_SETTLED = frozenset({SpoolState.WHOLE, SpoolState.FAILED})
 
 
 class SpooledSource:
@@ -66,6 +68,35 @@ class SpooledSource:
             return await self._local(entry) or _direct(entry, found)
         finally:
             entry.waiting -= 1
+
+    async def fetch(self, item: Item, *, progressed: Callable[[DownloadReport], None]) -> Expansion | None:
+        """Wait until `item` is whole on the disk, or can only be read from its source. The list, if it is one.
+
+        Raises ResolveError where its page does not answer, and SessionNeeded where there is no session.
+        """
+        if item.kind not in DOWNLOADED:
+            return None
+        await self._spool.loaded.wait()
+        entry = self._spool.entry(item)
+        entry.waiting += 1
+        try:
+            if entry.state in _SETTLED:
+                return None
+            found = await self._spool.answer(entry)
+            if not isinstance(found, Media) or not self._spool.can(found):
+                return found if isinstance(found, Expansion) else None
+            self._spool.hurry(entry)
+            while entry.state not in _SETTLED:
+                entry.changed.clear()
+                progressed(entry_report(entry))
+                if isinstance(entry.error, SessionNeeded):
+                    raise entry.error
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_STEP_SECONDS):
+                        await entry.changed.wait()
+        finally:
+            entry.waiting -= 1
+        return None
 
     async def _local(self, entry: Entry) -> Media | None:
         """The files once they can be read; None where the source is to be read itself."""
