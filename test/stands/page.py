@@ -20,7 +20,9 @@ from tg_video_streamer.control.status import DownloadStatus, ItemStatus, OutputS
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.app import build_web_app
 from tg_video_streamer.web.auth.auth import Access
+from tg_video_streamer.web.auth.client_address import TrustedProxies
 from tg_video_streamer.web.auth.tokens import Tokens
+from tg_video_streamer.web.connection import ConnectionLimits
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.preview.preview import Preview
 from tg_video_streamer.web.server import Listener, listen, serve
@@ -116,7 +118,8 @@ def access_to(
     behind_proxy: bool = False,
 ) -> Access:
     """Access with the stand's tokens."""
-    return Access(tokens=tokens, clock=clock or SystemClock(), loopback=loopback, behind_proxy=behind_proxy, port=port)
+    proxies = TrustedProxies() if behind_proxy else None
+    return Access(tokens=tokens, clock=clock or SystemClock(), loopback=loopback, proxies=proxies, port=port)
 
 
 @dataclass(kw_only=True)
@@ -164,6 +167,7 @@ def served(
     body_seconds: float = 15.0,
     request_seconds: float = 20.0,
     as_run: Path = Path("/nonexistent"),
+    limits: ConnectionLimits | None = None,
 ) -> Iterator[Site]:
     """Serve the web application until the end of the block; `access` is called with the port."""
     listener = listen("127.0.0.1", port, unread_seconds=unread_seconds)
@@ -180,7 +184,7 @@ def served(
         assert task is not None
         end.append(lambda: loop.call_soon_threadsafe(task.cancel))
         started.set()
-        await serve(app, listener, request_seconds=request_seconds)
+        await serve(app, listener, request_seconds=request_seconds, limits=limits)
 
     def thread() -> None:
         with contextlib.suppress(asyncio.CancelledError):  # how it is stopped

@@ -10,8 +10,11 @@ from contextlib import asynccontextmanager
 from stands.virtual_time import VirtualLoop, run_whole
 from tg_video_streamer.locales.language import Language
 from tg_video_streamer.locales.translator import LANGUAGES
+from tg_video_streamer.web.auth.client_address import Client
+from tg_video_streamer.web.connection import ConnectionLimits
 from tg_video_streamer.web.events import TICK_SECONDS, PageUpdates
 
+HERE = Client("127.0.0.1", "127.0.0.1")
 EN, RU = LANGUAGES["en"], LANGUAGES["ru"]
 
 
@@ -31,7 +34,7 @@ class Facts:
 @asynccontextmanager
 async def listening(pages: PageUpdates, language: Language = EN) -> AsyncIterator[AsyncIterator[bytes]]:
     """One open page that has received the retry time."""
-    stream = pages.stream(language)
+    stream = pages.stream(language, HERE)
     assert (await anext(stream)).startswith(b"retry: ")
     try:
         yield stream
@@ -100,5 +103,26 @@ def test_nobody_listens_and_nothing_is_made() -> None:
             async with asyncio.timeout(TICK_SECONDS * 20):
                 while [message async for message in one]:
                     pass
+
+    run_whole(listen)
+
+
+def test_one_client_leaves_room_for_others() -> None:
+    """A client gets a fifth of the connections as event streams, all together three fifths, and a closed one is free again."""
+
+    async def listen(clock: VirtualLoop) -> None:
+        pages = PageUpdates(Facts().tell, clock=clock)
+        pages.limits = ConnectionLimits(total=10)
+        clients = [Client("127.0.0.1", f"192.0.2.{number}") for number in range(4)]
+        streams = [pages.stream(EN, client) for client in clients[:3] for _ in range(2)]
+        for stream in streams[:2]:
+            await anext(stream)
+        assert [pages.is_full(client) for client in clients] == [True, False, False, False]
+        for stream in streams[2:]:
+            await anext(stream)
+        assert pages.is_full(clients[3])
+        for stream in streams:
+            await stream.aclose()  # type: ignore[attr-defined]  # a generator
+        assert not any(pages.is_full(client) for client in clients)
 
     run_whole(listen)

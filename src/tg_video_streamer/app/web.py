@@ -22,6 +22,7 @@ from tg_video_streamer.settings.settings import secret_values
 from tg_video_streamer.web import server
 from tg_video_streamer.web.app import build_web_app
 from tg_video_streamer.web.auth.auth import Access
+from tg_video_streamer.web.auth.client_address import TrustedProxies
 from tg_video_streamer.web.auth.tokens import FILE_NAME, Tokens, ensure_token, is_loopback
 from tg_video_streamer.web.check_runner import CheckRunner
 from tg_video_streamer.web.context import WebContext
@@ -52,7 +53,7 @@ def make_web(context: BuildContext, commands: Commands, telegram: TelegramServic
         tokens=_tokens(context.reload),
         clock=context.clock,
         loopback=is_loopback(settings.web_host),
-        behind_proxy=settings.web_behind_proxy,
+        proxies=TrustedProxies(settings.web_proxies) if settings.web_behind_proxy else None,
         port=listener.port,
     )
     pages = _pages(context, commands, telegram)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -52,6 +53,15 @@ def matching(pattern: str, meaning: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def network(text: str) -> str:
+    """An IP address or network. Raises ValueError."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 10.0.0.5 or 10.0.0.0/24") from None
+    return text
 
 
 def each(check: AfterValidator) -> AfterValidator:

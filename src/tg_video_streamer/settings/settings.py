@@ -29,7 +29,17 @@ from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
 from tg_video_streamer.resolve.plugins import Plugin, missing_plugins
 from tg_video_streamer.resolve.proxies import parse_proxies
-from tg_video_streamer.settings.fields import based, each, folders, languages, matching, read_by, secret_matching, words
+from tg_video_streamer.settings.fields import (
+    based,
+    each,
+    folders,
+    languages,
+    matching,
+    network,
+    read_by,
+    secret_matching,
+    words,
+)
 from tg_video_streamer.state_dir import default_state_dir
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
 from tg_video_streamer.telegram.client.proxy import read_proxy
@@ -94,6 +104,7 @@ class Settings(BaseModel):
     web_viewer_token: _Token = _NO_SECRET
     web_names: Annotated[tuple[str, ...], BeforeValidator(words), each(_HOST_NAME)] = ()
     web_behind_proxy: bool = False
+    web_proxies: Annotated[tuple[str, ...], BeforeValidator(words), each(AfterValidator(network))] = ()
 
     ytdlp_cookies: _Path | None = None
     ytdlp_args: SecretStr = _NO_SECRET

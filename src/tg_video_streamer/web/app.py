@@ -22,6 +22,7 @@ from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.events import page_updates
 from tg_video_streamer.web.events import routes as event_routes
 from tg_video_streamer.web.http_body import BODY_SECONDS, JsonResponse
+from tg_video_streamer.web.language import plain_answer
 from tg_video_streamer.web.pages import as_run, health, on_air, playlist, queue, schedule, session
 from tg_video_streamer.web.pages.actions import action_routes
 from tg_video_streamer.web.preview.preview import Preview
@@ -48,7 +49,7 @@ def build_web_app(
             *_preview_routes(context.preview),
             *(route for page in _PAGES for route in page.routes(context)),
             *_static_routes(),
-            *event_routes(updates),
+            *event_routes(updates, access),
             *login_routes(access),
             *action_routes(context.commands, access),
             *api_routes(context, access),
@@ -73,7 +74,7 @@ def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
             return PlainTextResponse("ok\n")
         if not visitor(request).role.may_read:
             # The reasons name outputs, which are not public.
-            return PlainTextResponse("not healthy\n", status_code=503)
+            return plain_answer(request, "web.not_healthy", status=503)
         lines = now.problems or (now.reason,)
         return PlainTextResponse("".join(f"{line}\n" for line in lines), status_code=503)
 
@@ -81,10 +82,10 @@ def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
 
 
 def _preview_routes(preview: Preview) -> list[Route]:
-    async def playlist(_request: Request) -> Response:
+    async def playlist(request: Request) -> Response:
         text = await preview.playlist()
         if text is None:
-            return _unavailable("the program has no picture")
+            return _unavailable(request, "web.no_picture")
         return Response(text, media_type=_HLS_TYPE)
 
     async def init(_request: Request) -> Response:
@@ -94,14 +95,14 @@ def _preview_routes(preview: Preview) -> list[Route]:
     async def segment(request: Request) -> Response:
         parts = preview.segment(request.path_params["number"])
         if parts is None:
-            return PlainTextResponse("no such segment\n", status_code=404)
+            return plain_answer(request, "web.no_segment", status=404)
         return Response(b"".join(parts), media_type=_MP4_TYPE)
 
     async def progressive(request: Request) -> Response:
         if request.method == "HEAD":
             return Response(media_type=_MP4_TYPE)
         if preview.full:
-            return _unavailable("too many viewers")
+            return _unavailable(request, "web.too_many_viewers")
         return StreamingResponse(preview.stream(), media_type=_MP4_TYPE, headers={"Accept-Ranges": "none"})
 
     return [
@@ -126,5 +127,5 @@ def _static_routes() -> list[Route]:
     return [route(name, media_type) for name, media_type in _STATIC.items()]
 
 
-def _unavailable(reason: str) -> Response:
-    return PlainTextResponse(f"{reason}\n", status_code=503, headers={"Retry-After": "2"})
+def _unavailable(request: Request, key: str) -> Response:
+    return plain_answer(request, key, status=503, headers={"Retry-After": "2"})

@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.history_sampler import SAMPLE_SECONDS
 from tg_video_streamer.locales.language import Language
 from tg_video_streamer.locales.translator import Translator
+from tg_video_streamer.web.auth.auth import Access
+from tg_video_streamer.web.auth.client_address import Client
+from tg_video_streamer.web.connection import ConnectionLimits
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.language import language_of
+from tg_video_streamer.web.language import language_of, plain_answer
 from tg_video_streamer.web.pages.on_air import chart_fragments, live_fragments
 from tg_video_streamer.web.pages.refresh import part_versions
 
 TICK_SECONDS = 1.0
-MAX_LISTENERS = 120
-"""Each holds one of the server's 200 connections."""
 _RETRY_MILLISECONDS = 2000
 
 
@@ -47,11 +49,23 @@ class PageUpdates:
         self._clock = clock
         self._snapshots: dict[Language, _Snapshot] = {}
         self._closed = asyncio.Event()
-        self.listeners = 0
+        self._listeners: Counter[Client] = Counter()
+        self.limits = ConnectionLimits()
+        """Set by the server."""
 
-    async def stream(self, language: Language) -> AsyncIterator[bytes]:
+    @property
+    def listeners(self) -> int:
+        """Open streams."""
+        return self._listeners.total()
+
+    def is_full(self, client: Client) -> bool:
+        """Whether `client` gets no further stream: it has its share, or there are too many in all."""
+        own = self._listeners[client]
+        return own >= self.limits.event_streams_per_client or self.listeners >= self.limits.event_streams
+
+    async def stream(self, language: Language, client: Client) -> AsyncIterator[bytes]:
         """All fragments first, then at each tick the changes; empty changes are sent too, so that silence means a fault."""
-        self.listeners += 1
+        self._listeners[client] += 1
         try:
             yield f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
             snapshot = self._snapshot(language)
@@ -66,7 +80,8 @@ class PageUpdates:
                 yield snapshot.message if snapshot.previous_tick == sent_tick else _message(snapshot.fragments)
                 sent_tick = snapshot.tick
         finally:
-            self.listeners -= 1
+            self._listeners[client] -= 1
+            self._listeners += Counter()  # drops zeros
 
     def close(self) -> None:
         """End all streams."""
@@ -105,13 +120,14 @@ def page_updates(context: WebContext) -> PageUpdates:
     return PageUpdates(fragments, clock=context.clock)
 
 
-def routes(pages: PageUpdates) -> list[Route]:
+def routes(pages: PageUpdates, access: Access) -> list[Route]:
     """The stream at `/events`."""
 
     async def events(request: Request) -> Response:
-        if pages.listeners >= MAX_LISTENERS:
-            return PlainTextResponse("too many pages are open\n", status_code=503, headers={"Retry-After": "10"})
-        return StreamingResponse(pages.stream(language_of(request)), media_type="text/event-stream")
+        client = access.client(request)
+        if pages.is_full(client):
+            return plain_answer(request, "web.too_many_pages", status=503, headers={"Retry-After": "10"})
+        return StreamingResponse(pages.stream(language_of(request), client), media_type="text/event-stream")
 
     return [Route("/events", events, methods=["GET"])]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from tg_video_streamer.locales.language import Language
 from tg_video_streamer.locales.translator import ENGLISH, LANGUAGES, Translator
@@ -22,6 +25,12 @@ def language_of(request: Request) -> Language:
 def words_of(request: Request) -> Translator:
     """The texts in the request's language."""
     return Translator(language=language_of(request))
+
+
+def plain_answer(request: Request, key: str, *, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """The text of `key` as a line, in the request's language."""
+    text = words_of(request).text(key)
+    return PlainTextResponse(f"{text}\n", status_code=status, headers=dict(headers or {}))
 
 
 def _accepted(header: str) -> Language:

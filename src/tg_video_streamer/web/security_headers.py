@@ -6,8 +6,10 @@ import ipaddress
 from collections.abc import Iterable
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tg_video_streamer.web.language import plain_answer
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
@@ -55,7 +57,7 @@ class SecurityHeaders:
         if len(hosts) == 1 and self.knows(hosts[0]):
             await self._app(scope, receive, send_guarded)
             return
-        refusal = PlainTextResponse("unknown host name; use the service's address\n", status_code=421)
+        refusal = plain_answer(Request(scope), "web.unknown_host", status=421)
         await refusal(scope, receive, send_guarded)
 
     def knows(self, host: str) -> bool:

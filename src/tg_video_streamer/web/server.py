@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import resource
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,15 +13,15 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tg_video_streamer.errors import ListenFailed
+from tg_video_streamer.web.auth.client_address import TrustedProxies
+from tg_video_streamer.web.connection import ConnectionLimits, affordable_connections, protocol_class
 from tg_video_streamer.web.security_headers import is_address
 
 _log = structlog.get_logger(__name__)
 
 _TRIED_PORTS = 20
-_MAX_CONNECTIONS = 200
 _REQUEST_SECONDS = 20.0
 """The time limit for a client to send its request, or the rest of a body that is no longer read."""
 _SHUTDOWN_SECONDS = 0.3
@@ -66,26 +67,36 @@ def listen(host: str, port: int, *, unread_seconds: float = 20.0) -> Listener:
     raise ListenFailed.of("listen.web", host=host or "*", port=str(port), detail=reason)
 
 
-async def serve(app: Starlette, listener: Listener, *, request_seconds: float = _REQUEST_SECONDS) -> None:
+async def serve(
+    app: Starlette,
+    listener: Listener,
+    *,
+    request_seconds: float = _REQUEST_SECONDS,
+    limits: ConnectionLimits | None = None,
+) -> None:
     """Serve until cancelled; then close the app's streams, all connections and the listener, within a second.
 
     An idle connection is closed after `request_seconds`, even if its client sends single bytes. After an error the
-    listener stays open, so that this can be called again with a new app.
+    listener stays open, so that this can be called again with a new app. `limits`: None for as many connections as the
+    limit of open files allows.
     """
+    limits = limits or _affordable(app.state.access.proxies)
+    app.state.updates.limits = limits
+    app.state.preview.max_streams = limits.viewers
     config = uvicorn.Config(
         app,
-        http=_protocol_with_timeout(request_seconds),
+        http=protocol_class(request_seconds=request_seconds, limits=limits),
         ws="none",
         lifespan="off",
         loop="none",
         interface="asgi3",
         log_config=None,
-        log_level="warning",
+        # Its warnings are of requests that it cannot read: any client could fill the log.
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=_MAX_CONNECTIONS,
     )
     server = _Server(config)
     try:
@@ -100,40 +111,13 @@ async def serve(app: Starlette, listener: Listener, *, request_seconds: float = 
         await server.end()
 
 
-def _protocol_with_timeout(seconds: float) -> type[H11Protocol]:
-    """Uvicorn's protocol with a time limit for requests: it has none, and each waiting client holds a connection."""
+def _affordable(proxies: TrustedProxies | None) -> ConnectionLimits:
+    total = affordable_connections(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    return ConnectionLimits(total=total, is_proxy=proxies.trusts if proxies is not None else _is_no_proxy)
 
-    class ProtocolWithTimeout(H11Protocol):
-        _timer: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-            super().connection_made(transport)
-            self._start_timer()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            self._stop_timer()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._start_timer()
-
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            self._start_timer()
-
-        def _start_timer(self) -> None:
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._stop_timer()
-            elif self._timer is None and not self.transport.is_closing():
-                self._timer = self.loop.call_later(seconds, self.transport.abort)
-
-        def _stop_timer(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-    return ProtocolWithTimeout
+def _is_no_proxy(_address: str) -> bool:
+    return False
 
 
 class _Server(uvicorn.Server):

@@ -15,10 +15,11 @@ from tg_video_streamer.control.commands import Command
 from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.auth import client_address
-from tg_video_streamer.web.auth.lockout import Lockout
+from tg_video_streamer.web.auth.client_address import Client, TrustedProxies, network_of
 from tg_video_streamer.web.auth.sessions import MAX_SECONDS, Session, Sessions
 from tg_video_streamer.web.auth.tokens import Tokens, same
 from tg_video_streamer.web.auth.visitor import Role, Visitor, visitor
+from tg_video_streamer.web.auth.wrong_tokens import WrongTokens
 
 log = structlog.get_logger(__name__)
 
@@ -35,33 +36,46 @@ class Access:
     """Created once, so that sessions and lock-outs survive a restart of the web server."""
 
     def __init__(
-        self, *, tokens: Callable[[], Tokens], clock: Clock, loopback: bool, behind_proxy: bool, port: int
+        self,
+        *,
+        tokens: Callable[[], Tokens],
+        clock: Clock,
+        loopback: bool,
+        proxies: TrustedProxies | None,
+        port: int,
     ) -> None:
         """`tokens` returns the current ones. `loopback`: only this host can connect.
 
-        `behind_proxy`: our own proxy terminates TLS. `port` is part of the cookie's name, since browsers share cookies
-        among all ports of a host.
+        `proxies`: our own, which terminate TLS; None: there is none. `port` is part of the cookie's name, since browsers
+        share cookies among all ports of a host.
         """
         self._tokens = tokens
-        self.open_reading = loopback and not behind_proxy
+        self._behind_proxy = proxies is not None
+        self.open_reading = loopback and not self._behind_proxy
         """Whether pages are shown without a token."""
-        self._behind_proxy = behind_proxy
+        self.proxies = proxies
         self._sessions = Sessions(clock)
-        self._lockout = Lockout(clock)
+        self._wrong_tokens = WrongTokens(clock)
         self._warned_of_proxy = False
         # With this prefix, browsers refuse the cookie from another host of the domain, and without TLS.
-        self._cookie = f"{'__Host-' if behind_proxy else ''}control-{port}"
+        self._cookie = f"{'__Host-' if self._behind_proxy else ''}control-{port}"
 
     def address(self, request: Request) -> str:
         """The client's address."""
-        return client_address.client_address(request, behind_proxy=self._behind_proxy)
+        self._warn_of_stranger(request)
+        return client_address.client_address(request, proxies=self.proxies)
+
+    def client(self, request: Request) -> Client:
+        """Who is counted as one client."""
+        peer = client_address.peer_address(request)
+        return Client(network_of(peer), network_of(client_address.client_address(request, proxies=self.proxies)))
 
     def identify(self, request: Request) -> Identity:
-        """The sender. Raises RequestRefused for a wrong bearer token, and for any during a lock-out."""
+        """The sender. Raises RequestRefused for a wrong bearer token."""
         address = self.address(request)
         token = _bearer(request)
         if token is not None:
-            role = self.authenticate(token, address)
+            role = self.authenticate(request, token)
             return Identity(visitor=Visitor(role=role, name=f"{role} from {address}", signed_in=True))
         session = self._sessions.find(request.cookies.get(self._cookie, ""), self._tokens())
         if session is not None:
@@ -79,17 +93,24 @@ class Access:
         token = _bearer(request)
         return token is None or self._tokens().role_of(token) != Role.ANONYMOUS
 
-    def authenticate(self, token: str, address: str) -> Role:
-        """The role of a token. Raises RequestRefused: 401 for a wrong one, 429 during a lock-out."""
-        if (seconds := self._lockout.wait_seconds(address)) > 0:
-            raise _locked_out(seconds)
+    def authenticate(self, request: Request, token: str) -> Role:
+        """The role of a token. Raises RequestRefused for a wrong one: 401, or 429 after many; the right one always counts."""
         role = Role(self._tokens().role_of(token))
         if role is not Role.ANONYMOUS:
-            self._lockout.succeeded(address)
             return role
-        seconds = self._lockout.failed(address)
-        log.warning("wrong token", by=address, locked_out_seconds=round(seconds))
+        failure = self._wrong_tokens.failed(self.client(request))
+        if failure.is_logged:
+            log.warning("wrong token", by=self.address(request), count=failure.count)
+        if failure.delay_seconds:
+            seconds = math.ceil(failure.delay_seconds)
+            raise RequestRefused(Message.of("web.slowed", seconds=seconds), status=429, seconds=seconds)
         raise RequestRefused(Message.of("web.wrong_token"), status=401)
+
+    async def hold(self, request: Request, refusal: RequestRefused) -> dict[str, str]:
+        """Wait before a refusal of many wrong tokens is answered; the headers that its answer needs."""
+        if refusal.status != 429 or await self._wrong_tokens.wait(self.client(request), refusal.seconds):
+            return {}
+        return {"Connection": "close"}
 
     def sign_in(self, request: Request, token: str) -> tuple[str, Session]:
         """A new session and its cookie. Raises RequestRefused as `authenticate`, and for a request of another site."""
@@ -97,7 +118,7 @@ class Access:
         if self._behind_proxy and client_address.is_plain_http(request):
             raise RequestRefused(Message.of("web.needs_tls"), status=403)
         address = self.address(request)
-        role = self.authenticate(token, address)
+        role = self.authenticate(request, token)
         self._sessions.end(request.cookies.get(self._cookie, ""))
         log.info("signed in", role=str(role), by=address)
         return self._sessions.begin(role, self._tokens())
@@ -155,6 +176,15 @@ class Access:
                 log.warning("token in a URL refused", by=self.address(request))
                 raise RequestRefused(Message.of("web.token_in_url"), status=400)
 
+    def _warn_of_stranger(self, request: Request) -> None:
+        """Once: a proxy that is not configured forwards for others, and its word on them does not count."""
+        peer = client_address.peer_address(request)
+        if self.proxies is None or self._warned_of_proxy or self.proxies.trusts(peer):
+            return
+        if client_address.came_through_proxy(request):
+            self._warned_of_proxy = True
+            log.warning("X-Forwarded-For comes from an unknown proxy and is ignored", by=peer, remedy="set WEB_PROXIES")
+
     def _is_proxied(self, request: Request) -> bool:
         """Whether a proxy forwards requests from outside to a listener meant for this host only."""
         if not client_address.came_through_proxy(request):
@@ -172,8 +202,3 @@ def _bearer(request: Request) -> str | None:
     """The bearer token; None without such a header."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
-
-
-def _locked_out(seconds: float) -> RequestRefused:
-    whole = math.ceil(seconds)
-    return RequestRefused(Message.of("web.locked", seconds=whole), status=429, seconds=whole)

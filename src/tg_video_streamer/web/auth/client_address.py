@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -11,16 +13,57 @@ _PROXY_HEADERS = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x
 _PORTS = {"http": 80, "https": 443}
 
 
-def client_address(request: Request, *, behind_proxy: bool) -> str:
-    """The peer's address or, behind our proxy, the last one in X-Forwarded-For.
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is counted as one: the network of the peer and, if that is our proxy, of the client behind it."""
+
+    peer: str
+    address: str
+
+
+class TrustedProxies:
+    """The peers whose X-Forwarded-For counts: this host, and the configured addresses and networks."""
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        self._networks = [ipaddress.ip_network(one, strict=False) for one in networks]
+
+    def trusts(self, peer: str) -> bool:
+        """Whether `peer` is a proxy of ours."""
+        try:
+            found = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+        found = mapped or found
+        return found.is_loopback or any(found in network for network in self._networks)
+
+
+def peer_address(request: Request) -> str:
+    """The other end of the connection: a client, or a proxy."""
+    return request.client.host if request.client is not None else "unknown"
+
+
+def client_address(request: Request, *, proxies: TrustedProxies | None) -> str:
+    """The peer's address or, where that is one of our `proxies`, the last one in X-Forwarded-For; None: no proxy.
 
     Everything before the last comes from the client and cannot be trusted.
     """
-    peer = request.client.host if request.client is not None else "unknown"
-    if not behind_proxy:
+    peer = peer_address(request)
+    if proxies is None or not proxies.trusts(peer):
         return peer
     last = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2]
     return _address(last.strip()) or peer
+
+
+def network_of(address: str) -> str:
+    """The unit of one client: an IPv4 address or an IPv6 /64."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
 
 
 def came_through_proxy(request: Request) -> bool:

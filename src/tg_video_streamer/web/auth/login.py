@@ -12,7 +12,7 @@ from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.client_address import own_path
-from tg_video_streamer.web.auth.middleware import accepts_json, refusal_response
+from tg_video_streamer.web.auth.middleware import accepts_json
 from tg_video_streamer.web.auth.visitor import visitor
 from tg_video_streamer.web.http_body import JsonResponse, read_form
 from tg_video_streamer.web.language import words_of
@@ -36,8 +36,10 @@ def login_routes(access: Access) -> list[Route]:
             cookie, session = access.sign_in(request, fields.get("token", ""))
         except RequestRefused as refusal:
             if accepts_json(request):
-                return refusal_response(request, refusal)
+                raise
+            closing = await access.hold(request, refusal)
             headers = {"Retry-After": f"{refusal.seconds:.0f}"} if refusal.seconds else {}
+            headers |= closing
             return HTMLResponse(_page(request, back, refusal), status_code=refusal.status, headers=headers)
         answer: Response = RedirectResponse(back, status_code=303)
         if accepts_json(request):
@@ -93,5 +95,5 @@ def _problem(words: Translator, refusal: RequestRefused) -> str:
     if refusal.status == 401:
         return words("sign_in.wrong")
     if refusal.status == 429:
-        return words("sign_in.locked", seconds=refusal.seconds)
+        return words("sign_in.slowed")
     return words("sign_in.refused", what=refusal.message)

@@ -51,7 +51,9 @@ class AuthMiddleware:
         except RequestRefused as refusal:
             if started:
                 raise
-            await refusal_response(request, refusal)(scope, receive, send)
+            answer = refusal_response(request, refusal)
+            answer.headers.update(await self._access.hold(request, refusal))
+            await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, guarded_send: Send, send: Send) -> None:
         """Answer through `guarded_send`; end the response as soon as the sign-in has ended."""

@@ -15,7 +15,8 @@ IDLE_SECONDS = 12 * 3600.0
 """A session ends after this time without a request."""
 MAX_SECONDS = 7 * 24 * 3600.0
 """And after this time in any case."""
-MAX_SESSIONS = 256
+MAX_SESSIONS_PER_ROLE = 128
+"""A further one ends the one of the same role that was not used for the longest time."""
 MAX_FLASH_MESSAGES = 8
 
 
@@ -49,8 +50,9 @@ class Sessions:
         """A new session, and its cookie."""
         now = self._clock.monotonic()
         self._open = {key: one for key, one in self._open.items() if self._is_alive(one, now)}
-        while len(self._open) >= MAX_SESSIONS:
-            del self._open[min(self._open, key=lambda key: self._open[key].last_used)]
+        same_role = sorted((one.last_used, key) for key, one in self._open.items() if one.role is role)
+        for _, key in same_role[: max(0, len(same_role) - MAX_SESSIONS_PER_ROLE + 1)]:
+            self._open.pop(key).ended = True
         cookie = secrets.token_urlsafe(32)
         session = self._open[_key(cookie)] = Session(
             role=role, fingerprint=tokens.fingerprint(role), csrf=secrets.token_urlsafe(32), started=now, last_used=now

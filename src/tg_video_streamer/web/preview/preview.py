@@ -27,8 +27,6 @@ _TAKE_SECONDS = 0.25
 """How often the thread checks for viewers when the program sends nothing."""
 _FIRST_PLAYLIST_SECONDS = 10.0
 """The time limit for the first playlist, which needs three segments and a keyframe."""
-MAX_STREAMS = 32
-"""Viewers of the progressive stream; each holds a connection."""
 
 
 class Preview:
@@ -57,6 +55,8 @@ class Preview:
         self._arrived = asyncio.Event()
         self._closed = False
         self._streams = 0
+        self.max_streams = 32
+        """Viewers of the progressive stream, each of whom holds a connection; set by the server."""
 
     @property
     def running(self) -> bool:
@@ -72,7 +72,7 @@ class Preview:
     @property
     def full(self) -> bool:
         """Whether no further progressive viewer is accepted."""
-        return self._streams >= MAX_STREAMS
+        return self._streams >= self.max_streams
 
     def touch(self) -> None:
         """Record activity of a viewer."""
