@@ -25,9 +25,10 @@ def test_a_change_between_two_waits_is_reported(tmp_path: Path) -> None:
     async def scene() -> None:
         path = tmp_path / "file"
         watch = FileWatch(path, poll_seconds=LONG_POLL_SECONDS)
+        await watch.mark_read()
         path.write_text("new")
         await changed(watch)
-        watch.mark_read()
+        await watch.mark_read()
         assert not await watch.changed(0.01)
 
     asyncio.run(scene())
@@ -43,7 +44,7 @@ def test_a_name_that_is_not_utf8_ends_no_watch(tmp_path: Path) -> None:
         await asyncio.to_thread(_touch_beside, path, b"\xff\xfe")
         path.write_text("new")
         await waiting
-        watch.mark_read()
+        await watch.mark_read()
         waiting = asyncio.ensure_future(changed(watch))
         await asyncio.to_thread(_touch_beside, path, b"\xfe\xff")
         path.write_text("newer")
@@ -76,6 +77,7 @@ def test_a_change_of_the_links_target_is_reported(tmp_path: Path) -> None:
         link = tmp_path / "link"
         link.symlink_to(target)
         watch = FileWatch(link, poll_seconds=LONG_POLL_SECONDS)
+        await watch.mark_read()
         waiting = asyncio.ensure_future(changed(watch))
         target.write_text("newer")
         await waiting

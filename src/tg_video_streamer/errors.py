@@ -8,6 +8,7 @@ StreamerError
 │   ├── SourceUnfinished  a file that is still being written: it is waited for
 │   ├── SourceGone        removed, private or closed: the source says that it will not come back
 │   ├── ToolBehind        only another yt-dlp reads it: the cached encode plays on, an update is requested
+│   ├── DiskHangs         a disk does not answer; also an OSError, for what reads other files
 │   ├── SessionNeeded     the source needs a Telegram session, and there is none now
 │   └── ToolMissing       yt-dlp, its JavaScript runtime or ffmpeg is not installed
 ├── FeedError             a source was found but gives no packets
@@ -148,6 +149,17 @@ class ToolBehind(ResolveError):
     """The site has changed, or asks for more than this yt-dlp can do; the source may be as it was."""
 
     reason = "tool_behind"
+
+
+class DiskHangs(ResolveError, OSError):
+    """A disk does not answer: what was last known counts until it does."""
+
+    reason = "disk_hangs"
+
+    def __init__(self, what: str | Message, *, remedy: str | Message | None = None) -> None:
+        """See StreamerError."""
+        super().__init__(what, remedy=remedy)
+        self.strerror = self.what
 
 
 class SessionNeeded(ResolveError):

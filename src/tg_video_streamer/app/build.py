@@ -10,6 +10,7 @@ from functools import partial
 from tg_video_streamer.app.chat import chat_problems, make_chat
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.control import make_control
+from tg_video_streamer.app.disks import disk_warnings, know_disks
 from tg_video_streamer.app.feeds import Feeds
 from tg_video_streamer.app.live import make_live
 from tg_video_streamer.app.playout import make_program
@@ -68,6 +69,7 @@ def build(
     )
     if feeds.spool is not None:
         feeds.spool.fetchers[Fetcher.TELEGRAM] = source.source.fetch
+    context.reload.subscribe(know_disks)
     program = make_program(context, feeds, allowed)
     source.on_login(program.playlist.try_again)
     if feeds.spool is not None:
@@ -98,7 +100,13 @@ def build(
     for part in (metrics, as_run, notifier):
         context.events.subscribe(part.on_event)
     at_start = _startup_warnings(context, chat_problems(settings, has_telegram=telegram is not None))
-    warnings += [lambda: at_start, metrics_server.warnings, lambda: feeds.problems, program.scheduler.warnings]
+    warnings += [
+        disk_warnings,
+        lambda: at_start,
+        metrics_server.warnings,
+        lambda: feeds.problems,
+        program.scheduler.warnings,
+    ]
 
     return Service(
         context=context,

@@ -13,8 +13,10 @@ from typing import TypeVar
 import structlog
 
 from tg_video_streamer.app.build import build
+from tg_video_streamer.app.disks import know_disks
 from tg_video_streamer.app.startup import prepare
 from tg_video_streamer.control.socket.claim import ClaimedFolder
+from tg_video_streamer.daemon_executor import DaemonExecutor
 from tg_video_streamer.doctor.check import find_problems
 from tg_video_streamer.doctor.tracks import file_tracks
 from tg_video_streamer.errors import StreamerError
@@ -63,8 +65,14 @@ def tracks(loaded: LoadedSettings) -> list[Message]:
 
 def _run(work: Coroutine[None, None, Result]) -> Result:
     """Run `work`; an error that the operator can mend is taken out of its exception groups, so that it is one line."""
+
+    async def main() -> Result:
+        # The end of the process would wait for the threads of asyncio's own executor, however long a disk hangs.
+        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
+        return await work
+
     try:
-        return asyncio.run(work)
+        return asyncio.run(main())
     except BaseExceptionGroup as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
@@ -112,6 +120,7 @@ async def _play(
     table: bool,
 ) -> None:
     async with asyncio.TaskGroup() as background:
+        know_disks(loaded.settings)
         prepared = await prepare(loaded.settings, background, demo=demo)
         if not stop.is_set():
             await build(loaded, prepared, folder, expired=expired).run(stop, table=table)

@@ -53,7 +53,7 @@ class _Connector:
 
 def _read(loaded: LoadedSettings, file: FileWatch) -> SessionSettings:
     """What the settings say now. Raises ConfigError."""
-    file.mark_read()
+    file.mark_read_here()
     settings = _settings_now(loaded)
     return SessionSettings(
         credentials=telegram_credentials(settings), spare=settings.session_string_spare.get_secret_value()

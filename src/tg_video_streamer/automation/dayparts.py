@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
+from tg_video_streamer.disk import DISKS, START_SECONDS
+from tg_video_streamer.errors import DiskHangs
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.load import allowed_folders, load
 from tg_video_streamer.playlist.parser import Playlist
@@ -65,12 +67,18 @@ class Dayparts:
             return
         if wall < self._not_before and self.problem:
             return
-        read = await asyncio.to_thread(self._read, name)
+        try:
+            read = await self._read_within(name)
+        except DiskHangs as error:
+            self._not_before = wall + RETRY_SECONDS
+            self.problem = Message.of("warning.daypart", path=name or str(self.playlist), problem=error.message)
+            return
         if name and not read.playlist.entries:
             self._not_before = wall + RETRY_SECONDS
             self._report(Path(name), read.playlist)
             if self._rotation.list_name:
-                await self._switch("", await asyncio.to_thread(self._read, ""))
+                with suppress(DiskHangs):
+                    await self._switch("", await self._read_within(""))
             return
         self.problem = None
         await self._switch(name, read)
@@ -80,7 +88,11 @@ class Dayparts:
         self._rotation.switch_to(name, read.playlist.items, read.position)
         self._playlist_sync.switch_to(self._path(name))
         log.info("switched to another playlist", to=name or str(self.playlist))
-        await asyncio.to_thread(self._save, left, position)
+        with suppress(DiskHangs):
+            await DISKS.run_within(START_SECONDS, self._positions, self._save, left, position)
+
+    async def _read_within(self, name: str) -> _Read:
+        return await DISKS.run_within(START_SECONDS, self._path(name), self._read, name)
 
     def _read(self, name: str) -> _Read:
         path = self._path(name)

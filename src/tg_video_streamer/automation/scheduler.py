@@ -16,10 +16,11 @@ from tg_video_streamer.automation.forecast import LEAD_SECONDS, Forecast, second
 from tg_video_streamer.automation.shows import LATE_SECONDS, ShowScheduler
 from tg_video_streamer.automation.station_ids import StationIdScheduler
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ScheduleError
+from tg_video_streamer.disk import DISKS, START_SECONDS
+from tg_video_streamer.errors import DiskHangs, ScheduleError
 from tg_video_streamer.file_watch import Fingerprint
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.playlist.folders import FolderAllowlist
+from tg_video_streamer.playlist.folders import AllowedFolders, FolderAllowlist
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.playout.playout import Playout
@@ -72,7 +73,7 @@ class Scheduler:
         self._station_ids = StationIdScheduler(rotation=rotation, director=director, record=self._record)
         self._seen: Fingerprint = None
         self._loaded: Fingerprint = None
-        self._checked = 0.0
+        self._read_again = asyncio.Event()
         self._forced = False
         self._woken = asyncio.Event()
         self.timetable = Timetable(Schedule())
@@ -107,7 +108,7 @@ class Scheduler:
     def reload(self) -> None:
         """Read the file at once, changed or not."""
         self._forced = True
-        self._woken.set()
+        self._read_again.set()
 
     def on_playout_event(self, event: PlayoutEvent) -> None:
         """Follow an item that started or ended on air; called before the director is."""
@@ -127,7 +128,8 @@ class Scheduler:
         """
         if self._source is None:
             return
-        self._seen = self._source.fingerprint()
+        with suppress(DiskHangs):
+            self._seen = await DISKS.run_within(START_SECONDS, self._source.path, self._source.fingerprint)
         await self._load(self._source)
         self._lists.restore()
         if self._left_seconds >= LATE_SECONDS:
@@ -139,9 +141,23 @@ class Scheduler:
         if source is None:
             await asyncio.Event().wait()
             return
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_file(source), name="schedule file")
+            await self._follow_schedule()
+
+    async def _follow_file(self, source: ScheduleSource) -> None:
+        """Apart from what is due: a disk that does not answer must not delay a show."""
+        DISKS.on_return(self.reload)
+        while True:
+            self._read_again.clear()
+            await self._check_file(source)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await self._read_again.wait()
+
+    async def _follow_schedule(self) -> None:
         while True:
             self._woken.clear()
-            await self._check_file(source)
             if not self.timetable.schedule.empty or self._rotation.list_name or self._shows.waiting:
                 await self._step()
                 pause = STEP_SECONDS
@@ -159,7 +175,8 @@ class Scheduler:
         self._station_ids.update(self.timetable.schedule.station_id, forecast, free=free)
         if (facts := self._record.facts()) != self._saved:
             self._saved = facts
-            await asyncio.to_thread(self._record.save, facts)
+            with suppress(DiskHangs):
+                await DISKS.run_within(START_SECONDS, self._record.path, self._record.save, facts)
 
     def _forecast(self) -> Forecast:
         following = next((feed for feed in self._director.coming if feed.primed), None)
@@ -185,11 +202,10 @@ class Scheduler:
 
     async def _check_file(self, source: ScheduleSource) -> None:
         """Read the file where it has changed and no editor is writing it."""
-        now = self._clock.monotonic()
-        if now - self._checked < CHECK_SECONDS and not self._forced:
+        try:
+            found = await DISKS.run(source.path, source.fingerprint)
+        except DiskHangs:
             return
-        self._checked = now
-        found = source.fingerprint()
         settled, self._seen = found == self._seen, found
         if self._forced or (settled and found != self._loaded):
             self._forced = False
@@ -199,7 +215,11 @@ class Scheduler:
         """Read the file; where it is wrong, the last valid schedule stays in force."""
         self._loaded = self._seen
         try:
-            schedule = await asyncio.to_thread(load, source)
+            schedule, folders = await DISKS.run_within(START_SECONDS, source.path, _load, source)
+        except DiskHangs as error:
+            self._loaded = None
+            log.warning("the schedule cannot be read, the last known one stays in force", why=str(error))
+            return
         except ScheduleError as error:
             if self.problems != tuple(error.problems):
                 log.warning("the schedule is wrong, the last valid one stays in force", problems=error.problems)
@@ -207,11 +227,17 @@ class Scheduler:
             return
         self.problems = ()
         before, self.timetable = self.timetable, Timetable(schedule)
-        self._allowlist.allow("schedule", folders_of(schedule, source))
+        self._allowlist.allow("schedule", folders)
         name = hashlib.blake2b(repr(schedule).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         # After a restart with the same schedule, shows of the break may still start.
         known = self.timetable if name == self._record.schedule_name else before
         self._record.schedule_name = name
         self._shows.on_schedule_change(known, self.timetable, self._clock.wall())
+        self._woken.set()
         if not schedule.empty:
             log.info("schedule read", parts=len(schedule.parts), shows=len(schedule.shows))
+
+
+def _load(source: ScheduleSource) -> tuple[Schedule, AllowedFolders]:
+    schedule = load(source)
+    return schedule, folders_of(schedule, source)

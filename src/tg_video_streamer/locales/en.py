@@ -131,6 +131,7 @@ LANGUAGE = Language(
         "warning.more": "{count} more, see the log",
         # Why an item cannot play.
         "failure.file_not_found": "file not found",
+        "failure.disk_hangs": "the disk does not answer",
         "failure.beyond_end": "its start= is behind its end",
         "failure.still_written": "it is still being written: it plays when it is complete",
         "failure.source_gone": "no longer available: removed, private or closed",
@@ -306,8 +307,8 @@ LANGUAGE = Language(
         "telegram_source.request.remedy": "it is resolved again at its next turn",
         "source.needs_spool": "the source can only be played from a download, and there is no spool",
         "source.needs_spool.remedy": "set SPOOL_MAX_GB to more than 0",
-        "source.slow_disk": "the disk with {path} does not answer",
-        "source.slow_disk.remedy": "check the network disk; it is retried later",
+        "disk.hangs": "the disk with {path} does not answer: {mount}",
+        "disk.hangs.remedy": "check the network disk; what was last known about it counts meanwhile, and it is tried again",
         "feed.download_ended": "its download ended before it was whole",
         "feed.download_ended.remedy": "it continues from another source of its bytes",
         "spool.disk": "the spool cannot write: {why}",
@@ -945,6 +946,7 @@ LANGUAGE = Language(
         # Warnings of the schedule, the metrics and the chat.
         "warning.schedule": "schedule: {problem}; the last valid schedule stays in force",
         "warning.show_late": "schedule: {title} is late: it starts as soon as it can",
+        "warning.disk_hangs": "the disk with {path} does not answer since {seconds} s: {mount}; what was last known about it counts until it does",
         "warning.daypart": "schedule: the playlist {path} of the current daypart cannot be played, another one plays: {problem}",
         "warning.chat_without_output": "{setting}: the chat is reached through the output telegram, which OUTPUTS does not have",
         "metrics.other_port": "PROMETHEUS_PORT {port} is taken; metrics are at port {taken}",

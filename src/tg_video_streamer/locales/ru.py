@@ -139,6 +139,7 @@ LANGUAGE = Language(
         "warning.more": "ещё {count}, см. журнал",
         # Why an item cannot play.
         "failure.file_not_found": "файл не найден",
+        "failure.disk_hangs": "диск не отвечает",
         "failure.beyond_end": "start= указывает за конец",
         "failure.still_written": "файл ещё записывается: он начнётся, когда будет готов",
         "failure.source_gone": "больше недоступно: удалено, закрыто или заблокировано",
@@ -314,8 +315,8 @@ LANGUAGE = Language(
         "telegram_source.request.remedy": "в свой черёд она будет найдена заново",
         "source.needs_spool": "источник играет только из загрузки, а хранилище загрузок выключено",
         "source.needs_spool.remedy": "задайте SPOOL_MAX_GB больше 0",
-        "source.slow_disk": "диск с {path} не отвечает",
-        "source.slow_disk.remedy": "проверьте сетевой диск; попытка повторится позже",
+        "disk.hangs": "диск с {path} не отвечает: {mount}",
+        "disk.hangs.remedy": "проверьте сетевой диск; пока действует последнее известное о нём, попытки продолжаются",
         "feed.download_ended": "загрузка прервалась раньше, чем закончилась",
         "feed.download_ended.remedy": "воспроизведение продолжится из другого источника",
         "spool.disk": "не удаётся записать загрузку на диск: {why}",
@@ -953,6 +954,7 @@ LANGUAGE = Language(
         # Warnings of the schedule, the metrics and the chat.
         "warning.schedule": "расписание: {problem}; действует последнее верное расписание",
         "warning.show_late": "расписание: {title} опаздывает и начнётся, как только сможет",
+        "warning.disk_hangs": "диск с {path} не отвечает уже {seconds} с: {mount}; пока действует последнее известное о нём",
         "warning.daypart": "расписание: плейлист {path} этой части дня не играет, играет другой: {problem}",
         "warning.chat_without_output": "{setting}: чат доступен через выход telegram, а его нет в OUTPUTS",
         "metrics.other_port": "PROMETHEUS_PORT {port} занят; метрики на порту {taken}",

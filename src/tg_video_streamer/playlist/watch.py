@@ -9,7 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.errors import PlaylistError
+from tg_video_streamer.disk import DISKS, TRY_AGAIN_SECONDS
+from tg_video_streamer.errors import DiskHangs, PlaylistError
 from tg_video_streamer.file_watch import POLL_SECONDS, FileWatch, notices
 from tg_video_streamer.playlist.folders import AllowedFolders, FolderAllowlist, media_files
 from tg_video_streamer.playlist.load import allowed_folders, load
@@ -17,6 +18,8 @@ from tg_video_streamer.playlist.parser import Playlist
 
 FOLDER_POLL_SECONDS = 30.0
 """The latest that a change is seen where the kernel reports none, as on network disks."""
+LOAD_SECONDS = 30.0
+"""Of a long list, or a folder with many files, on a slow disk."""
 _NOTICE_SECONDS = 1.0
 """How soon a created or removed folder is noticed."""
 
@@ -41,20 +44,24 @@ class PlaylistWatcher:
         """As of the last `allow`."""
         self._watch = FileWatch(self._playlist, poll_seconds=poll_seconds)
         self._forced = False
-        self.allowed = self._update_allowed()
+        self._homes: dict[Path, Path] = {}
+        """The folder of each playlist itself, where its name is a link."""
+        self.allowed = self._own_allowed = AllowedFolders.of(())
         """The allowed folders as of the last read: the playlist's folder changes with a link's target."""
+        self._allow_by_name()
 
     def switch_to(self, playlist: Path) -> None:
         """Watch another file from now on; its state is yielded next."""
         self._playlist = playlist.absolute()
         self._watch.follow(self._playlist)
-        self.allowed = self._update_allowed()
+        self._allow_by_name()
         self.reload()
 
     def allow(self, media_folders: tuple[Path, ...]) -> None:
-        """Replace the media folders."""
+        """Replace the media folders; where links among them lead counts from the next read on, which follows."""
         self.media_folders = media_folders
-        self.allowed = self._update_allowed()
+        self._allow_by_name()
+        self._watch.wake()
 
     def reload(self) -> None:
         """Read the file again at once and yield it, changed or not."""
@@ -62,13 +69,23 @@ class PlaylistWatcher:
         self._watch.wake()
 
     async def states(self) -> AsyncGenerator[Playlist, None]:
-        """The playlist now and after each change; never ends. A missing, empty or binary file is an empty playlist."""
+        """The playlist now and after each change; never ends. A missing, empty or binary file is an empty playlist.
+
+        While its disk does not answer, the last state stays; at the start the first one waits for the disk.
+        """
         playlist: Playlist | None = None
+        DISKS.on_return(self.reload)
         while True:
-            self._watch.mark_read()
+            await self._watch.mark_read()
             forced, self._forced = self._forced, False
             path = self._playlist
-            fresh = await self._load()
+            try:
+                fresh = await self._load()
+            except DiskHangs as error:
+                log.warning("the playlist cannot be read, the last known one stays", why=str(error))
+                self._forced = True
+                await self._watch.changed(TRY_AGAIN_SECONDS)
+                continue
             # The watch switched to another file during the read: that one is read next.
             if path == self._playlist and (forced or fresh != playlist):
                 playlist = fresh
@@ -76,20 +93,35 @@ class PlaylistWatcher:
             await self._watch.changed()
 
     async def _load(self) -> Playlist:
-        self.allowed = self._update_allowed()
-        playlist = await asyncio.to_thread(load, self._playlist, self.allowed)
+        path = self._playlist
+        own, allowed, playlist = await DISKS.run_within(
+            LOAD_SECONDS, path, _load, self._own_playlist, path, self.media_folders
+        )
+        self._homes |= {self._own_playlist: Path(own.folders[0]), path: Path(allowed.folders[0])}
+        self._allow(own, allowed)
         log.info("playlist read", entries=len(playlist.entries), problems=len(playlist.problems))
         return playlist
 
     def own_allowed(self) -> AllowedFolders:
         """The allowed folders of the playlist itself, also while another list is watched."""
-        return allowed_folders(self._own_playlist, self.media_folders)
+        return self._own_allowed
 
-    def _update_allowed(self) -> AllowedFolders:
-        """The allowed folders of the watched file; the allowlist always has those of the playlist too."""
-        allowed = allowed_folders(self._playlist, self.media_folders)
-        self._allowlist.allow("playlist", AllowedFolders.of((*self.own_allowed().folders, *allowed.folders)))
-        return allowed
+    def _allow_by_name(self) -> None:
+        """Until the next read the names count, and where the links of the playlists led at the last one."""
+        own, home = (self._homes.get(path, path.parent) for path in (self._own_playlist, self._playlist))
+        self._allow(AllowedFolders.of((own, *self.media_folders)), AllowedFolders.of((home, *self.media_folders)))
+
+    def _allow(self, own: AllowedFolders, allowed: AllowedFolders) -> None:
+        """The allowlist always has the folders of the playlist too."""
+        self._own_allowed, self.allowed = own, allowed
+        self._allowlist.allow("playlist", AllowedFolders.of((*own.folders, *allowed.folders)))
+
+
+def _load(
+    own: Path, playlist: Path, media_folders: tuple[Path, ...]
+) -> tuple[AllowedFolders, AllowedFolders, Playlist]:
+    allowed = allowed_folders(playlist, media_folders)
+    return allowed_folders(own, media_folders), allowed, load(playlist, allowed)
 
 
 class FolderWatcher:
@@ -99,6 +131,7 @@ class FolderWatcher:
         self._poll_seconds = poll_seconds
         self._folders: dict[str, Path] = {}
         self._contents: dict[str, tuple[Path, ...]] = {}
+        self._there: set[Path] = set()
         self._wake = asyncio.Event()
 
     def follow(self, folders: dict[str, Path]) -> None:
@@ -123,7 +156,10 @@ class FolderWatcher:
     async def _changed(self) -> list[str]:
         changed: list[str] = []
         for key, folder in list(self._folders.items()):
-            contents = await asyncio.to_thread(_contents, folder)
+            try:
+                contents = await DISKS.run_within(LOAD_SECONDS, folder, _contents, folder)
+            except DiskHangs:
+                continue  # what was last known stays
             before = self._contents.get(key)
             self._contents[key] = contents
             if before is not None and before != contents:
@@ -133,7 +169,7 @@ class FolderWatcher:
 
     async def _possible_changes(self) -> AsyncGenerator[None, None]:
         """After each possible change below a folder; ends when the followed folders change."""
-        folders = self._existing()
+        folders = await self._existing()
         if not folders:
             await self._pause()
             return
@@ -144,12 +180,19 @@ class FolderWatcher:
                 if happened or loop.time() >= check_at:
                     check_at = loop.time() + self._poll_seconds
                     yield
-                if self._existing() != folders:
+                if await self._existing() != folders:
                     return  # one was created or removed: watch the new set
         await self._pause()
 
-    def _existing(self) -> list[Path]:
-        return [folder for folder in self._folders.values() if folder.is_dir()]
+    async def _existing(self) -> list[Path]:
+        """Those that are there, or were before their disk stopped answering."""
+        for folder in list(self._folders.values()):
+            try:
+                there = await DISKS.run(folder, folder.is_dir)
+            except DiskHangs:
+                continue
+            (self._there.add if there else self._there.discard)(folder)
+        return [folder for folder in self._folders.values() if folder in self._there]
 
     async def _pause(self) -> None:
         try:

@@ -22,6 +22,11 @@ class Cookies:
         self._file = file
         self._folder = folder
 
+    @property
+    def path(self) -> Path:
+        """Whose disk is read: that of the operator's file."""
+        return self._file or self._folder
+
     def read(self) -> str:
         """The text to send, in Netscape format; empty without cookies. Blocks on the disk.
 

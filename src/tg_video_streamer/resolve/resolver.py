@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.clock import Clock, SystemClock
-from tg_video_streamer.errors import ResolveError
+from tg_video_streamer.disk import DISKS
+from tg_video_streamer.errors import DiskHangs, ResolveError
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -100,6 +102,7 @@ class Resolver:
         self._web = web
         self._proxies = Proxies(web.proxies, clock=self._clock)
         self._cookies = Cookies(web.cookies, self._scratch_folder)
+        self._sent_cookies = ""
 
     async def resolve(self, item: Item) -> Media | Expansion:
         """Where `item` is now, or its children.
@@ -121,11 +124,15 @@ class Resolver:
         return found
 
     async def _read_disk(self, item: Item) -> Media | Expansion:
-        try:
-            async with asyncio.timeout(DISK_SECONDS):
-                return await asyncio.to_thread(resolve_file, item, self._allowed(), preference=self.preference)
-        except TimeoutError:
-            raise ResolveError.of("source.slow_disk", path=item.locator) from None
+        return await DISKS.run_within(
+            DISK_SECONDS, Path(item.locator), resolve_file, item, self._allowed(), preference=self.preference
+        )
+
+    async def _cookies_of(self, cookies: Cookies) -> str:
+        """The text to send; the one that was sent last where the disk of the file does not answer."""
+        with suppress(DiskHangs):
+            self._sent_cookies = await DISKS.run(cookies.path, cookies.read)
+        return self._sent_cookies
 
     async def _ask_through_proxy(self, item: Item) -> Media | Expansion:
         """Ask yt-dlp through the proxy whose turn it is; one that a site refuses rests."""
@@ -143,7 +150,7 @@ class Resolver:
         languages = item.tracks(self.preference).audio
         began = asyncio.get_running_loop().time()
         web, cookies = self._web, self._cookies
-        sent = await asyncio.to_thread(cookies.read)
+        sent = await self._cookies_of(cookies)
         shared = shared_words(
             arguments=web.arguments,
             plugins=plugin_words(web.plugins, web.provider_url),
@@ -163,7 +170,8 @@ class Resolver:
             "subtitles": [] if item.public_only else wanted_subtitles(item.tracks(self.preference).subtitles),
         }
         document = await ask(request, python=self._python, seconds=self._deadline_seconds, folder=self._scratch_folder)
-        await asyncio.to_thread(cookies.store, sent, str(document.get("cookies") or ""))
+        with suppress(DiskHangs):
+            await DISKS.run(cookies.path, cookies.store, sent, str(document.get("cookies") or ""))
         log.debug("yt-dlp answered", key=item.key, seconds=round(asyncio.get_running_loop().time() - began, 2))
         found = read_answer(
             document.get("info"),
