@@ -1,4 +1,4 @@
-"""The live input on the network: which publishers are accepted, refused and blocked."""
+"""The live input on the network: which publishers are accepted and refused."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tg_video_streamer.errors import OutputRejected
 from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.ingest import connection
 from tg_video_streamer.ingest.address import IngestAddress
+from tg_video_streamer.ingest.admission import MAX_PER_PEER, MAX_UNAUTHENTICATED
 from tg_video_streamer.ingest.encoder import EncoderParts
-from tg_video_streamer.ingest.listener import MAX_PER_PEER, MAX_UNAUTHENTICATED, Listener
-from tg_video_streamer.ingest.refusals import MAX_REFUSALS
+from tg_video_streamer.ingest.listener import Listener
 from tg_video_streamer.ingest.state import LiveState
 from tg_video_streamer.ingest.takeover import Takeover
 from tg_video_streamer.media import CodecHeaders
@@ -145,21 +145,43 @@ def test_the_key_admits_one_publisher_until_it_ends() -> None:
     _run(story)
 
 
-def test_a_peer_that_guesses_keys_is_blocked() -> None:
-    """Each wrong key is refused with BadName; after five there is no answer, and the log has one line without the key."""
+def test_a_guesser_locks_no_one_out() -> None:
+    """Each wrong key is refused with BadName and logged once; the right key is taken from the very same address."""
 
     async def story() -> None:
         async with _open() as ingest:
-            for number in range(MAX_REFUSALS):
+
+            async def guess(number: int) -> None:
                 async with _publisher(ingest.port, f"wrong-key-number-{number}") as guesser:
                     with pytest.raises(OutputRejected, match=r"BadName.*the stream key is wrong"):
                         await guesser.talk()
-            async with _publisher(ingest.port) as even_with_the_right_one:
-                with pytest.raises(ConnectionError):
-                    await even_with_the_right_one.talk()
+
+            for _ in range(2):
+                await asyncio.gather(*map(guess, range(3)))
+            async with _publisher(ingest.port) as operator:
+                await operator.talk()
             (line,) = ingest.logged("a connection to the live input was rejected")
             assert line["why"] == "the stream key is wrong"
             assert "wrong-key" not in str(ingest.logs)
+
+    _run(story)
+
+
+def test_broken_handshakes_lock_no_one_out() -> None:
+    """While one client breaks handshakes and others say nothing, an encoder at the same address still gets in."""
+
+    async def story() -> None:
+        async with _open() as ingest:
+            silent = [await asyncio.open_connection("127.0.0.1", ingest.port) for _ in range(MAX_UNAUTHENTICATED)]
+            for _ in range(10):
+                reader, writer = await asyncio.open_connection("127.0.0.1", ingest.port)
+                writer.write(b"\x06" + bytes(1536))
+                await _closed(reader)
+                writer.close()
+            async with _publisher(ingest.port) as operator:
+                await operator.talk()
+            for _, writer in silent:
+                writer.close()
 
     _run(story)
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from stands.diagram import drawn
 from tg_video_streamer.errors import ConfigError, MalformedMessage, PublisherRefused
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
+from tg_video_streamer.ingest.admission import MAX_PER_PEER, MAX_UNAUTHENTICATED, Admission, Unauthenticated
 from tg_video_streamer.ingest.media import announced, part_of
-from tg_video_streamer.ingest.refusals import MAX_REFUSALS, WINDOW_SECONDS, RefusalCounter, class_of, peer_of
+from tg_video_streamer.ingest.refusals import RefusalLog, class_of, peer_of
 from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
 from tg_video_streamer.rtmp import amf
 from tg_video_streamer.rtmp.chunks import MessageKind, RtmpMessage
@@ -59,24 +60,32 @@ def test_a_weak_setting_is_a_warning() -> None:
     assert "short-key" not in short + open_
 
 
-def test_attempts_are_counted_by_peer_and_forgotten_in_time() -> None:
-    """After five refusals within a minute that peer alone is blocked, for a minute."""
-    attempts = RefusalCounter()
-    assert [attempts.refused("one", now) for now in range(MAX_REFUSALS)] == [True, False, False, False, False]
-    assert attempts.blocked("one", 5.0)
-    assert not attempts.blocked("two", 5.0)
-    assert not attempts.blocked("one", WINDOW_SECONDS + 0.5)
+def test_a_refused_peer_is_logged_once_a_minute() -> None:
+    """A peer that is refused again and again leaves a line a minute, next to those of others."""
+    refusals = RefusalLog()
+    assert [refusals.is_first("one", float(now)) for now in range(62)].count(True) == 2
+    assert refusals.is_first("two", 5.0)
 
 
-@given(st.lists(st.tuples(st.text(max_size=3), st.floats(0, 1e6)), max_size=50))
-def test_attempts_know_no_more_than_they_must(tries: list[tuple[str, float]]) -> None:
-    """A peer with fewer than five refusals is never blocked."""
-    attempts = RefusalCounter()
-    count: dict[str, int] = {}
-    for peer, now in sorted(tries, key=lambda one: one[1]):
-        attempts.refused(peer, now)
-        count[peer] = count.get(peer, 0) + 1
-        assert count[peer] >= MAX_REFUSALS or not attempts.blocked(peer, now)
+def test_the_least_advanced_connection_makes_room() -> None:
+    """Of too many connections of one peer the oldest of the least advanced goes; an encoder that has said more stays."""
+    held = [
+        Unauthenticated(number=number, peer="one", progress=2 if number == 0 else 0) for number in range(MAX_PER_PEER)
+    ]
+    assert Admission().surplus("one", held[:-1]) is None
+    assert Admission().surplus("one", held) == 1
+    assert Admission().surplus("two", held) is None
+
+
+def test_others_take_no_place_of_a_peer_that_has_published() -> None:
+    """With all places taken the peer with the most connections loses one, and one that has published before loses none."""
+    admission = Admission()
+    admission.published("operator")
+    own = Unauthenticated(number=0, peer="operator", progress=0)
+    strangers = [Unauthenticated(number=1 + n, peer=f"peer {n // 3}", progress=0) for n in range(MAX_UNAUTHENTICATED)]
+    assert admission.surplus("new", [own, *strangers]) == 1
+    assert admission.surplus("operator", [own, *strangers]) is None
+    assert admission.surplus("new", [own, *strangers[1:]]) is None
 
 
 def test_peers_are_addresses_and_networks() -> None:

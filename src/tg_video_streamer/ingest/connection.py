@@ -22,6 +22,9 @@ KEY_SECONDS = 5.0
 """From the first byte to the key."""
 SILENT_SECONDS = 8.0
 """A publisher that sends no media for so long is dead or stuck; a live encoder connects again."""
+WRONG_KEY_SECONDS = 1.0
+"""Before a wrong key is answered: a guesser gets few answers a second."""
+_PROGRESS = tuple(ServerState)
 _ANSWER_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
 _READ_BYTES = 64 * 1024
@@ -39,22 +42,30 @@ class PublisherConnection:
         takeover: Takeover,
         clock: Clock,
         refused: Callable[[], bool],
+        admitted: Callable[[], None],
     ) -> None:
-        """`refused` counts a refusal of this peer and returns whether to log it."""
+        """`refused` counts a refusal of this peer and returns whether to log it; `admitted`: it showed the right key."""
         self._client = client
         self._class = class_of(host)
         self._host = host
         self._takeover = takeover
         self._clock = clock
         self._refused = refused
+        self._admitted = admitted
         self._server = RtmpServer(app=app, admit=takeover.admit)
         self._publisher: LivePublisher | None = None
         self._media_at = clock.monotonic()
+        self._rejected = False
 
     @property
     def unauthenticated(self) -> bool:
         """Whether it has not sent the right key yet."""
         return self._publisher is None
+
+    @property
+    def progress(self) -> int:
+        """How far it has come towards the key; 0 again once it was refused."""
+        return 0 if self._rejected else _PROGRESS.index(self._server.state)
 
     async def serve(self) -> None:
         """Receive until the connection ends."""
@@ -104,6 +115,7 @@ class PublisherConnection:
     async def _take(self, messages: Sequence[RtmpMessage]) -> None:
         if self._server.state is ServerState.LIVE and self._publisher is None:
             self._publisher = self._takeover.begin(self._class)
+            self._admitted()
             self._media_at = self._clock.monotonic()
         if self._publisher is None:
             return
@@ -122,12 +134,14 @@ class PublisherConnection:
             log.warning("a second publisher was refused", where=self._class, host=self._host)
         else:
             self._reject(error.what)
+            await asyncio.sleep(WRONG_KEY_SECONDS)
         await self._answer()
         await self._close_after_read()
         return error.what
 
     def _reject(self, why: str) -> str:
         """Count a peer that is no publisher; logged once per window."""
+        self._rejected = True
         if self._publisher is None and self._refused():
             log.warning("a connection to the live input was rejected", why=why, where=self._class, host=self._host)
         elif self._publisher is not None:

@@ -1,10 +1,11 @@
-"""Listens for publishers; limits connections without a key, so that none can lock the operator out."""
+"""Listens for publishers; every connection may show the key, and what waits for one is bounded."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from dataclasses import dataclass
+from itertools import count
 
 import structlog
 
@@ -12,15 +13,13 @@ from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ListenFailed
 from tg_video_streamer.ingest.address import IngestAddress
+from tg_video_streamer.ingest.admission import Admission, Unauthenticated
 from tg_video_streamer.ingest.connection import PublisherConnection
-from tg_video_streamer.ingest.refusals import RefusalCounter, peer_of
+from tg_video_streamer.ingest.refusals import RefusalLog, peer_of
 from tg_video_streamer.ingest.takeover import Takeover
 
 log = structlog.get_logger(__name__)
 
-MAX_UNAUTHENTICATED = 16
-"""Connections without the key; a further one replaces the oldest."""
-MAX_PER_PEER = 4
 _PAUSES = Backoff(first=1.0, longest=15.0)
 """Between attempts to listen while something else has the port."""
 _ACCEPT_PAUSE_SECONDS = 1.0
@@ -29,9 +28,15 @@ _BACKLOG = 16
 
 @dataclass(kw_only=True, eq=False)
 class _Open:
+    number: int
     connection: PublisherConnection
     peer: str
     task: asyncio.Task[None]
+
+    @property
+    def unauthenticated(self) -> Unauthenticated:
+        """It as the admission sees it."""
+        return Unauthenticated(number=self.number, peer=self.peer, progress=self.connection.progress)
 
 
 class Listener:
@@ -42,7 +47,9 @@ class Listener:
         self._address = address
         self._takeover = takeover
         self._clock = clock
-        self._refusals = RefusalCounter()
+        self._refusals = RefusalLog()
+        self._admission = Admission()
+        self._numbers = count()
         self._open: list[_Open] = []
 
     async def run(self) -> None:
@@ -84,26 +91,28 @@ class Listener:
 
     def _receive(self, client: socket.socket, host: str, tasks: asyncio.TaskGroup) -> None:
         peer = peer_of(host)
-        unauthenticated = [one for one in self._open if one.connection.unauthenticated]
-        if (
-            self._refusals.blocked(peer, self._clock.monotonic())
-            or sum(one.peer == peer for one in unauthenticated) >= MAX_PER_PEER
-        ):
-            client.close()
-            return
-        if len(unauthenticated) >= MAX_UNAUTHENTICATED:
-            unauthenticated[0].task.cancel()
+        waiting = {one.number: one for one in self._open if one.connection.unauthenticated}
+        surplus = self._admission.surplus(peer, [one.unauthenticated for one in waiting.values()])
+        if surplus is not None:
+            self._open.remove(waiting[surplus])
+            waiting[surplus].task.cancel()
         connection = PublisherConnection(
             client,
             host,
             app=self._address.app,
             takeover=self._takeover,
             clock=self._clock,
-            refused=lambda: self._refusals.refused(peer, self._clock.monotonic()),
+            refused=lambda: self._refusals.is_first(peer, self._clock.monotonic()),
+            admitted=lambda: self._admission.published(peer),
         )
-        one = _Open(connection=connection, peer=peer, task=tasks.create_task(connection.serve(), name="publisher"))
+        task = tasks.create_task(connection.serve(), name="publisher")
+        one = _Open(number=next(self._numbers), connection=connection, peer=peer, task=task)
         self._open.append(one)
-        one.task.add_done_callback(lambda _task: self._open.remove(one))
+        task.add_done_callback(lambda _task: self._forget(one))
+
+    def _forget(self, one: _Open) -> None:
+        if one in self._open:
+            self._open.remove(one)
 
 
 def listen(address: IngestAddress) -> socket.socket:

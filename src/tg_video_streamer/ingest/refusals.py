@@ -1,43 +1,32 @@
-"""Counts refusals per peer, so that the key cannot be guessed and the log cannot be flooded; pure."""
+"""Keeps refused peers from flooding the log, and says what one peer is; pure."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
-MAX_REFUSALS = 5
-"""A peer with so many within WINDOW_SECONDS is blocked until some are older."""
 WINDOW_SECONDS = 60.0
+"""A refusal of a peer is logged once in this time."""
 _MAX_PEERS = 1024
-"""The ones seen longest ago are forgotten."""
+"""The ones logged longest ago are forgotten."""
 
 
-class RefusalCounter:
-    """Times of refusals by peer: an IPv4 address, or the network of an IPv6 one, which has many."""
+class RefusalLog:
+    """When a refusal was last logged, by peer: an IPv4 address, or the network of an IPv6 one, which has many."""
 
     def __init__(self) -> None:
-        self._refused: OrderedDict[str, deque[float]] = OrderedDict()
+        self._logged: OrderedDict[str, float] = OrderedDict()
 
-    def blocked(self, peer: str, now: float) -> bool:
-        """Whether it was refused so often that it gets no answer; `now` in monotonic seconds."""
-        refused = self._refused.get(peer)
-        if refused is None:
+    def is_first(self, peer: str, now: float) -> bool:
+        """Whether this refusal is the one to log; `now` in monotonic seconds."""
+        last = self._logged.get(peer)
+        if last is not None and now - last < WINDOW_SECONDS:
             return False
-        while refused and now - refused[0] >= WINDOW_SECONDS:
-            refused.popleft()
-        if not refused:
-            del self._refused[peer]
-        return len(refused) >= MAX_REFUSALS
-
-    def refused(self, peer: str, now: float) -> bool:
-        """Count a refusal; whether it is the first for a while, the one to log."""
-        first = not self.blocked(peer, now) and peer not in self._refused
-        times = self._refused.setdefault(peer, deque(maxlen=MAX_REFUSALS))
-        times.append(now)
-        self._refused.move_to_end(peer)
-        if len(self._refused) > _MAX_PEERS:
-            self._refused.popitem(last=False)
-        return first
+        self._logged.pop(peer, None)
+        self._logged[peer] = now
+        if len(self._logged) > _MAX_PEERS:
+            self._logged.popitem(last=False)
+        return True
 
 
 def peer_of(host: str) -> str:
