@@ -29,7 +29,11 @@ StreamerError
 ├── SessionError          the Telegram session cannot be used now
 │   ├── SessionAbsent     no SESSION_STRING is set
 │   ├── SessionEnded      only a new login or the spare helps; `ending` says how it ended
-│   └── SessionUnreachable  Telegram does not answer now: network, FLOOD_WAIT, a fault on its side
+│   └── SessionUnreachable  Telegram does not answer now: network, a fault on its side
+│       ├── FloodWait     Telegram asks to wait before the next request of the same method
+│       ├── SessionRestricted  the session is valid, and Telegram refuses the account (frozen …)
+│       ├── MessageRefused  Telegram did not take a message: clock, sequence or salt
+│       └── AnswerUnreadable  Telegram's answer is none that this version knows
 ├── TelegramRefused       Telegram refused one request; `word` is its error code
 ├── LibraryError          the library of cached encodes cannot be used
 │   ├── AlreadyCaching    another process or playlist line is encoding this item now
@@ -317,6 +321,35 @@ class SessionUnreachable(SessionError):
         """`seconds`: how long to wait before the next attempt (FLOOD_WAIT, a full limiter); 0 where unknown."""
         super().__init__(what, remedy=remedy)
         self.seconds = seconds
+
+
+class FloodWait(SessionUnreachable):
+    """Telegram asks to wait for `seconds` before the next request of the same method."""
+
+    reason = "flood_wait"
+
+
+class SessionRestricted(SessionUnreachable):
+    """The session is valid, but Telegram refuses the account its requests; it is asked again after `seconds`."""
+
+    reason = "session_restricted"
+
+    def __init__(self, what: str | Message, *, word: str, seconds: float, remedy: str | Message | None = None) -> None:
+        """`word`: Telegram's error code (FROZEN_METHOD_INVALID …)."""
+        super().__init__(what, remedy=remedy, seconds=seconds)
+        self.word = word
+
+
+class MessageRefused(SessionUnreachable):
+    """Telegram did not take a message because of its number, sequence or salt: it was not carried out, or long ago."""
+
+    reason = "message_refused"
+
+
+class AnswerUnreadable(SessionUnreachable):
+    """Telegram's answer is none that this version knows, or lacks what it must have."""
+
+    reason = "answer_unreadable"
 
 
 class TelegramRefused(StreamerError):

@@ -30,7 +30,7 @@ async def _client(stand: TelegramStand) -> TelegramClient:
         server=blank.server,
         server_key=blank.server_key,
     )
-    client = make_client(wanted, await make_session(wanted))
+    client = make_client(wanted, await make_session(wanted), may_move=True)
     await client.connect()
     return client
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -14,18 +14,28 @@ from telethon.tl.tlobject import TLRequest
 from telethon.tl.types import InputUserSelf
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import SessionEnded, SessionUnreachable
+from tg_video_streamer.errors import (
+    FloodWait,
+    MessageRefused,
+    SessionEnded,
+    SessionRestricted,
+    SessionUnreachable,
+    StreamerError,
+)
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.telegram.client.boundary import answer_to_state, method_of, reading
 from tg_video_streamer.telegram.client.client import make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.data_centers import DataCenters
 from tg_video_streamer.telegram.client.deadline import ConnectionBroke, within
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.client.waits import FloodWaits
 
 __all__ = ["Account", "Credentials"]
 
 log = structlog.get_logger(__name__)
 OnUpdate = Callable[[Any], None]
+_DEFECT_SECONDS = 30.0
 
 
 class Account:
@@ -33,7 +43,8 @@ class Account:
 
     Telethon's own reconnects are off: one task reconnects as often as the limiter allows, and the server's answer
     separates an ended session from a broken connection. A request without an answer is sent again after a reconnect, as
-    MTProto requires, or fails with SessionUnreachable at its timeout.
+    MTProto requires, or fails with SessionUnreachable at its timeout. A method that Telegram asked to wait (FLOOD_WAIT) is
+    not sent before that time: FloodWait says how long.
     """
 
     def __init__(
@@ -43,20 +54,28 @@ class Account:
         clock: Clock,
         limiter: ConnectionLimiter,
         ended: Callable[[SessionEnded], None],
+        waits: FloodWaits | None = None,
         heartbeat_seconds: float = 30.0,
     ) -> None:
-        """`ended` is called once if the session ends after `connect`; a session is asked every `heartbeat_seconds`."""
+        """`ended` is called once if the session ends after `connect`; a session is asked every `heartbeat_seconds`.
+
+        `waits` outlives the account where another one of the same session follows.
+        """
         self._credentials = credentials
         self._clock = clock
         self._limiter = limiter
         self._ended = ended
         self._heartbeat_seconds = heartbeat_seconds
         self._client: TelegramClient | None = None
-        self._centers = DataCenters(credentials, clock=clock)
+        self._waits = waits or FloodWaits(clock)
+        self._centers = DataCenters(credentials, clock=clock, waits=self._waits)
         self._online = asyncio.Event()
         self._ending: SessionEnded | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._on_update: list[OnUpdate] = []
+        self._on_restriction: Callable[[SessionRestricted | None], None] = lambda _why: None
+        self.restriction: SessionRestricted | None = None
+        """Why Telegram refuses the account although its session is valid; None where it does not."""
         self.user_id = 0
 
     @property
@@ -69,14 +88,23 @@ class Account:
         """The number of the account's data center; 0 before the first connection."""
         return int(self._client.session.dc_id) if self._client is not None else 0
 
-    def subscribe(self, on_update: OnUpdate) -> None:
-        """Call `on_update` with each raw update (a Telethon TL object) from now on, after reconnections too."""
+    def subscribe(self, on_update: OnUpdate) -> Callable[[], None]:
+        """Call `on_update` with each raw update (a Telethon TL object) from now on, after reconnections too.
+
+        What it raises while it reads the update is logged. The returned function ends it.
+        """
         self._on_update.append(on_update)
-        if self._client is not None:
-            self._client.add_event_handler(_as_handler(on_update), events.Raw)
+        return lambda: self._on_update.remove(on_update)
+
+    def on_restriction(self, act: Callable[[SessionRestricted | None], None]) -> None:
+        """Call `act` with each later change of `restriction`."""
+        self._on_restriction = act
 
     async def connect(self, *, timeout_seconds: float = 10.0) -> None:
-        """Connect and ask whether the session is valid; raises SessionEnded, SessionUnreachable, ConfigError."""
+        """Connect and ask whether the session is valid; raises SessionEnded, SessionUnreachable, ConfigError.
+
+        SessionRestricted, which is a SessionUnreachable: it is valid, and Telegram refuses the account.
+        """
         self._session = await make_session(self._credentials)
         await self._open(timeout_seconds)
         self._watcher = asyncio.create_task(self._watch(), name="telegram account")
@@ -89,7 +117,10 @@ class Account:
         `dc_id` asks another data center than the account's own, with an authorisation that its own one hands out.
         `aside` asks on a separate connection in each case: large answers must not delay those of other requests.
         """
+        method = method_of(request)
+        self._waits.check(method)
         deadline = self._clock.monotonic() + timeout_seconds
+        sent_again = False
         while True:
             client: Any = await self._connected(deadline - self._clock.monotonic())
             if dc_id is not None and (aside or dc_id != client.session.dc_id):
@@ -104,6 +135,13 @@ class Account:
                 # center's connection that broke.
                 if not client.is_connected() and client is self._client:
                     self._online.clear()
+            except MessageRefused:
+                # With another number it may be taken.
+                if sent_again:
+                    raise
+                sent_again = True
+            except FloodWait as wait:
+                raise self._waits.asked(method, wait) from wait
             except SessionEnded as ending:
                 self._finish(ending)
                 raise
@@ -140,22 +178,24 @@ class Account:
         await asyncio.sleep(pause)
         client = make_client(self._credentials, self._session)
         self._client = client
-        for on_update in self._on_update:
-            client.add_event_handler(_as_handler(on_update), events.Raw)
+        client.add_event_handler(self._updated, events.Raw)
         self._limiter.attempt()
         try:
             self.user_id = await within(_greet(client), timeout_seconds)
-        except BaseException:
+        except BaseException as error:
             self._limiter.lost()
             await self._discard()
+            if isinstance(error, StreamerError) and (meaning := answer_to_state(error)) is not error:
+                raise meaning from error
             raise
         self._limiter.connected()
+        self._restrict(None)
         self._online.set()
 
     async def _watch(self) -> None:
         """Hold the connection until the session ends."""
-        try:
-            while True:
+        while True:
+            try:
                 why = await self._until_lost()
                 self._online.clear()
                 self._limiter.lost()
@@ -163,25 +203,40 @@ class Account:
                 await self._discard()
                 await self._reopen()
                 log.info("telegram connection is back")
-        except SessionEnded as ending:
-            self._finish(ending)
-            await self._discard()
+            except SessionEnded as ending:
+                self._finish(ending)
+                await self._discard()
+                return
+            except Exception:  # the connection must not stay down because of a defect
+                log.exception("the connection to telegram could not be held; this is a defect of the program")
+                await asyncio.sleep(_DEFECT_SECONDS)
 
     async def _until_lost(self) -> str:
         """Wait until the connection breaks, and return why; raises SessionEnded where a heartbeat fails so."""
         client = self._client
-        assert client is not None, "a connection is watched without a client"  # noqa: S101 - the same
+        if client is None:
+            return "closed"
         broken = client.disconnected
-        while not (await asyncio.wait({broken}, timeout=self._heartbeat_seconds))[0]:
+        while not (await asyncio.wait({broken}, timeout=self._pause_seconds()))[0]:
             try:
                 await within(client(GetStateRequest()), 10.0)
-            except SessionUnreachable as trouble:
-                if trouble.seconds == 0:
+            except StreamerError as error:
+                meaning = answer_to_state(error)
+                if not isinstance(meaning, SessionRestricted):
                     broken.cancel()
-                    return trouble.what
+                    if isinstance(meaning, SessionEnded):
+                        raise meaning from error
+                    return meaning.what
+                self._restrict(meaning)
+            else:
+                self._restrict(None)
         # The reconnect shows why it broke, better than Telethon's background tasks do.
-        error = None if broken.cancelled() else broken.exception()
-        return type(error).__name__ if error is not None else "closed"
+        cause = None if broken.cancelled() else broken.exception()
+        return type(cause).__name__ if cause is not None else "closed"
+
+    def _pause_seconds(self) -> float:
+        """Until the next heartbeat."""
+        return self._heartbeat_seconds if self.restriction is None else self.restriction.seconds
 
     async def _reopen(self) -> None:
         """Attempts until one works; raises SessionEnded."""
@@ -190,10 +245,31 @@ class Account:
             try:
                 await self._open(10.0)
             except SessionUnreachable as trouble:
+                if isinstance(trouble, SessionRestricted):
+                    self._restrict(trouble)
                 log.warning("telegram cannot be reached", why=trouble.what)
                 await asyncio.sleep(trouble.seconds)
             else:
                 return
+
+    def _restrict(self, why: SessionRestricted | None) -> None:
+        """The account is refused because of `why`, or no longer; a change is logged and reported."""
+        before, self.restriction = self.restriction, why
+        if (before.word if before else "") == (why.word if why else ""):
+            return
+        if why is not None:
+            log.warning("telegram restricts the account", why=why.what, remedy=why.remedy, next_seconds=why.seconds)
+        else:
+            log.info("telegram no longer restricts the account")
+        self._on_restriction(why)
+
+    async def _updated(self, update: Any) -> None:
+        for on_update in tuple(self._on_update):
+            try:
+                with reading(type(update).__name__):
+                    on_update(update)
+            except StreamerError as trouble:
+                log.warning("an update of telegram's could not be read", why=trouble.what)
 
     def _finish(self, ending: SessionEnded) -> None:
         """Report once that the session has ended, and release all that wait for it."""
@@ -213,7 +289,7 @@ class Account:
             return
         try:
             await within(client.disconnect(), 5.0)
-        except SessionUnreachable as trouble:
+        except StreamerError as trouble:
             log.warning("telegram connection closed badly", why=trouble.what)
         # Read the exception, so that asyncio does not log it as never retrieved.
         gone = client.disconnected
@@ -227,10 +303,3 @@ async def _greet(client: TelegramClient) -> int:
     await client(GetStateRequest())
     (user,) = await client(GetUsersRequest([InputUserSelf()]))
     return int(user.id)
-
-
-def _as_handler(on_update: OnUpdate) -> Callable[[Any], Coroutine[Any, Any, None]]:
-    async def handler(update: Any) -> None:
-        on_update(update)
-
-    return handler

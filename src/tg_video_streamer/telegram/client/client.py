@@ -12,10 +12,12 @@ from telethon.crypto import rsa
 from telethon.network import ConnectionTcpFull, ConnectionTcpMTProxyRandomizedIntermediate
 from telethon.sessions import StringSession
 
-from tg_video_streamer.errors import ConfigError, SessionEnding, SessionUnreachable
+from tg_video_streamer.errors import ConfigError, SessionEnding, SessionUnreachable, TelegramRefused
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.secrets import remember_secret
+from tg_video_streamer.telegram.client.boundary import session_ended
+from tg_video_streamer.telegram.client.corrections import limit_corrections
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.client.errors import session_ended
 from tg_video_streamer.telegram.client.proxy import ProxyKind, read_proxy
 from tg_video_streamer.telegram.client.session_string import read_session_string, telethon_string
 
@@ -48,11 +50,17 @@ async def make_session(credentials: Credentials) -> StringSession:
 
 
 def make_client(
-    credentials: Credentials, session: StringSession, *, retries: int = 0, updates: bool = True
+    credentials: Credentials,
+    session: StringSession,
+    *,
+    retries: int = 0,
+    updates: bool = True,
+    may_move: bool = False,
 ) -> TelegramClient:
     """A client that is not connected; raises SessionEnded (wrong_api), ConfigError (proxy).
 
-    `retries` is how often `connect` tries again at once; without `updates` it is sent none.
+    `retries` is how often `connect` tries again at once; without `updates` it is sent none. `may_move`: it goes to
+    another data center where Telegram says so, with a new key; a session that exists would be lost by that.
     """
     if not credentials.api_id or not credentials.api_hash:
         raise session_ended(SessionEnding.WRONG_API)
@@ -62,7 +70,12 @@ def make_client(
 
         _config = None
 
-    return Client(
+        async def _switch_dc(self, new_dc: int) -> None:
+            if not may_move:
+                raise TelegramRefused(Message.of("telegram.moved", number=new_dc), word=f"USER_MIGRATE_{new_dc}")
+            await super()._switch_dc(new_dc)
+
+    client = Client(
         session,
         credentials.api_id,
         credentials.api_hash,
@@ -79,6 +92,16 @@ def make_client(
         base_logger=_quiet,
         **_proxy_arguments(credentials.proxy),
     )
+    client._flood_waited_requests = _Forgetful()  # noqa: SLF001 - ours are counted by a clock that is not set
+    limit_corrections(client)
+    return client
+
+
+class _Forgetful(dict[int, float]):
+    """Telethon's memory of FLOOD_WAITs, which forgets: see FloodWaits."""
+
+    def __setitem__(self, key: int, value: float) -> None:
+        """Remember nothing."""
 
 
 def _proxy_arguments(text: str) -> dict[str, Any]:

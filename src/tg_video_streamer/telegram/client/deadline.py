@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from tg_video_streamer.errors import SessionUnreachable
-from tg_video_streamer.telegram.client.errors import translated
+from tg_video_streamer.telegram.client.boundary import translated
 
 Answer = TypeVar("Answer")
 

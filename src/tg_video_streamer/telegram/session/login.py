@@ -11,17 +11,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from telethon import TelegramClient, events, password
-from telethon.errors import SessionPasswordNeededError
 from telethon.tl import functions, types
 from telethon.tl.tlobject import TLRequest
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import SessionError, SessionUnreachable, StreamerError, TelegramRefused
+from tg_video_streamer.errors import FloodWait, SessionError, SessionUnreachable, StreamerError, TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.secrets import remember_secret
+from tg_video_streamer.telegram.client.boundary import answer_to_login, method_of
 from tg_video_streamer.telegram.client.client import KEY_RETRIES, make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.deadline import ConnectionBroke, within
+from tg_video_streamer.telegram.client.waits import FloodWaits
 
 ANSWER_SECONDS = 20.0
 
@@ -78,13 +79,19 @@ class NewSession:
 
 @asynccontextmanager
 async def logged_in(
-    credentials: Credentials, prompts: Prompts, *, clock: Clock, qr: bool = False
+    credentials: Credentials,
+    prompts: Prompts,
+    *,
+    clock: Clock,
+    qr: bool = False,
+    waits: FloodWaits | None = None,
 ) -> AsyncIterator[NewSession]:
     """Log in and yield the session; where the block fails, the session is ended at Telegram too.
 
-    Raises SessionError, TelegramRefused, ConfigError. Nothing of it is ever on a disk.
+    Raises SessionError, TelegramRefused, ConfigError. Nothing of it is ever on a disk. `waits` are those of earlier logins.
     """
-    line = LoginConnection(credentials, await make_session(replace(credentials, session="")), prompts.inform)
+    session = await make_session(replace(credentials, session=""))
+    line = LoginConnection(credentials, session, prompts.inform, waits or FloodWaits(clock))
     try:
         user = await (_by_qr(line, prompts, clock) if qr else _by_phone(line, prompts))
         try:
@@ -101,8 +108,7 @@ async def logged_in(
         await line.close()
 
 
-def _needs_password(error: StreamerError) -> bool:
-    return isinstance(error.__cause__, SessionPasswordNeededError)
+_PASSWORD_NEEDED: Final = "SESSION_PASSWORD_NEEDED"  # noqa: S105 - Telegram's word
 
 
 async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
@@ -121,12 +127,10 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
                 sent, wrong = await _send(line, phone), Message.of("login.code_expired")
             elif refused.word in {"PHONE_CODE_INVALID", "PHONE_CODE_EMPTY"}:
                 wrong = Message.of("login.wrong_code")
+            elif refused.word == _PASSWORD_NEEDED:
+                return await _with_password(line, prompts)
             else:
                 raise refused.with_remedy(f"login_refusal.{refused.word.lower()}") from refused
-        except SessionError as error:
-            if _needs_password(error):
-                return await _with_password(line, prompts)
-            raise
         else:
             return _user(answer)
     raise SessionError.of("session_error.wrong_codes", count=TRIES)
@@ -220,8 +224,8 @@ async def _by_qr(line: LoginConnection, prompts: Prompts, clock: Clock) -> Any:
             if isinstance(answer, types.auth.LoginTokenMigrateTo):
                 await line.move_to(answer.dc_id)
                 answer = await line.ask(functions.auth.ImportLoginTokenRequest(answer.token))
-        except SessionError as error:
-            if _needs_password(error):
+        except TelegramRefused as refused:
+            if refused.word == _PASSWORD_NEEDED:
                 return await _with_password(line, prompts)
             raise
         if isinstance(answer, types.auth.LoginTokenSuccess):
@@ -239,10 +243,13 @@ def token_seconds(by_our_clock: float) -> float:
 class LoginConnection:
     """The connection of one login; it reconnects where it broke while the person was typing."""
 
-    def __init__(self, credentials: Credentials, session: Any, inform: Callable[[str | Message], None]) -> None:
+    def __init__(
+        self, credentials: Credentials, session: Any, inform: Callable[[str | Message], None], waits: FloodWaits
+    ) -> None:
         """`session` is an empty one in memory; `inform` shows a message to the person."""
         self.credentials = credentials
-        self._client: TelegramClient = make_client(credentials, session, retries=KEY_RETRIES)
+        self._waits = waits
+        self._client: TelegramClient = make_client(credentials, session, retries=KEY_RETRIES, may_move=True)
         self._inform = inform
         self.scanned = asyncio.Event()
         self._client.add_event_handler(self._on_scanned, events.Raw(types.UpdateLoginToken))
@@ -264,17 +271,14 @@ class LoginConnection:
 
         A request whose connection breaks is sent once more: where the first had arrived, Telegram says so.
         """
-        await self._connect()
         try:
-            return await within(self._client(request), ANSWER_SECONDS, broken=self._client.disconnected)
+            return await self._sent(request, broken=True)
         except ConnectionBroke:
-            await self._connect()
-            return await within(self._client(request), ANSWER_SECONDS)
+            return await self._sent(request)
 
     async def begin(self, request: TLRequest) -> Any:
         """The answer to a request that may lead to another data center, which breaks the connection on purpose."""
-        await self._connect()
-        return await within(self._client(request), ANSWER_SECONDS)
+        return await self._sent(request)
 
     async def move_to(self, data_center: int) -> None:
         """Go to another data center, with a new key."""
@@ -302,6 +306,21 @@ class LoginConnection:
             await within(self._client.disconnect(), 5.0)
         except SessionUnreachable as trouble:
             self._inform(trouble.message)
+
+    async def _sent(self, request: TLRequest, *, broken: bool = False) -> Any:
+        """The answer; with `broken`, the end of the connection is an error at once."""
+        method = method_of(request)
+        self._waits.check(method)
+        try:
+            await self._connect()
+            gone = self._client.disconnected if broken else None
+            return await within(self._client(request), ANSWER_SECONDS, broken=gone)
+        except FloodWait as wait:
+            raise self._waits.asked(method, wait) from wait
+        except TelegramRefused as refused:
+            if (meaning := answer_to_login(refused)) is refused:
+                raise
+            raise meaning from refused
 
     async def _connect(self) -> None:
         if not self._client.is_connected():
