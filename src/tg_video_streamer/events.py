@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.subscribers import Subscribers
 
 
 class SourceLevel(StrEnum):
@@ -180,6 +181,18 @@ class UpdateFailed:
     """What the operator runs to try again or to see more."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartChanged:
+    """A part of the service fails again and again (`unstable`), or no longer; `error` is its last one."""
+
+    wall: float
+    part: str
+    unstable: bool
+    restarts: int
+    """So many times within five minutes."""
+    error: str
+
+
 Event = (
     SegmentStarted
     | SegmentEnded
@@ -190,6 +203,7 @@ Event = (
     | DegradedChanged
     | SessionRenewed
     | UpdateFailed
+    | PartChanged
 )
 
 
@@ -199,17 +213,13 @@ class EventBus:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """`loop` runs the subscribers."""
         self._loop = loop
-        self._subscribers: list[Callable[[Event], None]] = []
+        self._subscribers: Subscribers[[Event]] = Subscribers()
 
-    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
-        """Call `subscriber` with every later event; it must return at once."""
-        self._subscribers.append(subscriber)
+    def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `subscriber` with every later event; it must return at once. The returned function unsubscribes."""
+        return self._subscribers.add(subscriber)
 
     def publish(self, event: Event) -> None:
         """Deliver `event`; callable from any thread, never blocks. Dropped once the loop has closed."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._deliver, event)
-
-    def _deliver(self, event: Event) -> None:
-        for subscriber in self._subscribers:
-            subscriber(event)
+            self._loop.call_soon_threadsafe(self._subscribers.call, event)

@@ -21,7 +21,7 @@ from stands.telegram_dc.world import CHANNEL_NAME, GROUP_ID, SMALL_GROUP_ID, USE
 from stands.virtual_time import AheadClock, SetClock
 from stands.waiting import wait_until
 from tg_video_streamer.clock import Clock, SystemClock
-from tg_video_streamer.control.chat.commands import IN_ALL, PER_SENDER, ChatCommands
+from tg_video_streamer.control.chat.commands import IN_ALL, PER_SENDER, ChatCommands, ChatLimits
 from tg_video_streamer.control.chat.guide import EDIT_SECONDS, ChatGuide
 from tg_video_streamer.control.chat.wording import (
     ChatCommand,
@@ -106,6 +106,7 @@ async def _in_chat(
         commands=channel,
         words=Translator(),
         clock=clock,
+        limits=ChatLimits(clock),
         operators=map(str, OPERATORS),
         reachable=lambda link: refuse_private([link]),
         **options,

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ from stands.nginx_rtmp import NginxRtmp
 from stands.program import Clip, Program
 from stands.telegram_dc.server import TelegramStand
 from stands.waiting import wait_until
+from tg_video_streamer.app.keep_running import keep_running
+from tg_video_streamer.app.restarts import Restarts
 from tg_video_streamer.app.telegram import TelegramContext, TelegramService, make_telegram
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import SystemClock
@@ -125,7 +128,8 @@ class LiveChannel:
         return make_telegram(target, loaded, around, **(quick | options))
 
     async def _started(self) -> asyncio.Task[None]:
-        return self.loop.create_task(self.parts.run())
+        restarts = Restarts(clock=SystemClock(), publish=self.bus.publish)
+        return self.loop.create_task(self.parts.run(partial(keep_running, restarts=restarts)))
 
     def stop(self) -> None:
         """End the parts, as the service's end does."""

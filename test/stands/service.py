@@ -204,7 +204,7 @@ def running(
     try:
         yield service
         # Whatever a test is about: a part that ends by itself is a defect of ours.
-        assert "a side service" not in service.log, service.log[-6000:]
+        assert "a part of the service" not in service.log, service.log[-6000:]
     finally:
         if service.process.poll() is None:
             service.process.send_signal(signal.SIGCONT)

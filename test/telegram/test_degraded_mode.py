@@ -51,6 +51,7 @@ class Line:
     user_id: int
     session: str
     closed: bool = False
+    watcher: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     async def close(self) -> None:
         """Hang up."""

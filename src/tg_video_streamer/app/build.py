@@ -12,8 +12,10 @@ from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.control import make_control
 from tg_video_streamer.app.disks import disk_warnings, know_disks
 from tg_video_streamer.app.feeds import Feeds
+from tg_video_streamer.app.keep_running import Anew, KeepRunning, keep_running
 from tg_video_streamer.app.live import make_live
 from tg_video_streamer.app.playout import make_program
+from tg_video_streamer.app.restarts import Restarts
 from tg_video_streamer.app.service import Service
 from tg_video_streamer.app.setting_checks import CHECKS
 from tg_video_streamer.app.startup import Prepared
@@ -46,10 +48,19 @@ from tg_video_streamer.settings.targets import output_targets
 
 
 def build(
-    loaded: LoadedSettings, prepared: Prepared, folder: ClaimedFolder, *, expired: Callable[[], None] = lambda: None
+    loaded: LoadedSettings,
+    prepared: Prepared,
+    folder: ClaimedFolder,
+    *,
+    expired: Callable[[], None] = lambda: None,
+    keep: KeepRunning = keep_running,
 ) -> Service:
-    """The service, not started; `expired` is called where no Telegram session is left. Raises ConfigError."""
+    """The service, not started; `expired` is called where no Telegram session is left. Raises ConfigError.
+
+    `keep` keeps each part running.
+    """
     settings, context = loaded.settings, _context(loaded, prepared)
+    restarts = Restarts(clock=context.clock, publish=context.events.publish, redact=redaction(secret_values(settings)))
     warnings: list[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]] = []
 
     notifier = _notifier(context)
@@ -85,15 +96,14 @@ def build(
         program,
         outputs,
         telegram=(telegram or source).facts,
-        live=live,
+        live=live.ask(lambda one: one.takeover.facts()) if live is not None else None,
         spool=spool,
         warnings=warnings,
     )
     commands = control.commands
-    chat = make_chat(context, telegram, commands)
 
     metrics = Metrics(commands.status, {"state": settings.state_dir, "library": settings.library_dir}, feeds.library)
-    metrics_server = _metrics_server(settings, metrics)
+    metrics_server = Anew(partial(_metrics_server, settings, metrics))
     as_run = AsRunLog(
         settings.state_dir / FILE_NAME, viewers=lambda: telegram.watch.viewers if telegram is not None else None
     )
@@ -103,7 +113,7 @@ def build(
     warnings += [
         disk_warnings,
         lambda: at_start,
-        metrics_server.warnings,
+        metrics_server.ask(MetricsServer.warnings),
         lambda: feeds.problems,
         program.scheduler.warnings,
     ]
@@ -120,11 +130,12 @@ def build(
         telegram_source=source,
         outputs=outputs,
         control=control,
-        chat=chat,
+        chat=make_chat(context, telegram, commands),
         metrics=metrics_server,
         notifier=notifier,
-        heartbeat=Heartbeat(settings.heartbeat_url.get_secret_value(), status=commands.status),
-        ytdlp=ytdlp.watch(metrics, replaced=program.playlist.try_again),
+        heartbeat=partial(Heartbeat, settings.heartbeat_url.get_secret_value(), status=commands.status),
+        ytdlp=partial(ytdlp.watch, metrics, replaced=program.playlist.try_again),
+        keep=partial(keep, restarts=restarts),
     )
 
 

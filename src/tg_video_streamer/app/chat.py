@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,7 +13,7 @@ import structlog
 
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.telegram import TelegramService
-from tg_video_streamer.control.chat.commands import ChatCommands
+from tg_video_streamer.control.chat.commands import ChatCommands, ChatLimits
 from tg_video_streamer.control.chat.guide import ChatGuide
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.errors import PlaylistError, ResolveError, StreamerError
@@ -41,6 +42,7 @@ class ChatService:
     reference: ChatReference
     commands: ChatCommands | None
     guide: ChatGuide | None
+    _unfollow: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -58,6 +60,7 @@ class ChatService:
                     tasks.create_task(self.guide.run(), name="program guide")
                 await self._follow(changed)
         finally:
+            self._unfollow()
             unsubscribe()
 
     async def _follow(self, changed: asyncio.Event) -> None:
@@ -72,7 +75,8 @@ class ChatService:
                     await changed.wait()
 
     async def _entered(self, account: Account) -> ChatClient | None:
-        """The room; None where it cannot be entered now, which is logged."""
+        """The room; None where it cannot be entered now, which is logged. Only this one is followed from now on."""
+        self._unfollow()
         rooms = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.chat.chat_client")
         try:
             room: ChatClient = await rooms.enter(account, self.reference, self.telegram.store)
@@ -81,18 +85,27 @@ class ChatService:
             return None
         if self.commands is not None:
             commands = self.commands
-            room.follow(lambda message: commands.on_message(room, message))
+            self._unfollow = room.follow(lambda message: commands.on_message(room, message))
         return room
 
 
-def make_chat(context: BuildContext, telegram: TelegramService | None, commands: Commands) -> ChatService | None:
-    """The parts, not started; None where the settings ask for none, or there is no Telegram output."""
+def make_chat(
+    context: BuildContext, telegram: TelegramService | None, commands: Commands
+) -> Callable[[], ChatService] | None:
+    """What makes the parts; None where the settings ask for none, or there is no Telegram output."""
     settings = context.settings
     if telegram is None or not (settings.chat_commands or settings.chat_guide):
         return None
+    limits = ChatLimits(context.clock)
+    return lambda: _chat(context, telegram, commands, limits)
+
+
+def _chat(context: BuildContext, telegram: TelegramService, commands: Commands, limits: ChatLimits) -> ChatService:
+    settings = context.settings
     chat_commands = ChatCommands(
         commands=commands,
         clock=context.clock,
+        limits=limits,
         words=context.translator,
         operators=settings.operators,
         public=settings.chat_public,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 
 from tg_video_streamer.app.context import BuildContext
-from tg_video_streamer.app.live import LiveService
 from tg_video_streamer.asrun.log import FILE_NAME
 from tg_video_streamer.asrun.reader import recent_spans
 from tg_video_streamer.automation.program import Program
@@ -16,6 +15,7 @@ from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistFile
 from tg_video_streamer.control.reporter import Reporter
 from tg_video_streamer.control.status import ServiceWarning, TelegramFacts
+from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.spool.spool import Spool
@@ -36,7 +36,7 @@ def make_control(
     outputs: Sequence[OutputHandler],
     *,
     telegram: Callable[[], TelegramFacts],
-    live: LiveService | None,
+    live: Callable[[], LiveFacts] | None,
     spool: Spool | None,
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
 ) -> Control:
@@ -50,7 +50,7 @@ def make_control(
         outputs=outputs,
         warnings=warnings,
         telegram=telegram,
-        live=live.takeover.facts if live is not None else None,
+        live=live,
         spool=spool.report if spool is not None else None,
     )
     history = HistorySampler(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tg_video_streamer.app.context import BuildContext
+from tg_video_streamer.app.keep_running import Anew
+from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.encoder import EncoderParts
 from tg_video_streamer.ingest.listener import Listener
-from tg_video_streamer.ingest.takeover import Takeover
+from tg_video_streamer.ingest.takeover import Takeover, TakeoverCount
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,13 +22,18 @@ class LiveService:
 
     takeover: Takeover
     listener: Listener
+    bridge: PlayoutBridge
 
     async def run(self) -> None:
         """Accept publishers until cancelled."""
-        await self.takeover.run(self.listener.run)
+        unsubscribe = self.bridge.subscribe(SourceLevel.LIVE, self.takeover.on_playout_event)
+        try:
+            await self.takeover.run(self.listener.run)
+        finally:
+            unsubscribe()
 
 
-def make_live(context: BuildContext, program: Program, overlay: ChooseOverlay) -> LiveService | None:
+def make_live(context: BuildContext, program: Program, overlay: ChooseOverlay) -> Anew[LiveService] | None:
     """The live input of LIVE_INGEST; None where it is not set. `overlay` is drawn on its picture."""
     text = context.settings.live_ingest.get_secret_value()
     if not text:
@@ -35,6 +42,12 @@ def make_live(context: BuildContext, program: Program, overlay: ChooseOverlay) -
     parts = EncoderParts(
         house=prepared.house, headers=prepared.slate.headers, ffmpeg=prepared.ffmpeg, clock=clock, overlay=overlay
     )
-    takeover = Takeover(parts, key=address.key, offer=program.playout.offer, withdraw=program.playout.withdraw)
-    program.bridge.subscribe(SourceLevel.LIVE, takeover.on_playout_event)
-    return LiveService(takeover=takeover, listener=Listener(address, takeover, clock))
+    counts = TakeoverCount()
+
+    def make() -> LiveService:
+        takeover = Takeover(
+            parts, key=address.key, offer=program.playout.offer, withdraw=program.playout.withdraw, counts=counts
+        )
+        return LiveService(takeover=takeover, listener=Listener(address, takeover, clock), bridge=program.bridge)
+
+    return Anew(make)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from functools import partial
 
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.feeds import Feeds
@@ -110,7 +112,8 @@ def _subscribe(context: BuildContext, program: Program, feeds: Feeds) -> None:
     """Connect the parts that follow one another's events."""
     program.playlist.on_change(program.director.update_coming)
     program.playlist.on_expansion(program.scheduler.on_expansion)
-    program.bridge.subscribe(SourceLevel.ITEM, program.scheduler.on_playout_event, program.director.on_playout_event)
+    program.bridge.subscribe(SourceLevel.ITEM, program.scheduler.on_playout_event)
+    program.bridge.subscribe(SourceLevel.ITEM, program.director.on_playout_event)
     program.bridge.subscribe(SourceLevel.FILLER, program.backup.on_playout_event)
     if program.filler is not None:
         program.bridge.subscribe(SourceLevel.FILLER, program.filler.on_playout_event)
@@ -131,10 +134,13 @@ def _schedule_source(context: BuildContext) -> ScheduleSource | None:
     return ScheduleSource(path=settings.schedule, media_folders=settings.media_dirs)
 
 
-def _preparer(context: BuildContext, feeds: Feeds, scheduler: Scheduler, director: Director) -> Preparer | None:
+def _preparer(
+    context: BuildContext, feeds: Feeds, scheduler: Scheduler, director: Director
+) -> Callable[[], Preparer] | None:
     if feeds.library is None:
         return None
-    return Preparer(
+    return partial(
+        Preparer,
         feeds.library,
         upcoming=scheduler.upcoming,
         calm=lambda: feeds.caches and director.is_ahead(context.reload.settings.buffer_seconds / 2),

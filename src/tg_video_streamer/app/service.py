@@ -5,35 +5,33 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 import structlog
 
-from tg_video_streamer.app.chat import ChatService
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.control import Control
-from tg_video_streamer.app.keep_running import keep_running
+from tg_video_streamer.app.keep_running import PAUSES, PROGRAM_PAUSES, Anew, Endless, Keep, MakePart, Part
 from tg_video_streamer.app.live import LiveService
 from tg_video_streamer.app.telegram import TelegramService
 from tg_video_streamer.app.telegram_source import TelegramSourceService
 from tg_video_streamer.asrun.log import AsRunLog
 from tg_video_streamer.automation.program import Program
-from tg_video_streamer.clock import Clock
+from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.control.socket.server import serve as serve_control
 from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.errors import LibraryError, ListenFailed, StreamerError
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
-from tg_video_streamer.monitoring.heartbeat import Heartbeat
 from tg_video_streamer.monitoring.metrics_server import MetricsServer
 from tg_video_streamer.monitoring.systemd import ProgressReport, ServiceManager
 from tg_video_streamer.outputs.handler import OutputHandler
-from tg_video_streamer.resolve.ytdlp_update import UpdateWatch
 from tg_video_streamer.spool.spool import Spool
 
 log = structlog.get_logger(__name__)
@@ -43,24 +41,26 @@ LAST_PACKETS_SECONDS = 0.5
 FIRST_ITEM_SECONDS = 1.0
 """How long the program waits for its first item before it begins with the slate."""
 
-Run = Callable[[], Coroutine[None, None, None]]
-
 
 class _Tasks:
     """The tasks of a running service; those that are still running are cancelled in reverse."""
 
-    def __init__(self, group: asyncio.TaskGroup, stack: AsyncExitStack, clock: Clock) -> None:
+    def __init__(self, group: asyncio.TaskGroup, stack: AsyncExitStack, keep: Keep) -> None:
         self._group = group
         self._stack = stack
-        self._clock = clock
+        self._keep = keep
 
-    def start(self, name: str, run: Run) -> None:
-        """Start what the program cannot do without: its failure ends the service."""
-        self._stack.callback(self._group.create_task(run(), name=name).cancel)
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start what keeps parts running."""
+        self._stack.callback(self._group.create_task(work).cancel)
 
-    def start_kept(self, name: str, run: Run) -> None:
-        """Start a side service, which is started again where it fails."""
-        self.start(name, partial(keep_running, name, run, self._clock))
+    def keep(self, name: str, make: MakePart, pauses: Backoff = PAUSES) -> None:
+        """Start a part, which is made anew where it fails."""
+        self.start(self._keep(name, make, pauses))
+
+    def keep_program(self, name: str, part: Part) -> None:
+        """Start a part that decides what plays; its `run` begins from nothing but what the program knows."""
+        self.keep(name, lambda: part, PROGRAM_PAUSES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,47 +75,48 @@ class Service:
     spool: Spool | None
     """None where nothing is downloaded ahead of need."""
     program: Program
-    live: LiveService | None
+    live: Anew[LiveService] | None
     """None where no live stream may come in."""
     telegram: TelegramService | None
     """None where OUTPUTS has no `telegram`."""
     telegram_source: TelegramSourceService
     outputs: tuple[OutputHandler, ...]
     control: Control
-    chat: ChatService | None
+    chat: MakePart | None
     """None where the settings ask for nothing in the chat."""
-    metrics: MetricsServer
+    metrics: Anew[MetricsServer]
     notifier: Notifier
-    heartbeat: Heartbeat
-    ytdlp: UpdateWatch
+    heartbeat: MakePart
+    ytdlp: MakePart
+    keep: Keep
 
     async def run(self, stop: asyncio.Event, *, table: bool) -> None:
         """Be on air until `stop`; `table` shows the live view in the terminal."""
         async with AsyncExitStack() as opened, asyncio.TaskGroup() as group, AsyncExitStack() as started:
-            tasks = _Tasks(group, started, self.context.clock)
+            tasks = _Tasks(group, started, self.keep)
             self.as_run.start()
             opened.callback(self.as_run.stop)
             await self._open_library(opened)
             if self.spool is not None:
-                tasks.start_kept("spool", self.spool.run)
+                tasks.keep_program("spool", self.spool)
             await self.program.scheduler.open()
-            tasks.start("playlist", self.program.playlist.run)
+            tasks.keep_program("playlist", self.program.playlist)
             await self._prime(tasks)
-            tasks.start("backup", self.program.backup.run)
+            tasks.keep_program("backup", self.program.backup)
             if self.program.filler is not None:
-                tasks.start("filler", self.program.filler.run)
+                tasks.keep_program("filler", self.program.filler)
             if self.telegram is not None:
-                tasks.start_kept("telegram", self.telegram.run)
+                tasks.start(self.telegram.run(self.keep))
             if self.telegram_source.own:
-                tasks.start_kept("telegram source", self.telegram_source.run)
+                tasks.keep("telegram session", lambda: self.telegram_source)
             self._go_on_air()
             started.push_async_callback(asyncio.to_thread, self._leave_the_air)
             manager = self._start_control(tasks)
-            await self.metrics.start()
+            await self.metrics.current.start()
             self._start_side_services(tasks)
             page_url = await self._start_web(tasks)
             if table:
-                tasks.start_kept("terminal", partial(self._view, page_url))
+                tasks.keep("terminal", lambda: Endless(partial(self._view, page_url)))
             await stop.wait()
             log.info("stopping")
             manager.stopping()
@@ -136,10 +137,10 @@ class Service:
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_ITEM_SECONDS):
                 await playlist.loaded.wait()
-                tasks.start("director", director.run)
+                tasks.keep_program("director", director)
                 await director.first_item.wait()
         if not playlist.loaded.is_set():
-            tasks.start("director", director.run)
+            tasks.keep_program("director", director)
 
     def _go_on_air(self) -> None:
         self.program.playout.start()
@@ -159,15 +160,16 @@ class Service:
     def _start_control(self, tasks: _Tasks) -> ServiceManager:
         """Save the position, answer the control socket, and report to systemd, which may send SIGHUP."""
         commands = self.control.commands
-        tasks.start("position", self.program.position_saver.run)
-        tasks.start_kept("control", partial(serve_control, self.folder.listener, commands))
+        tasks.keep_program("position", self.program.position_saver)
+        tasks.keep("control", lambda: Endless(partial(serve_control, self.folder.listener, commands)))
         manager = ServiceManager.of(os.environ)
-        report = ProgressReport(
+        report = partial(
+            ProgressReport,
             manager,
             program_seconds=lambda: self.program.playout.program_seconds,
             status=lambda: StatusText(self.context.translator).line(commands.status()),
         )
-        tasks.start_kept("service notify", report.run)
+        tasks.keep("systemd", report, PROGRAM_PAUSES)
         if manager.present:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload, manager)
         return manager
@@ -184,23 +186,21 @@ class Service:
 
     def _start_side_services(self, tasks: _Tasks) -> None:
         """What the program can do without."""
-        optional = {
-            "live takeover": self.live,
+        tasks.keep_program("scheduler", self.program.scheduler)
+        optional: dict[str, MakePart | None] = {
+            "metrics": self.metrics,
+            "notify": lambda: self.notifier,
+            "yt-dlp": self.ytdlp,
+            "heartbeat": self.heartbeat,
+            "history": lambda: self.control.history,
+            "live": self.live,
             "chat": self.chat,
             "preparer": self.program.preparer,
             "spooler": self.program.spooler,
         }
-        parts = {
-            "scheduler": self.program.scheduler,
-            "metrics": self.metrics,
-            "notify": self.notifier,
-            "yt-dlp": self.ytdlp,
-            "heartbeat": self.heartbeat,
-            "history": self.control.history,
-            **{name: part for name, part in optional.items() if part is not None},
-        }
-        for name, part in parts.items():
-            tasks.start_kept(name, part.run)
+        for name, make in optional.items():
+            if make is not None:
+                tasks.keep(name, make)
 
     async def _start_web(self, tasks: _Tasks) -> str:
         """Serve the page; its URL. Imported in a thread once the program is on air: that takes a quarter of a second."""
@@ -210,7 +210,7 @@ class Service:
         except ListenFailed as error:
             log.warning("no page", error=str(error))
             return "none"
-        tasks.start_kept("web", web.serve)
+        tasks.keep("web", lambda: web)
         log.info("preview and status", address=web.listener.url)
         return str(web.listener.url)
 

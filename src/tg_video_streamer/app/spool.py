@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.forecast import eta_seconds, seconds_left
@@ -74,8 +75,8 @@ def make_spooler(
     playout: Playout,
     library: Library | None,
     clock: Clock,
-) -> Spooler | None:
-    """What asks the spool for the coming items; None without one."""
+) -> Callable[[], Spooler] | None:
+    """Makes what asks the spool for the coming items; None without one."""
     if parts is None:
         return None
 
@@ -90,7 +91,8 @@ def make_spooler(
         on_air = [] if director.item is None else [director.item]
         return [*on_air, *(feed.item for feed in director.coming)]
 
-    return Spooler(
+    return partial(
+        Spooler,
         parts.spool,
         upcoming=scheduler.upcoming,
         used=used,

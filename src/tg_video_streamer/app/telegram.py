@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from tg_video_streamer.app.keep_running import Anew, Keep
 from tg_video_streamer.app.session import session_keeper, web_login
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
@@ -65,18 +67,23 @@ class TelegramService:
 
     store: TelegramState
     output: TelegramOutput
-    watch: StreamWatch
+    watches: Anew[StreamWatch]
     keeper: SessionKeeper
     web_login: WebLogin
     name: str
 
-    async def run(self) -> None:
-        """Run session, web login and watch until cancelled."""
+    @property
+    def watch(self) -> StreamWatch:
+        """The watch that runs now."""
+        return self.watches.current
+
+    async def run(self, keep: Keep) -> None:
+        """Keep session, web login and watch running until cancelled; a failure of one leaves the others alone."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.keeper.run(), name="telegram session")
-            tasks.create_task(self.web_login.run(), name="web login")
+            tasks.create_task(keep("telegram session", lambda: self.keeper))
+            tasks.create_task(keep("telegram login", lambda: self.web_login))
             try:
-                await self.watch.run()
+                await keep("telegram watch", self.watches)
             finally:
                 # Before the group cancels the keeper, which closes the account.
                 await self.output.leave()
@@ -131,12 +138,11 @@ def make_telegram(
         clock=clock,
         as_channel=settings.call_join_as == "channel",
     )
-    watch = StreamWatch(output, name=target.name, clock=clock, publish=events.publish, pace=pace)
-    events.subscribe(watch.on_event)
+    events.subscribe(output.on_event)
     return TelegramService(
         store=store,
         output=output,
-        watch=watch,
+        watches=Anew(partial(StreamWatch, output, name=target.name, clock=clock, publish=events.publish, pace=pace)),
         keeper=keeper,
         web_login=web_login(loaded, store, clock),
         name=target.name,

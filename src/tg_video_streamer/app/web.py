@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +33,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Web:
-    """It listens; `serve` answers, and may be called again after it failed."""
+    """It listens; `run` answers, and may be called again after it failed."""
 
     pages: WebContext
     hosts: tuple[str, ...]
     listener: server.Listener
     access: Access
 
-    def serve(self) -> Coroutine[None, None, None]:
+    async def run(self) -> None:
         """Answer until cancelled."""
-        return server.serve(build_web_app(self.pages, access=self.access, hosts=self.hosts), self.listener)
+        await server.serve(build_web_app(self.pages, access=self.access, hosts=self.hosts), self.listener)
 
 
 def make_web(context: BuildContext, commands: Commands, telegram: TelegramService | None) -> Web:

@@ -24,6 +24,8 @@ class YtdlpUpdates:
         self._clock = clock
         self._publish = publish
         self._record = record or record_path()
+        self._known = ""
+        """The version that was in use at the last look; it outlives a restart of the watch."""
         self.requests = UpdateRequests(settings.state_dir, clock=clock, wanted=lambda: not settings.ytdlp_pin)
 
     def watch(self, measured: Metrics, *, replaced: Callable[[], None]) -> UpdateWatch:
@@ -31,16 +33,16 @@ class YtdlpUpdates:
 
         `replaced` is called when another version is in use; it must return at once.
         """
-        known = installed()[0]
-        measured.ytdlp(version=known, counts={}, last_success=installed()[1])
+        if not self._known:
+            self._known, put_there = installed()
+            measured.ytdlp(version=self._known, counts={}, last_success=put_there)
 
         def changed(record: UpdateRecord) -> None:
-            nonlocal known
             version, put_there = installed()
-            if version != known:
+            if version != self._known:
                 self.requests.updated()
                 replaced()
-                known = version
+                self._known = version
             measured.ytdlp(version=version, counts=record.counts, last_success=record.last_success or put_there)
 
         return UpdateWatch(

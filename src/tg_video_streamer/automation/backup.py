@@ -57,14 +57,26 @@ class BackupPlayer:
         self._woken.set()
 
     async def run(self) -> None:
-        """Keep the wanted backup primed until cancelled; every feed has ended when this returns."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                self._woken.clear()
-                pause = self._step(tasks)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._woken.wait()
+        """Keep the wanted backup primed until cancelled; every feed has ended when this returns, and is forgotten."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    self._woken.clear()
+                    pause = self._step(tasks)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(pause):
+                            await self._woken.wait()
+        finally:
+            self._forget_feeds()
+
+    def _forget_feeds(self) -> None:
+        """The next run begins with none, and with the first backup."""
+        self._drop()
+        if self._on_air is not None:
+            self._on_air.stop()
+        self._on_air = None
+        self._trying = self._wanted
+        self._children, self._played = (), 0
 
     def _step(self, tasks: asyncio.TaskGroup) -> float | None:
         """Bring the backup a step forward; seconds until the next step at the latest, None for no limit."""

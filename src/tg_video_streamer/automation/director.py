@@ -149,14 +149,28 @@ class Director:
                 return
 
     async def run(self) -> None:
-        """Keep the coming items primed until cancelled; every feed has ended when this returns."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                self._woken.clear()
-                pause = self._reconcile(tasks)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._woken.wait()
+        """Keep the coming items primed until cancelled; every feed has ended when this returns, and is forgotten."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    self._woken.clear()
+                    pause = self._reconcile(tasks)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(pause):
+                            await self._woken.wait()
+        finally:
+            self._forget_feeds()
+
+    def _forget_feeds(self) -> None:
+        """The next run begins with none; what is on air of them ends."""
+        for candidate in (*reversed(self._coming), *((self._on_air,) if self._on_air is not None else ())):
+            if candidate.source is not None and not self._playout.withdraw(candidate.source):
+                self._playout.end_item(candidate.source, CutReason.SOURCE_FAILED)
+            candidate.stop()
+        self._coming.clear()
+        self._offered.clear()
+        self._on_air = None
+        self._jump_key = ""
 
     # Reconciling
 

@@ -47,14 +47,24 @@ class FillerPlayer:
         self._woken.set()
 
     async def run(self) -> None:
-        """Keep a clip primed until cancelled; every feed has ended when this returns."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                self._woken.clear()
-                pause = await self._step(tasks)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._woken.wait()
+        """Keep a clip primed until cancelled; every feed has ended when this returns, and is forgotten."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    self._woken.clear()
+                    pause = await self._step(tasks)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(pause):
+                            await self._woken.wait()
+        finally:
+            self._forget_feeds()
+
+    def _forget_feeds(self) -> None:
+        """The next run begins with none."""
+        for clip in (self._primed, self._on_air):
+            if clip is not None:
+                clip.stop()
+        self._primed = self._on_air = None
 
     async def _step(self, tasks: asyncio.TaskGroup) -> float | None:
         clip = self._primed

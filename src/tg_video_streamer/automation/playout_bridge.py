@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 
 from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.playout.source import PlayoutEvent, PlayoutListener
+from tg_video_streamer.subscribers import Subscribers
 
 
 class PlayoutBridge:
@@ -14,16 +16,15 @@ class PlayoutBridge:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._subscribers: defaultdict[SourceLevel, list[PlayoutListener]] = defaultdict(list)
+        self._subscribers: defaultdict[SourceLevel, Subscribers[[PlayoutEvent]]] = defaultdict(Subscribers)
 
-    def subscribe(self, level: SourceLevel, *subscribers: PlayoutListener) -> None:
-        """Call `subscribers`, in this order, with every later event of a source on `level`."""
-        self._subscribers[level].extend(subscribers)
+    def subscribe(self, level: SourceLevel, subscriber: PlayoutListener) -> Callable[[], None]:
+        """Call `subscriber` with every later event of a source on `level`; the returned function unsubscribes."""
+        return self._subscribers[level].add(subscriber)
 
     def publish(self, event: PlayoutEvent) -> None:
         """Hand `event` on; callable from any thread, never blocks."""
         self._loop.call_soon_threadsafe(self._deliver, event)
 
     def _deliver(self, event: PlayoutEvent) -> None:
-        for subscriber in self._subscribers[event.source.content.level]:
-            subscriber(event)
+        self._subscribers[event.source.content.level].call(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tg_video_streamer.automation.backup import BackupPlayer
@@ -38,7 +39,7 @@ class Program:
     backup: BackupPlayer
     filler: FillerPlayer | None
     """None without FILLER_DIR."""
-    preparer: Preparer | None
+    preparer: Callable[[], Preparer] | None
     """None without a library."""
-    spooler: Spooler | None = None
+    spooler: Callable[[], Spooler] | None = None
     """None without a spool."""

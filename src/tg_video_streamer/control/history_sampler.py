@@ -38,6 +38,7 @@ class HistorySampler:
         self._spans: deque[LevelSpan] = deque()
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
         self._on_air: SegmentStarted | None = None
+        self._knows_earlier = False
 
     def on_event(self, event: Event) -> None:
         """Record each segment; subscribe this to the event bus."""
@@ -55,8 +56,9 @@ class HistorySampler:
             )
 
     async def run(self) -> None:
-        """Read what was before, and then take a sample now and then until cancelled."""
-        await self.read_earlier()
+        """Read what was before, once, and then take a sample now and then until cancelled."""
+        if not self._knows_earlier:
+            await self.read_earlier()
         while True:
             if self._refresh is not None:
                 await self._refresh()
@@ -66,6 +68,7 @@ class HistorySampler:
     async def read_earlier(self) -> None:
         """Put what earlier runs aired before what this one has by now."""
         earlier = await asyncio.to_thread(self._earlier)
+        self._knows_earlier = True
         since, self._spans = list(self._spans), deque()
         for span in (*earlier, *since):
             self._append(span)

@@ -105,6 +105,18 @@ class SpoolStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PartStatus:
+    """A part of the service that was restarted since the start of the service."""
+
+    name: str
+    restarts: int
+    unstable: bool
+    """It was restarted three times within five minutes, and has not run for five minutes since."""
+    last_error: str
+    last_restart_wall: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SessionFacts:
     """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
 

@@ -36,6 +36,13 @@ class LiveFacts:
     """Why no publisher can connect; else empty."""
 
 
+@dataclass(kw_only=True)
+class TakeoverCount:
+    """How often viewers were switched to a live stream since the start of the service."""
+
+    takeovers: int = 0
+
+
 class Takeover:
     """Belongs to the event loop; `run` owns the encoders, which outlive their publisher for a moment."""
 
@@ -46,8 +53,9 @@ class Takeover:
         key: str,
         offer: Callable[[AirSource], None],
         withdraw: Callable[[AirSource], bool],
+        counts: TakeoverCount | None = None,
     ) -> None:
-        """`key` is the publisher's secret; `offer` and `withdraw` are the playout's."""
+        """`key` is the publisher's secret; `offer` and `withdraw` are the playout's. `counts` outlive a restart of this."""
         self._parts = parts
         self._key = key.encode()
         self._offer = offer
@@ -59,7 +67,7 @@ class Takeover:
         self._encoders: list[LiveEncoder] = []
         self._on_air: LiveEncoder | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._takeovers = 0
+        self._counts = counts or TakeoverCount()
         self._problem: Message | None = None
 
     async def run(self, serve: Callable[[], Awaitable[None]]) -> None:
@@ -70,15 +78,19 @@ class Takeover:
                 await serve()
         finally:
             for encoder in self._encoders:
+                if encoder.offered is not None:
+                    self._withdraw(encoder.offered)
                 encoder.close()
             self._encoders.clear()
+            self._publisher = self._on_air = self._tasks = None
+            self._machine = StateMachine(LIVE_TRANSITIONS, LiveState.CLOSED, self._moved)
 
     def facts(self) -> LiveFacts:
         """The state now."""
         return LiveFacts(
             state=self._machine.state,
             since_wall=self._since_wall,
-            takeovers=self._takeovers,
+            takeovers=self._counts.takeovers,
             publisher=self._publisher,
             problem=self._problem,
         )
@@ -115,7 +127,7 @@ class Takeover:
         encoder = next((one for one in self._encoders if one.offered is event.source), None)
         if isinstance(event, SourceStarted):
             self._on_air = encoder
-            self._takeovers += 1
+            self._counts.takeovers += 1
         else:
             if self._on_air is encoder:
                 self._on_air = None

@@ -597,6 +597,7 @@ LANGUAGE = Language(
         "login.no_file.remedy": "start it with --env-file, or set SESSION_STRING in its environment",
         "login.running": "a login is in progress",
         "login.running.remedy": "finish or cancel it first",
+        "login.broke_off": "the login broke off; begin again",
         "login.too_slow": "the login took longer than {seconds:span}; begin again",
         "login.saved": "the session is saved in the settings file",
         "login.other_account": "this is another account than before; it may not stream to the chat",

@@ -605,6 +605,7 @@ LANGUAGE = Language(
         "login.no_file.remedy": "запустите его с --env-file или задайте SESSION_STRING в окружении",
         "login.running": "вход уже идёт",
         "login.running.remedy": "сначала завершите или отмените его",
+        "login.broke_off": "вход прервался; начните снова",
         "login.too_slow": "вход занял больше {seconds:span}; начните снова",
         "login.saved": "сессия записана в настройки",
         "login.other_account": "это другой аккаунт; он может не вести эфир чата",

@@ -67,7 +67,9 @@ class MetricsServer:
         log.warning(str(self.warning))
 
     async def run(self) -> None:
-        """Serve until cancelled; `start` comes first. Ends its connections, and removes a text file that went stale."""
+        """Serve until cancelled. Ends its connections, and removes a text file that went stale."""
+        if not self.address:
+            await self.start()
         try:
             if self._server is not None:
                 await asyncio.Event().wait()

@@ -168,9 +168,13 @@ class Spool:
     # Downloading
 
     async def run(self) -> None:
-        """Download until cancelled."""
-        self._found = await asyncio.to_thread(self._read_folder)
-        self.loaded.set()
+        """Download until cancelled. What an earlier run was at begins again."""
+        for begun in self._entries.values():
+            if begun.state in {SpoolState.DOWNLOADING, SpoolState.CHECKING}:
+                begun.move(SpoolState.WAITING, "the spool was restarted")
+        if not self.loaded.is_set():
+            self._found = await asyncio.to_thread(self._read_folder)
+            self.loaded.set()
         while True:
             self._woken.clear()
             await self._sweep()

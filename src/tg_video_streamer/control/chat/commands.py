@@ -98,12 +98,13 @@ class ChatCommands:
         *,
         commands: Commands,
         clock: Clock,
+        limits: ChatLimits,
         words: Translator,
         operators: Iterable[str] = (),
         public: bool = False,
         reachable: Callable[[str], Awaitable[None]],
     ) -> None:
-        """`operators`: numbers and @names of users with the rights of admins; `public`: every member may ask what is on air.
+        """`limits` outlive a restart of this. `operators`: numbers and @names of users with the rights of admins; `public`: every member may ask what is on air.
 
         `reachable` raises ResolveError where a link from the chat may not be followed.
         """
@@ -114,11 +115,9 @@ class ChatCommands:
         self._public = public
         self._reachable = reachable
         self._waiting: asyncio.Queue[tuple[ChatRoom, ChatMessage, ChatCommand]] = asyncio.Queue(_MOST_WAITING)
-        self._senders = RateLimit(clock, times=PER_SENDER, seconds=PER_SENDER_SECONDS)
-        self._all = RateLimit(clock, times=IN_ALL, seconds=IN_ALL_SECONDS)
+        self._limits = limits
         self._admins: frozenset[int] = frozenset()
         self._admins_at = float("-inf")
-        self._silent_until = float("-inf")
         self._admins_unknown = False
 
     def on_message(self, room: ChatRoom, message: ChatMessage) -> None:
@@ -126,7 +125,7 @@ class ChatCommands:
         command = read_command(message.text)
         if command is None or self._clock.wall() - message.sent_wall > OLDEST_SECONDS:
             return
-        if not self._senders.allows(str(message.sender_id)):
+        if not self._limits.senders.allows(str(message.sender_id)):
             log.info("command in the chat ignored: too many of this sender", by=message.sender_id)
             return
         try:
@@ -141,7 +140,7 @@ class ChatCommands:
             try:
                 await self._execute(room, message, command)
             except SessionUnreachable as trouble:
-                self._silent_until = self._clock.monotonic() + trouble.seconds
+                self._limits.silent_until = self._clock.monotonic() + trouble.seconds
                 log.warning("chat cannot be answered now", why=str(trouble))
             except (SessionEnded, TelegramRefused) as trouble:
                 log.warning("chat cannot be answered", why=str(trouble))
@@ -154,7 +153,7 @@ class ChatCommands:
             answer = await self._answer(room, message, command)
         except ControlError as error:
             answer = self._text.message(error.full_message)
-        if self._clock.monotonic() < self._silent_until or not self._all.allows():
+        if self._clock.monotonic() < self._limits.silent_until or not self._limits.all.allows():
             log.info("command in the chat not answered: too many in a minute", command=command.name)
             return
         await room.send(answer, reply_to=message.id)
@@ -201,6 +200,16 @@ class ChatCommands:
         else:
             self._admins_unknown = False
         return (admins | named) - {0}
+
+
+class ChatLimits:
+    """How much may be said in the chat, by whom, and from when on: what a restart must not forget."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.senders = RateLimit(clock, times=PER_SENDER, seconds=PER_SENDER_SECONDS)
+        self.all = RateLimit(clock, times=IN_ALL, seconds=IN_ALL_SECONDS)
+        self.silent_until = float("-inf")
+        """Telegram asked for a pause until then, in monotonic seconds."""
 
 
 class RateLimit:

@@ -24,6 +24,7 @@ from tg_video_streamer.errors import (
     SessionError,
     TelegramRefused,
 )
+from tg_video_streamer.events import Event, SegmentStarted, SourceLevel
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.adapter import Adapter
@@ -99,6 +100,9 @@ class TelegramOutput:
         self._asked_at: float | None = None
         self._ask_again = True
         self._new_key = False
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self.key_at: float | None = None
+        """When the key was last revoked: no watch does it more often than its pace allows, however often it is restarted."""
         self.stream: FoundStream | None = None
         """The live stream that is watched; None while it is unknown."""
         self.call: GroupCall | None = None
@@ -131,11 +135,12 @@ class TelegramOutput:
             if self.stream is not None and livestream.ended_call(update) == self.stream.call.id:
                 self.ended.set()
 
-        self._live = None
+        self._live = self.stream = None
         self._ask_again = True
         # The time without a session says nothing about either transport.
         self._plan.on_air()
-        account.subscribe(on_update)
+        self._unsubscribe()
+        self._unsubscribe = account.subscribe(on_update)
         self._wait.came()
         if self.handler.status().state is OutputState.SUSPENDED:
             self.handler.start()
@@ -146,6 +151,11 @@ class TelegramOutput:
         self._live = self.stream = None
         if self._saved.address() is None or self.transport is TelegramTransport.CALL:
             await asyncio.to_thread(self.handler.suspend, why)
+
+    def on_event(self, event: Event) -> None:
+        """Follow the item on air; subscribe this to the event bus."""
+        if isinstance(event, SegmentStarted) and event.content.level is SourceLevel.ITEM:
+            self.titles.want(event.content.title)
 
     @property
     def asks(self) -> bool:
@@ -372,6 +382,7 @@ class SessionWait:
     def delayed(self, why: Message) -> None:
         """There is none yet, because of `why`; the keeper is retrying."""
         self._why = why
+        self._came.clear()
         if self._waiting:
             self._report(why)
 

@@ -10,7 +10,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import SessionError, SessionUnreachable, StreamerError, TelegramRefused
-from tg_video_streamer.events import DeliveryChanged, Event, SegmentStarted, SourceLevel
+from tg_video_streamer.events import DeliveryChanged
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.output import FoundStream, TelegramOutput
@@ -60,7 +60,6 @@ class StreamWatch:
         self._pace = pace or WatchPace()
         self._state = DeliveryState()
         self._bytes = 0
-        self._key_at: float | None = None
         self._titled: FoundStream | None = None
         self._trouble = ""
         self.viewers: int | None = None
@@ -70,11 +69,6 @@ class StreamWatch:
     def delivery(self) -> str:
         """`confirmed`, `unconfirmed`, `missing`, or empty where nothing leaves or it is too early to know."""
         return str(self._state.delivery)
-
-    def on_event(self, event: Event) -> None:
-        """Follow the item on air; subscribe this to the event bus."""
-        if isinstance(event, SegmentStarted) and event.content.level is SourceLevel.ITEM:
-            self._output.titles.want(event.content.title)
 
     async def run(self) -> None:
         """Check until cancelled."""
@@ -197,10 +191,11 @@ class StreamWatch:
         """Carry out the remedy of the state."""
         if self._state.remedy is Remedy.NONE:
             return
-        rested = self._key_at is None or now - self._key_at >= self._pace.new_key_seconds
+        revoked_at = self._output.key_at
+        rested = revoked_at is None or now - revoked_at >= self._pace.new_key_seconds
         new_key = self._state.remedy is Remedy.NEW_KEY and rested
         if new_key:
-            self._key_at = now
+            self._output.key_at = now
         why = Message.of("stream.unseen_new_key" if new_key else "stream.unseen")
         log.warning("telegram does not see the live stream", output=self._name, why=str(why))
         self._output.reconnect(why, new_key=new_key)

@@ -67,6 +67,7 @@ class GroupCall:
         self._budget = JoinBudget(clock)
         self._machine = StateMachine(CALL_TRANSITIONS, CallState.OUT, self._changed)
         self._listening_to: Account | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._call: types.InputGroupCall | None = None
         self._source = 0
         self.lost: Message | None = None
@@ -229,7 +230,8 @@ class GroupCall:
     def _listen(self, account: Account) -> None:
         if self._listening_to is not account:
             self._listening_to = account
-            account.subscribe(self._on_update)
+            self._unsubscribe()
+            self._unsubscribe = account.subscribe(self._on_update)
 
     def _on_update(self, update: Any) -> None:
         """Handle Telegram's updates, which come before the next check."""

@@ -40,15 +40,15 @@ class ChatClient:
         """The chat's number."""
         return self.chat.id
 
-    def follow(self, on_message: Callable[[ChatMessage], None]) -> None:
-        """Call `on_message` with each later message of the chat."""
+    def follow(self, on_message: Callable[[ChatMessage], None]) -> Callable[[], None]:
+        """Call `on_message` with each later message of the chat; the returned function ends that."""
 
         def on_update(update: Any) -> None:
             message = read_message(update, self.chat, self.own_id)
             if message is not None:
                 on_message(message)
 
-        self._account.subscribe(on_update)
+        return self._account.subscribe(on_update)
 
     async def admins(self) -> frozenset[int]:
         """The numbers of all who administer the chat now."""

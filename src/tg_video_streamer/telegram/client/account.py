@@ -94,7 +94,17 @@ class Account:
         What it raises while it reads the update is logged. The returned function ends it.
         """
         self._on_update.append(on_update)
-        return lambda: self._on_update.remove(on_update)
+
+        def undo() -> None:
+            if on_update in self._on_update:
+                self._on_update.remove(on_update)
+
+        return undo
+
+    @property
+    def watcher(self) -> asyncio.Task[None] | None:
+        """What holds the connection; where it has failed, nothing reconnects. None before `connect` and after `close`."""
+        return self._watcher
 
     def on_restriction(self, act: Callable[[SessionRestricted | None], None]) -> None:
         """Call `act` with each later change of `restriction`."""

@@ -34,6 +34,7 @@ class TelegramSource:
         self._resolver: Any = None
         self._fetch: Any = None
         self._followed: Account | None = None
+        self._unfollow: Callable[[], None] = lambda: None
         self._outdated: Callable[[str], None] = lambda _key: None
         self.wanted = asyncio.Event()
         """Set once there is a Telegram item."""
@@ -49,7 +50,8 @@ class TelegramSource:
         await self._load()
         if account is not self._followed:
             self._followed = account
-            account.subscribe(self._on_update)
+            self._unfollow()
+            self._unfollow = account.subscribe(self._on_update)
         found: Media | Expansion = await self._resolver.resolve(account, item)
         return found
 

@@ -6,7 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -105,12 +106,16 @@ class SessionKeeper:
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Await `subscriber` with each later change, a loss in reverse order; the returned function unsubscribes."""
         self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
+        return partial(self._subscribers.remove, subscriber)
 
     async def _notify(self, change: SessionChange) -> None:
         order = self._subscribers if change.account is not None else reversed(self._subscribers)
         for subscriber in tuple(order):
-            await subscriber(change)
+            try:
+                await subscriber(change)
+            except Exception:
+                # The others must know, and the session is none the worse for it.
+                log.exception("a subscriber of the session failed; this is a defect of the program")
 
     @property
     def state(self) -> SessionState:
@@ -129,7 +134,9 @@ class SessionKeeper:
         return self._degraded_before + (0.0 if self._degraded_since is None else now - self._degraded_since)
 
     async def run(self) -> None:
-        """Log in, hold the session, renew it; until cancelled."""
+        """Log in, hold the session, renew it; until cancelled. Each run begins without an account."""
+        self._machine = StateMachine(TRANSITIONS, SessionState.ABSENT)
+        self._ended = None
         try:
             while True:
                 if self._account is None:
@@ -193,16 +200,28 @@ class SessionKeeper:
 
     async def _hold(self, account: Account) -> None:
         """Wait for its end; use the spare now and then, so that Telegram does not expire it."""
-        ended = self._ended
+        ended, watcher = self._ended, account.watcher
         assert ended is not None, "a session is held without its end"  # noqa: S101 - states what `_gain` has set
-        while not (await asyncio.wait({ended}, timeout=0))[0]:
-            await self._renewal.touch_spare()
-            await asyncio.wait({ended}, timeout=_TOUCH_EVERY_SECONDS)
+        assert watcher is not None, "an account is held that is not connected"  # noqa: S101 - the same
+        either: set[asyncio.Future[Any]] = {ended, watcher}
+        await asyncio.wait(either, timeout=0)
+        while not ended.done():
+            if watcher.done():
+                raise _watcher_error(watcher)
+            await self._touch_spare()
+            await asyncio.wait(either, timeout=_TOUCH_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         ending = ended.result()
         self._account = self._ended = None
         self._machine.move(SessionState.EXPIRED, ending.what)
         await self._degrade(ending)
         await account.close()
+
+    async def _touch_spare(self) -> None:
+        """The session that works does not depend on the spare, whatever comes of a look at it."""
+        try:
+            await self._renewal.touch_spare()
+        except Exception:
+            log.exception("the spare session could not be tried; this is a defect of the program")
 
     async def _degrade(self, error: SessionError) -> None:
         """Enter degraded mode: log and publish it once, and notify subscribers."""
@@ -219,6 +238,15 @@ class SessionKeeper:
         await self._notify(SessionChange(why=Message.of("telegram.session_missing", problem=error.message)))
 
     async def _close(self) -> None:
+        """End what a run holds; where it is not the service's end, those who use the account wait for the next one."""
         account, self._account = self._account, None
+        self._machine = StateMachine(TRANSITIONS, SessionState.RENEWING)
+        await self._notify(SessionChange(why=NO_SESSION, retrying=True))
         if account is not None:
             await account.close()
+
+
+def _watcher_error(watcher: asyncio.Task[None]) -> BaseException:
+    """Why an account is no longer watched, though its session has not ended."""
+    error = None if watcher.cancelled() else watcher.exception()
+    return error or RuntimeError("the connection to Telegram is no longer watched")

@@ -19,6 +19,7 @@ from tg_video_streamer.errors import (
     SessionEnded,
     SessionError,
     SessionUnreachable,
+    StreamerError,
 )
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.client.credentials import Credentials
@@ -177,8 +178,8 @@ class Renewal:
         except SessionUnreachable as trouble:
             log.info("the spare session could not be tried", why=trouble.what)
             return
-        except SessionEnded as ending:
-            self._report_spare(Message.of("alert.spare.unusable", reason=ending.what, command=RENEW_SPARE))
+        except StreamerError as refusal:
+            self._report_spare(Message.of("alert.spare.unusable", reason=refusal.what, command=RENEW_SPARE))
         else:
             same = account.user_id == self._store.owner_id
             await account.close()

@@ -86,12 +86,21 @@ class WebLogin:
             self._login.cancel()
 
     async def run(self) -> None:
-        """Carry out one login after the other, until cancelled."""
+        """Carry out one login after the other, until cancelled. Each run begins without a login."""
         while True:
             phone, by = await self._wanted.get()
-            async with asyncio.TaskGroup() as tasks:
-                self._login = tasks.create_task(self._log_in(phone, by), name="web login")
-            self._login = None
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    self._login = tasks.create_task(self._log_in(phone, by), name="web login")
+            finally:
+                self._login = None
+                self._rest()
+
+    def _rest(self) -> None:
+        """After a login that ended in no way of its own, the next one can begin."""
+        if self._state.step not in RESTING:
+            self._machine = StateMachine(TRANSITIONS, WebLoginStep.FAILED)
+            self._state = WebLoginState(step=WebLoginStep.FAILED, message=Message.of("login.broke_off"))
 
     def _begin(self, phone: str, by: str) -> None:
         if self._write is None:
