@@ -57,6 +57,22 @@ def test_when_all_rest_the_one_that_is_free_first_is_used() -> None:
     assert proxies.choose("https://x.org") == "http://b:2"
 
 
+def test_a_page_that_answers_does_not_forgive_a_refused_download() -> None:
+    """A proxy that is refused the media rests longer each time, though pages answer through it, until a download is whole."""
+    clock, url = SetClock(), "https://x.org"
+    proxies = Proxies(parse_proxies("*=http://a:1,http://b:2"), clock=clock)
+    for rest in (RESTS.pause(1), RESTS.pause(2)):
+        proxies.refused(url, "http://a:1", download=True)
+        proxies.worked(url, "http://a:1")
+        clock.now += rest - 1
+        assert {proxies.choose(url) for _ in range(3)} == {"http://b:2"}
+        clock.now += 1
+        assert "http://a:1" in {proxies.choose(url) for _ in range(3)}
+    proxies.refused(url, "http://a:1", download=True)
+    proxies.worked(url, "http://a:1", download=True)
+    assert "http://a:1" in {proxies.choose(url) for _ in range(3)}
+
+
 @given(st.dictionaries(SITES, st.lists(PROXIES, min_size=1, max_size=3)))
 def test_every_well_formed_text_is_read(routes: dict[str, list[str]]) -> None:
     """Whatever sites and proxies are named are found again."""

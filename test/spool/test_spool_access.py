@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from stands.http_proxy import HOST, http_proxy
 from stands.site import Site
-from stands.spooling import real_resolver, same_bytes, spooling, url_item
+from stands.spooling import real_resolver, resolver, same_bytes, spooling, url_item
 from stands.telegram_proxy import SOCKS_PASSWORD, SOCKS_USER, socks_proxy
+from tg_video_streamer.resolve.media import Media
 
 
 async def test_a_download_goes_through_the_http_proxy(clips: Path, tmp_path: Path) -> None:
@@ -21,6 +22,24 @@ async def test_a_download_goes_through_the_http_proxy(clips: Path, tmp_path: Pat
             await running.whole(item)
             path = running.entry(item).local().inputs[0].location
     assert same_bytes(path, clips / "first.mp4")
+
+
+async def test_a_proxy_that_is_refused_the_media_rests(clips: Path, tmp_path: Path) -> None:
+    """Where a site answers the page and refuses the media, the download comes through the next proxy, and so do others."""
+    with Site() as site, http_proxy(site.port) as bad, http_proxy(site.port) as good:
+        bad.refuses = "/clip.mp4"
+        site.file("/clip.mp4", clips / "first.mp4")
+        site.page("/watch", "/clip.mp4")
+        item = url_item(f"http://{HOST}/watch")
+        asked = resolver(tmp_path, proxy=f"*={bad.url},{good.url}")
+        async with spooling(tmp_path, ask=asked.resolve, ended=asked.download_ended, wanted=[item]) as running:
+            await running.whole(item)
+            path = running.entry(item).local().inputs[0].location
+            paths = [path for path, _ in bad.carried]
+            assert isinstance(await asked.resolve(item), Media)
+    assert same_bytes(path, clips / "first.mp4")
+    assert [path for path, _ in bad.carried] == paths == ["/watch"]
+    assert [path for path, _ in good.carried if path == "/clip.mp4"]
 
 
 async def test_a_download_goes_through_the_socks_proxy(clips: Path, tmp_path: Path) -> None:

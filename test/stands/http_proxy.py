@@ -23,6 +23,8 @@ class HttpProxy:
     port: int = 0
     carried: list[tuple[str, str]] = field(default_factory=list)
     """Path and user agent of each request that it let through."""
+    refuses: str = ""
+    """What a site refuses to those who come through it: the path is answered with 403."""
 
     @property
     def url(self) -> str:
@@ -59,6 +61,11 @@ class _Handler(QuietHandler, BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if parts.hostname != HOST:
             self.send_error(502)
+            return
+        if parts.path == self.proxy.refuses:
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         self.proxy.carried.append((parts.path, self.headers.get("User-Agent", "")))
         site = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)

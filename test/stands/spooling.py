@@ -18,7 +18,7 @@ from tg_video_streamer.spool.download import Downloads
 from tg_video_streamer.spool.entry import Entry
 from tg_video_streamer.spool.fetch import Fetch
 from tg_video_streamer.spool.source import SpooledSource
-from tg_video_streamer.spool.spool import Spool, SpoolLimits
+from tg_video_streamer.spool.spool import Ended, Spool, SpoolLimits
 from tg_video_streamer.spool.state import SpoolState
 from tg_video_streamer.spool.ytdlp_fetch import YtdlpFetch
 
@@ -63,11 +63,16 @@ def url_item(url: str, **changes: object) -> Item:
     return Item(LocatorKind.URL, url, **changes)  # type: ignore[arg-type]  # the tests name the fields
 
 
-def real_resolver(folder: Path, *, proxy: str = "") -> Resolve:
+def resolver(folder: Path, *, proxy: str = "") -> Resolver:
     """yt-dlp in its child; `proxy` as YTDLP_PROXY."""
     allowed = AllowedFolders.of([folder])
     web = WebOptions(proxies=parse_proxies(proxy))
-    return Resolver(allowed=lambda: allowed, scratch_folder=folder / "scratch", web=web).resolve
+    return Resolver(allowed=lambda: allowed, scratch_folder=folder / "scratch", web=web)
+
+
+def real_resolver(folder: Path, *, proxy: str = "") -> Resolve:
+    """What it is asked."""
+    return resolver(folder, proxy=proxy).resolve
 
 
 async def checked(_media: Media) -> None:
@@ -80,6 +85,7 @@ async def spooling(
     *,
     fetchers: Mapping[Fetcher, Fetch] | None = None,
     ask: Resolve | None = None,
+    ended: Ended = lambda _item, _proxy, _error: False,
     max_bytes: int = 1 << 30,
     floor_bytes: int = 0,
     wanted: Sequence[Item] = (),
@@ -92,6 +98,7 @@ async def spooling(
         limits=SpoolLimits(max_bytes=max_bytes, floor_bytes=floor_bytes),
         downloads=Downloads(fetchers or {Fetcher.YTDLP: YtdlpFetch()}, checked),
         ask=ask,
+        ended=ended,
         clock=clock,
     )
     async with asyncio.TaskGroup() as group:

@@ -62,7 +62,7 @@ class Feeds:
         self._resolver = self._resolver_for(allowed)
         self.resolve = watching(by_kind(self._resolver.resolve, others))
         """Where an item of the playlist is now."""
-        self.spool = make_spool(settings, ask=self.resolve, clock=clock)
+        self.spool = make_spool(settings, ask=self.resolve, ended=self._resolver.download_ended, clock=clock)
         sources = self.spool.source.resolve if self.spool is not None else without_spool(self.resolve)
         self._sources = self._resolver.web_subtitles.added_to(sources)
 

@@ -21,7 +21,7 @@ from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.spool.download import Downloads
 from tg_video_streamer.spool.fetch import Fetch
 from tg_video_streamer.spool.source import SpooledSource
-from tg_video_streamer.spool.spool import Spool, SpoolLimits
+from tg_video_streamer.spool.spool import Ended, Spool, SpoolLimits
 from tg_video_streamer.spool.state import SpoolState
 from tg_video_streamer.spool.ytdlp_fetch import YtdlpFetch
 
@@ -47,8 +47,11 @@ class SpoolService:
         return entry is not None and entry.state in {SpoolState.WHOLE, SpoolState.FAILED}
 
 
-def make_spool(settings: Settings, *, ask: Resolve, clock: Clock) -> SpoolService | None:
-    """The spool that the settings describe, not started; None where it is off. `ask` finds where an item is."""
+def make_spool(settings: Settings, *, ask: Resolve, ended: Ended, clock: Clock) -> SpoolService | None:
+    """The spool that the settings describe, not started; None where it is off. `ask` finds where an item is.
+
+    `ended` is called after each attempt at a download.
+    """
     if not settings.spool_max_gb:
         return None
     fetchers: dict[Fetcher, Fetch] = {Fetcher.YTDLP: YtdlpFetch()}
@@ -57,6 +60,7 @@ def make_spool(settings: Settings, *, ask: Resolve, clock: Clock) -> SpoolServic
         limits=SpoolLimits(max_bytes=round(settings.spool_max_gb * GIGABYTE), floor_bytes=FLOOR_BYTES),
         downloads=Downloads(fetchers, check_playable),
         ask=ask,
+        ended=ended,
         clock=clock,
     )
     return SpoolService(spool=spool, source=SpooledSource(spool, ask, clock), fetchers=fetchers)

@@ -72,7 +72,7 @@ LIMITED = frozenset({Failure.RATE_LIMITED, Failure.NOT_A_BOT})
 """The site is asked more slowly after these."""
 REFUSED = LIMITED | {Failure.GEO_BLOCKED, Failure.SITE_REFUSES, Failure.PROXY_FAILED}
 """Another proxy may help."""
-_OF_A_DOWNLOAD = frozenset({Failure.RATE_LIMITED, Failure.PROXY_FAILED, Failure.SITE_REFUSES})
+_OF_A_DOWNLOAD = REFUSED
 
 _CLASSES = {
     "GeoRestrictedError": Failure.GEO_BLOCKED,

@@ -52,7 +52,7 @@ class Proxies:
         self._routes = dict(routes)
         self._clock = clock
         self._turns: dict[str, int] = {}
-        self._refusals: dict[tuple[str, str], tuple[int, float]] = {}
+        self._refusals: dict[tuple[str, str, bool], tuple[int, float]] = {}
 
     def choose(self, url: str) -> str:
         """The proxy for `url`, empty for none: the next one in turn that does not rest, else the one that rests least."""
@@ -65,18 +65,18 @@ class Proxies:
         self._turns[site] = proxies.index(chosen) + 1
         return chosen
 
-    def refused(self, url: str, proxy: str) -> None:
-        """The site of `url` refused `proxy`, or the proxy did not answer: it rests."""
-        key = (self._site(url), proxy)
+    def refused(self, url: str, proxy: str, *, download: bool = False) -> None:
+        """The site of `url` refused `proxy`, or the proxy did not answer: it rests. `download`: not the page, the media."""
+        key = (self._site(url), proxy, download)
         refusals = self._refusals.get(key, (0, 0.0))[0] + 1
         self._refusals[key] = (refusals, self._clock.monotonic() + RESTS.pause(refusals))
 
-    def worked(self, url: str, proxy: str) -> None:
-        """`proxy` reached the site of `url`."""
-        self._refusals.pop((self._site(url), proxy), None)
+    def worked(self, url: str, proxy: str, *, download: bool = False) -> None:
+        """`proxy` reached the site of `url`; a page that answers says nothing of the media."""
+        self._refusals.pop((self._site(url), proxy, download), None)
 
     def _rests_until(self, site: str, proxy: str) -> float:
-        return self._refusals.get((site, proxy), (0, 0.0))[1]
+        return max(self._refusals.get((site, proxy, download), (0, 0.0))[1] for download in (False, True))
 
     def _site(self, url: str) -> str:
         host = site_host(url)

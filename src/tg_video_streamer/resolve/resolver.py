@@ -14,7 +14,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.disk import DISKS
-from tg_video_streamer.errors import DiskHangs, ResolveError
+from tg_video_streamer.errors import DiskHangs, ResolveError, StreamerError
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -145,6 +145,19 @@ class Resolver:
             raise
         proxies.worked(item.locator, proxy)
         return found
+
+    def download_ended(self, item: Item, proxy: str, error: StreamerError | None) -> bool:
+        """The download of `item` through `proxy` was whole, or ended with `error`: a proxy that the site refuses rests.
+
+        Whether it was refused.
+        """
+        if error is None:
+            self._proxies.worked(item.locator, proxy, download=True)
+            return False
+        if error.reason not in REFUSED:
+            return False
+        self._proxies.refused(item.locator, proxy, download=True)
+        return True
 
     async def _ask_ytdlp(self, item: Item, proxy: str) -> Media | Expansion:
         languages = item.tracks(self.preference).audio

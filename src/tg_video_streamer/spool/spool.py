@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,15 +56,29 @@ class SpoolLimits:
     """Of free disk space; below it nothing is downloaded."""
 
 
+Ended = Callable[[Item, str, StreamerError | None], bool]
+"""Gets an item, the proxy of its download, and the error that ended it, None once it is whole; whether the site refused it."""
+
+
 class Spool:
     """Belongs to the event loop; `run` lasts until it is cancelled."""
 
-    def __init__(self, folder: Path, *, limits: SpoolLimits, downloads: Downloads, ask: Resolve, clock: Clock) -> None:
-        """`ask` finds where an item is now."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: SpoolLimits,
+        downloads: Downloads,
+        ask: Resolve,
+        clock: Clock,
+        ended: Ended = lambda _item, _proxy, _error: False,
+    ) -> None:
+        """`ask` finds where an item is now. `ended` is called after each attempt at a download."""
         self._folder = folder
         self._limits = limits
         self._downloads = downloads
         self._ask = ask
+        self._ended = ended
         self._clock = clock
         self._entries: dict[str, Entry] = {}
         self._order: list[str] = []
@@ -227,9 +241,12 @@ class Spool:
             await asyncio.to_thread(entry.begin, media)
             _log.info("download begins", key=entry.item.key, title=media.title, bytes=entry.whole_bytes)
             await self._downloads.run(entry, media)
+            self._ended(entry.item, media.proxy, None)
         except StreamerError as error:
             if entry.have_bytes > before:
                 entry.failures = 0
+            if isinstance(entry.answer, Media) and self._ended(entry.item, entry.answer.proxy, error):
+                entry.answer = None  # asked again, the next proxy in turn is used
             self._failed(entry, await self._told_by_disk(error))
             return
         except Exception:  # noqa: BLE001 - a defect of one fetcher must not end the downloads of all others
