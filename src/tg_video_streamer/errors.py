@@ -256,9 +256,17 @@ class NotHouseFormat(FeedError):
 
 
 class OutputError(StreamerError):
-    """An output accepts no media."""
+    """An output accepts no media; where the far end asked to wait, it is tried again after `seconds`."""
 
     reason = "output_error"
+    seconds: float = 0.0
+
+    @classmethod
+    def because_of(cls, error: StreamerError) -> Self:
+        """See StreamerError; with the wait that was asked for."""
+        made = super().because_of(error)
+        made.seconds = error.seconds if isinstance(error, SessionUnreachable) else 0.0
+        return made
 
 
 class OutputLost(OutputError):

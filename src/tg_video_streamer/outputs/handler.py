@@ -251,6 +251,7 @@ class OutputHandler:
         else:
             self._rejections += 1
             pause = self._after_rejection.pause(self._rejections)
+        pause = max(pause, error.seconds)
         self._move(OutputState.RETRYING, error.full_message)
         log.warning("output lost", output=self._name, error=str(error), reason=error.reason, retry_seconds=pause)
         self._cancelled.wait(pause)

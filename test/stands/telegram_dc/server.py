@@ -38,6 +38,7 @@ from stands.telegram_dc.world import (
     Chat,
     Fault,
     Message,
+    Planned,
     RpcFailed,
     StoredFile,
     StreamState,
@@ -146,9 +147,18 @@ class TelegramStand:
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=120)
 
     # --- faults
-    def inject(self, method: str, *results: tuple[int, str] | Fault | None) -> None:
-        """Answer the next calls of `method` ("*": of any) with these, one each: (code, word), SILENT, DROP, or None: as ever."""
+    def inject(self, method: str, *results: Planned) -> None:
+        """Answer the next calls of `method` ("*": of any) with these, one each: (code, word) …, or None: as ever."""
         self.do(lambda: self.world.injected.setdefault(method.lower(), []).extend(results))
+
+    def always(self, method: str, result: Planned, *, dc: int | None = None) -> None:
+        """Answer every call of `method` ("*": of any) with this from now on, in each data center or in one."""
+        self.do(lambda: self.world.always.update({(method.lower(), dc): result}))
+
+    def relent(self) -> None:
+        """Answer as ever again."""
+        self.do(self.world.always.clear)
+        self.do(self.world.injected.clear)
 
     def flood(self, method: str, seconds: int) -> None:
         """Answer the next call of `method` with FLOOD_WAIT."""

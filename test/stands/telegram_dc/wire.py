@@ -16,7 +16,7 @@ from pyrogram.raw.core import FutureSalt, FutureSalts, Int, Long, MsgContainer, 
 
 from stands.telegram_dc.exchange import KeyExchange
 from stands.telegram_dc.keys import AuthKey, Refusal, sha256
-from stands.telegram_dc.world import API_ID, Fault, RpcFailed, World
+from stands.telegram_dc.world import API_ID, Answer, BadMessage, Fault, RpcFailed, TransportCode, World
 
 _TRUE, _FALSE = bytes.fromhex("b5757299"), bytes.fromhex("379779bc")
 _RPC_RESULT = types.RpcResult.ID.to_bytes(4, "little")
@@ -166,12 +166,9 @@ class Connection:
     async def _answer(self, message_id: int, request: Any, layers: list[Any]) -> None:
         name = request.QUALNAME.split(".", 1)[1]
         self.world.requests.append((name, request))
-        planned = self.world.injected.get(name.lower()) or self.world.injected.get("*")
-        fault = planned.pop(0) if planned else None
-        if fault is Fault.DROP:
-            self._writer.close()
-            return
-        if fault is Fault.SILENT:
+        fault = self.world.planned(name.lower(), self.dc)
+        if not isinstance(fault, tuple | Answer | None):
+            self._misbehave(message_id, fault)
             return
         try:
             self._introduced(layers)
@@ -182,6 +179,20 @@ class Connection:
             result = types.RpcError(error_code=failure.code, error_message=failure.text)
         self.send(_RPC_RESULT + Long(message_id) + _serialised(result))
 
+    def _misbehave(self, message_id: int, fault: Fault | BadMessage | TransportCode) -> None:
+        if fault is Fault.DROP:
+            self._writer.close()
+        elif isinstance(fault, TransportCode):
+            self._write(struct.pack("<i", fault.code))
+        elif isinstance(fault, BadMessage):
+            bad = {"bad_msg_id": message_id, "bad_msg_seqno": 0, "error_code": fault.code}
+            salt = self._known().salt
+            self.send(
+                types.BadServerSalt(**bad, new_server_salt=salt)
+                if fault.code == 48
+                else types.BadMsgNotification(**bad)
+            )
+
     def _introduced(self, layers: list[Any]) -> None:
         """Note who the client says it is; raises RpcFailed for an unregistered application."""
         for layer in layers:
@@ -190,8 +201,10 @@ class Connection:
                     raise RpcFailed(400, "CONNECTION_API_ID_INVALID")
                 self._known().device, self._known().app = layer.device_model, layer.app_version
 
-    def _admitted(self, name: str, planned: Refusal | None) -> Callable[[Connection, Any], Any]:
+    def _admitted(self, name: str, planned: Refusal | Answer | None) -> Callable[[Connection, Any], Any]:
         key = self._known()
+        if isinstance(planned, Answer):
+            return lambda _connection, _request: planned.result
         if planned is not None:
             raise RpcFailed(*planned)
         if key.revoked is not None and name != "help.getconfig":
@@ -256,4 +269,4 @@ def _serialised(result: Any) -> bytes:
         return _TRUE if result else _FALSE
     if isinstance(result, list):
         return Vector(result, Int if result and isinstance(result[0], int) else None)  # type: ignore[no-any-return]
-    return result.write()  # type: ignore[no-any-return]
+    return result if isinstance(result, bytes) else result.write()

@@ -60,6 +60,31 @@ class Fault(StrEnum):
     DROP = "drop"
 
 
+@dataclass(frozen=True, slots=True)
+class BadMessage:
+    """The message is not taken: bad_msg_notification, or bad_server_salt for 48 (with the salt that the client has)."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransportCode:
+    """Four bytes instead of a message, such as -404 or -429."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Any TL object, or these bytes, as the result."""
+
+    result: Any
+
+
+Planned = Refusal | Fault | BadMessage | TransportCode | Answer | None
+"""What happens to a request; None: it is answered as ever."""
+
+
 @dataclass(slots=True)
 class User:
     """An account; `password` is its second factor, None for none."""
@@ -193,7 +218,9 @@ class World:
         self.srp: dict[int, tuple[int, int, int, int]] = {}
         self.salts = (os.urandom(16), os.urandom(32))
         self.requests: list[tuple[str, Any]] = []
-        self.injected: dict[str, list[Refusal | Fault | None]] = {}
+        self.injected: dict[str, list[Planned]] = {}
+        self.always: dict[tuple[str, int | None], Planned] = {}
+        """By method ("*": any) and data center (None: each)."""
         self.refuse = False
         self.exchanges_to_spoil = 0
         self.silent = False
@@ -212,6 +239,14 @@ class World:
     def now(self) -> float:
         """Seconds since 1970 as this Telegram believes."""
         return time.time() + self.clock_offset
+
+    def planned(self, method: str, dc: int) -> Planned:
+        """What happens to the next request of `method` in lower case."""
+        queue = self.injected.get(method) or self.injected.get("*")
+        if queue:
+            return queue.pop(0)
+        found = ((method, dc), (method, None), ("*", dc), ("*", None))
+        return next((self.always[one] for one in found if one in self.always), None)
 
     def add_key(self, key: AuthKey) -> AuthKey:
         """Know a key from now on."""
