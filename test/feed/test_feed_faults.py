@@ -136,6 +136,18 @@ async def test_stalled_server_is_left_and_joined_again(
     assert played.decoded(tmp_path, headers).numbers(7) == list(range(FRAMES))
 
 
+async def test_a_server_that_begins_slowly_is_waited_for(
+    long_clip: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """A server whose every answer begins later than a stall may last has not failed: its item plays whole, at the first try."""
+    with file_server(long_clip.parent) as server:
+        server.begins_after_seconds = 6.0
+        feed = feed_of(item_of(server.url(long_clip.name)), ffmpeg, headers=headers, stall_seconds=4)
+        played = await play(feed)
+    assert feed.last_error is None
+    assert played.decoded(tmp_path, headers).numbers(7) == list(range(FRAMES))
+
+
 async def test_expired_url_is_resolved_again(
     long_clip: Path, half: int, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:

@@ -52,6 +52,25 @@ async def test_a_photo_stands_upright(
 
 
 @BOTH
+async def test_an_animated_webp_plays(program: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """It plays once, each frame for its time, also where the host's ffmpeg cannot read it."""
+    frames = [Image.new("RGBA", (320, 180), (n * 80, 0, 255 - n * 80, 255)) for n in range(4)]
+    path = tmp_path / "moving.webp"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[400, 200, 200, 1200], lossless=True)
+    feed = feed_of(item_of(path), program, headers=headers)
+    played = await play(feed)
+    assert feed.state is FeedState.ENDED, feed.last_error
+    assert feed.duration_seconds == 2.0
+    target = tmp_path / "played.mkv"
+    write_packets(target, played.packets, headers)
+    with av.open(str(target)) as container:
+        blue = [int(one.to_ndarray(format="rgb24")[240, 427][2]) for one in container.decode(video=0)]
+    assert len(blue) == 50
+    steps = [round((255 - value) / 80) for value in blue]
+    assert steps == [0] * 10 + [1] * 5 + [2] * 5 + [3] * 30
+
+
+@BOTH
 async def test_transparent_parts_show_the_house_color(program: Path, headers: CodecHeaders, tmp_path: Path) -> None:
     """A logo with a transparent ground stands on the house color, not on whatever color its clear pixels have."""
     logo = Image.new("RGBA", (854, 480), (255, 0, 0, 0))

@@ -11,7 +11,8 @@ import pytest
 
 from feed.test_live_feeds import play_frames
 from stands.begins_again import BeginsAgain
-from stands.feeding import feed_of, item_of, play
+from stands.feeding import feed_of, item_of, play, resolve_simply
+from stands.file_server import file_server
 from stands.numbered import Plan, any_ffmpeg, make_clip
 from stands.radio import Radio
 from stands.site import Site
@@ -20,7 +21,7 @@ from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.http_stream import checked_direct
-from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput, Resolve
 
 SHORT = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p")
 
@@ -75,6 +76,25 @@ async def test_a_clip_without_a_length_plays_once(
     assert feed.state is FeedState.ENDED, feed.last_error
     assert played.decoded(tmp_path, headers).numbers(4) == list(range(125))
     assert server.count <= 6
+
+
+@pytest.mark.parametrize("resolve", [resolve_direct, resolve_simply], ids=["checked", "read"])
+async def test_an_index_at_the_end_is_named_where_no_part_can_be_had(
+    resolve: Resolve, folder: Path, ffmpeg: Path, headers: CodecHeaders
+) -> None:
+    """An MP4 with its index last plays from a server that sends parts; where none are sent, the reason and a remedy are said."""
+    noise = ("-vf", "noise=alls=60:allf=t", *SHORT, "-b:v", "8M")
+    clip = make_clip(folder / "last.mp4", Plan(item_id=5, frames=50, encoder=noise))
+    assert clip.stat().st_size > 1_000_000
+    with file_server(folder) as server:
+        feeds = []
+        for server.sends_parts in (True, False):
+            feeds.append(feed_of(item_of(server.url("last.mp4")), ffmpeg, headers=headers, resolve=resolve))
+            await play(feeds[-1])
+    assert feeds[0].last_error is None
+    assert feeds[1].last_error is not None
+    assert feeds[1].last_error.message.key == "probe.index_last"
+    assert "SPOOL_MAX_GB" in feeds[1].last_error.remedy
 
 
 async def test_endless_television_lives_by_reconnecting(

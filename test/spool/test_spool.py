@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stands.spooling import same_bytes, spooling, url_item
+from stands.file_server import file_server
+from stands.spooling import real_resolver, same_bytes, spooling, url_item
 from stands.throttling_site import ThrottlingSite
+from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.resolve.media import Media
+from tg_video_streamer.spool.source import SpooledSource
 from tg_video_streamer.spool.state import SpoolState
 
 
@@ -60,3 +63,27 @@ async def test_two_channels_share_nothing(site: ThrottlingSite, clips: Path, tmp
         paths = {running.entry(item).local().inputs[0].location for running in (one, two)}
     assert len(paths) == 2
     assert all(same_bytes(path, clips / "first.mp4") for path in paths)
+
+
+class HurriedClock(SystemClock):
+    """Each look at it is half a minute later: no patience lasts."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        """See Clock."""
+        self.now += 30.0
+        return self.now
+
+
+async def test_an_index_at_the_end_without_ranges_is_waited_for(clips: Path, tmp_path: Path) -> None:
+    """What only a whole download can play is not read from its server, however soon it is needed: it is local when it comes."""
+    with file_server(clips) as server:
+        server.sends_parts, server.begins_after_seconds = False, 1.0
+        item = url_item(server.url("last.mp4"))
+        async with spooling(tmp_path, wanted=[item]) as running:
+            source = SpooledSource(running.spool, real_resolver(tmp_path), HurriedClock())
+            found = await source.resolve(item)
+    assert isinstance(found, Media)
+    assert found.is_file
+    assert same_bytes(found.inputs[0].location, clips / "last.mp4")

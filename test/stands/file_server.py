@@ -27,6 +27,10 @@ class FileServer:
     """Every answer says nothing more after this many bytes of the file, and stays open."""
     cut_after: int | None = None
     """Every answer closes after this many bytes of the file."""
+    sends_parts: bool = True
+    """It answers ranges."""
+    begins_after_seconds: float = 0.0
+    """Every answer lets so long wait for its head."""
     released: threading.Event = field(default_factory=threading.Event)
     """Ends the answers that stay open."""
 
@@ -56,6 +60,7 @@ class _Handler(QuietHandler, BaseHTTPRequestHandler):
         """One file, or a part of it."""
         state = self.server_state
         state.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        state.released.wait(state.begins_after_seconds)
         name, _, query = self.path.partition("?")
         path = state.folder / name.lstrip("/")
         if state.valid_key is not None and f"key={state.valid_key}" not in query:
@@ -72,14 +77,15 @@ class _Handler(QuietHandler, BaseHTTPRequestHandler):
 
     def _send(self, data: bytes) -> None:
         state = self.server_state
-        asked = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        asked = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if state.sends_parts else None
         first = int(asked[1]) if asked else 0
         last = int(asked[2]) if asked and asked[2] else len(data) - 1
         if first >= len(data):
             self._refuse(416)
             return
         self.send_response(206 if asked else 200)
-        self.send_header("Accept-Ranges", "bytes")
+        if state.sends_parts:
+            self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(last + 1 - first))
         if asked:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")

@@ -23,7 +23,7 @@ from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.command import copy_command, feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.inputs import proxy_environment
+from tg_video_streamer.ffmpeg.inputs import FIRST_BYTE_SECONDS, proxy_environment
 from tg_video_streamer.ffmpeg.live_input import received_input
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
@@ -38,6 +38,7 @@ _log = structlog.get_logger(__name__)
 
 STALL_SECONDS = 10.0
 """A child that gives nothing for so long, although the buffer has space, is killed."""
+_FIRST_TIMES = FIRST_BYTE_SECONDS / STALL_SECONDS
 PREPARING_NICE = 19
 """The lowest priority that Linux has."""
 _EXIT_SECONDS = 5.0
@@ -65,6 +66,10 @@ class FeedContext:
     buffer: Buffer
     stall_seconds: float = STALL_SECONDS
     mode: FeedMode = FeedMode.ON_AIR
+
+    def first_seconds(self, media: Media) -> float:
+        """How long a child may give nothing before its first packet: a server may begin slowly."""
+        return self.stall_seconds * (1.0 if media.is_file or media.is_live else _FIRST_TIMES)
 
 
 class ChildStderr:
@@ -127,7 +132,7 @@ async def attempt(
                 source,
                 item_range,
                 pipes.scripts,
-                stall_seconds=context.stall_seconds,
+                silent_seconds=context.first_seconds(media),
                 passthrough=passthrough,
             )
         with _growing_copies(media, pipes) as copies:
@@ -139,6 +144,7 @@ async def attempt(
                     start,
                     pipes,
                     descriptors=_descriptors(overlay, subtitles),
+                    first_seconds=context.first_seconds(media),
                     rules=HouseRules(context.house) if passthrough else None,
                     environment=proxy_environment(media.proxy),
                     on_line=on_line,
@@ -171,13 +177,17 @@ async def read_child(
     pipes: Pipes,
     *,
     descriptors: Sequence[int] = (),
+    first_seconds: float | None = None,
     rules: HouseRules | None = None,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], bool],
     on_packet: Callable[[Packet], None],
     on_progress: Callable[[], None],
 ) -> AttemptResult:
-    """Run `command` with `pipes` and read its output, checked by `rules`, into the buffer; the rest as in `attempt`."""
+    """Run `command` with `pipes` and read its output, checked by `rules`, into the buffer; the rest as in `attempt`.
+
+    `first_seconds`: how long it may give nothing before its first packet, if not as long as later.
+    """
     reader = Reader(
         pipes.output,
         context.buffer,
@@ -205,12 +215,13 @@ async def read_child(
             pipes.close_childs()
             pipes.hand_over_output()
             reader.start()
-            stalled = await _watch(reader, context.stall_seconds, on_progress)
+            limits = (first_seconds or context.stall_seconds, context.stall_seconds)
+            stalled = await _watch(reader, limits, on_progress)
             code = await _exit_code(child) if reader.reached_end else None
     finally:
         if reader.started:
             await reader.join()
-    error = _error(reader, stalled=stalled, code=code, lines=stderr.lines, limit=context.stall_seconds)
+    error = _error(reader, stalled=stalled, code=code, lines=stderr.lines, limit=limits[reader.began])
     if stderr.lines:
         _log.debug("ffmpeg stderr", lines=stderr.lines[-5:], code=code)
     return AttemptResult(
@@ -280,15 +291,15 @@ def _descriptors(overlay: OverlayInput | None, subtitles: SubtitlesInput | None)
     return [*(overlay.descriptors if overlay is not None else ()), *([file] if file is not None else [])]
 
 
-async def _watch(reader: Reader, stall_seconds: float, on_progress: Callable[[], None]) -> bool:
-    """Wait for the end of the child's output; True if it stalled first."""
+async def _watch(reader: Reader, limits: tuple[float, float], on_progress: Callable[[], None]) -> bool:
+    """Wait for the end of the child's output; True if it stalled first. `limits`: before its first packet, and after."""
     while not reader.finished.is_set():
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await reader.finished.wait()
         except TimeoutError:
             on_progress()
-            if reader.silent_seconds > stall_seconds:
+            if reader.silent_seconds > limits[reader.began]:
                 return True
     return False
 

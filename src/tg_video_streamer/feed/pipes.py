@@ -96,7 +96,7 @@ def child_inputs(
     item_range: ItemRange,
     scripts: Sequence[tuple[int, int] | None],
     *,
-    stall_seconds: float,
+    silent_seconds: float,
     passthrough: bool,
 ) -> list[list[str]]:
     """The arguments of each input; writes the scripts. `passthrough`: for a child that does not encode. Raises ProbeFailed."""
@@ -119,7 +119,7 @@ def child_inputs(
         elif one.growing is not None:
             words.append(growing_input(script[0], seek_seconds=seek))
         else:
-            words.append(_scripted(one, source, script, seek, stall_seconds, passthrough=passthrough))
+            words.append(_scripted(one, source, script, seek, silent_seconds, passthrough=passthrough))
         if still and source.picture is not None and source.picture.rotation:
             # The filters turn it.
             words[-1].insert(0, "-noautorotate")
@@ -134,7 +134,7 @@ def _scripted(
     source: SourceFacts,
     script: tuple[int, int],
     seek: float,
-    stall_seconds: float,
+    silent_seconds: float,
     *,
     passthrough: bool,
 ) -> list[str]:
@@ -150,7 +150,7 @@ def _scripted(
             text = url_script(
                 one.location,
                 one.headers,
-                stall_seconds=stall_seconds,
+                silent_seconds=silent_seconds,
                 read_ahead=source.read_ahead,
                 request_bytes=one.request_bytes,
                 states_length=one.states_length,

@@ -77,6 +77,8 @@ class Reader(ReaderThread):
         self._buffer_is_full = False
         self._last_progress = monotonic()
         self._at_end = False
+        self.began = False
+        """There was a packet."""
         self.sound_end_ticks = sound_from_ticks
         self.ended_by_sound = False
         """It stopped because the sound had ended."""
@@ -109,6 +111,7 @@ class Reader(ReaderThread):
             if not packet.size:
                 continue
             self._last_progress = self._monotonic()
+            self.began = True
             if packet.pts is None:
                 raise OffGrid.of("feed.no_timestamp")
             ticks = round(packet.pts * packet.time_base * TICKS_PER_SECOND)

@@ -20,13 +20,12 @@ from typing import Any
 
 from tg_video_streamer.errors import BeganAgain, FeedError, ProbeFailed, SourceLost
 from tg_video_streamer.feed.probe.probe import probe
+from tg_video_streamer.ffmpeg.inputs import FIRST_BYTE_SECONDS
 from tg_video_streamer.ffmpeg.runner import Child
 from tg_video_streamer.ffmpeg.source import Measured, SourceFacts
 from tg_video_streamer.languages import TrackPreference
 from tg_video_streamer.resolve.media import Media, MediaInput
 
-FIRST_BYTE_SECONDS = 15.0
-"""How long a feed may take to send its first byte."""
 _PROBE_AFTER_SECONDS = (0.5, 1.5, 3.0, 6.0, 10.0)
 """When its beginning is probed, after the first byte; the last answer counts, whatever it lacks."""
 _SOUND_ALONE = frozenset({"mp3", "aac", "ogg", "flac", "wav", "ac3"})

@@ -9,7 +9,14 @@ from dataclasses import replace
 
 import structlog
 
-from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, NotHouseFormat, PictureStands, StreamerError
+from tg_video_streamer.errors import (
+    EncoderFailed,
+    ForeignHeaders,
+    NotHouseFormat,
+    PictureStands,
+    ProbeFailed,
+    StreamerError,
+)
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import FeedContext, attempt, redacted
 from tg_video_streamer.feed.held_files import HeldFiles
@@ -24,11 +31,11 @@ from tg_video_streamer.feed.standing_picture import may_be_read_twice, read_twic
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.feed.subtitles import Subtitles
 from tg_video_streamer.feed.url_refresh import UrlRefresh
+from tg_video_streamer.ffmpeg.capable import ANIMATED_WEBP, piecewise_ffmpeg, webp_ffmpeg
 from tg_video_streamer.ffmpeg.encode import audio_bits
 from tg_video_streamer.ffmpeg.image import BadImage
-from tg_video_streamer.ffmpeg.inputs import dropped_headers
+from tg_video_streamer.ffmpeg.inputs import FIRST_BYTE_SECONDS, dropped_headers
 from tg_video_streamer.ffmpeg.live_input import receiver_command, receiver_script, receiving_ffmpeg
-from tg_video_streamer.ffmpeg.pieces import piecewise_ffmpeg
 from tg_video_streamer.ffmpeg.source import Goal, Measured, SourceFacts
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.locales.message import Message
@@ -98,6 +105,8 @@ class SourcePlayback:
         if before is not None and self._known_inputs == media.inputs:
             return before
         for one in media.inputs:
+            if one.whole_only and not one.is_file:
+                raise ProbeFailed.of("probe.index_last")
             if not one.is_file and (dropped := dropped_headers(one.headers)):
                 _log.warning("request headers cannot be sent", names=dropped, key=self._item.key)
         first = Measured.WHOLE if self._context.mode is FeedMode.PREPARING else Measured.SAMPLES
@@ -127,6 +136,7 @@ class SourcePlayback:
                 proxy=media.proxy,
                 public_only=feed.public_only,
                 stall_seconds=context.stall_seconds,
+                first_seconds=FIRST_BYTE_SECONDS,
             )
             await receiver.open(HTTP_COMMAND, stdin=request.as_json(known_beginning=self._beginning))
         else:
@@ -215,7 +225,7 @@ class SourcePlayback:
                 refresh.cancel()
         if failure is not None:
             raise failure
-        if context.ffmpeg != self._context.ffmpeg:
+        if context.ffmpeg != self._context.ffmpeg and source.container != ANIMATED_WEBP:
             result = self._learn_pieces(result)
         return self._learn(result, media, passthrough=passthrough)
 
@@ -237,7 +247,12 @@ class SourcePlayback:
         return replace(result, error=EncoderFailed(result.error.message, remedy=result.error.remedy))
 
     async def _asking(self, media: Media) -> tuple[FeedContext, Media]:
-        """The ffmpeg that asks for `media` in pieces where its site wants that, and `media` as this ffmpeg reads it."""
+        """The ffmpeg that reads `media`, which another may not, and `media` as this ffmpeg reads it."""
+        if self.source is not None and self.source.container == ANIMATED_WEBP:
+            webp = await webp_ffmpeg(self._context.ffmpeg)
+            if webp is None:
+                raise ProbeFailed.of("probe.animated_webp")
+            return replace(self._context, ffmpeg=webp), media
         if not any(one.request_bytes for one in media.inputs):
             return self._context, media
         ffmpeg = None if self._pieces_failed else await piecewise_ffmpeg(self._context.ffmpeg)

@@ -43,6 +43,8 @@ PIECES_OPTION = "request_size"
 """Of ffmpeg's http protocol, from 8.1 on."""
 URL_PROTOCOLS = "http,https,tls,tcp,crypto,httpproxy"
 
+FIRST_BYTE_SECONDS = 30.0
+"""A server may take so long to begin an answer: what plays meanwhile covers it. A silence amid an answer has less time."""
 _ENDLESS_SECONDS = 360000
 """The concat demuxer seeks only within the duration in its script; with one file it need not be true."""
 _SEEK_EARLY_SECONDS = 0.002
@@ -122,12 +124,12 @@ def url_script(
     url: str,
     headers: Mapping[str, str],
     *,
-    stall_seconds: float = 10.0,
+    silent_seconds: float = FIRST_BYTE_SECONDS,
     read_ahead: ReadAhead | None = None,
     request_bytes: int = 0,
     states_length: bool | None = None,
 ) -> bytes:
-    """The ffconcat script that opens one URL. `stall_seconds`: a silent connection is dropped after so long.
+    """The ffconcat script that opens one URL. `silent_seconds`: a silent connection is dropped after so long.
 
     `read_ahead`: how far it is read for its streams. `request_bytes`: how much is asked for at a time, only for an ffmpeg of
     `piecewise_ffmpeg`; 0 for all at once. Where `states_length` is False ffmpeg would take the end of the body for a lost
@@ -140,7 +142,7 @@ def url_script(
     options = {
         "protocol_whitelist": URL_PROTOCOLS,
         "format_whitelist": ",".join(URL_FORMATS),
-        "rw_timeout": str(round(stall_seconds * 1_000_000)),
+        "rw_timeout": str(round(silent_seconds * 1_000_000)),
         "reconnect": "0" if states_length is False else "1",
         "reconnect_streamed": "0" if states_length is False else "1",
         "reconnect_on_network_error": "1",
@@ -223,7 +225,6 @@ def library_options(
     is_file: bool,
     headers: Mapping[str, str],
     is_manifest: bool = False,
-    stall_seconds: float = 10.0,
     request_bytes: int = 0,
 ) -> dict[str, str]:
     """The same limits as options of PyAV, which opens the location in a separate process."""
@@ -235,7 +236,7 @@ def library_options(
     return {
         "protocol_whitelist": URL_PROTOCOLS,
         "format_whitelist": ",".join(URL_FORMATS),
-        "rw_timeout": str(round(stall_seconds * 1_000_000)),
+        "rw_timeout": str(round(FIRST_BYTE_SECONDS * 1_000_000)),
         **_pieces(request_bytes),
         **named,
         **({"headers": "".join(lines)} if lines else {}),

@@ -1035,6 +1035,9 @@ LANGUAGE = Language(
         "ytdlp.canary_video": "yt-dlp {version} does not find the video in the canary's page",
         "ytdlp.canary_title": "yt-dlp {version} does not read the title of the canary's page",
         "probe.nothing": "it has neither picture nor sound",
+        "probe.animated_webp": "an animated WebP plays from a file only, and with the ffmpeg that comes with this program",
+        "probe.index_last": "its index is at the end of the file, and its server sends no parts of a file: only a whole download can be played",
+        "probe.index_last.remedy": "allow downloads ahead of need (`SPOOL_MAX_GB`), or use a copy that was made with `-movflags +faststart`",
         "probe.no_media": "it is not a video, sound or picture that can be read",
         "probe.list": "it is not a video but a list, or an unsupported container",
         # Versions, and the schedule at the terminal.

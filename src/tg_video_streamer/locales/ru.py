@@ -1043,6 +1043,9 @@ LANGUAGE = Language(
         "ytdlp.canary_video": "yt-dlp {version} не находит видео на проверочной странице",
         "ytdlp.canary_title": "yt-dlp {version} не читает заголовок проверочной страницы",
         "probe.nothing": "в нём нет ни картинки, ни звука",
+        "probe.animated_webp": "анимированный WebP воспроизводится только из файла и только той ffmpeg, что входит в эту программу",
+        "probe.index_last": "его индекс находится в конце файла, а сервер не отдаёт файл по частям: воспроизвести можно только то, что скачано целиком",
+        "probe.index_last.remedy": "разрешите скачивание заранее (`SPOOL_MAX_GB`) или возьмите копию, сделанную с `-movflags +faststart`",
         "probe.no_media": "это не видео, не звук и не картинка, которые можно прочитать",
         "probe.list": "это не видео, а список, или контейнер не поддерживается",
         # Versions, and the schedule at the terminal.

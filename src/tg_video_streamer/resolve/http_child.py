@@ -28,7 +28,11 @@ BEGINNING_BYTES = 64 * 1024
 _CHUNK = 32 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OWN = frozenset({"host", "range", "accept-encoding", "icy-metadata", "connection"})
-_SUCCESS = 200
+_SUCCESS, _PART = 200, 206
+_HEAD_BYTES = 4096
+"""An MP4 whose media come before its index shows that in its first boxes."""
+_READ_AT_ONCE_BYTES = 1_000_000
+"""The probe finds out whether a smaller one can be read."""
 
 
 class _Response(http.client.HTTPResponse):
@@ -63,7 +67,8 @@ def main() -> int:
     try:
         response, radio = _opened(request)
         if request.get("check"):
-            sys.stdout.write(json.dumps(_stated(response, radio=radio)))
+            whole_only = not radio and _is_index_last(response) and not _sends_parts(response, request)
+            sys.stdout.write(json.dumps(_stated(response, radio=radio) | {"whole_only": whole_only}))
         else:
             _copy(response, known=str(request.get("known_beginning", "")))
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -83,7 +88,7 @@ def _opened(request: Mapping[str, Any]) -> tuple[http.client.HTTPResponse, bool]
         if urlsplit(url).scheme not in {"http", "https"}:
             raise ValueError("it leads to an address that is not http")
         response.close()
-    if response.status != _SUCCESS:
+    if response.status not in {_SUCCESS, _PART}:
         raise ValueError(f"the server answers {response.status}")
     return response, any(name.lower().startswith("icy-") for name in response.headers)
 
@@ -101,13 +106,17 @@ def _ask(url: str, request: Mapping[str, Any]) -> http.client.HTTPResponse:
     path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
     if request["proxy"] and not secure:
         path = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path or "/", parts.query, ""))
-    sent = {"User-Agent": "Mozilla/5.0", "Accept": "*/*", **headers, "Icy-MetaData": "1", "Connection": "close"}
+    part = {"Range": "bytes=0-0"} if request.get("part") else {}
+    sent = {"User-Agent": "Mozilla/5.0", "Accept": "*/*", **headers, **part, "Icy-MetaData": "1", "Connection": "close"}
     connection.request("GET", path, headers={**sent, **_authorization(parts.username, parts.password)})
-    return connection.getresponse()
+    transport = connection.sock  # the connection lets go of it with the head of the answer
+    response = connection.getresponse()
+    transport.settimeout(float(request["stall_seconds"]))
+    return response
 
 
 def _connection(host: str, port: int, secure: bool, request: Mapping[str, Any]) -> http.client.HTTPConnection:  # noqa: FBT001 - of one caller
-    timeout, proxy = float(request["stall_seconds"]), urlsplit(str(request["proxy"]))
+    timeout, proxy = float(request["first_seconds"]), urlsplit(str(request["proxy"]))
     if not proxy.hostname:
         if secure:
             return http.client.HTTPSConnection(host, port, timeout=timeout, context=ssl.create_default_context())
@@ -137,6 +146,31 @@ def _stated(response: http.client.HTTPResponse, *, radio: bool) -> dict[str, Any
         "kind": (response.headers.get_content_type() or "").lower(),
         "name": decoded_title(response.headers.get("icy-name", "").encode("latin-1", "replace")),
     }
+
+
+def _is_index_last(response: http.client.HTTPResponse) -> bool:
+    """Whether it is an MP4 whose media come before its index; reads its head."""
+    length = response.length
+    if length is None or length < _READ_AT_ONCE_BYTES:
+        return False
+    head = response.read(_HEAD_BYTES)
+    response.length = length
+    at = 0
+    while head[4:8] == b"ftyp" and at + 8 <= len(head):
+        kind, size = head[at + 4 : at + 8], int.from_bytes(head[at : at + 4], "big")
+        if kind in {b"mdat", b"moov"} or size < 8:
+            return kind == b"mdat"
+        at += size
+    return False
+
+
+def _sends_parts(response: http.client.HTTPResponse, request: Mapping[str, Any]) -> bool:
+    """Whether its server answers requests for a part of it."""
+    if "bytes" in (response.headers.get("Accept-Ranges") or "").lower():
+        return True
+    response.close()
+    part, _radio = _opened({**request, "part": True})
+    return part.status == _PART
 
 
 def _copy(response: http.client.HTTPResponse, *, known: str) -> None:

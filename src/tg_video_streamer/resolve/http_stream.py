@@ -34,6 +34,9 @@ class HttpRequest:
     proxy: str
     public_only: bool
     stall_seconds: float
+    """A silence of so long ends the connection …"""
+    first_seconds: float | None = None
+    """… and one of so long before its answer, if that is longer."""
 
     def as_json(self, **more: Any) -> bytes:
         """What goes to its stdin."""
@@ -44,6 +47,7 @@ class HttpRequest:
                 "proxy": self.proxy if self.proxy.startswith("http://") else "",
                 "public_only": self.public_only,
                 "stall_seconds": self.stall_seconds,
+                "first_seconds": self.first_seconds or self.stall_seconds,
                 **more,
             }
         ).encode()
@@ -74,7 +78,8 @@ async def checked_direct(media: Media, *, public_only: bool) -> Media:
         return media
     states_length = stated["length"] is not None
     if states_length or (not stated["radio"] and stated["kind"] not in _STREAMED):
-        return replace(media, inputs=(replace(direct, states_length=states_length),))
+        known = replace(direct, states_length=states_length, whole_only=bool(stated["whole_only"]))
+        return replace(media, inputs=(known,))
     received = MediaInput(
         location=direct.location,
         is_file=False,

@@ -51,6 +51,8 @@ class MediaInput:
     """The site wants to be asked for so many bytes at a time, else it is slow; 0 where it does not matter."""
     states_length: bool | None = None
     """Whether its server states how long the body is; else the end of the body is the end. None: it was not asked."""
+    whole_only: bool = False
+    """An MP4 whose index is at its end, on a server that sends no parts: only a whole download of it can be read."""
     public_only: bool = False
     """Redirects may lead to public addresses only; checked for `received` ones, at each connection."""
     download: Download | None = field(default=None, compare=False)

@@ -118,7 +118,9 @@ class SpooledSource:
                     await entry.changed.wait()
 
     def _direct_is_possible(self, entry: Entry) -> bool:
-        return isinstance(entry.answer, Media) and all(one.location for one in entry.answer.inputs)
+        return isinstance(entry.answer, Media) and all(
+            one.location and not one.whole_only for one in entry.answer.inputs
+        )
 
 
 class _Patience:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import av
@@ -15,11 +16,13 @@ import av.error
 
 from tg_video_streamer.errors import ProbeFailed
 from tg_video_streamer.feed.probe import colors
+from tg_video_streamer.feed.probe.animated_webp import animated_webp, is_animated_webp
 from tg_video_streamer.feed.probe.channels import mix_of, pair_of
 from tg_video_streamer.feed.probe.leveling import find_level, measure_level, measure_whole
 from tg_video_streamer.feed.probe.loudness import measure_loudness
 from tg_video_streamer.feed.probe.opening import opened
 from tg_video_streamer.feed.probe.streams import audio_tracks, subtitle_tracks
+from tg_video_streamer.ffmpeg.capable import ANIMATED_WEBP
 from tg_video_streamer.ffmpeg.inputs import library_options, plain_manifest, plain_stream
 from tg_video_streamer.ffmpeg.source import AudioTrack, Goal, Measured, Picture, ReadAhead, SourceFacts
 from tg_video_streamer.ffmpeg.tracks import Track, TrackKind, choose_audio, choose_subtitles
@@ -28,7 +31,7 @@ from tg_video_streamer.locales.message import Message
 from tg_video_streamer.resolve.media import MediaInput
 
 _STILL_CONTAINERS = re.compile(r"^image2$|_pipe$")
-_INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg", "hls"})
+_INEXACT_CONTAINERS = frozenset({"mpegts", "mpeg", "avi", "asf", "wtv", "h264", "hevc", "ogg", "hls", ANIMATED_WEBP})
 _ESTIMATING = frozenset(
     {
         *("mp3", "aac", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp", "latm", "loas", "amr", "amrnb", "amrwb", "oma"),
@@ -76,6 +79,9 @@ def inspect(
         request_bytes=source.request_bytes,
     )
     try:
+        if source.is_file and is_animated_webp(Path(source.location)):
+            moving, seconds = animated_webp(index, Path(source.location))
+            return InputFacts(picture=moving, sound=None, duration_seconds=seconds, container=ANIMATED_WEBP)
         location = f"file:{source.location}" if source.is_file else source.location
         with opened(location, options, is_file=source.is_file) as one:
             found = _describe(
@@ -146,6 +152,10 @@ def _describe(
     )
     direct = source.is_file or plain
     start = (container.start_time or 0) / _MICROSECONDS if direct else min(first_times, default=0.0)
+    if name == "mov" and not source.is_file and (video or audio) and not first_times:
+        raise ProbeFailed.of("probe.index_last")
+    if name == "webp_pipe" and not frames:
+        raise ProbeFailed.of("probe.animated_webp")
     picture = _picture(container, index, video, frames, start) if video is not None else None
     sound = _sound(container, index, audio, start) if audio is not None else None
     if sound is not None:

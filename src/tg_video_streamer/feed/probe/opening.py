@@ -11,6 +11,7 @@ from typing import Any
 import av
 import av.error
 
+from tg_video_streamer.ffmpeg.inputs import FIRST_BYTE_SECONDS
 from tg_video_streamer.ffmpeg.source import ReadAhead
 
 _FIRST = ReadAhead(megabytes=2, seconds=3)
@@ -20,6 +21,8 @@ _DEEPER_ON_THE_WEB = (ReadAhead(megabytes=20, seconds=30),)
 _ANNOUNCE_LATER = frozenset({"mpegts", "mpeg", "flv", "live_flv"})
 """Demuxers that find a stream only when its first packet comes."""
 _OPEN_SECONDS = (15.0, 5.0)
+_OPEN_ON_THE_WEB_SECONDS = (45.0, FIRST_BYTE_SECONDS)
+"""A server may begin each of its answers slowly, and an index at the end takes three."""
 _DEEPER_SECONDS = (8.0, 5.0)
 """The limits of opening and of one read."""
 _BEGINNING_SECONDS = 3.0
@@ -38,7 +41,8 @@ class Opened:
 @contextmanager
 def opened(location: str, options: dict[str, str], *, is_file: bool) -> Iterator[Opened]:
     """`location` with every stream that can be found. Raises what PyAV raises."""
-    found = Opened(container=_open(location, options, _FIRST, _OPEN_SECONDS), read_ahead=None)
+    limits = _OPEN_SECONDS if is_file else _OPEN_ON_THE_WEB_SECONDS
+    found = Opened(container=_open(location, options, _FIRST, limits), read_ahead=None)
     try:
         for deeper in _DEEPER_IN_A_FILE if is_file else _DEEPER_ON_THE_WEB:
             declared = _lacks_parameters(found.container)

@@ -22,7 +22,9 @@ from tg_video_streamer.resolve.media import Media
 _log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 25.0
-"""A probe that takes longer is killed."""
+"""A probe of a file that takes longer is killed …"""
+_WEB_PROBE_SECONDS = 60.0
+"""… and one of an address, whose server may begin each of its answers slowly."""
 MEASURE_SECONDS = 3600.0
 """The limit when the whole item is measured: a slow site needs the item's duration for it."""
 _NICE = 19
@@ -66,11 +68,12 @@ async def probe(
         "subtitle_files": media.subtitle_files,
     }
     command = (sys.executable, "-m", "tg_video_streamer.feed.probe.probe_child")
+    limit = PROBE_SECONDS if media.is_file else _WEB_PROBE_SECONDS
     try:
         done = await run(
             command,
             stdin=json.dumps(question).encode(),
-            timeout_seconds=MEASURE_SECONDS if measured is Measured.WHOLE else PROBE_SECONDS,
+            timeout_seconds=MEASURE_SECONDS if measured is Measured.WHOLE else limit,
             nice=_NICE if measured is Measured.WHOLE else 0,
             limit_bytes=1 << 20,
             pass_fds=pass_fds,
@@ -102,7 +105,9 @@ def _answer(returncode: int, stdout: bytes) -> SourceFacts:
     except ValueError:
         raise ProbeFailed.of("probe.no_answer", code=returncode) from None
     if "reason" in answer:
-        raise ProbeFailed(Message.from_json(answer["reason"]), remedy=Message.of("probe.no_answer.remedy"))
+        reason = Message.from_json(answer["reason"])
+        own = Message.find(f"{reason.key}.remedy", **reason.values)
+        raise ProbeFailed(reason, remedy=own or Message.of("probe.no_answer.remedy"))
     ahead = answer.pop("read_ahead")
     picture, sound, subtitles = answer.pop("picture"), answer.pop("sound"), answer.pop("subtitles")
     return SourceFacts(
