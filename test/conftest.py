@@ -65,12 +65,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run `async def` tests; fixtures stay plain functions. Debug mode shows what blocks the loop or is never awaited."""
+    """Run `async def` tests; fixtures stay plain functions. PYTHONASYNCIODEBUG=1, of `make test-long`, checks threads too."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    asyncio.run(pyfuncitem.obj(**arguments), debug=True)
+    asyncio.run(pyfuncitem.obj(**arguments))
     return True
 
 

@@ -175,7 +175,7 @@ def test_a_writer_waits_for_the_lock_and_says_so(env_file: Path) -> None:
         thread.start()
         wait_until(lambda: told, what="a word about the lock")
         assert env_file.read_bytes().decode() == OLD
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert _value(env_file, "A") == "1"
     assert [str(one) for one in told] == [
         f"waiting for {env_file.parent}/.env.lock, which another program holds (up to 30 s)"

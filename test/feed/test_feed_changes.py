@@ -37,7 +37,7 @@ PLAIN = Plan(
     audio_encoder=("-c:a", "ac3", "-b:a", "192k"),
 )
 CHANGED = {
-    "size": replace(PLAIN, width=854, height=480),
+    "size": replace(PLAIN, width=320, height=180),
     "shape": replace(PLAIN, encoder=(*X264, "-pix_fmt", "yuv420p", "-vf", "setsar=3/4")),
     "pixels": replace(PLAIN, encoder=(*X264, "-pix_fmt", "yuv422p")),
     "colors": replace(PLAIN, encoder=(*X264, "-pix_fmt", "yuvj420p", "-colorspace", "smpte170m")),
@@ -135,7 +135,7 @@ async def test_the_logo_stays_after_a_change(
     played = await play(feed_of(item_of(changing("size", clips)), each_ffmpeg, headers=headers, overlay=choose))
     write_packets(tmp_path / "played.mkv", played.packets, headers)
     with av.open(str(tmp_path / "played.mkv")) as container:
-        red = [bool(frame.to_ndarray(format="rgb24")[40, 800, 0] > 180) for frame in container.decode(video=0)]
+        red = [bool(frame.to_ndarray(format="rgb24")[18, 300, 0] > 180) for frame in container.decode(video=0)]
     assert len(red) == 3 * PART_FRAMES
     assert all(red)
 
@@ -202,7 +202,7 @@ async def test_an_item_in_house_format_that_lost_a_packet(
     each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
     """An item that passes through is encoded from the group with the lost packet on, and nothing moves."""
-    clip = make_clip(tmp_path / "plain.mkv", replace(LOSING, width=854, height=480))
+    clip = make_clip(tmp_path / "plain.mkv", replace(LOSING, width=320, height=180))
     first = await play(feed_of(item_of(clip), each_ffmpeg, headers=headers))
     write_packets(tmp_path / "house.mkv", first.packets, headers)
     lossy = tmp_path / "lossy.mkv"

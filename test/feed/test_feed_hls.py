@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stands.feeding import feed_of, item_of, play
-from stands.ffmpegs import both_ffmpegs
+from stands.ffmpegs import each_ffmpeg
 from stands.numbered import Plan, make_clip
 from stands.recording import skews
 from stands.site import Segments, Site, cut_hls
@@ -48,7 +48,7 @@ async def test_recorded_hls_begins_at_the_frame(
     assert [round(skew, 3) for skew in found if abs(skew) > 0.011 + 0.04] == []
 
 
-@pytest.mark.parametrize("program", both_ffmpegs(), ids=lambda path: path.name)
+@pytest.mark.parametrize("program", each_ffmpeg())
 async def test_a_recorded_manifest_on_disk_plays(program: Path, headers: CodecHeaders, tmp_path: Path) -> None:
     """A recorded HLS manifest in an allowed folder is one item, played from its segments."""
     clip = make_clip(tmp_path / "clip.mp4", Plan(item_id=7, frames=100, flashes=(25, 75)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stands.feeding import SMALL, feed_of, item_of, play, resolve_simply
-from stands.ffmpegs import both_ffmpegs
+from stands.ffmpegs import each_ffmpeg
 from stands.made import identity, made_once
 from stands.site import Site
 from tg_video_streamer.clock import SystemClock
@@ -49,7 +49,7 @@ def library(headers: CodecHeaders, tmp_path: Path) -> Iterator[Library]:
     library.close()
 
 
-@pytest.mark.parametrize("program", both_ffmpegs(), ids=lambda path: path.name)
+@pytest.mark.parametrize("program", each_ffmpeg())
 @pytest.mark.parametrize("kind", CODERS)
 async def test_an_estimated_length_cuts_nothing(
     kind: str, program: Path, headers: CodecHeaders, tmp_path: Path

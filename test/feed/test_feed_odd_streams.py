@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stands.feeding import Played, feed_of, item_of, play, write_packets
-from stands.ffmpegs import both_ffmpegs
+from stands.ffmpegs import each_ffmpeg
 from stands.made import identity, made_once
 from stands.recording import Recording
 from stands.site import Site
@@ -21,7 +21,7 @@ from tg_video_streamer.media import FRAMES_PER_SECOND, CodecHeaders
 PICTURE = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 PQ = "zscale=t=smpte2084:p=2020:m=2020_ncl:r=tv:npl=100:tin=709:pin=709:min=709,format=yuv420p10le"
 TAGS = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
-BOTH = pytest.mark.parametrize("program", both_ffmpegs(), ids=lambda path: path.name)
+BOTH = pytest.mark.parametrize("program", each_ffmpeg())
 
 
 def ff(*words: str | Path) -> None:
@@ -172,10 +172,10 @@ async def test_picture_and_sound_are_of_one_program(ffmpeg: Path, headers: Codec
     """Of a TS with two programs the sound is that of the picture's program, also where the other has the richer one."""
 
     def make(path: Path) -> None:
-        inputs = (*picture(3, "854x480"), *picture(3), *tone(1000, 3), *tone(440, 3, "stereo"))
+        inputs = (*picture(3), *picture(3, "160x90"), *tone(1000, 3), *tone(440, 3, "stereo"))
         tracks = ("-map", "0", "-map", "2", "-map", "1", "-map", "3")
         programs = ("-program", "title=A:st=0:st=1", "-program", "title=B:st=2:st=3")
         ff(*inputs, *tracks, *PICTURE, "-c:a", "mp2", "-b:a:1", "192k", *programs, path)
 
-    recording = (await played(clip("programs.ts", tmp_path, make), ffmpeg, headers)).decoded(tmp_path, headers)
+    recording = (await played(clip("two-programs.ts", tmp_path, make), ffmpeg, headers)).decoded(tmp_path, headers)
     assert pitch(recording, 0) == pytest.approx(1000, abs=2)

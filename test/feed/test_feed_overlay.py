@@ -14,19 +14,23 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from stands.feeding import SMALL, Played, feed_of, item_of, play, write_packets
+from stands.feeding import Played, feed_of, item_of, play, write_packets
 from stands.numbered import Plan, make_clip
+from stands.program import encode_clip
 from stands.recording import luma_of
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.feed.overlay.overlay import Overlay
 from tg_video_streamer.feed.state import FeedState
+from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
 from tg_video_streamer.resolve.media import Media, MediaInput
 
 FRAMES = 240
+HOUSE = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+"""Large enough for words to be measured."""
 LOGO = (slice(24, 76), slice(760, 829))
 CAPTION = (slice(420, 456), slice(24, 200))
 CLOCK = (slice(24, 50), slice(24, 92))
@@ -54,6 +58,12 @@ class Pictures:
     luma: list[NDArray[Any]]
     colours: list[NDArray[Any]]
     """RGB of the frames 0, 100, 200."""
+
+
+@pytest.fixture(scope="module")
+def headers(tmp_path_factory: pytest.TempPathFactory) -> CodecHeaders:
+    """The program's codec headers at this size."""
+    return encode_clip(tmp_path_factory.mktemp("headers"), HOUSE, seconds=1).headers
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +95,15 @@ def _logo(path: Path, colour: tuple[int, int, int]) -> Path:
 async def _played(
     clip: Path, ffmpeg: Path, headers: CodecHeaders, wishes: OverlaySettings, *, begin: float = 0.0
 ) -> Played:
-    branding = Branding(wishes, house=SMALL, ffmpeg=ffmpeg)
+    branding = Branding(wishes, house=HOUSE, ffmpeg=ffmpeg)
     clock = AirClock(begin)
     feed = feed_of(
-        item_of(clip, title="It's 100% so: [a];"), ffmpeg, headers=headers, overlay=branding.choose, clock=clock
+        item_of(clip, title="It's 100% so: [a];"),
+        ffmpeg,
+        headers=headers,
+        house=HOUSE,
+        overlay=branding.choose,
+        clock=clock,
     )
     feed.air_time.eta = lambda: 0.0
     clock.buffer = feed.buffer
@@ -141,8 +156,15 @@ async def test_only_the_rest_of_a_title_is_shown_after_a_break(
     ffmpeg: Path, clip: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
     """A source that broke off and continues does not show its title again, and the clock stays right to the minute."""
-    branding = Branding(OverlaySettings(now_playing=True), house=SMALL, ffmpeg=ffmpeg)
-    feed = feed_of(item_of(clip, title="A title"), ffmpeg, headers=headers, overlay=branding.choose, buffer_seconds=2.0)
+    branding = Branding(OverlaySettings(now_playing=True), house=HOUSE, ffmpeg=ffmpeg)
+    feed = feed_of(
+        item_of(clip, title="A title"),
+        ffmpeg,
+        headers=headers,
+        house=HOUSE,
+        overlay=branding.choose,
+        buffer_seconds=2.0,
+    )
     killed: list[int] = []
 
     def kill(frames: int) -> None:
@@ -172,7 +194,7 @@ async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, 
     """A bad logo is left out with the reason; once the file is valid, the next item shows it and the reason is gone."""
     bad, whole = tmp_path / "logo.png", logo.read_bytes()  # noqa: ASYNC240 - nothing else runs
     bad.write_bytes(whole[:60])
-    branding = Branding(OverlaySettings(logo=bad, clock=True), house=SMALL, ffmpeg=ffmpeg)
+    branding = Branding(OverlaySettings(logo=bad, clock=True), house=HOUSE, ffmpeg=ffmpeg)
     shown = await branding.choose()
     assert (shown.logo, shown.clock_font is None) == (None, False)
     assert [str(one).partition(":")[0] for one in branding.problems] == ["LOGO"]
@@ -180,7 +202,7 @@ async def test_a_bad_logo_is_told_and_harms_nothing(logo: Path, tmp_path: Path, 
     first = await branding.choose()
     assert first.logo is not None
     assert branding.problems == []
-    elsewhere = Branding(OverlaySettings(logo=logo), house=SMALL, ffmpeg=ffmpeg)
+    elsewhere = Branding(OverlaySettings(logo=logo), house=HOUSE, ffmpeg=ffmpeg)
     assert (await elsewhere.choose()).logo_digest == first.logo_digest, "by content, not by path"
     _logo(bad, (1, 2, 3))
     assert (await branding.choose()).logo_digest not in {"", first.logo_digest}
@@ -194,7 +216,7 @@ async def test_an_ffmpeg_that_draws_no_words_shows_no_clock(tmp_path: Path) -> N
     poor = tmp_path / "ffmpeg"
     poor.write_text("#!/bin/sh\necho \"No such filter: 'drawtext'\" >&2\nexit 8\n")
     poor.chmod(0o755)
-    branding = Branding(OverlaySettings(clock=True), house=SMALL, ffmpeg=poor)
+    branding = Branding(OverlaySettings(clock=True), house=HOUSE, ffmpeg=poor)
     assert await branding.choose() == Overlay()
     (problem,) = branding.problems
     assert "this ffmpeg cannot draw a clock: No such filter: 'drawtext'" in str(problem)
@@ -205,7 +227,7 @@ async def test_a_copy_is_of_one_logo(
 ) -> None:
     """An encode cached with one logo is not played with another, and is used again when the first logo is back."""
     library = Library(
-        tmp_path / "cached", max_bytes=10**9, floor_bytes=0, house=SMALL, headers=headers, clock=SystemClock()
+        tmp_path / "cached", max_bytes=10**9, floor_bytes=0, house=HOUSE, headers=headers, clock=SystemClock()
     )
     library.open()
     blue = _logo(tmp_path / "blue.png", (10, 20, 250))
@@ -216,8 +238,8 @@ async def test_a_copy_is_of_one_logo(
 
     encodes = []
     for path in (logo, blue, logo):
-        overlay = Branding(OverlaySettings(logo=path), house=SMALL, ffmpeg=ffmpeg).choose
-        feed = feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, overlay=overlay)
+        overlay = Branding(OverlaySettings(logo=path), house=HOUSE, ffmpeg=ffmpeg).choose
+        feed = feed_of(item, ffmpeg, headers=headers, house=HOUSE, resolve=resolve, library=library, overlay=overlay)
         await play(feed)
         encodes.append(feed.plays_cached)
     assert encodes == [False, False, True]

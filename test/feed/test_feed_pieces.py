@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stands.feeding import feed_of, item_of, play
-from stands.ffmpegs import both_ffmpegs
+from stands.ffmpegs import each_ffmpeg
 from stands.throttling_site import ThrottlingSite
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media, MediaInput
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("ffmpeg", both_ffmpegs(), ids=lambda path: path.name)
+@pytest.mark.parametrize("ffmpeg", each_ffmpeg())
 async def test_a_throttling_site_is_asked_in_pieces(folder: Path, ffmpeg: Path) -> None:
     """Every picture comes, and no request is for more than the site gives at full speed."""
     assert (folder / "clip.mp4").stat().st_size > 3 * PIECE_BYTES

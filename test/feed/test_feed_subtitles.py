@@ -78,11 +78,11 @@ async def test_bitmaps_are_drawn(
     assert _near(spans(target), list(CUES))
     luma = next(luma for seconds, luma in pictures(target) if seconds >= 1.5)
     rows, columns = np.nonzero(luma > 200)
-    # The bar of 600x90 at (660, 900) of 1920x1080, in a picture of 854x480.
-    assert abs(rows.min() - 400) <= 4
-    assert abs(rows.max() - 440) <= 4
-    assert abs(columns.min() - 294) <= 4
-    assert abs(columns.max() - 560) <= 4
+    # The bar of 600x90 at (660, 900) of 1920x1080, in a picture of 320x180.
+    assert abs(rows.min() - 150) <= 2
+    assert abs(rows.max() - 165) <= 2
+    assert abs(columns.min() - 110) <= 2
+    assert abs(columns.max() - 210) <= 2
 
 
 @pytest.mark.parametrize(("name", "codec"), [("film.mkv", "srt"), ("film.mp4", "mov_text")])
@@ -135,7 +135,7 @@ async def test_a_file_of_every_kind_is_drawn(
     assert _near(spans(await _played(path, ffmpeg, headers)), list(CUES))
 
 
-@pytest.mark.parametrize(("size", "shown"), [("320x180", "854:480"), ("320x240", "640:480"), ("180x320", "270:480")])
+@pytest.mark.parametrize(("size", "shown"), [("320x180", "320:180"), ("320x240", "240:180"), ("160x320", "90:180")])
 async def test_styled_text_looks_as_it_was_made(
     size: str, shown: str, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
 ) -> None:
@@ -148,7 +148,7 @@ async def test_styled_text_looks_as_it_was_made(
     theirs = dict(_by_frame(reference))
     for number in (10, 35, 60, 112, 140):
         assert written(ours[number]) is written(theirs[number])
-        assert float(np.abs(ours[number].astype(int) - theirs[number]).mean()) < 1.5
+        assert float(np.abs(ours[number].astype(int) - theirs[number]).mean()) < 2.5
 
 
 def _by_frame(path: Path) -> list[tuple[int, np.ndarray]]:

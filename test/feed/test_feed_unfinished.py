@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stands.feeding import feed_of, item_of, play
-from stands.ffmpegs import both_ffmpegs
+from stands.ffmpegs import each_ffmpeg
 from stands.numbered import Plan, make_clip
 from tg_video_streamer.errors import SourceUnfinished
 from tg_video_streamer.events import Event, SourceFailed
@@ -84,7 +84,7 @@ async def test_a_start_behind_the_end_is_named(clip: Path, ffmpeg: Path, headers
     assert "0:03" in str(feed.last_error)
 
 
-@pytest.mark.parametrize("program", both_ffmpegs(), ids=lambda path: path.name)
+@pytest.mark.parametrize("program", each_ffmpeg())
 async def test_a_name_that_is_not_utf8_plays(program: Path, clip: Path, headers: CodecHeaders, tmp_path: Path) -> None:
     """A file whose name is not UTF-8, found in its folder, plays under a title that can be written anywhere."""
     folder = tmp_path / "films"

@@ -119,6 +119,7 @@ async def test_endless_television_lives_by_reconnecting(
     assert len(played.decoded(tmp_path, headers).numbers(4)) > 200
 
 
+@pytest.mark.long
 async def test_a_radio_that_is_gone_is_given_up_after_growing_pauses(
     song: Path, ffmpeg: Path, headers: CodecHeaders
 ) -> None:

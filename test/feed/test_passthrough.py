@@ -78,8 +78,12 @@ class Stage:
         return path
 
     def encoded(self, name: str, *arguments: str) -> Path:
-        """The exported item, encoded as the house does it but for `arguments`."""
-        return self.made(name, *video_arguments(SMALL), *audio_arguments(SMALL), *arguments)
+        """The exported item, encoded as the house does it but for `arguments`; no packet of it can be of the house's encoder.
+
+        The same encoder may be in both, which makes the same packets of the same pictures: a tenth of the rate does not.
+        """
+        rate = ("-b:v", f"{SMALL.video_kilobits // 10}k")
+        return self.made(name, *video_arguments(SMALL), *rate, *audio_arguments(SMALL), *arguments)
 
 
 def same(packets: tuple[Packet, ...], others: tuple[Packet, ...]) -> bool:
@@ -170,6 +174,13 @@ async def test_where_a_rule_is_broken_the_encoder_goes_on(stage: Stage, tmp_path
 def _concat(stage: Stage, twice: Path) -> None:
     command = [str(stage.ffmpeg), "-nostdin", "-v", "error", "-f", "concat", "-safe", "0", "-auto_convert", "0"]
     subprocess.run([*command, "-i", str(stage.media / "list.txt"), "-c", "copy", str(twice)], check=True)
+
+
+async def test_what_another_encoder_made_like_the_house_is_taken_over(stage: Stage) -> None:
+    """A file with the program's headers, groups and loudness passes through, at whichever rate it was made."""
+    alike = stage.encoded("alike.mp4")
+    played = await stage.play(alike)
+    assert {one.data for one in played.pictures if one.keyframe} == keyframes_of(alike)
 
 
 _LONG = pytest.mark.long

@@ -282,7 +282,7 @@ def test_labels_do_not_grow_without_end(service: _Service) -> None:
 
 def _get(url: str) -> tuple[int, str, str]:
     try:
-        with urllib.request.urlopen(url, timeout=20) as response:  # noqa: S310 # always loopback http
+        with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310 # always loopback http
             return response.status, response.headers["Content-Type"], response.read().decode()
     except HTTPError as error:
         with error:

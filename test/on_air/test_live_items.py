@@ -75,6 +75,7 @@ def test_a_backup_takes_the_place_of_a_source_that_is_gone(clips: Path, tmp_path
     assert aired.faults == []
 
 
+@pytest.mark.long
 def test_a_clip_without_a_length_is_asked_for_a_few_times(clips: Path, tmp_path: Path) -> None:
     """A server that states no length and closes at its end is asked a handful of times for one play, not thousands."""
     with BeginsAgain(clips / "clip.ts", "video/mp2t") as server:

@@ -33,7 +33,7 @@ def _clips(folder: Path, frames: Sequence[int]) -> Path:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten clips at 720p of 24 s and 8 s, 2 MB for 8 s: a player gets them at a sixth of real time."""
+    """Ten clips of 24 s and 8 s, 2 MB for 8 s: a player gets them at a sixth of real time."""
     return _clips(tmp_path_factory.mktemp("throttled"), [_FIRST_FRAMES, *[_FRAMES] * (_ITEMS - 1)])
 
 
@@ -106,8 +106,8 @@ def _kill_in_last_halves(site: ThrottlingSite, service: Service) -> None:
     "cause",
     [
         pytest.param(_slow, id="at half its speed", marks=pytest.mark.long),
-        pytest.param(_cut, id="every fifth cut"),
-        pytest.param(_killed, id="killed"),
+        pytest.param(_cut, id="every fifth cut", marks=pytest.mark.long),
+        pytest.param(_killed, id="killed", marks=pytest.mark.long),
     ],
 )
 def test_faults_of_the_site_are_not_seen(media: Path, clips: Path, tmp_path: Path, cause: Cause) -> None:

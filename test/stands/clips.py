@@ -79,7 +79,7 @@ def make_awkward(name: str, folder: Path) -> Path:
 
 
 def make_dark(path: Path) -> Path:
-    """Twelve dark and silent seconds, then two with something to see and hear."""
+    """Eleven dark and silent seconds, then three with something to see and hear."""
     return made_once(path, _dark, "dark", _how())
 
 
@@ -95,8 +95,8 @@ def _how() -> tuple[object, ...]:
 
 def _dark(path: Path) -> None:
     graph = (
-        "color=black:s=320x240:r=25:d=12[b];testsrc2=s=320x240:r=25:d=2[t];[b][t]concat[v];"
-        "anullsrc=r=48000:cl=stereo,atrim=duration=12[n];sine=r=48000:d=2,aformat=channel_layouts=stereo[s];[n][s]concat=v=0:a=1[a]"
+        "color=black:s=320x240:r=25:d=11[b];testsrc2=s=320x240:r=25:d=3[t];[b][t]concat[v];"
+        "anullsrc=r=48000:cl=stereo,atrim=duration=11[n];sine=r=48000:d=3,aformat=channel_layouts=stereo[s];[n][s]concat=v=0:a=1[a]"
     )
     _ffmpeg("-filter_complex", graph, "-map", "[v]", "-map", "[a]", "-c:a", "pcm_s16le", *_X264, str(path))
 
@@ -118,8 +118,8 @@ def _sound_only(folder: Path) -> Path:
 
 
 def _sound_with_cover(folder: Path) -> Path:
-    whole = make_clip(folder / "whole.mp4", replace(_PLAIN, width=480))
-    cover = make_clip(folder / "cover.png", replace(_PLAIN, width=480, frames=1, channels=0, encoder=()))
+    whole = make_clip(folder / "whole.mp4", replace(_PLAIN, width=180))
+    cover = make_clip(folder / "cover.png", replace(_PLAIN, width=180, frames=1, channels=0, encoder=()))
     inputs = ("-i", str(whole), "-i", str(cover), "-map", "0:a", "-map", "1:v")
     _ffmpeg(*inputs, "-c:a", "libmp3lame", "-c:v", "copy", "-disposition:v", "attached_pic", str(folder / "song.mp3"))
     whole.unlink()
@@ -141,6 +141,8 @@ def _interlaced(folder: Path) -> Path:
         _PLAIN,
         frames=2 * FRAMES,
         rate=50,
+        width=854,
+        height=480,
         flashes=tuple(2 * flash for flash in FLASHES),
         encoder=("-vf", "tinterlace=interleave_top", *_X264, "-flags", "+ildct+ilme", "-x264-params", "tff=1"),
     )
@@ -194,7 +196,7 @@ AWKWARD: tuple[Awkward, ...] = (
     Awkward(name="sound-shorter", make=_numbered("short.mp4", replace(_PLAIN, audio_seconds=1.5)), beeps=1),
     Awkward(name="sound-longer", make=_numbered("long.mp4", replace(_PLAIN, audio_seconds=5.0)), frames=125, step=None),
     Awkward(name="portrait", make=_numbered("portrait.mp4", replace(_PLAIN, width=480, height=854)), shape=9 / 16),
-    Awkward(name="four-by-three", make=_numbered("four.mp4", replace(_PLAIN, width=640, height=480)), shape=4 / 3),
+    Awkward(name="four-by-three", make=_numbered("four.mp4", replace(_PLAIN, width=240, height=180)), shape=4 / 3),
     Awkward(
         name="anamorphic",
         make=_numbered("pal.mkv", replace(_PLAIN, width=720, height=576, encoder=("-vf", "setsar=64/45", *_X264))),

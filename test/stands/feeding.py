@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,7 +25,10 @@ from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput, Resolve
 from tg_video_streamer.rtmp import flv
 
-SMALL = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+SMALL = replace(
+    house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast")), width=320, height=180, video_kilobits=400
+)
+"""A ninth of the points of the smallest picture that an operator can choose, and so much cheaper to encode."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -300,7 +300,7 @@ class Sfu:
         ]
 
     def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
 
 class SfuProcess:

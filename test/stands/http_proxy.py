@@ -68,7 +68,7 @@ class _Handler(QuietHandler, BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.proxy.carried.append((parts.path, self.headers.get("User-Agent", "")))
-        site = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        site = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {name: value for name, value in self.headers.items() if not name.lower().startswith("proxy-")}
         site.request(self.command, parts._replace(scheme="", netloc="").geturl(), headers=headers)
         answer = site.getresponse()

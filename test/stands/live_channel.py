@@ -145,7 +145,7 @@ class LiveChannel:
 
     def run(self, work: Any) -> Any:
         """Run a coroutine in the service's event loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
     def _expired(self) -> None:
         self.expired += 1

@@ -51,8 +51,8 @@ class Plan:
     """0 to 63."""
     frames: int
     rate: float = 25
-    width: int = 854
-    height: int = 480
+    width: int = 320
+    height: int = 180
     """Of the picture as stored: an anamorphic one gets its shape from `-vf setsar` in `encoder`."""
     rotated: int = 0
     """Quarter turns counterclockwise by which the stored picture is turned (a phone's); width and height as seen."""

@@ -124,8 +124,8 @@ class PageVisitor:
 
     def _connection(self) -> http.client.HTTPConnection:
         if self.tls is None:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        return http.client.HTTPSConnection("localhost", self.port, timeout=20, context=self.tls)
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return http.client.HTTPSConnection("localhost", self.port, timeout=60, context=self.tls)
 
     def _answer(self, response: http.client.HTTPResponse) -> Answer:
         for line in response.headers.get_all("set-cookie", []):

@@ -25,7 +25,8 @@ from stands.waiting import wait_until
 
 COMMAND = Path(sys.executable).with_name("tg-video-streamer")
 """As it is installed next to the interpreter that runs the tests."""
-_SLATES = CACHE / "slates"
+_PREPARED = CACHE / "slates"
+"""What every service would make anew: drawn slates, and which encoder options have been tried."""
 
 
 def warning_texts(status: dict[str, Any]) -> list[str]:
@@ -75,7 +76,7 @@ class Service:
         secrets.never_shown_settings(values)
         self.env_file.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
         self.env_file.chmod(0o600)
-        _copy_slates(_SLATES, self.state_dir / "cache")
+        _copy_prepared(_PREPARED, self.state_dir / "cache")
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -110,7 +111,7 @@ class Service:
         """Status and body of one page of its web server, or of what listens on `port`."""
         try:
             address = f"http://127.0.0.1:{port or self.web_port}{path}"
-            with urllib.request.urlopen(address, timeout=10) as answer:
+            with urllib.request.urlopen(address, timeout=60) as answer:
                 body = answer.read().decode()
                 secrets.look(body, f"the page {path}")
                 return answer.status, body
@@ -138,7 +139,7 @@ class Service:
             return status and condition(status)
 
         try:
-            return wait_until(ask, timeout=timeout, what=what, every=0.1)
+            return wait_until(ask, timeout=timeout, what=what, every=0.25)
         except AssertionError as error:
             raise AssertionError(f"{error}\nstatus: {self.status()}\nlog:\n{self.log[-6000:]}") from None
 
@@ -178,15 +179,15 @@ def command_line(process: psutil.Process) -> list[str]:
         return []
 
 
-def _copy_slates(source: Path, target: Path) -> None:
-    """Bring what services before have drawn: each name holds all that its picture depends on, and drawing takes seconds."""
-    for card in source.glob("slate-*.card"):
-        if not (target / card.name).exists():
+def _copy_prepared(source: Path, target: Path) -> None:
+    """Bring what services before have made: each name holds all that its content depends on, and making takes seconds."""
+    for made in (*source.glob("slate-*.card"), *source.glob("ffmpeg-args-*.works")):
+        if not (target / made.name).exists():
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             target.mkdir(exist_ok=True)
-            partial = target / f"{card.name}.{os.getpid()}"
-            shutil.copyfile(card, partial)
-            partial.replace(target / card.name)
+            partial = target / f"{made.name}.{os.getpid()}"
+            shutil.copyfile(made, partial)
+            partial.replace(target / made.name)
 
 
 @contextmanager
@@ -214,7 +215,7 @@ def running(
             except subprocess.TimeoutExpired:
                 service.process.kill()
                 service.process.wait()
-        _copy_slates(service.state_dir / "cache", _SLATES)
+        _copy_prepared(service.state_dir / "cache", _PREPARED)
         secrets.look_into(service.folder)
         if service.state_dir.is_dir():
             secrets.look_into(service.state_dir)

@@ -143,12 +143,12 @@ def _running(serve: object) -> Iterator[Carried]:
 
     thread = threading.Thread(target=loop.run_forever, name="proxy stand", daemon=True)
     thread.start()
-    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(120)
     carried.port = server.sockets[0].getsockname()[1]
     try:
         yield carried
     finally:
-        asyncio.run_coroutine_threadsafe(stop(server), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stop(server), loop).result(120)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -75,7 +75,7 @@ class VideoChat:
 
     def run(self, work: Any) -> Any:
         """Run a coroutine in the service's event loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
     def _peer(self) -> Any:
         return types.InputPeerChannel(self.chat_id, self.stand.chat(self.chat_id).access_hash)

@@ -61,5 +61,5 @@ async def test_qr_code(stand: TelegramStand, user_id: int) -> None:
     client = await _client(stand)
     login = await client.qr_login()
     stand.scan(login.url, user_id)
-    assert (await login.wait(10)).id == user_id
+    assert (await login.wait(60)).id == user_id
     await client.disconnect()

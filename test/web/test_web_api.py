@@ -164,10 +164,10 @@ def test_text_that_is_no_unicode_is_answered(site: Site) -> None:
 def test_who_says_nothing_is_let_go(clip: Clip) -> None:
     """A client that sends its request byte by byte loses its connection."""
     with served(Program(clip), request_seconds=0.4) as site:
-        with closing(socket.create_connection(("127.0.0.1", site.listener.port), timeout=20)) as silent:
+        with closing(socket.create_connection(("127.0.0.1", site.listener.port), timeout=60)) as silent:
             silent.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
             assert silent.recv(10) == b""
-        with closing(socket.create_connection(("127.0.0.1", site.listener.port), timeout=20)) as silent:
+        with closing(socket.create_connection(("127.0.0.1", site.listener.port), timeout=60)) as silent:
             silent.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /")
             answer = b"".join(iter(lambda: silent.recv(4096), b""))
             assert answer.startswith(b"HTTP/1.1 200")

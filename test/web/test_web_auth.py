@@ -279,12 +279,12 @@ def test_no_path_leads_out(home: Site, path: str) -> None:
 def test_what_is_too_large_is_not_read(home: Site) -> None:
     """An upload beyond the limit is refused by its length, before a byte of it; one that hides its length, at the limit."""
     operator = visitor(home, token=OPERATOR)
-    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=60) as connection:
         head = f"POST /api/playlist_save HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OPERATOR}\r\n"
         connection.sendall(f"{head}Content-Length: {MAX_REQUEST_BYTES + 1}\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
     hidden = b"%x\r\n" % (MAX_REQUEST_BYTES + 1) + b"a" * (MAX_REQUEST_BYTES + 1)
-    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=60) as connection:
         connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + hidden)
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
     assert operator.post("/login", {"token": "x" * 20_000}, headers=JSON).status == 413
@@ -295,7 +295,7 @@ def test_what_is_too_large_is_not_read(home: Site) -> None:
 
 def test_a_body_that_drips_is_ended(home: Site) -> None:
     """A client that sends a byte now and then does not hold its place."""
-    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", home.listener.port), timeout=60) as connection:
         head = f"POST /api/slate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OPERATOR}\r\n"
         connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{{".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")

@@ -41,7 +41,7 @@ def test_a_person_signs_in_over_tls(clip: Clip, tmp_path: Path) -> None:
             "/actions/resume", headers={"Accept": "application/json", "Origin": "https://evil.example"}
         )
         assert foreign.status == 403
-        connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=trusting)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=60, context=trusting)
         cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
         connection.request("GET", "/preview/live.mp4", headers={"Host": person.host, "Cookie": cookie})
         stream = connection.getresponse()

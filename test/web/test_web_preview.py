@@ -35,7 +35,7 @@ def preview_threads() -> int:
 @contextmanager
 def opened(site: Site, path: str) -> Iterator[http.client.HTTPResponse]:
     """The open answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", site.listener.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", site.listener.port, timeout=60)
     with closing(connection):
         connection.request("GET", path)
         yield connection.getresponse()

@@ -40,7 +40,7 @@ def site(clip: Clip) -> Iterator[Site]:
 
 def ask(site: Site, path: str, *, method: str = "GET", host: str = "localhost") -> tuple[http.client.HTTPResponse, str]:
     """One request under a Host name of choice."""
-    connection = http.client.HTTPConnection("127.0.0.1", site.listener.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", site.listener.port, timeout=60)
     try:
         connection.putrequest(method, path, skip_host=True)
         if host:

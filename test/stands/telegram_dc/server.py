@@ -334,7 +334,7 @@ class TelegramStand:
         return self.world.connections_made
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
     async def _start(self) -> None:
         for dc in (HOME_DC, OTHER_DC):
