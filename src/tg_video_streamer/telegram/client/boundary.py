@@ -83,8 +83,8 @@ def session_ended(ending: SessionEnding) -> SessionEnded:
 
 def telegrams_word(error: errors.RPCError) -> str:
     """Telegram's word for an error, such as SESSION_EXPIRED or FILE_MIGRATE_4."""
-    if (pattern := _PATTERNS.get(type(error))) is not None:
-        number = next((value for value in vars(error).values() if type(value) is int), 0)
+    number = next((value for name, value in vars(error).items() if name != "code" and type(value) is int and value), 0)
+    if number and (pattern := _PATTERNS.get(type(error))) is not None:
         return pattern.replace(r"(\d+)", str(number))
     word = _WORDS.get(type(error)) or str(error.message or "UNKNOWN").upper()
     return _NUMBERED.sub(r"\1", word)
