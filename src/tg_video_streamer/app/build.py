@@ -98,6 +98,7 @@ def build(
         telegram=(telegram or source).facts,
         live=live.ask(lambda one: one.takeover.facts()) if live is not None else None,
         spool=spool,
+        parts=restarts.facts,
         warnings=warnings,
     )
     commands = control.commands

@@ -14,7 +14,7 @@ from tg_video_streamer.control.command_handler import CommandHandler
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistFile
 from tg_video_streamer.control.reporter import Reporter
-from tg_video_streamer.control.status import ServiceWarning, TelegramFacts
+from tg_video_streamer.control.status import PartStatus, ServiceWarning, TelegramFacts
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
@@ -38,6 +38,7 @@ def make_control(
     telegram: Callable[[], TelegramFacts],
     live: Callable[[], LiveFacts] | None,
     spool: Spool | None,
+    parts: Callable[[], tuple[PartStatus, ...]],
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
 ) -> Control:
     """Reports and commands of these parts; `warnings` are asked at each status."""
@@ -52,6 +53,7 @@ def make_control(
         telegram=telegram,
         live=live,
         spool=spool.report if spool is not None else None,
+        parts=parts,
     )
     history = HistorySampler(
         clock=context.clock,

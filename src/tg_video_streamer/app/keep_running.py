@@ -94,28 +94,39 @@ async def keep_running(name: str, make: MakePart, pauses: Backoff = PAUSES, *, r
 
 async def _failure(name: str, make: MakePart) -> BaseException:
     """Run one part to its end, in a task of its own; why it ended."""
+    # No TaskGroup: in Python 3.11 a failure in one leaves its owner looking cancelled.
+    task = asyncio.get_running_loop().create_task(_run(make), name=name)
     try:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(_run(make), name=name)
-    except Exception as error:
-        if _is_cancelled():
-            log.exception("a part of the service ended badly", part=name)
-            raise asyncio.CancelledError from error
-        log.exception("a part of the service failed and is restarted; this is a defect of the program", part=name)
-        return cause_of(error)
-    # A cancellation that nobody asked for would otherwise end the part in silence.
-    why = "it was canceled from inside" if task.cancelled() else "it ended"
-    log.warning("a part of the service ended and is restarted", part=name, why=why)
-    return RuntimeError(why)
+        await asyncio.wait({task})
+    finally:
+        await _ended(name, task)
+    if task.cancelled():
+        # A cancellation that nobody asked for would otherwise end the part in silence.
+        error: BaseException = RuntimeError("it was canceled from inside")
+    elif (found := task.exception()) is not None:
+        error = cause_of(found)
+        log.error(
+            "a part of the service failed and is restarted; this is a defect of the program", part=name, exc_info=found
+        )
+        return error
+    else:
+        error = RuntimeError("it ended")
+    log.warning("a part of the service ended and is restarted", part=name, why=str(error))
+    return error
+
+
+async def _ended(name: str, task: asyncio.Task[None]) -> None:
+    """Cancel a part that still runs, since the service ends, and wait until it has ended."""
+    if task.done():
+        return
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a part of the service ended badly", part=name, exc_info=error)
 
 
 async def _run(make: MakePart) -> None:
     await make().run()
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def cause_of(error: BaseException) -> BaseException:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.control.status import UNKNOWN, TelegramFacts
 from tg_video_streamer.envfile.write import update_env
 from tg_video_streamer.errors import SessionEnded
 from tg_video_streamer.events import Event
@@ -24,6 +25,7 @@ from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.session.keeper import SessionKeeper
 from tg_video_streamer.telegram.session.renewal import Renewal, SessionSettings
 from tg_video_streamer.telegram.session.renewal_command import renewal_command
+from tg_video_streamer.telegram.session.state import SessionState
 from tg_video_streamer.telegram.session.web_login import WebLogin
 
 if TYPE_CHECKING:
@@ -104,6 +106,20 @@ def web_login(loaded: LoadedSettings, store: TelegramState, clock: Clock) -> Web
         write=_writer(loaded),
         store=store,
         clock=clock,
+    )
+
+
+def session_facts(keeper: SessionKeeper) -> TelegramFacts:
+    """What the keeper knows, for the status: a session that has not been seen to work for long is not called valid."""
+    seen = keeper.sighting
+    unknown = keeper.state is SessionState.VALID and (seen is None or seen.stale)
+    return TelegramFacts(
+        session_state=UNKNOWN if unknown else str(keeper.state),
+        degraded=keeper.degraded,
+        degraded_reason=keeper.reason,
+        degraded_seconds=keeper.degraded_seconds,
+        session_renewals=dict(keeper.renewals),
+        session_sighting=seen,
     )
 
 

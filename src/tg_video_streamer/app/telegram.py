@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tg_video_streamer.app.keep_running import Anew, Keep
-from tg_video_streamer.app.session import session_keeper, web_login
+from tg_video_streamer.app.session import session_facts, session_keeper, web_login
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.status import TelegramFacts
@@ -90,14 +90,11 @@ class TelegramService:
 
     def facts(self) -> TelegramFacts:
         """The facts for the status."""
-        return TelegramFacts(
-            session_state=str(self.keeper.state),
-            degraded=self.keeper.degraded,
-            degraded_reason=self.keeper.reason,
-            degraded_seconds=self.keeper.degraded_seconds,
-            session_renewals=dict(self.keeper.renewals),
+        return replace(
+            session_facts(self.keeper),
             viewers=self.watch.viewers,
             deliveries={self.name: self.watch.delivery},
+            sightings={self.name: self.watch.sighting},
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tg_video_streamer.app.context import BuildContext
-from tg_video_streamer.app.session import session_keeper
+from tg_video_streamer.app.session import session_facts, session_keeper
 from tg_video_streamer.app.telegram import CONNECTION_PAUSES, TelegramService
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.status import TelegramFacts
@@ -41,13 +41,7 @@ class TelegramSourceService:
         """The facts for the status of a channel without a Telegram output: none until there is a Telegram item."""
         if not self.source.wanted.is_set():
             return TelegramFacts()
-        return TelegramFacts(
-            session_state=str(self.keeper.state),
-            degraded=self.keeper.degraded,
-            degraded_reason=self.keeper.reason,
-            degraded_seconds=self.keeper.degraded_seconds,
-            session_renewals=dict(self.keeper.renewals),
-        )
+        return session_facts(self.keeper)
 
     async def run(self) -> None:
         """Hold a session of its own from the first Telegram item on, until cancelled."""

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.control.health import problems
+from tg_video_streamer.control.health import problems, side_problems
 from tg_video_streamer.control.status import (
+    UNKNOWN,
     DownloadStatus,
     ItemStatus,
     LiveStatus,
     OutputStatus,
+    PartStatus,
     ServiceStatus,
     ServiceWarning,
     SessionFacts,
@@ -39,6 +41,7 @@ from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler, OutputReport
+from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.playlist.file_names import shown
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Resting
@@ -66,8 +69,9 @@ class Reporter:
         telegram: Callable[[], TelegramFacts] = TelegramFacts,
         live: Callable[[], LiveFacts] | None = None,
         spool: Callable[[], SpoolReport] | None = None,
+        parts: Callable[[], tuple[PartStatus, ...]] = tuple,
     ) -> None:
-        """`warnings`: what other parts report, asked at each status."""
+        """`parts`: those that were restarted. `warnings`: what other parts report, asked at each status."""
         self._version = version
         self._clock = clock
         self._playout = program.playout
@@ -80,6 +84,7 @@ class Reporter:
         self._telegram = telegram
         self._live = live
         self._spool = spool
+        self._parts = parts
         self._started = clock.monotonic()
         self._started_wall = clock.wall()
         self._plays = 0
@@ -106,10 +111,15 @@ class Reporter:
         """The whole state now; `holds`: by what the operator holds the program."""
         playout, on_air = self._playout, self._playout.on_air
         telegram = self._telegram()
-        outputs = tuple(_output(handler, telegram) for handler in self._outputs)
+        now, parts = self._clock.wall(), self._parts()
+        outputs = tuple(_output(handler, telegram, now) for handler in self._outputs)
         found = problems(
-            channel_state=playout.state.state, standstill_seconds=playout.standstill_seconds, outputs=outputs
+            channel_state=playout.state.state,
+            standstill_seconds=playout.standstill_seconds,
+            outputs=outputs,
+            now_wall=now,
         )
+        seen = telegram.session_sighting
         feed = self._director.on_air
         return ServiceStatus(
             version=self._version,
@@ -120,7 +130,7 @@ class Reporter:
             cached=on_air is not None and on_air.content.cached,
             slate_reason=(on_air.content.slate_reason or "") if on_air else "",
             healthy=not found,
-            problems=found,
+            problems=(*found, *side_problems(parts=parts, session_state=telegram.session_state)),
             paused=bool(holds),
             now=self._now(),
             position_seconds=playout.item_seconds,
@@ -136,6 +146,8 @@ class Reporter:
             holds=tuple(holds),
             live=_live(self._live()) if self._live is not None else None,
             spool=_spool(self._spool()) if self._spool is not None else None,
+            parts=parts,
+            session_seen_wall=round(now - seen.seconds_ago, 1) if seen is not None else None,
             **_values(telegram, SessionFacts),
         )
 
@@ -305,9 +317,21 @@ def _live(facts: LiveFacts) -> LiveStatus:
     )
 
 
-def _output(handler: OutputHandler, telegram: TelegramFacts) -> OutputStatus:
+def _output(handler: OutputHandler, telegram: TelegramFacts, now_wall: float) -> OutputStatus:
     report = handler.status()
-    return OutputStatus(**_values(report, OutputReport), delivery=telegram.deliveries.get(report.name, ""))
+    sightings = [report.sighting]
+    if (watched := telegram.sightings.get(report.name)) is not None:
+        sightings.append(watched)
+    on_air = report.state is OutputState.ON_AIR
+    values = _values(report, OutputReport)
+    del values["sighting"]
+    if on_air and any(one.stale for one in sightings):
+        values["state"] = UNKNOWN
+    return OutputStatus(
+        **values,
+        seen_wall=round(now_wall - max(one.seconds_ago for one in sightings), 1) if on_air else None,
+        delivery=telegram.deliveries.get(report.name, ""),
+    )
 
 
 def _values(record: object, kind: Any) -> dict[str, Any]:

@@ -7,6 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.sighting import Sighting
+
+UNKNOWN = "unknown"
+"""The state of what was on air or valid when it was last seen, longer ago than three periods of its watch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +25,7 @@ class ItemStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputStatus:
-    """One output: `state` as in outputs.OutputState; `error` is its last one, None after it recovered."""
+    """One output: `state` as in outputs.OutputState, or UNKNOWN; `error` is its last one, None after it recovered."""
 
     name: str
     kind: str
@@ -32,6 +36,8 @@ class OutputStatus:
     reconnects: int
     dropped_packets: int
     error: Message | None = None
+    seen_wall: float | None = None
+    """When it was last seen to be on air; None where it is not meant to be."""
     delivery: str = ""
     """Of a Telegram output: `confirmed`, `unconfirmed`, `missing`; empty where not known or not applicable."""
 
@@ -121,7 +127,7 @@ class SessionFacts:
     """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
 
     session_state: str = ""
-    """absent, valid, expired or renewing; empty where nothing needs a Telegram session."""
+    """absent, valid, expired, renewing or unknown; empty where nothing needs a Telegram session."""
     degraded: bool = False
     """Something that is configured needs a Telegram session, and there is none."""
     degraded_reason: Message | None = None
@@ -139,6 +145,10 @@ class TelegramFacts(SessionFacts):
 
     deliveries: dict[str, str] = field(default_factory=dict)
     """By the output's name."""
+    sightings: dict[str, Sighting] = field(default_factory=dict)
+    """When the watch last looked at an output, by its name."""
+    session_sighting: Sighting | None = None
+    """When the session was last seen to work; None while there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +166,7 @@ class ServiceStatus(SessionFacts):
     healthy: bool
     """Media is leaving: the program advances and every output that is meant to be on air is."""
     problems: tuple[Message, ...]
-    """Why not healthy; empty where it is."""
+    """Why not healthy, and then what is wrong without harm to the outputs, such as a part that fails again and again."""
     paused: bool
     now: ItemStatus | None
     position_seconds: float
@@ -180,6 +190,10 @@ class ServiceStatus(SessionFacts):
     """None where no live stream may come in."""
     spool: SpoolStatus | None = None
     """None where nothing is downloaded ahead of need."""
+    parts: tuple[PartStatus, ...] = ()
+    """The parts that were restarted since the start."""
+    session_seen_wall: float | None = None
+    """When the Telegram session was last seen to work; None while there is none."""
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""

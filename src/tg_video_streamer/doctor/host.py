@@ -167,6 +167,7 @@ def service_findings(status: ServiceStatus) -> list[Finding]:
     if status.healthy:
         state = Message.find(f"channel_state.{status.channel_state}") or Message.raw(status.channel_state)
         found = [well("service", "doctor.service", version=status.version, state=state)]
+        found += [doubt("service", one.map_texts(printable)) for one in status.problems]
     else:
         problems = (one.map_texts(printable) for one in status.problems)
         found = [problem("service", "doctor.unhealthy", problem=one) for one in problems]

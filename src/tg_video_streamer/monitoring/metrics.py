@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tg_video_streamer.control.status import LiveStatus, OutputStatus, ServiceStatus, SpoolStatus
+from tg_video_streamer.control.status import UNKNOWN, LiveStatus, OutputStatus, PartStatus, ServiceStatus, SpoolStatus
 from tg_video_streamer.events import (
     AirContent,
     Event,
@@ -151,6 +151,7 @@ class Metrics(Collector):
         if status.spool is not None:
             yield from _spool(status.spool)
         yield from _outputs(status.outputs)
+        yield from _parts(status.parts)
         yield from _disks(self._folders)
         if self._library is not None:
             yield from _kept(self._library)
@@ -245,6 +246,12 @@ def _by_label(name: str, meaning: str, labels: list[str], values: dict[str, int]
 
 def _telegram(status: ServiceStatus) -> Iterator[Metric]:
     yield _gauge("session_valid", "1 while there is a Telegram session that works.", status.session_state == "valid")
+    seen = GaugeMetricFamily(
+        "session_seen_timestamp_seconds", "When the session was last seen to work; no value without one.", labels=[]
+    )
+    if status.session_seen_wall is not None:
+        seen.add_metric([], status.session_seen_wall)
+    yield seen
     yield _by_label("session_renewals", "Cycles of session renewal, by result.", ["result"], status.session_renewals)
     yield _gauge("degraded", "1 while a Telegram session is needed and there is none.", status.degraded)
     yield _counter("degraded_seconds", "Seconds in degraded mode.", status.degraded_seconds)
@@ -271,6 +278,9 @@ def _spool(spool: SpoolStatus) -> Iterator[Metric]:
 
 def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
     state = GaugeMetricFamily("output_state", "1 for the state that the output is in.", labels=["output", "state"])
+    seen = GaugeMetricFamily(
+        "output_seen_timestamp_seconds", "When an output on air was last seen to be.", labels=["output"]
+    )
     sent = CounterMetricFamily("output_bytes", "Bytes that left for the output.", labels=["output"])
     reconnects = CounterMetricFamily("output_reconnects", "Connections after the first.", labels=["output"])
     dropped = CounterMetricFamily(
@@ -284,14 +294,27 @@ def _outputs(outputs: Iterable[OutputStatus]) -> Iterator[Metric]:
     for position, output in enumerate(outputs, start=1):
         # A name that is none (a URL, say) is replaced by its place in OUTPUTS.
         name = output.name if _OUTPUT_NAME.fullmatch(output.name) else f"output-{position}"
-        for known in OutputState:
+        for known in (*OutputState, UNKNOWN):
             state.add_metric([name, known], float(known == output.state))
+        if output.seen_wall is not None:
+            seen.add_metric([name], output.seen_wall)
         sent.add_metric([name], output.bytes_sent)
         reconnects.add_metric([name], output.reconnects)
         dropped.add_metric([name], output.dropped_packets)
         for word in _DELIVERIES if output.kind == "telegram" else ():
             delivery.add_metric([name, word], float(word == (output.delivery or "unknown")))
-    yield from (state, sent, reconnects, dropped, delivery)
+    yield from (state, seen, sent, reconnects, dropped, delivery)
+
+
+def _parts(parts: Iterable[PartStatus]) -> Iterator[Metric]:
+    restarts = CounterMetricFamily("part_restarts", "Restarts of a part of the service that failed.", labels=["part"])
+    unstable = GaugeMetricFamily(
+        "part_unstable", "1 while a part of the service fails again and again.", labels=["part"]
+    )
+    for one in parts:
+        restarts.add_metric([one.name], one.restarts)
+        unstable.add_metric([one.name], float(one.unstable))
+    yield from (restarts, unstable)
 
 
 def _disks(folders: Mapping[str, Path]) -> Iterator[Metric]:

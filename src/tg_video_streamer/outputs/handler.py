@@ -20,6 +20,7 @@ from tg_video_streamer.outputs.adapter import STALL_SECONDS, Adapter, MakeAdapte
 from tg_video_streamer.outputs.state import OUTPUT_TRANSITIONS, OutputState
 from tg_video_streamer.outputs.timestamps import split_at_limit
 from tg_video_streamer.playout.fanout import Fanout, Subscription, SubscriptionClosed
+from tg_video_streamer.sighting import Sighting
 from tg_video_streamer.state_machine import StateMachine
 
 _WINDOW_SECONDS = 5.0
@@ -50,6 +51,8 @@ class OutputReport:
     reconnects: int
     dropped_packets: int
     error: Message | None
+    sighting: Sighting
+    """When the far end was last seen to take media."""
 
 
 class OutputHandler:
@@ -87,6 +90,7 @@ class OutputHandler:
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
         self._rate = Rate(clock)
+        self._seen_at = clock.monotonic()
         self._reconnects = 0
         self._dropped = 0
         self._losses = 0
@@ -147,6 +151,7 @@ class OutputHandler:
                 reconnects=self._reconnects,
                 dropped_packets=self._dropped + (subscription.dropped if subscription else 0),
                 error=self._error,
+                sighting=Sighting(seconds_ago=self._clock.monotonic() - self._seen_at, period_seconds=STALL_SECONDS),
             )
 
     def _halt(self, state: OutputState, error: Message | None = None) -> None:
@@ -209,6 +214,7 @@ class OutputHandler:
                 packets = []
             else:
                 adapter.attend()
+            self._seen_at = self._clock.monotonic()
             self._rate.update()
             if self._pending:
                 return

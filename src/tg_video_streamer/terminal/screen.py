@@ -38,7 +38,13 @@ _BADGES = {
     "stopping": "bold black on white",
 }
 _DELIVERY_STYLES = {"confirmed": "green", "missing": "bold red"}
-_OUTPUT_STYLES = {"on_air": "green", "connecting": "cyan", "retrying": "yellow", "suspended": "magenta"}
+_OUTPUT_STYLES = {
+    "on_air": "green",
+    "connecting": "cyan",
+    "retrying": "yellow",
+    "suspended": "magenta",
+    "unknown": "red",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -71,7 +71,9 @@ def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
     async def healthz(request: Request) -> Response:
         now = status()
         if now.healthy:
-            return PlainTextResponse("ok\n")
+            # What fails without harm to the outputs is named, and no reason to restart the service.
+            lines = now.problems if visitor(request).role.may_read else ()
+            return PlainTextResponse("".join(f"{line}\n" for line in ("ok", *lines)))
         if not visitor(request).role.may_read:
             # The reasons name outputs, which are not public.
             return plain_answer(request, "web.not_healthy", status=503)

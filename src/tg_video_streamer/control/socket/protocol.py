@@ -21,6 +21,7 @@ from tg_video_streamer.control.status import (
     ItemStatus,
     LiveStatus,
     OutputStatus,
+    PartStatus,
     ServiceStatus,
     ServiceWarning,
     SpoolStatus,
@@ -39,6 +40,7 @@ _Answer = (
     ServiceStatus
     | ItemStatus
     | OutputStatus
+    | PartStatus
     | LiveStatus
     | SpoolStatus
     | DownloadStatus
@@ -109,6 +111,7 @@ def status_from_json(fields: Any) -> ServiceStatus:
             values["live"] = LiveStatus(**_with_message(_known(LiveStatus, live), "problem"))
         if (spool := values.get("spool")) is not None:
             values["spool"] = _spool(spool)
+        values["parts"] = tuple(PartStatus(**_known(PartStatus, part)) for part in values.get("parts", ()))
         return ServiceStatus(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise _other_version() from error

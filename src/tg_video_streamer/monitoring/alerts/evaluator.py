@@ -9,6 +9,7 @@ from tg_video_streamer.events import (
     DegradedChanged,
     Event,
     OutputChanged,
+    PartChanged,
     SegmentStarted,
     SessionRenewed,
     SlateReason,
@@ -90,6 +91,8 @@ class AlertEvaluator:
                     command=event.command or _DOCTOR,
                 )
                 alerts = [Alert(topic=f"update {event.program}", severity=Severity.WARNING, message=message)]
+            case PartChanged():
+                alerts = [_part_alert(event)]
             case _:
                 pass
         return [*alerts, *self.evaluate(now)]
@@ -167,6 +170,16 @@ class AlertEvaluator:
 
     def _degraded_resolved(self, seconds: float) -> Message:
         return Message.of("alert.degraded.resolved", duration=seconds)
+
+
+def _part_alert(event: PartChanged) -> Alert:
+    """A part that fails again and again has been watched for minutes already: it is told at once."""
+    topic = f"part {event.part}"
+    if not event.unstable:
+        message = Message.of("alert.part.resolved", part=event.part)
+        return Alert(topic=topic, severity=Severity.SUCCESS, message=message)
+    message = Message.of("alert.part", part=event.part, count=event.restarts, error=event.error)
+    return Alert(topic=topic, severity=Severity.WARNING, message=message)
 
 
 @dataclass(kw_only=True, slots=True)

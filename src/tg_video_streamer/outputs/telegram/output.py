@@ -101,6 +101,8 @@ class TelegramOutput:
         self._ask_again = True
         self._new_key = False
         self._unsubscribe: Callable[[], None] = lambda: None
+        self.seen_at = clock.monotonic()
+        """When a watch last looked at the output to the end, whatever it found."""
         self.key_at: float | None = None
         """When the key was last revoked: no watch does it more often than its pace allows, however often it is restarted."""
         self.stream: FoundStream | None = None

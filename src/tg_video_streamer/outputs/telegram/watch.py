@@ -15,6 +15,7 @@ from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.output import FoundStream, TelegramOutput
 from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport
+from tg_video_streamer.sighting import Sighting
 from tg_video_streamer.telegram.livestream.delivery import (
     GRACE_SECONDS,
     Delivery,
@@ -35,6 +36,8 @@ class WatchPace:
     """How often the watch checks, and how long it waits."""
 
     check_seconds: float = 5.0
+    answer_seconds: float = 10.0
+    """How long a check may take where Telegram does not answer."""
     grace_seconds: float = GRACE_SECONDS
     title_seconds: float = PAUSE_SECONDS
     new_key_seconds: float = 3600.0
@@ -70,10 +73,19 @@ class StreamWatch:
         """`confirmed`, `unconfirmed`, `missing`, or empty where nothing leaves or it is too early to know."""
         return str(self._state.delivery)
 
+    @property
+    def sighting(self) -> Sighting:
+        """When the output was last looked at, by this watch or one before it."""
+        return Sighting(
+            seconds_ago=self._clock.monotonic() - self._output.seen_at,
+            period_seconds=self._pace.check_seconds + self._pace.answer_seconds,
+        )
+
     async def run(self) -> None:
         """Check until cancelled."""
         while True:
             await self.check()
+            self._output.seen_at = self._clock.monotonic()
             try:
                 async with asyncio.timeout(self._pace.check_seconds):
                     await self._output.ended.wait()

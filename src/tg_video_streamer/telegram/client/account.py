@@ -23,6 +23,7 @@ from tg_video_streamer.errors import (
     StreamerError,
 )
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.sighting import Sighting
 from tg_video_streamer.telegram.client.boundary import answer_to_state, method_of, reading
 from tg_video_streamer.telegram.client.client import make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
@@ -35,6 +36,8 @@ __all__ = ["Account", "Credentials"]
 
 log = structlog.get_logger(__name__)
 OnUpdate = Callable[[Any], None]
+ANSWER_SECONDS = 10.0
+"""How long the heartbeat waits for an answer."""
 _DEFECT_SECONDS = 30.0
 
 
@@ -77,6 +80,8 @@ class Account:
         self.restriction: SessionRestricted | None = None
         """Why Telegram refuses the account although its session is valid; None where it does not."""
         self.user_id = 0
+        self.seen_at = clock.monotonic()
+        """When Telegram last answered a request of this session."""
 
     @property
     def online(self) -> bool:
@@ -100,6 +105,12 @@ class Account:
                 self._on_update.remove(on_update)
 
         return undo
+
+    @property
+    def sighting(self) -> Sighting:
+        """When the session was last seen to work; without a request the heartbeat looks."""
+        ago = self._clock.monotonic() - self.seen_at
+        return Sighting(seconds_ago=ago, period_seconds=self._pause_seconds() + ANSWER_SECONDS)
 
     @property
     def watcher(self) -> asyncio.Task[None] | None:
@@ -229,7 +240,7 @@ class Account:
         broken = client.disconnected
         while not (await asyncio.wait({broken}, timeout=self._pause_seconds()))[0]:
             try:
-                await within(client(GetStateRequest()), 10.0)
+                await within(client(GetStateRequest()), ANSWER_SECONDS)
             except StreamerError as error:
                 meaning = answer_to_state(error)
                 if not isinstance(meaning, SessionRestricted):
@@ -264,6 +275,7 @@ class Account:
 
     def _restrict(self, why: SessionRestricted | None) -> None:
         """The account is refused because of `why`, or no longer; a change is logged and reported."""
+        self.seen_at = self._clock.monotonic()
         before, self.restriction = self.restriction, why
         if (before.word if before else "") == (why.word if why else ""):
             return

@@ -15,6 +15,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ConfigError, SessionAbsent, SessionEnded, SessionError, SessionUnreachable
 from tg_video_streamer.events import DegradedChanged, Event, SessionRenewed
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.sighting import Sighting
 from tg_video_streamer.state_machine import StateMachine
 from tg_video_streamer.telegram.session.renewal import Renewal, Renewed
 from tg_video_streamer.telegram.session.state import TRANSITIONS, SessionState
@@ -121,6 +122,11 @@ class SessionKeeper:
     def state(self) -> SessionState:
         """Where the session stands."""
         return self._machine.state
+
+    @property
+    def sighting(self) -> Sighting | None:
+        """When the session was last seen to work; None while there is none."""
+        return self._account.sighting if self._account is not None else None
 
     @property
     def degraded(self) -> bool:

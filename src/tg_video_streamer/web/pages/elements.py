@@ -26,6 +26,8 @@ def badge(status: ServiceStatus, words: Translator) -> tuple[str, str]:
         return words.text("badge.unhealthy", state=label), "bad"
     if status.degraded:
         return words.text("badge.degraded", state=label), "fair"
+    if status.problems:
+        return label, "fair"
     return label, {"on_air": "good", _LIVE: "live"}.get(state, "fair")
 
 

@@ -16,7 +16,15 @@ from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.band import band_tag
 from tg_video_streamer.web.pages.buttons import playout_buttons, warnings_tag
 from tg_video_streamer.web.pages.charts import charts_tag
-from tg_video_streamer.web.pages.elements import alert_tag, badge_tag, items_tag, position_text, reason_tag, title_tag
+from tg_video_streamer.web.pages.elements import (
+    alert_tag,
+    badge_tag,
+    items_tag,
+    position_text,
+    reason_tag,
+    time_tag,
+    title_tag,
+)
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 from tg_video_streamer.web.pages.refresh import part_versions
 
@@ -160,6 +168,8 @@ def _output(output: OutputStatus, words: Translator) -> str:
         facts.append(words("output.reconnects", count=output.reconnects))
     if output.dropped_packets:
         facts.append(words("output.dropped", count=output.dropped_packets))
+    if output.seen_wall is not None:
+        facts.append(f"{words('seen')} {time_tag(output.seen_wall)}")
     delivery = ""
     if output.delivery in _DELIVERIES:
         delivery = (
@@ -187,5 +197,7 @@ def _statistics(status: ServiceStatus, gap_seconds_today: float, words: Translat
         facts = {"viewers": (words("statistic.viewers"), viewers), **facts}
     if status.session_state:
         facts["session"] = (words("statistic.session"), words.state("session_state", status.session_state))
+        if status.session_seen_wall is not None:
+            facts["session-seen"] = (words("statistic.session_seen"), time_tag(status.session_seen_wall))
     rows = "".join(f'<div><dt>{name}</dt><dd id="{key}">{value}</dd></div>' for key, (name, value) in facts.items())
     return f'<dl class="facts">{rows}</dl>'
