@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.measure import Peak, cpu_seconds, memory_bytes
 from bench.report import Table
 
+from stands.house import house_of
 from stands.program import Clip, encode_clip
 from stands.video_chat import VideoChat
 from stands.waiting import wait_until
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 
 MOST_CPU_PER_CENT, MOST_MEGABYTES, MOST_SECONDS = 45, 200, 2.0
 
@@ -27,7 +27,7 @@ MOST_CPU_PER_CENT, MOST_MEGABYTES, MOST_SECONDS = 45, 200, 2.0
 def measure(folder: Path, *, quick: bool) -> Table:
     """The table; half a minute on air, ten seconds where it must be quick."""
     seconds = 10.0 if quick else 30.0
-    clip = encode_clip(folder, house_format(Quality.P720), seconds=10)
+    clip = encode_clip(folder, house_of("720p"), seconds=10)
     to_picture = first_picture(clip)
     with VideoChat(clip) as chat:
         chat.handler.start()

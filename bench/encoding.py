@@ -15,12 +15,12 @@ from bench.inputs import film
 from bench.measure import Peak, cpu_seconds
 from bench.report import Table
 
+from stands.house import house_of
 from stands.nginx_rtmp import NginxRtmp
 from stands.waiting import wait_until
 from tg_video_streamer.ffmpeg.encode import audio_arguments, video_arguments
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 
-_HOUSE = house_format(Quality.P720)
+_HOUSE = house_of("720p")
 _PRIMED_SECONDS = 6.0
 """After so long on air the next item waits, primed."""
 

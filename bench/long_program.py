@@ -11,7 +11,8 @@ import av
 from bench.inputs import numbered_clips
 from bench.report import Table
 
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, seconds
+from stands.house import FRAME_TICKS, RATE
+from tg_video_streamer.media import PACKET_TICKS, seconds
 from tg_video_streamer.playout.timeline import GridPosition, Splice
 
 
@@ -47,7 +48,7 @@ def _ours(items: int, frames: int) -> tuple[float, float, int]:
     worst = 0
     given: list[int] = []
     for item in range(items):
-        splice = Splice(position)
+        splice = Splice(position, RATE)
         # One packet of priming; its phase to the picture is another one in each item.
         ticks = item * 7 % PACKET_TICKS - PACKET_TICKS
         for frame in range(frames):

@@ -17,12 +17,12 @@ from bench.measure import Peak, cpu_seconds
 from bench.report import Table
 from bench.rivals import liquidsoap_command, vlc_command
 
+from stands.house import house_of
 from stands.nginx_rtmp import NginxRtmp
 from stands.waiting import wait_until
 from tg_video_streamer.ffmpeg.encode import audio_arguments, video_arguments
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 
-_HOUSE = house_format(Quality.P720)
+_HOUSE = house_of("720p")
 _FILMS = 3
 _FILM_SECONDS = 20.0
 

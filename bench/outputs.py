@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.report import Table
 
+from stands.house import house_of
 from stands.nginx_rtmp import NginxRtmp
 from stands.program import Program, encode_clip, read_clip
 from tg_video_streamer.clock import SystemClock
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.outputs.factory import output_handler
 from tg_video_streamer.outputs.target import parse_outputs
 
-HOUSE = house_format(Quality.P720)
+HOUSE = house_of("720p")
 CLIP_SECONDS = 10
 
 

@@ -10,11 +10,11 @@ from bench.inputs import film
 from bench.measure import Peak
 from bench.report import Table
 
+from stands.house import house_of
 from stands.service import COMMAND
 from tg_video_streamer.ffmpeg.encode import audio_arguments, video_arguments
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 
-_HOUSE = house_format(Quality.P720)
+_HOUSE = house_of("720p")
 
 
 def measure(folder: Path, *, quick: bool) -> Table:
@@ -68,7 +68,8 @@ def _prepare(folder: Path, source: Path) -> list[str]:
         "STATE_DIR": folder / "state",
         "PLAYLIST": folder / "playlist.txt",
         "MEDIA_DIRS": source.parent,
-        "VIDEO_QUALITY": _HOUSE.quality,
+        "VIDEO_QUALITY": "720p",
+        "FRAME_RATE": int(_HOUSE.frame_rate),
         "LIBRARY_DIR": folder / "library",
     }
     (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in values.items()))

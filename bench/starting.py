@@ -12,12 +12,12 @@ from bench.channel import channel
 from bench.inputs import film
 from bench.report import Table
 
+from stands.house import house_of
 from stands.nginx_rtmp import NginxRtmp
 from stands.waiting import wait_until
 from tg_video_streamer.ffmpeg.encode import audio_arguments, video_arguments
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 
-_HOUSE = house_format(Quality.P720)
+_HOUSE = house_of("720p")
 _MEDIA_BYTES = 2000
 """More than metadata and codec headers: a picture is there."""
 

@@ -13,16 +13,16 @@ from bench.inputs import numbered_clips
 from bench.report import Table
 from bench.rivals import liquidsoap_command, vlc_command
 
+from stands.house import house_of
 from stands.nginx_rtmp import NginxRtmp
 from stands.recording import Recording, read_recording, skews
 from tg_video_streamer.ffmpeg.encode import audio_arguments, video_arguments
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 
 FRAMES = 75
 _TAIL_SECONDS = 15.0
 _GRID_SECONDS = 0.0011
 """FLV counts in whole milliseconds."""
-_HOUSE = house_format(Quality.P480)
+_HOUSE = house_of("480p")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

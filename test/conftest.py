@@ -11,8 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from stands.house import house_of
 from stands.program import Clip, encode_clip
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 
 pytest_plugins = ["stands.secret_check", "stands.timings"]
 
@@ -85,5 +85,5 @@ def artifacts() -> Path:
 @pytest.fixture(scope="session")
 def house_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """Four seconds of the house format."""
-    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+    house = house_of("480p", "-preset", "ultrafast")
     return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)

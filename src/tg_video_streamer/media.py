@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from fractions import Fraction
 
 TICKS_PER_SECOND = 3000
-"""The common grid of milliseconds (3 ticks), video frames (120) and AAC packets (64): every time is an integer."""
-FRAME_TICKS = 120
-"""Ticks between two video slots at the house rate of 25 frames a second."""
+"""The common grid of milliseconds (3 ticks), AAC packets (64) and frames of each rate: every time is an integer."""
 PACKET_TICKS = 64
 """Ticks between two audio slots: 1024 samples at 48 kHz."""
-FRAMES_PER_SECOND = 25
-GOP_FRAMES = 50
-"""Frames from one keyframe to the next: 2 s."""
+GOP_SECONDS = 2
+"""From one keyframe to the next."""
 SILENT_PACKET = bytes.fromhex("211004608c1c")
 """One packet of silence as every encoder of the house format writes it (AAC-LC, stereo)."""
+
+
+class FrameRate(IntEnum):
+    """Frames a second of a program: the rates whose frame is a whole number of ticks and whose GOP is a whole 2 s."""
+
+    FPS24 = 24
+    FPS25 = 25
+    FPS30 = 30
+    FPS50 = 50
+    FPS60 = 60
+
+    @property
+    def frame_ticks(self) -> int:
+        """Ticks between two video slots."""
+        return TICKS_PER_SECOND // self
+
+    @property
+    def gop_frames(self) -> int:
+        """Frames from one keyframe to the next."""
+        return GOP_SECONDS * self
 
 
 class Kind(StrEnum):
@@ -43,17 +60,12 @@ class Packet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stamped:
-    """One packet on the program's timeline: video slot n is at n/25 s, audio slot m at m*1024/48000 s."""
+    """One packet on the program's timeline: its `ticks` are a multiple of the frame's, or of the AAC packet's."""
 
     kind: Kind
-    slot: int
+    ticks: int
     keyframe: bool
     data: bytes
-
-    @property
-    def ticks(self) -> int:
-        """Program time in ticks."""
-        return self.slot * (FRAME_TICKS if self.kind is Kind.VIDEO else PACKET_TICKS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stands.feeding import SMALL
+from stands.house import RATE
 from stands.virtual_time import VirtualLoop, run_for
 from tg_video_streamer.automation.director import UNFINISHED_SECONDS, Director
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
@@ -61,7 +62,7 @@ def attempts_at(
         quarantine=quarantine,
         playout=Playout(
             slate=slate,
-            fanout=Fanout(slate.headers),
+            fanout=Fanout(slate.headers, RATE),
             clock=loop,
             events=EventBus(loop),
             listener=lambda *_: None,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from stands.house import RATE
 from stands.scheduled import LIVE, Scheduled, packets
 from tg_video_streamer.events import AirContent, SegmentStarted, SlateReason, SourceLevel
 from tg_video_streamer.feed.buffer import Buffer
@@ -251,7 +252,7 @@ def test_what_is_live_is_not_cut(tmp_path: Path, slate: Slate) -> None:
 
     async def go_live() -> None:
         await asyncio.sleep(50)
-        buffer = Buffer(limit_seconds=3600)
+        buffer = Buffer(RATE, limit_seconds=3600)
         for packet in packets("live", 0, 750):
             buffer.put(packet)
         buffer.finish()

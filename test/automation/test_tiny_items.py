@@ -68,7 +68,9 @@ async def test_the_slate_does_not_flash_between_tiny_clips(clips: int, slate: Sl
     def listen(event: PlayoutEvent) -> None:
         loop.call_soon_threadsafe(director.on_playout_event, event)
 
-    playout = Playout(slate=slate, fanout=Fanout(slate.headers), clock=clock, events=events, listener=listen)
+    playout = Playout(
+        slate=slate, fanout=Fanout(slate.headers, slate.rate), clock=clock, events=events, listener=listen
+    )
     director = Director(
         rotation=rotation,
         quarantine=quarantine,

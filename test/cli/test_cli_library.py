@@ -89,6 +89,7 @@ def operator(tmp_path: Path, media: Path) -> Operator:
         "PLAYLIST": "playlist.txt",
         "MEDIA_DIRS": str(media),
         "VIDEO_QUALITY": "480p",
+        "FRAME_RATE": "25",
         "FFMPEG_ARGS": "-preset ultrafast",
     }
     return Operator(folder=tmp_path, settings=settings)

@@ -294,6 +294,7 @@ def _settings(stand: TelegramStand, playlist: Path) -> dict[str, str]:
     return stand.settings(stand.session_string()) | {
         "PLAYLIST": str(playlist),
         "VIDEO_QUALITY": "480p",
+        "FRAME_RATE": "25",
         "LOG_FORMAT": "json",
         "OUTPUTS": "telegram",
         "CHAT_ID": "@testchan",

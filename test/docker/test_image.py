@@ -128,7 +128,7 @@ def test_the_health_check_says_what_healthz_says(tmp_path: Path) -> None:
     """1 and the reason with no service, 0 on air; with a dead output 1 and its name."""
     check = json.loads(_all("HEALTHCHECK")[0].partition("CMD ")[2])
     assert check == ["python", f"{_all('WORKDIR')[-1]}/{HEALTH_CHECK.name}", "/config/.env"]
-    settings = {"VIDEO_QUALITY": "480p", "OUTPUTS": f"file:{tmp_path}/folder/record.mkv"}
+    settings = {"VIDEO_QUALITY": "480p", "FRAME_RATE": "25", "OUTPUTS": f"file:{tmp_path}/folder/record.mkv"}
     (tmp_path / "folder").mkdir()
 
     def health() -> tuple[int, str]:

@@ -57,6 +57,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "STATE_DIR": str(folder / "state"),
         "PLAYLIST": str(playlist),
         "VIDEO_QUALITY": "480p",
+        "FRAME_RATE": "25",
         "WEB_PORT": "0",
         "PROMETHEUS_PORT": "0",
         **more,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stands.house import FRAME_TICKS, RATE
 from stands.waiting import wait_until
 from tg_video_streamer.feed.buffer import Buffer, BufferClosed
-from tg_video_streamer.media import FRAME_TICKS, Kind, Packet
+from tg_video_streamer.media import Kind, Packet
 
 
 def frame(number: int, *, every: int = 10) -> Packet:
@@ -35,7 +36,7 @@ def filler(buffer: Buffer, count: int) -> threading.Thread:
 
 def test_put_waits_for_room_and_for_a_larger_limit() -> None:
     """A reader waits while the buffer is full, and continues when frames are taken or the limit grows."""
-    buffer = Buffer(limit_seconds=1.0)
+    buffer = Buffer(RATE, limit_seconds=1.0)
     thread = filler(buffer, 100)
     wait_until(lambda: buffer.seconds == pytest.approx(1.0), what="a full buffer")
     assert thread.is_alive()
@@ -49,7 +50,7 @@ def test_put_waits_for_room_and_for_a_larger_limit() -> None:
 
 def test_bytes_are_bounded() -> None:
     """Huge frames fill the buffer before its seconds do."""
-    buffer = Buffer(limit_seconds=100.0, limit_bytes=50)
+    buffer = Buffer(RATE, limit_seconds=100.0, limit_bytes=50)
     thread = filler(buffer, 100)
     wait_until(lambda: buffer.size == 50, what="a buffer full of bytes")
     buffer.close()
@@ -59,7 +60,7 @@ def test_bytes_are_bounded() -> None:
 
 def test_sliding_buffer_holds_the_latest_from_a_keyframe() -> None:
     """A live source that waits to go on air never blocks: the oldest group of pictures is dropped."""
-    buffer = Buffer(limit_seconds=2.0)
+    buffer = Buffer(RATE, limit_seconds=2.0)
     buffer.sliding = True
     filler(buffer, 1000).join(10)
     head = buffer.head()
@@ -72,7 +73,7 @@ def test_sliding_buffer_holds_the_latest_from_a_keyframe() -> None:
 @given(limit_frames=st.integers(1, 120), gop_frames=st.integers(1, 60))
 def test_sliding_buffer_once_full_stays_full(limit_frames: int, gop_frames: int) -> None:
     """At no moment does a waiting live source hold less than its limit again, nor more than a group of pictures above."""
-    buffer = Buffer(limit_seconds=limit_frames / 25)
+    buffer = Buffer(RATE, limit_seconds=limit_frames / 25)
     buffer.sliding = True
     held = []
     for number in range(limit_frames + 3 * gop_frames):
@@ -84,7 +85,7 @@ def test_sliding_buffer_once_full_stays_full(limit_frames: int, gop_frames: int)
 
 def test_sliding_buffer_is_bounded_by_bytes() -> None:
     """Huge pictures push out the oldest group before the limit in seconds is reached."""
-    buffer = Buffer(limit_seconds=100.0, limit_bytes=250)
+    buffer = Buffer(RATE, limit_seconds=100.0, limit_bytes=250)
     buffer.sliding = True
     for number in range(95):
         buffer.put(frame(number))

@@ -14,13 +14,14 @@ import pytest
 from PIL import Image
 
 from stands.feeding import SMALL, Played, feed_of, item_of, play, write_packets
+from stands.house import FRAME_TICKS
 from stands.numbered import Plan, any_ffmpeg, make_clip
 from stands.recording import Recording, luma_of, skews
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.overlay.overlay import Logo, Overlay
 from tg_video_streamer.feed.state import FeedMode, FeedState
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
+from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 

@@ -16,11 +16,12 @@ import pytest
 from stands.clips import make_dark
 from stands.feeding import feed_of, item_of, play, resolve_simply
 from stands.file_server import file_server
+from stands.house import FRAME_TICKS
 from stands.numbered import Plan, make_clip
 from stands.recording import frame_faults, skews
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.state import FeedState
-from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
+from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media
 

@@ -9,16 +9,17 @@ import pytest
 
 from stands.clips import AWKWARD, Awkward, make_awkward
 from stands.feeding import SMALL, Played, feed_of, item_of, play
+from stands.house import FRAME_TICKS, house_of
 from stands.numbered import Plan, make_clip
 from stands.program import encode_clip
 from stands.recording import Recording, skews
 from stands.site import Site
 from tg_video_streamer.feed.state import FeedState
-from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
-from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.media import CodecHeaders
 
 CORE = ("plain", "seven-one", "hdr-10-bit")
-LARGE = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+LARGE = house_of("480p", "-preset", "ultrafast")
 MORE = ("anamorphic", "sound-only", "no-sound", "interlaced", "truncated", "still")
 
 

@@ -10,13 +10,14 @@ import pytest
 
 from stands.feeding import SMALL, feed_of, item_of, play, resolve_simply
 from stands.ffmpegs import each_ffmpeg
+from stands.house import FRAMES_PER_SECOND
 from stands.made import identity, made_once
 from stands.site import Site
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.prepare import PrepareResult, prepare_item
 from tg_video_streamer.feed.state import FeedMode, FeedState
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.media import FRAMES_PER_SECOND, CodecHeaders
+from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 

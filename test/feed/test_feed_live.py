@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from stands.feeding import feed_of, item_of, play, resolve_simply
+from stands.house import FRAME_TICKS
 from stands.numbered import Plan, make_clip
 from stands.site import LiveStream, Segments, Site, cut_hls
 from tg_video_streamer.events import Event, SourceFailed
 from tg_video_streamer.feed.state import FeedState
-from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
+from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media
 

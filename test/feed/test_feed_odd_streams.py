@@ -12,11 +12,12 @@ import pytest
 
 from stands.feeding import Played, feed_of, item_of, play, write_packets
 from stands.ffmpegs import each_ffmpeg
+from stands.house import FRAMES_PER_SECOND
 from stands.made import identity, made_once
 from stands.recording import Recording
 from stands.site import Site
 from tg_video_streamer.feed.state import FeedState
-from tg_video_streamer.media import FRAMES_PER_SECOND, CodecHeaders
+from tg_video_streamer.media import CodecHeaders
 
 PICTURE = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 PQ = "zscale=t=smpte2084:p=2020:m=2020_ncl:r=tv:npl=100:tin=709:pin=709:min=709,format=yuv420p10le"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stands.feeding import Played, feed_of, item_of, play, write_packets
+from stands.house import RATE, house_of
 from stands.numbered import Plan, make_clip
 from stands.program import encode_clip
 from stands.recording import luma_of
@@ -23,13 +24,12 @@ from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.feed.overlay.overlay import Overlay
 from tg_video_streamer.feed.state import FeedState
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders, seconds
 from tg_video_streamer.resolve.media import Media, MediaInput
 
 FRAMES = 240
-HOUSE = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+HOUSE = house_of("480p", "-preset", "ultrafast")
 """Large enough for words to be measured."""
 LOGO = (slice(24, 76), slice(760, 829))
 CAPTION = (slice(420, 456), slice(24, 200))
@@ -44,7 +44,7 @@ class AirClock(SystemClock):
 
     def __init__(self, begin: float) -> None:
         self.begin = begin
-        self.buffer = Buffer(limit_seconds=1.0)
+        self.buffer = Buffer(RATE, limit_seconds=1.0)
 
     def wall(self) -> float:
         """See Clock."""

@@ -9,10 +9,11 @@ import pytest
 
 from stands.feeding import Played, feed_of, item_of, play
 from stands.file_server import file_server
+from stands.house import FRAME_TICKS
 from stands.numbered import Plan, make_clip
 from stands.recording import Recording
 from tg_video_streamer.feed.state import FeedState
-from tg_video_streamer.media import FRAME_TICKS, CodecHeaders
+from tg_video_streamer.media import CodecHeaders
 
 FRAMES = 1200
 FIRST, NEXT = 100, 1000

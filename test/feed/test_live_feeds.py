@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from stands.feeding import Played, feed_of
+from stands.house import FRAME_TICKS
 from stands.nginx_rtmp import NginxRtmp
 from stands.numbered import Plan, make_clip
 from stands.ports import free_port
@@ -19,7 +20,7 @@ from stands.rtsp_server import RtspCamera
 from stands.sender import sending
 from tg_video_streamer.errors import SourceLost
 from tg_video_streamer.feed.handler import Feed
-from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.line import parse_line

@@ -13,6 +13,7 @@ import pytest
 
 from stands.cached import read_all
 from stands.feeding import SMALL, Played, feed_of, item_of, play
+from stands.house import FRAME_TICKS, GOP_FRAMES, house_of
 from stands.numbered import Plan, make_clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import NotHouseFormat
@@ -21,11 +22,10 @@ from tg_video_streamer.feed.passthrough import HouseRules, may_pass_through
 from tg_video_streamer.feed.prepare import PrepareResult, prepare_item
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.encode import audio_arguments, group_bytes_limit, video_arguments
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
 from tg_video_streamer.ffmpeg.tracks import Track, TrackKind
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media, MediaInput
 
@@ -219,7 +219,7 @@ def keyframes_of(path: Path) -> set[bytes]:
         return {bytes(packet) for packet in container.demux(video=0) if packet.is_keyframe}
 
 
-HOUSE = house_format(Quality.P480)
+HOUSE = house_of("480p")
 HEADERS = CodecHeaders(video=b"video", audio=b"audio")
 PICTURE = Picture(input_index=0, stream_index=0, codec="h264", width=854, height=480, codec_header=HEADERS.video.hex())
 SOUND = AudioTrack(

@@ -10,15 +10,14 @@ import av
 import pytest
 
 from stands.ffmpegs import both_ffmpegs
+from stands.house import GOP_FRAMES, house_of
 from tg_video_streamer.ffmpeg.generated import plain_picture, still_command
-from tg_video_streamer.ffmpeg.house import Quality, house_format
-from tg_video_streamer.media import GOP_FRAMES
 
 
 @pytest.mark.parametrize("ffmpeg", both_ffmpegs(), ids=lambda path: path.name[:12])
 def test_a_plain_picture_becomes_one_gop(ffmpeg: Path) -> None:
     """The picture that stands in for a slate that cannot be drawn is encoded as one whole GOP of its color, with sound."""
-    house = house_format(Quality.P480)
+    house = house_of("480p")
     command = still_command(house, ffmpeg)
     done = subprocess.run(
         command, input=plain_picture(854, 480, (11, 14, 22)), capture_output=True, check=True, timeout=60

@@ -7,13 +7,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stands.house import house_of
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graphs
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.ffmpeg.overlay import CLOCK_BYTES, OverlayInput, clock_text
 from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
 
-HOUSE = house_format(Quality.P720)
+HOUSE = house_of("720p")
 PICTURE = Picture(input_index=0, stream_index=0, codec="h264", width=1280, height=720, frame_rate=25.0)
 SOUND = AudioTrack(input_index=0, stream_index=0, codec="aac", channels=2, sample_rate=48000)
 FONT = Path("/fonts/a: 'font' [x], y;z.ttf")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from stands.ffmpegs import both_ffmpegs
+from stands.house import house_of
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments, trial_command
 
-HOUSE = house_format(Quality.P480)
+HOUSE = house_of("480p")
 
 
 def check(

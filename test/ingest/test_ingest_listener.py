@@ -14,10 +14,10 @@ import pytest
 import structlog
 
 from stands import secrets
+from stands.house import house_of
 from stands.ports import accepts, free_port
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import OutputRejected
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.ingest import connection
 from tg_video_streamer.ingest.address import IngestAddress
 from tg_video_streamer.ingest.admission import MAX_PER_PEER, MAX_UNAUTHENTICATED
@@ -51,7 +51,7 @@ class _Input:
 async def _open(port: int | None = None) -> AsyncIterator[_Input]:
     clock = SystemClock()
     parts = EncoderParts(
-        house=house_format(Quality.P480), headers=CodecHeaders(video=b"", audio=b""), ffmpeg=Path("ffmpeg"), clock=clock
+        house=house_of("480p"), headers=CodecHeaders(video=b"", audio=b""), ffmpeg=Path("ffmpeg"), clock=clock
     )
     takeover = Takeover(parts, key=_KEY, offer=lambda _showing: None, withdraw=lambda _showing: True)
     address = IngestAddress(host="127.0.0.1", port=port or free_port(), app="live", key=_KEY)

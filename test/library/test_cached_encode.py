@@ -17,14 +17,14 @@ from hypothesis import strategies as some
 
 from stands import cached
 from stands.ffmpegs import both_ffmpegs
+from stands.house import FRAME_TICKS, house_of
 from stands.program import Clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVersion
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.sidecar import dump_sidecar, load_sidecar
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, Kind, Packet
 
 
 @some.composite
@@ -208,7 +208,7 @@ def test_the_key_changes_with_all_that_decides_what_is_seen() -> None:
         {"item": replace(item, start_seconds=1.0)},
         {"item": replace(item, end_seconds=1.0)},
         {"item": replace(item, volume=0.5)},
-        {"house": house_format(Quality.P720)},
+        {"house": house_of("720p")},
         {"house": replace(cached.HOUSE, video_kilobits=1)},
         {"house": replace(cached.HOUSE, loudness_lufs=-23.0)},
         {"house": replace(cached.HOUSE, encoder_arguments=("-preset", "fast"))},

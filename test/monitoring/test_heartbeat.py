@@ -151,7 +151,11 @@ async def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_running_service_calls_once_it_is_on_air(tmp_path: Path) -> None:
     """A service that plays calls its heartbeat, and the address is not in its log."""
     with called_site() as site:
-        settings = {"HEARTBEAT_URL": f"http://127.0.0.1:{site.port}/CANARY", "VIDEO_QUALITY": "480p"}
+        settings = {
+            "HEARTBEAT_URL": f"http://127.0.0.1:{site.port}/CANARY",
+            "VIDEO_QUALITY": "480p",
+            "FRAME_RATE": "25",
+        }
         with running(tmp_path / "service", settings, arguments=("--demo",)) as service:
             wait_until(lambda: site.calls, what="a heartbeat")
             service.wait_on_air()

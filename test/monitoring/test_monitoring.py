@@ -78,6 +78,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, se
     folder = tmp_path_factory.mktemp("monitored")
     settings = {
         "VIDEO_QUALITY": "480p",
+        "FRAME_RATE": "25",
         "OUTPUTS": f"file:{folder}/record.mkv telegram",
         "API_ID": "1",
         "API_HASH": "0" * 32,

@@ -36,6 +36,7 @@ def settings(server: NginxRtmp, media: Path, tmp_path: Path) -> dict[str, str]:
         "PLAYLIST": str(tmp_path / "playlist.txt"),
         "MEDIA_DIRS": str(media),
         "VIDEO_QUALITY": "480p",
+        "FRAME_RATE": "25",
         "FFMPEG_ARGS": "-preset ultrafast",
         "OUTPUTS": server.url("secret-stream-key"),
     }

@@ -80,6 +80,7 @@ def channel(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
             "PLAYLIST": str(folder / "playlist.txt"),
             "MEDIA_DIRS": str(noisy.parent),
             "VIDEO_QUALITY": "480p",
+            "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
             "OUTPUTS": " ".join(outputs),
         }
@@ -214,6 +215,7 @@ def test_refused_outputs_are_asked_less_and_less_and_disturb_nobody(noisy: Path,
             "PLAYLIST": str(tmp_path / "playlist.txt"),
             "MEDIA_DIRS": str(noisy.parent),
             "VIDEO_QUALITY": "480p",
+            "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
             "OUTPUTS": f"{server.url('right-key')} {server.url(wrong)} {closing_url}",
         }

@@ -14,13 +14,13 @@ import pytest
 
 from stands import secrets
 from stands.channel import Channel, Record, on_air
+from stands.house import GOP_FRAMES
 from stands.live_publisher import LivePublisher, publishing
 from stands.numbered import Plan, make_clip
 from stands.ports import free_port
 from stands.recording import skews, slot_faults
 from stands.service import command_line
 from stands.waiting import wait_until
-from tg_video_streamer.media import GOP_FRAMES
 
 _KEY = "a-key-that-nobody-guesses"
 secrets.never_shown(_KEY)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from stands.house import house_of
 from stands.program import Clip, Program, encode_clip
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.outputs.factory import adapter_maker
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import parse_outputs
@@ -23,7 +23,7 @@ Start = Callable[..., OutputHandler]
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """Four seconds, two GOPs, of the house format."""
-    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+    house = house_of("480p", "-preset", "ultrafast")
     return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)
 
 

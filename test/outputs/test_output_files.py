@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from stands.browser import browser_missing, chromium, video_state
+from stands.house import FRAME_TICKS, RATE
 from stands.http_server import http_server
 from stands.program import Clip, Program
 from stands.received import arrived, decoded_pictures, difference, pictures
 from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import OutputLost
-from tg_video_streamer.media import FRAME_TICKS, Kind
+from tg_video_streamer.media import Kind
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.hls import HlsAdapter
 from tg_video_streamer.outputs.recording import FileAdapter
@@ -122,7 +123,7 @@ def test_full_disk(tmp_path: Path, clip: Clip, start: Start, target: str) -> Non
 def test_hls_list_that_cannot_be_written(tmp_path: Path, clip: Clip) -> None:
     """Where the list cannot be put into its place, the output is lost, with what to do."""
     (tmp_path / "index.m3u8").mkdir()
-    adapter = HlsAdapter(tmp_path, clip.headers, clock=SystemClock())
+    adapter = HlsAdapter(tmp_path, clip.headers, RATE, clock=SystemClock())
     adapter.open()
     with pytest.raises(OutputLost, match="free space"):
         adapter.send(published(clip, 200).published)
@@ -144,7 +145,7 @@ def test_hls_rolls(tmp_path: Path, clip: Clip) -> None:
     (tmp_path / "foreign.ts").write_text("another's")
     for _ in range(2):
         program = published(clip, 1000)
-        adapter = HlsAdapter(tmp_path, clip.headers, clock=SystemClock())
+        adapter = HlsAdapter(tmp_path, clip.headers, RATE, clock=SystemClock())
         adapter.open()
         for start in range(0, len(program.published), 50):
             adapter.send(program.published[start : start + 50])

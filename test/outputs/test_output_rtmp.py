@@ -13,6 +13,7 @@ import psutil
 import pytest
 import trustme
 
+from stands.house import FRAME_TICKS
 from stands.key_judge import key_judge
 from stands.nginx_rtmp import NginxRtmp
 from stands.ports import free_port
@@ -24,7 +25,7 @@ from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, Kind, Stamped, milliseconds
+from tg_video_streamer.media import PACKET_TICKS, Kind, Stamped, milliseconds
 from tg_video_streamer.outputs.handler import AFTER_LOSS, OutputHandler
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
 from tg_video_streamer.outputs.state import OutputState
@@ -339,8 +340,7 @@ def test_renewal_loses_nothing(server: NginxRtmp, program: Program, start: Start
         return RtmpAdapter(
             address,
             program.clip.headers,
-            width=854,
-            height=480,
+            house=program.clip.house,
             clock=clock,
             cancelled=cancelled,
             limit_ticks=80 * FRAME_TICKS,
@@ -369,20 +369,19 @@ def test_far_timestamps(server: NginxRtmp, clip: Clip, limit: int) -> None:
     adapter = RtmpAdapter(
         parse_rtmp_url(server.url()),
         clip.headers,
-        width=854,
-        height=480,
+        house=clip.house,
         clock=SystemClock(),
         cancelled=threading.Event(),
     )
     adapter.open()
     # A keyframe at 0, then a GOP that ends just past the limit, or just before the end of the format.
     first = limit // 40 - (25 if limit == 2**24 else 60)
-    packets = [Stamped(kind=Kind.VIDEO, slot=0, keyframe=True, data=clip.video[0][1])]
+    packets = [Stamped(kind=Kind.VIDEO, ticks=0 * FRAME_TICKS, keyframe=True, data=clip.video[0][1])]
     for index in range(50):
         keyframe, data = clip.video[index]
-        packets.append(Stamped(kind=Kind.VIDEO, slot=first + index, keyframe=keyframe, data=data))
+        packets.append(Stamped(kind=Kind.VIDEO, ticks=(first + index) * FRAME_TICKS, keyframe=keyframe, data=data))
         sound = (first + index) * FRAME_TICKS // PACKET_TICKS
-        packets.append(Stamped(kind=Kind.AUDIO, slot=sound, keyframe=True, data=clip.audio[index]))
+        packets.append(Stamped(kind=Kind.AUDIO, ticks=sound * PACKET_TICKS, keyframe=True, data=clip.audio[index]))
     adapter.send(packets)
     adapter.close()
     wait_until(lambda: "deleteStream" in server.log(), what="an orderly goodbye")

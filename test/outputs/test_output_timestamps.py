@@ -7,7 +7,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, Kind, Stamped, milliseconds
+from stands.house import FRAME_TICKS
+from tg_video_streamer.media import PACKET_TICKS, Kind, Stamped, milliseconds
 from tg_video_streamer.outputs.timestamps import (
     MPEGTS_LIMIT_TICKS,
     RTMP_LIMIT_TICKS,
@@ -19,7 +20,7 @@ from tg_video_streamer.outputs.timestamps import (
 
 def picture(slot: int) -> Stamped:
     """A picture with a keyframe every 50."""
-    return Stamped(kind=Kind.VIDEO, slot=slot, keyframe=slot % 50 == 0, data=b"")
+    return Stamped(kind=Kind.VIDEO, ticks=slot * FRAME_TICKS, keyframe=slot % 50 == 0, data=b"")
 
 
 @given(st.integers(0, 10**12))
@@ -33,11 +34,13 @@ def test_milliseconds_are_the_nearest(ticks: int) -> None:
 def test_every_connection_counts_from_its_first_picture(first: int, later: int) -> None:
     """The first picture stands at 0; sound that began before it has no place; later packets keep their distance."""
     time = OwnTime()
-    assert time.ticks(Stamped(kind=Kind.AUDIO, slot=first, keyframe=True, data=b"")) < 0
+    assert time.ticks(Stamped(kind=Kind.AUDIO, ticks=first * PACKET_TICKS, keyframe=True, data=b"")) < 0
     assert time.ticks(picture(first)) == 0
     assert time.ticks(picture(first + later)) == later * FRAME_TICKS
     sound = first * FRAME_TICKS // PACKET_TICKS
-    assert time.ticks(Stamped(kind=Kind.AUDIO, slot=sound, keyframe=True, data=b"")) in range(-PACKET_TICKS, 1)
+    assert time.ticks(Stamped(kind=Kind.AUDIO, ticks=sound * PACKET_TICKS, keyframe=True, data=b"")) in range(
+        -PACKET_TICKS, 1
+    )
 
 
 @given(st.integers(0, 10**9), st.integers(1, 30), st.sampled_from([RTMP_LIMIT_TICKS, MPEGTS_LIMIT_TICKS, 6000]))

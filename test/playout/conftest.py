@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stands.house import house_of
 from stands.numbered import any_ffmpeg
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.playout.slate import Slate, prepare_slate
 
 
@@ -16,5 +16,5 @@ from tg_video_streamer.playout.slate import Slate, prepare_slate
 def slate(tmp_path_factory: pytest.TempPathFactory) -> Slate:
     """The slate as ffmpeg made it."""
     folder: Path = tmp_path_factory.mktemp("slate")
-    house = house_format(Quality.P480)
+    house = house_of("480p")
     return asyncio.run(prepare_slate(house, ffmpeg=Path(any_ffmpeg()), cache_dir=folder))

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from playout.test_playout import Stage, fill, primed
+from stands.house import FRAME_TICKS
 from tg_video_streamer.events import CutReason, SegmentEnded, SourceLevel
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.media import FRAME_TICKS
 from tg_video_streamer.playout.slate import Slate
 from tg_video_streamer.playout.source import AirSource, SourceEnded
 

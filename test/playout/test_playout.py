@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stands.house import FRAME_TICKS, GOP_FRAMES, RATE
 from tg_video_streamer.events import (
     AirContent,
     CutReason,
@@ -22,7 +23,7 @@ from tg_video_streamer.events import (
     SourceLevel,
 )
 from tg_video_streamer.feed.buffer import Buffer
-from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet, Stamped
+from tg_video_streamer.media import PACKET_TICKS, Kind, Packet, Stamped
 from tg_video_streamer.playout.cue import CueTime
 from tg_video_streamer.playout.fanout import Fanout, Subscription
 from tg_video_streamer.playout.playout import Playout
@@ -63,7 +64,7 @@ def primed(
     name: str, frames: int, *, finished: bool = True, level: SourceLevel = SourceLevel.ITEM, grace: float = 0.0
 ) -> AirSource:
     """A primed item of `frames` pictures."""
-    buffer = Buffer(limit_seconds=3600)
+    buffer = Buffer(RATE, limit_seconds=3600)
     fill(buffer, name, range(frames))
     if finished:
         buffer.finish()
@@ -85,7 +86,7 @@ class Stage:
         self.loop = asyncio.new_event_loop()
         bus = EventBus(self.loop)
         bus.subscribe(self.events.append)
-        self.fanout = Fanout(self.slate.headers)
+        self.fanout = Fanout(self.slate.headers, RATE)
         self.subscription: Subscription = self.fanout.subscribe(limit_seconds=1e6)
         self.playout = Playout(
             slate=self.slate, fanout=self.fanout, clock=self.clock, events=bus, listener=self._on_playout_event
@@ -116,8 +117,9 @@ class Stage:
     def check_grids(self) -> None:
         """Every slot of both grids is there once, in order, and sound never lags or leads by more than a packet."""
         for kind in Kind:
-            slots = [one.slot for one in self.packets if one.kind is kind]
-            assert slots == list(range(len(slots)))
+            times = [one.ticks for one in self.packets if one.kind is kind]
+            step = FRAME_TICKS if kind is Kind.VIDEO else PACKET_TICKS
+            assert times == list(range(0, step * len(times), step))
         video = sum(one.kind is Kind.VIDEO for one in self.packets)
         audio = sum(one.kind is Kind.AUDIO for one in self.packets)
         assert abs(video * FRAME_TICKS - audio * PACKET_TICKS) <= 2 * FRAME_TICKS
@@ -287,7 +289,7 @@ def test_skip_while_paused_leaves_the_item(stage: Stage) -> None:
 
 def test_pictures_at_another_rate_leave_the_air_at_once(stage: Stage) -> None:
     """A source at 24 fps is not played too fast: within a second the next level is on air, and the failure is an event."""
-    buffer = Buffer(limit_seconds=3600)
+    buffer = Buffer(RATE, limit_seconds=3600)
     fill(buffer, "a", range(100), frame_ticks=125)
     stage.playout.offer(AirSource(packets=buffer, content=AirContent(level=SourceLevel.ITEM, key="a", title="a")))
     stage.run(2)

@@ -18,19 +18,20 @@ import structlog.testing
 from PIL import Image
 
 from stands.ffmpegs import both_ffmpegs
+from stands.house import FRAME_TICKS, GOP_FRAMES, house_of
 from tg_video_streamer.errors import EncoderFailed
 from tg_video_streamer.events import SlateReason
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
 from tg_video_streamer.ffmpeg.command import feed_command
 from tg_video_streamer.ffmpeg.filters import ItemRange
-from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.runner import guarded_command, run
 from tg_video_streamer.ffmpeg.source import AudioTrack, Picture, SourceFacts
-from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Packet
+from tg_video_streamer.media import CodecHeaders, Packet
 from tg_video_streamer.playout.slate import SENTENCES, Slate, prepare_slate
 from tg_video_streamer.playout.slate_image import SlateImageRequest, draw
 
-HOUSE = house_format(Quality.P480)
+HOUSE = house_of("480p")
 
 
 FFMPEGS = both_ffmpegs()
@@ -121,7 +122,7 @@ def test_each_reason_has_its_own_image(first_start: tuple[Slate, Path, float]) -
 )
 def test_the_slate_can_be_spliced_with_a_feed(given: tuple[str, ...], ffmpeg: Path, tmp_path: Path) -> None:
     """The slate's codec headers are byte for byte those of a feed, whatever the operator's encoder options."""
-    house = house_format(Quality.P480, encoder_arguments=given)
+    house = house_of("480p", *given)
     slate = prepare(tmp_path, ffmpeg=ffmpeg, house=house)
     source = SourceFacts(
         picture=Picture(input_index=0, stream_index=0, codec="rawvideo", width=320, height=240),
@@ -252,13 +253,13 @@ def test_the_service_never_imports_pillow() -> None:
 
 def test_an_ffmpeg_that_cannot_encode_is_named(tmp_path: Path) -> None:
     """Where ffmpeg cannot make the house format, the error has ffmpeg's message."""
-    broken = house_format(Quality.P480, encoder_arguments=("-preset", "no-such-preset"))
+    broken = house_of("480p", "-preset", "no-such-preset")
     with pytest.raises(EncoderFailed, match="no-such-preset"):
         prepare(tmp_path, house=broken)
 
 
 def test_the_operators_encoder_arguments_shape_the_slate(tmp_path: Path) -> None:
     """Slate and items come from the same arguments, so that their headers are equal whatever the operator sets."""
-    baseline = prepare(tmp_path, house=house_format(Quality.P480, encoder_arguments=("-profile:v", "baseline")))
+    baseline = prepare(tmp_path, house=house_of("480p", "-profile:v", "baseline"))
     assert baseline.headers.video[1] == 66
     assert prepare(tmp_path).headers.video[1] == 100

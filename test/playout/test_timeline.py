@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stands.house import FRAME_TICKS, RATE
 from tg_video_streamer.errors import OffGrid
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND
+from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND
 from tg_video_streamer.playout.timeline import GridPosition, Splice
 
 DAY_FRAMES = 86_400 * 25
@@ -19,7 +20,7 @@ def play(
     start: GridPosition, frames: int, offset_ticks: int, surplus: int
 ) -> tuple[list[int], list[int], list[int], GridPosition]:
     """One item: `frames` pictures, sound `offset_ticks` off and `surplus` packets longer than the picture."""
-    splice = Splice(start)
+    splice = Splice(start, RATE)
     video = [splice.video(n * FRAME_TICKS) for n in range(frames)]
     audio: list[int] = []
     skews: list[int] = []
@@ -83,7 +84,7 @@ def test_two_days_of_splices_drift_by_nothing() -> None:
     """48 h of 8 s items whose sound is 3 ms too long: the error at the end is that of one item, not of all."""
     position = GridPosition()
     for _ in range(2 * 86_400 // 8):
-        splice = Splice(position)
+        splice = Splice(position, RATE)
         for n in (0, 199):
             splice._video = position.video + n
             splice.video(n * FRAME_TICKS)
@@ -95,7 +96,7 @@ def test_two_days_of_splices_drift_by_nothing() -> None:
 
 def test_a_feed_at_another_frame_rate_is_refused() -> None:
     """Frames that come every 1/24 s are noticed within two seconds instead of being played 4 % too fast."""
-    splice = Splice(GridPosition())
+    splice = Splice(GridPosition(), RATE)
     for n in range(13):
         splice.video(n * TICKS_PER_SECOND // 24)
     with pytest.raises(OffGrid, match="frame 13 of the item"):
@@ -105,7 +106,7 @@ def test_a_feed_at_another_frame_rate_is_refused() -> None:
 def test_an_item_that_resumes_in_its_middle_is_in_lip_sync() -> None:
     """A segment that starts at an item's 61st second places its sound by the item's own time."""
     base = 61 * TICKS_PER_SECOND
-    splice = Splice(GridPosition(video=10, audio=19), base_ticks=base)
+    splice = Splice(GridPosition(video=10, audio=19), RATE, base_ticks=base)
     assert splice.video(base) == 10
     assert splice.audio(base - PACKET_TICKS).slot is None
     assert splice.audio(base).slot == 19
@@ -113,7 +114,7 @@ def test_an_item_that_resumes_in_its_middle_is_in_lip_sync() -> None:
 
 def test_a_hole_in_the_sound_is_filled_and_an_overlap_dropped() -> None:
     """A pause in an item's sound is filled with silence of its length; repeated sound is dropped."""
-    splice = Splice(GridPosition())
+    splice = Splice(GridPosition(), RATE)
     splice.video(0)
     assert splice.audio(0).slot == 0
     later = splice.audio(11 * PACKET_TICKS)
@@ -123,7 +124,7 @@ def test_a_hole_in_the_sound_is_filled_and_an_overlap_dropped() -> None:
 
 def test_sound_that_ends_before_the_picture_starves_no_output() -> None:
     """While a picture plays on without its sound, silence follows within two seconds, and sound that returns is in sync."""
-    splice = Splice(GridPosition())
+    splice = Splice(GridPosition(), RATE)
     audio: list[int] = []
     for n in range(400):
         splice.video(n * FRAME_TICKS)

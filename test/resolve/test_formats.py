@@ -14,6 +14,7 @@ import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
 from stands.dash import cut_dash
+from stands.house import RATE
 from stands.site import Segments, Site
 from tg_video_streamer.errors import ToolBehind
 from tg_video_streamer.resolve.arguments import formats as selector
@@ -46,7 +47,7 @@ def formats(*given: str, live: bool = False, house: int = 720, languages: tuple[
         def _real_extract(self, url: str) -> dict[str, Any]:
             return {"id": "1", "title": "x", "is_live": live, "formats": [_format(one, url) for one in given]}
 
-    words = resolve_words(maximum_height=house, most_children=5, shared=shared_words())
+    words = resolve_words(maximum_height=house, frame_rate=RATE, most_children=5, shared=shared_words())
     wanted = {"format": selector(languages), "live_format": selector(languages, live=True)}
     ytdlp, _ = open_ytdlp({"words": words, **wanted}, Log())
     with ytdlp:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stands.house import RATE
 from tg_video_streamer.errors import ConfigError, ResolveError
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import addresses, expires_wall, read_answer
@@ -209,7 +210,9 @@ def test_what_the_operator_cannot_override() -> None:
     """Arguments override the defaults, and never what keeps yt-dlp from reading or running anything else."""
     shared = shared_words(arguments=("--socket-timeout=3", "--format-sort=res:480"))
     assert shared.index("--socket-timeout=15") < shared.index("--socket-timeout=3") < shared.index("--ignore-config")
-    words = resolve_words(maximum_height=720, most_children=5, proxy="socks5://u:p w@h:1", shared=shared)
+    words = resolve_words(
+        maximum_height=720, frame_rate=RATE, most_children=5, proxy="socks5://u:p w@h:1", shared=shared
+    )
     assert "--proxy=socks5://u:p w@h:1" in words
     assert {"--no-plugin-dirs", "--no-remote-components", "--no-cache-dir", "--no-download"} <= set(words)
 

@@ -91,6 +91,8 @@ def test_all_problems_are_told_at_once_each_with_its_key(load: Load) -> None:
         API_ID=abc
         ORDER=random
         VIDEO_QUALITY=4k
+        VIDEO_SIZE=1281x720
+        FRAME_RATE=29.97
         PROMETHEUS_PORT=70000
         BUFFER_SECONDS=soon
         LOOP=maybe
@@ -102,12 +104,13 @@ def test_all_problems_are_told_at_once_each_with_its_key(load: Load) -> None:
     with pytest.raises(ConfigError) as caught:
         load(text)
     problems = caught.value.problems
-    keys = "API_ID ORDER VIDEO_QUALITY PROMETHEUS_PORT BUFFER_SECONDS LOOP OPERATORS TELEGRAM_SERVER LOUDNESS_LUFS"
+    keys = "API_ID ORDER VIDEO_QUALITY VIDEO_SIZE FRAME_RATE PROMETHEUS_PORT BUFFER_SECONDS LOOP OPERATORS TELEGRAM_SERVER LOUDNESS_LUFS"
     for key in keys.split():
         assert sum(line.startswith(f"{key}: ") for line in problems) == 1, key
-    assert sum("line 11" in line for line in problems) == 1
-    assert len(problems) == 10
-    assert "VIDEO_QUALITY: must be '480p', '720p' or '1080p', not '4k'" in problems
+    assert sum("line 13" in line for line in problems) == 1
+    assert len(problems) == 12
+    assert "VIDEO_QUALITY: must be '480p', '720p', '1080p' or '1440p', not '4k'" in problems
+    assert "FRAME_RATE: must be 24, 25, 30, 50 or 60, not '29.97'" in problems
     assert not any("\n" in line for line in problems)
 
 
@@ -274,7 +277,7 @@ def test_every_documented_key_is_accepted() -> None:
         FILLER_DIR LIBRARY_DIR LIBRARY_MAX_GB SPOOL_MAX_GB LIBRARY_KEEP_REMOVED LOUDNESS_LUFS STATE_DIR PROMETHEUS_HOST
         PROMETHEUS_PORT WEB_HOST WEB_PORT WEB_TOKEN WEB_VIEWER_TOKEN WEB_NAMES WEB_BEHIND_PROXY WEB_PROXIES CHAT_PUBLIC CHAT_GUIDE YTDLP_COOKIES YTDLP_ARGS YTDLP_PIN NOTIFY_URLS
         NOTIFY_AFTER_SECONDS HEARTBEAT_URL OPERATORS CHAT_COMMANDS LIVE_INGEST LOGO CLOCK NOW_PLAYING LOG_FORMAT
-        TELEGRAM_SERVER TELEGRAM_SERVER_KEY AUDIO_LANGUAGE SUBTITLES YTDLP_PLUGINS YTDLP_POT_URL
+        TELEGRAM_SERVER TELEGRAM_SERVER_KEY VIDEO_SIZE FRAME_RATE AUDIO_LANGUAGE SUBTITLES YTDLP_PLUGINS YTDLP_POT_URL
     """
     assert set(KEYS) == set(contract.split())
     assert Settings.model_config["frozen"]

@@ -6,16 +6,16 @@ import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from stands.house import FRAME_TICKS, GOP_FRAMES, house_of
 from tg_video_streamer.clock import Clock, SystemClock
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
 from tg_video_streamer.library.files import media_path, sidecar_path
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.sidecar import Gop, Record, Sidecar, dump_sidecar
-from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
 
-HOUSE = house_format(Quality.P480)
+HOUSE = house_of("480p")
 HEADERS = CodecHeaders(video=bytes.fromhex("0142c01effe100086742c01e95a0a0d2010004 68ce3c80"), audio=b"\x11\x90")
 PLENTY = 1 << 40
 
@@ -92,6 +92,7 @@ def fill(folder: Path, entries: int) -> None:
             title=one.title,
             frames=100 * GOP_FRAMES,
             bytes=100,
+            rate=HOUSE.frame_rate,
             created_wall=float(number),
         )
         sidecar_path(folder, key).write_bytes(

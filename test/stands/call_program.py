@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stands.house import RATE
 from stands.numbered import Plan, make_clip
 from stands.program import Clip, read_clip
-from tg_video_streamer.ffmpeg.house import HouseFormat, Quality
+from tg_video_streamer.ffmpeg.house import HouseFormat
 
 ITEM_FRAMES = 96
 """3.84 s: a whole number of AAC packets too, so that the second item's sound begins with its picture."""
@@ -17,7 +18,7 @@ FLASHES = (20, 60)
 
 def call_clip(folder: Path, *, width: int, height: int) -> Clip:
     """Both items one after the other, as the program splices them."""
-    house = HouseFormat(quality=Quality.P480, width=width, height=height, video_kilobits=400)
+    house = HouseFormat(width=width, height=height, frame_rate=RATE, video_kilobits=400)
     clips = []
     for item_id in ITEMS:
         plan = Plan(item_id=item_id, frames=ITEM_FRAMES, width=width, height=height, flashes=FLASHES)

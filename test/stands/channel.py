@@ -146,6 +146,7 @@ def on_air(
             "PLAYLIST": str(folder / "playlist.txt"),
             "MEDIA_DIRS": str(media),
             "VIDEO_QUALITY": "480p",
+            "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
             "OUTPUTS": server.url(key),
             **settings,

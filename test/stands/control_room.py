@@ -68,6 +68,7 @@ def on_air(folder: Path, **more: str) -> Iterator[Channel]:
             "PLAYLIST": str(place / "playlist.txt"),
             "MEDIA_DIRS": str(media),
             "VIDEO_QUALITY": "480p",
+            "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
             "OUTPUTS": f"telegram {nginx.url('plain-key')}",
             "WEB_TOKEN": OPERATOR,

@@ -5,30 +5,28 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
+from stands.house import FRAME_TICKS, house_of
 from stands.recording import Recording, read_recording
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay
 from tg_video_streamer.feed.state import FeedMode
-from tg_video_streamer.ffmpeg.house import HouseFormat, Quality, house_format
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import TICKS_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput, Resolve
 from tg_video_streamer.rtmp import flv
 
-SMALL = replace(
-    house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast")), width=320, height=180, video_kilobits=400
-)
-"""A ninth of the points of the smallest picture that an operator can choose, and so much cheaper to encode."""
+SMALL = house_of("320x180", "-preset", "ultrafast")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -53,7 +53,13 @@ def installed_host() -> Iterator[SystemdContainer]:
 
 def make_shared(host: SystemdContainer, folder: str, settings: Mapping[str, str]) -> None:
     """A channel's settings and playlist, as they lie in shared/."""
-    values = {"PLAYLIST": "playlist.txt", "MEDIA_DIRS": "/srv/clips", "VIDEO_QUALITY": "480p", "BUFFER_SECONDS": "2"}
+    values = {
+        "PLAYLIST": "playlist.txt",
+        "MEDIA_DIRS": "/srv/clips",
+        "VIDEO_QUALITY": "480p",
+        "FRAME_RATE": "25",
+        "BUFFER_SECONDS": "2",
+    }
     host.sh(f"install -d -o tgstream -g tgstream -m 0700 {folder}")
     for name, text in {
         ".env": "".join(f"{key}={value}\n" for key, value in {**values, **settings}.items()),

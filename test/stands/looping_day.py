@@ -19,6 +19,7 @@ import structlog
 
 from stands import cached
 from stands.growth import Held
+from stands.house import RATE
 from stands.numbered import any_ffmpeg
 from stands.virtual_time import SetClock
 from tg_video_streamer.app.run import share_one_arena
@@ -29,7 +30,7 @@ from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.events import Event, EventBus, SegmentStarted, SourceFailed, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.media import Kind, Stamped
+from tg_video_streamer.media import PACKET_TICKS, Kind, Stamped
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.playlist.rotation import Rotation
@@ -59,8 +60,9 @@ class Viewer:
     def take(self, packets: list[Stamped]) -> None:
         """One slice."""
         for packet in packets:
-            self.faults += packet.slot != self.packets[packet.kind]
-            self.packets[packet.kind] = packet.slot + 1
+            slot = packet.ticks // (RATE.frame_ticks if packet.kind is Kind.VIDEO else PACKET_TICKS)
+            self.faults += slot != self.packets[packet.kind]
+            self.packets[packet.kind] = slot + 1
 
 
 @dataclass(kw_only=True)
@@ -117,7 +119,7 @@ class Day:
         rotation = Rotation()
         quarantine = Quarantine(self.clock)
         rotation.replace(items)
-        fanout = Fanout(cached.HEADERS)
+        fanout = Fanout(cached.HEADERS, RATE)
         bridge = PlayoutBridge(loop)
         playout = Playout(
             slate=self.slate,

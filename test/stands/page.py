@@ -105,7 +105,7 @@ def context_of(
 ) -> WebContext:
     """The context of a program."""
     house = program.clip.house
-    preview = Preview(program.fanout, width=house.width, height=house.height, grace_seconds=grace_seconds)
+    preview = Preview(program.fanout, house, grace_seconds=grace_seconds)
     return WebContext(commands=commands, preview=preview, clock=SystemClock(), as_run=as_run)
 
 

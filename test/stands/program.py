@@ -12,10 +12,11 @@ from typing import Self
 
 import av
 
+from stands.house import FRAME_TICKS, RATE
 from stands.made import identity, made_once
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, CodecHeaders, Kind, Stamped
+from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, Kind, Stamped
 from tg_video_streamer.playout.fanout import Fanout
 
 SLICE_FRAMES = 4
@@ -38,19 +39,24 @@ class Clip:
         frame = first_frame
         while True:
             keyframe, data = self.video[(frame - first_frame) % len(self.video)]
-            yield Stamped(kind=Kind.VIDEO, slot=frame, keyframe=keyframe, data=data)
+            yield Stamped(kind=Kind.VIDEO, ticks=frame * FRAME_TICKS, keyframe=keyframe, data=data)
             frame += 1
             while sound * PACKET_TICKS < frame * FRAME_TICKS:
                 data = self.audio[sound % len(self.audio)]
-                yield Stamped(kind=Kind.AUDIO, slot=sound, keyframe=True, data=data)
+                yield Stamped(kind=Kind.AUDIO, ticks=sound * PACKET_TICKS, keyframe=True, data=data)
                 sound += 1
 
 
 def encode_clip(folder: Path, house: HouseFormat, *, seconds: int = 4) -> Clip:
     """Encode a moving test card with a tone by the project's own encoder arguments, and take the packets."""
-    path = folder / f"clip-{house.quality}-{seconds}.mkv"
+    path = folder / f"clip-{house.height}-{house.frame_rate}-{seconds}.mkv"
     command = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
-    command += ["-f", "lavfi", "-i", f"testsrc2=size={house.width}x{house.height}:rate=25:duration={seconds}"]
+    command += [
+        "-f",
+        "lavfi",
+        "-i",
+        f"testsrc2=size={house.width}x{house.height}:rate={house.frame_rate}:duration={seconds}",
+    ]
     command += ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={seconds}"]
     command += ["-vf", picture_filters(house), *house_arguments(house, str(path))]
     # The last word is the path.
@@ -79,7 +85,7 @@ class Program:
 
     def __init__(self, clip: Clip, *, speed: float = 1.0, first_frame: int = 0) -> None:
         self.clip = clip
-        self.fanout = Fanout(clip.headers)
+        self.fanout = Fanout(clip.headers, RATE)
         self.published: list[Stamped] = []
         """Everything so far, in order."""
         self._packets = clip.stamped(first_frame)

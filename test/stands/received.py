@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, Kind, Stamped
+from tg_video_streamer.media import Kind, Stamped
 
 Arrived = tuple[Kind, int, bytes]
 """Kind, milliseconds in the record, data."""
@@ -50,11 +50,11 @@ def difference(record: list[Arrived], published: list[Stamped]) -> Difference | 
 
 
 def _compare(record: list[Arrived], published: list[Stamped], start: int) -> Difference | None:
-    base = published[start].slot * FRAME_TICKS
+    base = published[start].ticks
     wanted = (
         (packet.kind, (ticks + 1) // 3, packet.data)
         for packet in published[start:]
-        if (ticks := packet.slot * (FRAME_TICKS if packet.kind is Kind.VIDEO else PACKET_TICKS) - base) >= 0
+        if (ticks := packet.ticks - base) >= 0
     )
     for index, got in enumerate(record):
         expected = next(wanted, None)

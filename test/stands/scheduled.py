@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from stands.feeding import SMALL
+from stands.house import FRAME_TICKS, GOP_FRAMES, RATE
 from stands.virtual_time import VirtualLoop, run_for
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.feeds import Feeds
@@ -28,7 +29,7 @@ from tg_video_streamer.events import Event, EventBus
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.locales.translator import Translator
-from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
+from tg_video_streamer.media import PACKET_TICKS, Kind, Packet
 from tg_video_streamer.playlist.folders import FolderAllowlist
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.load import load
@@ -230,7 +231,7 @@ class Scheduled:
         return next(wall for found, wall in self.played() if found == name)
 
     def _build(self) -> None:
-        self._fanout = Fanout(self.slate.headers)
+        self._fanout = Fanout(self.slate.headers, RATE)
         events = EventBus(self.loop)
         events.subscribe(self.events.append)
         prepared = Prepared(

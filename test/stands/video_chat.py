@@ -85,8 +85,7 @@ class VideoChat:
             adapter = CallAdapter(
                 self.call,
                 self.program.fanout.headers,
-                width=self.clip.house.width,
-                height=self.clip.house.height,
+                house=self.clip.house,
                 loop=self.loop,
                 clock=clock,
                 cancelled=cancelled,

@@ -16,13 +16,14 @@ import pytest
 
 from stands.call_program import FLASHES, ITEM_FRAMES, ITEMS, call_clip
 from stands.group_call_sfu import Picture, Sfu
+from stands.house import RATE
 from stands.program import Clip
 from stands.recording import luma_of, read_picture
 from stands.waiting import wait_until
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import ChildFailed
 from tg_video_streamer.ffmpeg.child import FedChild
-from tg_video_streamer.media import Kind, Stamped
+from tg_video_streamer.media import Kind, Stamped, seconds
 from tg_video_streamer.outputs.flv_pipe import FlvPipe
 from tg_video_streamer.outputs.telegram.call_adapter import worker_command
 from tg_video_streamer.rtmp import flv
@@ -46,9 +47,9 @@ class Fed:
 
     def __init__(self, clip: Clip) -> None:
         house = clip.house
-        self._command = worker_command(house.width, house.height)
+        self._command = worker_command(house)
         self._begin()
-        self.pipe = FlvPipe(clip.headers, width=house.width, height=house.height)
+        self.pipe = FlvPipe(clip.headers, house)
         self._packets = clip.stamped()
         self._ready: list[Stamped] = []
         self._start: float | None = None
@@ -84,13 +85,13 @@ class Fed:
         self._start = time.monotonic() if self._start is None else self._start
         for packet in self._packets:
             picture = packet.kind is Kind.VIDEO
-            if picture and packet.slot % 4 == 0:
+            if picture and packet.ticks % (4 * RATE.frame_ticks) == 0:
                 self.child.write(self.pipe.packed(self._ready), stall_seconds=5)
                 self._ready = []
-                time.sleep(max(0.0, self._start + packet.slot / 25 - time.monotonic()))
+                time.sleep(max(0.0, self._start + seconds(packet.ticks) - time.monotonic()))
                 self.heard("beat")
             self._ready.append(packet)
-            if picture and packet.slot == until:
+            if picture and packet.ticks == until * RATE.frame_ticks:
                 return
 
 
@@ -213,7 +214,7 @@ async def tags_of(data: bytes) -> list[Tag]:
 async def test_flv_read_as_it_was_written(clip: Clip) -> None:
     """What the output writes, the worker reads; a torn last tag is left out."""
     packets = list(islice(clip.stamped(), 40))
-    pipe = FlvPipe(clip.headers, width=WIDTH, height=HEIGHT)
+    pipe = FlvPipe(clip.headers, clip.house)
     data = pipe.packed(packets[:7]) + pipe.packed(packets[7:])
     tags = await tags_of(data)
     assert [tag.kind for tag in tags[:3]] == [flv.SCRIPT, flv.VIDEO, flv.AUDIO]

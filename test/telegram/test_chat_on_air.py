@@ -28,6 +28,7 @@ def test_a_service_is_steered_from_its_chat(tmp_path: Path) -> None:
             "CHAT_COMMANDS": "1",
             "CHAT_GUIDE": "1",
             "VIDEO_QUALITY": "480p",
+            "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
         }
         with running(tmp_path / "service", settings) as service:

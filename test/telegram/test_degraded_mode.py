@@ -442,6 +442,7 @@ def service_settings(tmp_path: Path, item: Path, stand: TelegramStand, session: 
         "PLAYLIST": str(tmp_path / "playlist.txt"),
         "MEDIA_DIRS": str(item.parent),
         "VIDEO_QUALITY": "480p",
+        "FRAME_RATE": "25",
         "FFMPEG_ARGS": "-preset ultrafast",
     }
 

@@ -142,6 +142,7 @@ def test_accept_and_close_costs_nothing(tmp_path: Path, item: Path, seconds: flo
             "PLAYLIST": str(tmp_path / "playlist.txt"),
             "MEDIA_DIRS": str(item.parent),
             "VIDEO_QUALITY": "480p",
+            "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
         }
         with running(tmp_path / "service", settings) as service:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from stands.house import house_of
 from stands.program import Clip, Program, encode_clip
-from tg_video_streamer.ffmpeg.house import Quality, house_format
 
 LONG_AFTER_START = 25 * 3600 * 24 * 35
 """Five weeks in frames: times that exceed 32 bits of the audio clock."""
@@ -16,7 +16,7 @@ LONG_AFTER_START = 25 * 3600 * 24 * 35
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """A house-format encode by real ffmpeg: a moving picture with a tone, 16 s, where frame and packet grids meet again."""
-    house = house_format(Quality.P480, encoder_arguments=("-preset", "ultrafast"))
+    house = house_of("480p", "-preset", "ultrafast")
     return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=16)
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stands.house import FRAME_TICKS, RATE
 from stands.program import Clip, Program
-from tg_video_streamer.media import Kind, Stamped
+from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND, Kind, Stamped
 from tg_video_streamer.web.preview.fmp4 import init_segment
 from tg_video_streamer.web.preview.fragments import (
-    FRAGMENT_FRAMES,
     LISTED_SEGMENTS,
     STORED_SEGMENTS,
     TARGET_SECONDS,
@@ -27,10 +27,13 @@ from tg_video_streamer.web.preview.fragments import (
     playlist,
 )
 
+MOST_FRAMES = 13
+"""Of a fragment: half a second."""
+
 
 def cut(packets: Sequence[Stamped]) -> list[Fragment]:
     """All fragments that `packets` fill."""
-    cutter = Fragmenter()
+    cutter = Fragmenter(RATE)
     return [fragment for one in packets if (fragment := cutter.push(one)) is not None]
 
 
@@ -38,7 +41,7 @@ def as_file(clip: Clip, fragments: Sequence[Fragment]) -> bytes:
     """An MP4 file of `fragments` that begins at its own time 0."""
     zero = fragments[0].first_ticks
     media = b"".join(one.header(zero) + one.content for one in fragments)
-    return init_segment(clip.headers, width=clip.house.width, height=clip.house.height) + media
+    return init_segment(clip.headers, clip.house) + media
 
 
 @pytest.fixture
@@ -94,27 +97,29 @@ def test_packets_arrive_unchanged_and_in_step(clip: Clip, published: list[Stampe
 def test_every_packet_is_in_exactly_one_fragment(steps: list[tuple[str, int]]) -> None:
     """Fragments contain consecutive packets, and keyframes only at their start, for any order and loss."""
     video, audio = 0, 7
-    packets = [Stamped(kind=Kind.VIDEO, slot=video, keyframe=True, data=b"first")]
+    packets = [Stamped(kind=Kind.VIDEO, ticks=video * FRAME_TICKS, keyframe=True, data=b"first")]
     for step, size in steps:
         if step == "sound":
-            packets.append(Stamped(kind=Kind.AUDIO, slot=audio, keyframe=True, data=b"a" * size))
+            packets.append(Stamped(kind=Kind.AUDIO, ticks=audio * PACKET_TICKS, keyframe=True, data=b"a" * size))
             audio += 1
             continue
         video += 1 if step != "loss" else 5
-        packets.append(Stamped(kind=Kind.VIDEO, slot=video, keyframe=step == "keyframe", data=b"v" * size))
+        packets.append(
+            Stamped(kind=Kind.VIDEO, ticks=video * FRAME_TICKS, keyframe=step == "keyframe", data=b"v" * size)
+        )
     fragments = cut(packets)
     pictures = [one for one in packets if one.kind is Kind.VIDEO]
     taken = 0
     for number, fragment in enumerate(fragments):
         mine = pictures[taken : taken + len(fragment.video_sizes)]
         assert fragment.number == number
-        assert 0 < len(mine) <= FRAGMENT_FRAMES
-        assert [one.slot for one in mine] == list(range(fragment.video_slot, fragment.video_slot + len(mine)))
+        assert 0 < len(mine) <= MOST_FRAMES
+        assert [one.ticks for one in mine] == list(range(fragment.ticks, fragment.end_ticks, FRAME_TICKS))
         assert fragment.keyframe == mine[0].keyframe
         assert not any(one.keyframe for one in mine[1:])
         assert fragment.video_sizes == tuple(len(one.data) for one in mine)
         taken += len(mine)
-    assert len(pictures) - taken < FRAGMENT_FRAMES
+    assert len(pictures) - taken < MOST_FRAMES
     sound = [size for one in fragments for size in one.audio_sizes]
     assert sound == [len(one.data) for one in packets if one.kind is Kind.AUDIO][: len(sound)]
 
@@ -122,7 +127,7 @@ def test_every_packet_is_in_exactly_one_fragment(steps: list[tuple[str, int]]) -
 def window_of(gop_frames: Sequence[int]) -> SegmentBuffer:
     """A segment buffer with GOPs of these lengths."""
     slots = (
-        Stamped(kind=Kind.VIDEO, slot=slot, keyframe=keyframe, data=b"x")
+        Stamped(kind=Kind.VIDEO, ticks=slot * FRAME_TICKS, keyframe=keyframe, data=b"x")
         for slot, keyframe in enumerate(index == 0 for frames in gop_frames for index in range(frames))
     )
     window = SegmentBuffer()
@@ -138,7 +143,7 @@ def test_segments_keep_the_promised_length(gop_frames: list[int]) -> None:
     assert len(segments) <= LISTED_SEGMENTS
     for one, following in pairwise(segments):
         assert following.number == one.number + 1
-        assert following.fragments[0].video_slot == one.fragments[0].video_slot + round(one.seconds * 25)
+        assert following.fragments[0].ticks == one.fragments[0].ticks + round(one.seconds * TICKS_PER_SECOND)
     for one in segments:
         assert one.fragments[0].keyframe
         assert round(one.seconds) <= TARGET_SECONDS

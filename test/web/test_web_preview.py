@@ -145,7 +145,7 @@ class Viewer:
 async def test_slow_viewer_loses_its_own_and_goes_on_without_a_hole(clip: Clip) -> None:
     """A viewer that reads again after a minute continues at the newest keyframe, without a frozen minute."""
     program = Program(clip)
-    preview = Preview(program.fanout, width=854, height=480)
+    preview = Preview(program.fanout, clip.house)
     try:
         viewer = Viewer(preview.stream())
         program.publish(27)
@@ -165,7 +165,7 @@ async def test_slow_viewer_loses_its_own_and_goes_on_without_a_hole(clip: Clip) 
 async def test_viewers_outlive_a_pause_of_the_preview(clip: Clip) -> None:
     """A viewer that arrives while the preview stops still gets a picture."""
     program = Program(clip)
-    preview = Preview(program.fanout, width=854, height=480, grace_seconds=0.02)
+    preview = Preview(program.fanout, clip.house, grace_seconds=0.02)
     try:
         for _ in range(20):
             viewer = Viewer(preview.stream())

@@ -147,7 +147,7 @@ def _context(loaded: LoadedSettings, prepared: Prepared) -> BuildContext:
         prepared=prepared,
         clock=SystemClock(),
         events=EventBus(asyncio.get_running_loop()),
-        fanout=Fanout(prepared.slate.headers),
+        fanout=Fanout(prepared.slate.headers, prepared.house.frame_rate),
         translator=Translator(language=environment_language(os.environ)),
     )
 

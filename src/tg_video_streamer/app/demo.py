@@ -22,21 +22,21 @@ log = structlog.get_logger(__name__)
 
 CLIPS = (
     TestClip(
-        picture="smptehdbars=size=1280x720:rate=25",
+        picture="smptehdbars=size=1280x720:rate=30",
         number="1",
         caption="Colour bars, 440 Hz",
         tone_hertz=440,
         seconds=8,
     ),
     TestClip(
-        picture="gradients=size=320x180:rate=25:seed=7:nb_colors=4:speed=0.03,scale=1280x720:flags=bilinear",
+        picture="gradients=size=320x180:rate=30:seed=7:nb_colors=4:speed=0.03,scale=1280x720:flags=bilinear",
         number="2",
         caption="Colours that move, 550 Hz",
         tone_hertz=550,
         seconds=10,
     ),
     TestClip(
-        picture="testsrc2=size=1280x720:rate=25",
+        picture="testsrc2=size=1280x720:rate=30",
         number="3",
         caption="Moving test card, 660 Hz",
         tone_hertz=660,

@@ -144,7 +144,8 @@ class Feeds:
         return Resolver(
             allowed=allowed,
             scratch_folder=settings.state_dir / "scratch",
-            maximum_height=self._prepared.house.height,
+            maximum_height=min(self._prepared.house.width, self._prepared.house.height),
+            frame_rate=self._prepared.house.frame_rate,
             web=web_options(settings),
             clock=self._clock,
             cache_folder=settings.state_dir / "cache" / "yt-dlp",

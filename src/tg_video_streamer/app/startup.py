@@ -10,7 +10,7 @@ import structlog
 
 from tg_video_streamer.app.demo import demo_playlist
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
-from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.validate import checked_arguments
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playout.slate import Slate, prepare_slate
@@ -66,7 +66,7 @@ async def prepare(settings: Settings, background: asyncio.TaskGroup, *, demo: bo
 
 
 async def _house(settings: Settings, ffmpeg: Path) -> tuple[HouseFormat, list[Message]]:
-    plain = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
+    plain = settings.house_format()
     arguments, warnings = await checked_arguments(
         settings.ffmpeg_args, plain, ffmpeg, cache_dir=settings.state_dir / "cache"
     )

@@ -65,7 +65,7 @@ def _pages(context: BuildContext, commands: Commands, telegram: TelegramService 
     house = context.prepared.house
     return WebContext(
         commands=commands,
-        preview=Preview(context.fanout, width=house.width, height=house.height, clock=context.clock),
+        preview=Preview(context.fanout, house, clock=context.clock),
         clock=context.clock,
         as_run=context.settings.state_dir / AS_RUN_FILE_NAME,
         checks=CheckRunner(lambda: _findings(context.reload), clock=context.clock),

@@ -22,7 +22,6 @@ from tg_video_streamer.cli.run import load
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.errors import LibraryError
-from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.locales.format import clock_text
@@ -138,7 +137,7 @@ def _opened(here: Place, *, floor_bytes: int = 0) -> Iterator[Library]:
         here.settings.library_dir,
         max_bytes=here.max_bytes,
         floor_bytes=floor_bytes,
-        house=house_format(here.settings.video_quality),
+        house=here.settings.house_format(),
         headers=CodecHeaders(video=b"", audio=b""),
         clock=SystemClock(),
     )

@@ -7,7 +7,6 @@ import asyncio
 from tg_video_streamer.errors import ResolveError, ScheduleError, StreamerError, ToolMissing
 from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
-from tg_video_streamer.ffmpeg.house import house_format
 from tg_video_streamer.ffmpeg.validate import checked_arguments
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.item import LocatorKind
@@ -29,7 +28,7 @@ async def encoder_problems(settings: Settings) -> list[Message]:
     """A message for each part of FFMPEG_ARGS that does not work here, or that there is no ffmpeg."""
     try:
         ffmpeg = find_ffmpeg()
-        house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
+        house = settings.house_format()
         _, warnings = await checked_arguments(settings.ffmpeg_args, house, ffmpeg)
     except StreamerError as error:
         return [error.full_message]
@@ -41,7 +40,7 @@ async def branding_problems(settings: Settings) -> list[Message]:
     logo = settings.logo if settings.logo is not None and settings.logo.exists() else None
     overlays = OverlaySettings(logo=logo, clock=settings.clock)
     try:
-        house = house_format(settings.video_quality, loudness_lufs=settings.loudness_lufs)
+        house = settings.house_format()
         branding = Branding(overlays, house=house, ffmpeg=find_ffmpeg())
         await branding.choose()
     except ToolMissing:

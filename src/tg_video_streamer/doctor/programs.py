@@ -19,7 +19,7 @@ from tg_video_streamer.doctor.finding import Finding, Verdict, doubt, failure, f
 from tg_video_streamer.errors import ChildFailed, StreamerError
 from tg_video_streamer.ffmpeg.arguments import parse_ffmpeg_args
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
-from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
+from tg_video_streamer.ffmpeg.house import HouseFormat, VideoSize
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.ffmpeg.validate import trial_command
 from tg_video_streamer.locales.message import Message
@@ -49,9 +49,7 @@ async def check_ffmpeg(settings: Settings) -> list[Finding]:
     wrong = await encoder_problems(settings)
     found += [problem("encoder", text) for text in wrong]
     arguments = () if wrong else parse_ffmpeg_args(settings.ffmpeg_args)
-    house = house_format(
-        settings.video_quality, loudness_lufs=settings.loudness_lufs, encoder_arguments=tuple(arguments)
-    )
+    house = settings.house_format(encoder_arguments=tuple(arguments))
     found.append(await _encoder_speed(house, ffmpeg))
     return found
 
@@ -72,7 +70,7 @@ async def _encoder_speed(house: HouseFormat, ffmpeg: Path) -> Finding:
         speed = max(speed, 1.0 / max(time.monotonic() - began, 0.001))
         if speed >= COMFORTABLE_SPEED:
             break
-    return speed_finding(speed, house.quality)
+    return speed_finding(speed, str(VideoSize(width=house.width, height=house.height)))
 
 
 def speed_finding(speed: float, quality: str) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.progress import StartPoint
-from tg_video_streamer.media import FRAMES_PER_SECOND, seconds
+from tg_video_streamer.media import seconds
 
 Eta = Callable[[], float | None]
 """Seconds until a waiting feed is on air; None if unknown."""
@@ -45,6 +45,6 @@ class AirTime:
             return now + start.item_seconds - seconds(buffer.taken_ticks)
         if buffer.sliding:
             # A waiting live source: the frames of now are on air after the whole buffer.
-            return now + buffer.limit_seconds + start.item_seconds - begin - buffer.frames_put / FRAMES_PER_SECOND
+            return now + buffer.limit_seconds + start.item_seconds - begin - buffer.seconds_put
         eta = self.eta()
         return None if eta is None else now + eta + start.item_seconds - begin

@@ -30,7 +30,7 @@ from tg_video_streamer.ffmpeg.runner import DEVNULL, Child
 from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.media import FRAME_TICKS, CodecHeaders, Packet
+from tg_video_streamer.media import CodecHeaders, Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media
 
@@ -192,7 +192,8 @@ async def read_child(
         pipes.output,
         context.buffer,
         headers=context.headers,
-        start_ticks=start.frames * FRAME_TICKS,
+        rate=context.house.frame_rate,
+        start_ticks=start.frames * context.house.frame_rate.frame_ticks,
         sound_from_ticks=start.sound_from_ticks,
         ends_with_sound=source.endless_picture and source.sound is not None,
         monotonic=context.clock.monotonic,

@@ -7,10 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
-from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, TICKS_PER_SECOND, Kind, Packet
-
-_LAST_FRAMES = FRAMES_PER_SECOND
-"""A group of pictures is always accepted when no more than this is left, so that the buffer cannot run dry."""
+from tg_video_streamer.media import FrameRate, Kind, Packet
 
 
 class BufferClosed(Exception):
@@ -20,9 +17,10 @@ class BufferClosed(Exception):
 class Buffer:
     """One item's packets in stream order. One thread puts, one takes without blocking, any may query."""
 
-    def __init__(self, *, limit_seconds: float, limit_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, rate: FrameRate, *, limit_seconds: float, limit_bytes: int = 64 * 1024 * 1024) -> None:
         """`put` waits while more than `limit_seconds` of pictures or `limit_bytes` are held."""
-        self._limit_frames = _frames(limit_seconds)
+        self._rate = rate
+        self._limit_frames = self._frames_of(limit_seconds)
         self._limit_bytes = limit_bytes
         self._packets: deque[Packet] = deque()
         self._frames = 0
@@ -99,7 +97,7 @@ class Buffer:
             self._bytes -= len(packet.data)
             if packet.kind is Kind.VIDEO:
                 self._frames -= 1
-                self.taken_ticks = packet.ticks + FRAME_TICKS
+                self.taken_ticks = packet.ticks + self._rate.frame_ticks
             # Waking a thread that finds no space costs more than the packet.
             if self._awaited_space is not None and self._has_space(*self._awaited_space):
                 self._changed.notify_all()
@@ -120,14 +118,19 @@ class Buffer:
         return False
 
     @property
+    def seconds_put(self) -> float:
+        """Length of the pictures put so far."""
+        return self.frames_put / self._rate
+
+    @property
     def limit_seconds(self) -> float:
         """How much picture is held at most; a larger limit releases a waiting `put`."""
-        return self._limit_frames * FRAME_TICKS / TICKS_PER_SECOND
+        return self._limit_frames / self._rate
 
     @limit_seconds.setter
     def limit_seconds(self, limit: float) -> None:
         with self._changed:
-            self._limit_frames = _frames(limit)
+            self._limit_frames = self._frames_of(limit)
             self._changed.notify_all()
 
     @property
@@ -138,7 +141,7 @@ class Buffer:
     @property
     def seconds(self) -> float:
         """How much picture is held."""
-        return self._frames * FRAME_TICKS / TICKS_PER_SECOND
+        return self._frames / self._rate
 
     @property
     def size(self) -> int:
@@ -160,7 +163,8 @@ class Buffer:
         return self._frames >= self._limit_frames or self._bytes >= self._limit_bytes
 
     def _has_space(self, frames: int, size: int) -> bool:
-        if self._frames <= min(_LAST_FRAMES, self._limit_frames - 1):
+        # With a second left or less a group is always accepted, so that the buffer cannot run dry.
+        if self._frames <= min(self._rate, self._limit_frames - 1):
             return True
         return self._frames + frames <= self._limit_frames and self._bytes + size <= self._limit_bytes
 
@@ -178,6 +182,5 @@ class Buffer:
             self._frames -= frames
         return True
 
-
-def _frames(limit_seconds: float) -> int:
-    return max(1, round(limit_seconds * TICKS_PER_SECOND / FRAME_TICKS))
+    def _frames_of(self, limit_seconds: float) -> int:
+        return max(1, round(limit_seconds * self._rate))

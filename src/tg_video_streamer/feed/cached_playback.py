@@ -11,7 +11,7 @@ from tg_video_streamer.feed.progress import AttemptResult
 from tg_video_streamer.feed.reader_thread import ReaderThread
 from tg_video_streamer.library.cached_encode import CachedEncode, CachedEncodeReader
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.media import FRAMES_PER_SECOND, PACKET_TICKS, Kind, Packet
+from tg_video_streamer.media import PACKET_TICKS, Kind, Packet
 
 
 class CachedPlayback(ReaderThread):
@@ -39,7 +39,7 @@ class CachedPlayback(ReaderThread):
     def _read(self, reader: CachedEncodeReader) -> None:
         first = _nearest(reader, self._frame)
         self.first_frame = reader.gops[first].first_frame
-        start_seconds = self.first_frame / FRAMES_PER_SECOND
+        start_seconds = self.first_frame / reader.rate
         self._watch.expect([one for one in reader.faults if one.until_seconds > start_seconds])
         for gop in range(first, len(reader.gops)):
             packets = reader.read(gop)

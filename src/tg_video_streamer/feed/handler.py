@@ -113,10 +113,10 @@ class Feed:
         self._on_air = self._was_primed = False
         self._put_before = 0
         self._machine = StateMachine(FEED_TRANSITIONS, FeedState.RESOLVING, self._moved)
-        self._progress = Progress(start_seconds=start_seconds)
-        self.buffer = Buffer(limit_seconds=self._waiting_seconds)
+        self._progress = Progress(rate=house.frame_rate, start_seconds=start_seconds)
+        self.buffer = Buffer(house.frame_rate, limit_seconds=self._waiting_seconds)
         self.air_time = AirTime(self.buffer, clock)
-        self.now_playing = NowPlaying(self.buffer)
+        self.now_playing = NowPlaying(self.buffer, house.frame_rate)
         context = FeedContext(
             house=house,
             headers=headers,

@@ -1,7 +1,7 @@
 """Passthrough: which items are played without encoding, and the rules that each of their packets must meet.
 
 Only a whole item passes through, whose codec headers are the program's byte for byte and which has the house loudness.
-The rest is checked while it is read: groups of 50 pictures that start with an IDR picture, no B-frames, the grid of both
+The rest is checked while it is read: groups of 2 s that start with an IDR picture, no B-frames, the grid of both
 streams, the house bit rate. Packets are passed on one whole group at a time, so that the encoder can continue at a
 keyframe after a broken rule.
 """
@@ -13,7 +13,7 @@ from tg_video_streamer.ffmpeg.encode import group_bytes_limit
 from tg_video_streamer.ffmpeg.filters import PEAK_DECIBELS
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.source import SourceFacts
-from tg_video_streamer.media import GOP_FRAMES, PACKET_TICKS, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import PLAIN, Item
 
 LOUDNESS_TOLERANCE = 1.0
@@ -48,6 +48,7 @@ class HouseRules:
     """Checks the packets of one item in stream order, and returns them when their group is complete."""
 
     def __init__(self, house: HouseFormat) -> None:
+        self._gop_frames = house.frame_rate.gop_frames
         self._limit = group_bytes_limit(house) * _SPARE
         self._held: list[Packet] = []
         self._pictures = 0
@@ -60,7 +61,7 @@ class HouseRules:
             self._check_sound(packet)
             self._held.append(packet)
             return []
-        released = self._begin_group() if self._pictures == GOP_FRAMES else []
+        released = self._begin_group() if self._pictures == self._gop_frames else []
         self._check_picture(packet)
         self._held.append(packet)
         return released
@@ -80,7 +81,7 @@ class HouseRules:
         if not kinds <= _ALLOWED or len(kinds & {_SLICE, _IDR}) != 1:
             raise NotHouseFormat("a packet holds parameter sets, or no picture")
         if (_IDR in kinds) is not (self._pictures == 0) or packet.keyframe is not (self._pictures == 0):
-            raise NotHouseFormat(f"picture {self._pictures} of a group of {GOP_FRAMES} has the wrong type")
+            raise NotHouseFormat(f"picture {self._pictures} of a group of {self._gop_frames} has the wrong type")
         self._pictures += 1
         self._bytes += len(packet.data)
         if self._bytes > self._limit:

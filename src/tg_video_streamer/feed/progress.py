@@ -9,7 +9,7 @@ from tg_video_streamer.errors import FeedError, StartBeyondEnd
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS
 from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.locales.format import clock_text
-from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, seconds
+from tg_video_streamer.media import FrameRate
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media
 
@@ -29,6 +29,7 @@ class StartPoint:
     """Where an attempt starts: at `frames` of the item, whose frame 0 is `item_start_seconds` into the source."""
 
     item_start_seconds: float
+    rate: FrameRate
     frames: int = 0
     skipped_seconds: float = 0.0
     """How much of the source after frame 0 was skipped because it could not be decoded."""
@@ -39,7 +40,7 @@ class StartPoint:
     @property
     def item_seconds(self) -> float:
         """The item's own time of the first frame."""
-        return seconds(self.frames * FRAME_TICKS)
+        return self.frames / self.rate
 
     @property
     def source_seconds(self) -> float:
@@ -108,6 +109,7 @@ def require_start(item: Item, source: SourceFacts) -> None:
 class Progress:
     """Counts frames, failures in a row, and skipped seconds."""
 
+    rate: FrameRate
     start_seconds: float = 0.0
     frames: int = 0
     """Put into the buffer since the item's own start, those before `start_seconds` included."""
@@ -120,22 +122,23 @@ class Progress:
 
     def __post_init__(self) -> None:
         """The resume position as whole frames."""
-        self.frames = round(self.start_seconds * FRAMES_PER_SECOND)
+        self.frames = round(self.start_seconds * self.rate)
 
     @property
     def seconds(self) -> float:
         """The item's own time of the next frame."""
-        return self.frames / FRAMES_PER_SECOND
+        return self.frames / self.rate
 
     @property
     def _played(self) -> bool:
         """Whether it has given a frame."""
-        return self.frames > round(self.start_seconds * FRAMES_PER_SECOND)
+        return self.frames > round(self.start_seconds * self.rate)
 
     def start_point(self, item: Item, *, live: bool) -> StartPoint:
         """Where the next attempt starts. A live source is joined at its present."""
         return StartPoint(
             item_start_seconds=item.start_seconds,
+            rate=self.rate,
             frames=self.frames,
             skipped_seconds=self.skipped_seconds,
             sound_from_ticks=self.sound_end_ticks,
@@ -144,7 +147,7 @@ class Progress:
 
     def move_start(self, frame: int) -> None:
         """It started here and not at `start_seconds`: a cached encode starts at a keyframe."""
-        self.start_seconds = frame / FRAMES_PER_SECOND
+        self.start_seconds = frame / self.rate
         self.frames = frame
 
     def add(self, result: AttemptResult, *, least_frames: int = 1) -> None:

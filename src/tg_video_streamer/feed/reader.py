@@ -15,7 +15,7 @@ from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.reader_thread import ReaderThread
 from tg_video_streamer.feed.sound_gaps import SoundGaps
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet, seconds
+from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, FrameRate, Kind, Packet, seconds
 
 _SMALL_PROBE = {"probesize": "32", "analyzeduration": "0", "protocol_whitelist": "pipe"}
 
@@ -34,7 +34,7 @@ _SOUND_OVER_TICKS = round(1.5 * TICKS_PER_SECOND)
 class Reader(ReaderThread):
     """One child's packets.
 
-    Frame n gets exactly the time `start_ticks + n * FRAME_TICKS`: the container's times are in milliseconds and are only
+    Frame n is exactly n frames of the house rate after `start_ticks`: the container's times are in milliseconds and are only
     checked. Sound keeps its own time, and silence fills its gaps. Sound before `sound_from_ticks` was already played by an
     earlier attempt and is dropped.
     """
@@ -45,6 +45,7 @@ class Reader(ReaderThread):
         buffer: Buffer,
         *,
         headers: CodecHeaders | None,
+        rate: FrameRate,
         start_ticks: int,
         sound_from_ticks: int | None,
         ends_with_sound: bool,
@@ -62,6 +63,7 @@ class Reader(ReaderThread):
         super().__init__(buffer, name="feed-reader")
         self._descriptor = descriptor
         self._wanted = headers
+        self._frame_ticks = rate.frame_ticks
         self._start_ticks = start_ticks
         self._sound_from = sound_from_ticks
         self._ends_with_sound = ends_with_sound
@@ -137,7 +139,7 @@ class Reader(ReaderThread):
     @property
     def _picture_end(self) -> int:
         """The item's own time of the next picture."""
-        return self._start_ticks + self._read_frames * FRAME_TICKS
+        return self._start_ticks + self._read_frames * self._frame_ticks
 
     def _sound_is_over(self) -> bool:
         if not self._ends_with_sound or self.sound_end_ticks is None:
@@ -154,8 +156,8 @@ class Reader(ReaderThread):
     def _take_picture(self, packet: Any, ticks: int) -> None:
         if self._base is None:
             self._base = ticks
-        slot = self._read_frames * FRAME_TICKS
-        if abs(ticks - self._base - slot) > FRAME_TICKS // 2:
+        slot = self._read_frames * self._frame_ticks
+        if abs(ticks - self._base - slot) > self._frame_ticks // 2:
             at_seconds = seconds(self._start_ticks + ticks - self._base)
             raise OffGrid.of("feed.off_grid", frame=self._read_frames, seconds=at_seconds)
         self._put_picture(
@@ -215,7 +217,7 @@ class Reader(ReaderThread):
 
     def _put_silent(self, picture: Packet) -> None:
         self._put(picture)
-        self._put_all(self._gaps.fill(picture.ticks + FRAME_TICKS))
+        self._put_all(self._gaps.fill(picture.ticks + self._frame_ticks))
 
     def _release_held(self, until_ticks: int | None) -> None:
         while until_ticks is not None and self._held and self._held[0].ticks < until_ticks:

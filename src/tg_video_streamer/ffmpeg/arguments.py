@@ -15,7 +15,7 @@ import structlog
 
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.ffmpeg.encode import audio_arguments, video_arguments
-from tg_video_streamer.ffmpeg.house import Quality, house_format
+from tg_video_streamer.ffmpeg.house import PRESETS, VideoSize, house_format
 
 log = structlog.get_logger(__name__)
 
@@ -167,15 +167,15 @@ def parse_ffmpeg_args(text: str) -> tuple[str, ...]:
 
 
 def build_ffmpeg_av_args(quality: str) -> tuple[list[str], list[str]]:
-    """Encoder options for picture and sound in a quality ("480p", "720p", "1080p"), with FFMPEG_ARGS from the environment.
+    """Encoder options for picture and sound in a quality ("480p", "720p", …), with FFMPEG_ARGS from the environment.
 
     The operator's options override the defaults, but not the forced ones. If FFMPEG_ARGS is wrong, each problem is a WARNING
     and the safe profile is used. Raises ConfigError for an unknown quality.
     """
     try:
-        wanted = Quality(quality)
+        wanted = VideoSize.parse(quality)
     except ValueError:
-        raise ConfigError([f"VIDEO_QUALITY: {quality} must be one of {', '.join(Quality)}"]) from None
+        raise ConfigError([f"VIDEO_QUALITY: {quality} must be one of {', '.join(PRESETS)}"]) from None
     try:
         arguments = parse_ffmpeg_args(os.environ.get(SETTING, ""))
     except ConfigError as error:

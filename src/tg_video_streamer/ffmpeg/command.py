@@ -11,7 +11,6 @@ from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput
-from tg_video_streamer.media import FRAMES_PER_SECOND
 
 
 def feed_command(
@@ -40,7 +39,7 @@ def feed_command(
         *(["-map", "[a]"] if source.sound is not None else ["-map", f"{len(inputs)}:a", "-shortest"]),
         *length,
         # From 0 on, whatever the pictures' times: the one before a gap is repeated, and those of the past are dropped.
-        *("-r", str(FRAMES_PER_SECOND), "-fps_mode", "cfr"),
+        *("-r", str(house.frame_rate), "-fps_mode", "cfr"),
         # Encoder delay has times below 0, which the muxer would shift by its first packet.
         *("-output_ts_offset", "1"),
         *(low_latency_arguments(house) if low_latency else []),

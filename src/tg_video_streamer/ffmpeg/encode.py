@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.media import FRAMES_PER_SECOND, GOP_FRAMES
+from tg_video_streamer.media import GOP_SECONDS
 
 SAFE_VIDEO_ARGUMENTS = ("-c:v", "libx264", "-preset", "veryfast")
 """The default, also used when the operator's options do not work."""
@@ -12,8 +12,7 @@ COLOR_TAGS = "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc
 """The filter that sets the house color tags."""
 
 _FORCED_VIDEO = (
-    *("-pix_fmt", "yuv420p"),
-    *("-g", str(GOP_FRAMES), "-keyint_min", str(GOP_FRAMES), "-sc_threshold", "0"),
+    *("-pix_fmt", "yuv420p", "-sc_threshold", "0"),
     # No B-frames: presentation order is decoding order, so a packet's index gives its time.
     *("-bf", "0", "-flags:v", "+cgop+global_header"),
     *("-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"),
@@ -41,7 +40,12 @@ def video_arguments(house: HouseFormat) -> list[str]:
     if operators.get("-c:v", "libx264") == "libx264":
         # Presets of hardware encoders have other names.
         defaults = [*SAFE_VIDEO_ARGUMENTS, *defaults]
-    return [*defaults, *(word for pair in operators.items() for word in pair), *_FORCED_VIDEO]
+    return [*defaults, *(word for pair in operators.items() for word in pair), *_gop(house), *_FORCED_VIDEO]
+
+
+def _gop(house: HouseFormat) -> list[str]:
+    frames = str(house.frame_rate.gop_frames)
+    return ["-g", frames, "-keyint_min", frames]
 
 
 def copy_arguments(destination: str = "pipe:1") -> list[str]:
@@ -53,9 +57,8 @@ def group_bytes_limit(house: HouseFormat) -> int:
     """The most bytes that the pictures of one group may have: 2 s at the maximum rate, and a full rate buffer."""
     operators = dict(_pairs(house.encoder_arguments))
     limit = operators.get("-maxrate", operators.get("-b:v", f"{house.video_kilobits}k"))
-    group_seconds = GOP_FRAMES / FRAMES_PER_SECOND
     # The buffer is twice the rate, as in `_rates`.
-    return round(_bits(limit) * (group_seconds + 2) / 8)
+    return round(_bits(limit) * (GOP_SECONDS + 2) / 8)
 
 
 def audio_bits(house: HouseFormat) -> int:
@@ -104,7 +107,7 @@ def low_latency_arguments(house: HouseFormat) -> list[str]:
 
 
 def picture_filters(house: HouseFormat) -> str:
-    """The last filters of every picture: fitted into the frame in its aspect ratio, 25 frames a second, colors tagged.
+    """The last filters of every picture: fitted into the frame in its aspect ratio, the house rate, colors tagged.
 
     The tags are set by filter and option: sources differ in theirs, and the encoder copies them into its headers, which
     must be equal byte for byte in everything that is spliced.
@@ -116,7 +119,7 @@ def picture_filters(house: HouseFormat) -> str:
             f"pad={size}:(ow-iw)/2:(oh-ih)/2",
             "setsar=1",
             "format=yuv420p",
-            f"fps={FRAMES_PER_SECOND}",
+            f"fps={house.frame_rate}",
             COLOR_TAGS,
         )
     )

@@ -12,7 +12,6 @@ from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_chains
 from tg_video_streamer.ffmpeg.source import AudioTrack, Level, Picture, SourceFacts
 from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput, subtitle_chains
-from tg_video_streamer.media import FRAMES_PER_SECOND
 
 STILL_SECONDS = 10.0
 """How long a still picture stays by default."""
@@ -97,15 +96,15 @@ def frame(house: HouseFormat) -> str:
 def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRange, out: str) -> tuple[str, ...]:
     picture = source.picture
     if picture is None:
-        return (f"color=c={BACKGROUND_COLOR}:s={house.width}x{house.height}:r={FRAMES_PER_SECOND},{frame(house)}{out}",)
+        return (f"color=c={BACKGROUND_COLOR}:s={house.width}x{house.height}:r={house.frame_rate},{frame(house)}{out}",)
     pad = f"[{picture.input_index}:v:{picture.stream_index}]"
     if picture.still:
         # Scaled once, then repeated: scaling each repetition would cost as much as a film.
         return (
-            f"{pad}{_upright(picture)}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={FRAMES_PER_SECOND},{COLOR_TAGS}{out}",
+            f"{pad}{_upright(picture)}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={house.frame_rate},{COLOR_TAGS}{out}",
         )
     # Where it starts again it loses a picture, which the encoder's constant rate replaces (`command.py`).
-    rate = f"fps={FRAMES_PER_SECOND}"
+    rate = f"fps={house.frame_rate}"
     early = f"setpts=PTS-{item_range.trim_seconds:.6f}/TB"
     trim = []
     if item_range.trim_seconds:
@@ -113,7 +112,7 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     if picture.stands:
         # The picture from before the start has been repeated up to it.
         rate += ",trim=start=0"
-    fast = picture.frame_rate > FRAMES_PER_SECOND
+    fast = picture.frame_rate > house.frame_rate
     steps = [
         *trim,
         *([_DEINTERLACE] if picture.interlaced or picture.codec in _MAY_BE_INTERLACED else []),

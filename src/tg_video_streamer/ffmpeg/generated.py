@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.media import FRAMES_PER_SECOND, GOP_FRAMES
+from tg_video_streamer.media import GOP_SECONDS
 
+_CLIP_RATE = 30
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
 
 
@@ -21,28 +22,28 @@ def plain_picture(width: int, height: int, color: tuple[int, int, int]) -> bytes
 def still_command(house: HouseFormat, ffmpeg: Path) -> list[str]:
     """One GOP of the picture from stdin (PNG or PPM), with silence, in house format on stdout."""
     # The silence ends by itself: with -t, ffmpeg 7 ends the picture with the last whole packet of sound, two frames early.
-    silence = f"anullsrc=sample_rate=48000:channel_layout=stereo:duration={GOP_FRAMES / FRAMES_PER_SECOND}"
+    silence = f"anullsrc=sample_rate=48000:channel_layout=stereo:duration={GOP_SECONDS}"
     return [
         str(ffmpeg),
         *_QUIET,
-        *("-f", "image2pipe", "-framerate", str(FRAMES_PER_SECOND), "-i", "pipe:0"),
+        *("-f", "image2pipe", "-framerate", str(house.frame_rate), "-i", "pipe:0"),
         *("-f", "lavfi", "-i", silence),
         *("-map", "0:v", "-map", "1:a"),
         # Scaled once, then repeated.
-        *("-vf", f"{picture_filters(house)},loop=loop=-1:size=1,setpts=N/{FRAMES_PER_SECOND}/TB"),
-        *("-frames:v", str(GOP_FRAMES)),
+        *("-vf", f"{picture_filters(house)},loop=loop=-1:size=1,setpts=N/{house.frame_rate}/TB"),
+        *("-frames:v", str(house.frame_rate.gop_frames)),
         *house_arguments(house),
     ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TestClip:
-    """A moving test picture of 1280x720 at 25 fps with a number, a running clock and a tone."""
+    """A moving test picture of 1280x720 at 30 fps with a number, a running clock and a tone."""
 
     __test__ = False  # not a test, despite the name
 
     picture: str
-    """A lavfi source of 1280x720 at 25 fps without an end."""
+    """A lavfi source of 1280x720 at 30 fps without an end."""
     number: str
     caption: str
     tone_hertz: int
@@ -55,11 +56,11 @@ def clip_command(clip: TestClip, ffmpeg: Path, font: Path, destination: Path) ->
         str(ffmpeg),
         *(*_QUIET, "-y"),
         *("-f", "lavfi", "-i", clip.picture),
-        *("-f", "lavfi", "-i", f"color=color=white:size=6x440:rate={FRAMES_PER_SECOND}"),
+        *("-f", "lavfi", "-i", f"color=color=white:size=6x440:rate={_CLIP_RATE}"),
         *("-f", "lavfi", "-i", f"sine=frequency={clip.tone_hertz}:sample_rate=48000"),
         *("-filter_complex", _clip_graph(clip, font), "-map", "[v]", "-map", "2:a"),
         *("-t", str(clip.seconds)),
-        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-g", str(GOP_FRAMES)),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-g", str(_CLIP_RATE * GOP_SECONDS)),
         *("-c:a", "aac", "-b:a", "96k", "-ac", "2"),
         *("-movflags", "+faststart", "-f", "mp4", str(destination)),
     ]

@@ -2,48 +2,100 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Self
+
+from tg_video_streamer.media import FrameRate
+
+PRESETS = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "1440p": (2560, 1440)}
+"""Names of common sizes, in pixels."""
+LEAST_SIDE, MOST_PIXELS, LONGEST_SIDE = 128, 2560 * 1440, 2560
+
+# YouTube's table of live encoder settings: the middle of its range for each size at 30 frames a second, the range for 60
+# is 1.5 times as high. Between the sizes by the number of pixels.
+_KILOBITS = ((640 * 360, 700), (854 * 480, 1200), (1280 * 720, 2500), (1920 * 1080, 4500), (2560 * 1440, 9000))
+_FAST_FACTOR = 1.5
+_FAST_RATE = 50
 
 
-class Quality(StrEnum):
-    """The picture sizes that an operator can choose."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VideoSize:
+    """Width and height of the program's picture in pixels; both even."""
 
-    P480 = "480p"
-    P720 = "720p"
-    P1080 = "1080p"
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A preset such as 720p, or WxH. Raises ValueError with what is allowed."""
+        found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+        if (preset := PRESETS.get(text.strip().lower())) is not None:
+            width, height = preset
+        elif found is not None:
+            width, height = int(found[1]), int(found[2])
+        else:
+            raise ValueError(_ALLOWED)
+        odd = width % 2 or height % 2
+        if odd or min(width, height) < LEAST_SIDE or max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+            raise ValueError(_ALLOWED)
+        return cls(width=width, height=height)
+
+    def __str__(self) -> str:
+        names = {size: name for name, size in PRESETS.items()}
+        return names.get((self.width, self.height), f"{self.width}x{self.height}")
+
+
+_ALLOWED = (
+    f"{', '.join(PRESETS)} or WIDTHxHEIGHT with even numbers from {LEAST_SIDE} to {LONGEST_SIDE}, in all no more than "
+    "2560x1440"
+)
+
+P480 = VideoSize.parse("480p")
+P720 = VideoSize.parse("720p")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HouseFormat:
-    """The picture size, bit rate and loudness of the program."""
+    """The picture size, frame rate, bit rate and loudness of the program."""
 
-    quality: Quality
     width: int
     height: int
+    frame_rate: FrameRate
     video_kilobits: int
     loudness_lufs: float = -16.0
     encoder_arguments: tuple[str, ...] = ()
     """The operator's checked FFMPEG_ARGS."""
 
 
-_SIZES = {
-    Quality.P480: (854, 480, 1200),
-    Quality.P720: (1280, 720, 2500),
-    Quality.P1080: (1920, 1080, 4500),
-}
-
-
 def house_format(
-    quality: Quality, *, loudness_lufs: float = -16.0, encoder_arguments: tuple[str, ...] = ()
+    size: VideoSize,
+    *,
+    frame_rate: FrameRate = FrameRate.FPS30,
+    loudness_lufs: float = -16.0,
+    encoder_arguments: tuple[str, ...] = (),
 ) -> HouseFormat:
-    """The house format for a quality. Rates follow Telegram's and YouTube's advice for 25 fps live streams."""
-    width, height, kilobits = _SIZES[quality]
+    """The house format for a size and rate, with the bit rate that is usual for them."""
     return HouseFormat(
-        quality=quality,
-        width=width,
-        height=height,
-        video_kilobits=kilobits,
+        width=size.width,
+        height=size.height,
+        frame_rate=frame_rate,
+        video_kilobits=usual_kilobits(size, frame_rate),
         loudness_lufs=loudness_lufs,
         encoder_arguments=encoder_arguments,
     )
+
+
+def usual_kilobits(size: VideoSize, frame_rate: FrameRate) -> int:
+    """Kilobits a second of the picture, in steps of 50."""
+    pixels = size.width * size.height
+    at = bisect_left(_KILOBITS, (pixels, 0))
+    if at == 0:
+        kilobits = _KILOBITS[0][1] * pixels / _KILOBITS[0][0]
+    else:
+        (fewer, lower), (more, higher) = _KILOBITS[at - 1], _KILOBITS[min(at, len(_KILOBITS) - 1)]
+        part = (pixels - fewer) / (more - fewer) if more > fewer else 0.0
+        kilobits = lower + (higher - lower) * part
+    factor = _FAST_FACTOR if frame_rate >= _FAST_RATE else 1.0
+    return max(100, round(kilobits * factor / 50) * 50)

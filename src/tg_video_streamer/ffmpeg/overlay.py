@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tg_video_streamer.ffmpeg.generated import escaped
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.media import FRAMES_PER_SECOND
+from tg_video_streamer.media import FrameRate
 
 MARGIN_PART = 0.05
 """The distance from the edges, as a part of the picture's height."""
@@ -58,7 +58,9 @@ def overlay_chains(overlay: OverlayInput, house: HouseFormat, *, below: str, abo
         chains.append(f"{at}[logo]overlay=x=W-w-{margin}:y={margin}[branded]")
         at = "[branded]"
     if overlay.caption is not None:
-        chains.append(f"{_image(overlay.caption)},{_COLORS},{_caption(overlay.caption_age_seconds)}[caption]")
+        chains.append(
+            f"{_image(overlay.caption)},{_COLORS},{_caption(overlay.caption_age_seconds, house.frame_rate)}[caption]"
+        )
         chains.append(f"{at}[caption]overlay=x={margin}:y=H-h-{margin}:eof_action=pass[captioned]")
         at = "[captioned]"
     chains.append(f"{at}{_clock(overlay, house)}null{above}")
@@ -67,7 +69,7 @@ def overlay_chains(overlay: OverlayInput, house: HouseFormat, *, below: str, abo
 
 def overlay_trial(overlay: OverlayInput, house: HouseFormat, ffmpeg: Path) -> list[str]:
     """A command line that ends with 0 if `ffmpeg` can draw the overlay."""
-    picture = f"color=size={house.width}x{house.height}:rate={FRAMES_PER_SECOND}:duration=0.04"
+    picture = f"color=size={house.width}x{house.height}:rate={house.frame_rate}:duration=0.04"
     chains = overlay_chains(overlay, house, below="[0:v]", above="[v]")
     return [
         str(ffmpeg),
@@ -91,15 +93,15 @@ def _image(descriptor: int) -> str:
     return f"movie=/proc/self/fd/{descriptor}:f=png_pipe"
 
 
-def _caption(age_seconds: float) -> str:
+def _caption(age_seconds: float, rate: FrameRate) -> str:
     """Repeat the image for the rest of its time, faded in and out by the item's time."""
     late, fade = CAPTION_LATE_SECONDS, CAPTION_FADE_SECONDS
-    left = max(1, round((CAPTION_SECONDS - age_seconds) * FRAMES_PER_SECOND))
-    first = round(age_seconds * FRAMES_PER_SECOND)
+    left = max(1, round((CAPTION_SECONDS - age_seconds) * rate))
+    first = round(age_seconds * rate)
     return (
-        f"loop={left - 1}:1:0,setpts=(N+{first})/{FRAMES_PER_SECOND}/TB,"
+        f"loop={left - 1}:1:0,setpts=(N+{first})/{rate}/TB,"
         f"fade=t=in:st={late:g}:d={fade:g}:alpha=1,fade=t=out:st={CAPTION_SECONDS - fade:g}:d={fade:g}:alpha=1,"
-        f"setpts=N/{FRAMES_PER_SECOND}/TB"
+        f"setpts=N/{rate}/TB"
     )
 
 

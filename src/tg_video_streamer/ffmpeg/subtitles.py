@@ -14,7 +14,7 @@ from tg_video_streamer.ffmpeg.generated import escaped
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.source import Picture
 from tg_video_streamer.ffmpeg.tracks import Track
-from tg_video_streamer.media import FRAMES_PER_SECOND, TICKS_PER_SECOND
+from tg_video_streamer.media import TICKS_PER_SECOND
 
 _STYLED_CODECS = frozenset({"ass", "ssa"})
 """They state fonts, sizes and places, which are not changed."""
@@ -63,7 +63,7 @@ def draw_trial(ffmpeg: Path, file: int) -> list[str]:
     return [
         str(ffmpeg),
         *("-nostdin", "-hide_banner", "-loglevel", "error"),
-        *("-f", "lavfi", "-i", f"color=size=64x36:rate={FRAMES_PER_SECOND}:duration=0.04"),
+        *("-f", "lavfi", "-i", "color=size=64x36:rate=25:duration=0.04"),
         # As in a feed: ffmpeg 5.1 tries a filter of `-vf` that fails again and again.
         *("-filter_complex", f"[0:v]subtitles=filename=/proc/self/fd/{file}[v]", "-map", "[v]", "-f", "null", "-"),
     ]
@@ -125,7 +125,7 @@ def _text(subtitles: SubtitlesInput, picture: Picture | None, house: HouseFormat
         draw = f"crop={width}:{height},{draw},pad={house.width}:{house.height}:-1:-1"
     # In a time base in which both shifts are whole, so that no picture moves.
     return (
-        f"settb=1/{TICKS_PER_SECOND},setpts=PTS+{ticks},{draw},setpts=PTS-{ticks},settb=1/{FRAMES_PER_SECOND}"
+        f"settb=1/{TICKS_PER_SECOND},setpts=PTS+{ticks},{draw},setpts=PTS-{ticks},settb=1/{house.frame_rate}"
         if ticks
         else draw
     )

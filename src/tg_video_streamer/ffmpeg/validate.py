@@ -7,6 +7,7 @@ import hashlib
 import json
 import tempfile
 import time
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -16,10 +17,9 @@ from tg_video_streamer.errors import ChildFailed, ConfigError
 from tg_video_streamer.ffmpeg.arguments import parse_ffmpeg_args
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
-from tg_video_streamer.ffmpeg.house import HouseFormat, house_format
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.media import FRAMES_PER_SECOND
 
 log = structlog.get_logger(__name__)
 
@@ -64,11 +64,11 @@ async def checked_arguments(
 
 def trial_command(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path) -> list[str]:
     """The command line of the test: that of a feed, with one second of test picture and tone."""
-    tried = house_format(house.quality, loudness_lufs=house.loudness_lufs, encoder_arguments=arguments)
+    tried = replace(house, encoder_arguments=arguments)
     return [
         str(ffmpeg),
         *("-hide_banner", "-nostdin", "-loglevel", "error"),
-        *("-f", "lavfi", "-i", f"testsrc2=size=640x360:rate={FRAMES_PER_SECOND}:duration=1"),
+        *("-f", "lavfi", "-i", f"testsrc2=size=640x360:rate={house.frame_rate}:duration=1"),
         *("-f", "lavfi", "-i", "sine=frequency=1000:sample_rate=48000:duration=1"),
         *("-map", "0:v", "-map", "1:a", "-vf", picture_filters(tried)),
         *house_arguments(tried),
@@ -125,8 +125,8 @@ def _differences(matroska: bytes, house: HouseFormat) -> Message | None:
                 ("codec", video.codec_context.name, "h264"),
                 ("picture size", f"{video.width}x{video.height}", f"{house.width}x{house.height}"),
                 ("pixel format", video.codec_context.pix_fmt, "yuv420p"),
-                ("number of pictures", shown, FRAMES_PER_SECOND),
-                ("number of video packets", len(packets), FRAMES_PER_SECOND),
+                ("number of pictures", shown, house.frame_rate),
+                ("number of video packets", len(packets), house.frame_rate),
                 ("reordering of pictures", sum(packet.pts != packet.dts for packet in packets), 0),
                 ("keyframes", [n for n, packet in enumerate(packets) if packet.is_keyframe], [0]),
                 ("audio codec", audio.codec_context.name, "aac"),

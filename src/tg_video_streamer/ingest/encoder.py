@@ -103,7 +103,7 @@ class LiveEncoder:
         self._offer = offer
         self._pipe = ChildPipe()
         self._lead_seconds = LEAD_SECONDS
-        self._buffer = Buffer(limit_seconds=LEAD_SECONDS)
+        self._buffer = Buffer(parts.house.frame_rate, limit_seconds=LEAD_SECONDS)
         self._buffer.sliding = True
         self.finishing = False
         """No more input: on air it plays to its end; else it never goes on air."""
@@ -163,7 +163,7 @@ class LiveEncoder:
                     context,
                     self._command(files.overlay_input),
                     self._source,
-                    StartPoint(item_start_seconds=0.0),
+                    StartPoint(item_start_seconds=0.0, rate=parts.house.frame_rate),
                     pipes,
                     descriptors=files.overlay_input.descriptors if files.overlay_input is not None else (),
                     on_line=FaultWatch().take,

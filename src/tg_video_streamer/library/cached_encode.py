@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Self
 
 from tg_video_streamer.errors import CachedEncodeDamaged
-from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.house import HouseFormat, VideoSize
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library import locks
 from tg_video_streamer.library.files import read_sidecar
 from tg_video_streamer.library.sidecar import VERSION, Gop, Sidecar
-from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import CodecHeaders, FrameRate, Kind, Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.rtmp import flv
 
@@ -43,6 +43,7 @@ class CachedEncode:
     source_id: str
     title: str
     frames: int
+    rate: FrameRate
     bytes: int
     path: Path
     created_wall: float
@@ -54,7 +55,7 @@ class CachedEncode:
     @property
     def seconds(self) -> float:
         """How long it plays."""
-        return self.frames / FRAMES_PER_SECOND
+        return self.frames / self.rate
 
     def open(self) -> CachedEncodeReader:
         """Lock it against pruning and read its table; raises CachedEncodeDamaged."""
@@ -81,7 +82,7 @@ def cache_key(
         VERSION,
         source_id,
         *item.media_options,
-        house.quality.value,
+        str(VideoSize(width=house.width, height=house.height)),
         house.width,
         house.height,
         house.video_kilobits,
@@ -92,6 +93,8 @@ def cache_key(
         logo,
         # Where no language is preferred, keys are as before there were any.
         *([tracks] if tracks else []),
+        # Nor does a key of 25 frames a second, the only rate once, name it.
+        *([int(house.frame_rate)] if house.frame_rate is not FrameRate.FPS25 else []),
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
@@ -116,6 +119,7 @@ class CachedEncodeReader:
             raise
         self.frames = sidecar.record.frames
         """Pictures in all."""
+        self.rate = sidecar.record.rate
         self.gops: Sequence[Gop] = sidecar.gops
         """In order, without a gap."""
         self.faults = sidecar.faults
@@ -135,7 +139,7 @@ class CachedEncodeReader:
             raise CachedEncodeDamaged(f"the cached encode {self._name} cannot be read: {error.strerror}") from error
         if len(data) != entry.length or zlib.crc32(data) != entry.crc32:
             raise CachedEncodeDamaged(f"the cached encode {self._name} is damaged in its GOP {gop}")
-        return _packets(data, entry.first_frame)
+        return _packets(data, entry.first_frame, self.rate.frame_ticks)
 
     def close(self) -> None:
         """Allow its pruning; closing twice is harmless."""
@@ -164,11 +168,11 @@ class CachedEncodeReader:
         return sidecar
 
 
-def _packets(data: bytes, first_frame: int) -> list[Packet]:
+def _packets(data: bytes, first_frame: int, frame_ticks: int) -> list[Packet]:
     """The packets of whole tags; the checksum proves that they are well-formed."""
     packets = []
     at = 0
-    ticks = first_frame * FRAME_TICKS
+    ticks = first_frame * frame_ticks
     while at < len(data):
         kind, size_high, size_low, time_high, time_low, time_highest, first = _TAG_BEGINNING.unpack_from(data, at)
         body = at + _TAG_HEAD
@@ -176,7 +180,7 @@ def _packets(data: bytes, first_frame: int) -> list[Packet]:
         if kind == flv.VIDEO:
             payload = data[body + _VIDEO_HEAD : at]
             packets.append(Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=first == _KEYFRAME, data=payload))
-            ticks += FRAME_TICKS
+            ticks += frame_ticks
         else:
             own = ((time_highest << 24 | time_high << 16 | time_low) - ZERO_MILLISECONDS) * 3
             packets.append(Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data[body + _SOUND_HEAD : at]))

@@ -20,13 +20,16 @@ from tg_video_streamer.library import files, locks
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.index_file import IndexFile
 from tg_video_streamer.library.sidecar import Record
+from tg_video_streamer.media import FrameRate
 
 Answer = TypeVar("Answer")
 
-_COLUMNS = "key, item_key, source_id, title, duration_seconds, frames, bytes, created_wall, played_wall, plays"
+_COLUMNS = (
+    "key, item_key, source_id, title, duration_seconds, frames, bytes, created_wall, played_wall, plays, frame_rate"
+)
 _ADD_ROW = f"""
     INSERT INTO copies ({_COLUMNS}, turn)
-    VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, 0, (SELECT IFNULL(MAX(turn), 0) + 1 FROM copies))
+    VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, 0, ?, (SELECT IFNULL(MAX(turn), 0) + 1 FROM copies))
     ON CONFLICT (key) DO NOTHING
 """  # noqa: S608 - only constant column names
 _ANSWERED = """
@@ -158,7 +161,7 @@ class Index:
         return self._run(lambda db: [self._encode(row) for row in db.execute(query, values)])
 
     def _encode(self, row: tuple[Any, ...]) -> CachedEncode:
-        key, item_key, source_id, title, duration, frames, size, created, played, plays = row
+        key, item_key, source_id, title, duration, frames, size, created, played, plays, rate = row
         if not isinstance(key, str) or not isinstance(frames, int) or not isinstance(size, int):
             raise sqlite3.DatabaseError("a row has values of the wrong type")
         return CachedEncode(
@@ -167,6 +170,7 @@ class Index:
             source_id=source_id,
             title=title,
             frames=frames,
+            rate=FrameRate(rate),
             bytes=size,
             path=files.media_path(self._folder, key),
             created_wall=created,
@@ -258,6 +262,7 @@ def _add(db: sqlite3.Connection, records: Sequence[Record]) -> None:
             one.bytes,
             one.created_wall,
             one.created_wall,
+            int(one.rate),
         )
         for one in records
     ]

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import structlog
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_SECONDS = 2.0
 _SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE copies (
     key TEXT PRIMARY KEY, item_key TEXT NOT NULL, source_id TEXT NOT NULL, title TEXT NOT NULL, duration_seconds REAL,
     frames INTEGER NOT NULL, bytes INTEGER NOT NULL, created_wall REAL NOT NULL, played_wall REAL NOT NULL,
-    plays INTEGER NOT NULL, turn INTEGER NOT NULL
+    plays INTEGER NOT NULL, turn INTEGER NOT NULL, frame_rate INTEGER NOT NULL DEFAULT 25
 );
 CREATE INDEX copies_by_turn ON copies (turn);
 CREATE INDEX copies_by_item ON copies (item_key);
@@ -25,6 +25,13 @@ CREATE TABLE sources (
     checked_wall REAL NOT NULL, gone_reason TEXT NOT NULL
 );
 PRAGMA user_version = %d;
+COMMIT;
+"""
+# Before version 2 there was one frame rate.
+_FROM_VERSION_1 = """
+BEGIN IMMEDIATE;
+ALTER TABLE copies ADD COLUMN frame_rate INTEGER NOT NULL DEFAULT 25;
+PRAGMA user_version = 2;
 COMMIT;
 """
 _NOT_DAMAGE = frozenset(
@@ -118,9 +125,11 @@ class IndexFile:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
         if not tables and not version:
-            self._create_tables(db)
+            self._migrate(db, _SCHEMA % SCHEMA_VERSION)
             return True
-        if version != SCHEMA_VERSION:
+        if version == 1:
+            self._migrate(db, _FROM_VERSION_1)
+        elif version != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"it has the schema version {version}")
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
@@ -134,11 +143,11 @@ class IndexFile:
             return False
         return True
 
-    def _create_tables(self, db: sqlite3.Connection) -> None:
+    def _migrate(self, db: sqlite3.Connection, script: str) -> None:
         try:
-            db.executescript(_SCHEMA % SCHEMA_VERSION)
+            db.executescript(script)
         except sqlite3.OperationalError:
-            # Another process may have created them at the same moment.
+            # Another process may have done the same at the same moment.
             if db.in_transaction:
                 db.execute("ROLLBACK")
             if db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:

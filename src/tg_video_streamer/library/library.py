@@ -159,6 +159,7 @@ class Library:
             frames=0,
             bytes=0,
             created_wall=self._clock.wall(),
+            rate=self._house.frame_rate,
             duration_seconds=source.duration_seconds if source is not None else None,
         )
         if not self._state.claim(key):

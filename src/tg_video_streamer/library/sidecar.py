@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVersion
+from tg_video_streamer.media import FrameRate
 
 VERSION = 1
 """Of the format of both files; part of every key, so that two versions never share a file."""
@@ -51,6 +52,7 @@ class Record:
     bytes: int
     """Of the FLV."""
     created_wall: float
+    rate: FrameRate
     duration_seconds: float | None = None
     """Of the whole source, if known."""
 
@@ -81,6 +83,7 @@ def dump_sidecar(sidecar: Sidecar) -> bytes:
             "duration_seconds": record.duration_seconds,
             "created_wall": record.created_wall,
             "frames": record.frames,
+            "frame_rate": record.rate,
             "bytes": record.bytes,
             "head": [sidecar.head_bytes, sidecar.head_crc32],
             "faults": [[one.fault, one.since_seconds, one.until_seconds] for one in sidecar.faults],
@@ -118,6 +121,8 @@ def _sidecar(value: dict[str, Any]) -> Sidecar:
             frames=frames,
             bytes=int(value["bytes"]),
             created_wall=float(value["created_wall"]),
+            # Sidecars of older versions do not name the only rate there was.
+            rate=FrameRate(value.get("frame_rate", 25)),
             duration_seconds=None if duration is None else float(duration),
         ),
         head_bytes=int(value["head"][0]),

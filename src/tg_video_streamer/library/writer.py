@@ -29,7 +29,7 @@ from tg_video_streamer.library.files import (
 )
 from tg_video_streamer.library.sidecar import FaultSpan, Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import CodecHeaders, Kind, Packet
 from tg_video_streamer.rtmp import flv
 
 CHECK_BYTES = 16 * 1024 * 1024
@@ -119,7 +119,7 @@ class CacheWriter:
         return self._written + self._waiting_bytes
 
     def _add_picture(self, packet: Packet) -> NotCached | None:
-        if packet.ticks != self._frames * FRAME_TICKS:
+        if packet.ticks != self._frames * self._record.rate.frame_ticks:
             return NotCached(what=Message.of("library.no_frame", frame=self._frames), of_disk=False)
         if packet.keyframe:
             if self._frames:
@@ -170,8 +170,7 @@ class CacheWriter:
         self._gop_frame, self._gop_offset, self._gop_crc32 = self._frames, self._written, 0
 
     def _write_head(self, house: HouseFormat, headers: CodecHeaders) -> None:
-        size = {"width": house.width, "height": house.height}
-        metadata = flv.metadata(**size, frames_per_second=FRAMES_PER_SECOND, rtmp=False)
+        metadata = flv.metadata(width=house.width, height=house.height, frames_per_second=house.frame_rate, rtmp=False)
         self._waiting = [
             flv.FILE_HEADER,
             flv.file_tag(flv.SCRIPT, 0, b"", metadata),

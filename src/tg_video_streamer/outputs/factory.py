@@ -39,19 +39,15 @@ def adapter_maker(
     target: OutputTarget, *, fanout: Fanout, clock: Clock, house: HouseFormat, ffmpeg: Path, ca_file: str | None = None
 ) -> MakeAdapter:
     """What makes an attempt at `target`."""
-    headers, width, height = fanout.headers, house.width, house.height
+    headers = fanout.headers
 
     def make(cancelled: threading.Event) -> Adapter:
         if target.kind is OutputKind.RTMP and target.rtmp is not None:
-            return RtmpAdapter(
-                target.rtmp, headers, width=width, height=height, clock=clock, cancelled=cancelled, ca_file=ca_file
-            )
+            return RtmpAdapter(target.rtmp, headers, house=house, clock=clock, cancelled=cancelled, ca_file=ca_file)
         if target.kind is OutputKind.SRT:
-            return SrtAdapter(
-                target.srt_url, headers, width=width, height=height, ffmpeg=ffmpeg, clock=clock, cancelled=cancelled
-            )
+            return SrtAdapter(target.srt_url, headers, house=house, ffmpeg=ffmpeg, clock=clock, cancelled=cancelled)
         if target.kind is OutputKind.HLS and target.path is not None:
-            return HlsAdapter(target.path, headers, clock=clock)
+            return HlsAdapter(target.path, headers, fanout.rate, clock=clock)
         if target.path is not None:
             return FileAdapter(target.path, headers, quota_bytes=target.quota_bytes, clock=clock)
         raise ConfigError([f"output {target.name} has no place to go"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import CodecHeaders, Kind, Stamped
 from tg_video_streamer.outputs.timestamps import OwnTime, own_milliseconds
 from tg_video_streamer.rtmp import flv
@@ -24,9 +25,9 @@ def media_messages(packets: Sequence[Stamped], time: OwnTime) -> Iterator[tuple[
 class FlvPipe:
     """One file: its beginning in front of the first packets, the first of which is a picture and stands at 0."""
 
-    def __init__(self, headers: CodecHeaders, *, width: int, height: int) -> None:
+    def __init__(self, headers: CodecHeaders, house: HouseFormat) -> None:
         self._time = OwnTime()
-        metadata = flv.metadata(width=width, height=height, frames_per_second=25, rtmp=False)
+        metadata = flv.metadata(width=house.width, height=house.height, frames_per_second=house.frame_rate, rtmp=False)
         self._opening = flv.FILE_HEADER + flv.file_tag(flv.SCRIPT, 0, b"", metadata)
         self._opening += flv.file_tag(flv.VIDEO, 0, b"", flv.video_header(headers.video))
         self._opening += flv.file_tag(flv.AUDIO, 0, b"", flv.audio_header(headers.audio))

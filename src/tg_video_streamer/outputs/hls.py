@@ -16,7 +16,7 @@ from pathlib import Path
 from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import OutputLost
-from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Stamped, seconds
+from tg_video_streamer.media import TICKS_PER_SECOND, CodecHeaders, FrameRate, Kind, Stamped, seconds
 from tg_video_streamer.outputs.muxed import Muxer
 from tg_video_streamer.outputs.timestamps import MPEGTS_LIMIT_TICKS, OwnTime
 
@@ -65,12 +65,19 @@ class HlsAdapter:
     """See Adapter. MPEG-TS segments, which every player knows, each beginning with a keyframe."""
 
     def __init__(
-        self, folder: Path, headers: CodecHeaders, *, clock: Clock, limit_ticks: int = MPEGTS_LIMIT_TICKS
+        self,
+        folder: Path,
+        headers: CodecHeaders,
+        rate: FrameRate,
+        *,
+        clock: Clock,
+        limit_ticks: int = MPEGTS_LIMIT_TICKS,
     ) -> None:
         """`folder` is made where it is missing; files in it that are not ours are left alone."""
         self.limit_ticks: int | None = limit_ticks
         self._folder = folder
         self._headers = headers
+        self._frame_ticks = rate.frame_ticks
         self._clock = clock
         self._time = OwnTime()
         self._muxer: Muxer | None = None
@@ -106,7 +113,7 @@ class HlsAdapter:
             if self._muxer is not None:
                 self._muxer.add(packet)
                 if packet.kind is Kind.VIDEO:
-                    self._end_ticks = packet.ticks + FRAME_TICKS
+                    self._end_ticks = packet.ticks + self._frame_ticks
 
     def attend(self) -> None:
         """See Adapter; a file needs no answers."""

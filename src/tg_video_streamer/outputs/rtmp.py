@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import OutputError, OutputLost
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import CodecHeaders, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
 from tg_video_streamer.outputs.flv_pipe import media_messages
@@ -30,8 +31,7 @@ class RtmpAdapter:
         address: RtmpAddress,
         headers: CodecHeaders,
         *,
-        width: int,
-        height: int,
+        house: HouseFormat,
         clock: Clock,
         cancelled: threading.Event,
         ca_file: str | None = None,
@@ -42,7 +42,7 @@ class RtmpAdapter:
         self.limit_ticks: int | None = limit_ticks
         self._address = address
         self._headers = headers
-        self._size = (width, height)
+        self._house = house
         self._clock = clock
         self._publisher = Publisher(address)
         self._connection = RtmpConnection(
@@ -124,9 +124,8 @@ class RtmpAdapter:
             self._publisher.receive(data)
 
     def _prepare_headers(self) -> None:
-        writer, stream = self._publisher.writer, self._publisher.stream
-        width, height = self._size
-        metadata = flv.metadata(width=width, height=height, frames_per_second=25, rtmp=True)
+        house, writer, stream = self._house, self._publisher.writer, self._publisher.stream
+        metadata = flv.metadata(width=house.width, height=house.height, frames_per_second=house.frame_rate, rtmp=True)
         writer.add(self._opening, DATA_CHUNKS, flv.SCRIPT, 0, stream, b"", metadata)
         writer.add(self._opening, VIDEO_CHUNKS, flv.VIDEO, 0, stream, b"", flv.video_header(self._headers.video))
         writer.add(self._opening, AUDIO_CHUNKS, flv.AUDIO, 0, stream, b"", flv.audio_header(self._headers.audio))

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import ChildFailed, OutputLost
 from tg_video_streamer.ffmpeg.child import FedChild
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import CodecHeaders, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
 from tg_video_streamer.outputs.flv_pipe import FlvPipe
@@ -46,8 +47,7 @@ class SrtAdapter:
         url: str,
         headers: CodecHeaders,
         *,
-        width: int,
-        height: int,
+        house: HouseFormat,
         ffmpeg: Path,
         clock: Clock,
         cancelled: threading.Event,
@@ -64,7 +64,7 @@ class SrtAdapter:
         self._cancelled = cancelled
         self._stall_seconds = stall_seconds
         self._child: FedChild | None = None
-        self._flv = FlvPipe(headers, width=width, height=height)
+        self._flv = FlvPipe(headers, house)
         self._progress = b""
         self._sent = 0
         self._moved_at = clock.monotonic()

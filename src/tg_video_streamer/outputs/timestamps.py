@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, Kind, Stamped
+from tg_video_streamer.media import TICKS_PER_SECOND, FrameRate, Kind, Stamped
 
 RTMP_LIMIT_TICKS = ((1 << 31) // 1000 - 60) * TICKS_PER_SECOND
 """A minute before FLV's signed 32-bit milliseconds end: 24.8 days."""
 MPEGTS_LIMIT_TICKS = ((1 << 33) // 90_000 - 60) * TICKS_PER_SECOND
 """A minute before the 33-bit 90 kHz clock of MPEG-TS wraps: 26.5 hours."""
+
+# Within a slice, sound may be behind the picture by less than this.
+_LONGEST_FRAME_TICKS = FrameRate.FPS24.frame_ticks
 
 
 class OwnTime:
@@ -20,12 +23,11 @@ class OwnTime:
 
     def ticks(self, packet: Stamped) -> int:
         """Ticks since the first picture; negative for sound that began before it, which has no place."""
-        ticks = packet.slot * (FRAME_TICKS if packet.kind is Kind.VIDEO else PACKET_TICKS)
         if self._base is None:
             if packet.kind is not Kind.VIDEO:
                 return -1
-            self._base = ticks
-        return ticks - self._base
+            self._base = packet.ticks
+        return packet.ticks - self._base
 
 
 def own_milliseconds(ticks: int) -> int:
@@ -40,7 +42,7 @@ def split_at_limit(
 
     The next one begins with the first keyframe that stands `limit_ticks` or more after the beginning.
     """
-    if not packets or packets[-1].ticks - first_ticks < limit_ticks - FRAME_TICKS:
+    if not packets or packets[-1].ticks - first_ticks < limit_ticks - _LONGEST_FRAME_TICKS:
         return packets, ()
     for index, packet in enumerate(packets):
         if packet.keyframe and packet.kind is Kind.VIDEO and packet.ticks - first_ticks >= limit_ticks:

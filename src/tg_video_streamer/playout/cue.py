@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tg_video_streamer.media import FRAMES_PER_SECOND
+from tg_video_streamer.media import FrameRate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,9 +14,9 @@ class CueTime:
     wall: float
     cuts: bool
 
-    def cue(self, *, wall: float, program_seconds: float) -> Cue:
+    def cue(self, rate: FrameRate, *, wall: float, program_seconds: float) -> Cue:
         """The frame that is nearest to the time; `wall` and `program_seconds` are the same moment on both clocks."""
-        return Cue(frame=round((program_seconds + self.wall - wall) * FRAMES_PER_SECOND), cuts=self.cuts)
+        return Cue(frame=round((program_seconds + self.wall - wall) * rate), cuts=self.cuts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -321,7 +321,7 @@ class FallbackChain:
         return self._cut(aside.source, reason, out, repeated=aside.segment.rejoin, resumed=True)
 
     def _cut_to_slate(self, slate_reason: SlateReason, reason: CutReason, out: list[Stamped]) -> Segment:
-        packets = SlateSource(self._slate.gop(slate_reason), self._slate.silence)
+        packets = SlateSource(self._slate.gop(slate_reason), self._slate.silence, self._slate.rate)
         content = AirContent(level=SourceLevel.SLATE, slate_reason=slate_reason)
         return self._cut(AirSource(packets=packets, content=content), reason, out)
 
@@ -337,7 +337,7 @@ class FallbackChain:
         left = self.segment
         if left is not None:
             self._position = left.leave(out)
-        self.segment = Segment(source, self._position, self._slate.silence, repeated=repeated)
+        self.segment = Segment(source, self._position, self._slate.rate, self._slate.silence, repeated=repeated)
         if self._on(SourceLevel.ITEM):
             self._broke = False
         set_aside = self._aside is not None and self._aside.segment is left

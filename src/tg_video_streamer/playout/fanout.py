@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from tg_video_streamer.media import GOP_FRAMES, CodecHeaders, Kind, Stamped
+from tg_video_streamer.media import CodecHeaders, FrameRate, Kind, Stamped
 
 
 class SubscriptionClosed(Exception):
@@ -88,16 +88,17 @@ class Subscription:
 class Fanout:
     """Hands each slice of the program to every subscription; holds the current GOP for new ones."""
 
-    def __init__(self, headers: CodecHeaders) -> None:
-        """`headers` do not change while the program runs."""
+    def __init__(self, headers: CodecHeaders, rate: FrameRate) -> None:
+        """Neither changes while the program runs."""
         self.headers = headers
+        self.rate = rate
         self._gop: list[Stamped] = []
         self._subscriptions: list[Subscription] = []
         self._lock = threading.Lock()
 
     def subscribe(self, *, limit_seconds: float = 10.0) -> Subscription:
         """A new queue that starts with the current GOP; the caller closes it. `limit_seconds`: see Subscription."""
-        subscription = Subscription(limit_frames=max(GOP_FRAMES * 2, round(limit_seconds * 25)))
+        subscription = Subscription(limit_frames=max(self.rate.gop_frames * 2, round(limit_seconds * self.rate)))
         with self._lock:
             subscription.offer(self._gop)
             # Packets before the GOP's keyframe are no loss: this output was not subscribed yet.

@@ -19,7 +19,7 @@ from tg_video_streamer.events import (
     SourceFailed,
     SourceLevel,
 )
-from tg_video_streamer.media import FRAMES_PER_SECOND, Stamped, seconds
+from tg_video_streamer.media import Stamped, seconds
 from tg_video_streamer.playout.cue import CueTime
 from tg_video_streamer.playout.fallback import Cut, FallbackChain
 from tg_video_streamer.playout.fanout import Fanout
@@ -32,7 +32,7 @@ from tg_video_streamer.state_machine import StateMachine
 log = structlog.get_logger(__name__)
 
 SLICE_SECONDS = 0.16
-"""Four frames: how often the playout wakes. Measured: its wake-ups cost ten times as much as the packets themselves."""
+"""How often the playout wakes. Measured: its wake-ups cost ten times as much as the packets themselves."""
 LATE_SECONDS = 2.0
 """A program that is later than this (the host was frozen) continues from now and does not catch up."""
 
@@ -50,6 +50,7 @@ class Playout:
         self._cues: Mapping[str, CueTime] = {}
         self._fanout = fanout
         self._clock = clock
+        self._rate = slate.rate
         self._events = events
         self._listener = listener
         self._fallback = FallbackChain(slate, on_cut=self._record, on_end=self._end, on_failure=self._record_failure)
@@ -185,7 +186,7 @@ class Playout:
     def program_seconds(self) -> float:
         """Length of the program so far."""
         with self._lock:
-            return self._fallback.frames / FRAMES_PER_SECOND
+            return self._fallback.frames / self._rate
 
     @property
     def standstill_seconds(self) -> float:
@@ -226,14 +227,14 @@ class Playout:
             fallback = self._fallback
             if self._epoch is None:
                 self._epoch = now
-            late = now - self._epoch - fallback.frames / FRAMES_PER_SECOND
+            late = now - self._epoch - fallback.frames / self._rate
             if late > LATE_SECONDS:
                 log.warning("program was late: the process or the host was frozen", seconds=round(late, 2))
                 self._epoch += late
                 self.gap_seconds += late
             self._find_cue()
             fallback.update(now, out)
-            frames = int((now - self._epoch) * FRAMES_PER_SECOND + 1e-6) + 1
+            frames = int((now - self._epoch) * self._rate + 1e-6) + 1
             following = fallback.next
             while fallback.frames < frames:
                 if fallback.next is not following:
@@ -249,7 +250,7 @@ class Playout:
         following, epoch = self._fallback.next, self._epoch
         cue_time = self._cues.get(following.content.key) if following is not None else None
         self._fallback.cue = (
-            cue_time.cue(wall=self._clock.wall(), program_seconds=self._clock.monotonic() - epoch)
+            cue_time.cue(self._rate, wall=self._clock.wall(), program_seconds=self._clock.monotonic() - epoch)
             if cue_time is not None and epoch is not None
             else None
         )
@@ -288,7 +289,7 @@ class Playout:
                 wall=self._clock.wall(),
                 reason=reason,
                 content=self.on_air.content,
-                seconds=(segment.frames - self._recorded_frames) / FRAMES_PER_SECOND,
+                seconds=(segment.frames - self._recorded_frames) / self._rate,
                 gap_seconds=self.gap_seconds - self._gap_before,
                 skew_seconds=segment.skew_seconds,
             )

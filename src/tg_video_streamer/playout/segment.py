@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tg_video_streamer.errors import FeedError
-from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, Kind, Packet, Stamped, seconds
+from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND, FrameRate, Kind, Packet, Stamped, seconds
 from tg_video_streamer.playout.source import AirSource, PacketSource, RejoinSource
 from tg_video_streamer.playout.timeline import GridPosition, Splice
 
@@ -15,7 +15,13 @@ class Segment:
     """A source on air, from `start` on."""
 
     def __init__(
-        self, source: AirSource, start: GridPosition, silence: bytes, *, repeated: tuple[Packet, ...] = ()
+        self,
+        source: AirSource,
+        start: GridPosition,
+        rate: FrameRate,
+        silence: bytes,
+        *,
+        repeated: tuple[Packet, ...] = (),
     ) -> None:
         """`repeated`: an earlier segment's packets since its last keyframe; the same source resumes with them."""
         packets: PacketSource = source.packets
@@ -28,6 +34,7 @@ class Segment:
         self.own_ticks = head.ticks if head is not None else 0
         """The source's own time of the next picture."""
         self._packets = packets
+        self._rate = rate
         self._since_keyframe: list[Packet] = []
         self._silence = silence
         self._splice: Splice | None = None
@@ -74,21 +81,25 @@ class Segment:
         if self._splice is None:
             if not packet.keyframe:
                 raise FeedError.of("playout.no_keyframe")
-            self._splice = Splice(self.start, base_ticks=packet.ticks)
+            self._splice = Splice(self.start, self._rate, base_ticks=packet.ticks)
             slot = self._splice.video(packet.ticks)
-            out.append(Stamped(kind=Kind.VIDEO, slot=slot, keyframe=True, data=packet.data))
+            out.append(Stamped(kind=Kind.VIDEO, ticks=slot * self._rate.frame_ticks, keyframe=True, data=packet.data))
             # Sound before the first picture waited for the picture's time.
             early, self._since_keyframe = self._since_keyframe, [packet]
             for one in early:
                 self._sound(one, out)
         else:
             slot = self._splice.video(packet.ticks)
-            out.append(Stamped(kind=Kind.VIDEO, slot=slot, keyframe=packet.keyframe, data=packet.data))
+            out.append(
+                Stamped(
+                    kind=Kind.VIDEO, ticks=slot * self._rate.frame_ticks, keyframe=packet.keyframe, data=packet.data
+                )
+            )
             if packet.keyframe:
                 self._since_keyframe.clear()
             self._since_keyframe.append(packet)
             self._fill(self._splice.overdue(), out)
-        self.own_ticks = packet.ticks + FRAME_TICKS
+        self.own_ticks = packet.ticks + self._rate.frame_ticks
 
     def _sound(self, packet: Packet, out: list[Stamped]) -> None:
         if packet.ticks > self.own_ticks + _SOUND_AHEAD_TICKS:
@@ -99,7 +110,9 @@ class Segment:
         where = self._splice.audio(packet.ticks)
         self._fill(where.silence, out)
         if where.slot is not None:
-            out.append(Stamped(kind=Kind.AUDIO, slot=where.slot, keyframe=True, data=packet.data))
+            out.append(Stamped(kind=Kind.AUDIO, ticks=where.slot * PACKET_TICKS, keyframe=True, data=packet.data))
 
     def _fill(self, silence: range, out: list[Stamped]) -> None:
-        out.extend(Stamped(kind=Kind.AUDIO, slot=slot, keyframe=True, data=self._silence) for slot in silence)
+        out.extend(
+            Stamped(kind=Kind.AUDIO, ticks=slot * PACKET_TICKS, keyframe=True, data=self._silence) for slot in silence
+        )

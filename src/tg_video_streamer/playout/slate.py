@@ -22,7 +22,7 @@ from tg_video_streamer.ffmpeg.generated import plain_picture, still_command
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.image import BAD_IMAGE_EXIT_CODE, BadImage, bad_image
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import CodecHeaders, FrameRate, Kind, Packet
 from tg_video_streamer.playout.slate_image import SlateImageRequest
 
 log = structlog.get_logger(__name__)
@@ -61,6 +61,7 @@ class Slate:
 
     def __init__(self, maker: _SlateMaker, general: _Still, reasons: Mapping[SlateReason, str]) -> None:
         self._maker = maker
+        self.rate = maker.house.frame_rate
         self._general = general
         self._reasons = reasons
         self._by_reason: dict[SlateReason, tuple[Packet, ...]] = {}
@@ -76,7 +77,7 @@ class Slate:
         return self._general.silence
 
     def gop(self, reason: SlateReason) -> tuple[Packet, ...]:
-        """50 frames at ticks 0, 120, … from a keyframe on; the general image where `reason` has none (yet).
+        """One GOP at consecutive frame times, from a keyframe at 0 on; the general image where `reason` has none (yet).
 
         Callable from any thread. Their sound is `silence`.
         """
@@ -136,7 +137,7 @@ class _SlateMaker:
     """Draws, encodes and caches slate images; a cache file's name is a digest of all that the image depends on."""
 
     def __init__(self, house: HouseFormat, *, ffmpeg: Path, text: str, image: Path | None, cache_dir: Path) -> None:
-        self._house = house
+        self.house = house
         self._ffmpeg = ffmpeg
         self._image = image
         self._text = text if text or image is not None else DEFAULT_TEXT
@@ -147,11 +148,11 @@ class _SlateMaker:
         """The image with `sentence`, cached or new."""
         cached_at = await asyncio.to_thread(self._cached_at, sentence)
         self._used.add(cached_at)
-        still = await asyncio.to_thread(_load, cached_at)
+        still = await asyncio.to_thread(_load, cached_at, self.house.frame_rate)
         if still is not None:
             return still
         matroska = await self._encode(await self._draw(sentence), nice=nice)
-        still = await asyncio.to_thread(_demux, matroska)
+        still = await asyncio.to_thread(_demux, matroska, self.house.frame_rate)
         await asyncio.to_thread(_save, cached_at, matroska)
         return still
 
@@ -163,7 +164,7 @@ class _SlateMaker:
 
     async def _draw(self, sentence: str) -> bytes:
         try:
-            return await _draw_image(self._house, text=self._text, reason=sentence, image=self._image)
+            return await _draw_image(self.house, text=self._text, reason=sentence, image=self._image)
         except BadImage as error:
             remedy = "correct SLATE_IMAGE; the plain slate is shown"
             log.warning("the slate's image cannot be used", image=str(self._image), error=str(error), remedy=remedy)
@@ -172,14 +173,14 @@ class _SlateMaker:
         self._image = None
         self._text = self._text or DEFAULT_TEXT
         try:
-            return await _draw_image(self._house, text=self._text, reason=sentence)
+            return await _draw_image(self.house, text=self._text, reason=sentence)
         except StreamerError as error:
             log.warning("the slate image could not be drawn, it stays dark", error=str(error))
-        return plain_picture(self._house.width, self._house.height, _GROUND)
+        return plain_picture(self.house.width, self.house.height, _GROUND)
 
     async def _encode(self, picture: bytes, *, nice: int) -> bytes:
         done = await run(
-            still_command(self._house, self._ffmpeg), stdin=picture, timeout_seconds=_ENCODE_SECONDS, nice=nice
+            still_command(self.house, self._ffmpeg), stdin=picture, timeout_seconds=_ENCODE_SECONDS, nice=nice
         )
         if done.returncode != 0:
             raise EncoderFailed.of("slate_image.not_encoded", code=done.returncode, detail=done.stderr_tail)
@@ -189,7 +190,7 @@ class _SlateMaker:
         image = fingerprint(self._image) if self._image is not None else ""
         design = hashlib.sha256((Path(__file__).parent / "slate_image.py").read_bytes()).hexdigest()
         facts = [
-            still_command(self._house, self._ffmpeg),
+            still_command(self.house, self._ffmpeg),
             fingerprint(self._ffmpeg),
             self._text,
             sentence,
@@ -200,7 +201,7 @@ class _SlateMaker:
         return self._cache_dir / f"slate-{digest[:32]}.card"
 
 
-def _load(cached_at: Path) -> _Still | None:
+def _load(cached_at: Path, rate: FrameRate) -> _Still | None:
     """The cached image; None where there is no undamaged one."""
     try:
         content = cached_at.read_bytes()
@@ -213,7 +214,7 @@ def _load(cached_at: Path) -> _Still | None:
     if hashlib.sha256(matroska).digest() != digest:
         log.warning("a cached slate image is damaged and is made again", path=str(cached_at))
         return None
-    return _demux(matroska)
+    return _demux(matroska, rate)
 
 
 def _save(cached_at: Path, matroska: bytes) -> None:
@@ -225,7 +226,7 @@ def _save(cached_at: Path, matroska: bytes) -> None:
         log.warning("a slate image cannot be cached for the next start", path=str(cached_at), error=error.strerror)
 
 
-def _demux(matroska: bytes) -> _Still:
+def _demux(matroska: bytes, rate: FrameRate) -> _Still:
     """One GOP and a packet of silence from the encoder's output. Raises EncoderFailed where it is anything else."""
     import av  # noqa: PLC0415 - takes 90 ms; imported in a thread and only when needed
 
@@ -243,13 +244,13 @@ def _demux(matroska: bytes) -> _Still:
                 if packet.stream is audio:
                     sound.append(bytes(packet))
                 else:
-                    ticks = len(frames) * FRAME_TICKS
+                    ticks = len(frames) * rate.frame_ticks
                     key = bool(packet.is_keyframe)
                     frames.append(Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=key, data=bytes(packet)))
     except (av.FFmpegError, IndexError) as error:
         raise EncoderFailed.of("slate_image.unreadable", detail=str(error)) from error
     keyframes = [frame.ticks for frame in frames if frame.keyframe]
-    if len(frames) != GOP_FRAMES or keyframes != [0] or len(sound) < 10 or not (headers.video and headers.audio):
+    if len(frames) != rate.gop_frames or keyframes != [0] or len(sound) < 10 or not (headers.video and headers.audio):
         counts = {"frames": len(frames), "keyframes": len(keyframes), "packets": len(sound)}
         raise EncoderFailed.of("slate_image.no_gop", **counts)
     return _Still(headers=headers, frames=tuple(frames), silence=sound[len(sound) // 2])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tg_video_streamer.events import AirContent, CutReason
-from tg_video_streamer.media import FRAME_TICKS, GOP_FRAMES, PACKET_TICKS, Kind, Packet
+from tg_video_streamer.media import PACKET_TICKS, FrameRate, Kind, Packet
 
 REJOIN_SECONDS = 2.0
 """An item that ran dry resumes once it holds this much, so that it does not run dry again at once."""
@@ -114,8 +114,9 @@ class RejoinSource:
 class SlateSource:
     """Loops one GOP from memory, with silence; it cannot run dry."""
 
-    def __init__(self, gop: Sequence[Packet], silence: bytes) -> None:
-        """`gop` is one closed GOP of GOP_FRAMES pictures at consecutive frame times; `silence` one raw AAC packet."""
+    def __init__(self, gop: Sequence[Packet], silence: bytes, rate: FrameRate) -> None:
+        """`gop` is one closed GOP of pictures at consecutive frame times; `silence` one raw AAC packet."""
+        self._frame_ticks = rate.frame_ticks
         self._pictures = tuple(gop)
         self._silence = silence
         self._frame = 0
@@ -123,10 +124,10 @@ class SlateSource:
 
     def head(self) -> Packet:
         """See PacketSource; never None."""
-        if self._packet * PACKET_TICKS < self._frame * FRAME_TICKS:
+        if self._packet * PACKET_TICKS < self._frame * self._frame_ticks:
             return Packet(kind=Kind.AUDIO, ticks=self._packet * PACKET_TICKS, keyframe=True, data=self._silence)
-        picture = self._pictures[self._frame % GOP_FRAMES]
-        ticks = self._frame * FRAME_TICKS
+        picture = self._pictures[self._frame % len(self._pictures)]
+        ticks = self._frame * self._frame_ticks
         return Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=picture.keyframe, data=picture.data)
 
     def pop(self) -> Packet:

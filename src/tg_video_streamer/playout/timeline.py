@@ -1,6 +1,6 @@
 """Places the packets of each segment on the program's two grids.
 
-Video frame *n* is at n/25 s, AAC packet *m* at m*1024/48000 s. A segment's packets take consecutive slots, so neither
+Video frame *n* is at n/FRAME_RATE s, AAC packet *m* at m*1024/48000 s. A segment's packets take consecutive slots, so neither
 grid can have a gap or an overlap, whatever the item's timestamps are. Sound is moved to the nearest slot once, where
 the segment starts: the lip-sync error is at most half a packet (10.7 ms) and does not grow.
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tg_video_streamer.errors import OffGrid
-from tg_video_streamer.media import FRAME_TICKS, PACKET_TICKS, TICKS_PER_SECOND, seconds
+from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND, FrameRate, seconds
 
 _OVERDUE_TICKS = 2 * TICKS_PER_SECOND
 """No feed gives its sound so late after the picture of the same time, and no output may wait longer for sound."""
@@ -40,9 +40,10 @@ _DROP = AudioSlot(silence=range(0), slot=None)
 class Splice:
     """One segment on the timeline, from its first frame to the frame after its last."""
 
-    def __init__(self, start: GridPosition, *, base_ticks: int = 0) -> None:
+    def __init__(self, start: GridPosition, rate: FrameRate, *, base_ticks: int = 0) -> None:
         """`base_ticks` is the item's own time at the segment's first frame."""
         self._start = start
+        self._frame_ticks = rate.frame_ticks
         self._base = base_ticks
         self._video = start.video
         self._audio = start.audio
@@ -62,9 +63,11 @@ class Splice:
         """
         slot = self._video
         own = ticks - self._base
-        if abs((slot - self._start.video) * FRAME_TICKS - own) > FRAME_TICKS // 2:
+        if abs((slot - self._start.video) * self._frame_ticks - own) > self._frame_ticks // 2:
             frame = slot - self._start.video
-            raise OffGrid.of("playout.off_grid", frame=frame, seconds=seconds(own), wanted=frame / 25)
+            raise OffGrid.of(
+                "playout.off_grid", frame=frame, seconds=seconds(own), wanted=seconds(frame * self._frame_ticks)
+            )
         self._video += 1
         return slot
 
@@ -74,7 +77,7 @@ class Splice:
         The first packet snaps to the nearest slot. Later only a gap or overlap of more than a whole packet is filled or
         dropped: with half a packet, jitter would do it at random.
         """
-        late = self._start.video * FRAME_TICKS + ticks - self._base - self._audio * PACKET_TICKS
+        late = self._start.video * self._frame_ticks + ticks - self._base - self._audio * PACKET_TICKS
         tolerance = PACKET_TICKS if self._joined else PACKET_TICKS // 2
         if late < -tolerance:
             return _DROP
@@ -87,7 +90,7 @@ class Splice:
 
     def overdue(self) -> range:
         """The silence for sound that is so late behind the picture that it must have ended."""
-        short = self._video * FRAME_TICKS - self._audio * PACKET_TICKS
+        short = self._video * self._frame_ticks - self._audio * PACKET_TICKS
         missing = short // PACKET_TICKS if short > _OVERDUE_TICKS else 0
         self._audio += missing
         return range(self._audio - missing, self._audio)
@@ -97,6 +100,6 @@ class Splice:
 
         Sound past the last frame stays: the next segment's first packets are dropped for it.
         """
-        short = self._video * FRAME_TICKS - self._audio * PACKET_TICKS
+        short = self._video * self._frame_ticks - self._audio * PACKET_TICKS
         missing = max(0, (short + PACKET_TICKS // 2) // PACKET_TICKS)
         return range(self._audio, self._audio + missing), GridPosition(video=self._video, audio=self._audio + missing)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tg_video_streamer.errors import ConfigError
-from tg_video_streamer.media import FRAMES_PER_SECOND
+from tg_video_streamer.media import FrameRate
 from tg_video_streamer.resolve.format_language import choose_formats
 
 _NUMBER = r"\d{1,4}(?:\.\d{1,3})?"
@@ -111,14 +111,14 @@ def shared_words(
 
 
 def resolve_words(
-    *, maximum_height: int, most_children: int, proxy: str = "", shared: Sequence[str] = ()
+    *, maximum_height: int, frame_rate: FrameRate, most_children: int, proxy: str = "", shared: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """The options of a question; `shared` from `shared_words`.
 
     The house's frame rate is preferred, the original before a dubbed sound, and H.264 to VP9 and AV1: decoding them is cheaper.
     """
     return (
-        f"--format-sort=res:{maximum_height},fps~{FRAMES_PER_SECOND},lang,vcodec:h264,acodec:aac",
+        f"--format-sort=res:{maximum_height},fps~{frame_rate},lang,vcodec:h264,acodec:aac",
         f"--playlist-items=:{most_children}",
         f"--proxy={proxy}",
         *shared,

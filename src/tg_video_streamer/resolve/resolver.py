@@ -16,6 +16,7 @@ from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import DiskHangs, ResolveError, StreamerError
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
+from tg_video_streamer.media import FrameRate
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.answer import addresses, read_answer
@@ -68,6 +69,7 @@ class Resolver:
         allowed: Callable[[], AllowedFolders],
         scratch_folder: Path,
         maximum_height: int = 720,
+        frame_rate: FrameRate = FrameRate.FPS30,
         web: WebOptions = WebOptions(),
         clock: Clock = SystemClock(),  # noqa: B008 - without state
         cache_folder: Path | None = None,
@@ -83,6 +85,7 @@ class Resolver:
         self._allowed = allowed
         self._scratch_folder = scratch_folder
         self._maximum_height = maximum_height
+        self._frame_rate = frame_rate
         self._clock = clock
         self._pace = SitePace(clock=clock)
         self._cache_folder = cache_folder
@@ -171,7 +174,11 @@ class Resolver:
             deno=self._deno,
         )
         words = resolve_words(
-            maximum_height=self._maximum_height, most_children=self._most_children, proxy=proxy, shared=shared
+            maximum_height=self._maximum_height,
+            frame_rate=self._frame_rate,
+            most_children=self._most_children,
+            proxy=proxy,
+            shared=shared,
         )
         request = {
             "url": item.locator,

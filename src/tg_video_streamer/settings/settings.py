@@ -24,9 +24,10 @@ from pydantic_core import ErrorDetails
 
 from tg_video_streamer.envfile.read import EnvFile, read_env_file
 from tg_video_streamer.errors import ConfigError
-from tg_video_streamer.ffmpeg.house import Quality
+from tg_video_streamer.ffmpeg.house import HouseFormat, VideoSize, house_format
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
+from tg_video_streamer.media import FrameRate
 from tg_video_streamer.resolve.plugins import Plugin, missing_plugins
 from tg_video_streamer.resolve.proxies import parse_proxies
 from tg_video_streamer.settings.fields import (
@@ -74,7 +75,9 @@ class Settings(BaseModel):
     audio_language: Annotated[str, languages(parse_audio)] = ""
     subtitles: Annotated[str, languages(parse_subtitles)] = "off"
 
-    video_quality: Quality = Quality.P720
+    video_size: Annotated[str, read_by(VideoSize.parse)] = ""
+    video_quality: Literal["480p", "720p", "1080p", "1440p"] = "720p"
+    frame_rate: FrameRate = FrameRate.FPS30
     ffmpeg_args: str = ""
 
     telegram_proxy: Annotated[SecretStr, read_by(read_proxy)] = _NO_SECRET
@@ -130,6 +133,15 @@ class Settings(BaseModel):
     log_format: Literal["console", "json"] = "console"
     telegram_server: Annotated[str, matching(r"\S+:\d{1,5}", "host:port")] = ""
     telegram_server_key: _Path | None = None
+
+    def house_format(self, *, encoder_arguments: tuple[str, ...] = ()) -> HouseFormat:
+        """The format of the program, encoded with `encoder_arguments` (the checked FFMPEG_ARGS)."""
+        return house_format(
+            VideoSize.parse(self.video_size or self.video_quality),
+            frame_rate=self.frame_rate,
+            loudness_lufs=self.loudness_lufs,
+            encoder_arguments=encoder_arguments,
+        )
 
 
 KEYS = tuple(name.upper() for name in Settings.model_fields)

@@ -23,6 +23,7 @@ from tg_video_streamer.errors import (
     TelegramRefused,
 )
 from tg_video_streamer.ffmpeg.child import FedChild
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import CodecHeaders, Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS
@@ -47,9 +48,9 @@ WORKER = "tg_video_streamer.telegram.call.worker"
 _BROKEN_STATES = frozenset({"failed", "timeout", "closed"})
 
 
-def worker_command(width: int, height: int) -> list[str]:
+def worker_command(house: HouseFormat) -> list[str]:
     """The child's command line; there is nothing secret in it."""
-    return [sys.executable, "-I", "-m", WORKER, str(width), str(height)]
+    return [sys.executable, "-I", "-m", WORKER, str(house.width), str(house.height), str(house.frame_rate)]
 
 
 class CallAdapter:
@@ -60,8 +61,7 @@ class CallAdapter:
         call: GroupCall,
         headers: CodecHeaders,
         *,
-        width: int,
-        height: int,
+        house: HouseFormat,
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         cancelled: threading.Event,
@@ -72,14 +72,14 @@ class CallAdapter:
         """`loop` is that of `call`; it must run until the handler was stopped, or the call is not left."""
         self.limit_ticks: int | None = RTMP_LIMIT_TICKS
         self._call = call
-        self._size = width, height
+        self._house = house
         self._loop = loop
         self._clock = clock
         self._cancelled = cancelled
         self._stall_seconds = stall_seconds
         self._hang_seconds = hang_seconds
         self._check_seconds = check_seconds
-        self._flv = FlvPipe(headers, width=width, height=height)
+        self._flv = FlvPipe(headers, house)
         self._child: FedChild | None = None
         self._lines = b""
         self._join: dict[str, Any] | None = None
@@ -98,7 +98,7 @@ class CallAdapter:
                 raise OutputLost.of("output.stopping")
         deadline = self._clock.monotonic() + _OPEN_SECONDS
         self._signal(self._call.ready(), deadline)
-        command = worker_command(*self._size)
+        command = worker_command(self._house)
         self._child = FedChild(command, clock=self._clock, cancelled=self._cancelled)
         while self._join is None:
             self._listen_until(deadline, "call.worker_not_started")

@@ -252,10 +252,7 @@ class TelegramOutput:
         return adapter
 
     def _rtmp_adapter(self, address: RtmpAddress, cancelled: threading.Event) -> Adapter:
-        house, headers = self._house, self._fanout.headers
-        return RtmpAdapter(
-            address, headers, width=house.width, height=house.height, clock=self._clock, cancelled=cancelled
-        )
+        return RtmpAdapter(address, self._fanout.headers, house=self._house, clock=self._clock, cancelled=cancelled)
 
     def _call_adapter(self, chat: Chat, cancelled: threading.Event) -> Adapter:
         call_adapter = import_module("tg_video_streamer.outputs.telegram.call_adapter")
@@ -267,8 +264,7 @@ class TelegramOutput:
         adapter: Adapter = call_adapter.CallAdapter(
             self.call,
             self._fanout.headers,
-            width=self._house.width,
-            height=self._house.height,
+            house=self._house,
             loop=self._loop,
             clock=self._clock,
             cancelled=cancelled,

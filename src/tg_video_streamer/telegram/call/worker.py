@@ -1,4 +1,4 @@
-"""The child that takes part in a video chat: `python -m tg_video_streamer.telegram.call.worker WIDTH HEIGHT`.
+"""The child that takes part in a video chat: `python -m tg_video_streamer.telegram.call.worker WIDTH HEIGHT FRAME_RATE`.
 
 It holds ntgcalls, which is native code on the network, so that it can be killed. It says on stdout, in lines of JSON:
 `{"join": …}`, what Telegram must be given to join; `{"state": …}`, each state of the connection; `{"beat": …}` twice a
@@ -30,7 +30,7 @@ from ntgcalls import (
     VideoRotation,
 )
 
-from tg_video_streamer.media import FRAMES_PER_SECOND
+from tg_video_streamer.media import FrameRate
 from tg_video_streamer.rtmp import flv
 from tg_video_streamer.telegram.call.media import SAMPLES_PER_SECOND, MediaError, Pictures, Sound, i420, read_flv
 
@@ -43,8 +43,8 @@ BEAT_SECONDS = 0.5
 _HERE = 1
 """ntgcalls identifies each call by a number; there is one call."""
 _PIPE_BYTES = 1 << 20
-_KEPT_PICTURES = 6 * FRAMES_PER_SECOND
-"""The most pictures that wait; beyond, nothing is read, so that the writer blocks."""
+_KEPT_SECONDS = 6
+"""The most pictures that wait, by time; beyond, nothing is read, so that the writer blocks."""
 _IDLE_SECONDS = 0.1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """mallopt(3)."""
@@ -59,8 +59,8 @@ def say(**fact: Any) -> None:
 class Worker:
     """One call, from joining it to the end of the program."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self._width, self._height = width, height
+    def __init__(self, width: int, height: int, rate: FrameRate) -> None:
+        self._width, self._height, self._rate = width, height, rate
         self._calls = NTgCalls()
         self._pacer = Pacer()
         self._sound: Sound | None = None
@@ -103,7 +103,7 @@ class Worker:
             media_source=MediaSource.EXTERNAL,
             width=self._width,
             height=self._height,
-            fps=FRAMES_PER_SECOND,
+            fps=self._rate,
             input="",
             keep_open=False,
         )
@@ -138,7 +138,7 @@ class Worker:
             elif tag.kind == flv.VIDEO and self._pictures is not None:
                 self._pictures.waiting.append((tag.milliseconds, tag.body[5:]))
                 self._newest_milliseconds = tag.milliseconds
-                while len(self._pictures.waiting) >= _KEPT_PICTURES:
+                while len(self._pictures.waiting) >= _KEPT_SECONDS * self._rate:
                     self._taken.clear()
                     await self._taken.wait()
             elif tag.kind == flv.AUDIO and self._sound is not None:
@@ -179,7 +179,7 @@ class Worker:
         if not self._pacer.started:
             if not pictures.waiting:
                 return None
-            self._pacer.start(pictures.waiting[0][0] / 1000, now)
+            self._pacer.start(self._time_of(pictures.waiting[0][0]), now)
         skipping = self._pacer.overdue(self._newest_milliseconds / 1000, now)
         upcoming: list[float] = []
         while sound.pieces:
@@ -193,12 +193,16 @@ class Worker:
                 await self._send(StreamDevice.MICROPHONE, piece, self._pacer.due(at))
                 self._pieces += 1
         while pictures.waiting:
-            at = pictures.waiting[0][0] / 1000
+            at = self._time_of(pictures.waiting[0][0])
             if (due := self._pacer.due(at)) > now:
                 upcoming.append(due)
                 break
             await self._show(pictures, at, now, skipping=skipping)
         return min(upcoming, default=None)
+
+    def _time_of(self, milliseconds: int) -> float:
+        """Media time of the picture whose rounded time FLV gives: its frame number by the rate, so nothing adds up."""
+        return round(milliseconds * self._rate / 1000) / self._rate
 
     async def _show(self, pictures: Pictures, at: float, now: float, *, skipping: bool) -> None:
         self._taken.set()
@@ -224,7 +228,7 @@ class Worker:
 
 
 def reuse_memory() -> None:
-    """Make glibc reuse freed memory: 25 pictures of over 1 MB a second would each take new pages."""
+    """Make glibc reuse freed memory: dozens of pictures of over 1 MB a second would each take new pages."""
     with contextlib.suppress(OSError, AttributeError):  # another libc has no such calls
         tune = ctypes.CDLL(None).mallopt
         tune(_M_MMAP_THRESHOLD, _KEPT_BYTES)
@@ -234,9 +238,9 @@ def reuse_memory() -> None:
 def main() -> None:
     """See the module."""
     reuse_memory()
-    width, height = (int(word) for word in sys.argv[1:3])
+    width, height, rate = (int(word) for word in sys.argv[1:4])
     try:
-        asyncio.run(Worker(width, height).run())
+        asyncio.run(Worker(width, height, FrameRate(rate)).run())
     except Exception as error:  # noqa: BLE001 - the service reports any error by its one line
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.stderr.flush()

@@ -9,7 +9,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tg_video_streamer.media import FRAME_TICKS, TICKS_PER_SECOND, CodecHeaders
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.media import TICKS_PER_SECOND, CodecHeaders
 
 VIDEO_TRACK = 1
 AUDIO_TRACK = 2
@@ -43,15 +44,15 @@ def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
-def init_segment(headers: CodecHeaders, *, width: int, height: int) -> bytes:
+def init_segment(headers: CodecHeaders, house: HouseFormat) -> bytes:
     """The init segment: `ftyp`, and a `moov` with two empty tracks."""
     movie = full_box(
         b"mvhd", 0, 0, struct.pack(">5IH10x", 0, 0, TICKS_PER_SECOND, 0, 0x10000, 0x100), _IDENTITY_MATRIX, bytes(24),
         struct.pack(">I", AUDIO_TRACK + 1),
     )  # fmt: skip
     picture = _track(
-        VIDEO_TRACK, b"vide", TICKS_PER_SECOND, full_box(b"vmhd", 0, 1, bytes(8)), _avc1(headers, width, height),
-        struct.pack(">HHII", 0, 0, width << 16, height << 16),
+        VIDEO_TRACK, b"vide", TICKS_PER_SECOND, full_box(b"vmhd", 0, 1, bytes(8)), _avc1(headers, house.width, house.height),
+        struct.pack(">HHII", 0, 0, house.width << 16, house.height << 16),
     )  # fmt: skip
     sound = _track(
         AUDIO_TRACK, b"soun", AUDIO_RATE, full_box(b"smhd", 0, 0, bytes(4)), _mp4a(headers),
@@ -59,7 +60,7 @@ def init_segment(headers: CodecHeaders, *, width: int, height: int) -> bytes:
     )  # fmt: skip
     extends = box(
         b"mvex",
-        full_box(b"trex", 0, 0, struct.pack(">5I", VIDEO_TRACK, 1, FRAME_TICKS, 0, _DEPENDENT_FLAGS)),
+        full_box(b"trex", 0, 0, struct.pack(">5I", VIDEO_TRACK, 1, house.frame_rate.frame_ticks, 0, _DEPENDENT_FLAGS)),
         full_box(b"trex", 0, 0, struct.pack(">5I", AUDIO_TRACK, 1, SAMPLES_PER_PACKET, 0, _KEYFRAME_FLAGS)),
     )
     brands = box(b"ftyp", b"iso5", struct.pack(">I", 512), b"iso5iso6mp41")

@@ -6,19 +6,16 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from tg_video_streamer.media import FRAME_TICKS, FRAMES_PER_SECOND, PACKET_TICKS, TICKS_PER_SECOND, Kind, Stamped
+from tg_video_streamer.media import TICKS_PER_SECOND, FrameRate, Kind, Stamped, seconds
 from tg_video_streamer.web.preview.fmp4 import (
     AUDIO_RATE,
     AUDIO_TRACK,
-    SAMPLES_PER_PACKET,
     VIDEO_TRACK,
     TrackRun,
     fragment_header,
 )
 
-FRAGMENT_FRAMES = 13
-"""About half a second: measured, Chromium starts latest with a fragment a GOP and stalls with one a frame."""
-SEGMENT_FRAMES = 12
+SEGMENT_TICKS = TICKS_PER_SECOND // 2
 """A segment ends at the first keyframe after this: normally after 2 s, and below 2.5 s (which rounds to 3) even where a
 skip shortens a GOP."""
 TARGET_SECONDS = 2
@@ -36,26 +33,19 @@ class Fragment:
     number: int
     keyframe: bool
     """Whether a player can start here."""
-    video_slot: int
+    ticks: int
+    """Program time of the first frame."""
+    end_ticks: int
+    """Program time of the end of the last frame."""
     video_sizes: tuple[int, ...]
-    audio_slot: int
+    audio_ticks: int
     audio_sizes: tuple[int, ...]
     content: bytes
 
     @property
-    def ticks(self) -> int:
-        """Program time of the first frame."""
-        return self.video_slot * FRAME_TICKS
-
-    @property
     def first_ticks(self) -> int:
         """Program time of its start: audio may be a little ahead of the first frame."""
-        return min(self.ticks, self.audio_slot * PACKET_TICKS) if self.audio_sizes else self.ticks
-
-    @property
-    def end_ticks(self) -> int:
-        """Program time of the end of the last frame."""
-        return self.ticks + len(self.video_sizes) * FRAME_TICKS
+        return min(self.ticks, self.audio_ticks) if self.audio_sizes else self.ticks
 
     def header(self, base_ticks: int) -> bytes:
         """The boxes before `content`, for a player whose time 0 is program time `base_ticks`."""
@@ -63,7 +53,7 @@ class Fragment:
             TrackRun(track=VIDEO_TRACK, time=self.ticks - base_ticks, sizes=self.video_sizes, keyframe=self.keyframe)
         ]
         # After a closed gap, audio may start before time 0, but box times are unsigned.
-        sound = self.audio_slot * SAMPLES_PER_PACKET - base_ticks * (AUDIO_RATE // TICKS_PER_SECOND)
+        sound = (self.audio_ticks - base_ticks) * (AUDIO_RATE // TICKS_PER_SECOND)
         if self.audio_sizes:
             runs.append(TrackRun(track=AUDIO_TRACK, time=max(0, sound), sizes=self.audio_sizes, keyframe=False))
         return fragment_header(self.number + 1, runs)
@@ -79,7 +69,7 @@ class PreviewSegment:
     @property
     def seconds(self) -> float:
         """The duration of its frames."""
-        return sum(len(one.video_sizes) for one in self.fragments) / FRAMES_PER_SECOND
+        return seconds(sum(one.end_ticks - one.ticks for one in self.fragments))
 
     def parts(self, base_ticks: int) -> list[bytes]:
         """Its bytes in pieces, which avoids copying the packets."""
@@ -89,8 +79,11 @@ class PreviewSegment:
 class Fragmenter:
     """Collects packets into fragments; a keyframe or a gap always starts a new one."""
 
-    def __init__(self, first_number: int = 0) -> None:
+    def __init__(self, rate: FrameRate, first_number: int = 0) -> None:
         """The first fragment is `first_number`."""
+        self._frame_ticks = rate.frame_ticks
+        # About half a second: measured, Chromium starts latest with a fragment a GOP and stalls with one a frame.
+        self._most_frames = rate // 2 + 1
         self._number = first_number
         self._video: list[Stamped] = []
         self._audio: list[Stamped] = []
@@ -101,10 +94,10 @@ class Fragmenter:
             self._audio.append(packet)
             return None
         finished = None
-        if self._video and (packet.keyframe or packet.slot != self._video[-1].slot + 1):
+        if self._video and (packet.keyframe or packet.ticks != self._video[-1].ticks + self._frame_ticks):
             finished = self._cut()
         self._video.append(packet)
-        if len(self._video) == FRAGMENT_FRAMES:
+        if len(self._video) == self._most_frames:
             # Never both: after a cut, this frame is alone in the new fragment.
             return self._cut()
         return finished
@@ -114,9 +107,10 @@ class Fragmenter:
         fragment = Fragment(
             number=self._number,
             keyframe=video[0].keyframe,
-            video_slot=video[0].slot,
+            ticks=video[0].ticks,
+            end_ticks=video[0].ticks + len(video) * self._frame_ticks,
             video_sizes=tuple(len(one.data) for one in video),
-            audio_slot=audio[0].slot if audio else 0,
+            audio_ticks=audio[0].ticks if audio else 0,
             audio_sizes=tuple(len(one.data) for one in audio),
             content=b"".join(one.data for one in (*video, *audio)),
         )
@@ -140,8 +134,8 @@ class SegmentBuffer:
     def add(self, fragment: Fragment) -> None:
         """Append the next fragment; the first after `clear` starts with a keyframe."""
         with self._lock:
-            frames = sum(len(one.video_sizes) for one in self._open)
-            if fragment.keyframe and frames >= SEGMENT_FRAMES:
+            ticks = sum(one.end_ticks - one.ticks for one in self._open)
+            if fragment.keyframe and ticks >= SEGMENT_TICKS:
                 self._segments.append(PreviewSegment(number=self._next_segment, fragments=tuple(self._open)))
                 self._next_segment += 1
                 self._open = []

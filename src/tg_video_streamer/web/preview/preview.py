@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import structlog
 
 from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.playout.fanout import Fanout, Subscription, SubscriptionClosed
 from tg_video_streamer.web.preview.fmp4 import init_segment
 from tg_video_streamer.web.preview.fragments import (
@@ -38,10 +39,10 @@ class Preview:
     """
 
     def __init__(
-        self, fanout: Fanout, *, width: int, height: int, grace_seconds: float = 10.0, clock: Clock | None = None
+        self, fanout: Fanout, house: HouseFormat, *, grace_seconds: float = 10.0, clock: Clock | None = None
     ) -> None:
-        """`width` and `height`: the program's picture in pixels."""
-        self.init_segment = init_segment(fanout.headers, width=width, height=height)
+        """`house`: the program's format."""
+        self.init_segment = init_segment(fanout.headers, house)
         self._fanout = fanout
         self._grace_seconds = grace_seconds
         self._clock = clock or SystemClock()
@@ -150,7 +151,7 @@ class Preview:
     def _run(self, subscription: Subscription) -> None:
         """The thread: build fragments until no one watches or the program ends."""
         _log.debug("preview starts")
-        fragmenter = Fragmenter(self._window.next_fragment)
+        fragmenter = Fragmenter(self._fanout.rate, self._window.next_fragment)
         try:
             while self._is_watched():
                 for packet in subscription.take(_TAKE_SECONDS):
