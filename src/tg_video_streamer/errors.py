@@ -35,6 +35,7 @@ StreamerError
 │       ├── MessageRefused  Telegram did not take a message: clock, sequence or salt
 │       └── AnswerUnreadable  Telegram's answer is none that this version knows
 ├── TelegramRefused       Telegram refused one request; `word` is its error code
+│   └── CallInTheWay      the chat's call is of others, announced, or of the other kind: it is waited for
 ├── LibraryError          the library of cached encodes cannot be used
 │   ├── AlreadyCaching    another process or playlist line is encoding this item now
 │   └── CachedEncodeDamaged  a cached encode is missing or damaged
@@ -374,6 +375,15 @@ class TelegramRefused(StreamerError):
         """The same refusal with the remedy `key`, where the tables have that."""
         remedy = Message.find(key) or self.remedy_message or ""
         return TelegramRefused(self.message, word=self.word, remedy=remedy)
+
+
+class CallInTheWay(TelegramRefused):
+    """A chat has one call at a time, and the one it has is not ours to end: it is waited for."""
+
+    reason = "call_in_the_way"
+
+    def __init__(self, what: str | Message, *, remedy: str | Message | None = None) -> None:
+        super().__init__(what, word="GROUPCALL_IN_THE_WAY", remedy=remedy)
 
 
 class LibraryError(StreamerError):

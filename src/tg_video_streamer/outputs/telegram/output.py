@@ -16,6 +16,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import (
+    CallInTheWay,
     ConfigError,
     OutputError,
     OutputLost,
@@ -32,6 +33,7 @@ from tg_video_streamer.outputs.handler import OutputHandler, Publish
 from tg_video_streamer.outputs.rtmp import RtmpAdapter
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.outputs.telegram.adapter import TelegramAdapter
+from tg_video_streamer.outputs.telegram.claim import CallClaim
 from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport, TransportPlan
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
@@ -44,9 +46,10 @@ from tg_video_streamer.telegram.session.keeper import SessionChange, SessionKeep
 _RECORD = "stream"
 
 if TYPE_CHECKING:
+    from tg_video_streamer.telegram.answers.calls import RunningCall
     from tg_video_streamer.telegram.call.call import GroupCall
     from tg_video_streamer.telegram.client.account import Account
-    from tg_video_streamer.telegram.livestream.livestream import LiveStream, RunningCall
+    from tg_video_streamer.telegram.livestream.livestream import LiveStream
 
 log = structlog.get_logger(__name__)
 
@@ -116,6 +119,7 @@ class TelegramOutput:
             name=name, kind="telegram", make_adapter=self._attempt, fanout=fanout, publish=publish, clock=clock
         )
         self._wait = SessionWait(self.handler.waits)
+        self._claim = CallClaim(self.handler.waits, may_end=plan.may_change)
         session.subscribe(self._session_changed)
 
     # The session
@@ -131,11 +135,13 @@ class TelegramOutput:
     def _session_came(self, account: Account) -> None:
         """Ask Telegram from now on, and start again where the lack of a session kept the output off the air."""
         # Telethon was loaded with the account; our own modules on top of it take no time.
-        livestream = import_module("tg_video_streamer.telegram.livestream.livestream")
+        updates = import_module("tg_video_streamer.telegram.answers.updates")
 
         def on_update(update: Any) -> None:
-            if self.stream is not None and livestream.ended_call(update) == self.stream.call.id:
-                self.ended.set()
+            if (ended := updates.ended_call(update)) != 0:
+                self._claim.over()
+                if self.stream is not None and ended == self.stream.call.id:
+                    self.ended.set()
 
         self._live = self.stream = None
         self._ask_again = True
@@ -183,7 +189,7 @@ class TelegramOutput:
             return
         live = await self._live_of(account)
         call = await live.running()
-        if call is None or not call.rtmp:
+        if call is None or not call.rtmp or call.scheduled_wall is not None:
             self.reconnect(Message.of("stream.none"))
         elif account is self._session.account:
             self.ended.clear()
@@ -227,10 +233,11 @@ class TelegramOutput:
                 continue
             way = self._plan.choose(self._clock.monotonic())
             try:
-                if way is TelegramTransport.CALL:
-                    chat = await self._end_live_stream(account)
-                    return self._on(way, self._call_adapter(chat, cancelled))
-                return self._on(way, self._rtmp_adapter(await self._address(account), cancelled))
+                return self._on(way, await self._by(way, account, cancelled))
+            except CallInTheWay as busy:
+                # It says nothing about either transport.
+                self._plan.on_air()
+                await self._claim.wait(busy)
             except TelegramRefused as refused:
                 if self._plan.refused():
                     log.info("no live stream for this account, trying the video chat", word=refused.word)
@@ -244,7 +251,16 @@ class TelegramOutput:
                     log.warning("telegram cannot be asked, using the saved key", why=trouble.what)
                 return self._on(way, self._rtmp_adapter(saved, cancelled))
 
+    async def _by(self, way: TelegramTransport, account: Account, cancelled: threading.Event) -> Adapter:
+        """The adapter of this transport; raises CallInTheWay, TelegramRefused, SessionError."""
+        if way is TelegramTransport.RTMP:
+            return self._rtmp_adapter(await self._address(account), cancelled)
+        live = await self._live_of(account)
+        await self._claim.call(live, rtmp=False)
+        return self._call_adapter(live.chat, cancelled)
+
     def _on(self, way: TelegramTransport, adapter: Adapter) -> Adapter:
+        self._claim.claimed()
         if way is not self.transport:
             log.info("telegram output changed its transport", transport=str(way))
             self.stream = None
@@ -300,28 +316,11 @@ class TelegramOutput:
         if self._new_key:
             log.warning("live stream has a new key")
         self._new_key = False
-        call = await self._ensured(live)
+        call = await self._claim.live_stream(live, self.titles.wanted)
         self._saved.save(access.url, access.key)
         self.ended.clear()
         self.stream = FoundStream(live=live, call=call)
         return access.address()
-
-    async def _ensured(self, live: LiveStream) -> RunningCall:
-        """The live stream, started where there is none; an empty video chat of our own is ended first."""
-        if self._plan.may_change:
-            call = await live.running()
-            if call is not None and not call.rtmp and call.participants <= 1:
-                await live.end(call)
-        return await live.ensure(self.titles.wanted)
-
-    async def _end_live_stream(self, account: Account) -> Chat:
-        """End our own live stream where the transport may change, since a chat has one call; returns the chat."""
-        live = await self._live_of(account)
-        if self._plan.may_change:
-            call = await live.running()
-            if call is not None and call.rtmp:
-                await live.end(call)
-        return live.chat
 
     async def _live_of(self, account: Account) -> LiveStream:
         if self._live is None:

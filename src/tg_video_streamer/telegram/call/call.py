@@ -8,21 +8,22 @@ from typing import Any
 
 import structlog
 from telethon.tl import types
-from telethon.tl.functions.channels import GetFullChannelRequest
-from telethon.tl.functions.messages import GetFullChatRequest
 from telethon.tl.functions.phone import (
     CheckGroupCallRequest,
     CreateGroupCallRequest,
-    GetGroupCallRequest,
     JoinGroupCallRequest,
     LeaveGroupCallRequest,
 )
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import SessionUnreachable, StreamerError, TelegramRefused
+from tg_video_streamer.errors import CallInTheWay, SessionUnreachable, StreamerError, TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.state_machine import StateMachine, Transitions
+from tg_video_streamer.telegram.answers.calls import RunningCall, call_in, transport_in
+from tg_video_streamer.telegram.answers.updates import UPDATES, ended_call
+from tg_video_streamer.telegram.call.find import GONE, call_in_chat, facts_of
+from tg_video_streamer.telegram.call.ownership import in_the_way
 from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.livestream.delivery import Delivery
@@ -35,9 +36,8 @@ log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 4.0
 """How often Telegram expects phone.checkGroupCall."""
-_ENDED = frozenset({"GROUPCALL_INVALID", "GROUPCALL_FORBIDDEN"})
 _REMOVED = frozenset({"GROUPCALL_JOIN_MISSING"})
-PASSING = _ENDED | _REMOVED | {"GROUPCALL_ALREADY_STARTED", "GROUPCALL_SSRC_DUPLICATE_MUCH"}
+PASSING = GONE | _REMOVED | {"GROUPCALL_ALREADY_STARTED", "GROUPCALL_SSRC_DUPLICATE_MUCH"}
 """Refusals that a new attempt overcomes."""
 
 
@@ -119,10 +119,10 @@ class GroupCall:
         try:
             present = await self._account().invoke(CheckGroupCallRequest(call=call, sources=[source]))
         except TelegramRefused as refused:
-            if refused.word not in _ENDED | _REMOVED:
+            if refused.word not in GONE | _REMOVED:
                 raise
             if source == self._source:
-                self._gone("call.ended" if refused.word in _ENDED else "call.removed")
+                self._gone("call.ended" if refused.word in GONE else "call.removed")
         except SessionUnreachable as trouble:
             log.warning("video chat cannot be checked", why=trouble.what)
             self.delivery = Delivery.UNCONFIRMED
@@ -141,8 +141,8 @@ class GroupCall:
         call = self._call
         if self.state is not CallState.JOINED or call is None:
             return None
-        about = await self._account().invoke(GetGroupCallRequest(call=call, limit=1))
-        return max(0, int(about.call.participants_count) - 1)
+        facts = await facts_of(self._account(), call, participants=1)
+        return max(0, facts.call.participants - 1) if facts is not None and facts.call is not None else None
 
     async def leave(self) -> None:
         """Leave the call; logs where Telegram could not be informed."""
@@ -156,7 +156,7 @@ class GroupCall:
         try:
             await self._account().invoke(LeaveGroupCallRequest(call=call, source=self._source), timeout_seconds=3.0)
         except TelegramRefused as refused:
-            if refused.word not in _ENDED | _REMOVED:
+            if refused.word not in GONE | _REMOVED:
                 log.warning("video chat not left", why=refused.word)
         except StreamerError as error:
             log.warning("video chat not left", why=error.what)
@@ -166,21 +166,19 @@ class GroupCall:
         self._listen(account)
         try:
             call = await self._open_call(account)
-            self._call, self._source = call, source
+            self._call, self._source = call.as_input, source
             updates = await self._ask_to_join(account, payload)
+            answer = transport_in(updates)
         except TelegramRefused as refused:
             raise refused.with_remedy(f"call_refusal.{refused.word.lower()}") from None
-        answer = ""
-        for update in updates.updates:
+        for update in updates:
             if isinstance(update, types.UpdateGroupCallParticipants):
                 self._warn_if_muted(update)
-            elif isinstance(update, types.UpdateGroupCallConnection) and not update.presentation:
-                answer = update.params.data
         if not answer:
             raise SessionUnreachable.of("call.no_server")
         return answer
 
-    async def _ask_to_join(self, account: Account, payload: str) -> Any:
+    async def _ask_to_join(self, account: Account, payload: str) -> tuple[Any, ...]:
         """The one request that Telegram counts, so only it counts against the budget."""
         request = JoinGroupCallRequest(
             call=self._call,
@@ -191,41 +189,33 @@ class GroupCall:
         )
         self._budget.attempt()
         try:
-            return await account.invoke(request)
+            return UPDATES.read(await account.invoke(request))
         except BaseException:
             self._budget.lost()
             raise
 
-    async def _open_call(self, account: Account) -> types.InputGroupCall:
+    async def _open_call(self, account: Account) -> RunningCall:
         """The chat's call, opened by us where there was none."""
-        if (call := await self._current_call(account)) is None:
-            try:
-                updates = await account.invoke(CreateGroupCallRequest(peer=self._peer, title=self._title))
-            except TelegramRefused as refused:
-                if refused.word != "GROUPCALL_ALREADY_STARTED":
-                    raise
-                call = await self._current_call(account)
-            else:
-                return next(
-                    types.InputGroupCall(update.call.id, update.call.access_hash)
-                    for update in updates.updates
-                    if isinstance(update, types.UpdateGroupCall)
-                )
-        if call is None:
+        facts = await call_in_chat(account, self._peer)
+        if facts is None:
+            if (call := await self._opened(account)) is not None:
+                return call
+            facts = await call_in_chat(account, self._peer)
+        if facts is None or facts.call is None:
             raise SessionUnreachable.of("call.unsteady")
-        about = await account.invoke(GetGroupCallRequest(call=call, limit=1))
-        if about.call.rtmp_stream:
-            raise TelegramRefused(Message.of("call.rtmp_stream"), word="GROUPCALL_RTMP_STREAM")
-        return call
+        if facts.call.rtmp or facts.call.scheduled_wall is not None:
+            raise CallInTheWay(in_the_way(facts))
+        return facts.call
 
-    async def _current_call(self, account: Account) -> types.InputGroupCall | None:
-        if isinstance(self._peer, types.InputPeerChannel):
-            channel = types.InputChannel(self._peer.channel_id, self._peer.access_hash)
-            full = await account.invoke(GetFullChannelRequest(channel))
-        else:
-            full = await account.invoke(GetFullChatRequest(self._peer.chat_id))
-        call: types.InputGroupCall | None = full.full_chat.call
-        return call
+    async def _opened(self, account: Account) -> RunningCall | None:
+        """A new call; None where another participant was quicker, or Telegram does not describe it."""
+        request = CreateGroupCallRequest(peer=self._peer, title=self._title)
+        try:
+            return call_in(UPDATES.read(await account.invoke(request)))
+        except TelegramRefused as refused:
+            if refused.word != "GROUPCALL_ALREADY_STARTED":
+                raise
+            return None
 
     def _listen(self, account: Account) -> None:
         if self._listening_to is not account:
@@ -237,8 +227,7 @@ class GroupCall:
         """Handle Telegram's updates, which come before the next check."""
         if self.state is not CallState.JOINED or self._call is None:
             return
-        ended = isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCallDiscarded)
-        if ended and update.call.id == self._call.id:
+        if ended_call(update) == self._call.id:
             self._gone("call.ended")
         elif isinstance(update, types.UpdateGroupCallParticipants) and update.call.id == self._call.id:
             if any(one.left and one.source == self._source for one in update.participants):

@@ -12,6 +12,16 @@ from telethon.tl import functions, types
 from tg_video_streamer.errors import TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.telegram_link import CHANNEL_BASE, TelegramLink
+from tg_video_streamer.telegram.answers.chats import (
+    CHANNEL_ADMIN,
+    CHANNEL_PARTICIPANTS,
+    PARTICIPANTS,
+    RESOLVED,
+    SMALL_ADMIN,
+)
+from tg_video_streamer.telegram.answers.messages import MESSAGE, MESSAGES
+from tg_video_streamer.telegram.answers.updates import UPDATES, sent_message
+from tg_video_streamer.telegram.call.find import full_chat
 from tg_video_streamer.telegram.chat.lookup import find_chat, input_peer
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
 from tg_video_streamer.telegram.client.account import Account
@@ -19,6 +29,7 @@ from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.media.message import media_of
 
 _MOST_ADMINS = 200
+_NEWEST_MESSAGES = 50
 _GONE = frozenset({"MESSAGE_ID_INVALID", "MESSAGE_EMPTY", "MESSAGE_EDIT_TIME_EXPIRED", "MESSAGE_AUTHOR_REQUIRED"})
 
 
@@ -53,36 +64,59 @@ class ChatClient:
     async def admins(self) -> frozenset[int]:
         """The numbers of all who administer the chat now."""
         if self.chat.small:
-            full = await self._account.invoke(functions.messages.GetFullChatRequest(self.chat.id))
-            listed = full.full_chat.participants.participants
-            kinds = (types.ChatParticipantAdmin, types.ChatParticipantCreator)
-            return frozenset(one.user_id for one in listed if isinstance(one, kinds))
+            full = await full_chat(self._account, self._peer)
+            return frozenset(SMALL_ADMIN.read(one) for one in PARTICIPANTS.read(full.participants)) - {0}
         channel = types.InputChannel(self._peer.channel_id, self._peer.access_hash)
         wanted = types.ChannelParticipantsAdmins()
-        found = await self._account.invoke(
-            functions.channels.GetParticipantsRequest(channel, wanted, offset=0, limit=_MOST_ADMINS, hash=0)
-        )
-        return frozenset(one.user_id for one in found.participants)
+        request = functions.channels.GetParticipantsRequest(channel, wanted, offset=0, limit=_MOST_ADMINS, hash=0)
+        found = CHANNEL_PARTICIPANTS.read(await self._account.invoke(request))
+        return frozenset(CHANNEL_ADMIN.read(one) for one in found) - {0}
 
     async def user_id(self, name: str) -> int:
         """The number of the user `@name`; 0 where the name is no user's."""
         try:
-            found = await self._account.invoke(functions.contacts.ResolveUsernameRequest(name.removeprefix("@")))
+            request = functions.contacts.ResolveUsernameRequest(name.removeprefix("@"))
+            return RESOLVED.read(await self._account.invoke(request)).user_id
         except TelegramRefused as refused:
             if refused.word in {"USERNAME_NOT_OCCUPIED", "USERNAME_INVALID"}:
                 return 0
             raise
-        return int(getattr(found.peer, "user_id", 0))
 
-    async def send(self, text: str, *, reply_to: int | None = None) -> int:
-        """Send `text`, plain and without link preview; returns the message's number."""
+    async def send(self, text: str, *, reply_to: int | None = None, random_id: int = 0) -> int:
+        """Send `text`, plain and without link preview; returns the message's number.
+
+        `random_id` is that of an earlier attempt: where Telegram had taken that one, nothing is sent a second time.
+        """
         to = types.InputReplyToMessage(reply_to) if reply_to is not None else None
-        answer = await self._account.invoke(
-            functions.messages.SendMessageRequest(
-                self._peer, text, no_webpage=True, reply_to=to, random_id=secrets.randbits(63)
-            )
+        random_id = random_id or new_random_id()
+        request = functions.messages.SendMessageRequest(
+            self._peer, text, no_webpage=True, reply_to=to, random_id=random_id
         )
-        return _sent_id(answer)
+        try:
+            updates = UPDATES.read(await self._account.invoke(request))
+        except TelegramRefused as refused:
+            if refused.word != "RANDOM_ID_DUPLICATE":
+                raise
+            # The answer to an earlier attempt was lost.
+            updates = ()
+        return sent_message(updates, random_id) or await self._own_message(text)
+
+    async def _own_message(self, text: str) -> int:
+        """The number of the newest message with this text; raises TelegramRefused where there is none."""
+        request = functions.messages.GetHistoryRequest(
+            peer=self._peer,
+            offset_id=0,
+            offset_date=None,
+            add_offset=0,
+            limit=_NEWEST_MESSAGES,
+            max_id=0,
+            min_id=0,
+            hash=0,
+        )
+        for message in MESSAGES.read(await self._account.invoke(request)):
+            if MESSAGE.read(message) is not None and message.message == text.strip():
+                return int(message.id)
+        raise TelegramRefused(Message.of("chat.no_message_id"), word="MESSAGE_ID_UNKNOWN")
 
     async def file_of(self, message_id: int) -> tuple[str, str]:
         """The link to the file in a message, as a playlist line takes it, and its title; empty where it has none."""
@@ -94,8 +128,12 @@ class ChatClient:
                 types.InputChannel(self._peer.channel_id, self._peer.access_hash), wanted
             )
         )
-        found = (await self._account.invoke(request)).messages
-        media = media_of(found[0]) if found and _is_in(getattr(found[0], "peer_id", None), self.chat) else None
+        found = MESSAGES.read(await self._account.invoke(request))
+        media = (
+            media_of(found[0])
+            if found and MESSAGE.read(found[0]) is not None and _is_in(found[0].peer_id, self.chat)
+            else None
+        )
         if media is None:
             return "", ""
         chat = str(-self.chat.id if self.chat.small else -CHANNEL_BASE - self.chat.id)
@@ -123,17 +161,9 @@ async def enter(account: Account, reference: ChatReference, store: TelegramState
     return ChatClient(account, await find_chat(account, reference, store))
 
 
-def _sent_id(answer: Any) -> int:
-    """The number of the sent message, which each kind of answer holds in another place."""
-    if isinstance(answer, types.UpdateShortSentMessage):
-        return int(answer.id)
-    for update in answer.updates:
-        if isinstance(update, types.UpdateMessageID):
-            return int(update.id)
-    for update in answer.updates:
-        if isinstance(update, types.UpdateNewMessage | types.UpdateNewChannelMessage):
-            return int(update.message.id)
-    raise TelegramRefused(Message.of("chat.no_message_id"), word="MESSAGE_ID_UNKNOWN")
+def new_random_id() -> int:
+    """What tells Telegram that two requests are the same message."""
+    return secrets.randbits(62) + 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from telethon.tl import types
 
+from tg_video_streamer.telegram.answers.tl_type import TlType, always
 from tg_video_streamer.telegram.chat.dialogs import listed_chats
 from tg_video_streamer.telegram.client.account import Account
 
@@ -32,25 +33,42 @@ async def streamable_chats(account: Account) -> list[StreamableChat]:
     """
     found: dict[int, StreamableChat] = {}
     async for chat in listed_chats(account):
-        if (known := _streamable(chat)) is not None:
+        if (known := _STREAMABLE.read(chat)) is not None:
             found[known.chat_id] = known
     return list(found.values())
 
 
-def _streamable(chat: Any) -> StreamableChat | None:
-    """The chat, where a live stream may be started in it."""
-    if not isinstance(chat, types.Channel | types.Chat) or chat.left:
+def _group(chat: types.Chat) -> StreamableChat | None:
+    if not _may_stream(chat) or chat.deactivated or chat.migrated_to is not None:
         return None
-    rights = chat.admin_rights
-    if not chat.creator and not (rights is not None and rights.manage_call):
+    return StreamableChat(chat_id=-int(chat.id), title=chat.title, kind="small_group", name="")
+
+
+def _channel(chat: types.Channel) -> StreamableChat | None:
+    if not _may_stream(chat):
         return None
-    if isinstance(chat, types.Chat):
-        if chat.deactivated or chat.migrated_to is not None:
-            return None
-        return StreamableChat(chat_id=-int(chat.id), title=chat.title, kind="small_group", name="")
     return StreamableChat(
         chat_id=-(_CHANNEL_BASE + int(chat.id)),
         title=chat.title,
         kind="channel" if chat.broadcast else "group",
         name=f"@{chat.username}" if chat.username else "",
     )
+
+
+def _may_stream(chat: Any) -> bool:
+    rights = chat.admin_rights
+    return not chat.left and bool(chat.creator or (rights is not None and rights.manage_call))
+
+
+_STREAMABLE: TlType[StreamableChat | None] = TlType(
+    {
+        types.Chat: _group,
+        types.Channel: _channel,
+        types.ChatForbidden: always(None),
+        types.ChannelForbidden: always(None),
+        types.ChatEmpty: always(None),
+        types.Community: always(None),
+        types.CommunityForbidden: always(None),
+    }
+)
+"""The chat, where a live stream may be started in it."""

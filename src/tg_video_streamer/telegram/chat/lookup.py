@@ -8,13 +8,14 @@ from telethon.tl import functions, types
 
 from tg_video_streamer.errors import TelegramRefused
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.telegram.answers.chats import CHAT, CHATS, INVITE, MIGRATED, RESOLVED, joined_chats
 from tg_video_streamer.telegram.chat.dialogs import listed_chats
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference, ReferenceKind
 from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.client.state_file import TelegramState
 
 _RECORD = "chat"
-_STALE = frozenset({"CHANNEL_INVALID", "CHAT_ID_INVALID", "PEER_ID_INVALID"})
+_STALE = frozenset({"CHANNEL_INVALID", "CHAT_ID_INVALID", "PEER_ID_INVALID", MIGRATED})
 
 
 def is_stale(refused: TelegramRefused) -> bool:
@@ -56,54 +57,48 @@ def forget_chat(store: TelegramState) -> None:
 async def look_up(account: Account, reference: ChatReference) -> Chat:
     """The chat, asked of Telegram; raises TelegramRefused, SessionError."""
     if reference.kind is ReferenceKind.NAME:
-        found = await account.invoke(functions.contacts.ResolveUsernameRequest(reference.text))
-        chats = [chat for chat in found.chats if chat.id == getattr(found.peer, "channel_id", 0)]
-        if not chats:
+        request = functions.contacts.ResolveUsernameRequest(reference.text)
+        found = RESOLVED.read(await account.invoke(request))
+        if found.chat is None:
             raise _refused("chat.no_chat", "PEER_ID_INVALID")
-        return _chat(chats[0])
+        return CHAT.read(found.chat)
     if reference.kind is ReferenceKind.INVITE:
         return await _invited(account, reference.text)
     if reference.kind is ReferenceKind.GROUP:
-        found = await account.invoke(functions.messages.GetChatsRequest([reference.number]))
-        if not found.chats:
+        groups = CHATS.read(await account.invoke(functions.messages.GetChatsRequest([reference.number])))
+        if not groups:
             raise _refused("chat.no_group", "CHAT_ID_INVALID")
-        return _chat(found.chats[0])
+        return CHAT.read(groups[0])
     return await _listed(account, reference.number)
 
 
 async def _invited(account: Account, digest: str) -> Chat:
     """The chat of an invitation, which is accepted where the account is no member yet."""
-    found = await account.invoke(functions.messages.CheckChatInviteRequest(digest))
-    if (chat := getattr(found, "chat", None)) is not None and not isinstance(found, types.ChatInvitePeek):
-        return _chat(chat)
+    check = functions.messages.CheckChatInviteRequest(digest)
+    if (chat := INVITE.read(await account.invoke(check))) is not None:
+        return CHAT.read(chat)
     try:
-        joined = await account.invoke(functions.messages.ImportChatInviteRequest(digest))
+        joined = joined_chats(await account.invoke(functions.messages.ImportChatInviteRequest(digest)))
     except TelegramRefused as refused:
-        if refused.word != "INVITE_REQUEST_SENT":
+        if refused.word == "INVITE_REQUEST_SENT":
+            raise TelegramRefused(Message.of("chat.asked_to_join"), word=refused.word) from refused
+        if refused.word != "USER_ALREADY_PARTICIPANT":
             raise
-        raise TelegramRefused(Message.of("chat.asked_to_join"), word=refused.word) from refused
-    return _chat(joined.chats[0])
+        # The answer to an earlier attempt was lost, or another part of this account was quicker.
+        joined = ()
+    if joined:
+        return CHAT.read(joined[0])
+    if (chat := INVITE.read(await account.invoke(check))) is not None:
+        return CHAT.read(chat)
+    raise _refused("chat.unknown", "CHAT_ID_INVALID")
 
 
 async def _listed(account: Account, channel_id: int) -> Chat:
     """A channel by its id, for which the account's own list of chats must be read: ids alone are no access."""
     async for chat in listed_chats(account):
         if chat.id == channel_id and isinstance(chat, types.Channel | types.ChannelForbidden):
-            return _chat(chat)
+            return CHAT.read(chat)
     raise _refused("chat.no_channel", "CHANNEL_INVALID")
-
-
-def _chat(found: Any) -> Chat:
-    """Telegram's description of a chat as a Chat; raises TelegramRefused where the account may not enter it."""
-    if isinstance(found, types.ChannelForbidden | types.ChatForbidden):
-        raise TelegramRefused(Message.of("chat.forbidden"), word="CHAT_FORBIDDEN")
-    if isinstance(found, types.ChatEmpty):
-        raise _refused("chat.unknown", "CHAT_ID_INVALID")
-    if isinstance(found, types.Chat) and found.migrated_to is not None:
-        moved = found.migrated_to
-        return Chat(id=moved.channel_id, access_hash=moved.access_hash, small=False, title=found.title)
-    small = isinstance(found, types.Chat)
-    return Chat(id=found.id, access_hash=0 if small else found.access_hash or 0, small=small, title=found.title)
 
 
 def _refused(key: str, word: str) -> TelegramRefused:

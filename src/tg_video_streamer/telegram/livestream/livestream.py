@@ -14,28 +14,23 @@ from tg_video_streamer.errors import ConfigError, TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
 from tg_video_streamer.secrets import remember_secret
-from tg_video_streamer.telegram.chat.lookup import input_peer
+from tg_video_streamer.telegram.answers.calls import (
+    STREAM_CHANNELS,
+    STREAM_URL,
+    CallFacts,
+    RunningCall,
+    call_in,
+)
+from tg_video_streamer.telegram.answers.updates import UPDATES
+from tg_video_streamer.telegram.call.find import GONE, call_in_chat, facts_of, starter_of
+from tg_video_streamer.telegram.chat.lookup import input_peer, is_stale
 from tg_video_streamer.telegram.chat.reference import Chat
 from tg_video_streamer.telegram.client.account import Account
 
 log = structlog.get_logger(__name__)
 
-GONE = frozenset({"GROUPCALL_INVALID", "GROUPCALL_FORBIDDEN", "GROUP_CALL_INVALID"})
-"""Telegram's errors for a call that is over."""
+ALREADY_STARTED = "GROUPCALL_ALREADY_STARTED"
 _NOT_JOINED = frozenset({"GROUPCALL_JOIN_MISSING", "PARTICIPANT_JOIN_MISSING"})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunningCall:
-    """A call as Telegram described it last."""
-
-    id: int
-    access_hash: int = field(repr=False)
-    rtmp: bool
-    title: str
-    stream_dc: int | None
-    """The data center that receives the stream; None where Telegram names none."""
-    participants: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,69 +59,64 @@ class LiveStream:
         """URL and key; `revoke` makes a new key and invalidates the old one."""
         request = functions.phone.GetGroupCallStreamRtmpUrlRequest(self._peer, revoke=revoke)
         try:
-            answer = await self._account.invoke(request)
+            url, key = STREAM_URL.read(await self._account.invoke(request))
         except TelegramRefused as refused:
             raise explained(refused, "url") from refused
-        remember_secret(answer.key)
-        access = StreamAccess(url=answer.url, key=answer.key)
+        remember_secret(key)
+        access = StreamAccess(url=url, key=key)
         try:
             access.address()
         except ConfigError as error:
             raise TelegramRefused(Message.of("stream.invalid_url"), word="RTMP_URL_INVALID") from error
         return access
 
-    async def running(self) -> RunningCall | None:
-        """The call that runs in the chat; None for none."""
-        if self.chat.small:
-            full = await self._invoke(functions.messages.GetFullChatRequest(self.chat.id), "read")
-        else:
-            channel = types.InputChannel(self._peer.channel_id, self._peer.access_hash)
-            full = await self._invoke(functions.channels.GetFullChannelRequest(channel), "read")
-        call = full.full_chat.call
-        if not isinstance(call, types.InputGroupCall):
-            return None
+    async def facts(self) -> CallFacts | None:
+        """The call that runs or is announced in the chat, and who takes part; None for none."""
         try:
-            return await self._read(call)
+            return await call_in_chat(self._account, self._peer)
         except TelegramRefused as refused:
-            if refused.word in GONE:
-                return None
-            raise
+            raise explained(refused, "read") from refused
 
-    async def ensure(self, title: str) -> RunningCall:
-        """The live stream that runs, started where none does; refused where a call of another kind has the chat."""
-        call = await self.running()
-        if call is None:
-            call = await self._create(title)
-        if not call.rtmp:
-            raise TelegramRefused(Message.of("stream.video_chat"), word="GROUPCALL_ALREADY_STARTED")
-        return call
+    async def running(self) -> RunningCall | None:
+        """The call that runs or is announced in the chat; None for none."""
+        facts = await self.facts()
+        return facts.call if facts is not None else None
+
+    async def starter(self, call: RunningCall) -> str:
+        """Who started a call of others; empty where Telegram does not say it."""
+        return "" if call.creator else await starter_of(self._account, self._peer, call.id)
+
+    async def started(self, title: str) -> RunningCall:
+        """A new live stream."""
+        try:
+            return await self._create(title)
+        except TelegramRefused as refused:
+            raise explained(refused, "create") from refused
 
     async def refreshed(self, call: RunningCall) -> RunningCall | None:
         """The same call as it is now; None where it is over."""
         try:
-            return await self._read(types.InputGroupCall(call.id, call.access_hash))
+            facts = await facts_of(self._account, call.as_input, participants=1)
         except TelegramRefused as refused:
-            if refused.word in GONE:
-                return None
-            raise
+            raise explained(refused, "read") from refused
+        return facts.call if facts is not None else None
 
     async def newest_milliseconds(self, call: RunningCall) -> int:
         """How far the stream has come at Telegram, by its newest channel; 0 where nothing arrives.
 
         The data center that receives the stream answers participants only, so the account joins the call first, muted.
         """
-        request = functions.phone.GetGroupCallStreamChannelsRequest(types.InputGroupCall(call.id, call.access_hash))
+        request = functions.phone.GetGroupCallStreamChannelsRequest(call.as_input)
         if call.id not in self._joined:
             await self._join(call)
         try:
-            answer = await self._account.invoke(request, dc_id=call.stream_dc)
+            return STREAM_CHANNELS.read(await self._account.invoke(request, dc_id=call.stream_dc))
         except TelegramRefused as refused:
             if refused.word not in _NOT_JOINED:
                 raise
-            # Telegram forgets participants that were silent for a while.
-            await self._join(call)
-            answer = await self._account.invoke(request, dc_id=call.stream_dc)
-        return max((one.last_timestamp_ms for one in answer.channels), default=0)
+        # Telegram forgets participants that were silent for a while.
+        await self._join(call)
+        return STREAM_CHANNELS.read(await self._account.invoke(request, dc_id=call.stream_dc))
 
     def viewers(self, call: RunningCall) -> int:
         """Participants without the account itself."""
@@ -134,22 +124,20 @@ class LiveStream:
 
     async def set_title(self, call: RunningCall, title: str) -> None:
         """Show `title` above the live stream."""
-        request = functions.phone.EditGroupCallTitleRequest(types.InputGroupCall(call.id, call.access_hash), title)
+        request = functions.phone.EditGroupCallTitleRequest(call.as_input, title)
         try:
-            await self._invoke(request, "title")
+            await self._account.invoke(request)
         except TelegramRefused as refused:
             if refused.word != "GROUPCALL_NOT_MODIFIED":
-                raise
+                raise explained(refused, "title") from refused
 
     async def end(self, call: RunningCall) -> None:
         """End the call for all, so that the chat is free for one of another kind."""
         try:
-            await self._invoke(
-                functions.phone.DiscardGroupCallRequest(types.InputGroupCall(call.id, call.access_hash)), "create"
-            )
+            await self._account.invoke(functions.phone.DiscardGroupCallRequest(call.as_input))
         except TelegramRefused as refused:
             if refused.word not in GONE:
-                raise
+                raise explained(refused, "create") from refused
 
     async def leave(self) -> None:
         """Take the account out of the calls that it joined."""
@@ -162,28 +150,31 @@ class LiveStream:
                 log.debug("a call was not there to be left", word=refused.word)
 
     async def _create(self, title: str) -> RunningCall:
-        request = functions.phone.CreateGroupCallRequest(self._peer, rtmp_stream=True, title=title or None)
+        """Raises TelegramRefused as it came."""
         try:
-            updates = await self._account.invoke(request)
+            updates = await self._created(title)
         except TelegramRefused as refused:
-            if refused.word != "GROUPCALL_ALREADY_STARTED":
-                raise explained(refused, "create") from refused
-            # Another participant was quicker.
-            if (call := await self.running()) is None:
-                raise explained(refused, "create") from refused
-            return call
-        for update in updates.updates:
-            if isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCall):
-                log.info("live stream started in the chat")
-                return _call(update.call)
-        raise TelegramRefused(Message.of("stream.unnamed"), word="CREATE_CALL_FAILED")
+            if not title or refused.word == ALREADY_STARTED or is_stale(refused) or is_explained(refused, "create"):
+                raise
+            # What Telegram has against a title is in no list: it costs the title and not the stream.
+            log.warning("live stream starts without its title", word=refused.word)
+            updates = await self._created("")
+        log.info("live stream started in the chat")
+        # Where Telegram answers that there are too many updates, it must be asked.
+        if (call := call_in(updates) or await self.running()) is None:
+            raise TelegramRefused(Message.of("stream.unnamed"), word="CREATE_CALL_FAILED")
+        return call
+
+    async def _created(self, title: str) -> tuple[Any, ...]:
+        request = functions.phone.CreateGroupCallRequest(self._peer, rtmp_stream=True, title=title or None)
+        return UPDATES.read(await self._account.invoke(request))
 
     async def _join(self, call: RunningCall) -> None:
         """Join, muted: Telegram shows the channels of a stream to participants only."""
         source = secrets.randbelow(1 << 31)
         parameters = {"ufrag": secrets.token_hex(4), "pwd": secrets.token_hex(12), "fingerprints": [], "ssrc": source}
         request = functions.phone.JoinGroupCallRequest(
-            types.InputGroupCall(call.id, call.access_hash),
+            call.as_input,
             join_as=types.InputPeerSelf(),
             params=types.DataJSON(json.dumps(parameters)),
             muted=True,
@@ -193,41 +184,19 @@ class LiveStream:
         # Calls that are over need not be left.
         self._joined = {call.id: (call.access_hash, source)}
 
-    async def _read(self, call: types.InputGroupCall) -> RunningCall:
-        answer = await self._invoke(functions.phone.GetGroupCallRequest(call, limit=1), "read")
-        if not isinstance(answer.call, types.GroupCall):
-            raise TelegramRefused(Message.of("stream.over"), word="GROUPCALL_INVALID")
-        return _call(answer.call)
-
-    async def _invoke(self, request: Any, action: str) -> Any:
-        try:
-            return await self._account.invoke(request)
-        except TelegramRefused as refused:
-            raise explained(refused, action) from refused
-
-
-def ended_call(update: Any) -> int:
-    """The id of the call that an update ends; 0 for any other update."""
-    if isinstance(update, types.UpdateGroupCall) and isinstance(update.call, types.GroupCallDiscarded):
-        return int(update.call.id)
-    return 0
-
 
 def explained(refused: TelegramRefused, action: str) -> TelegramRefused:
     """The refusal with a text and a remedy for the `action` (url, create, title, read), where one is known."""
+    what = _explanation(refused, action)
+    return TelegramRefused(what, word=refused.word) if what is not None else refused
+
+
+def is_explained(refused: TelegramRefused, action: str) -> bool:
+    """Whether the cause of a refusal of `action` is known."""
+    return _explanation(refused, action) is not None
+
+
+def _explanation(refused: TelegramRefused, action: str) -> Message | None:
     word = refused.word.lower()
-    for key in (f"stream_refusal.{action}_{word}", f"stream_refusal.{word}"):
-        if (what := Message.find(key, word=refused.word)) is not None:
-            return TelegramRefused(what, word=refused.word)
-    return refused
-
-
-def _call(answer: types.GroupCall) -> RunningCall:
-    return RunningCall(
-        id=answer.id,
-        access_hash=answer.access_hash,
-        rtmp=bool(answer.rtmp_stream),
-        title=answer.title or "",
-        stream_dc=answer.stream_dc_id,
-        participants=answer.participants_count,
-    )
+    keys = (f"stream_refusal.{action}_{word}", f"stream_refusal.{word}")
+    return next((what for key in keys if (what := Message.find(key, word=refused.word)) is not None), None)

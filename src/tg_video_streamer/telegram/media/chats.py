@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from telethon.tl import functions, types
 
 from tg_video_streamer.errors import ResolveError, SourceGone, TelegramRefused
 from tg_video_streamer.playlist.telegram_link import TelegramLink
+from tg_video_streamer.telegram.answers.messages import MESSAGE, MESSAGES
+from tg_video_streamer.telegram.answers.tl_type import TlType
 from tg_video_streamer.telegram.chat.lookup import input_peer, is_stale, look_up
 from tg_video_streamer.telegram.chat.reference import Chat, parse_chat_reference
 from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.client.state_file import TelegramState
+
+Value = TypeVar("Value")
 
 _RECORD = "source_chats"
 _MOST_SAVED = 500
@@ -42,7 +46,11 @@ class SourceChats:
         record = self._store.get(_RECORD)
         saved = record.get("chats", {}) if record.get("user_id") == account.user_id else {}
         if name in saved:
-            return Chat.from_json(saved[name])
+            try:
+                return Chat.from_json(saved[name])
+            except (KeyError, TypeError, ValueError):
+                # The record is damaged: look the chat up.
+                self.forget(name)
         chat = await look_up(account, parse_chat_reference(name if name.startswith("-") else f"@{name}"))
         kept = dict(list(saved.items())[1 - _MOST_SAVED :]) | {name: chat.as_json()}
         self._store.put(_RECORD, {"user_id": account.user_id, "chats": kept})
@@ -56,17 +64,17 @@ class SourceChats:
         self._store.put(_RECORD, record | {"chats": saved})
         return found
 
-    async def ask(self, account: Account, name: str, request: Any) -> Any:
-        """The answer to `request(chat)`; a saved chat that Telegram knows no longer is looked up again once.
+    async def ask(self, account: Account, name: str, request: Callable[[Chat], Any], meaning: TlType[Value]) -> Value:
+        """What the answer to `request(chat)` means; a saved chat that Telegram knows no longer is looked up again once.
 
         Raises TelegramRefused, SessionError.
         """
         try:
-            return await account.invoke(request(await self.find(account, name)))
+            return meaning.read(await account.invoke(request(await self.find(account, name))))
         except TelegramRefused as refused:
             if not is_stale(refused) or not self.forget(name):
                 raise
-        return await account.invoke(request(await self.find(account, name)))
+        return meaning.read(await account.invoke(request(await self.find(account, name))))
 
     async def messages(self, account: Account, name: str, numbers: Sequence[int]) -> list[Any]:
         """These messages of a chat, without those that do not exist; raises TelegramRefused, SessionError."""
@@ -78,8 +86,8 @@ class SourceChats:
             channel = types.InputChannel(chat.id, chat.access_hash)
             return functions.channels.GetMessagesRequest(channel, wanted)
 
-        found = await self.ask(account, name, request)
-        return [one for one in found.messages if isinstance(one, types.Message)]
+        found = await self.ask(account, name, request, MESSAGES)
+        return [one for one in found if MESSAGE.read(one) is not None]
 
     async def page(self, account: Account, name: str, *, before: int, after: int, limit: int) -> list[Any]:
         """The newest messages before the number `before` (0: of all) and after `after`; raises as `messages`."""
@@ -96,4 +104,5 @@ class SourceChats:
                 hash=0,
             )
 
-        return list((await self.ask(account, name, request)).messages)
+        found = await self.ask(account, name, request, MESSAGES)
+        return list(found)

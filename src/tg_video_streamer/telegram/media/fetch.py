@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import structlog
 from telethon.tl import functions, types
@@ -29,6 +29,7 @@ from tg_video_streamer.errors import (
 from tg_video_streamer.playlist.telegram_link import TelegramLink
 from tg_video_streamer.resolve.media import Download
 from tg_video_streamer.spool.fetch import Progress
+from tg_video_streamer.telegram.answers.tl_type import TlType, always
 from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.media.chats import SourceChats, source_error
 from tg_video_streamer.telegram.media.message import MessageMedia, media_of
@@ -42,6 +43,11 @@ PAUSES = Backoff(first=0.5, longest=10.0)
 _MOVED = "FILE_MIGRATE_"
 _RENEWED = ("FILE_REFERENCE_", "FILEREF_UPGRADE_NEEDED", "AUTH_KEY_UNREGISTERED")
 """Refusals after which the message is asked again: its reference expired, or another data center forgot the account."""
+
+_PART: TlType[bytes | None] = TlType(
+    {types.upload.File: lambda file: bytes(file.bytes), types.upload.FileCdnRedirect: always(None)}
+)
+"""The bytes of a part; None where they are at a CDN."""
 
 log = structlog.get_logger(__name__)
 
@@ -196,13 +202,13 @@ class _Attempt:
     async def _part(self, media: MessageMedia, offset: int) -> bytes:
         request = functions.upload.GetFileRequest(media.location, offset=offset, limit=PART_BYTES)
         account = self._fetch.account()
-        found: Any = await account.invoke(request, timeout_seconds=PART_SECONDS, dc_id=media.dc_id, aside=True)
-        if isinstance(found, types.upload.FileCdnRedirect):
+        found = _PART.read(await account.invoke(request, timeout_seconds=PART_SECONDS, dc_id=media.dc_id, aside=True))
+        if found is None:
             raise ResolveError.of("telegram_source.cdn")
         due = min(PART_BYTES, media.size_bytes - offset)
-        if len(found.bytes) < due:
-            raise ResolveError.of("telegram_source.short", got=offset + len(found.bytes), size=media.size_bytes)
-        return bytes(found.bytes[:due])
+        if len(found) < due:
+            raise ResolveError.of("telegram_source.short", got=offset + len(found), size=media.size_bytes)
+        return found[:due]
 
     async def _write(self, part: bytes, media: MessageMedia) -> None:
         """The next part in order; the first one may begin before the first missing byte."""

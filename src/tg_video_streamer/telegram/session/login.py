@@ -18,6 +18,7 @@ from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import FloodWait, SessionError, SessionUnreachable, StreamerError, TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.secrets import remember_secret
+from tg_video_streamer.telegram.answers.login import AUTHORIZATION, LOGIN_TOKEN, SENT_CODE
 from tg_video_streamer.telegram.client.boundary import answer_to_login, method_of
 from tg_video_streamer.telegram.client.client import KEY_RETRIES, make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
@@ -132,7 +133,7 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
             else:
                 raise refused.with_remedy(f"login_refusal.{refused.word.lower()}") from refused
         else:
-            return _user(answer)
+            return AUTHORIZATION.read(answer)
     raise SessionError.of("session_error.wrong_codes", count=TRIES)
 
 
@@ -157,13 +158,15 @@ async def _send(line: LoginConnection, phone: str) -> Any:
     """A new code."""
     known = line.credentials
     settings = types.CodeSettings()
-    return _checked(await line.begin(functions.auth.SendCodeRequest(phone, known.api_id, known.api_hash, settings)))
+    return SENT_CODE.read(
+        await line.begin(functions.auth.SendCodeRequest(phone, known.api_id, known.api_hash, settings))
+    )
 
 
 async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any, Message | None]:
     """The code by another way where there is one; else the same, and a word about it."""
     try:
-        return _checked(await line.ask(functions.auth.ResendCodeRequest(phone, sent.phone_code_hash))), None
+        return SENT_CODE.read(await line.ask(functions.auth.ResendCodeRequest(phone, sent.phone_code_hash))), None
     except TelegramRefused as refused:
         if refused.word == "PHONE_CODE_EXPIRED":
             return await _send(line, phone), None
@@ -172,26 +175,8 @@ async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any
         raise
 
 
-def _checked(sent: Any) -> Any:
-    """A code that is on its way; raises TelegramRefused for Telegram's other answers."""
-    if not isinstance(sent, types.auth.SentCode):
-        key = "session_error.no_code"
-    elif isinstance(sent.type, types.auth.SentCodeTypeSetUpEmailRequired):
-        key = "session_error.email_first"
-    else:
-        return sent
-    raise TelegramRefused(Message.of(key), word="SENT_CODE_UNKNOWN")
-
-
 def _way(sent: Any) -> Message:
     return Message.of(_WAYS.get(type(sent.type).__name__, "login.code_from_telegram"))
-
-
-def _user(answer: Any) -> Any:
-    """The user of an authorisation; raises TelegramRefused where the number has no account yet."""
-    if isinstance(answer, types.auth.AuthorizationSignUpRequired):
-        raise TelegramRefused(Message.of("session_error.no_account"), word="PHONE_NUMBER_UNOCCUPIED")
-    return answer.user
 
 
 async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
@@ -205,7 +190,7 @@ async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
         except ValueError:
             raise SessionError.of("session_error.password_check") from None
         try:
-            return _user(await line.ask(functions.auth.CheckPasswordRequest(proof)))
+            return AUTHORIZATION.read(await line.ask(functions.auth.CheckPasswordRequest(proof)))
         except TelegramRefused as refused:
             if refused.word not in {"PASSWORD_HASH_INVALID", "SRP_ID_INVALID"}:
                 raise
@@ -220,18 +205,19 @@ async def _by_qr(line: LoginConnection, prompts: Prompts, clock: Clock) -> Any:
     while clock.monotonic() < deadline:
         line.scanned.clear()
         try:
-            answer = await line.ask(functions.auth.ExportLoginTokenRequest(known.api_id, known.api_hash, []))
-            if isinstance(answer, types.auth.LoginTokenMigrateTo):
-                await line.move_to(answer.dc_id)
-                answer = await line.ask(functions.auth.ImportLoginTokenRequest(answer.token))
+            request = functions.auth.ExportLoginTokenRequest(known.api_id, known.api_hash, [])
+            step = LOGIN_TOKEN.read(await line.ask(request))
+            if step.move_to:
+                await line.move_to(step.move_to)
+                step = LOGIN_TOKEN.read(await line.ask(functions.auth.ImportLoginTokenRequest(step.token)))
         except TelegramRefused as refused:
             if refused.word == _PASSWORD_NEEDED:
                 return await _with_password(line, prompts)
             raise
-        if isinstance(answer, types.auth.LoginTokenSuccess):
-            return _user(answer.authorization)
-        prompts.show(f"tg://login?token={base64.urlsafe_b64encode(answer.token).decode().rstrip('=')}")
-        await line.wait_for_scan(token_seconds(answer.expires.timestamp() - clock.wall()))
+        if step.user is not None:
+            return step.user
+        prompts.show(f"tg://login?token={base64.urlsafe_b64encode(step.token).decode().rstrip('=')}")
+        await line.wait_for_scan(token_seconds(step.expires_wall - clock.wall()))
     raise SessionError.of("session_error.not_scanned", seconds=SCAN_SECONDS)
 
 

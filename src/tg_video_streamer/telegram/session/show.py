@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from telethon.tl import functions, types
 
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.telegram.answers.login import USER
 from tg_video_streamer.telegram.client.account import Account
 
 LEFT_OVER = Message.of("session.left_over")
@@ -45,7 +46,8 @@ class ShownAccount:
 
 async def fetch_account(account: Account) -> ShownAccount:
     """Ask Telegram about a connected account; raises SessionError, TelegramRefused."""
-    (user,) = await account.invoke(functions.users.GetUsersRequest([types.InputUserSelf()]))
+    (answer,) = await account.invoke(functions.users.GetUsersRequest([types.InputUserSelf()]))
+    user = USER.read(answer)
     found = await account.invoke(functions.account.GetAuthorizationsRequest())
     current = next((one for one in found.authorizations if one.current), None)
     api_id = current.api_id if current is not None else 0

@@ -1,0 +1,1 @@
+"""What Telegram's answers mean, constructor by constructor."""
