@@ -10,6 +10,7 @@ from typing import Any
 
 from pyrogram.raw import types
 
+from stands.telegram_dc.accounts import tl_user
 from stands.telegram_dc.chats import chat_of, tl_chat, tl_input_call, tl_peer
 from stands.telegram_dc.handlers import Table
 from stands.telegram_dc.wire import Connection
@@ -18,8 +19,8 @@ from stands.telegram_dc.world import Call, Chat, Participant, Role, RpcFailed, S
 CALLS = Table()
 
 
-def tl_call(world: World, call: Call) -> Any:
-    """A call as the API returns it."""
+def tl_call(world: World, call: Call, user_id: int = 0) -> Any:
+    """A call as the API returns it to `user_id`."""
     count = world.viewers if world.viewers is not None else len(call.participants)
     return types.GroupCall(
         id=call.id,
@@ -31,6 +32,8 @@ def tl_call(world: World, call: Call) -> Any:
         title=call.title,
         stream_dc_id=world.stream_dc if call.rtmp_stream else None,
         can_start_video=True,
+        creator=bool(user_id) and call.owner == user_id,
+        schedule_date=call.scheduled_at or None,
     )
 
 
@@ -71,9 +74,9 @@ def announce(everybody: set[Connection], chat: Chat, update: Any, *, but: Connec
             one.send(sent, reply=False)
 
 
-def call_update(world: World, chat: Chat, call: Call) -> Any:
+def call_update(world: World, chat: Chat, call: Call, user_id: int = 0) -> Any:
     """The update that a call is as it is."""
-    return types.UpdateGroupCall(call=tl_call(world, call), peer=tl_peer(chat))
+    return types.UpdateGroupCall(call=tl_call(world, call, user_id), peer=tl_peer(chat))
 
 
 def left_update(call: Call, one: Participant) -> Any:
@@ -119,21 +122,22 @@ def _create(connection: Connection, request: Any) -> Any:
         access_hash=int.from_bytes(os.urandom(6), "little"),
         rtmp_stream=bool(request.rtmp_stream),
         title=request.title,
+        owner=connection.user_id,
     )
-    update = call_update(connection.world, chat, chat.call)
-    announce(connection.everybody, chat, update, but=connection)
-    return _updates(connection, chat, update)
+    chat.call_log.append(chat.call)
+    announce(connection.everybody, chat, call_update(connection.world, chat, chat.call), but=connection)
+    return _updates(connection, chat, call_update(connection.world, chat, chat.call, connection.user_id))
 
 
 @CALLS.on("phone.getGroupCall")
 def _get(connection: Connection, request: Any) -> Any:
     chat, call = connection.world.call_of(request.call.id)
     return types.phone.GroupCall(
-        call=tl_call(connection.world, call),
-        participants=[tl_participant(one, connection.user_id) for one in call.participants],
+        call=tl_call(connection.world, call, connection.user_id),
+        participants=[tl_participant(one, connection.user_id) for one in call.participants][: request.limit],
         participants_next_offset="",
         chats=[tl_chat(chat, connection.user_id)],
-        users=[],
+        users=_users(connection, {one.owner for one in call.participants}),
     )
 
 
@@ -147,6 +151,32 @@ def _participants(connection: Connection, request: Any) -> Any:
         chats=[],
         users=[],
         version=call.version,
+    )
+
+
+def _users(connection: Connection, wanted: set[int]) -> list[Any]:
+    known = connection.world.users
+    return [tl_user(known[one], myself=one == connection.user_id) for one in sorted(wanted) if one in known]
+
+
+@CALLS.on("channels.getAdminLog")
+def _admin_log(connection: Connection, request: Any) -> Any:
+    """What administrators did with calls, newest first."""
+    chat = chat_of(connection, request.channel)
+    _may(connection, chat, _CALL_ROLES)
+    started = [one for one in reversed(chat.call_log) if one.owner]
+    return types.channels.AdminLogResults(
+        events=[
+            types.ChannelAdminLogEvent(
+                id=number,
+                date=int(one.began),
+                user_id=one.owner,
+                action=types.ChannelAdminLogEventActionStartGroupCall(call=tl_input_call(one)),
+            )
+            for number, one in enumerate(started, start=1)
+        ],
+        chats=[],
+        users=_users(connection, {one.owner for one in started}),
     )
 
 
@@ -188,7 +218,7 @@ async def _join(connection: Connection, request: Any) -> Any:
     return _updates(
         connection,
         chat,
-        call_update(world, chat, call),
+        call_update(world, chat, call, connection.user_id),
         joined,
         types.UpdateGroupCallConnection(params=types.DataJSON(data=answer)),
     )

@@ -118,7 +118,10 @@ class Call:
     version: int = 1
     participants: list[Participant] = field(default_factory=list)
     began: float = field(default_factory=time.time)
-    started_at: int = 0
+    owner: int = 0
+    """The account that started it; 0 for somebody of whom nothing is known."""
+    scheduled_at: int = 0
+    """It is announced for then and does not run; 0 for one that runs."""
 
 
 class FileKind(StrEnum):
@@ -183,6 +186,8 @@ class Chat:
     roles: dict[int, Role] = field(default_factory=dict)
     rtmp: tuple[str, str] = (RTMP_URL, RTMP_KEY)
     call: Call | None = None
+    call_log: list[Call] = field(default_factory=list)
+    """The calls that were started, as the log of recent actions has them."""
     messages: dict[int, Message] = field(default_factory=dict)
     pinned: int = 0
     pts: int = 1
