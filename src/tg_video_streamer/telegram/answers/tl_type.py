@@ -7,8 +7,9 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from telethon.tl.tlobject import TLObject
 
-from tg_video_streamer.errors import TelegramRefused
+from tg_video_streamer.errors import AnswerUnreadable, TelegramRefused
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.telegram.client.boundary import reading
 
 Value = TypeVar("Value")
 Other = TypeVar("Other")
@@ -30,13 +31,13 @@ class TlType(Generic[Value]):
         return type(answer) in self._readings
 
     def read(self, answer: object) -> Value:
-        """What `answer` means; raises TelegramRefused, also where it is of another type or of a later schema."""
-        reading = self._readings.get(type(answer))
-        if reading is None:
-            raise TelegramRefused(
-                Message.of("telegram.unknown_answer", name=type(answer).__name__), word="UNKNOWN_CONSTRUCTOR"
-            )
-        return reading(answer)
+        """What `answer` means; raises TelegramRefused, AnswerUnreadable (another type, a later schema, a missing value)."""
+        name = type(answer).__name__
+        meaning = self._readings.get(type(answer))
+        if meaning is None:
+            raise AnswerUnreadable.of("telegram.unknown_answer", name=name)
+        with reading(name):
+            return meaning(answer)
 
 
 def always(value: Other) -> Callable[[Any], Other]:
