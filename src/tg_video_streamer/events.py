@@ -17,6 +17,8 @@ class SourceLevel(StrEnum):
     LIVE = "live"
     """The operator's own stream, in place of the playlist."""
     ITEM = "item"
+    BACKUP = "backup"
+    """What plays while the item on air is away, or in place of the rest of one that failed."""
     FILLER = "filler"
     SLATE = "slate"
 

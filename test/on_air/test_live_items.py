@@ -43,11 +43,11 @@ def test_a_backup_plays_while_the_feed_is_away(clips: Path, tmp_path: Path) -> N
             wait=False,
             BUFFER_SECONDS="5",
         ) as channel:
-            channel.wait_state("on_filler")
+            channel.wait_state("on_backup")
             with sending(clips / "feed.mp4", source, "flv"):
                 channel.wait_now("Studio")
                 channel.wait_recorded(channel.mark() + 4)
-            channel.wait_state("on_filler")
+            channel.wait_state("on_backup")
             channel.wait_now("after")
             channel.wait_recorded(channel.mark() + 2)
             aired = channel.aired()

@@ -25,7 +25,7 @@ def stage(slate: Slate) -> Iterator[Stage]:
 
 def backup(name: str, frames: int) -> AirSource:
     """A primed backup of `frames` pictures."""
-    return replace(primed(name, frames, level=SourceLevel.FILLER), stands_in=True)
+    return primed(name, frames, level=SourceLevel.BACKUP)
 
 
 def test_a_backup_covers_a_live_item_from_its_first_missing_frame(stage: Stage) -> None:
@@ -45,7 +45,7 @@ def test_a_backup_covers_a_live_item_from_its_first_missing_frame(stage: Stage) 
     fill(source.packets, "a", range(125, 300))
     stage.run(2)
     assert stage.video()[-1].startswith("a")
-    assert stage.levels() == [("item", "started"), ("filler", "source_stalled"), ("item", "resumed")]
+    assert stage.levels() == [("item", "started"), ("backup", "source_stalled"), ("item", "resumed")]
     stage.check_grids()
 
 

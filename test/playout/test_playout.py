@@ -402,8 +402,7 @@ def _offer(playout: Playout, action: str, number: int, amount: int) -> None:
     elif action == "filler":
         playout.offer_filler(primed(f"{number}f", amount, level=SourceLevel.FILLER))
     elif action == "backup":
-        made = primed(f"{number}s", amount, level=SourceLevel.FILLER)
-        playout.offer_backup(replace(made, stands_in=True))
+        playout.offer_backup(primed(f"{number}s", amount, level=SourceLevel.BACKUP))
     else:
         playout.offer(live(amount, finished=action == "live", name=f"{number}L"))
 

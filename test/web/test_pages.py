@@ -55,6 +55,7 @@ def test_any_header_gives_a_language(header: str) -> None:
         ({"healthy": False}, ("On air · problem", "bad")),
         ({"degraded": True}, ("On air · no session", "fair")),
         ({"channel_state": "on_filler"}, ("Filler", "fair")),
+        ({"channel_state": "on_backup"}, ("Backup", "fair")),
         ({"channel_state": "on_slate"}, ("Slate", "fair")),
         ({"channel_state": "on_slate", "healthy": False}, ("Slate · problem", "bad")),
         ({"level": "live"}, ("Live takeover", "live")),

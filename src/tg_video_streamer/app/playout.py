@@ -114,7 +114,7 @@ def _subscribe(context: BuildContext, program: Program, feeds: Feeds) -> None:
     program.playlist.on_expansion(program.scheduler.on_expansion)
     program.bridge.subscribe(SourceLevel.ITEM, program.scheduler.on_playout_event)
     program.bridge.subscribe(SourceLevel.ITEM, program.director.on_playout_event)
-    program.bridge.subscribe(SourceLevel.FILLER, program.backup.on_playout_event)
+    program.bridge.subscribe(SourceLevel.BACKUP, program.backup.on_playout_event)
     if program.filler is not None:
         program.bridge.subscribe(SourceLevel.FILLER, program.filler.on_playout_event)
 

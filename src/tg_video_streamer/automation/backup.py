@@ -9,7 +9,7 @@ import structlog
 
 from tg_video_streamer.automation.candidate import FeedMaker
 from tg_video_streamer.automation.stand_in import StandIn
-from tg_video_streamer.events import CutReason
+from tg_video_streamer.events import CutReason, SourceLevel
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playout.playout import Playout
@@ -85,7 +85,8 @@ class BackupPlayer:
             return None
         if run is None:
             feed = self._make_feed(item, start_seconds=0.0, changed=self._woken.set)
-            self._primed = StandIn(feed=feed, task=tasks.create_task(feed.run(), name=f"backup {item.key}"))
+            task = tasks.create_task(feed.run(), name=f"backup {item.key}")
+            self._primed = StandIn(feed=feed, task=task, level=SourceLevel.BACKUP)
             return None
         if run.feed.expansion is not None:
             self._children = run.feed.expansion.children
@@ -125,7 +126,6 @@ def _air_source(run: StandIn) -> AirSource:
     return AirSource(
         packets=feed.buffer,
         content=run.content,
-        stands_in=True,
         title=lambda: feed.title,
         outcome=lambda: CutReason.SOURCE_FAILED if feed.state is FeedState.FAILED else CutReason.ENDED,
     )

@@ -16,13 +16,15 @@ class StandIn:
 
     feed: Feed
     task: asyncio.Task[None]
+    level: SourceLevel = SourceLevel.FILLER
+    """Of the filler, or of a backup."""
     source: AirSource | None = None
 
     @property
     def content(self) -> AirContent:
         """What is on air while it plays."""
         feed = self.feed
-        return AirContent(level=SourceLevel.FILLER, key=feed.item.key, title=feed.title, cached=feed.plays_cached)
+        return AirContent(level=self.level, key=feed.item.key, title=feed.title, cached=feed.plays_cached)
 
     def stop(self) -> None:
         """End its feed; what is on air of it ends too."""

@@ -157,7 +157,7 @@ class ServiceStatus(SessionFacts):
 
     version: str
     channel_state: str
-    """starting, on_air, on_filler, on_slate or stopping."""
+    """starting, on_air, on_backup, on_filler, on_slate or stopping."""
     reason: Message
     """Why the channel is in that state."""
     since_wall: float

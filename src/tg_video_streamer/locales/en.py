@@ -647,6 +647,7 @@ LANGUAGE = Language(
         # The status for terminals and the chat.
         "channel_state.starting": "starting",
         "channel_state.on_air": "on air",
+        "channel_state.on_backup": "on backup",
         "channel_state.on_filler": "on filler",
         "channel_state.on_slate": "on slate",
         "channel_state.stopping": "stopping",
@@ -1148,6 +1149,7 @@ LANGUAGE = Language(
         # The badge.
         "badge.starting": "Starting",
         "badge.on_air": "On air",
+        "badge.on_backup": "Backup",
         "badge.on_filler": "Filler",
         "badge.on_slate": "Slate",
         "badge.stopping": "Stopping",
@@ -1186,6 +1188,7 @@ LANGUAGE = Language(
         "band.summary": "Last 24 hours:",
         "band.item": "On air",
         "band.live": "Live takeover",
+        "band.backup": "Backup",
         "band.filler": "Filler",
         "band.slate": "Slate",
         "band.off": "Off",
@@ -1280,6 +1283,7 @@ LANGUAGE = Language(
         "level.item": "Item",
         "level.cached": "Item · cached",
         "level.live": "Live takeover",
+        "level.backup": "Backup",
         "level.filler": "Filler",
         "level.slate": "Slate",
         "ended.ended": "completed",

@@ -656,6 +656,7 @@ LANGUAGE = Language(
         # The status for terminals and the chat.
         "channel_state.starting": "запуск",
         "channel_state.on_air": "в эфире",
+        "channel_state.on_backup": "резерв",
         "channel_state.on_filler": "заполнение",
         "channel_state.on_slate": "заставка",
         "channel_state.stopping": "завершение",
@@ -1157,6 +1158,7 @@ LANGUAGE = Language(
         # The badge.
         "badge.starting": "Запуск",
         "badge.on_air": "В эфире",
+        "badge.on_backup": "Резерв",
         "badge.on_filler": "Заполнение",
         "badge.on_slate": "Заставка",
         "badge.stopping": "Остановка",
@@ -1195,6 +1197,7 @@ LANGUAGE = Language(
         "band.summary": "Последние 24 часа:",
         "band.item": "В эфире",
         "band.live": "Прямое включение",
+        "band.backup": "Резерв",
         "band.filler": "Заполнение",
         "band.slate": "Заставка",
         "band.off": "Не работал",
@@ -1289,6 +1292,7 @@ LANGUAGE = Language(
         "level.item": "Передача",
         "level.cached": "Передача · из кэша",
         "level.live": "Прямое включение",
+        "level.backup": "Резерв",
         "level.filler": "Заполнение",
         "level.slate": "Заставка",
         "ended.ended": "полностью",

@@ -25,7 +25,7 @@ PERIOD_SECONDS = 60.0
 TIMEOUT_SECONDS = 10.0
 CHECK_SECONDS = 2.0
 """How soon a channel that returns to air is reported."""
-_ON_AIR = frozenset({"on_air", "on_filler"})
+_ON_AIR = frozenset({"on_air", "on_backup", "on_filler"})
 _USUAL_PORTS = {"http": 80, "https": 443}
 _STATUS_LINE_BYTES = 4096
 

@@ -278,7 +278,7 @@ class FallbackChain:
 
     @property
     def _backup_shown(self) -> bool:
-        return self.segment is not None and self.segment.source.stands_in
+        return self._on(SourceLevel.BACKUP)
 
     @property
     def _must_start(self) -> bool:

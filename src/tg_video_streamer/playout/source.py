@@ -42,8 +42,6 @@ class AirSource:
 
     packets: PacketSource
     content: AirContent
-    stands_in: bool = False
-    """It is the backup of an item."""
     grace: Callable[[], float] = lambda: 0.0
     """For how many seconds it may be dry before the next item replaces it; called while it is dry."""
     rejoin_seconds: Callable[[], float] = lambda: REJOIN_SECONDS

@@ -11,7 +11,7 @@ from tg_video_streamer.state_machine import Transitions
 class ChannelState(StrEnum):
     """What viewers see.
 
-    starting ──► on_air ◄──► on_filler
+    starting ──► on_air ◄──► on_backup, on_filler
        │          ▲  │          ▲  │
        │          │  ▼          │  │
        ├────► on_slate ◄────────┼──┘
@@ -21,16 +21,18 @@ class ChannelState(StrEnum):
 
     STARTING = "starting"
     ON_AIR = "on_air"
+    ON_BACKUP = "on_backup"
     ON_FILLER = "on_filler"
     ON_SLATE = "on_slate"
     STOPPING = "stopping"
 
 
-_ANY = frozenset({ChannelState.ON_AIR, ChannelState.ON_FILLER, ChannelState.ON_SLATE, ChannelState.STOPPING})
+_ANY = frozenset(ChannelState) - {ChannelState.STARTING}
 
 CHANNEL_TRANSITIONS: Transitions[ChannelState] = {
     ChannelState.STARTING: _ANY,
     ChannelState.ON_AIR: _ANY - {ChannelState.ON_AIR},
+    ChannelState.ON_BACKUP: _ANY - {ChannelState.ON_BACKUP},
     ChannelState.ON_FILLER: _ANY - {ChannelState.ON_FILLER},
     ChannelState.ON_SLATE: _ANY - {ChannelState.ON_SLATE},
     ChannelState.STOPPING: frozenset(),
@@ -39,6 +41,7 @@ CHANNEL_TRANSITIONS: Transitions[ChannelState] = {
 STATE_OF_LEVEL = {
     SourceLevel.LIVE: ChannelState.ON_AIR,
     SourceLevel.ITEM: ChannelState.ON_AIR,
+    SourceLevel.BACKUP: ChannelState.ON_BACKUP,
     SourceLevel.FILLER: ChannelState.ON_FILLER,
     SourceLevel.SLATE: ChannelState.ON_SLATE,
 }

@@ -18,6 +18,7 @@ from tg_video_streamer.locales.translator import Translator
 _CELLS = {
     "slate": ("▂", ".", "red"),
     "filler": ("▅", "-", "yellow"),
+    "backup": ("▆", "+", "cyan"),
     "live": ("▇", "#", "magenta"),
     "item": ("▇", "=", "green"),
 }
@@ -32,6 +33,7 @@ _LOG_LINES = 7
 """That stay visible above the table where the terminal has them."""
 _BADGES = {
     "on_air": "bold white on green",
+    "on_backup": "bold black on cyan",
     "on_filler": "bold black on yellow",
     "on_slate": "bold white on red",
     "starting": "bold black on cyan",

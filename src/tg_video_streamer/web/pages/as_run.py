@@ -26,7 +26,7 @@ from tg_video_streamer.web.pages.layout import PageView, page, page_view
 ROWS = 50
 _MAX_PAGES = 10_000
 _CACHED = "cached"
-_SOURCES = ("item", _CACHED, "live", "filler", "slate")
+_SOURCES = ("item", _CACHED, "live", "backup", "filler", "slate")
 """The source levels, and items that were played from their cached encode."""
 
 

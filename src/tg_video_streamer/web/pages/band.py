@@ -13,9 +13,9 @@ from tg_video_streamer.web.pages.elements import time_tag
 _CELLS = 720
 """Two minutes each; a cell shows its worst level, so that short problems stay visible."""
 _CELL_SECONDS = BAND_SECONDS / _CELLS
-_KINDS = ("item", "live", "filler", "slate", "off")
+_KINDS = ("item", "live", "backup", "filler", "slate", "off")
 """Best first."""
-_KIND_OF_LEVEL = {"item": "item", "live": "live", "filler": "filler", "slate": "slate"}
+_KIND_OF_LEVEL = {"item": "item", "live": "live", "backup": "backup", "filler": "filler", "slate": "slate"}
 _LISTED = 12
 _MIN_GAP_SECONDS = 2.0
 """Shorter gaps come from clock adjustments between two spans."""
