@@ -14,6 +14,7 @@ StreamerError
 ├── FeedError             a source was found but gives no packets
 │   ├── ProbeFailed       the source has no picture or sound that can be decoded
 │   ├── StartBeyondEnd    the line starts behind the end of its source
+│   ├── SourceOverwritten  a file was written over while it was read
 │   ├── InputStalled      no data came for longer than the limit
 │   ├── SourceLost        a live feed ended, or its connection was lost
 │   ├── BeganAgain        a body without a length began again: it was whole
@@ -196,6 +197,13 @@ class StartBeyondEnd(FeedError):
     """The line's start= is behind the end of its source."""
 
     reason = "beyond_end"
+    permanent = True
+
+
+class SourceOverwritten(FeedError):
+    """A file was written over while it was read: what it holds now is not what plays."""
+
+    reason = "source_overwritten"
     permanent = True
 
 

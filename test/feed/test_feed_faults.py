@@ -19,6 +19,7 @@ from stands.file_server import file_server
 from stands.house import FRAME_TICKS
 from stands.numbered import Plan, make_clip
 from stands.recording import frame_faults, skews
+from tg_video_streamer.errors import SourceOverwritten
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import CodecHeaders
@@ -99,6 +100,56 @@ async def test_a_file_that_is_replaced_on_air_plays_to_its_end_as_it_was(
     assert played.feed.last_error is not None
     assert played.decoded(tmp_path, headers).numbers(7) == list(range(FRAMES))
     assert len(psutil.Process().open_files()) == files
+
+
+def _copied(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _in_place(path: Path, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.write(data)
+
+
+@pytest.mark.parametrize("write", [_copied, _in_place])
+async def test_a_file_that_is_written_over_on_air_ends_there(
+    write: Callable[[Path, bytes], None], long_clip: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """No picture of a file that is overwritten in place is shown after that: the item ends, and the error says why."""
+    path, other = tmp_path / "item.mp4", make_clip(tmp_path / "other.mp4", replace(PLAN, item_id=8))
+    shutil.copy(long_clip, path)
+    data = other.read_bytes()
+
+    def change(frames: int) -> None:
+        if frames == 60:
+            write(path, data)
+
+    played = await play(feed_of(item_of(path), ffmpeg, headers=headers, buffer_seconds=2), after=change)
+    assert played.feed.state is FeedState.FAILED
+    assert isinstance(played.feed.last_error, SourceOverwritten)
+    recording = played.decoded(tmp_path, headers)
+    assert frame_faults(recording) == []
+    numbers = recording.numbers(7)
+    assert numbers == list(range(len(recording.looks)))
+    assert 60 <= len(numbers) < FRAMES
+
+
+async def test_a_file_that_is_touched_or_grows_on_air_plays_on(
+    long_clip: Path, ffmpeg: Path, headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """Another time of the file, or bytes behind what was there, change nothing of what plays."""
+    path = Path(shutil.copy(long_clip, tmp_path / "item.mp4"))
+
+    def change(frames: int) -> None:
+        if frames == 60:
+            os.utime(path, (1, 1))
+        if frames == 120:
+            with path.open("ab") as file:
+                file.write(bytes(1000))
+
+    played = await play(feed_of(item_of(path), ffmpeg, headers=headers, buffer_seconds=2), after=change)
+    assert played.feed.last_error is None
+    assert len(played.pictures) == FRAMES
 
 
 async def test_resumes_at_a_position(long_clip: Path, each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:

@@ -109,13 +109,15 @@ async def attempt(
     passthrough: bool = False,
     receiver: Receiver | None = None,
     held: Sequence[int] = (),
+    require_source: Callable[[], None] = lambda: None,
     on_line: Callable[[str], bool],
     on_packet: Callable[[Packet], None],
     on_progress: Callable[[], None],
 ) -> AttemptResult:
     """Play from `start` into the buffer; `passthrough`: without encoding. Cancelling kills the child and closes the buffer.
 
-    `receiver`: the connection of a live feed, in place of the inputs. `held`: descriptors that the inputs name. `on_line`
+    `receiver`: the connection of a live feed, in place of the inputs. `held`: descriptors that the inputs name.
+    `require_source`: of the reader. `on_line`
     gets each line of stderr and returns whether it was handled. `on_packet` gets each packet, in the reader's thread. `on_progress` is called a few times a second.
     """
     pipes = Pipes(() if receiver is not None else media.inputs, fed=receiver is not None, held=held)
@@ -145,6 +147,7 @@ async def attempt(
                     pipes,
                     descriptors=_descriptors(overlay, subtitles),
                     first_seconds=context.first_seconds(media),
+                    require_source=require_source,
                     rules=HouseRules(context.house) if passthrough else None,
                     environment=proxy_environment(media.proxy),
                     on_line=on_line,
@@ -178,6 +181,7 @@ async def read_child(
     *,
     descriptors: Sequence[int] = (),
     first_seconds: float | None = None,
+    require_source: Callable[[], None] = lambda: None,
     rules: HouseRules | None = None,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], bool],
@@ -200,6 +204,7 @@ async def read_child(
         on_packet=on_packet,
         rules=rules,
         picture_apart=source.picture is not None and source.picture.stands,
+        require_source=require_source,
     )
     stderr = ChildStderr(on_line)
     try:

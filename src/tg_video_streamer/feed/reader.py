@@ -53,12 +53,14 @@ class Reader(ReaderThread):
         on_packet: Callable[[Packet], None],
         rules: HouseRules | None = None,
         picture_apart: bool = False,
+        require_source: Callable[[], None] = lambda: None,
     ) -> None:
         """Closes `descriptor` at its end. `headers` None: any headers are accepted.
 
         `ends_with_sound`: the picture has no end and stops some time after the sound. `rules` check the output of a child
         that does not encode. `on_packet` gets each packet that was put into the buffer.
         `picture_apart`: the picture has an input of its own, so either stream may come far ahead of the other.
+        `require_source` is called before each packet is used, and raises FeedError where its source is not what it was.
         """
         super().__init__(buffer, name="feed-reader")
         self._descriptor = descriptor
@@ -71,6 +73,7 @@ class Reader(ReaderThread):
         self._on_packet = on_packet
         self._rules = rules
         self._picture_apart = picture_apart
+        self._require_source = require_source
         self._gaps = SoundGaps(start_ticks if sound_from_ticks is None else sound_from_ticks)
         self._base: int | None = None
         self._read_frames = 0
@@ -114,6 +117,7 @@ class Reader(ReaderThread):
                 continue
             self._last_progress = self._monotonic()
             self.began = True
+            self._require_source()
             if packet.pts is None:
                 raise OffGrid.of("feed.no_timestamp")
             ticks = round(packet.pts * packet.time_base * TICKS_PER_SECOND)

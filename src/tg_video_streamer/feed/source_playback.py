@@ -15,6 +15,7 @@ from tg_video_streamer.errors import (
     NotHouseFormat,
     PictureStands,
     ProbeFailed,
+    SourceOverwritten,
     StreamerError,
 )
 from tg_video_streamer.feed.air_time import AirTime
@@ -214,6 +215,7 @@ class SourcePlayback:
                         passthrough=passthrough,
                         receiver=self._receiver,
                         held=held,
+                        require_source=self._files.require_unchanged,
                         on_line=self.watch.take,
                         on_packet=on_packet,
                         on_progress=progressed,
@@ -223,6 +225,12 @@ class SourcePlayback:
                 failure = error
             finally:
                 refresh.cancel()
+        if failure is None:
+            # Where its end was cut off no packet has shown it.
+            try:
+                self._files.require_unchanged()
+            except SourceOverwritten as error:
+                failure = error
         if failure is not None:
             raise failure
         if context.ffmpeg != self._context.ffmpeg and source.container != ANIMATED_WEBP:

@@ -262,6 +262,8 @@ LANGUAGE = Language(
         "source.live_ended.remedy": "it is connected again",
         "source.no_file": "{path} is neither a file nor a folder",
         "source.no_file.remedy": "remove the line from the playlist",
+        "source.overwritten": "{path} was written over while it was read: it ends here, and plays as it is now at its next turn",
+        "source.overwritten.remedy": "write to another name first, then rename",
         "source.still_written": "still being written: {path}",
         "source.still_written.remedy": "it plays when it is complete",
         "source.beyond_end": "starts at {start}, behind its end at {length}",

@@ -271,6 +271,8 @@ LANGUAGE = Language(
         "source.live_ended.remedy": "подключение повторится",
         "source.no_file": "{path} не файл и не папка",
         "source.no_file.remedy": "удалите строку из плейлиста",
+        "source.overwritten": "файл {path} перезаписали во время чтения: он заканчивается здесь, а в следующий раз сыграет новым",
+        "source.overwritten.remedy": "сначала запишите под другим именем, потом переименуйте",
         "source.still_written": "ещё записывается: {path}",
         "source.still_written.remedy": "он начнётся, когда будет готов",
         "source.beyond_end": "начинается с {start}, после своего конца ({length})",
