@@ -24,7 +24,7 @@ from tg_video_streamer.errors import CachedEncodeDamaged, CachedEncodeOfLaterVer
 from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.library.sidecar import dump_sidecar, load_sidecar
-from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, FrameRate, Kind, Packet
 
 
 @some.composite
@@ -209,6 +209,7 @@ def test_the_key_changes_with_all_that_decides_what_is_seen() -> None:
         {"item": replace(item, end_seconds=1.0)},
         {"item": replace(item, volume=0.5)},
         {"house": house_of("720p")},
+        {"house": replace(cached.HOUSE, frame_rate=FrameRate.FPS30)},
         {"house": replace(cached.HOUSE, video_kilobits=1)},
         {"house": replace(cached.HOUSE, loudness_lufs=-23.0)},
         {"house": replace(cached.HOUSE, encoder_arguments=("-preset", "fast"))},

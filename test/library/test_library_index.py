@@ -284,3 +284,20 @@ def test_the_file_system_of_a_folder_is_told_by_its_mount() -> None:
     }
     assert {path: file_system(Path(path), mounts) for path in told} == told
     assert file_system(Path("/anything"), b"") == ""
+
+
+def test_an_index_from_before_there_were_frame_rates_goes_on(tmp_path: Path) -> None:
+    """The index of an older release keeps its entries and their plays; all of them have 25 frames a second."""
+    library = cached.library(tmp_path)
+    encode = cached.encode(library, cached.item("one"))
+    library.played(encode)
+    before = library.encodes()
+    library.close()
+    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as db:
+        db.execute("ALTER TABLE copies DROP COLUMN frame_rate")
+        db.execute("PRAGMA user_version = 1")
+    with capture_logs() as logs:
+        again = cached.library(tmp_path)
+    assert again.encodes() == before
+    assert [one.rate for one in before] == [25]
+    assert not [line for line in logs if line["log_level"] != "info"]

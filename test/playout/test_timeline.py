@@ -8,60 +8,61 @@ from hypothesis import strategies as st
 
 from stands.house import FRAME_TICKS, RATE
 from tg_video_streamer.errors import OffGrid
-from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND
+from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND, FrameRate
 from tg_video_streamer.playout.timeline import GridPosition, Splice
 
-DAY_FRAMES = 86_400 * 25
+DAY_SECONDS = 86_400
 
 items = st.lists(st.tuples(st.integers(1, 400), st.integers(-150, 150), st.integers(-40, 40)), min_size=1, max_size=40)
 
 
 def play(
-    start: GridPosition, frames: int, offset_ticks: int, surplus: int
+    start: GridPosition, frames: int, offset_ticks: int, surplus: int, rate: FrameRate = RATE
 ) -> tuple[list[int], list[int], list[int], GridPosition]:
     """One item: `frames` pictures, sound `offset_ticks` off and `surplus` packets longer than the picture."""
-    splice = Splice(start, RATE)
-    video = [splice.video(n * FRAME_TICKS) for n in range(frames)]
+    splice, frame_ticks = Splice(start, rate), rate.frame_ticks
+    video = [splice.video(n * frame_ticks) for n in range(frames)]
     audio: list[int] = []
     skews: list[int] = []
-    for n in range(max(0, round(frames * FRAME_TICKS / PACKET_TICKS) + surplus)):
+    for n in range(max(0, round(frames * frame_ticks / PACKET_TICKS) + surplus)):
         own = n * PACKET_TICKS + offset_ticks
-        if own >= frames * FRAME_TICKS:
+        if own >= frames * frame_ticks:
             break
         place = splice.audio(own)
         audio += place.silence
         if place.slot is not None:
             audio.append(place.slot)
-            skews.append(place.slot * PACKET_TICKS - start.video * FRAME_TICKS - own)
+            skews.append(place.slot * PACKET_TICKS - start.video * frame_ticks - own)
     silence, position = splice.leave()
     return video, [*audio, *silence], skews, position
 
 
 @settings(deadline=None, max_examples=200)
-@given(items)
-def test_neither_grid_ever_has_a_hole_or_an_overlap(sequence: list[tuple[int, int, int]]) -> None:
-    """With any lengths and offsets every slot is taken once, in order, and the lip-sync error does not add up."""
+@given(items, st.sampled_from(FrameRate))
+def test_neither_grid_ever_has_a_hole_or_an_overlap(sequence: list[tuple[int, int, int]], rate: FrameRate) -> None:
+    """At any rate, with any lengths and offsets every slot is taken once, in order, and the lip-sync error does not add up."""
     position = GridPosition()
     video: list[int] = []
     audio: list[int] = []
     for frames, offset, surplus in sequence:
-        item_video, item_audio, skews, position = play(position, frames, offset, surplus)
+        item_video, item_audio, skews, position = play(position, frames, offset, surplus, rate)
         video += item_video
         audio += item_audio
         assert all(abs(skew) <= PACKET_TICKS // 2 for skew in skews)
-        assert abs(position.video * FRAME_TICKS - position.audio * PACKET_TICKS) <= PACKET_TICKS * 3 // 2
+        assert abs(position.video * rate.frame_ticks - position.audio * PACKET_TICKS) <= PACKET_TICKS * 3 // 2
     assert video == list(range(len(video)))
     assert audio == list(range(len(audio)))
 
 
-def test_a_thousand_items_end_where_arithmetic_says() -> None:
-    """After 1,000 items of awkward lengths the sound is still within half a packet of the picture."""
+@pytest.mark.parametrize("rate", FrameRate)
+def test_a_thousand_items_end_where_arithmetic_says(rate: FrameRate) -> None:
+    """At each rate, after 1,000 items of awkward lengths the sound is still within half a packet of the picture."""
     position = GridPosition()
     for number in range(1000):
-        *_, skews, position = play(position, 50 + number % 7, (number * 37) % 121 - 60, number % 5 - 2)
+        *_, skews, position = play(position, 50 + number % 7, (number * 37) % 121 - 60, number % 5 - 2, rate)
         assert all(abs(skew) <= PACKET_TICKS // 2 for skew in skews)
     assert position.video == sum(50 + number % 7 for number in range(1000))
-    assert abs(position.video * FRAME_TICKS - position.audio * PACKET_TICKS) <= PACKET_TICKS * 3 // 2
+    assert abs(position.video * rate.frame_ticks - position.audio * PACKET_TICKS) <= PACKET_TICKS * 3 // 2
 
 
 @pytest.mark.parametrize(
@@ -80,18 +81,19 @@ def test_slots_stay_exact_in_a_stream_of_months(start_seconds: int) -> None:
     assert end.video == start.video + 100
 
 
-def test_two_days_of_splices_drift_by_nothing() -> None:
+@pytest.mark.parametrize("rate", FrameRate)
+def test_two_days_of_splices_drift_by_nothing(rate: FrameRate) -> None:
     """48 h of 8 s items whose sound is 3 ms too long: the error at the end is that of one item, not of all."""
     position = GridPosition()
-    for _ in range(2 * 86_400 // 8):
-        splice = Splice(position, RATE)
-        for n in (0, 199):
+    for _ in range(2 * DAY_SECONDS // 8):
+        splice = Splice(position, rate)
+        for n in (0, 8 * rate - 1):
             splice._video = position.video + n
-            splice.video(n * FRAME_TICKS)
+            splice.video(n * rate.frame_ticks)
         splice.audio(9)
         _, position = splice.leave()
-    assert position.video == 2 * DAY_FRAMES
-    assert abs(position.video * FRAME_TICKS - position.audio * PACKET_TICKS) <= PACKET_TICKS
+    assert position.video == 2 * DAY_SECONDS * rate
+    assert abs(position.video * rate.frame_ticks - position.audio * PACKET_TICKS) <= PACKET_TICKS
 
 
 def test_a_feed_at_another_frame_rate_is_refused() -> None:
