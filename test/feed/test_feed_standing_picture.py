@@ -28,7 +28,15 @@ PAUSED = Plan(
     flashes=BEEPS,
     encoder=("-vf", f"select='lt(n,{FIRST})+gte(n,{NEXT})'", "-fps_mode", "vfr", *X264),
 )
-ENDED = replace(PAUSED, frames=FIRST, flashes=(25,), encoder=X264, audio_seconds=FRAMES / 25)
+ENDED = replace(
+    PAUSED,
+    frames=FIRST,
+    flashes=(25,),
+    encoder=X264,
+    audio_seconds=FRAMES / 25,
+    # Without an encoder's delay, for which some muxers move the picture half a frame.
+    audio_encoder=("-c:a", "flac"),
+)
 
 
 def expected(slot: int, *, ends: bool = False) -> int:
@@ -39,9 +47,7 @@ def expected(slot: int, *, ends: bool = False) -> int:
 def check(played: Played, recording: Recording, *, first: int = 0, ends: bool = False) -> None:
     """Every slot from `first` on has its picture, and the sound is where it belongs, to the end."""
     assert played.feed.state is FeedState.ENDED, played.feed.last_error
-    # The sound ends with a whole packet of 21 ms, which some encoders begin so late that it reaches into one more slot.
-    slots = FRAMES + (ends and len(played.pictures) > FRAMES)
-    assert [one.ticks for one in played.pictures] == [slot * FRAME_TICKS for slot in range(first, slots)]
+    assert [one.ticks for one in played.pictures] == [slot * FRAME_TICKS for slot in range(first, FRAMES)]
     shown = {first + at: look.number for at, look in enumerate(recording.looks)}
     assert {slot: number for slot, number in shown.items() if number != expected(slot, ends=ends)} == {}
     assert abs(played.sound[-1].ticks - played.pictures[-1].ticks) < 300

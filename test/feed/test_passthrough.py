@@ -166,7 +166,11 @@ async def test_where_a_rule_is_broken_the_encoder_goes_on(stage: Stage, tmp_path
     assert len(pictures) - 2 * FRAMES in {0, 1}
     assert [one.ticks for one in played.pictures] == [n * FRAME_TICKS for n in range(len(pictures))]
     numbers = played.decoded(tmp_path, stage.headers).numbers(7)
-    assert numbers[:FRAMES] == numbers[-FRAMES:] == list(range(FRAMES))
+    assert numbers[:FRAMES] == list(range(FRAMES))
+    again = numbers[numbers.index(0, 1) :]
+    assert again == list(range(len(again)))
+    # Some programs write the second one frame later without a longer length, which then ends one frame before the last.
+    assert FRAMES - len(again) in {0, 1}
     (encode,) = stage.library.encodes()
     assert encode.frames == len(pictures)
 

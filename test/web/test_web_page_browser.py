@@ -13,7 +13,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 
 from stands.browser import browser_missing, chromium, console_errors, video_picture, video_state
-from stands.control_room import barriers, save_screenshot
+from stands.control_room import barriers, save_screenshot, set_screen
 from stands.page import Site, example_status, served
 from stands.program import Clip, Program
 from stands.waiting import wait_until
@@ -23,8 +23,8 @@ from tg_video_streamer.locales.message import Message
 pytestmark = pytest.mark.skipif(bool(browser_missing()), reason=f"not installed: {browser_missing()}")
 
 NASTY = "</title><script>document.title='owned'</script>\"'&<img src=x onerror=alert(1)> \u202egnp.exe 🎬"
-PHONE = (360, 740)
-DESKTOP = (1280, 860)
+PHONE_WIDTH = 360
+DESKTOP_WIDTH = 1280
 
 
 def troubled_status() -> ServiceStatus:
@@ -45,11 +45,25 @@ def troubled_status() -> ServiceStatus:
     )
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[WebDriver]:
-    """A desktop's browser."""
-    with chromium(tmp_path / "profile", width=DESKTOP[0], height=DESKTOP[1]) as browser:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """One browser for all tests: each has a site of its own, at another port."""
+    with chromium(tmp_path_factory.mktemp("browser") / "profile", width=DESKTOP_WIDTH) as browser:
         yield browser
+
+
+@pytest.fixture
+def browser(shared: WebDriver) -> Iterator[WebDriver]:
+    """A light desktop's browser with one empty tab and no earlier messages."""
+    set_screen(shared, width=DESKTOP_WIDTH, dark=False)
+    console_errors(shared)
+    yield shared
+    first, *others = shared.window_handles
+    for other in others:
+        shared.switch_to.window(other)
+        shared.close()
+    shared.switch_to.window(first)
+    shared.get("about:blank")
 
 
 @contextmanager
@@ -64,6 +78,11 @@ def still_page(clip: Clip, status: ServiceStatus) -> Iterator[Site]:
 def text_of(browser: WebDriver, element: str) -> str:
     """The text of the element with that id; empty if it does not exist."""
     return str(browser.execute_script("return document.getElementById(arguments[0])?.innerText ?? ''", element))
+
+
+def content_of(browser: WebDriver, element: str) -> str:
+    """The same as it is written, whatever its style makes of it."""
+    return str(browser.execute_script("return document.getElementById(arguments[0])?.textContent ?? ''", element))
 
 
 def watch(browser: WebDriver, seconds: float) -> None:
@@ -135,7 +154,7 @@ def test_status_is_fresh_within_seconds(clip: Clip, browser: WebDriver) -> None:
         assert text_of(browser, "now-title") == "Evening news"
         assert text_of(browser, "position") == "12:34 · live"
         assert not browser.find_elements(By.ID, "progress")
-        assert browser.find_element(By.ID, "paused").is_displayed()
+        assert text_of(browser, "paused")
         assert "connection refused" in text_of(browser, "problems-list")
         wait_until(lambda: "line 7" in text_of(browser, "warnings-list"), what="the warning")
         assert "4 reconnects" in text_of(browser, "live-outputs")
@@ -201,8 +220,8 @@ def test_titles_are_shown_and_not_obeyed(clip: Clip, browser: WebDriver) -> None
         site.status = replace(status, streams_played=58)
         wait_until(lambda: text_of(browser, "played") == "58", what="fresh numbers")
         for element in ("now-title", "reason"):
-            assert browser.find_element(By.ID, element).get_attribute("textContent") == NASTY
-        assert NASTY in (browser.find_element(By.ID, "live-next").get_attribute("textContent") or "")
+            assert content_of(browser, element) == NASTY
+        assert NASTY in content_of(browser, "live-next")
         assert browser.title == "On air"
         assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
         assert console_errors(browser) == []
@@ -227,27 +246,22 @@ def test_page_reads_without_scripts(clip: Clip, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_page_fits_a_phone(clip: Clip, tmp_path: Path, artifacts: Path, dark: bool) -> None:  # noqa: FBT001 - a parameter
+def test_page_fits_a_phone(clip: Clip, browser: WebDriver, artifacts: Path, dark: bool) -> None:  # noqa: FBT001 - a parameter
     """Nothing is wider than a phone's screen, not even a title without spaces."""
     item = ItemStatus(key="a" * 16, title="Long_title_without_a_space" * 6, duration_seconds=1800)
-    width, height = PHONE
-    with (
-        still_page(clip, replace(troubled_status(), now=item)) as site,
-        chromium(tmp_path / "profile", width=width, height=height, dark=dark) as browser,
-    ):
+    set_screen(browser, width=PHONE_WIDTH, dark=dark)
+    with still_page(clip, replace(troubled_status(), now=item)) as site:
         browser.get(site.url)
         wait_until(lambda: video_state(browser).width > 0, what="a first picture")
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE_WIDTH
         save_screenshot(browser, artifacts / f"page-phone-{'dark' if dark else 'light'}.png")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_page_is_accessible(clip: Clip, tmp_path: Path, dark: bool) -> None:  # noqa: FBT001 - a parameter
+def test_page_is_accessible(clip: Clip, browser: WebDriver, dark: bool) -> None:  # noqa: FBT001 - a parameter
     """A page with every problem has no accessibility fault that axe finds."""
-    with (
-        still_page(clip, troubled_status()) as site,
-        chromium(tmp_path / "profile", dark=dark) as browser,
-    ):
+    set_screen(browser, width=DESKTOP_WIDTH, dark=dark)
+    with still_page(clip, troubled_status()) as site:
         browser.get(site.url)
         wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#since time"), what="the page's own script")
         assert barriers(browser) == []
