@@ -52,7 +52,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
 
 def _install(bare: Walk) -> None:
     clip = bare.host.path("/srv/clips/film.mp4")
-    source = ["-f", "lavfi", "-i", "testsrc2=s=854x480:r=25", "-f", "lavfi", "-i", "sine", "-t", "20"]
+    source = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25", "-f", "lavfi", "-i", "sine", "-t", "20"]
     subprocess.run(["ffmpeg", "-v", "error", *source, "-preset", "ultrafast", clip], check=True)
     bare.site.page("/watch", "/film.mp4", title="A film from the web")
     bare.site.file("/film.mp4", clip)

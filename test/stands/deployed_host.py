@@ -106,7 +106,7 @@ def deployed_host(
 
     Without a `suite` it is the one whose Python these packages are for.
     """
-    source = ["-f", "lavfi", "-i", "testsrc2=s=854x480:r=25", "-f", "lavfi", "-i", "sine=r=48000", "-t", "20"]
+    source = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25", "-f", "lavfi", "-i", "sine=r=48000", "-t", "20"]
     subprocess.run(["ffmpeg", "-v", "error", *source, "-preset", "ultrafast", clips / "a.mkv"], check=True)
     clips.chmod(0o755)  # the service is another user
     bound = {artefacts: "/dist", REPOSITORY / "scripts": "/up", clips: "/srv/clips"}

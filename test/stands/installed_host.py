@@ -58,6 +58,7 @@ def make_shared(host: SystemdContainer, folder: str, settings: Mapping[str, str]
         "MEDIA_DIRS": "/srv/clips",
         "VIDEO_QUALITY": "480p",
         "FRAME_RATE": "25",
+        "FFMPEG_ARGS": "-preset ultrafast",
         "BUFFER_SECONDS": "2",
     }
     host.sh(f"install -d -o tgstream -g tgstream -m 0700 {folder}")
@@ -82,7 +83,7 @@ def _install_code(host: SystemdContainer) -> None:
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     clips = host.path("/srv/clips")
     clips.mkdir(parents=True)
-    for name, seconds, tone in (("one", 30, 440), ("two", 30, 880)):
+    for name, seconds, tone in (("one", 12, 440), ("two", 12, 880)):
         command = (
             f"-f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i sine=f={tone}:r=48000 -t {seconds} -preset ultrafast"
         )
