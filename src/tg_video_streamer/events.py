@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tg_video_streamer.display_text import show
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.subscribers import Subscribers
 
@@ -84,6 +85,9 @@ class AirContent:
     slate_reason: SlateReason | None = None
     """Set where the level is the slate."""
 
+    def __post_init__(self) -> None:
+        show(self, "key", "title")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentStarted:
@@ -120,6 +124,9 @@ class SourceFailed:
     covered: bool = False
     """Its cached encode plays."""
 
+    def __post_init__(self) -> None:
+        show(self, "detail", "key", "title")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputChanged:
@@ -140,6 +147,9 @@ class PictureFault:
     active: bool
     key: str
     title: str = ""
+
+    def __post_init__(self) -> None:
+        show(self, "key", "title")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from tg_video_streamer.display_text import one_line, readable
 from tg_video_streamer.secrets import known_secrets
 
 MASK = "***"
@@ -50,6 +51,8 @@ _PATTERNS = (
 _SECRET_FIELDS = re.compile(
     r"(?i)^(?:session_string.*|api_hash|.*token|.*password|.*passphrase|cookies?|authorization|headers)$"
 )
+
+_OF_SEVERAL_LINES = frozenset({"event", "exception", "stack"})
 
 Redaction = Callable[[str], str]
 
@@ -118,6 +121,19 @@ def _masking_processor(redact: Redaction) -> Processor:
     return mask
 
 
+def _shown(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Values in one line each, and without control characters: names of others must not forge lines or escapes."""
+    return {name: _clean(value, readable if name in _OF_SEVERAL_LINES else one_line) for name, value in event.items()}
+
+
+def _clean(value: Any, clean: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {_clean(key, clean): _clean(one, clean) for key, one in value.items()}
+    return [_clean(one, clean) for one in value] if isinstance(value, list) else value
+
+
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     """Masks the finished line once more."""
 
@@ -145,8 +161,9 @@ class _Stdout(logging.StreamHandler[Any]):
         logging.Handler.__init__(self)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the line, and remember the newest for readers without access to the host's log."""
-        line = super().format(record)
+        """The line, which any stdout can take; the newest are remembered for readers without access to the host's log."""
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        line = super().format(record).encode(encoding, "backslashreplace").decode(encoding)
         _tail.append(line)
         return line
 
@@ -177,6 +194,7 @@ def configure_logs(log_format: str = "console", *, secrets: Iterable[str] = (), 
         # Plain tracebacks: the richer ones show local variables, and with them secrets.
         structlog.processors.format_exc_info,
         _masking_processor(redaction(secrets)),
+        _shown,
     ]
     handler = _Stdout()
     handler.setFormatter(_formatter(log_format, secrets, shared))

@@ -25,6 +25,7 @@ from tg_video_streamer.app.playout import make_program
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.automation.program import Program
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.events import Event, EventBus
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
@@ -66,9 +67,9 @@ class ScriptedFeed(Feed):
     """How long its source takes to answer."""
 
     @property
-    def title(self) -> str:
+    def title(self) -> DisplayText:
         """See Feed."""
-        return Path(self.item.locator).stem
+        return DisplayText(Path(self.item.locator).stem)
 
     @property
     def is_live(self) -> bool:

@@ -13,7 +13,7 @@ from tg_video_streamer.asrun.entry import COLUMNS, AsRunEntry, wall
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
 from tg_video_streamer.asrun.log import FILES
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - some spreadsheets read the wide ones too
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +83,7 @@ def as_csv(entries: Iterable[AsRunEntry]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+    if isinstance(value, str) and value.lstrip().startswith(_FORMULA_STARTS):
         return f"'{value}"
     if isinstance(value, bool):
         return str(value).lower()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tg_video_streamer.display_text import show
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.sighting import Sighting
 
@@ -21,6 +22,9 @@ class ItemStatus:
     title: str
     duration_seconds: float | None = None
     is_live: bool = False
+
+    def __post_init__(self) -> None:
+        show(self, "key", "title")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +44,9 @@ class OutputStatus:
     """When it was last seen to be on air; None where it is not meant to be."""
     delivery: str = ""
     """Of a Telegram output: `confirmed`, `unconfirmed`, `missing`; empty where not known or not applicable."""
+
+    def __post_init__(self) -> None:
+        show(self, "name")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +101,9 @@ class DownloadStatus:
     percent: int | None
     bytes_per_second: float
     ready_seconds: float | None
+
+    def __post_init__(self) -> None:
+        show(self, "item_key", "title")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

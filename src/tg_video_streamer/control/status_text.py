@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tg_video_streamer.control.status import DownloadStatus, ItemStatus, LiveStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
@@ -14,27 +14,15 @@ from tg_video_streamer.spool.report import DownloadReport
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
 _MAX_LENGTH = 300
-_SPACES = frozenset({"Zl", "Zp", "Zs"})
-_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn"})
+_JOINERS = "\u200c\u200d"
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 
 
 def printable(text: str) -> str:
-    """One line of `text` that is safe on any terminal: it cannot move the cursor, turn the line round or break it.
-
-    Control and format characters go (ESC, bidirectional overrides, joiners), and so do variation selectors, about whose
-    width terminals disagree; half surrogates, which file names of another encoding bring, become U+FFFD.
-    """
-    safe = []
-    for letter in text[:_MAX_LENGTH]:
-        category = unicodedata.category(letter)
-        if category in _SPACES or letter in "\t\n\r":
-            safe.append(" ")
-        elif category == "Cs":
-            safe.append("\ufffd")
-        elif category not in _UNSEEN and ord(letter) not in _VARIATION_SELECTORS:
-            safe.append(letter)
-    return " ".join("".join(safe).split())
+    """One line of `text` for any terminal and chat: without the joiners and variation selectors about whose width they disagree."""
+    return "".join(
+        one for one in DisplayText(text)[:_MAX_LENGTH] if one not in _JOINERS and ord(one) not in _VARIATION_SELECTORS
+    )
 
 
 def title_of(item: ItemStatus) -> str:

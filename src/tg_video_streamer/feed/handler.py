@@ -12,6 +12,7 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import (
     BeganAgain,
     NotHouseFormat,
@@ -142,10 +143,10 @@ class Feed:
         return self._machine.state
 
     @property
-    def title(self) -> str:
+    def title(self) -> DisplayText:
         """The operator's title, else the source's; with what a radio plays now."""
         found = self.cached or self.media
-        return self.now_playing.named(self.item.title, found.title if found is not None else "")
+        return DisplayText(self.now_playing.named(self.item.title, found.title if found is not None else ""))
 
     @property
     def is_live(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import structlog
 
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import (
     EncoderFailed,
     ForeignHeaders,
@@ -301,7 +302,7 @@ class SourcePlayback:
         overlay = await self._overlay()
         if overlay.caption and not self._caption_drawn:
             self._caption_drawn = True
-            self._caption = await self._draw(self._item.title or media.title)
+            self._caption = await self._draw(DisplayText(self._item.title or media.title))
         begun = self._air_time.begin(start)
         files = OverlayFiles(overlay, self._caption, age_seconds=start.item_seconds - begun)
         files.set_clock(self._air_time.of(start))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from tg_video_streamer.display_text import one_line, readable
 from tg_video_streamer.locales.en import LANGUAGE as ENGLISH
 from tg_video_streamer.locales.format import render
 
@@ -22,7 +23,13 @@ class Message:
     """In English, for logs and for programs that read the API; made from key and values where it is not given."""
 
     def __post_init__(self) -> None:
-        if not self.text:
+        # Values are often paths, titles and words of others: they are made safe here, once, for all readers.
+        clean = readable if self.key == _RAW else one_line
+        values = {name: clean(one) if isinstance(one, str) else one for name, one in self.values.items()}
+        object.__setattr__(self, "values", values)
+        if self.text:
+            object.__setattr__(self, "text", readable(self.text))
+        else:
             object.__setattr__(self, "text", render(ENGLISH, self.key, self.values))
 
     @classmethod

@@ -6,9 +6,9 @@ import re
 from codecs import BOM_UTF8
 from dataclasses import dataclass
 
+from tg_video_streamer.display_text import decoded
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.locales.message import Message
-from tg_video_streamer.playlist.file_names import decoded
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.line import parse_line

@@ -9,6 +9,7 @@ from dataclasses import replace
 import structlog
 
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import FeedError
 from tg_video_streamer.events import (
     CutReason,
@@ -150,7 +151,7 @@ class Playout:
             segment, started = self._fallback.segment, self.on_air
             if segment is None or segment.source is not source or started is None or source.title is None:
                 return
-            title = source.title()
+            title = DisplayText(source.title())
             if title == started.content.title:
                 return
             self._record_end(segment, CutReason.RETITLED)

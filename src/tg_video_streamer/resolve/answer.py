@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone, ToolBehind
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import check_url
@@ -223,8 +224,7 @@ def _duration(value: Any) -> float | None:
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else ""
-    return "".join(character if character.isprintable() else " " for character in text).strip()[:500]
+    return DisplayText(value if isinstance(value, str) else "")
 
 
 def expires_wall(url: str) -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
+from tg_video_streamer.display_text import one_line
 from tg_video_streamer.errors import ResolveError, SourceGone, ToolBehind
 from tg_video_streamer.locales.message import Message
 
@@ -210,7 +211,7 @@ def update_may_help(error: ResolveError) -> bool:
 def short(text: str) -> str:
     """Words of yt-dlp in one line, without addresses and advice for its own command line."""
     text = _URL.sub("(URL)", _TRAILERS.sub("", text)).strip(" ;.")
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = one_line(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from tg_video_streamer.display_text import DisplayText
+
 _TITLE = re.compile(rb"StreamTitle='(.*?)';(?:\w+=|\x00|$)", re.DOTALL)
 _BLOCK = 16
 _LONGEST = 200
@@ -68,4 +70,4 @@ def decoded_title(data: bytes) -> str:
         words = b"".join(_WORD.findall(data))
         cyrillic = bool(words) and all(byte in _CYRILLIC for byte in words)
         text = data.decode("cp1251" if cyrillic else "latin-1", "replace")
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:_LONGEST]
+    return DisplayText(text)[:_LONGEST]

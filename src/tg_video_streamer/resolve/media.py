@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tg_video_streamer.display_text import show
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.growing import GrowingFile
 
@@ -78,6 +79,9 @@ class Media:
     proxy: str = field(default="", repr=False)
     """The proxy that resolved it, or empty: sites bind URLs to the client's address. May hold a password."""
 
+    def __post_init__(self) -> None:
+        show(self, "title")
+
     @property
     def is_file(self) -> bool:
         """Whether all inputs are local files with all of their bytes."""
@@ -90,6 +94,9 @@ class Expansion:
 
     children: tuple[Item, ...]
     title: str = ""
+
+    def __post_init__(self) -> None:
+        show(self, "title")
 
 
 Resolve = Callable[[Item], Awaitable[Media | Expansion]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import MalformedMessage, OutputLost, OutputRejected
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.rtmp import amf
@@ -176,7 +177,7 @@ class Publisher:
         name = self._address.key.partition("?")[0]
         for secret in sorted({self._address.key, name, self._address.app}, key=len, reverse=True):
             text = text.replace(secret, "…") if len(secret) > 4 or secret == name else text
-        return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:200]
+        return DisplayText(text)[:200]
 
 
 def _information(arguments: list[amf.Value]) -> dict[str, str]:

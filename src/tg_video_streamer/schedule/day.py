@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from tg_video_streamer.display_text import show
 from tg_video_streamer.errors import ScheduleError
 from tg_video_streamer.schedule.timetable import Timetable
 
@@ -35,6 +36,9 @@ class ScheduledEntry:
     """Of a daypart: the file name."""
     every_minutes: float = 0.0
     """Of station IDs."""
+
+    def __post_init__(self) -> None:
+        show(self, "title", "playlist")
 
 
 def today(timetable: Timetable, wall: float) -> date:

@@ -11,6 +11,7 @@ from tg_video_streamer.control.commands import CommandRequest, make_request
 from tg_video_streamer.control.socket.protocol import items_from_json, status_from_json
 from tg_video_streamer.control.status import ServiceStatus
 from tg_video_streamer.control.status_text import StatusText
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.line import MAX_LINE_CHARACTERS
@@ -67,7 +68,7 @@ def request_of(command: ChatCommand, *, line: str = "") -> CommandRequest:
 
 def file_line(link: str, title: str) -> str:
     """The playlist line of a file in the chat; nothing in its title becomes an option of the line."""
-    plain = " ".join("".join(one if one.isprintable() else " " for one in title.replace("|", " ")).split())
+    plain = DisplayText(title.replace("|", " "))
     return f"{link} | title={plain}" if plain else link
 
 

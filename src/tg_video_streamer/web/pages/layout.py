@@ -94,7 +94,7 @@ def page(
 </body>
 </html>
 """
-    return _with_language(HTMLResponse(text, status_code=status_code), view)
+    return _with_language(HTMLResponse(text.encode("utf-8", "replace"), status_code=status_code), view)
 
 
 def _with_language(answer: HTMLResponse, view: PageView) -> HTMLResponse:
