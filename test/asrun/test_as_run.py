@@ -115,7 +115,7 @@ def test_a_line_says_what_was_on_air_from_when_to_when() -> None:
         "level": "item",
         "reason": "ended",
         "key": "0" * 16,
-        "title": 'a "title"\nin two lines / ü',
+        "title": 'a "title" in two lines / ü',
         "new_play": True,
         "cached": True,
         "gap_seconds": 0.0,
