@@ -13,6 +13,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import SessionEnded
 from tg_video_streamer.telegram.client.account import Account, Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
+from tg_video_streamer.telegram.client.waits import FloodWaits
 
 QUICK = Backoff(first=0.05, longest=0.2)
 """Pauses for tests that lose their connection on purpose."""
@@ -37,6 +38,7 @@ def new_account(
     endings: list[SessionEnded] | None = None,
     limiter: ConnectionLimiter | None = None,
     heartbeat_seconds: float = 30.0,
+    waits: FloodWaits | None = None,
     **changes: Any,
 ) -> Account:
     """An account that is not connected; what ends it is put into `endings`."""
@@ -47,6 +49,7 @@ def new_account(
         limiter=limiter or ConnectionLimiter(clock, pauses=QUICK),
         ended=(endings if endings is not None else []).append,
         heartbeat_seconds=heartbeat_seconds,
+        waits=waits,
     )
 
 

@@ -28,7 +28,14 @@ from stands.service import running
 from stands.telegram_dc.server import StreamState, TelegramStand
 from stands.telegram_dc.world import API_HASH, SECOND_USER_ID, USER_ID
 from stands.waiting import wait_until
-from tg_video_streamer.errors import SessionAbsent, SessionEnded, SessionEnding, SessionError, SessionUnreachable
+from tg_video_streamer.errors import (
+    SessionAbsent,
+    SessionEnded,
+    SessionEnding,
+    SessionError,
+    SessionRestricted,
+    SessionUnreachable,
+)
 from tg_video_streamer.events import DegradedChanged, Event, SessionRenewed
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.telegram.client.credentials import Credentials
@@ -52,6 +59,11 @@ class Line:
     session: str
     closed: bool = False
     watcher: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    restricted: Callable[[SessionRestricted | None], None] = lambda _why: None
+
+    def on_restriction(self, act: Callable[[SessionRestricted | None], None]) -> None:
+        """See Account."""
+        self.restricted = act
 
     async def close(self) -> None:
         """Hang up."""
@@ -73,6 +85,7 @@ class Months:
     alerts: list[str] = field(default_factory=list)
     came: list[str] = field(default_factory=list)
     went: list[str] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     after_wait: Callable[[], bool] = lambda: False
     """Called as a wait between cycles begins; True ends it at once, as a change of the file does."""
     ended: Callable[[SessionEnded], None] = lambda _ending: None
@@ -134,7 +147,8 @@ class Months:
         if isinstance(answer, SessionError):
             raise answer
         self.ended = ended
-        return Line(user_id=answer, session=credentials.session)
+        self.lines.append(Line(user_id=answer, session=credentials.session))
+        return self.lines[-1]
 
     async def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -257,6 +271,57 @@ async def test_trouble_of_the_network_is_no_end(months: Months) -> None:
     assert months.tries[3][0] - months.tries[2][0] == pytest.approx(500.0)
     assert (keeper.degraded, months.went, months.events) == (False, [], [])
     assert keeper.state is SessionState.RENEWING
+
+
+FROZEN = SessionRestricted("Telegram refuses the account", word="FROZEN_METHOD_INVALID", seconds=300.0, remedy="appeal")
+
+
+async def test_a_restricted_account_is_asked_slowly(months: Months) -> None:
+    """An account that Telegram restricts has a state of its own: one try in so many seconds, nothing degraded, and why."""
+    months.answers |= {"first": FROZEN, "spare": USER_ID}
+    months.spare = "spare"
+    keeper = months.keeper()
+    seen: set[SessionState] = set()
+
+    def fourth() -> bool:
+        seen.add(keeper.state)
+        return len(months.tries) >= 4
+
+    await months.until(keeper, fourth)
+    times = [at for at, _ in months.tries]
+    assert [later - earlier for earlier, later in pairwise(times)] == [300.0] * 3
+    assert {session for _, session in months.tries} == {"first"}
+    assert SessionState.RESTRICTED in seen
+    assert (keeper.degraded, months.went, months.events) == (False, [], [])
+    assert keeper.renewals["restricted"] >= 3
+
+
+async def test_a_restriction_comes_and_goes(months: Months) -> None:
+    """A session that works is restricted and free again as Telegram answers; it is said meanwhile, and it stays."""
+    keeper = months.keeper()
+
+    def comes_and_goes() -> bool:
+        if not months.came:
+            return False
+        months.lines[0].restricted(FROZEN)
+        assert keeper.state is SessionState.RESTRICTED
+        assert [str(one) for one in keeper.warnings()] == ["Telegram refuses the account; appeal"]
+        months.lines[0].restricted(None)
+        assert (keeper.state, keeper.warnings()) == (SessionState.VALID, [])
+        return True
+
+    await months.until(keeper, comes_and_goes)
+    assert (months.came, months.went, keeper.degraded) == (["first"], [], False)
+
+
+async def test_a_restricted_spare_does_not_hide_the_end(months: Months) -> None:
+    """Where the session has ended and the spare is restricted, the end is what people read."""
+    await months.until(months.keeper(), lambda: months.came)
+    months.answers |= {"first": ended(), "spare": FROZEN}
+    months.spare = "spare"
+    keeper = months.keeper()
+    await months.until(keeper, lambda: keeper.degraded)
+    assert "expired" in str(keeper.reason)
 
 
 async def test_no_session_string(months: Months) -> None:

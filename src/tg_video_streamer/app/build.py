@@ -117,6 +117,7 @@ def build(
         metrics_server.ask(MetricsServer.warnings),
         lambda: feeds.problems,
         program.scheduler.warnings,
+        (telegram or source).keeper.warnings,
     ]
 
     return Service(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,6 +23,7 @@ from tg_video_streamer.settings.targets import telegram_credentials
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.client.state_file import TelegramState
+from tg_video_streamer.telegram.client.waits import FloodWaits
 from tg_video_streamer.telegram.session.keeper import SessionKeeper
 from tg_video_streamer.telegram.session.renewal import Renewal, SessionSettings
 from tg_video_streamer.telegram.session.renewal_command import renewal_command
@@ -40,11 +42,17 @@ class _Connector:
     def __init__(self, clock: Clock, pauses: Backoff) -> None:
         self._clock = clock
         self._limiter = ConnectionLimiter(clock, attempts_per_minute=_CONNECTIONS_A_MINUTE, pauses=pauses)
+        self._waits: dict[str, FloodWaits] = {}
+        """By session: a wait that Telegram asked for outlives the connection."""
 
     async def connect(self, credentials: Credentials, ended: Callable[[SessionEnded], None]) -> Account:
         """See renewal.Connect. Telethon is loaded in a thread, since that takes longer than a frame."""
         module = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.client.account")
-        account: Account = module.Account(credentials, clock=self._clock, limiter=self._limiter, ended=ended)
+        mark = hashlib.sha256(credentials.session.encode()).hexdigest()
+        waits = self._waits.setdefault(mark, FloodWaits(self._clock))
+        account: Account = module.Account(
+            credentials, clock=self._clock, limiter=self._limiter, ended=ended, waits=waits
+        )
         try:
             await account.connect()
         except BaseException:

@@ -137,14 +137,14 @@ class SessionFacts:
     """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
 
     session_state: str = ""
-    """absent, valid, expired, renewing or unknown; empty where nothing needs a Telegram session."""
+    """absent, valid, restricted, expired, renewing or unknown; empty where nothing needs a Telegram session."""
     degraded: bool = False
     """Something that is configured needs a Telegram session, and there is none."""
     degraded_reason: Message | None = None
     degraded_seconds: float = 0.0
     """All degraded time together."""
     session_renewals: dict[str, int] = field(default_factory=dict)
-    """Cycles by result: session, spare, failed, unreachable."""
+    """Cycles by result: session, spare, failed, restricted, unreachable."""
     viewers: int | None = None
     """Who watches in Telegram; None where it is not known."""
 

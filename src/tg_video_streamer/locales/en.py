@@ -435,6 +435,7 @@ LANGUAGE = Language(
         "telegram.bad_clock": "Telegram did not take the message because of its time (bad_msg_notification {code})",
         "telegram.bad_clock.remedy": "check the clock of this host: timedatectl",
         "telegram.restricted": "the session is valid, but Telegram refuses the account: {word}",
+        "telegram.restricted_wait": "the session is valid, but the account has to wait: {problem}",
         "telegram.restricted.remedy": "open Telegram with this account and see what it asks for; the session is asked again by itself",
         "restricted.frozen_method_invalid": "Telegram has frozen the account: open Telegram with it, and appeal through @SpamBot",
         "restricted.session_password_needed": "the login was not finished with its password; log in again: tg-video-streamer session login --write-env",

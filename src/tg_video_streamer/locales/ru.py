@@ -444,6 +444,7 @@ LANGUAGE = Language(
         "telegram.bad_clock": "Telegram не принял сообщение из-за его времени (bad_msg_notification {code})",
         "telegram.bad_clock.remedy": "проверьте часы этого сервера: timedatectl",
         "telegram.restricted": "сессия действует, но Telegram отказывает аккаунту: {word}",
+        "telegram.restricted_wait": "сессия действует, но аккаунту нужно подождать: {problem}",
         "telegram.restricted.remedy": "откройте Telegram с этим аккаунтом и посмотрите, чего он требует; сессия проверится снова сама",
         "restricted.frozen_method_invalid": "Telegram заморозил аккаунт: откройте Telegram с ним и подайте апелляцию через @SpamBot",
         "restricted.session_password_needed": "вход не был завершён паролем; войдите заново: tg-video-streamer session login --write-env",

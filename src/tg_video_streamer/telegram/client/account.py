@@ -39,6 +39,7 @@ OnUpdate = Callable[[Any], None]
 ANSWER_SECONDS = 10.0
 """How long the heartbeat waits for an answer."""
 _DEFECT_SECONDS = 30.0
+_STATE = method_of(GetStateRequest())
 
 
 class Account:
@@ -193,6 +194,10 @@ class Account:
 
     async def _open(self, timeout_seconds: float) -> None:
         """One attempt within the limiter's rules; raises SessionEnded, SessionUnreachable."""
+        try:
+            self._waits.check(_STATE)
+        except FloodWait as wait:
+            raise answer_to_state(wait) from wait
         pause = self._limiter.pause()
         if pause > timeout_seconds:
             raise SessionUnreachable(Message.of("telegram.too_often"), seconds=pause)
@@ -206,7 +211,7 @@ class Account:
         except BaseException as error:
             self._limiter.lost()
             await self._discard()
-            if isinstance(error, StreamerError) and (meaning := answer_to_state(error)) is not error:
+            if isinstance(error, StreamerError) and (meaning := self._meaning(error)) is not error:
                 raise meaning from error
             raise
         self._limiter.connected()
@@ -242,7 +247,7 @@ class Account:
             try:
                 await within(client(GetStateRequest()), ANSWER_SECONDS)
             except StreamerError as error:
-                meaning = answer_to_state(error)
+                meaning = self._meaning(error)
                 if not isinstance(meaning, SessionRestricted):
                     broken.cancel()
                     if isinstance(meaning, SessionEnded):
@@ -254,6 +259,10 @@ class Account:
         # The reconnect shows why it broke, better than Telethon's background tasks do.
         cause = None if broken.cancelled() else broken.exception()
         return type(cause).__name__ if cause is not None else "closed"
+
+    def _meaning(self, error: StreamerError) -> StreamerError:
+        """What an error means while Telegram is asked whether the session works."""
+        return answer_to_state(self._waits.asked(_STATE, error) if isinstance(error, FloodWait) else error)
 
     def _pause_seconds(self) -> float:
         """Until the next heartbeat."""

@@ -143,7 +143,8 @@ def answer_to_state(error: StreamerError) -> StreamerError:
     if isinstance(error, TelegramRefused):
         return _restricted(error.word)
     if isinstance(error, FloodWait):
-        return SessionRestricted(error.message, word="FLOOD_WAIT", seconds=error.seconds)
+        what = Message.of("telegram.restricted_wait", problem=error.message)
+        return SessionRestricted(what, word="FLOOD_WAIT", seconds=error.seconds)
     return error
 
 

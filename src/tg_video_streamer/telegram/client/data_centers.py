@@ -27,6 +27,8 @@ from tg_video_streamer.telegram.client.waits import FloodWaits
 log = structlog.get_logger(__name__)
 
 _CONNECT_SECONDS = 20.0
+_AT_ONCE_SECONDS = 2.0
+"""A longer pause before a new authorization is left to those who ask."""
 
 
 class DataCenters:
@@ -49,8 +51,11 @@ class DataCenters:
         try:
             return await self._invoke(own, dc_id, request, seconds)
         except _ForgottenError:
-            # Export and import once more.
-            return await self._invoke(own, dc_id, request, seconds)
+            if (pause := self._limiter.pause()) > _AT_ONCE_SECONDS:
+                raise
+        # Export and import once more.
+        await asyncio.sleep(pause)
+        return await self._invoke(own, dc_id, request, seconds)
 
     async def close(self) -> None:
         """Disconnect from all of them."""

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ConfigError, SessionAbsent, SessionEnded, SessionError, SessionUnreachable
+from tg_video_streamer.errors import (
+    ConfigError,
+    SessionAbsent,
+    SessionEnded,
+    SessionError,
+    SessionRestricted,
+    SessionUnreachable,
+)
 from tg_video_streamer.events import DegradedChanged, Event, SessionRenewed
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.sighting import Sighting
@@ -57,7 +64,8 @@ class SessionKeeper:
     """The one owner of `account`, of the session's state and of degraded mode; runs in the event loop.
 
     A network failure does not end a session: the keeper retries, and nothing is degraded. A session that has ended, or is
-    not set, starts degraded mode: subscribers are notified, and each cycle reads the settings again.
+    not set, starts degraded mode: subscribers are notified, and each cycle reads the settings again. A session that
+    Telegram restricts is neither: what is on air stays, and Telegram is asked again as slowly as it wants.
     """
 
     def __init__(
@@ -90,8 +98,10 @@ class SessionKeeper:
         self._degraded_before = 0.0
         self.reason: Message | None = None
         """Why the service is degraded, None where it is not."""
+        self.restriction: SessionRestricted | None = None
+        """Why Telegram refuses the account although its session is valid; None where it does not."""
         self.renewals: Counter[str] = Counter()
-        """Cycles by result: session, spare, failed, unreachable."""
+        """Cycles by result: session, spare, failed, restricted, unreachable."""
 
     @property
     def account(self) -> Account | None:
@@ -123,6 +133,10 @@ class SessionKeeper:
         """Where the session stands."""
         return self._machine.state
 
+    def warnings(self) -> list[Message]:
+        """What people must know of a restriction."""
+        return [] if self.restriction is None else [self.restriction.full_message]
+
     @property
     def sighting(self) -> Sighting | None:
         """When the session was last seen to work; None while there is none."""
@@ -142,7 +156,7 @@ class SessionKeeper:
     async def run(self) -> None:
         """Log in, hold the session, renew it; until cancelled. Each run begins without an account."""
         self._machine = StateMachine(TRANSITIONS, SessionState.ABSENT)
-        self._ended = None
+        self._ended = self.restriction = None
         try:
             while True:
                 if self._account is None:
@@ -164,11 +178,20 @@ class SessionKeeper:
         except (SessionAbsent, SessionEnded) as ending:
             self.renewals["failed"] += 1
             absent = isinstance(ending, SessionAbsent)
+            self.restriction = None
             self._machine.move(SessionState.ABSENT if absent else SessionState.EXPIRED, ending.what)
             await self._degrade(ending)
             self._expired()
             pause = self._cycle_seconds - (self._clock.monotonic() - began)
             self._log_failure(ending, pause)
+        except SessionRestricted as restriction:
+            self.renewals["restricted"] += 1
+            self._restricted(restriction)
+            if self.degraded:
+                self.reason = restriction.message
+            pause = restriction.seconds
+            await self._notify(SessionChange(why=restriction.full_message, retrying=True))
+            self._log_failure(restriction, pause)
         except (SessionUnreachable, ConfigError) as trouble:
             self.renewals["unreachable"] += 1
             if self.degraded:
@@ -187,8 +210,16 @@ class SessionKeeper:
     def _log_failure(self, error: SessionError | ConfigError, pause: float) -> None:
         log.warning("session cycle failed", why=str(error), next_seconds=round(max(pause, 0.0)))
 
+    def _restricted(self, restriction: SessionRestricted | None) -> None:
+        """Telegram restricts the account, or no longer."""
+        self.restriction = restriction
+        self._machine.move(
+            SessionState.VALID if restriction is None else SessionState.RESTRICTED, str(restriction or "")
+        )
+
     async def _recover(self, renewed: Renewed) -> None:
-        self._machine.move(SessionState.VALID)
+        self._restricted(None)
+        renewed.account.on_restriction(self._restricted)
         if self.degraded or renewed.by_spare:
             self.renewals["spare" if renewed.by_spare else "session"] += 1
             self._publish(SessionRenewed(wall=self._clock.wall(), by_spare=renewed.by_spare))
@@ -217,7 +248,7 @@ class SessionKeeper:
             await self._touch_spare()
             await asyncio.wait(either, timeout=_TOUCH_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         ending = ended.result()
-        self._account = self._ended = None
+        self._account = self._ended = self.restriction = None
         self._machine.move(SessionState.EXPIRED, ending.what)
         await self._degrade(ending)
         await account.close()
@@ -246,6 +277,7 @@ class SessionKeeper:
     async def _close(self) -> None:
         """End what a run holds; where it is not the service's end, those who use the account wait for the next one."""
         account, self._account = self._account, None
+        self.restriction = None
         self._machine = StateMachine(TRANSITIONS, SessionState.RENEWING)
         await self._notify(SessionChange(why=NO_SESSION, retrying=True))
         if account is not None:

@@ -18,6 +18,7 @@ from tg_video_streamer.errors import (
     SessionAbsent,
     SessionEnded,
     SessionError,
+    SessionRestricted,
     SessionUnreachable,
     StreamerError,
 )
@@ -99,7 +100,8 @@ class Renewal:
                 raise
             except (SessionError, ConfigError) as error:
                 log.info("session try failed", number=number, of=TRIES, why=str(error))
-                if number == TRIES:
+                if number == TRIES or (isinstance(error, SessionUnreachable) and error.seconds > 0):
+                    # The last one; or Telegram has said when the next one is due.
                     raise
             await self._sleep(PAUSES.pause(number))
         raise AssertionError("a cycle has a last try")
@@ -127,8 +129,8 @@ class Renewal:
             raise ending
         try:
             account = await self._connect(replace(settings.credentials, session=settings.spare), ended)
-        except SessionEnded as second:
-            log.warning("the spare session has ended too", why=second.what)
+        except (SessionEnded, SessionRestricted) as second:
+            log.warning("the spare session does not work either", why=second.what)
             raise ending from second
         if account.user_id != self._store.owner_id:
             await account.close()

@@ -1,0 +1,202 @@
+"""Kinds of errors through real Telethon and real sockets: each is one of ours, ends no session, and is not asked in a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from telethon.tl.functions.help import GetNearestDcRequest
+from telethon.tl.functions.updates import GetStateRequest
+
+from stands.telegram_account import connected, new_account
+from stands.telegram_dc.server import Fault, TelegramStand
+from stands.telegram_dc.world import HOME_DC, OTHER_DC, Answer, BadMessage, Planned, TransportCode
+from tg_video_streamer.clock import SystemClock
+from tg_video_streamer.errors import (
+    AnswerUnreadable,
+    FloodWait,
+    MessageRefused,
+    SessionEnded,
+    SessionRestricted,
+    SessionUnreachable,
+    StreamerError,
+    TelegramRefused,
+)
+from tg_video_streamer.telegram.client.waits import FloodWaits
+
+ANSWER = "help.getNearestDc"
+STATE = "updates.getState"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[TelegramStand]:
+    """A Telegram for all tests here."""
+    with TelegramStand() as stand:
+        yield stand
+
+
+@pytest.fixture
+def stand(running: TelegramStand) -> Iterator[TelegramStand]:
+    """The same, which answers as ever."""
+    running.do(running.world.requests.clear)
+    yield running
+    running.relent()
+
+
+async def until(fact: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    """Wait in the event loop until `fact` is truthy."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, f"after {seconds:g} s still not: {what}"
+        await asyncio.sleep(0.02)
+
+
+UNKNOWN_CONSTRUCTOR = Answer(struct.pack("<I", 0xDEADBEEF) + b"more")
+FOREVER: list[tuple[Planned, type[StreamerError], int]] = [
+    ((400, "A_NEW_WORD"), TelegramRefused, 1),
+    ((401, "A_NEW_WORD"), TelegramRefused, 1),
+    ((403, "CHAT_WRITE_FORBIDDEN"), TelegramRefused, 1),
+    ((404, "METHOD_INVALID"), TelegramRefused, 1),
+    ((406, "TOPIC_CLOSED"), TelegramRefused, 1),
+    ((303, "USER_MIGRATE_4"), TelegramRefused, 1),
+    ((303, "STATS_MIGRATE_4"), TelegramRefused, 1),
+    ((406, "FROZEN_METHOD_INVALID"), SessionRestricted, 1),
+    ((420, "FROZEN_METHOD_INVALID"), SessionRestricted, 1),
+    ((420, "FLOOD_WAIT_600"), FloodWait, 1),
+    ((420, "SLOWMODE_WAIT_7"), FloodWait, 1),
+    ((420, "A_NEW_WAIT"), FloodWait, 1),
+    ((500, "UNKNOWN_METHOD"), TelegramRefused, 2),
+    *((BadMessage(code), MessageRefused, 6) for code in (16, 17, 32, 33, 48)),
+    *((BadMessage(code), MessageRefused, 2) for code in (18, 19, 20, 34, 35, 64, 99)),
+    (UNKNOWN_CONSTRUCTOR, AnswerUnreadable, 1),
+]
+
+
+@pytest.mark.parametrize(("fault", "kind", "most"), FOREVER, ids=str)
+async def test_for_ever(stand: TelegramStand, fault: Planned, kind: type[StreamerError], most: int) -> None:
+    """An error that never ends is one of ours after a bounded number of requests, and the session stays as it is."""
+    endings: list[SessionEnded] = []
+    async with connected(stand, endings=endings) as account:
+        stand.always(ANSWER, fault)
+        with pytest.raises(StreamerError) as raised:
+            await account.invoke(GetNearestDcRequest(), timeout_seconds=30.0)
+        assert type(raised.value) is kind
+        assert str(raised.value)
+        assert len(stand.asked(ANSWER)) <= most
+        stand.relent()
+        await account.invoke(GetStateRequest())
+    assert not endings
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP, *map(BadMessage, (16, 17, 18, 19, 20, 32, 33, 34, 35, 48, 64))], ids=str)
+async def test_once(stand: TelegramStand, fault: Planned) -> None:
+    """A message that is not taken once, or whose connection breaks, is sent again, and answered."""
+    async with connected(stand) as account:
+        stand.inject(ANSWER, fault)
+        assert (await account.invoke(GetNearestDcRequest(), timeout_seconds=30.0)).this_dc == HOME_DC
+
+
+@pytest.mark.parametrize("code", [-429, -444])
+async def test_the_transport_refuses(stand: TelegramStand, code: int) -> None:
+    """A code of the transport's ends nothing but the connection, and the request is answered over the next one."""
+    endings: list[SessionEnded] = []
+    async with connected(stand, endings=endings) as account:
+        stand.inject(ANSWER, TransportCode(code))
+        assert (await account.invoke(GetNearestDcRequest(), timeout_seconds=30.0)).this_dc == HOME_DC
+    assert not endings
+
+
+async def test_a_wait_is_obeyed_to_the_second(stand: TelegramStand) -> None:
+    """Within the time that Telegram named the method is not sent once, over reconnects too; others are; then it is."""
+    async with connected(stand) as account:
+        stand.flood(ANSWER, 3)
+        with pytest.raises(FloodWait) as raised:
+            await account.invoke(GetNearestDcRequest())
+        begun = time.monotonic()
+        assert raised.value.seconds == 3
+        assert "help.getNearestDc" in str(raised.value)
+        stand.drop()
+        while time.monotonic() < begun + 2.5:
+            with pytest.raises(FloodWait) as raised:
+                await account.invoke(GetNearestDcRequest())
+            assert begun + 2.8 < time.monotonic() + raised.value.seconds < begun + 3.2
+            await account.invoke(GetStateRequest())
+            await asyncio.sleep(0.1)
+        assert len(stand.asked(ANSWER)) == 1
+        await asyncio.sleep(max(0.0, begun + 3.05 - time.monotonic()))
+        await account.invoke(GetNearestDcRequest())
+        assert len(stand.asked(ANSWER)) == 2
+
+
+async def test_a_wait_outlives_the_account(stand: TelegramStand) -> None:
+    """Another account of the same session keeps to the wait, and asks nothing before its end."""
+    waits, session = FloodWaits(SystemClock()), stand.session_string()
+    stand.flood(STATE, 100)
+    for _ in range(3):
+        account = new_account(stand, session, waits=waits)
+        with pytest.raises(SessionRestricted) as raised:
+            await account.connect()
+        assert 95 < raised.value.seconds <= 100
+        assert "UTC" in str(raised.value)
+        await account.close()
+    assert len(stand.asked(STATE)) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [(400, "INPUT_USER_DEACTIVATED"), (406, "FROZEN_METHOD_INVALID"), (420, "FLOOD_WAIT_2")]
+)
+async def test_a_restriction_is_seen_and_its_end(stand: TelegramStand, fault: tuple[int, str]) -> None:
+    """A heartbeat that is refused restricts the account, which stays connected; a later one that is answered frees it."""
+    endings: list[SessionEnded] = []
+    seen: list[SessionRestricted | None] = []
+    async with connected(stand, endings=endings, heartbeat_seconds=0.1) as account:
+        account.on_restriction(seen.append)
+        stand.always(STATE, fault)
+        await until(lambda: seen, "restricted")
+        assert account.restriction is seen[0]
+        assert account.online
+        await account.invoke(GetNearestDcRequest())
+        before = len(stand.asked(STATE))
+        if fault[0] == 420:
+            stand.relent()
+            await until(lambda: account.restriction is None, "free again")
+            assert seen[1:] == [None]
+        else:
+            await asyncio.sleep(0.5)  # five heartbeats as they were
+            assert len(stand.asked(STATE)) == before
+    assert not endings
+
+
+@pytest.mark.parametrize(
+    "fault", [TransportCode(-404), (406, "AUTH_KEY_DUPLICATED"), (401, "AUTH_KEY_UNREGISTERED")], ids=str
+)
+async def test_another_data_center_forgets_once(stand: TelegramStand, fault: Planned) -> None:
+    """Where another data center no longer knows the account, a new authorization is exported, and the answer comes."""
+    endings: list[SessionEnded] = []
+    async with connected(stand, endings=endings) as account:
+        await account.invoke(GetNearestDcRequest(), dc_id=OTHER_DC)
+        stand.inject(ANSWER, fault)
+        answer = await account.invoke(GetNearestDcRequest(), dc_id=OTHER_DC, timeout_seconds=30.0)
+        assert answer.this_dc == OTHER_DC
+        assert len(stand.asked("auth.exportAuthorization")) == 2
+        await account.invoke(GetStateRequest())
+    assert not endings
+
+
+@pytest.mark.parametrize(
+    "fault", [TransportCode(-404), (406, "AUTH_KEY_DUPLICATED"), (401, "SESSION_REVOKED")], ids=str
+)
+async def test_another_data_center_forgets_for_ever(stand: TelegramStand, fault: Planned) -> None:
+    """A data center that never knows the account is a refusal with growing pauses, and never the end of the session."""
+    endings: list[SessionEnded] = []
+    async with connected(stand, endings=endings) as account:
+        stand.always("*", fault, dc=OTHER_DC)
+        for _ in range(4):
+            with pytest.raises((TelegramRefused, SessionUnreachable)):
+                await account.invoke(GetNearestDcRequest(), dc_id=OTHER_DC, timeout_seconds=30.0)
+        assert len(stand.asked("auth.exportAuthorization")) <= 4
+        await account.invoke(GetStateRequest())
+    assert not endings
