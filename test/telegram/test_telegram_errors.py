@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -39,11 +40,15 @@ def running() -> Iterator[TelegramStand]:
 
 
 @pytest.fixture
-def stand(running: TelegramStand) -> Iterator[TelegramStand]:
-    """The same, which answers as ever."""
+def stand(running: TelegramStand, caplog: pytest.LogCaptureFixture) -> Iterator[TelegramStand]:
+    """The same, which answers as ever; no test leaves an exception behind that nothing has read."""
     running.do(running.world.requests.clear)
     yield running
     running.relent()
+    gc.collect()
+    records = (*caplog.get_records("call"), *caplog.get_records("teardown"))
+    left = [one.getMessage() for one in records if one.name == "asyncio" and one.exc_info]
+    assert not left
 
 
 async def until(fact: Callable[[], object], what: str, seconds: float = 60.0) -> None:

@@ -28,7 +28,7 @@ from tg_video_streamer.telegram.client.boundary import answer_to_state, method_o
 from tg_video_streamer.telegram.client.client import make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.data_centers import DataCenters
-from tg_video_streamer.telegram.client.deadline import ConnectionBroke, within
+from tg_video_streamer.telegram.client.deadline import ConnectionBroke, hang_up, within
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.client.waits import FloodWaits
 
@@ -319,13 +319,9 @@ class Account:
         if client is None:
             return
         try:
-            await within(client.disconnect(), 5.0)
+            await hang_up(client)
         except StreamerError as trouble:
             log.warning("telegram connection closed badly", why=trouble.what)
-        # Read the exception, so that asyncio does not log it as never retrieved.
-        gone = client.disconnected
-        if gone.done() and not gone.cancelled():
-            gone.exception()
 
 
 async def _greet(client: TelegramClient) -> int:

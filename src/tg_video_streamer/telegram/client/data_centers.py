@@ -20,7 +20,7 @@ from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.client.boundary import method_of
 from tg_video_streamer.telegram.client.client import KEY_RETRIES, make_client
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.client.deadline import within
+from tg_video_streamer.telegram.client.deadline import hang_up, within
 from tg_video_streamer.telegram.client.limiter import ConnectionLimiter
 from tg_video_streamer.telegram.client.waits import FloodWaits
 
@@ -127,7 +127,7 @@ class DataCenters:
         if client is None:
             return
         try:
-            await within(client.disconnect(), 5.0)
+            await hang_up(client)
         except StreamerError as trouble:
             log.info("connection to another data center closed badly", number=dc_id, why=trouble.what)
 

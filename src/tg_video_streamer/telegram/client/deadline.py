@@ -47,6 +47,19 @@ async def within(call: Awaitable[Answer], seconds: float, *, broken: asyncio.Fut
     raise SessionUnreachable.of("telegram.slow", seconds=seconds)
 
 
+async def hang_up(client: Any) -> None:
+    """Disconnect a client, and end everything that Telethon runs for it; raises SessionUnreachable after 5 s."""
+    try:
+        await within(client.disconnect(), 5.0)
+    finally:
+        # Read the exception, so that asyncio does not log it as never retrieved.
+        gone = client.disconnected
+        if gone.done() and not gone.cancelled():
+            gone.exception()
+        else:
+            gone.cancel()
+
+
 async def _ended(task: asyncio.Future[Any], broken: asyncio.Future[None] | None) -> None:
     """Cancel the task, and retrieve the exceptions that asyncio would log."""
     if not task.done():

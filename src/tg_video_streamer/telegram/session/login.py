@@ -22,7 +22,7 @@ from tg_video_streamer.telegram.answers.login import AUTHORIZATION, LOGIN_TOKEN,
 from tg_video_streamer.telegram.client.boundary import answer_to_login, method_of
 from tg_video_streamer.telegram.client.client import KEY_RETRIES, make_client, make_session
 from tg_video_streamer.telegram.client.credentials import Credentials
-from tg_video_streamer.telegram.client.deadline import ConnectionBroke, within
+from tg_video_streamer.telegram.client.deadline import ConnectionBroke, hang_up, within
 from tg_video_streamer.telegram.client.waits import FloodWaits
 
 ANSWER_SECONDS = 20.0
@@ -289,7 +289,7 @@ class LoginConnection:
     async def close(self) -> None:
         """Disconnect."""
         try:
-            await within(self._client.disconnect(), 5.0)
+            await hang_up(self._client)
         except SessionUnreachable as trouble:
             self._inform(trouble.message)
 
