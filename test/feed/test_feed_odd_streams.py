@@ -82,6 +82,14 @@ def late_sound(path: Path) -> None:
     whole.unlink()
 
 
+def very_late_sound(path: Path) -> None:
+    """Sound from 12 s on."""
+    whole = path.with_name("whole.ts")
+    ff(*picture(14), *tone(440, 14, "stereo"), *PICTURE, "-c:a", "mp2", whole)
+    ff("-i", whole, "-map", "0:v", "-map", "0:a", "-c:v", "copy", "-c:a", "ac3", "-af", "atrim=12", path)
+    whole.unlink()
+
+
 def mid_gop(path: Path) -> None:
     """A recording that begins just behind the keyframe of a group of 4 s."""
     whole = path.with_name("whole.ts")
@@ -99,6 +107,15 @@ async def test_sound_that_begins_late_is_heard(program: Path, headers: CodecHead
     assert len(found.pictures) == pytest.approx(6 * FRAMES_PER_SECOND, abs=2)
     assert loudness(recording, 0, 3.8) < 0.001
     assert loudness(recording, 4.3, 5.8) > 0.02
+
+
+async def test_sound_that_begins_very_late_is_heard(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """Sound from 12 s on, of which a TS tells nothing before, is heard from then on, and its picture plays before it."""
+    found = await played(clip("very-late-sound.ts", tmp_path, very_late_sound), ffmpeg, headers)
+    recording = found.decoded(tmp_path, headers)
+    assert len(found.pictures) == pytest.approx(14 * FRAMES_PER_SECOND, abs=2)
+    assert loudness(recording, 0, 11.8) < 0.001
+    assert loudness(recording, 12.3, 13.8) > 0.02
 
 
 async def test_late_sound_is_heard_from_the_web_too(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import trustme
 
 from stands.feeding import Played, feed_of
 from stands.house import FRAME_TICKS
@@ -18,6 +21,7 @@ from stands.numbered import Plan, make_clip
 from stands.ports import free_port
 from stands.rtsp_server import RtspCamera
 from stands.sender import sending
+from stands.tls_proxy import Relay
 from tg_video_streamer.errors import SourceLost
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.media import CodecHeaders, Kind, Packet
@@ -40,6 +44,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _rtmp(clip: Path, folder: Path) -> Iterator[str]:
     with NginxRtmp(folder / "nginx") as server, sending(clip, server.url(WORD), "flv"):
         yield server.url(WORD)
+
+
+@contextmanager
+def _rtmps(clip: Path, folder: Path) -> Iterator[str]:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    with _rtmp(clip, folder) as plain, Relay(urlsplit(plain).port or 0, tls=tls) as relay:
+        yield f"rtmps://127.0.0.1:{relay.port}/live/{WORD}"
 
 
 @contextmanager
@@ -85,6 +97,7 @@ def _rtsp(clip: Path, folder: Path) -> Iterator[str]:
 
 KINDS: dict[str, Callable[[Path, Path], AbstractContextManager[str]]] = {
     "rtmp": _rtmp,
+    "rtmps": _rtmps,
     "srt-caller": _srt_caller,
     "srt-listener": _srt_listener,
     "udp-group": _udp_group,
