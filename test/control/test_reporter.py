@@ -14,3 +14,9 @@ def test_each_line_has_its_own_title() -> None:
     assert item_status(feed.item, feed).title == "Morning"
     assert item_status(item_of("/films/film.mkv", title="Evening"), feed).title == "Evening"
     assert item_status(item_of("/films/film.mkv"), feed).title == "film.mkv"
+
+
+def test_a_backup_on_air_has_its_own_title() -> None:
+    """While a backup plays in the place of an item, its title is the one that is on air."""
+    feed = feed_of(item_of("/films/backup.mkv", title="Standby"), Path("ffmpeg"))
+    assert item_status(item_of("http://site.test/gone", title="Gone"), feed).title == "Standby"

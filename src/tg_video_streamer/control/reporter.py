@@ -265,8 +265,9 @@ def item_name(item: Item) -> str:
 
 
 def item_status(item: Item, feed: Feed) -> ItemStatus:
-    """An item with what a feed with the same key has found out; the feed may be of another line, with another title."""
-    own = feed.item.title == item.title and feed.title
+    """An item with what a feed has found out: of its backup, or of another line with the same key and its own title."""
+    other_line = feed.item.key == item.key and feed.item.title != item.title
+    own = "" if other_line else feed.title
     return ItemStatus(
         key=item.key,
         title=own or item_name(item),
