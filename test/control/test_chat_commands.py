@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from stands.small_channel import SmallChannel
 from stands.telegram_account import connected
-from stands.telegram_dc.server import TelegramStand
+from stands.telegram_dc.server import Fault, TelegramStand
 from stands.telegram_dc.world import CHANNEL_NAME, GROUP_ID, SMALL_GROUP_ID, USER_ID, Message, Role, StoredFile
 from stands.virtual_time import AheadClock, SetClock
 from stands.waiting import wait_until
@@ -39,6 +39,7 @@ from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.telegram.chat.chat_client import ChatClient, enter
+from tg_video_streamer.telegram.chat.own_chat import OwnChat
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
 from tg_video_streamer.telegram.client.account import Account
 from tg_video_streamer.telegram.client.state_file import TelegramState
@@ -112,7 +113,7 @@ async def _in_chat(
         **options,
     )
     async with connected(stand) as account, asyncio.TaskGroup() as tasks:
-        room = await enter(account, parse_chat_reference(chat), TelegramState(folder))
+        room = await enter(account, OwnChat(parse_chat_reference(chat), TelegramState(folder)))
         room.follow(lambda message: commands.on_message(room, message))
         running = tasks.create_task(commands.run())
         yield _InChat(stand=stand, channel=channel, account=account, room=room, chat_id=chat_id)
@@ -227,7 +228,7 @@ async def test_the_guide_is_one_pinned_message(stand: TelegramStand, tmp_path: P
     """The guide is pinned once, edited as items change, found after a restart, and written again where it was deleted."""
     store, clock, channel = TelegramState(tmp_path), SetClock(), SmallChannel()
     async with connected(stand) as account:
-        room = await enter(account, parse_chat_reference(f"@{CHANNEL_NAME}"), store)
+        room = await enter(account, OwnChat(parse_chat_reference(f"@{CHANNEL_NAME}"), store))
 
         def made() -> ChatGuide:
             guide = chat_guide(channel, clock, store)
@@ -255,13 +256,38 @@ async def test_the_guide_is_one_pinned_message(stand: TelegramStand, tmp_path: P
         assert stand.chat().pinned == again.id != message.id
 
 
+async def test_a_lost_answer_posts_no_second_guide(stand: TelegramStand, tmp_path: Path) -> None:
+    """Where the answer to the guide's message is lost, and where the service ended before it, there is still one message."""
+    store, clock, channel = TelegramState(tmp_path), SetClock(), SmallChannel()
+    async with connected(stand) as account:
+        room = await enter(account, OwnChat(parse_chat_reference(f"@{CHANNEL_NAME}"), store))
+        guide = chat_guide(channel, clock, store)
+        guide.room = room
+        stand.inject("messages.sendMessage", Fault.LOST)
+        await guide.update()
+        (message,) = stand.chat().messages.values()
+        assert stand.chat().pinned == message.id
+        assert store.get("guide")["message_id"] == message.id
+        # Ended after Telegram had the message, and before its number was saved; the program has moved on since.
+        (request, _) = stand.asked("messages.sendMessage")
+        store.put("guide", {"chat_id": room.chat_id, "random_id": request.random_id, "text": message.text})
+        channel.items.append(channel.items.pop(0))
+        guide = chat_guide(channel, clock, store)
+        guide.room = room
+        await guide.update()
+        clock.now += EDIT_SECONDS
+        await guide.update()
+        assert list(stand.chat().messages.values()) == [message]
+        assert message.text.startswith("On air: سلام دنیا")
+
+
 async def test_a_guide_that_may_not_be_pinned(stand: TelegramStand, tmp_path: Path) -> None:
     """Without the right to pin the guide is kept up to date unpinned."""
     store, clock, channel = TelegramState(tmp_path), SetClock(), SmallChannel()
     stand.do(lambda: stand.chat(GROUP_ID).roles.update({USER_ID: Role.ADMIN}))
     async with connected(stand) as account:
         guide = chat_guide(channel, clock, store)
-        guide.room = await enter(account, parse_chat_reference(str(-1_000_000_000_000 - GROUP_ID)), store)
+        guide.room = await enter(account, OwnChat(parse_chat_reference(str(-1_000_000_000_000 - GROUP_ID)), store))
         await guide.update()
         channel.items.append(channel.items.pop(0))
         clock.now += EDIT_SECONDS
@@ -295,7 +321,7 @@ async def test_a_file_in_a_small_group_has_a_link(stand: TelegramStand, tmp_path
     """A basic group has no links at Telegram; a playlist line names its file all the same."""
     file = stand.post(StoredFile(data=b"film", name="film.mp4"), chat_id=SMALL_GROUP_ID)
     async with connected(stand) as account:
-        room = await enter(account, parse_chat_reference(str(-SMALL_GROUP_ID)), TelegramState(tmp_path))
+        room = await enter(account, OwnChat(parse_chat_reference(str(-SMALL_GROUP_ID)), TelegramState(tmp_path)))
         assert await room.file_of(file.id) == (f"tg-chat:-{SMALL_GROUP_ID}/{file.id}", "film")
         assert await room.file_of(file.id + 1) == ("", "")
 

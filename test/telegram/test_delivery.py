@@ -79,11 +79,32 @@ def test_title_is_paced() -> None:
         titles.want(f"number {number}")
         assert titles.due(number + 1.0) == ""
     assert titles.due(PAUSE_SECONDS) == "number 9"
-    titles.refused(PAUSE_SECONDS, 100.0)
+    titles.delayed(PAUSE_SECONDS, 100.0)
     assert titles.due(PAUSE_SECONDS + 99) == ""
     assert titles.due(PAUSE_SECONDS + 100) == "number 9"
     titles.want("first")
     assert titles.due(1000.0) == ""
+
+
+def test_a_refused_title_costs_itself() -> None:
+    """A refused title is passed over and the next one is tried after the pause, ever more slowly where all are refused."""
+    titles, now, tried = TitlePacer(), 0.0, []
+    titles.want("bad")
+    assert titles.refused(now)
+    assert titles.due(now + 10_000) == ""
+    titles.want("good")
+    assert titles.due(now + PAUSE_SECONDS) == "good"
+    for number in range(8):
+        titles.want(f"number {number}")
+        now = titles.not_before
+        assert titles.due(now) == f"number {number}"
+        assert not titles.refused(now)
+        tried.append(titles.not_before - now)
+    assert tried == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0, 600.0]
+    titles.want("good")
+    titles.set("good", titles.not_before)
+    titles.want("bad")
+    assert titles.due(titles.not_before) == "bad"
 
 
 def test_title_fits() -> None:

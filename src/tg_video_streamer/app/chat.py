@@ -21,7 +21,6 @@ from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.telegram_link import leads_to_telegram, parse_telegram_link
 from tg_video_streamer.resolve.public_addresses import refuse_private
 from tg_video_streamer.settings.settings import Settings
-from tg_video_streamer.telegram.chat.reference import ChatReference, parse_chat_reference
 from tg_video_streamer.telegram.session.keeper import SessionChange
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _AGAIN_SECONDS = 30.0
+_SMALL_SECONDS = 300.0
+"""How often a small group is asked whether it became a supergroup; the update that says so may be lost."""
 _GUIDE = "guide"
 
 
@@ -39,7 +40,6 @@ class ChatService:
     """Connects commands and guide to the chat, with the account that is logged in."""
 
     telegram: TelegramService
-    reference: ChatReference
     commands: ChatCommands | None
     guide: ChatGuide | None
     _unfollow: Callable[[], None] = lambda: None
@@ -52,6 +52,7 @@ class ChatService:
             changed.set()
 
         unsubscribe = self.telegram.keeper.subscribe(on_session)
+        forgotten = self.telegram.chat.subscribe(changed.set)
         try:
             async with asyncio.TaskGroup() as tasks:
                 if self.commands is not None:
@@ -61,6 +62,7 @@ class ChatService:
                 await self._follow(changed)
         finally:
             self._unfollow()
+            forgotten()
             unsubscribe()
 
     async def _follow(self, changed: asyncio.Event) -> None:
@@ -70,16 +72,18 @@ class ChatService:
             room = await self._entered(account) if account is not None else None
             if self.guide is not None:
                 self.guide.room = room
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN_SECONDS if account is not None and room is None else None):
-                    await changed.wait()
+            again = _AGAIN_SECONDS if account is not None and room is None else None
+            while not await _set_within(changed, _SMALL_SECONDS if room is not None and room.chat.small else again):
+                if room is None:
+                    break
+                await _check(room)
 
     async def _entered(self, account: Account) -> ChatClient | None:
         """The room; None where it cannot be entered now, which is logged. Only this one is followed from now on."""
         self._unfollow()
         rooms = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.chat.chat_client")
         try:
-            room: ChatClient = await rooms.enter(account, self.reference, self.telegram.store)
+            room: ChatClient = await rooms.enter(account, self.telegram.chat)
         except StreamerError as trouble:
             log.warning("the chat cannot be entered", why=str(trouble))
             return None
@@ -87,6 +91,22 @@ class ChatService:
             commands = self.commands
             self._unfollow = room.follow(lambda message: commands.on_message(room, message))
         return room
+
+
+async def _set_within(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait for `event`, for `seconds` at most; whether it is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
+
+
+async def _check(room: ChatClient) -> None:
+    """Ask whether the chat is still there; where it moved, the room says so to those who follow it."""
+    try:
+        await room.check()
+    except StreamerError as trouble:
+        log.info("the chat cannot be asked", why=str(trouble))
 
 
 def make_chat(
@@ -120,7 +140,6 @@ def _chat(context: BuildContext, telegram: TelegramService, commands: Commands, 
     )
     return ChatService(
         telegram=telegram,
-        reference=parse_chat_reference(settings.chat_id),
         commands=chat_commands if settings.chat_commands else None,
         guide=guide if settings.chat_guide else None,
     )

@@ -23,6 +23,7 @@ from tg_video_streamer.outputs.telegram.watch import StreamWatch, WatchPace
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.settings.settings import LoadedSettings, Settings
 from tg_video_streamer.settings.targets import output_targets
+from tg_video_streamer.telegram.chat.own_chat import OwnChat
 from tg_video_streamer.telegram.chat.reference import parse_chat_reference
 from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.livestream.title import TitlePacer
@@ -66,6 +67,7 @@ class TelegramService:
     """The output, its watch, and the session."""
 
     store: TelegramState
+    chat: OwnChat
     output: TelegramOutput
     watches: Anew[StreamWatch]
     keeper: SessionKeeper
@@ -122,9 +124,12 @@ def make_telegram(
         connection_pauses=connection_pauses,
         cycle_seconds=cycle_seconds,
     )
+    reference = parse_chat_reference(settings.chat_id)
+    chat = OwnChat(reference, store, moved=partial(around.notifier.notify, topic="chat moved"))
     output = TelegramOutput(
         name=target.name,
-        reference=parse_chat_reference(settings.chat_id),
+        chat=chat,
+        reference=reference,
         plan=TransportPlan(settings.telegram_transport, patience_seconds=patience_seconds),
         session=keeper,
         store=store,
@@ -138,6 +143,7 @@ def make_telegram(
     events.subscribe(output.on_event)
     return TelegramService(
         store=store,
+        chat=chat,
         output=output,
         watches=Anew(partial(StreamWatch, output, name=target.name, clock=clock, publish=events.publish, pace=pace)),
         keeper=keeper,

@@ -878,6 +878,7 @@ LANGUAGE = Language(
         "chat.participants_hidden": "Telegram does not list the members of the chat for this account",
         "chat.participants_hidden.remedy": "make the account an administrator of the chat, or name the people in OPERATORS",
         "chat.migrated": "the group of CHAT_ID is a supergroup now",
+        "chat.moved": "the group {before} of CHAT_ID became the supergroup {now}, which is followed; put {now} in CHAT_ID at the next change of the settings",
         "call.no_transport": "Telegram let us into the video chat and named no media server to connect to",
         "call.no_transport.remedy": "it is retried; if it stays, end the video chat in Telegram so that a new one is opened, or set TELEGRAM_TRANSPORT=rtmp",
         "call.only_listens": "the video chat has so many participants that Telegram lets the account listen only",

@@ -887,6 +887,7 @@ LANGUAGE = Language(
         "chat.participants_hidden": "Telegram не показывает этому аккаунту участников чата",
         "chat.participants_hidden.remedy": "сделайте аккаунт администратором чата или перечислите людей в OPERATORS",
         "chat.migrated": "группа из CHAT_ID стала супергруппой",
+        "chat.moved": "группа {before} из CHAT_ID стала супергруппой {now}, трансляция идёт туда; при следующей правке настроек укажите {now} в CHAT_ID",
         "call.no_transport": "Telegram впустил в видеочат, но не назвал медиасервер",
         "call.no_transport.remedy": "попытки продолжаются; если не помогает, завершите видеочат в Telegram, чтобы открылся новый, или задайте TELEGRAM_TRANSPORT=rtmp",
         "call.only_listens": "в видеочате столько участников, что Telegram позволяет аккаунту только слушать",

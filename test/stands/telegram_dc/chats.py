@@ -37,6 +37,10 @@ def tl_chat(chat: Chat, user_id: int) -> Any:
             creator=role is Role.CREATOR,
             call_active=chat.call is not None,
             admin_rights=rights,
+            deactivated=bool(chat.migrated_to),
+            migrated_to=types.InputChannel(channel_id=chat.migrated_to, access_hash=chat.migrated_to + 7)
+            if chat.migrated_to
+            else None,
         )
     if role is None and chat.username is None:
         return types.ChannelForbidden(id=chat.id, access_hash=chat.access_hash, title=chat.title, megagroup=True)
@@ -64,6 +68,8 @@ def chat_of(connection: Connection, peer: Any) -> Chat:
         raise RpcFailed(400, "CHAT_ID_INVALID" if isinstance(peer, types.InputPeerChat) else "CHANNEL_INVALID")
     if connection.user_id not in chat.roles and chat.username is None:
         raise RpcFailed(400, "CHANNEL_PRIVATE")
+    if chat.migrated_to:
+        raise RpcFailed(400, world.migrated_word or "CHAT_ID_INVALID")
     return chat
 
 
@@ -192,10 +198,17 @@ def _get_full_chat(connection: Connection, request: Any) -> Any:
     chat = connection.world.chats.get(request.chat_id)
     if chat is None or not chat.small or connection.user_id not in chat.roles:
         raise RpcFailed(400, "CHAT_ID_INVALID")
+    if chat.migrated_to and connection.world.migrated_word:
+        raise RpcFailed(400, connection.world.migrated_word)
+    kinds = {Role.CREATOR: types.ChatParticipantCreator, Role.MEMBER: types.ChatParticipant}
+    listed: list[Any] = []
+    for user_id, role in chat.roles.items():
+        more = {} if role is Role.CREATOR else {"inviter_id": user_id, "date": _BORN}
+        listed.append(kinds.get(role, types.ChatParticipantAdmin)(user_id=user_id, **more))
     full = types.ChatFull(
         id=chat.id,
         about="",
-        participants=types.ChatParticipants(chat_id=chat.id, participants=[], version=1),
+        participants=types.ChatParticipants(chat_id=chat.id, participants=listed, version=1),
         notify_settings=types.PeerNotifySettings(),
         call=tl_input_call(chat.call),
     )

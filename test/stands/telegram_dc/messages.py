@@ -70,6 +70,9 @@ def _send(connection: Connection, request: Any) -> Any:
     world = connection.world
     chat = chat_of(connection, request.peer)
     _may_write(connection, chat)
+    if request.random_id in chat.sent:
+        raise RpcFailed(500, "RANDOM_ID_DUPLICATE")
+    chat.sent.add(request.random_id)
     reply_to = getattr(request.reply_to, "reply_to_msg_id", None)
     sender = None if chat.broadcast else connection.user_id
     message = Message(sender=sender, text=request.message, reply_to=reply_to)

@@ -23,7 +23,7 @@ from stands.secrets import never_shown_here
 from stands.telegram_dc import calls
 from stands.telegram_dc.accounts import ACCOUNTS, HOST
 from stands.telegram_dc.calls import CALLS
-from stands.telegram_dc.chats import CHATS
+from stands.telegram_dc.chats import CHATS, tl_peer
 from stands.telegram_dc.files import FILES
 from stands.telegram_dc.login import LOGIN, announce_acceptance
 from stands.telegram_dc.messages import MESSAGES, say
@@ -258,6 +258,26 @@ class TelegramStand:
                 calls.announce(self._connections, chat, calls.left_update(chat.call, one))
 
         self.do(remove)
+
+    def migrate(self, chat_id: int, new_id: int, *, announce: bool = False) -> None:
+        """A small group becomes the supergroup `new_id`, with its members, its live stream's key, and without its call."""
+
+        def move() -> None:
+            old = self.chat(chat_id)
+            old.call, old.migrated_to = None, new_id
+            self.world.chats[new_id] = Chat(
+                id=new_id, title=old.title, access_hash=new_id + 7, roles=dict(old.roles), rtmp=old.rtmp
+            )
+            if announce:
+                action = types.MessageActionChatMigrateTo(channel_id=new_id)
+                moved = types.MessageService(
+                    id=old.pts + 1, peer_id=tl_peer(old), date=int(self.world.now()), action=action
+                )
+                calls.announce(
+                    self._connections, old, types.UpdateNewMessage(message=moved, pts=old.pts + 1, pts_count=1)
+                )
+
+        self.do(move)
 
     def push(self, chat_id: int, update: Any) -> None:
         """Push any TL update (of pyrogram.raw.types) to the members of a chat."""

@@ -167,16 +167,20 @@ class Connection:
         name = request.QUALNAME.split(".", 1)[1]
         self.world.requests.append((name, request))
         fault = self.world.planned(name.lower(), self.dc)
-        if not isinstance(fault, tuple | Answer | None):
+        if not isinstance(fault, tuple | Answer | None) and fault is not Fault.LOST:
             self._misbehave(message_id, fault)
             return
         try:
             self._introduced(layers)
-            result = self._admitted(name.lower(), fault)(self, request)
+            planned = fault if isinstance(fault, tuple | Answer) else None
+            result = self._admitted(name.lower(), planned)(self, request)
             if isinstance(result, Awaitable):
                 result = await result
         except RpcFailed as failure:
             result = types.RpcError(error_code=failure.code, error_message=failure.text)
+        if fault is Fault.LOST:
+            self._writer.close()
+            return
         self.send(_RPC_RESULT + Long(message_id) + _serialised(result))
 
     def _misbehave(self, message_id: int, fault: Fault | BadMessage | TransportCode) -> None:

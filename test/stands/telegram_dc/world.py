@@ -58,6 +58,8 @@ class Fault(StrEnum):
 
     SILENT = "silent"
     DROP = "drop"
+    LOST = "lost"
+    """It is carried out, and the connection breaks before the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,10 @@ class Chat:
     """The calls that were started, as the log of recent actions has them."""
     messages: dict[int, Message] = field(default_factory=dict)
     pinned: int = 0
+    sent: set[int] = field(default_factory=set)
+    """The random ids of messages, each of which is taken once."""
+    migrated_to: int = 0
+    """The supergroup that a small group became."""
     pts: int = 1
 
 
@@ -238,6 +244,8 @@ class World:
         self.dialogs_at_most = 100
         self.answer_join: Callable[[str], str] | None = None
         self.last_message_id = 0
+        self.migrated_word = "PEER_ID_INVALID"
+        """What a request for a small group that became a supergroup is answered; empty: with the description of both."""
         self.on_part: Callable[[StoredFile, int], None] | None = None
         """Called before each part of a file is sent, with its offset; may raise RpcFailed."""
 

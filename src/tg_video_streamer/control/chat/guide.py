@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -31,8 +32,8 @@ class GuideRoom(Protocol):
     def chat_id(self) -> int:
         """The chat's number."""
 
-    async def send(self, text: str, *, reply_to: int | None = None) -> int:
-        """Send a message; its number."""
+    async def send(self, text: str, *, reply_to: int | None = None, random_id: int = 0) -> int:
+        """Send a message; its number. With the `random_id` of an earlier attempt it is sent at most once."""
 
     async def edit(self, message_id: int, text: str) -> bool:
         """Replace the text of a message; False if it was deleted."""
@@ -61,8 +62,20 @@ class ChatGuide:
         self._save = save
         self._written = ""
         self._not_before = float("-inf")
-        self.room: GuideRoom | None = None
+        self._room: GuideRoom | None = None
+        self._chat_id = 0
+
+    @property
+    def room(self) -> GuideRoom | None:
         """The chat; None while there is no session."""
+        return self._room
+
+    @room.setter
+    def room(self, room: GuideRoom | None) -> None:
+        self._room = room
+        if room is not None and room.chat_id != self._chat_id:
+            # What another chat refused is over, and what it has is not here.
+            self._chat_id, self._not_before, self._written = room.chat_id, float("-inf"), ""
 
     async def run(self) -> None:
         """Follow the program until cancelled."""
@@ -78,7 +91,7 @@ class ChatGuide:
             return
         self._not_before = now + EDIT_SECONDS
         try:
-            await self._write(room, text)
+            written = await self._write(room, text)
         except SessionUnreachable as trouble:
             self._not_before = now + max(EDIT_SECONDS, trouble.seconds)
             log.info("program guide waits", why=str(trouble))
@@ -86,15 +99,28 @@ class ChatGuide:
             self._not_before = now + _REFUSED_SECONDS
             log.warning("program guide cannot be written", why=str(refused))
         else:
-            self._written = text
+            self._written = written
 
-    async def _write(self, room: GuideRoom, text: str) -> None:
+    async def _write(self, room: GuideRoom, text: str) -> str:
+        """Edit the message, or send one where there is none; the text that it has now."""
         saved = self._load()
-        if saved.get("chat_id") == room.chat_id and await room.edit(int(saved["message_id"]), text):
-            return
-        message_id = await room.send(text)
+        if saved.get("chat_id") != room.chat_id:
+            saved = {}
+        if (message_id := saved.get("message_id")) is not None and await room.edit(int(message_id), text):
+            return text
+        # Saved before it is sent: where the answer is lost, the same message is asked for again, and not a second one.
+        if not (saved.get("random_id") and saved.get("text")):
+            saved = {"chat_id": room.chat_id, "random_id": secrets.randbits(62) + 1, "text": text}
+            self._save(saved)
+        text = str(saved["text"])
+        try:
+            message_id = await room.send(text, random_id=int(saved["random_id"]))
+        except TelegramRefused:
+            self._save({})
+            raise
         self._save({"chat_id": room.chat_id, "message_id": message_id})
         try:
             await room.pin(message_id)
         except TelegramRefused as refused:
             log.warning("program guide is not pinned", why=str(refused))
+        return text

@@ -234,6 +234,22 @@ class CallAdapter:
         return self._child
 
 
-def group_call(account: Callable[[], Account], chat: Chat, *, clock: Clock, as_channel: bool) -> GroupCall:
-    """Our part in the video chat of `chat`; `account` gives the connected one of the moment, or raises SessionError."""
-    return GroupCall(account=account, peer=input_peer(chat), clock=clock, as_channel=as_channel)
+def group_call(
+    account: Callable[[], Account],
+    chat: Chat,
+    *,
+    clock: Clock,
+    as_channel: bool,
+    refused: Callable[[Chat, TelegramRefused], object],
+) -> GroupCall:
+    """Our part in the video chat of `chat`; `account` gives the connected one of the moment, or raises SessionError.
+
+    `refused` is called with each refusal: Telegram may know the chat by another number.
+    """
+    return GroupCall(
+        account=account,
+        peer=input_peer(chat),
+        clock=clock,
+        as_channel=as_channel,
+        refused=lambda refusal: refused(chat, refusal),
+    )

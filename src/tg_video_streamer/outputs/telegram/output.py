@@ -38,6 +38,7 @@ from tg_video_streamer.outputs.telegram.transport_plan import TelegramTransport,
 from tg_video_streamer.playout.fanout import Fanout
 from tg_video_streamer.rtmp.address import RtmpAddress, parse_rtmp_url
 from tg_video_streamer.secrets import remember_secret
+from tg_video_streamer.telegram.chat.own_chat import OwnChat
 from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
 from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.livestream.title import TitlePacer
@@ -72,6 +73,7 @@ class TelegramOutput:
         self,
         *,
         name: str,
+        chat: OwnChat,
         reference: ChatReference,
         plan: TransportPlan,
         session: SessionKeeper,
@@ -84,9 +86,8 @@ class TelegramOutput:
         as_channel: bool = False,
     ) -> None:
         """`as_channel`: join a video chat as the channel itself."""
-        self._reference = reference
+        self._chat = chat
         self._plan = plan
-        self._store = store
         self._saved = SavedAddress(store, reference)
         self._session = session
         self._house = house
@@ -120,6 +121,7 @@ class TelegramOutput:
         )
         self._wait = SessionWait(self.handler.waits)
         self._claim = CallClaim(self.handler.waits, may_end=plan.may_change)
+        chat.subscribe(self._chat_forgotten)
         session.subscribe(self._session_changed)
 
     # The session
@@ -138,6 +140,7 @@ class TelegramOutput:
         updates = import_module("tg_video_streamer.telegram.answers.updates")
 
         def on_update(update: Any) -> None:
+            self._chat.on_update(update)
             if (ended := updates.ended_call(update)) != 0:
                 self._claim.over()
                 if self.stream is not None and ended == self.stream.call.id:
@@ -152,6 +155,12 @@ class TelegramOutput:
         self._wait.came()
         if self.handler.status().state is OutputState.SUSPENDED:
             self.handler.start()
+
+    def _chat_forgotten(self) -> None:
+        """Its number is another one now: nothing of the old one is used again."""
+        self._live = None
+        self._calls.clear()
+        self._ask_again = True
 
     async def _session_lost(self, why: Message) -> None:
         """Stay on air with a saved key, or wait for the next session."""
@@ -187,8 +196,7 @@ class TelegramOutput:
         account = self._session.account
         if account is None:
             return
-        live = await self._live_of(account)
-        call = await live.running()
+        live, call = await self._chat.ask(account, lambda chat: self._running(account, chat))
         if call is None or not call.rtmp or call.scheduled_wall is not None:
             self.reconnect(Message.of("stream.none"))
         elif account is self._session.account:
@@ -255,9 +263,16 @@ class TelegramOutput:
         """The adapter of this transport; raises CallInTheWay, TelegramRefused, SessionError."""
         if way is TelegramTransport.RTMP:
             return self._rtmp_adapter(await self._address(account), cancelled)
-        live = await self._live_of(account)
-        await self._claim.call(live, rtmp=False)
-        return self._call_adapter(live.chat, cancelled)
+        return self._call_adapter(await self._chat.ask(account, lambda chat: self._place(account, chat)), cancelled)
+
+    async def _place(self, account: Account, chat: Chat) -> Chat:
+        """The chat, with a place for our part in its video chat."""
+        await self._claim.call(self._live_in(account, chat), rtmp=False)
+        return chat
+
+    async def _running(self, account: Account, chat: Chat) -> tuple[LiveStream, RunningCall | None]:
+        live = self._live_in(account, chat)
+        return live, await live.running()
 
     def _on(self, way: TelegramTransport, adapter: Adapter) -> Adapter:
         self._claim.claimed()
@@ -274,7 +289,7 @@ class TelegramOutput:
         call_adapter = import_module("tg_video_streamer.outputs.telegram.call_adapter")
         if chat not in self._calls:
             self._calls[chat] = call_adapter.group_call(
-                self._session.require, chat, clock=self._clock, as_channel=self._as_channel
+                self._session.require, chat, clock=self._clock, as_channel=self._as_channel, refused=self._chat.lost
             )
         self.call = self._calls[chat]
         adapter: Adapter = call_adapter.CallAdapter(
@@ -297,21 +312,12 @@ class TelegramOutput:
         fresh = self._asked_at is not None and now - self._asked_at < ASK_SECONDS
         if fresh and not self._ask_again and (saved := self._saved.address()) is not None:
             return saved
-        try:
-            address = await self._ask(account)
-        except TelegramRefused as refused:
-            lookup = import_module("tg_video_streamer.telegram.chat.lookup")
-            if not lookup.is_stale(refused) or self._live is None:
-                raise
-            # A saved chat that Telegram no longer knows by these numbers is looked up again, once.
-            lookup.forget_chat(self._store)
-            self._live = None
-            address = await self._ask(account)
+        address = await self._chat.ask(account, lambda chat: self._ask(account, chat))
         self._asked_at, self._ask_again = now, False
         return address
 
-    async def _ask(self, account: Account) -> RtmpAddress:
-        live = await self._live_of(account)
+    async def _ask(self, account: Account, chat: Chat) -> RtmpAddress:
+        live = self._live_in(account, chat)
         access = await live.access(revoke=self._new_key)
         if self._new_key:
             log.warning("live stream has a new key")
@@ -322,11 +328,9 @@ class TelegramOutput:
         self.stream = FoundStream(live=live, call=call)
         return access.address()
 
-    async def _live_of(self, account: Account) -> LiveStream:
-        if self._live is None:
-            lookup = import_module("tg_video_streamer.telegram.chat.lookup")
+    def _live_in(self, account: Account, chat: Chat) -> LiveStream:
+        if self._live is None or self._live.chat != chat:
             livestream = import_module("tg_video_streamer.telegram.livestream.livestream")
-            chat = await lookup.find_chat(account, self._reference, self._store)
             made: LiveStream = livestream.LiveStream(account, chat)
             self._live = made
         return self._live

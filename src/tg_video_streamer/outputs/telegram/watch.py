@@ -169,11 +169,10 @@ class StreamWatch:
         try:
             await stream.live.set_title(stream.call, title)
         except SessionUnreachable as trouble:
-            self._output.titles.refused(now, trouble.seconds)
+            self._output.titles.delayed(now, trouble.seconds)
         except TelegramRefused as refused:
-            # Not to be asked again for every item: the right to do it is missing.
-            self._output.titles.refused(now, 3600.0)
-            log.warning("live stream title not changed", why=str(refused))
+            if self._output.titles.refused(now):
+                log.warning("live stream title not changed, the next one is tried", why=str(refused))
         else:
             self._output.titles.set(title, now)
 

@@ -55,15 +55,18 @@ class GroupCall:
         clock: Clock,
         as_channel: bool = False,
         title: str | None = None,
+        refused: Callable[[TelegramRefused], object] = lambda _refusal: None,
     ) -> None:
         """`account` gives the connected one of the moment, or raises SessionError.
 
         `as_channel`: appear as the channel `peer`, which only its creator may. `title`: of a call that we open.
+        `refused` is called with each refusal of a join.
         """
         self._account = account
         self._peer = peer
         self._join_as = peer if as_channel else types.InputPeerSelf()
         self._title = title
+        self._refused = refused
         self._budget = JoinBudget(clock)
         self._machine = StateMachine(CALL_TRANSITIONS, CallState.OUT, self._changed)
         self._listening_to: Account | None = None
@@ -170,6 +173,7 @@ class GroupCall:
             updates = await self._ask_to_join(account, payload)
             answer = transport_in(updates)
         except TelegramRefused as refused:
+            self._refused(refused)
             raise refused.with_remedy(f"call_refusal.{refused.word.lower()}") from None
         for update in updates:
             if isinstance(update, types.UpdateGroupCallParticipants):

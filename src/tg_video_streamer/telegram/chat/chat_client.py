@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from telethon.tl import functions, types
 
@@ -22,24 +23,45 @@ from tg_video_streamer.telegram.answers.chats import (
 from tg_video_streamer.telegram.answers.messages import MESSAGE, MESSAGES
 from tg_video_streamer.telegram.answers.updates import UPDATES, sent_message
 from tg_video_streamer.telegram.call.find import full_chat
-from tg_video_streamer.telegram.chat.lookup import find_chat, input_peer
-from tg_video_streamer.telegram.chat.reference import Chat, ChatReference
+from tg_video_streamer.telegram.chat.lookup import input_peer
+from tg_video_streamer.telegram.chat.own_chat import OwnChat
+from tg_video_streamer.telegram.chat.reference import Chat
 from tg_video_streamer.telegram.client.account import Account
-from tg_video_streamer.telegram.client.state_file import TelegramState
 from tg_video_streamer.telegram.media.message import media_of
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 _MOST_ADMINS = 200
 _NEWEST_MESSAGES = 50
 _GONE = frozenset({"MESSAGE_ID_INVALID", "MESSAGE_EMPTY", "MESSAGE_EDIT_TIME_EXPIRED", "MESSAGE_AUTHOR_REQUIRED"})
 
 
+def _in_known_chat(
+    method: Callable[Concatenate[ChatClient, Arguments], Awaitable[Result]],
+) -> Callable[Concatenate[ChatClient, Arguments], Coroutine[Any, Any, Result]]:
+    """The same method, which reports where Telegram no longer knows the chat by its numbers."""
+
+    @wraps(method)
+    async def reporting(self: ChatClient, /, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
+        try:
+            return await method(self, *args, **options)
+        except TelegramRefused as refused:
+            self.refused(self.chat, refused)
+            raise
+
+    return reporting
+
+
 class ChatClient:
     """One chat and one account; every method may raise SessionError and TelegramRefused."""
 
-    def __init__(self, account: Account, chat: Chat) -> None:
+    def __init__(self, account: Account, chat: Chat, *, refused: Callable[[Chat, TelegramRefused], object]) -> None:
+        """`refused` is called with each refusal: Telegram may know the chat by another number."""
         self._account = account
         self._peer = input_peer(chat)
         self.chat = chat
+        self.refused = refused
 
     @property
     def own_id(self) -> int:
@@ -61,6 +83,12 @@ class ChatClient:
 
         return self._account.subscribe(on_update)
 
+    @_in_known_chat
+    async def check(self) -> None:
+        """Ask whether the chat is still the same."""
+        await full_chat(self._account, self._peer)
+
+    @_in_known_chat
     async def admins(self) -> frozenset[int]:
         """The numbers of all who administer the chat now."""
         if self.chat.small:
@@ -82,13 +110,14 @@ class ChatClient:
                 return 0
             raise
 
+    @_in_known_chat
     async def send(self, text: str, *, reply_to: int | None = None, random_id: int = 0) -> int:
         """Send `text`, plain and without link preview; returns the message's number.
 
         `random_id` is that of an earlier attempt: where Telegram had taken that one, nothing is sent a second time.
         """
         to = types.InputReplyToMessage(reply_to) if reply_to is not None else None
-        random_id = random_id or new_random_id()
+        random_id = random_id or secrets.randbits(62) + 1
         request = functions.messages.SendMessageRequest(
             self._peer, text, no_webpage=True, reply_to=to, random_id=random_id
         )
@@ -118,6 +147,7 @@ class ChatClient:
                 return int(message.id)
         raise TelegramRefused(Message.of("chat.no_message_id"), word="MESSAGE_ID_UNKNOWN")
 
+    @_in_known_chat
     async def file_of(self, message_id: int) -> tuple[str, str]:
         """The link to the file in a message, as a playlist line takes it, and its title; empty where it has none."""
         wanted = [types.InputMessageID(message_id)]
@@ -139,6 +169,7 @@ class ChatClient:
         chat = str(-self.chat.id if self.chat.small else -CHANNEL_BASE - self.chat.id)
         return TelegramLink(chat=chat, message=message_id, single=bool(media.album)).locator, media.title
 
+    @_in_known_chat
     async def edit(self, message_id: int, text: str) -> bool:
         """Replace the text of an own message; False where it no longer exists."""
         request = functions.messages.EditMessageRequest(self._peer, message_id, message=text, no_webpage=True)
@@ -151,19 +182,15 @@ class ChatClient:
                 raise
         return True
 
+    @_in_known_chat
     async def pin(self, message_id: int) -> None:
         """Pin a message without notifying the members."""
         await self._account.invoke(functions.messages.UpdatePinnedMessageRequest(self._peer, message_id, silent=True))
 
 
-async def enter(account: Account, reference: ChatReference, store: TelegramState) -> ChatClient:
+async def enter(account: Account, own: OwnChat) -> ChatClient:
     """The chat of CHAT_ID; raises SessionError and TelegramRefused."""
-    return ChatClient(account, await find_chat(account, reference, store))
-
-
-def new_random_id() -> int:
-    """What tells Telegram that two requests are the same message."""
-    return secrets.randbits(62) + 1
+    return ChatClient(account, await own.find(account), refused=own.lost)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
