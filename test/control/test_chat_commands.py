@@ -197,7 +197,8 @@ async def test_telegram_asks_to_wait(stand: TelegramStand, tmp_path: Path) -> No
             await asyncio.to_thread(wait_until, lambda paused=paused: chat.channel.paused is paused, what=command)
         assert len(stand.asked("messages.sendMessage")) == 1
         clock.ahead += 3601
-        # Telethon remembers the wait too, by the system's clock.
+        # The account and Telethon remember the wait too, by the system's clock.
+        chat.account._waits._waits.clear()
         chat.account._client._flood_waited_requests.clear()  # type: ignore[union-attr]
         await chat.until_obeyed()
 
@@ -269,7 +270,7 @@ async def test_a_lost_answer_posts_no_second_guide(stand: TelegramStand, tmp_pat
         assert stand.chat().pinned == message.id
         assert store.get("guide")["message_id"] == message.id
         # Ended after Telegram had the message, and before its number was saved; the program has moved on since.
-        (request, _) = stand.asked("messages.sendMessage")
+        request, *_ = stand.asked("messages.sendMessage")
         store.put("guide", {"chat_id": room.chat_id, "random_id": request.random_id, "text": message.text})
         channel.items.append(channel.items.pop(0))
         guide = chat_guide(channel, clock, store)

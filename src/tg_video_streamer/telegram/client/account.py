@@ -171,7 +171,9 @@ class Account:
     async def _connected(self, seconds: float) -> TelegramClient:
         """The client once it is online; raises SessionEnded, or SessionUnreachable after `seconds`."""
         try:
-            await asyncio.wait_for(self._online.wait(), max(seconds, 0.0))
+            # Not wait_for, which loses a cancellation that comes at the same time as the event (Python 3.11).
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self._online.wait()
         except TimeoutError:
             raise SessionUnreachable.of("telegram.not_connected") from None
         if self._ending is not None:
