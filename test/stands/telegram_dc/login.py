@@ -127,7 +127,8 @@ def _sign_in(connection: Connection, request: Any) -> Any:
     _checked_hash(connection, request)
     if connection.world.codes_expired:
         raise RpcFailed(400, "PHONE_CODE_EXPIRED")
-    if request.phone_code != connection.world.code:
+    by_email = request.email_verification
+    if (request.phone_code if by_email is None else by_email.code) != connection.world.code:
         raise RpcFailed(400, "PHONE_CODE_INVALID")
     return _after_first_factor(connection, user)
 

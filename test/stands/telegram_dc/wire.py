@@ -208,7 +208,7 @@ class Connection:
     def _admitted(self, name: str, planned: Refusal | Answer | None) -> Callable[[Connection, Any], Any]:
         key = self._known()
         if isinstance(planned, Answer):
-            return lambda _connection, _request: planned.result
+            return self._answering(name, planned)
         if planned is not None:
             raise RpcFailed(*planned)
         if key.revoked is not None and name != "help.getconfig":
@@ -219,6 +219,14 @@ class Connection:
         if key.user_id is None and name not in ANONYMOUS:
             raise RpcFailed(401, "SESSION_PASSWORD_NEEDED" if key.pending else "AUTH_KEY_UNREGISTERED")
         return handler
+
+    def _answering(self, name: str, planned: Answer) -> Callable[[Connection, Any], Any]:
+        def answer(connection: Connection, request: Any) -> Any:
+            if planned.carried_out:
+                self._handlers[name](connection, request)
+            return planned.result
+
+        return answer
 
     def _known(self) -> AuthKey:
         assert self.key is not None, "a message before any key"

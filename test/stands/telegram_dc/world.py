@@ -78,9 +78,10 @@ class TransportCode:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Any TL object, or these bytes, as the result."""
+    """Any TL object, or these bytes, as the result; `carried_out`: the request has its effect all the same."""
 
     result: Any
+    carried_out: bool = False
 
 
 Planned = Refusal | Fault | BadMessage | TransportCode | Answer | None

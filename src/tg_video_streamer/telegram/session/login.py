@@ -15,7 +15,15 @@ from telethon.tl import functions, types
 from telethon.tl.tlobject import TLRequest
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import FloodWait, SessionError, SessionUnreachable, StreamerError, TelegramRefused
+from tg_video_streamer.errors import (
+    AnswerUnreadable,
+    FloodWait,
+    SessionEnded,
+    SessionError,
+    SessionUnreachable,
+    StreamerError,
+    TelegramRefused,
+)
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.telegram.answers.login import AUTHORIZATION, LOGIN_TOKEN, SENT_CODE
@@ -29,6 +37,8 @@ ANSWER_SECONDS = 20.0
 
 SCAN_SECONDS = 600.0
 """How long QR codes are shown before the login gives up."""
+NEXT_CODE_SECONDS = 1.0
+"""Before another QR code, where Telegram refused the last one."""
 TRIES = 5
 """How many wrong answers are allowed; Telegram itself gives up at about as many."""
 RESEND = "r"
@@ -94,7 +104,7 @@ async def logged_in(
     session = await make_session(replace(credentials, session=""))
     line = LoginConnection(credentials, session, prompts.inform, waits or FloodWaits(clock))
     try:
-        user = await (_by_qr(line, prompts, clock) if qr else _by_phone(line, prompts))
+        user = await _user(line, prompts, clock, qr=qr)
         try:
             yield NewSession(
                 string=line.session_string,
@@ -110,6 +120,29 @@ async def logged_in(
 
 
 _PASSWORD_NEEDED: Final = "SESSION_PASSWORD_NEEDED"  # noqa: S105 - Telegram's word
+_OLDER: Final = ("INPUT_METHOD_INVALID", "INPUT_CONSTRUCTOR_INVALID", "INPUT_LAYER_INVALID", "CONNECTION_LAYER_INVALID")
+"""How a server refuses requests of a layer that it does not know."""
+_WRONG_CODE: Final = frozenset({"PHONE_CODE_INVALID", "PHONE_CODE_EMPTY", "CODE_INVALID", "EMAIL_TOKEN_INVALID"})
+_EXPIRED_CODE: Final = frozenset({"PHONE_CODE_EXPIRED", "EMAIL_VERIFY_EXPIRED"})
+_TOKEN: Final = "AUTH_TOKEN_"  # noqa: S105 - the same
+"""How the words about a QR code begin: it expired, or was taken by another login."""
+
+
+async def _user(line: LoginConnection, prompts: Prompts, clock: Clock, *, qr: bool) -> Any:
+    """The user who logged in; a server whose answers cannot be read keeps no session.
+
+    Raises SessionError, TelegramRefused.
+    """
+    try:
+        return await (_by_qr(line, prompts, clock) if qr else _by_phone(line, prompts))
+    except AnswerUnreadable as error:
+        await line.log_out()
+        raise SessionError.of("session_error.older_server", problem=error.message) from error
+    except TelegramRefused as refused:
+        if not refused.word.startswith(_OLDER):
+            raise
+        await line.log_out()
+        raise SessionError.of("session_error.older_server", problem=refused.message) from refused
 
 
 async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
@@ -122,11 +155,11 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
             sent, wrong = await _sent_again(line, phone, sent)
             code = await prompts.code(_way(sent), wrong)
         try:
-            answer = await line.ask(functions.auth.SignInRequest(phone, sent.phone_code_hash, code))
+            answer = await line.ask(_sign_in(phone, sent, code))
         except TelegramRefused as refused:
-            if refused.word == "PHONE_CODE_EXPIRED":
+            if refused.word in _EXPIRED_CODE:
                 sent, wrong = await _send(line, phone), Message.of("login.code_expired")
-            elif refused.word in {"PHONE_CODE_INVALID", "PHONE_CODE_EMPTY"}:
+            elif refused.word in _WRONG_CODE:
                 wrong = Message.of("login.wrong_code")
             elif refused.word == _PASSWORD_NEEDED:
                 return await _with_password(line, prompts)
@@ -135,6 +168,14 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
         else:
             return AUTHORIZATION.read(answer)
     raise SessionError.of("session_error.wrong_codes", count=TRIES)
+
+
+def _sign_in(phone: str, sent: Any, code: str) -> TLRequest:
+    """The request with a code, which goes to another place where it came by e-mail."""
+    if isinstance(sent.type, types.auth.SentCodeTypeEmailCode):
+        verification = types.EmailVerificationCode(code)
+        return functions.auth.SignInRequest(phone, sent.phone_code_hash, email_verification=verification)
+    return functions.auth.SignInRequest(phone, sent.phone_code_hash, code)
 
 
 async def _code_sent(line: LoginConnection, prompts: Prompts) -> tuple[str, Any]:
@@ -172,10 +213,15 @@ async def _sent_again(line: LoginConnection, phone: str, sent: Any) -> tuple[Any
             return await _send(line, phone), None
         if refused.word == "SEND_CODE_UNAVAILABLE":
             return sent, Message.of("login.no_other_way")
-        raise
+        raise refused.with_remedy(f"login_refusal.{refused.word.lower()}") from refused
 
 
 def _way(sent: Any) -> Message:
+    """How the code comes, with the place where Telegram names one."""
+    if address := getattr(sent.type, "email_pattern", None) or "":
+        return Message.of("login.code_by_email_to", address=address)
+    if address := getattr(sent.type, "url", None) or "":
+        return Message.of("login.code_at", address=address)
     return Message.of(_WAYS.get(type(sent.type).__name__, "login.code_from_telegram"))
 
 
@@ -193,7 +239,7 @@ async def _with_password(line: LoginConnection, prompts: Prompts) -> Any:
             return AUTHORIZATION.read(await line.ask(functions.auth.CheckPasswordRequest(proof)))
         except TelegramRefused as refused:
             if refused.word not in {"PASSWORD_HASH_INVALID", "SRP_ID_INVALID"}:
-                raise
+                raise refused.with_remedy(f"login_refusal.{refused.word.lower()}") from refused
             wrong = Message.of("login.wrong_password")
     raise SessionError.of("session_error.wrong_passwords", count=TRIES)
 
@@ -213,7 +259,11 @@ async def _by_qr(line: LoginConnection, prompts: Prompts, clock: Clock) -> Any:
         except TelegramRefused as refused:
             if refused.word == _PASSWORD_NEEDED:
                 return await _with_password(line, prompts)
-            raise
+            if not refused.word.startswith(_TOKEN):
+                raise refused.with_remedy(f"login_refusal.{refused.word.lower()}") from refused
+            # That code is over: the next one is drawn.
+            await asyncio.sleep(NEXT_CODE_SECONDS)
+            continue
         if step.user is not None:
             return step.user
         prompts.show(f"tg://login?token={base64.urlsafe_b64encode(step.token).decode().rstrip('=')}")
@@ -283,6 +333,9 @@ class LoginConnection:
         """End the new session, since it could not be saved."""
         try:
             await within(self._client(functions.auth.LogOutRequest()), 5.0)
+        except SessionEnded:
+            # There was none, or it is over.
+            return
         except StreamerError:
             self._inform(Message.of("login.left_over"))
 

@@ -17,6 +17,7 @@ from tg_video_streamer.secrets import remember_secret
 from tg_video_streamer.state_machine import StateMachine
 from tg_video_streamer.telegram.client.credentials import Credentials
 from tg_video_streamer.telegram.client.state_file import TelegramState
+from tg_video_streamer.telegram.client.waits import FloodWaits
 from tg_video_streamer.telegram.session.web_login_state import ASKING, RESTING, TRANSITIONS, WebLoginState, WebLoginStep
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class WebLogin:
         self._store = store
         self._clock = clock
         self._login_seconds = login_seconds
+        self._waits = FloodWaits(clock)
         self._machine = StateMachine(TRANSITIONS, WebLoginStep.IDLE)
         self._state = WebLoginState(step=WebLoginStep.IDLE)
         self._wanted: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
@@ -133,7 +135,7 @@ class WebLogin:
         credentials = await asyncio.to_thread(self._credentials)
         prompts = _WebLoginPrompts(self, phone)
         known = replace(credentials, session="")
-        async with login.logged_in(known, prompts, clock=self._clock, qr=not phone) as made:
+        async with login.logged_in(known, prompts, clock=self._clock, qr=not phone, waits=self._waits) as made:
             account = masked_account(made)
             if self._store.owner_id not in {0, made.user_id}:
                 message = Message.of("login.other_account")
