@@ -25,7 +25,7 @@ UNIT_TESTS = Path(__file__).with_name("alerts_test.yml")
 FROM_PROMETHEUS = {"up"}
 FROM_SCRAPE = {"job", "channel", "instance"}
 """The metric and the labels that Prometheus itself adds."""
-NOT_METRICS = {"rate", "increase", "sum", "time", "without", "or", "level", "state"}
+NOT_METRICS = {"rate", "increase", "sum", "time", "without", "or", "unless", "level", "state"}
 
 
 def _rules() -> list[dict[str, Any]]:

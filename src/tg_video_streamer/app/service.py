@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -53,6 +54,10 @@ class _Tasks:
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Start what keeps parts running."""
         self._stack.callback(self._group.create_task(work).cancel)
+
+    def closes(self, listener: socket.socket) -> None:
+        """Close a listener once the part that answers at it has been ended."""
+        self._stack.callback(listener.close)
 
     def keep(self, name: str, make: MakePart, pauses: Backoff = PAUSES) -> None:
         """Start a part, which is made anew where it fails."""
@@ -210,6 +215,7 @@ class Service:
         except ListenFailed as error:
             log.warning("no page", error=str(error))
             return "none"
+        tasks.closes(web.listener.socket)
         tasks.keep("web", lambda: web)
         log.info("preview and status", address=web.listener.url)
         return str(web.listener.url)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -35,14 +36,17 @@ log = structlog.get_logger(__name__)
 class Web:
     """It listens; `run` answers, and may be called again after it failed."""
 
-    pages: WebContext
+    make_pages: Callable[[], WebContext]
     hosts: tuple[str, ...]
     listener: server.Listener
     access: Access
 
     async def run(self) -> None:
-        """Answer until cancelled."""
-        await server.serve(build_web_app(self.pages, access=self.access, hosts=self.hosts), self.listener)
+        """Answer until cancelled, with pages and preview of its own; sign-ins and the listener outlive it."""
+        with self.listener.socket.dup() as socket:
+            socket.setblocking(False)  # noqa: FBT003 - as the socket has it
+            app = build_web_app(self.make_pages(), access=self.access, hosts=self.hosts)
+            await server.serve(app, replace(self.listener, socket=socket))
 
 
 def make_web(context: BuildContext, commands: Commands, telegram: TelegramService | None) -> Web:
@@ -56,8 +60,8 @@ def make_web(context: BuildContext, commands: Commands, telegram: TelegramServic
         proxies=TrustedProxies(settings.web_proxies) if settings.web_behind_proxy else None,
         port=listener.port,
     )
-    pages = _pages(context, commands, telegram)
-    return Web(pages=pages, hosts=(settings.web_host, *settings.web_names), listener=listener, access=access)
+    make_pages = partial(_pages, context, commands, telegram)
+    return Web(make_pages=make_pages, hosts=(settings.web_host, *settings.web_names), listener=listener, access=access)
 
 
 def _pages(context: BuildContext, commands: Commands, telegram: TelegramService | None) -> WebContext:

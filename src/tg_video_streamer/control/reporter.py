@@ -112,7 +112,7 @@ class Reporter:
         playout, on_air = self._playout, self._playout.on_air
         telegram = self._telegram()
         now, parts = self._clock.wall(), self._parts()
-        outputs = tuple(_output(handler, telegram, now) for handler in self._outputs)
+        outputs = tuple(output_report(handler, telegram, now) for handler in self._outputs)
         found = problems(
             channel_state=playout.state.state,
             standstill_seconds=playout.standstill_seconds,
@@ -318,7 +318,8 @@ def _live(facts: LiveFacts) -> LiveStatus:
     )
 
 
-def _output(handler: OutputHandler, telegram: TelegramFacts, now_wall: float) -> OutputStatus:
+def output_report(handler: OutputHandler, telegram: TelegramFacts, now_wall: float) -> OutputStatus:
+    """One output as it is told: one that is on air and was not seen to be for too long is unknown."""
     report = handler.status()
     sightings = [report.sighting]
     if (watched := telegram.sightings.get(report.name)) is not None:

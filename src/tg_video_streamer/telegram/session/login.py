@@ -324,8 +324,10 @@ class LoginConnection:
         """Until the code was scanned, the connection broke, or the time is over."""
         scan = asyncio.ensure_future(self.scanned.wait())
         broken = self._client.disconnected
-        await asyncio.wait({scan, broken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        scan.cancel()
+        try:
+            await asyncio.wait({scan, broken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            scan.cancel()
         if broken.done() and not broken.cancelled():
             broken.exception()  # the reconnect shows why it broke
 
