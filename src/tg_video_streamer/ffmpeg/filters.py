@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from tg_video_streamer.ffmpeg.encode import COLOR_TAGS
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_chains
+from tg_video_streamer.ffmpeg.pacing import pace
 from tg_video_streamer.ffmpeg.source import AudioTrack, Level, Picture, SourceFacts
 from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput, subtitle_chains
 
@@ -22,7 +23,7 @@ BACKGROUND_COLOR = "0x1d2b44"
 
 # Changes only pictures that are flagged and passes the others on, so it is there for all: a broadcast changes between its
 # programs. Before `fps`, which would drop one field's time.
-_DEINTERLACE = "bwdif=mode=send_frame:deint=interlaced"
+_DEINTERLACE = "bwdif=mode={mode}:deint=interlaced"
 _MAY_BE_INTERLACED = frozenset(
     {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "cavs", "dvvideo", "prores", "dnxhd"}
 )
@@ -104,6 +105,7 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
             f"{pad}{_upright(picture)}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={house.frame_rate},{COLOR_TAGS}{out}",
         )
     # Where it starts again it loses a picture, which the encoder's constant rate replaces (`command.py`).
+    shown_rate = _shown_rate(picture, house)
     rate = f"fps={house.frame_rate}"
     early = f"setpts=PTS-{item_range.trim_seconds:.6f}/TB"
     trim = []
@@ -112,10 +114,12 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     if picture.stands:
         # The picture from before the start has been repeated up to it.
         rate += ",trim=start=0"
-    fast = picture.frame_rate > house.frame_rate
+    else:
+        rate = pace(shown_rate, house.frame_rate) + rate
+    fast = shown_rate > house.frame_rate
     steps = [
         *trim,
-        *([_DEINTERLACE] if picture.interlaced or picture.codec in _MAY_BE_INTERLACED else []),
+        *_deinterlaced(picture, each_field=shown_rate > picture.frame_rate),
         # Frames to drop are dropped before scaling; frames to repeat are scaled once.
         *([rate] if fast else []),
         _shape(picture, house),
@@ -128,6 +132,18 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
         f"freezedetect=n=-60dB:d={FAULT_SECONDS:g},metadata={_TO_STDERR},nullsink"
     )
     return (chain, watch, f"[seen]{_hold_last_frame(item_range)}{COLOR_TAGS}{out}")
+
+
+def _shown_rate(picture: Picture, house: HouseFormat) -> float:
+    """Pictures a second once it is deinterlaced: each field becomes one where the house rate has room for them."""
+    fields = 2 * picture.frame_rate
+    return fields if picture.interlaced and house.frame_rate >= fields * 0.98 else picture.frame_rate
+
+
+def _deinterlaced(picture: Picture, *, each_field: bool) -> list[str]:
+    if not picture.interlaced and picture.codec not in _MAY_BE_INTERLACED:
+        return []
+    return [_DEINTERLACE.format(mode="send_field" if each_field else "send_frame")]
 
 
 def _upright(picture: Picture) -> str:
