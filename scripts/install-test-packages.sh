@@ -8,9 +8,9 @@ if [ $# = 0 ]; then
     # openssh: settings that are sent to a server
     # debootstrap, systemd-container: a host with a real systemd, to deploy on
     # prometheus: promtool, which checks the alerts · sudo: visudo, which checks what a deploy account may do
-    # tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
+    # gcc: a library that makes a disk hang · tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
     set -- ffmpeg nginx libnginx-mod-rtmp chromium chromium-driver tmux procps iproute2 shellcheck fonts-dejavu-core \
-        openssh-server openssh-client debootstrap systemd-container prometheus sudo
+        openssh-server openssh-client debootstrap systemd-container prometheus sudo gcc libc6-dev
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -30,7 +30,7 @@ done
 if [ "$(id -u)" = 0 ]; then
     as_root=
 elif sudo -n true 2>/dev/null; then
-    as_root=sudo
+    as_root=sudo gcc libc6-dev
 else
     echo "test packages: missing:$missing" >&2
     echo "test packages: the tests that need them cannot pass; run: sudo apt install$missing" >&2

@@ -133,6 +133,35 @@ class Disks:
         """The same with another deadline."""
         return await self._run(seconds, path, partial(work, *arguments, **options))
 
+    def wait(
+        self,
+        seconds: float,
+        path: Path,
+        work: Callable[Parameters, Result],
+        /,
+        *arguments: Parameters.args,
+        **options: Parameters.kwargs,
+    ) -> Result:
+        """The same for a caller that cannot await, which stands still so long; a disk that hangs is not tried again here."""
+        if self.hangs(path):
+            raise _hangs(self._folder_of(path))
+        lane, job = self._admitted(path), _Job(seconds=seconds)
+        future = lane.executor.submit(self._timed, lane, job, partial(work, *arguments, **options))
+        try:
+            while True:
+                try:
+                    result: Result = future.result(job.seconds_left(time.monotonic()))
+                except TimeoutError:
+                    # Also an error of the operation itself.
+                    if future.done():
+                        raise
+                    if self._is_given_up(lane, job):
+                        raise _hangs(lane.folder) from None
+                else:
+                    return result
+        finally:
+            future.cancel()
+
     async def _run(self, seconds: float, path: Path, work: Callable[[], Result]) -> Result:
         lane, job = self._admitted(path), _Job(seconds=seconds)
         future = asyncio.get_running_loop().run_in_executor(lane.executor, self._timed, lane, job, work)

@@ -10,7 +10,7 @@ from functools import partial
 from tg_video_streamer.app.chat import chat_problems, make_chat
 from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.control import make_control
-from tg_video_streamer.app.disks import disk_warnings, know_disks
+from tg_video_streamer.app.disks import disk_warnings
 from tg_video_streamer.app.feeds import Feeds
 from tg_video_streamer.app.keep_running import Anew, KeepRunning, keep_running
 from tg_video_streamer.app.live import make_live
@@ -80,7 +80,6 @@ def build(
     )
     if feeds.spool is not None:
         feeds.spool.fetchers[Fetcher.TELEGRAM] = source.source.fetch
-    context.reload.subscribe(know_disks)
     program = make_program(context, feeds, allowed)
     source.on_login(program.playlist.try_again)
     if feeds.spool is not None:

@@ -13,7 +13,6 @@ from typing import TypeVar
 import structlog
 
 from tg_video_streamer.app.build import build
-from tg_video_streamer.app.disks import know_disks
 from tg_video_streamer.app.startup import prepare
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.daemon_executor import DaemonExecutor
@@ -120,7 +119,6 @@ async def _play(
     table: bool,
 ) -> None:
     async with asyncio.TaskGroup() as background:
-        know_disks(loaded.settings)
         prepared = await prepare(loaded.settings, background, demo=demo)
         if not stop.is_set():
             await build(loaded, prepared, folder, expired=expired).run(stop, table=table)

@@ -27,7 +27,8 @@ from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.control.socket.server import serve as serve_control
 from tg_video_streamer.control.status_text import StatusText
-from tg_video_streamer.errors import LibraryError, ListenFailed, StreamerError
+from tg_video_streamer.disk import DISKS, START_SECONDS
+from tg_video_streamer.errors import DiskHangs, LibraryError, ListenFailed, StreamerError
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.monitoring.metrics_server import MetricsServer
@@ -132,8 +133,8 @@ class Service:
             return
         opened.callback(self.library.close)
         try:
-            await asyncio.to_thread(self.library.open)
-        except LibraryError as error:
+            await DISKS.run_within(START_SECONDS, self.library.folder, self.library.open)
+        except (LibraryError, DiskHangs) as error:
             log.error("there is no library", why=str(error))  # noqa: TRY400 - an error of the operator's to mend
 
     async def _prime(self, tasks: _Tasks) -> None:

@@ -10,6 +10,8 @@ import structlog
 
 from tg_video_streamer.automation.candidate import FeedMaker
 from tg_video_streamer.automation.stand_in import StandIn
+from tg_video_streamer.disk import DISKS
+from tg_video_streamer.errors import DiskHangs, PlaylistError
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.folders import media_files
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -69,7 +71,7 @@ class FillerPlayer:
     async def _step(self, tasks: asyncio.TaskGroup) -> float | None:
         clip = self._primed
         if clip is None:
-            item = await asyncio.to_thread(self._choose)
+            item = await self._next()
             if item is None:
                 return RETRY_SECONDS
             feed = self._make_feed(item, start_seconds=0.0, changed=self._woken.set)
@@ -85,12 +87,18 @@ class FillerPlayer:
             self._playout.offer_filler(clip.source)
         return None
 
+    async def _next(self) -> Item | None:
+        try:
+            return await DISKS.run(self._folder, self._choose)
+        except DiskHangs:
+            return None
+
     def _choose(self) -> Item | None:
         """The clip after the last one, by name."""
         try:
             files = media_files(self._folder)
-        except OSError as error:
-            log.warning("filler folder cannot be read", folder=str(self._folder), error=error.strerror)
+        except PlaylistError as error:
+            log.warning("filler folder cannot be read", folder=str(self._folder), error=str(error))
             return None
         if not files:
             return None

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import structlog
 
+from tg_video_streamer.disk import DEADLINE_SECONDS, DISKS, START_SECONDS
+from tg_video_streamer.errors import DiskHangs
 from tg_video_streamer.playlist.position import Position, PositionStore
 from tg_video_streamer.playlist.rotation import Rotation
 
@@ -34,9 +36,15 @@ class PositionSaver:
         try:
             while True:
                 await asyncio.sleep(SAVE_SECONDS)
-                await asyncio.to_thread(self._save, self._position())
+                await self._save_within(DEADLINE_SECONDS)
         finally:
-            self._save(self._position())
+            await self._save_within(START_SECONDS)
+
+    async def _save_within(self, seconds: float) -> None:
+        try:
+            await DISKS.run_within(seconds, self._store.folder, self._save, self._position())
+        except DiskHangs as error:
+            self._report(error)
 
     def _position(self) -> Position:
         return self._rotation.position(round(self._item_seconds(), 2))

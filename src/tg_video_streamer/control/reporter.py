@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
@@ -45,6 +44,7 @@ from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.playlist.file_names import shown
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.quarantine import Resting
+from tg_video_streamer.resolve.missing import missing_files
 from tg_video_streamer.spool.report import DownloadReport, SpoolReport
 
 _NEXT_ITEMS = 5
@@ -161,11 +161,9 @@ class Reporter:
         return ItemStatus(key=item.key, title=item_name(item)) if feed is None else item_status(item, feed)
 
     async def check_files(self) -> None:
-        """Find out, in a thread, which of the coming files are missing."""
+        """Find out which of the coming files are missing; what was last known of a disk counts while that hangs."""
         items = [one for one in self._rotation.upcoming(_CHECKED_ITEMS) if one.kind is LocatorKind.FILE]
-        self._missing = await asyncio.to_thread(
-            lambda: frozenset(one.key for one in items if not Path(one.locator).exists())
-        )
+        self._missing = await missing_files(items, known=self._missing)
 
     def _coming(self) -> Iterator[Item]:
         """What will play next: without what waits for another try, and what is missing."""

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import AlreadyCaching, LibraryError, ResolveError, SourceGone, StreamerError, ToolMissing
+from tg_video_streamer.disk import DISKS, START_SECONDS
+from tg_video_streamer.errors import (
+    AlreadyCaching,
+    DiskHangs,
+    LibraryError,
+    ResolveError,
+    SourceGone,
+    StreamerError,
+    ToolMissing,
+)
+from tg_video_streamer.feed.cache_thread import CacheThread
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library, Remembered
 from tg_video_streamer.library.sidecar import FaultSpan
-from tg_video_streamer.library.writer import CacheWriter
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.resolve.media import Media, Resolve
 
 _log = structlog.get_logger(__name__)
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+COMMIT_SECONDS = 120.0
+"""Of a long film's sync to a slow disk."""
 FRESH_SECONDS = 6 * 3600.0
 """While a cached encode plays, its source is checked again after so long."""
 
@@ -42,12 +60,13 @@ class FeedCache:
         """`failed` is called with ("resolve", error) when a source does not answer while its cached encode plays."""
         self._item = item
         self._library = library
+        self._folder = library.folder if library is not None else Path()
         self._resolve = resolve
         self._clock = clock
         self._failed = failed
         self._must_cache = mode is FeedMode.PREPARING
         self._overlay = overlay
-        self._writer: CacheWriter | None = None
+        self._writer: CacheThread | None = None
         self._remembered: Remembered | None = None
         self._damaged = False
         self.complete = False
@@ -77,7 +96,7 @@ class FeedCache:
         if self._library is None or isinstance(error, ToolMissing):
             return None
         if isinstance(error, SourceGone):
-            await asyncio.to_thread(self._library.gone, self._item, error.reason)
+            await self._ask(self._library.gone, self._item, error.reason)
         encode = await self._known()
         if encode is not None:
             # The source was asked just now; `check_source` need not ask again.
@@ -91,7 +110,7 @@ class FeedCache:
             return None
         await self._answered(self._library, media)
         logo = (await self._overlay()).logo_digest
-        return await asyncio.to_thread(self._library.find, self._item, media.source_id, logo=logo)
+        return await self._ask(self._library.find, self._item, media.source_id, logo=logo)
 
     async def check_source(self) -> None:
         """While a cached encode plays: ask its source whether it still exists, unless it answered lately."""
@@ -105,7 +124,7 @@ class FeedCache:
         except StreamerError as error:
             self._failed("resolve", error)
             if isinstance(error, SourceGone):
-                await asyncio.to_thread(self._library.gone, self._item, error.reason)
+                await self._ask(self._library.gone, self._item, error.reason)
             _log.warning("source of a cached encode not found", key=self._item.key, reason=error.reason)
             return
         if isinstance(found, Media):
@@ -115,12 +134,12 @@ class FeedCache:
         """`encode` could not be played to its end."""
         self._damaged = True
         if self._library is not None:
-            await asyncio.to_thread(self._library.drop, encode, why)
+            await self._ask(self._library.drop, encode, why)
 
     async def played(self, encode: CachedEncode) -> None:
         """`encode` starts to play."""
         if self._library is not None:
-            await asyncio.to_thread(self._library.played, encode)
+            await self._ask(self._library.played, encode)
 
     # Caching the item while it plays
 
@@ -132,9 +151,9 @@ class FeedCache:
         self.abandon()
         logo = (await self._overlay()).logo_digest
         if self._library is not None and not media.is_live and media.source_id:
-            self._writer = await asyncio.to_thread(
-                self._library.begin, self._item, media.source_id, media.title, logo=logo
-            )
+            begin = partial(self._library.begin, self._item, media.source_id, media.title, logo=logo)
+            if (writer := await self._ask(begin)) is not None:
+                self._writer = CacheThread(writer, waits=self._must_cache)
             if encoded and not self._must_cache:
                 self._library.missed()
         if self._must_cache and self._writer is None:
@@ -151,7 +170,9 @@ class FeedCache:
         """The item ended with nothing skipped; `faults` were found in it."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            self.complete = await asyncio.shield(asyncio.to_thread(writer.commit, faults=faults)) is not None
+            committing = DISKS.run_within(COMMIT_SECONDS, self._folder, writer.commit, faults=faults)
+            with suppress(DiskHangs):
+                self.complete = await asyncio.shield(asyncio.ensure_future(committing)) is not None
 
     def abandon(self) -> None:
         """The item did not play whole: discard what was cached."""
@@ -163,13 +184,26 @@ class FeedCache:
         if self._library is None:
             return None
         logo = (await self._overlay()).logo_digest
-        remembered = await asyncio.to_thread(self._library.remembered, self._item, logo=logo)
+        remembered = await self._ask(self._library.remembered, self._item, logo=logo)
         if remembered is None or not self._library.playable(remembered):
             return None
         self._remembered = remembered
         return remembered.encode
 
     async def _answered(self, library: Library, media: Media) -> None:
-        await asyncio.to_thread(
-            library.answered, self._item, media.source_id, title=media.title, duration_seconds=media.duration_seconds
+        await self._ask(
+            library.answered,
+            self._item,
+            media.source_id,
+            title=media.title,
+            duration_seconds=media.duration_seconds,
         )
+
+    async def _ask(
+        self, work: Callable[Parameters, Result], /, *arguments: Parameters.args, **options: Parameters.kwargs
+    ) -> Result | None:
+        """The library's answer; None where its disk hangs: the item plays from its source."""
+        try:
+            return await DISKS.run_within(START_SECONDS, self._folder, work, *arguments, **options)
+        except DiskHangs:
+            return None

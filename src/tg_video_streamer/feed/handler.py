@@ -12,6 +12,7 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.disk import DISKS
 from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import (
     BeganAgain,
@@ -291,7 +292,7 @@ class Feed:
         for one in self.media.inputs:
             if one.is_file and one.growing is None:
                 try:
-                    unfinished = await asyncio.to_thread(lacks_its_index, Path(one.location))
+                    unfinished = await DISKS.run(Path(one.location), lacks_its_index, Path(one.location))
                 except OSError:
                     continue  # the probe's own error says more
                 if unfinished:

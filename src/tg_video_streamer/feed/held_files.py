@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import SourceOverwritten
 from tg_video_streamer.playlist.file_names import shown
 from tg_video_streamer.resolve.media import Media, MediaInput
@@ -35,6 +36,19 @@ class HeldFiles:
     def __init__(self) -> None:
         self._held: dict[str, int] = {}
         self._states: dict[str, _State] = {}
+
+    async def held(self, media: Media, asked: Media) -> tuple[Media, tuple[int, ...]]:
+        """`hold` the files of `media`, and then `asked` `as_begun`. Raises DiskHangs."""
+        first = next((one.location for one in media.inputs if one.is_file and one.growing is None), None)
+        if first is None:
+            return asked, ()
+        await DISKS.run(Path(first), self.hold, media)
+        return await DISKS.run(Path(first), self.as_begun, asked)
+
+    async def unchanged(self) -> None:
+        """`require_unchanged` for the event loop."""
+        if self._states:
+            await DISKS.run(Path(next(iter(self._states))), self.require_unchanged)
 
     def hold(self, media: Media) -> None:
         """Open the files of `media` that are not held yet; one that cannot be opened is left to ffmpeg's own message."""

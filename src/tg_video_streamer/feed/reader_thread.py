@@ -12,6 +12,9 @@ import structlog
 from tg_video_streamer.errors import FeedError
 from tg_video_streamer.feed.buffer import Buffer, BufferClosed
 
+HANGING_SECONDS = 10.0
+"""How long the end of a cancelled feed waits for its thread, which a disk may hold."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -47,10 +50,17 @@ class ReaderThread(ABC):
             if task is None or not task.cancelling():
                 await self.finished.wait()
         finally:
+            ended = asyncio.ensure_future(self.finished.wait())
             if task is not None and task.cancelling():
                 self._buffer.close()
-            await asyncio.shield(asyncio.ensure_future(self.finished.wait()))
-            self._thread.join()
+                await asyncio.shield(asyncio.wait((ended,), timeout=HANGING_SECONDS))
+                ended.cancel()
+            else:
+                await asyncio.shield(ended)
+            if self.finished.is_set():
+                self._thread.join()
+            else:
+                _log.warning("a reader is left behind: what it reads does not answer", thread=self._thread.name)
 
     def call_in_loop(self, function: Callable[[], object]) -> None:
         """Call `function` in the event loop, from the thread."""

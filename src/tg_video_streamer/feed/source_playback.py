@@ -190,8 +190,7 @@ class SourcePlayback:
         assert source is not None  # noqa: S101 - the caller has probed it
         passthrough = await self.may_pass_through(start)
         context, asked = await self._asking(media)
-        self._files.hold(media)
-        asked, held = self._files.as_begun(asked)
+        asked, held = await self._files.held(media, asked)
         asked, source = self._apart(asked, source, passthrough=passthrough)
         files = await self._overlay_files(media, start)
         self.watch.begin(start.item_seconds)
@@ -229,7 +228,7 @@ class SourcePlayback:
         if failure is None:
             # Where its end was cut off no packet has shown it.
             try:
-                self._files.require_unchanged()
+                await self._files.unchanged()
             except SourceOverwritten as error:
                 failure = error
         if failure is not None:

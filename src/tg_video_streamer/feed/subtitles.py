@@ -9,6 +9,7 @@ from typing import IO
 
 import structlog
 
+from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import StreamerError, SubtitlesFailed
 from tg_video_streamer.feed.progress import StartPoint
 from tg_video_streamer.ffmpeg.binary import roboto
@@ -77,7 +78,7 @@ class Subtitles:
     async def _extract(self, media: Media, track: Track) -> IO[bytes]:
         given = b""
         if track.file:
-            given = await asyncio.to_thread(_read_text, track)
+            given = await DISKS.run(Path(track.file), _read_text, track)
             source = text_input(track)
         else:
             origin = media.inputs[track.input_index]

@@ -17,6 +17,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tg_video_streamer.control.status import UNKNOWN, LiveStatus, OutputStatus, PartStatus, ServiceStatus, SpoolStatus
+from tg_video_streamer.disk import DISKS
+from tg_video_streamer.errors import DiskHangs
 from tg_video_streamer.events import (
     AirContent,
     Event,
@@ -43,6 +45,8 @@ _OUTPUT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _WORDS_AT_MOST = 64
 """So many reasons are known to none of us: more of them are a label that is no word but a text."""
 _FAULTS = ("black", "frozen", "silent")
+_DISK_SECONDS = 0.5
+"""A scrape waits for a disk no longer, and the event loop with it."""
 _DELIVERIES = ("confirmed", "unconfirmed", "missing", "unknown")
 
 
@@ -321,12 +325,18 @@ def _disks(folders: Mapping[str, Path]) -> Iterator[Metric]:
     free = GaugeMetricFamily("disk_free_bytes", "Free space for the service's files.", labels=["folder"])
     size = GaugeMetricFamily("disk_size_bytes", "Size of the disk that holds the folder.", labels=["folder"])
     for name, folder in folders.items():
-        # A folder that is made later lies on the disk of the nearest one that is there.
-        there = next(place for place in (folder, *folder.parents) if place.exists())
-        disk = os.statvfs(there)
+        try:
+            disk = DISKS.wait(_DISK_SECONDS, folder, _disk, folder)
+        except DiskHangs:
+            continue  # its age says that it is not known now
         free.add_metric([name], float(disk.f_bavail * disk.f_frsize))
         size.add_metric([name], float(disk.f_blocks * disk.f_frsize))
     yield from (free, size)
+
+
+def _disk(folder: Path) -> os.statvfs_result:
+    # A folder that is made later lies on the disk of the nearest one that is there.
+    return os.statvfs(next(place for place in (folder, *folder.parents) if place.exists()))
 
 
 def _kept(library: Library) -> Iterator[Metric]:

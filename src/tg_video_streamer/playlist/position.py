@@ -58,7 +58,7 @@ class PositionStore:
 
     def __init__(self, folder: Path) -> None:
         """`folder`: STATE_DIR; created where missing."""
-        self._folder = folder
+        self.folder = self._folder = folder
         self._played_on_disk: tuple[int, frozenset[str]] | None = None
         self._synced: Position | None = None
 

@@ -15,7 +15,8 @@ from types import MappingProxyType
 import structlog
 
 from tg_video_streamer.atomic_file import replace_file
-from tg_video_streamer.errors import EncoderFailed, ForeignHeaders, StreamerError
+from tg_video_streamer.disk import DISKS, START_SECONDS
+from tg_video_streamer.errors import DiskHangs, EncoderFailed, ForeignHeaders, StreamerError
 from tg_video_streamer.events import SlateReason
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.generated import plain_picture, still_command
@@ -142,10 +143,12 @@ class _SlateMaker:
         self._image = image
         self._text = text if text or image is not None else DEFAULT_TEXT
         self._cache_dir = cache_dir
+        self._image_fingerprint = ""
         self._used: set[Path] = set()
 
     async def still(self, sentence: str, *, nice: int) -> _Still:
         """The image with `sentence`, cached or new."""
+        await self._look_at_image()
         cached_at = await asyncio.to_thread(self._cached_at, sentence)
         self._used.add(cached_at)
         still = await asyncio.to_thread(_load, cached_at, self.house.frame_rate)
@@ -161,6 +164,16 @@ class _SlateMaker:
         for path in self._cache_dir.glob("slate-*.card"):
             if path not in self._used:
                 path.unlink(missing_ok=True)
+
+    async def _look_at_image(self) -> None:
+        if self._image is None:
+            return
+        try:
+            self._image_fingerprint = await DISKS.run_within(START_SECONDS, self._image, fingerprint, self._image)
+        except DiskHangs as error:
+            log.warning("the plain slate is shown", image=str(self._image), why=str(error))
+            self._image, self._image_fingerprint = None, ""
+            self._text = self._text or DEFAULT_TEXT
 
     async def _draw(self, sentence: str) -> bytes:
         try:
@@ -187,14 +200,13 @@ class _SlateMaker:
         return done.stdout
 
     def _cached_at(self, sentence: str) -> Path:
-        image = fingerprint(self._image) if self._image is not None else ""
         design = hashlib.sha256((Path(__file__).parent / "slate_image.py").read_bytes()).hexdigest()
         facts = [
             still_command(self.house, self._ffmpeg),
             fingerprint(self._ffmpeg),
             self._text,
             sentence,
-            image,
+            self._image_fingerprint,
             design,
         ]
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()

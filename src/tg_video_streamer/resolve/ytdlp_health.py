@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +12,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ResolveError
+from tg_video_streamer.disk import DISKS
+from tg_video_streamer.errors import DiskHangs, ResolveError
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.failure import update_may_help
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
@@ -23,6 +25,8 @@ REQUEST_NAME = "yt-dlp-update-requested"
 WINDOW_SECONDS = 3600.0
 FAILED_TRIES = 3
 MOST_SITES = 200
+_STATE_SECONDS = 0.5
+"""The event loop waits for the request file no longer."""
 AGAIN_SECONDS = 24 * 3600.0
 
 
@@ -88,7 +92,12 @@ class UpdateRequests:
     def _failed(self, item: Item) -> None:
         now, site = self._clock.monotonic(), self._site(item)
         site.failed(item.key, now)
-        if self._wanted() and site.most_fail(now) and self._may_request():
+        if self._wanted() and site.most_fail(now):
+            with suppress(DiskHangs):
+                DISKS.wait(_STATE_SECONDS, self._path, self._request_daily)
+
+    def _request_daily(self) -> None:
+        if self._may_request():
             self._request()
 
     def _site(self, item: Item) -> ExtractionRate:

@@ -22,8 +22,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from tg_video_streamer.disk import DISKS, START_SECONDS
 from tg_video_streamer.envfile.read import EnvFile, read_env_file
-from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.errors import ConfigError, DiskHangs
 from tg_video_streamer.ffmpeg.house import HouseFormat, VideoSize, house_format
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
@@ -194,6 +195,7 @@ def load_settings(
     if settings is not None:
         problems += [line for check in checks for line in check(settings)]
         if not problems:
+            know_disks(settings)
             problems += _made_private(settings.state_dir)
     if problems or settings is None:
         raise ConfigError(problems)
@@ -232,7 +234,7 @@ def _problem(details: ErrorDetails) -> str:
 def _made_private(folder: Path) -> list[str]:
     """Create the state folder; a problem where that fails."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        DISKS.wait(START_SECONDS, folder, folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         return [f"STATE_DIR: {folder} cannot be made: {error.strerror}; make it, or set STATE_DIR to a writable folder"]
     return []
@@ -250,12 +252,28 @@ def _unknown(found: EnvFile) -> list[str]:
     return warnings
 
 
+def know_disks(settings: Settings) -> None:
+    """Each folder of the settings may lie on a disk of its own."""
+    files = (settings.playlist, settings.schedule, settings.logo, settings.slate_image, settings.ytdlp_cookies)
+    folders = (*settings.media_dirs, settings.filler_dir, settings.library_dir, settings.state_dir)
+    DISKS.know((*(file.parent for file in files if file is not None), *(one for one in folders if one is not None)))
+    DISKS.know((settings.state_dir / "spool",))
+
+
 def _away(settings: Settings) -> list[str]:
-    """A warning for each file that is named but missing: the channel runs without it."""
+    """A warning for each file that is named but missing, or whose disk hangs: the channel runs without it."""
+    know_disks(settings)
     # A schedule is looked for in any case; one that is named should be there.
     paths = [(name, getattr(settings, name)) for name in (*_MAY_BE_AWAY, *({"schedule"} & settings.model_fields_set))]
     paths += [("media_dirs", folder) for folder in settings.media_dirs]
-    return [f"{name.upper()}: {path} is not there" for name, path in paths if path and not path.exists()]
+    found = []
+    for name, path in paths:
+        try:
+            if path and not DISKS.wait(START_SECONDS, path, path.exists):
+                found.append(f"{name.upper()}: {path} is not there")
+        except DiskHangs as error:
+            found.append(f"{name.upper()}: {error}")
+    return found
 
 
 def _proxy(settings: Settings) -> list[str]:

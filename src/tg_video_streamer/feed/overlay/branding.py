@@ -14,7 +14,8 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.errors import ChildFailed, ToolMissing
+from tg_video_streamer.disk import DISKS, START_SECONDS
+from tg_video_streamer.errors import ChildFailed, DiskHangs, ToolMissing
 from tg_video_streamer.feed.overlay.draw import DESIGN
 from tg_video_streamer.feed.overlay.overlay import Logo, Overlay, OverlayFiles
 from tg_video_streamer.ffmpeg.binary import fingerprint, roboto
@@ -90,7 +91,10 @@ class Branding:
         return replace(await self.choose(), caption=False)
 
     async def _find_logo(self, path: Path | None) -> None:
-        found = await asyncio.to_thread(fingerprint, path) if path is not None else ""
+        try:
+            found = await DISKS.run_within(START_SECONDS, path, fingerprint, path) if path is not None else ""
+        except DiskHangs:
+            return  # the logo that was read last stays
         if found == self._logo_fingerprint:
             return
         self._logo_fingerprint, self._logo = found, None
@@ -132,7 +136,7 @@ class Branding:
 async def fit_logo(path: Path, house: HouseFormat) -> Logo:
     """The image at `path` in the size of logos. Raises BadImage."""
     try:
-        data = await asyncio.to_thread(_read, path)
+        data = await DISKS.run(path, _read, path)
     except OSError as error:
         raise BadImage(error.strerror or str(error)) from error
     png = await _draw({"logo": True}, house, data)

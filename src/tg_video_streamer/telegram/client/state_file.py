@@ -9,11 +9,14 @@ from typing import Any
 import structlog
 
 from tg_video_streamer.atomic_file import replace_file
+from tg_video_streamer.disk import DISKS
 
 log = structlog.get_logger(__name__)
 
 NAME = "telegram.json"
 _ACCOUNT = "account"
+_WRITE_SECONDS = 1.0
+"""The event loop waits for it: what was put is on the disk, unless that hangs."""
 
 
 class TelegramState:
@@ -38,7 +41,7 @@ class TelegramState:
             return
         self._records[name] = dict(record)
         try:
-            self._write()
+            DISKS.wait(_WRITE_SECONDS, self._path, self._write)
         except OSError as error:
             log.warning("telegram's state file cannot be written", file=str(self._path), why=error.strerror)
 
