@@ -92,9 +92,11 @@ class Disks:
         self._folders = tuple(sorted(known, key=len, reverse=True))
 
     def on_return(self, subscriber: Callable[[], None]) -> None:
-        """Call `subscriber` in this event loop each time a disk answers again."""
+        """Call `subscriber` in this event loop each time a disk answers again; once, however often it subscribes."""
         self._on_return = [(loop, one) for loop, one in self._on_return if not loop.is_closed()]
-        self._on_return.append((asyncio.get_running_loop(), subscriber))
+        subscription = (asyncio.get_running_loop(), subscriber)
+        if subscription not in self._on_return:
+            self._on_return.append(subscription)
 
     def hanging(self) -> tuple[HangingDisk, ...]:
         """Every disk that does not answer now; reads only the table of mounts."""

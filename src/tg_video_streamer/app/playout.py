@@ -13,6 +13,7 @@ from tg_video_streamer.app.spool import make_spooler
 from tg_video_streamer.automation.backup import BackupPlayer
 from tg_video_streamer.automation.dayparts import Dayparts
 from tg_video_streamer.automation.director import Director
+from tg_video_streamer.automation.file_check import FileCheck
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.automation.position_saver import PositionSaver
@@ -81,6 +82,15 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
         clock=clock,
     )
     filler = feeds.filler(playout)
+    file_check = FileCheck(
+        rotation=rotation,
+        quarantine=quarantine,
+        library=feeds.library if feeds.caches else None,
+        logo=lambda: feeds.branding.logo_digest,
+        changed=director.update_coming,
+        publish=context.events.publish,
+        clock=clock,
+    )
     program = Program(
         playout=playout,
         bridge=bridge,
@@ -93,6 +103,7 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
         position_saver=PositionSaver(store, rotation, lambda: playout.item_seconds),
         allowed=allowed,
         backup=backup,
+        file_check=file_check,
         filler=filler,
         preparer=_preparer(context, feeds, scheduler, director),
         spooler=make_spooler(
@@ -111,6 +122,7 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
 def _subscribe(context: BuildContext, program: Program, feeds: Feeds) -> None:
     """Connect the parts that follow one another's events."""
     program.playlist.on_change(program.director.update_coming)
+    program.playlist.on_change(program.file_check.edited)
     program.playlist.on_expansion(program.scheduler.on_expansion)
     program.bridge.subscribe(SourceLevel.ITEM, program.scheduler.on_playout_event)
     program.bridge.subscribe(SourceLevel.ITEM, program.director.on_playout_event)

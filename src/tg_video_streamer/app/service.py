@@ -139,14 +139,17 @@ class Service:
 
     async def _prime(self, tasks: _Tasks) -> None:
         """Start the director, once the playlist is read if that is in time, and wait a moment for its first item."""
-        playlist, director = self.program.playlist, self.program.director
+        playlist, director, begun = self.program.playlist, self.program.director, False
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_ITEM_SECONDS):
                 await playlist.loaded.wait()
+                await self.program.file_check.check()
+                begun = True
                 tasks.keep_program("director", director)
                 await director.first_item.wait()
-        if not playlist.loaded.is_set():
+        if not begun:
             tasks.keep_program("director", director)
+        tasks.keep_program("files", self.program.file_check)
 
     def _go_on_air(self) -> None:
         self.program.playout.start()

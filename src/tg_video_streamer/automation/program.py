@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tg_video_streamer.automation.backup import BackupPlayer
 from tg_video_streamer.automation.director import Director
+from tg_video_streamer.automation.file_check import FileCheck
 from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.automation.playout_bridge import PlayoutBridge
@@ -37,6 +38,7 @@ class Program:
     allowed: FolderAllowlist
     """Where items may lie, of whichever list they are."""
     backup: BackupPlayer
+    file_check: FileCheck
     filler: FillerPlayer | None
     """None without FILLER_DIR."""
     preparer: Callable[[], Preparer] | None

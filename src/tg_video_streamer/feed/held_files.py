@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tg_video_streamer.disk import DISKS
-from tg_video_streamer.errors import SourceOverwritten
+from tg_video_streamer.errors import DiskHangs, SourceOverwritten
 from tg_video_streamer.playlist.file_names import shown
 from tg_video_streamer.resolve.media import Media, MediaInput
 
@@ -46,9 +47,10 @@ class HeldFiles:
         return await DISKS.run(Path(first), self.as_begun, asked)
 
     async def unchanged(self) -> None:
-        """`require_unchanged` for the event loop."""
+        """`require_unchanged` for the event loop; what hangs now was read before."""
         if self._states:
-            await DISKS.run(Path(next(iter(self._states))), self.require_unchanged)
+            with suppress(DiskHangs):
+                await DISKS.run(Path(next(iter(self._states))), self.require_unchanged)
 
     def hold(self, media: Media) -> None:
         """Open the files of `media` that are not held yet; one that cannot be opened is left to ffmpeg's own message."""
