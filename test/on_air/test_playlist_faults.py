@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,3 +143,32 @@ def _cpu_seconds(channel: Channel) -> float:
     """What the service has used since it began, children that have ended included."""
     times = psutil.Process(channel.service.process.pid).cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def test_a_folder_that_vanishes_and_comes_back_behind_thirty_dead_files(media: Path, tmp_path: Path) -> None:
+    """Behind thirty dead files the good ones play without slate; as their folder comes back, items are on air within seconds."""
+    folder, away = tmp_path / "films", tmp_path / "away"
+    folder.mkdir()
+    for name in ("one.mp4", "two.mp4"):
+        shutil.copy(media / name, folder / name)
+    dead = [folder / f"dead{number}.mp4" for number in range(30)]
+    lines = [folder / "one.mp4", *dead, folder / "two.mp4"]
+    with on_air(tmp_path / "channel", media, lines=lines, MEDIA_DIRS=str(folder)) as channel:
+        since = channel.mark()
+        channel.wait_now("two")
+        channel.wait_now("one")
+        until = channel.mark()
+        folder.rename(away)
+        channel.wait_state("on_slate")
+        away.rename(folder)
+        returned = channel.mark()
+        channel.service.wait_for(lambda status: status["channel_state"] == "on_air", what="items again")
+        back = channel.mark()
+        assert channel.service.stop() == 0
+        record = channel.aired(since)
+
+    before = [one for one in record.stretches if one.seconds < until - since]
+    slate = sum(one.frames for one in before if one.item_id is None)
+    assert slate <= sum(one.frames for one in before) * 0.1, record.items
+    assert {1, 2} <= set(record.items)
+    assert back - returned < 8, (back, returned)

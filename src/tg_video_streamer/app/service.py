@@ -131,11 +131,16 @@ class Service:
         """A library that cannot be opened caches nothing and says so in its `problem`; the program needs none."""
         if self.library is None:
             return
-        opened.callback(self.library.close)
+        opened.push_async_callback(self._close_library)
         try:
             await DISKS.run_within(START_SECONDS, self.library.folder, self.library.open)
         except (LibraryError, DiskHangs) as error:
             log.error("there is no library", why=str(error))  # noqa: TRY400 - an error of the operator's to mend
+
+    async def _close_library(self) -> None:
+        if self.library is not None:
+            with suppress(DiskHangs):
+                await DISKS.run_within(START_SECONDS, self.library.folder, self.library.close)
 
     async def _prime(self, tasks: _Tasks) -> None:
         """Start the director, once the playlist is read if that is in time, and wait a moment for its first item."""
