@@ -362,6 +362,11 @@ class MessageRefused(SessionUnreachable):
 
     reason = "message_refused"
 
+    def __init__(self, what: str | Message, *, remedy: str | Message | None = None, corrected: bool = False) -> None:
+        """`corrected`: it was sent again as Telegram asked, and refused again."""
+        super().__init__(what, remedy=remedy)
+        self.corrected = corrected
+
 
 class AnswerUnreadable(SessionUnreachable):
     """Telegram's answer is none that this version knows, or lacks what it must have."""

@@ -74,7 +74,7 @@ FOREVER: list[tuple[Planned, type[StreamerError], int]] = [
     ((420, "SLOWMODE_WAIT_7"), FloodWait, 1),
     ((420, "A_NEW_WAIT"), FloodWait, 1),
     ((500, "UNKNOWN_METHOD"), TelegramRefused, 2),
-    *((BadMessage(code), MessageRefused, 6) for code in (16, 17, 32, 33, 48)),
+    *((BadMessage(code), MessageRefused, 3) for code in (16, 17, 32, 33, 48)),
     *((BadMessage(code), MessageRefused, 2) for code in (18, 19, 20, 34, 35, 64, 99)),
     (UNKNOWN_CONSTRUCTOR, AnswerUnreadable, 1),
 ]

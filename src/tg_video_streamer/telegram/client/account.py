@@ -157,9 +157,9 @@ class Account:
                 # center's connection that broke.
                 if not client.is_connected() and client is self._client:
                     self._online.clear()
-            except MessageRefused:
+            except MessageRefused as refused:
                 # With another number it may be taken.
-                if sent_again:
+                if sent_again or refused.corrected:
                     raise
                 sent_again = True
             except FloodWait as wait:

@@ -148,9 +148,10 @@ def answer_to_state(error: StreamerError) -> StreamerError:
     return error
 
 
-def message_refused(code: int) -> MessageRefused:
+def message_refused(code: int, *, corrected: bool = False) -> MessageRefused:
     """Telegram did not take a message, for the reason `code` (bad_msg_notification, 16 to 64)."""
-    return MessageRefused.of("telegram.bad_clock" if code in _CLOCK else "telegram.bad_message", code=code)
+    what = Message.of("telegram.bad_clock" if code in _CLOCK else "telegram.bad_message", code=code)
+    return MessageRefused(what, corrected=corrected)
 
 
 def _restricted(word: str) -> SessionRestricted:

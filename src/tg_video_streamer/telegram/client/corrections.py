@@ -34,7 +34,7 @@ def limit_corrections(client: TelegramClient) -> None:
                 elif state in acknowledgments:
                     acknowledgments.remove(state)
                 elif not state.future.done():
-                    state.future.set_exception(message_refused(message.obj.error_code))
+                    state.future.set_exception(message_refused(message.obj.error_code, corrected=True))
             await correct(message)
 
         return handler
