@@ -8,6 +8,7 @@ import json
 import tempfile
 import time
 from dataclasses import replace
+from functools import reduce
 from io import BytesIO
 from pathlib import Path
 
@@ -123,20 +124,27 @@ def _differences(matroska: bytes, house: HouseFormat) -> Message | None:
             shown = sum(len(packet.decode()) for packet in packets) + len(video.codec_context.decode(None))
             facts = (
                 ("codec", video.codec_context.name, "h264"),
-                ("picture size", f"{video.width}x{video.height}", f"{house.width}x{house.height}"),
-                ("pixel format", video.codec_context.pix_fmt, "yuv420p"),
-                ("number of pictures", shown, house.frame_rate),
-                ("number of video packets", len(packets), house.frame_rate),
-                ("reordering of pictures", sum(packet.pts != packet.dts for packet in packets), 0),
+                ("picture_size", f"{video.width}x{video.height}", f"{house.width}x{house.height}"),
+                ("pixel_format", video.codec_context.pix_fmt, "yuv420p"),
+                ("pictures", shown, house.frame_rate),
+                ("packets", len(packets), house.frame_rate),
+                ("reordering", sum(packet.pts != packet.dts for packet in packets), 0),
                 ("keyframes", [n for n, packet in enumerate(packets) if packet.is_keyframe], [0]),
-                ("audio codec", audio.codec_context.name, "aac"),
-                ("audio channels", audio.codec_context.channels, 2),
-                ("audio rate", audio.codec_context.sample_rate, 48000),
+                ("audio_codec", audio.codec_context.name, "aac"),
+                ("audio_channels", audio.codec_context.channels, 2),
+                ("audio_rate", audio.codec_context.sample_rate, 48000),
             )
     except av.FFmpegError as error:
         return Message.of("ffmpeg_args.unreadable", detail=error.strerror or type(error).__name__)
-    wrong = [f"{name}: {found} ≠ {wanted}" for name, found, wanted in facts if found != wanted]
-    return Message.of("ffmpeg_args.differs", facts=", ".join(wrong)) if wrong else None
+    wrong = [
+        Message.of(f"ffmpeg_args.fact.{name}", found=str(found), wanted=str(wanted))
+        for name, found, wanted in facts
+        if found != wanted
+    ]
+    if not wrong:
+        return None
+    listed = reduce(lambda first, rest: Message.of("ffmpeg_args.and", first=first, rest=rest), wrong)
+    return Message.of("ffmpeg_args.differs", facts=listed)
 
 
 def _record_path(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, cache_dir: Path) -> Path:

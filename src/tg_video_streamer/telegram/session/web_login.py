@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import ControlError, SessionError, StreamerError
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.secrets import remember_secret
@@ -129,7 +130,7 @@ class WebLogin:
             self._move(WebLoginStep.DONE, account=account, message=Message.of("login.saved"))
             log.info("web login done", by=by)
 
-    async def _renewed(self, phone: str, limit: asyncio.Timeout) -> str:
+    async def _renewed(self, phone: str, limit: asyncio.Timeout) -> Message:
         """Log in and save the session; returns the masked account. Raises StreamerError."""
         login = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.session.login")
         credentials = await asyncio.to_thread(self._credentials)
@@ -150,7 +151,12 @@ class WebLogin:
         return account
 
     async def ask(
-        self, step: WebLoginStep, *, hint: Message | None = None, message: Message | None = None, account: str = ""
+        self,
+        step: WebLoginStep,
+        *,
+        hint: Message | None = None,
+        message: Message | None = None,
+        account: Message | None = None,
     ) -> str:
         """Show `step` and wait for its answer."""
         assert step in ASKING, "only some steps have an answer"  # noqa: S101 - a defect of ours
@@ -204,7 +210,7 @@ class _WebLoginPrompts:
         log.info("web login", message=str(text))
 
 
-def masked_account(made: NewSession) -> str:
+def masked_account(made: NewSession) -> Message:
     """The account in a form that only its owner recognizes: `J… D…, number …4321`."""
-    name = " ".join(f"{word[0]}…" for word in made.name.split()) or "no name"
-    return f"{name}, number …{str(made.user_id)[-4:]}"
+    name = " ".join(f"{word[0]}…" for word in DisplayText(made.name).split()) or Message.of("login.no_name")
+    return Message.of("login.account", name=name, digits=str(made.user_id)[-4:])

@@ -63,5 +63,5 @@ class WebLoginState:
     """How the code comes, or the account's own hint for its password."""
     message: Message | None = None
     """What was wrong with the last answer, or what came of the login."""
-    account: str = ""
+    account: Message | None = None
     """The account, masked; empty before the login."""

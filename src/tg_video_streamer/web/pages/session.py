@@ -75,7 +75,8 @@ def _main(view: PageView, login: WebLogin) -> str:
 
 def _state(view: PageView, login: WebLogin) -> str:
     words, status = view.words, view.context.commands.status()
-    account = escape(login.state.account or view.context.account()) or words("unknown")
+    masked = login.state.account
+    account = words.message(masked) if masked is not None else escape(view.context.account()) or words("unknown")
     rows = [
         (words("session.state"), words.state("session_state", status.session_state or "absent")),
         (words("session.account"), account),
