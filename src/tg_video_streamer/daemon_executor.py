@@ -26,7 +26,7 @@ class DaemonExecutor(ThreadPoolExecutor):
         self._jobs: deque[Callable[[], None]] = deque()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """See Executor; raises RuntimeError where the system gives no thread."""
+        """See Executor; raises RuntimeError where the system gives no thread and none of its own is at work."""
         future: Future[Any] = Future()
 
         def job() -> None:
@@ -40,10 +40,7 @@ class DaemonExecutor(ThreadPoolExecutor):
                 future.set_result(result)
 
         with self._lock:
-            if self._at_work < self._most_threads:
-                threading.Thread(target=self._work, args=(job,), name=self._name, daemon=True).start()
-                self._at_work += 1
-            else:
+            if self._at_work >= self._most_threads or not self._started(job):
                 self._jobs.append(job)
         return future
 
@@ -51,6 +48,17 @@ class DaemonExecutor(ThreadPoolExecutor):
         """See Executor; it never waits."""
         del wait
         super().shutdown(wait=False, cancel_futures=cancel_futures)
+
+    def _started(self, job: Callable[[], None]) -> bool:
+        """Start a thread for `job`; False where the system gives none, and one of ours will take it."""
+        try:
+            threading.Thread(target=self._work, args=(job,), name=self._name, daemon=True).start()
+        except RuntimeError:
+            if not self._at_work:
+                raise
+            return False
+        self._at_work += 1
+        return True
 
     def _work(self, job: Callable[[], None]) -> None:
         while True:

@@ -166,7 +166,11 @@ class Disks:
 
     async def _run(self, seconds: float, path: Path, work: Callable[[], Result]) -> Result:
         lane, job = self._admitted(path), _Job(seconds=seconds)
-        future = asyncio.get_running_loop().run_in_executor(lane.executor, self._timed, lane, job, work)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(lane.executor, self._timed, lane, job, work)
+        except RuntimeError as error:
+            # The system gives no thread: as with a disk that hangs, the last known answer counts.
+            raise DiskHangs.of("disk.no_thread", path=lane.folder) from error
         try:
             while not future.done():
                 await asyncio.wait((future,), timeout=job.seconds_left(time.monotonic()))

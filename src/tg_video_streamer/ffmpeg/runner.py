@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from tg_video_streamer.errors import ChildFailed, ToolMissing
+from tg_video_streamer.ffmpeg.task_limit import task_saving_prefix
 from tg_video_streamer.locales.message import Message
 
 __all__ = ["DEVNULL", "PIPE", "Child", "Completed", "child_environment", "guarded_command", "run"]
@@ -252,7 +253,7 @@ def guarded_command(command: Sequence[str | Path], *, nice: int = 0) -> list[str
     words = [program, *(str(word) for word in command[1:])]
     if nice:
         words = ["nice", "-n", str(nice), *words]
-    return [*_death_guard(), *words]
+    return [*_death_guard(), *task_saving_prefix(), *words]
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

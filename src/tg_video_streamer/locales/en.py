@@ -312,6 +312,8 @@ LANGUAGE = Language(
         "telegram_source.request.remedy": "it is resolved again at its next turn",
         "source.needs_spool": "the source can only be played from a download, and there is no spool",
         "source.needs_spool.remedy": "set SPOOL_MAX_GB to more than 0",
+        "disk.no_thread": "the system gives no thread to read {path}",
+        "disk.no_thread.remedy": "raise TasksMax of the unit, or the limit of processes of the container or user",
         "disk.hangs": "the disk with {path} does not answer: {mount}",
         "disk.hangs.remedy": "check the network disk; what was last known about it counts meanwhile, and it is tried again",
         "feed.download_ended": "its download ended before it was whole",

@@ -321,6 +321,8 @@ LANGUAGE = Language(
         "telegram_source.request.remedy": "в свой черёд она будет найдена заново",
         "source.needs_spool": "источник играет только из загрузки, а хранилище загрузок выключено",
         "source.needs_spool.remedy": "задайте SPOOL_MAX_GB больше 0",
+        "disk.no_thread": "система не даёт потока, чтобы прочитать {path}",
+        "disk.no_thread.remedy": "увеличьте TasksMax юнита или предел числа процессов контейнера либо пользователя",
         "disk.hangs": "диск с {path} не отвечает: {mount}",
         "disk.hangs.remedy": "проверьте сетевой диск; пока действует последнее известное о нём, попытки продолжаются",
         "feed.download_ended": "загрузка прервалась раньше, чем закончилась",

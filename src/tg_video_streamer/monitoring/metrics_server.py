@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 PORTS_TO_TRY = 20
 _REQUEST_SECONDS = 5.0
 _REQUEST_LIMIT = 16384
+MAX_READERS = 4
+"""At one time; each holds a descriptor, and a further one is closed at once."""
 
 
 class MetricsServer:
@@ -36,6 +38,7 @@ class MetricsServer:
         self._textfile_seconds = textfile_seconds
         self._server: asyncio.Server | None = None
         self._textfile_failed = False
+        self._readers = 0
         self.address = ""
         """Where the metrics are read: a URL or the path of the text file; empty before `start`."""
         self.warning: Message | None = None
@@ -49,7 +52,9 @@ class MetricsServer:
         """Take a port, or fall back to the text file; says so in the log and in `warning`."""
         for port in range(self._port, min(self._port + PORTS_TO_TRY, 65536)):
             try:
-                self._server = await asyncio.start_server(self._answer, self._host, port, limit=_REQUEST_LIMIT)
+                self._server = await asyncio.start_server(
+                    self._answer, self._host, port, limit=_REQUEST_LIMIT, backlog=MAX_READERS
+                )
             except OSError as error:
                 lookup = isinstance(error, socket.gaierror)
                 reason = str(error.strerror) if lookup else os.strerror(error.errno or 0)
@@ -109,6 +114,9 @@ class MetricsServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, one response, and the connection closes: that is all that a scraper needs."""
         async with _closing(writer):
+            if self._readers >= MAX_READERS:
+                return
+            self._readers += 1
             try:
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     head = await reader.readuntil(b"\r\n\r\n")
@@ -116,6 +124,8 @@ class MetricsServer:
                     await writer.drain()
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, TimeoutError):
                 log.debug("a reader of the metrics went away or sent no request")
+            finally:
+                self._readers -= 1
 
     def _response(self, request: list[bytes]) -> bytes:
         """The whole answer to a request line that was split at its spaces."""

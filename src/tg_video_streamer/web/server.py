@@ -96,6 +96,8 @@ async def serve(
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        # As many are accepted at once: a burst must not take the program's descriptors for a moment either.
+        backlog=min(limits.total, 128),
         date_header=False,
     )
     server = _Server(config)
