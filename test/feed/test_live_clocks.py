@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import groupby, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from feed.test_live_feeds import live_item, play_frames
@@ -21,7 +22,9 @@ from stands.raw_sender import sending_bytes
 from stands.recording import skews
 from stands.sender import sending
 from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, Kind, Packet
+from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.live import resolve_live
+from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
 SHORT = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p")
 PART = Plan(item_id=4, frames=100, width=320, height=180, encoder=SHORT, audio_encoder=("-c:a", "mp2"))
@@ -146,3 +149,28 @@ async def test_an_encoder_that_jumps_ahead_behind_its_server_is_followed(
     ids = [look.item_id for look in played.decoded(tmp_path, headers).looks if look.item_id is not None]
     assert [one for one, _ in groupby(ids)] == [5, 6]
     assert ids.count(6) > 100
+
+
+async def test_live_sound_that_changes_is_heard_at_once(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """Where the sample rate of live sound changes, none of the seconds is lost that its loudness is leveled over."""
+    hum = replace(PART, frames=150, hum=0.3, audio_encoder=("-c:a", "ac3"))
+    parts = [
+        make_clip(
+            tmp_path / f"{number}.ts",
+            replace(hum, first_number=number * 150, sample_rate=rate),
+            extra=("-muxdelay", "0", "-muxpreload", "0", "-output_ts_offset", str(number * 6 + 1)),
+        ).read_bytes()
+        for number, rate in enumerate((48000, 44100, 48000))
+    ]
+    path = tmp_path / "changing.ts"
+    path.write_bytes(b"".join(parts))
+
+    async def resolve(_item: Item) -> Media | Expansion:
+        return Media(inputs=(MediaInput(location=str(path), is_file=True),), is_live=True)
+
+    played = await play(feed_of(item_of(path), ffmpeg, headers=headers, resolve=resolve, buffer_seconds=60))
+    recording = played.decoded(tmp_path, headers)
+    assert len(recording.looks) > 440, played.feed.last_error
+    tenths = np.array_split(np.abs(recording.samples[0][: 48000 * 17]), 170)
+    silent = [at / 10 for at, part in enumerate(tenths) if float(part.mean()) < 0.02]
+    assert [at for at in silent if at > 0.5] == []

@@ -66,6 +66,8 @@ class FeedContext:
     buffer: Buffer
     stall_seconds: float = STALL_SECONDS
     mode: FeedMode = FeedMode.ON_AIR
+    loopback: bool = False
+    """See `feed_command`; its ffmpeg can."""
 
     def first_seconds(self, media: Media) -> float:
         """How long a child may give nothing before its first packet: a server may begin slowly."""
@@ -288,6 +290,7 @@ def _command(
         item_range=item_range,
         overlay=overlay,
         subtitles=subtitles,
+        loopback=context.loopback,
     )
 
 

@@ -33,8 +33,9 @@ from tg_video_streamer.feed.standing_picture import may_be_read_twice, read_twic
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.feed.subtitles import Subtitles
 from tg_video_streamer.feed.url_refresh import UrlRefresh
-from tg_video_streamer.ffmpeg.capable import ANIMATED_WEBP, piecewise_ffmpeg, webp_ffmpeg
+from tg_video_streamer.ffmpeg.capable import ANIMATED_WEBP, loopback_ffmpeg, piecewise_ffmpeg, webp_ffmpeg
 from tg_video_streamer.ffmpeg.encode import audio_bits
+from tg_video_streamer.ffmpeg.filters import holds_sound
 from tg_video_streamer.ffmpeg.image import BadImage
 from tg_video_streamer.ffmpeg.inputs import FIRST_BYTE_SECONDS, dropped_headers
 from tg_video_streamer.ffmpeg.live_input import receiver_command, receiver_script, receiving_ffmpeg
@@ -74,7 +75,7 @@ class SourcePlayback:
         self._caption_drawn = False
         self._known_inputs: tuple[MediaInput, ...] | None = None
         self._passthrough_failed = False
-        self._pieces_failed = False
+        self._other_failed = False
         self._picture_stands = False
         self._files = HeldFiles()
         self._receiver: Receiver | None = None
@@ -234,7 +235,7 @@ class SourcePlayback:
         if failure is not None:
             raise failure
         if context.ffmpeg != self._context.ffmpeg and source.container != ANIMATED_WEBP:
-            result = self._learn_pieces(result)
+            result = self._learn_other(result)
         return self._learn(result, media, passthrough=passthrough)
 
     def _apart(self, media: Media, source: SourceFacts, *, passthrough: bool) -> tuple[Media, SourceFacts]:
@@ -261,21 +262,23 @@ class SourcePlayback:
             if webp is None:
                 raise ProbeFailed.of("probe.animated_webp")
             return replace(self._context, ffmpeg=webp), media
+        if self.source is not None and self.source.live and holds_sound(self.source.sound) and not self._other_failed:
+            program = await loopback_ffmpeg(self._context.ffmpeg)
+            if program is not None:
+                return replace(self._context, ffmpeg=program, loopback=True), media
         if not any(one.request_bytes for one in media.inputs):
             return self._context, media
-        ffmpeg = None if self._pieces_failed else await piecewise_ffmpeg(self._context.ffmpeg)
+        ffmpeg = None if self._other_failed else await piecewise_ffmpeg(self._context.ffmpeg)
         if ffmpeg is not None:
             return replace(self._context, ffmpeg=ffmpeg), media
         return self._context, replace(media, inputs=tuple(replace(one, request_bytes=0) for one in media.inputs))
 
-    def _learn_pieces(self, result: AttemptResult) -> AttemptResult:
+    def _learn_other(self, result: AttemptResult) -> AttemptResult:
         """Another ffmpeg that cannot encode as the program's does is not tried again; the item is."""
         error = result.error
         if isinstance(error, ForeignHeaders) or (isinstance(error, EncoderFailed) and not result.frames):
-            self._pieces_failed = True
-            _log.info(
-                "the ffmpeg that asks in pieces does not encode as the program's", key=self._item.key, why=str(error)
-            )
+            self._other_failed = True
+            _log.info("the other ffmpeg does not encode as the program's", key=self._item.key, why=str(error))
             return replace(result, error=EncoderFailed(error.message, remedy=Message.of("feed.encoded_again")))
         return result
 

@@ -12,28 +12,33 @@ from tg_video_streamer.ffmpeg.runner import run
 ANIMATED_WEBP = "webp_anim"
 """The demuxer of animated WebP."""
 _ASK_SECONDS = 20.0
-_known: dict[tuple[Path, str], bool] = {}
+_known: dict[tuple[Path, tuple[str, ...]], bool] = {}
 
 
 async def piecewise_ffmpeg(preferred: Path) -> Path | None:
     """The one that asks a site for a file in pieces, since some sites slow down a request for more; None: neither."""
-    return await _first_able(preferred, "protocol=http", f"-{PIECES_OPTION} ")
+    return await _first_able(preferred, ("-h", "protocol=http"), f"-{PIECES_OPTION} ")
 
 
 async def webp_ffmpeg(preferred: Path) -> Path | None:
     """The one that plays animated WebP; None: neither."""
-    return await _first_able(preferred, f"demuxer={ANIMATED_WEBP}", f"Demuxer {ANIMATED_WEBP}")
+    return await _first_able(preferred, ("-h", f"demuxer={ANIMATED_WEBP}"), f"Demuxer {ANIMATED_WEBP}")
 
 
-async def _first_able(preferred: Path, topic: str, sign: str) -> Path | None:
-    """`preferred` if its help on `topic` has the `sign`, else the wheel's; None where neither has it."""
+async def loopback_ffmpeg(preferred: Path) -> Path | None:
+    """The one that can decode what it has encoded (`-dec`, from 7.1 on); None: neither."""
+    return await _first_able(preferred, ("-dec", "0:0", "-h"), "usage:")
+
+
+async def _first_able(preferred: Path, question: tuple[str, ...], sign: str) -> Path | None:
+    """`preferred` if its answer to the arguments has the `sign`, else the wheel's; None where neither has it."""
     for program in (preferred, _wheel()):
         if program is None:
             continue
-        if (program, topic) not in _known:
-            done = await run([program, "-hide_banner", "-h", topic], timeout_seconds=_ASK_SECONDS)
-            _known[program, topic] = sign.encode() in done.stdout
-        if _known[program, topic]:
+        if (program, question) not in _known:
+            done = await run([program, "-hide_banner", *question], timeout_seconds=_ASK_SECONDS)
+            _known[program, question] = sign.encode() in done.stdout
+        if _known[program, question]:
             return program
     return None
 

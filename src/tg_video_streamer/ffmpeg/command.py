@@ -23,17 +23,20 @@ def feed_command(
     overlay: OverlayInput | None = None,
     subtitles: SubtitlesInput | None = None,
     low_latency: bool = False,
+    loopback: bool = False,
 ) -> list[str]:
     """`inputs`: the arguments of each input, in order, from `ffmpeg.inputs`.
 
-    `low_latency`: each picture comes out as soon as it went in, at some cost in quality.
+    `loopback`: what changes in the sound is converted before it comes to the filters that hold it back; of the ffmpeg of
+    `loopback_ffmpeg` alone. `low_latency`: each picture comes out as soon as it went in, at some cost in quality.
     """
-    graphs = filter_graphs(source, house, item_range, overlay=overlay, subtitles=subtitles)
+    graphs = filter_graphs(source, house, item_range, overlay=overlay, subtitles=subtitles, loopback=loopback)
     length = [] if item_range.length_seconds is None else ["-t", f"{item_range.length_seconds:.6f}"]
     return [
         *_inputs(ffmpeg, inputs),
         *([] if source.sound is not None else ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]),
         *(word for graph in graphs for word in ("-filter_complex", graph)),
+        *(["-map", "[heard]", "-c:a", "pcm_f32le", *length, "-f", "null", "-", "-dec", "0:0"] if loopback else []),
         *("-map", "[v]"),
         # ffmpeg 5.1 applies -shortest only to a stream that does not come out of the graph.
         *(["-map", "[a]"] if source.sound is not None else ["-map", f"{len(inputs)}:a", "-shortest"]),

@@ -36,6 +36,9 @@ _TONE_MAPPING = (
 _EACH_PICTURE = "eval=frame"
 """The aspect ratio may change without the size, as where a broadcast changes from 4:3 to 16:9; costs nothing without."""
 _TO_STDERR = r"print:file=pipe\\:2:direct=1"
+# Follows the timestamps: small steps by stretching, larger ones by silence. Without `flags=res` the first stretch would start
+# the filter again. What is missing before, after and between its graphs the reader fills.
+_FOLLOW_TIMES = "aresample=48000:async=1000:min_hard_comp=0.1:flags=res"
 PEAK_DECIBELS = -1.5
 """The highest true peak (dBTP) of an item. Prepared items stay below it; on air the encoder may add a little."""
 
@@ -63,13 +66,15 @@ def filter_graphs(
     *,
     overlay: OverlayInput | None = None,
     subtitles: SubtitlesInput | None = None,
+    loopback: bool = False,
 ) -> tuple[str, ...]:
     """The values of -filter_complex: one graph for the picture, and one for the sound if there is any.
 
     ffmpeg builds a graph again, with new filters, where the size, rate or layout of its input changes. So picture and sound
-    have a graph each, and no filter counts from 0: all keep the times of what comes in.
+    have a graph each, and no filter counts from 0: all keep the times of what comes in. `loudnorm` holds 3 s, which it would
+    lose: with `loopback` it has a third graph, whose input `[dec:0]` never changes, and the second has the output `[heard]`.
     """
-    sound = _sound_chains(source.sound, house, item_range)
+    sound = _sound_chains(source.sound, house, item_range, loopback=loopback)
     if overlay is None and subtitles is None:
         return (";".join(_picture_chains(source, house, item_range, "[v]")), *sound)
     # The detectors come before the overlay, which would hide a black or frozen picture from them.
@@ -190,7 +195,14 @@ def _hold_last_frame(item_range: ItemRange) -> str:
     return f"tpad=stop_mode=clone:stop_duration={sound - picture:.3f},"
 
 
-def _sound_chains(sound: AudioTrack | None, house: HouseFormat, item_range: ItemRange) -> tuple[str, ...]:
+def holds_sound(sound: AudioTrack | None) -> bool:
+    """Whether the filters of `sound` hold seconds of it: its loudness is not known, as that of all live sound."""
+    return sound is not None and sound.level is None and sound.loudness_lufs is None
+
+
+def _sound_chains(
+    sound: AudioTrack | None, house: HouseFormat, item_range: ItemRange, *, loopback: bool
+) -> tuple[str, ...]:
     if sound is None:
         return ()
     pad = f"[{sound.input_index}:a:{sound.stream_index}]"
@@ -205,13 +217,14 @@ def _sound_chains(sound: AudioTrack | None, house: HouseFormat, item_range: Item
     )
     steps = [
         *trim,
-        # Follows the timestamps: small steps by stretching, larger ones by silence. Without `flags=res` the first stretch
-        # would start the filter again. What is missing before, after and between its graphs the reader fills.
-        "aresample=48000:async=1000:min_hard_comp=0.1:flags=res",
+        _FOLLOW_TIMES,
         "aformat=sample_fmts=fltp:channel_layouts=stereo",
         f"silencedetect=n=-60dB:d={FAULT_SECONDS:g},ametadata={_TO_STDERR}",
-        *_loudness(sound, house, item_range.volume),
     ]
+    leveled = _loudness(sound, house, item_range.volume)
+    if loopback:
+        return f"{pad}{','.join(steps)}[heard]", f"[dec:0]{','.join((_FOLLOW_TIMES, *leveled))}[a]"
+    steps += leveled
     return (f"{pad}{','.join(steps)}[a]",)
 
 
