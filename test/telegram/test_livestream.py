@@ -15,7 +15,7 @@ from stands.live_channel import KEY, LiveChannel
 from stands.program import Clip
 from stands.received import arrived, difference, pictures
 from stands.telegram_dc.server import StreamState
-from stands.telegram_dc.world import CHANNEL_ID, Call, Role
+from stands.telegram_dc.world import CHANNEL_ID, SECOND_USER_ID, Call, Role
 from tg_video_streamer.app.telegram import CONNECTION_PAUSES
 from tg_video_streamer.events import AirContent, CutReason, DeliveryChanged, SegmentStarted, SlateReason, SourceLevel
 from tg_video_streamer.outputs.state import OutputState
@@ -194,6 +194,62 @@ def test_a_video_chat_is_in_the_way(channel: LiveChannel) -> None:
     assert channel.stand.asked("phone.discardGroupCall") == []
     channel.stand.end_call(CHANNEL_ID)
     channel.until_on_air()
+
+
+def foreign(channel: LiveChannel, *, rtmp: bool, scheduled_at: int = 0) -> int:
+    """Another administrator has started a call, or announced one; its id."""
+    call = Call(
+        id=time.time_ns() % 2**40, access_hash=1, rtmp_stream=rtmp, owner=SECOND_USER_ID, scheduled_at=scheduled_at
+    )
+    chat = channel.stand.chat()
+
+    def begin() -> None:
+        chat.call = call
+        chat.call_log.append(call)
+
+    channel.stand.do(begin)
+    return call.id
+
+
+def test_auto_ends_nothing_of_others(channel: LiveChannel) -> None:
+    """Another admin's video chat, tomorrow's announced one and another admin's RTMP stream are named and waited for."""
+    channel.write_env(channel.stand.session_string(), TELEGRAM_TRANSPORT="auto")
+    theirs = {foreign(channel, rtmp=False)}
+    channel.start(patience_seconds=0.5)
+    channel.until(lambda: "a video chat runs in the chat (Second)" in channel.error, "whose video chat it is")
+    channel.stand.end_call()
+    theirs.add(foreign(channel, rtmp=True, scheduled_at=int(time.time()) + 86_400))
+    channel.until(lambda: "a call is announced in the chat for 2" in channel.error, "the announced one")
+    assert channel.state is OutputState.RETRYING
+    channel.stand.end_call()
+    channel.until_on_air()
+    channel.stop()
+    channel.stand.do(lambda: setattr(channel.stand.world, "rtmp_roles", set()))
+    theirs.add(foreign(channel, rtmp=True))
+    channel.start(patience_seconds=0.5)
+    channel.until(lambda: "an RTMP live stream runs in the chat (Second)" in channel.error, "whose live stream it is")
+    channel.stop()
+    assert channel.stand.asked("phone.discardGroupCall") == []
+    assert len(channel.stand.asked("phone.createGroupCall")) == 1
+    assert not {one.call.id for one in channel.stand.asked("phone.joinGroupCall")} & theirs
+
+
+def test_a_refused_title_costs_the_title(channel: LiveChannel) -> None:
+    """A title that Telegram refuses costs neither the live stream nor the next title."""
+    channel.start()
+    channel.until_on_air()
+    channel.bus.publish(segment(AirContent(level=SourceLevel.ITEM, title="First")))
+    channel.until(lambda: call_of(channel).title == "First", "the title")
+    channel.stand.inject("phone.createGroupCall", (406, "TITLE_INVALID"))
+    channel.stand.inject("phone.editGroupCallTitle", (400, "TITLE_INVALID"))
+    first = call_of(channel).id
+    channel.stand.end_call()
+    channel.until(lambda: (call := channel.stand.chat().call) is not None and call.id != first, "started again")
+    channel.until_on_air()
+    assert [one.title for one in channel.stand.asked("phone.createGroupCall")][-2:] == ["First", None]
+    channel.until(lambda: channel.logged("live stream title not changed, the next one is tried"), "the refused title")
+    channel.bus.publish(segment(AirContent(level=SourceLevel.ITEM, title="Second")))
+    channel.until(lambda: call_of(channel).title == "Second", "the next title")
 
 
 def test_kept_key_and_no_live_stream(channel: LiveChannel) -> None:
