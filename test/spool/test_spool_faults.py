@@ -10,9 +10,11 @@ import pytest
 from stands.site import Site, cut_hls
 from stands.small_disk import on_small_disk
 from stands.spool_child import kill_at, media_bytes, spool_until_whole
-from stands.spooling import same_bytes, spooling, url_item
+from stands.spooling import real_resolver, same_bytes, spooling, url_item
 from stands.throttling_site import ThrottlingSite
+from tg_video_streamer.resolve.media import Media
 from tg_video_streamer.spool.state import SpoolState
+from tg_video_streamer.spool.ytdlp_fetch import YtdlpFetch
 
 
 async def test_a_download_outlives_cut_connections(site: ThrottlingSite, clips: Path, tmp_path: Path) -> None:
@@ -23,6 +25,21 @@ async def test_a_download_outlives_cut_connections(site: ThrottlingSite, clips: 
         await running.whole(item, seconds=90)
         path = running.entry(item).local().inputs[0].location
     assert same_bytes(path, clips / "first.mp4")
+
+
+async def test_a_download_that_was_killed_after_its_last_byte(
+    site: ThrottlingSite, clips: Path, tmp_path: Path
+) -> None:
+    """Where all bytes are in the file and only the record of it is missing, the next attempt finds the item whole."""
+    ask = real_resolver(tmp_path)
+    found = await ask(url_item(site.url("first.mp4")))
+    assert isinstance(found, Media)
+    download = found.inputs[0].download
+    assert download is not None
+    target = tmp_path / "0.mp4"
+    target.write_bytes((clips / "first.mp4").read_bytes())
+    await YtdlpFetch()(download, target, proxy="", progress=lambda _size, _whole: None)
+    assert same_bytes(str(target), clips / "first.mp4")
 
 
 async def test_a_site_that_comes_back_is_asked_for_the_rest(site: ThrottlingSite, clips: Path, tmp_path: Path) -> None:

@@ -44,7 +44,10 @@ class SpoolService:
         if item.kind not in DOWNLOADED:
             return True
         entry = self.spool.known(item)
-        return entry is not None and entry.state in {SpoolState.WHOLE, SpoolState.FAILED}
+        if entry is None or entry.state is SpoolState.FAILED:
+            return entry is not None
+        # Through a window only one feed can read: that on air.
+        return entry.state is SpoolState.WHOLE and entry.window is None
 
 
 def make_spool(settings: Settings, *, ask: Resolve, ended: Ended, clock: Clock) -> SpoolService | None:

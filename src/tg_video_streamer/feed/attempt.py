@@ -122,6 +122,8 @@ async def attempt(
     `require_source`: of the reader. `on_line`
     gets each line of stderr and returns whether it was handled. `on_packet` gets each packet, in the reader's thread. `on_progress` is called a few times a second.
     """
+    if not start.frames and any(one.growing is not None and one.growing.dropped_to for one in media.inputs):
+        raise InputStalled.of("feed.download_passed")
     pipes = Pipes(() if receiver is not None else media.inputs, fed=receiver is not None, held=held)
     try:
         item_range = _range_of(source, start, item)

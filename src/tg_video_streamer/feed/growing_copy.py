@@ -52,18 +52,21 @@ class GrowingCopies:
         except OSError:
             self._broken = True
         finally:
+            growing.read_ended(self)
             os.close(pipe)
 
     def _copy_all(self, growing: GrowingFile, pipe: int) -> None:
         descriptor = os.open(growing.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             at = 0
+            growing.read_to(self, at)
             while not self._stopped.is_set():
                 if not growing.wait_beyond(at, _LOOK_SECONDS):
                     continue
                 data = os.pread(descriptor, min(_PIECE_BYTES, max(0, growing.size - at)), at)
                 if data:
                     at += _written(pipe, data)
+                    growing.read_to(self, at)
                 elif growing.state is GrowthState.WHOLE and at >= growing.size:
                     return
                 elif growing.state is not GrowthState.GROWING:

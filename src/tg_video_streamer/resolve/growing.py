@@ -26,6 +26,12 @@ class GrowingFile:
         self._changed = threading.Condition()
         self._size = size
         self._state = GrowthState.GROWING
+        self._readers: dict[object, int] = {}
+        self._read_bytes = 0
+        self.dropped_to = 0
+        """Bytes before this, behind the head of the file, are gone: they were read, and there is no room for them."""
+        self.delivered = False
+        """A reader has got all of it."""
 
     @property
     def size(self) -> int:
@@ -36,6 +42,28 @@ class GrowingFile:
     def state(self) -> GrowthState:
         """Whether it still grows."""
         return self._state
+
+    @property
+    def is_read(self) -> bool:
+        """Whether something reads it now."""
+        return bool(self._readers)
+
+    @property
+    def read_bytes(self) -> int:
+        """How far it was read: by the reader that is least far, or else by the last one."""
+        with self._changed:
+            return min(self._readers.values(), default=self._read_bytes)
+
+    def read_to(self, reader: object, offset: int) -> None:
+        """`reader` has read so many bytes from the start."""
+        with self._changed:
+            self._readers[reader] = offset
+
+    def read_ended(self, reader: object) -> None:
+        """`reader` reads no more."""
+        with self._changed:
+            self._read_bytes = self._readers.pop(reader, self._read_bytes)
+            self.delivered = self._state is GrowthState.WHOLE and self._read_bytes >= self._size
 
     def grown(self, size: int) -> None:
         """It has `size` bytes now."""

@@ -26,23 +26,40 @@ def readable(path: Path, size: int) -> bool:
     try:
         head = os.pread(descriptor, min(size, HEAD_BYTES), 0)
         if head[4:8] in {b"ftyp", b"styp"}:
-            return _index_first(descriptor, size)
+            return _index_first(descriptor, size) is True
         if head.startswith(_EBML):
             return size >= ENOUGH_INDEXED_BYTES
-        if size < ENOUGH_BYTES:
-            return False
-        return head.startswith(_STREAMED) or _is_transport_stream(head) or _is_sound_frame(head)
+        return size >= ENOUGH_BYTES and _is_streamed(head)
     finally:
         os.close(descriptor)
 
 
-def _index_first(descriptor: int, size: int) -> bool:
-    """Whether an MP4 has its whole `moov` box within `size`, before any `mdat`."""
+def needs_its_end(path: Path, size: int) -> bool:
+    """Whether the first `size` bytes of `path` show that it can only be read when it is whole."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        head = os.pread(descriptor, min(size, HEAD_BYTES), 0)
+        if head[4:8] in {b"ftyp", b"styp"}:
+            return _index_first(descriptor, size) is False
+        return size >= ENOUGH_BYTES and not head.startswith(_EBML) and not _is_streamed(head)
+    finally:
+        os.close(descriptor)
+
+
+def _is_streamed(head: bytes) -> bool:
+    return head.startswith(_STREAMED) or _is_transport_stream(head) or _is_sound_frame(head)
+
+
+def _index_first(descriptor: int, size: int) -> bool | None:
+    """Whether an MP4 has its whole `moov` box within `size`, before any `mdat`; None if that is not known yet."""
     at = 0
     for _ in range(_MOST_BOXES):
         header = os.pread(descriptor, 16, at)
         if at + 16 > size or len(header) < 16:
-            return False
+            return None
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
@@ -50,7 +67,7 @@ def _index_first(descriptor: int, size: int) -> bool:
             return False
         at += length
         if kind == b"moov":
-            return at + ENOUGH_INDEXED_BYTES <= size
+            return True if at + ENOUGH_INDEXED_BYTES <= size else None
     return False
 
 

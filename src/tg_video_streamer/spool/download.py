@@ -43,7 +43,8 @@ class Downloads:
         if failure is not None:
             raise failure
         entry.move(SpoolState.CHECKING)
-        await self._check(entry.local())
+        if entry.window is None:
+            await self._check(entry.local())
         entry.move(SpoolState.WHOLE)
 
     async def _fetch(self, entry: Entry, index: int, download: Download, proxy: str) -> None:

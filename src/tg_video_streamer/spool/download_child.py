@@ -147,7 +147,10 @@ def _continue(ytdlp: Any, info: dict[str, Any], target: Path, steps: _Steps) -> 
         return
     kind = get_suitable_downloader(info, ytdlp.params)
     if not issubclass(kind, fragment.FragmentFD):
-        steps.report(target.stat().st_size, None)
+        # The last byte comes again: a request for what follows the end of a whole file would be an error.
+        have = max(0, target.stat().st_size - 1)
+        os.truncate(target, have)
+        steps.report(have, None)
     elif not Path(f"{target}.ytdl").exists():
         os.truncate(target, 0)
 

@@ -14,8 +14,9 @@ from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.growing import GrowingFile, GrowthState
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
-from tg_video_streamer.spool.files import ItemFolder, SpooledItem, local_inputs, spooled_item
+from tg_video_streamer.spool.files import ItemFolder, SpooledItem, disk_error, local_inputs, spooled_item
 from tg_video_streamer.spool.state import SPOOL_TRANSITIONS, SpoolState
+from tg_video_streamer.spool.window import Window, drop
 from tg_video_streamer.state_machine import StateMachine
 
 _log = structlog.get_logger(__name__)
@@ -63,6 +64,8 @@ class Entry:
         self.error: StreamerError | None = None
         self.spooled = found
         self.growing: tuple[GrowingFile, ...] = ()
+        self.window: Window | None = None
+        """Of an item that is larger than the spool."""
         self._clock = clock
         self._told = moved
         self._received = received
@@ -76,9 +79,18 @@ class Entry:
         return self._machine.state
 
     @property
+    def title(self) -> str:
+        """As its source states it; empty if it does not."""
+        return self.spooled.title if self.spooled is not None else ""
+
+    @property
     def due(self) -> bool:
         """Whether something may be done for it now."""
-        return self.state not in {SpoolState.WHOLE, SpoolState.FAILED} and self._clock.monotonic() >= self.not_before
+        if self.state in {SpoolState.WHOLE, SpoolState.FAILED} or self._clock.monotonic() < self.not_before:
+            return False
+        return self.window is None or self.window.wants_more(
+            self.growing, downloading=self.state is SpoolState.DOWNLOADING
+        )
 
     @property
     def whole_bytes(self) -> int | None:
@@ -119,6 +131,8 @@ class Entry:
         """Make or find the files for `media`. Raises SpoolError."""
         wanted = spooled_item(media)
         before = self.spooled
+        if self.growing and before is not None and before.window and before.same_bytes(wanted):
+            return
         self.spooled = self.folder.begin(wanted)
         if self.growing and before is not None and before.same_bytes(wanted):
             return
@@ -150,6 +164,33 @@ class Entry:
         self.growing[index].grown(size)
         self.growing[index].end(GrowthState.WHOLE)
 
+    def drop_read(self) -> None:
+        """Give back the disk space of what was read of an item with a window. Raises SpoolError."""
+        assert self.window is not None  # noqa: S101 - the caller has looked
+        self.window.look(self.growing, self._clock.monotonic())
+        drops = self.window.drops(self.growing)
+        if not drops or self.spooled is None:
+            return
+        if not self.spooled.window:
+            # Before the first byte goes: after a kill the files must not look as if they were whole.
+            self.spooled = replace(self.spooled, window=True)
+            self.folder.write(self.spooled)
+        try:
+            for file, end in drops:
+                drop(file, end)
+        except OSError as error:
+            raise disk_error(error) from error
+
+    @property
+    def is_past(self) -> bool:
+        """Whether its window is at the end of one play: another play begins the download again."""
+        return self.window is not None and self.window.is_past(self.growing, self._clock.monotonic())
+
+    @property
+    def is_read_on(self) -> bool:
+        """Whether a feed reads it through a window that has left its start: no other feed can read it now."""
+        return any(one.dropped_to and one.is_read for one in self.growing)
+
     def break_off(self) -> None:
         """Its files get no more bytes; those that are not whole must not look as if they were."""
         for one in self.growing:
@@ -161,9 +202,9 @@ class Entry:
         """The item read from its files, whole or growing."""
         assert self.spooled is not None  # noqa: S101 - it has begun
         inputs: tuple[MediaInput, ...] = local_inputs(self.folder, self.spooled)
-        if self.state is not SpoolState.WHOLE:
+        if self.state is not SpoolState.WHOLE or self.window is not None:
             inputs = tuple(
-                one if growing.state is GrowthState.WHOLE else replace(one, growing=growing)
+                one if growing.state is GrowthState.WHOLE and self.window is None else replace(one, growing=growing)
                 for one, growing in zip(inputs, self.growing, strict=True)
             )
         return Media(

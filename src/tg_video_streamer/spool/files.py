@@ -42,6 +42,8 @@ class SpooledItem:
     title: str
     duration_seconds: float | None
     parts: tuple[PartFile, ...] = field(default=())
+    window: bool = False
+    """What was played is not in its files any more: only the process that knows what is left can use them."""
 
     @property
     def whole(self) -> bool:
@@ -95,6 +97,8 @@ class ItemFolder:
             found = _from_json(json.loads((self.folder / SIDECAR).read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        if found.window:
+            return None
         parts = tuple(replace(part, whole=part.whole and self.size(part) == part.size_bytes) for part in found.parts)
         return replace(found, parts=parts)
 
@@ -146,6 +150,11 @@ class ItemFolder:
         except OSError:
             return 0  # it was removed meanwhile
 
+    def tidy(self) -> None:
+        """Remove what no download can continue."""
+        if self.read() is None:
+            self.remove()
+
     def remove(self) -> None:
         """Remove all of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -170,6 +179,7 @@ def _as_json(item: SpooledItem) -> dict[str, Any]:
         "source_id": item.source_id,
         "title": item.title,
         "duration_seconds": item.duration_seconds,
+        "window": item.window,
         "parts": [
             {
                 "name": part.name,
@@ -202,4 +212,5 @@ def _from_json(found: dict[str, Any]) -> SpooledItem:
         title=str(found["title"]),
         duration_seconds=None if length is None else float(length),
         parts=parts,
+        window=found.get("window") is True,
     )

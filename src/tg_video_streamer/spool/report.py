@@ -57,10 +57,9 @@ class SpoolReport:
 
 def entry_report(entry: Entry) -> DownloadReport:
     """The progress of an entry."""
-    title = entry.spooled.title if entry.spooled is not None else ""
     return DownloadReport(
         item=entry.item,
-        title=title,
+        title=entry.title,
         have_bytes=entry.have_bytes,
         whole_bytes=entry.whole_bytes,
         bytes_per_second=entry.bytes_per_second,

@@ -54,9 +54,12 @@ class SpooledSource:
             return await self._ask(item)
         await self._spool.loaded.wait()
         entry = self._spool.entry(item)
-        if entry.state is SpoolState.WHOLE:
+        if entry.is_past:
+            self._spool.forget(entry)
+            entry = self._spool.entry(item)
+        if entry.state is SpoolState.WHOLE and not entry.is_read_on:
             return entry.local()
-        if entry.state is SpoolState.FAILED:
+        if entry.state is SpoolState.FAILED or entry.is_read_on:
             found = await self._ask(item)
             return _direct(entry, found) if isinstance(found, Media) else found
         entry.waiting += 1
@@ -70,7 +73,7 @@ class SpooledSource:
             entry.waiting -= 1
 
     async def fetch(self, item: Item, *, progressed: Callable[[DownloadReport], None]) -> Expansion | None:
-        """Wait until `item` is whole on the disk, or can only be read from its source. The list, if it is one.
+        """Wait until `item` is whole on the disk, or can be read as it comes. The list, if it is one.
 
         Raises ResolveError where its page does not answer, and SessionNeeded where there is no session.
         """
@@ -88,6 +91,8 @@ class SpooledSource:
             self._spool.hurry(entry)
             while entry.state not in _SETTLED:
                 entry.changed.clear()
+                if entry.window is not None and await asyncio.to_thread(_enough, entry):
+                    return None
                 progressed(entry_report(entry))
                 if isinstance(entry.error, SessionNeeded):
                     raise entry.error

@@ -23,6 +23,7 @@ from tg_video_streamer.spool.entry import Entry
 from tg_video_streamer.spool.files import ItemFolder, SpooledItem
 from tg_video_streamer.spool.report import SpoolCounts, SpoolReport, entry_report
 from tg_video_streamer.spool.state import SpoolState
+from tg_video_streamer.spool.window import Window, dropped_bytes
 
 _log = structlog.get_logger(__name__)
 
@@ -131,6 +132,13 @@ class Spool:
         """The entry of `item`, if there is one."""
         return self._entries.get(spool_key(item))
 
+    def forget(self, entry: Entry) -> None:
+        """Drop it: the next who needs it begins again."""
+        entry.break_off()
+        self._entries.pop(entry.key, None)
+        self._sweep_due = True
+        self._woken.set()
+
     def hurry(self, entry: Entry) -> None:
         """A feed waits for it."""
         entry.urgent = True
@@ -192,6 +200,7 @@ class Spool:
         while True:
             self._woken.clear()
             await self._sweep()
+            await self._move_windows()
             entry = self._next()
             if entry is not None:
                 await self._work_on(entry)
@@ -208,7 +217,9 @@ class Spool:
 
     def _pause(self) -> float | None:
         now = self._clock.monotonic()
-        pauses = [one.not_before - now for one in self._entries.values() if one.state is not SpoolState.WHOLE]
+        windows = [_MEASURE_SECONDS for one in self._entries.values() if one.window is not None]
+        waiting = [one for one in self._entries.values() if one.state is not SpoolState.WHOLE and one.window is None]
+        pauses = [*windows, *(one.not_before - now for one in waiting)]
         return max(0.05, min(pauses)) if pauses else None
 
     async def _work_on(self, entry: Entry) -> None:
@@ -218,10 +229,13 @@ class Spool:
             measured = self._clock.monotonic()
             while not attempt.done():
                 await asyncio.wait((attempt,), timeout=_CHECK_SECONDS)
+                if entry.window is None and self._is_large(entry.whole_bytes or 0):
+                    self._open_window(entry)
                 short = None
                 if entry.state is SpoolState.DOWNLOADING and self._clock.monotonic() - measured > _MEASURE_SECONDS:
                     measured = self._clock.monotonic()
-                    short = await self._short_of(0)
+                    await self._move_windows()
+                    short = await self._short_of(0) if entry.state is SpoolState.DOWNLOADING else None
                 if short is not None and not attempt.done():
                     attempt.cancel()
                     self._failed(entry, short)
@@ -262,11 +276,12 @@ class Spool:
         if entry.state is SpoolState.FAILED:
             return
         if isinstance(error, NoRoom):
-            whole = max(entry.have_bytes, entry.whole_bytes or 0)
-            if whole > _LARGEST_PART * self._limits.max_bytes:
+            if entry.window is not None or not self._is_large(max(entry.have_bytes, entry.whole_bytes or 0)):
+                self._wait(entry, _ROOM_SECONDS, str(error))
+            elif not self._open_window(entry):
                 self._rest(entry, GONE_SECONDS, str(error))
             else:
-                self._wait(entry, _ROOM_SECONDS, str(error))
+                self._wait(entry, 0.0, "larger than the spool: read through a window")
             return
         if isinstance(error, SessionNeeded):
             # No fault of the item: what was downloaded stays until the login.
@@ -311,18 +326,49 @@ class Spool:
 
     async def _make_room(self, entry: Entry, media: Media) -> None:
         """Drop what comes later until `media` fits. Raises NoRoom."""
-        sizes = [one.download.size_bytes or 0 for one in media.inputs if one.download is not None]
-        if sum(sizes) > _LARGEST_PART * self._limits.max_bytes:
+        needed = sum(one.download.size_bytes or 0 for one in media.inputs if one.download is not None)
+        if self._is_large(needed) and entry.window is None and not self._open_window(entry):
             self._rest(entry, GONE_SECONDS, "it is larger than the spool")
             raise NoRoom.of("spool.no_room")
-        have = await asyncio.to_thread(entry.folder.used_bytes)
-        while (short := await self._short_of(max(0, sum(sizes) - have))) is not None:
+        if not entry.growing:
+            await asyncio.to_thread(entry.folder.tidy)
+        have = await asyncio.to_thread(entry.folder.used_bytes) - dropped_bytes(entry.growing)
+        if entry.window is not None:
+            needed = entry.window.ahead_bytes
+        while (short := await self._short_of(max(0, needed - have))) is not None:
             victim = self._victim(entry)
             if victim is None:
                 raise short
             victim.break_off()
             del self._entries[victim.key]
             await asyncio.to_thread(victim.folder.remove)
+
+    def _is_large(self, size: int) -> bool:
+        return size > _LARGEST_PART * self._limits.max_bytes
+
+    def _open_window(self, entry: Entry) -> bool:
+        """Read it through a window; whether the spool is large enough for one."""
+        window = Window(self._limits.max_bytes)
+        if not window.makes_sense:
+            return False
+        entry.window = window
+        _log.info("larger than the spool, read through a window", key=entry.item.key)
+        return True
+
+    async def _move_windows(self) -> None:
+        """Drop what was read of items that are larger than the spool, and give up those that cannot be read that way."""
+        for entry in [one for one in self._entries.values() if one.window is not None]:
+            assert entry.window is not None  # noqa: S101 - selected by it
+            error: SpoolError | None = None
+            try:
+                await asyncio.to_thread(entry.drop_read)
+                if await asyncio.to_thread(entry.window.needs_its_end, entry.growing):
+                    error = SpoolError.of("spool.not_forward", title=entry.title)
+            except SpoolError as failure:
+                error = failure
+            if error is not None and entry.state is not SpoolState.FAILED:
+                self.problem = entry.error = error
+                self._rest(entry, GONE_SECONDS, str(error))
 
     def _victim(self, entry: Entry) -> Entry | None:
         """The last of the items that come after `entry` and that no feed reads."""
@@ -350,6 +396,7 @@ class Spool:
 
     def _measure(self) -> tuple[int, int]:
         used = sum(one.stat().st_size for one in self._folder.glob("*/*") if one.is_file())
+        used -= sum(dropped_bytes(one.growing) for one in list(self._entries.values()))
         there = next(place for place in (self._folder, *self._folder.parents) if place.exists())
         disk = os.statvfs(there)
         return used, disk.f_bavail * disk.f_frsize

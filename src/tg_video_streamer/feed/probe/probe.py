@@ -85,6 +85,9 @@ async def probe(
         _log.debug("probe stderr", lines=done.stderr_tail.splitlines()[-5:], code=done.returncode)
     found = _answer(done.returncode, done.stdout)
     growing = any(one.growing is not None for one in media.inputs)
+    if growing and found.container != "mov":
+        # A pipe cannot go back to where a seek without an index would begin: what lies before the first frame is decoded.
+        found = replace(found, inexact_seek=True)
     return _without_guesses(found) if growing and found.container not in _STATES_LENGTH else found
 
 
