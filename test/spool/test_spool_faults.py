@@ -57,7 +57,8 @@ async def test_a_site_that_comes_back_is_asked_for_the_rest(site: ThrottlingSite
         await running.whole(item, seconds=90)
         path = running.entry(item).local().inputs[0].location
     assert same_bytes(path, clips / "first.mp4")
-    assert f"bytes={have}-" in [one.range for one in site.requests[before:]][-1]
+    # The last byte comes again: behind it there may be nothing to ask for.
+    assert f"bytes={have - 1}-" in [one.range for one in site.requests[before:]][-1]
 
 
 def test_a_killed_process_continues_at_its_byte(site: ThrottlingSite, clips: Path, tmp_path: Path) -> None:
