@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from telethon.tl.functions.help import GetNearestDcRequest
 from telethon.tl.functions.updates import GetStateRequest
+from telethon.tl.types import InputPeerChannel
 
 from stands.telegram_account import connected, new_account
 from stands.telegram_dc.server import Fault, TelegramStand
-from stands.telegram_dc.world import HOME_DC, OTHER_DC, Answer, BadMessage, Planned, TransportCode
+from stands.telegram_dc.world import HOME_DC, OTHER_DC, Answer, BadMessage, Call, Planned, TransportCode
+from stands.virtual_time import SetClock
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import (
     AnswerUnreadable,
@@ -26,6 +28,7 @@ from tg_video_streamer.errors import (
     StreamerError,
     TelegramRefused,
 )
+from tg_video_streamer.telegram.call.call import GroupCall
 from tg_video_streamer.telegram.client.waits import FloodWaits
 
 ANSWER = "help.getNearestDc"
@@ -148,6 +151,40 @@ async def test_a_wait_outlives_the_account(stand: TelegramStand) -> None:
         assert "UTC" in str(raised.value)
         await account.close()
     assert len(stand.asked(STATE)) == 1
+
+
+REFUSED: list[tuple[str, Planned]] = [
+    ("channels.getFullChannel", (403, "CHANNEL_PRIVATE")),
+    ("phone.getGroupCall", (403, "GROUPCALL_FORBIDDEN")),
+    ("phone.createGroupCall", (400, "GROUPCALL_ALREADY_STARTED")),
+    ("phone.joinGroupCall", (400, "GROUPCALL_SSRC_DUPLICATE_MUCH")),
+    ("phone.joinGroupCall", BadMessage(20)),
+]
+
+
+@pytest.mark.parametrize(("method", "fault"), REFUSED, ids=str)
+async def test_refused_joins_become_rare(stand: TelegramStand, method: str, fault: Planned) -> None:
+    """Whatever refuses the way into a video chat, the next attempt comes later and later."""
+    clock = SetClock()
+    async with connected(stand) as account:
+        chat = stand.chat()
+        peer = InputPeerChannel(chat.id, chat.access_hash)
+        call = GroupCall(account=lambda: account, peer=peer, clock=clock)
+        if method == "phone.getGroupCall":
+            stand.do(lambda: setattr(chat, "call", Call(id=7, access_hash=7, rtmp_stream=False)))
+        stand.always(method, fault)
+        pauses = []
+        for _ in range(6):
+            with pytest.raises(StreamerError):
+                await call.join("{}", 1)
+            pauses.append(call.pause())
+            with pytest.raises(SessionUnreachable):
+                await call.join("{}", 1)
+            clock.now += call.pause()
+        stand.do(lambda: setattr(chat, "call", None))
+    assert pauses == sorted(set(pauses))
+    assert pauses[-1] >= 4.0
+    assert len(stand.asked(method)) <= 2 * len(pauses)
 
 
 @pytest.mark.parametrize(

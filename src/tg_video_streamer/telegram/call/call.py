@@ -17,7 +17,7 @@ from telethon.tl.functions.phone import (
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import CallInTheWay, SessionUnreachable, StreamerError, TelegramRefused
+from tg_video_streamer.errors import CallInTheWay, FloodWait, SessionUnreachable, StreamerError, TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.state_machine import StateMachine, Transitions
 from tg_video_streamer.telegram.answers.calls import RunningCall, call_in, transport_in
@@ -103,7 +103,10 @@ class GroupCall:
         try:
             answer = await self._join(payload, source)
         except BaseException as error:
-            if isinstance(error, SessionUnreachable):
+            if not isinstance(error, CallInTheWay):
+                # Whatever was refused on the way in: the next attempt comes later.
+                self._budget.lost()
+            if isinstance(error, FloodWait):
                 self._budget.flooded(error.seconds)
             self._machine.move(CallState.REFUSED, str(error))
             raise
@@ -192,11 +195,7 @@ class GroupCall:
             video_stopped=False,
         )
         self._budget.attempt()
-        try:
-            return UPDATES.read(await account.invoke(request))
-        except BaseException:
-            self._budget.lost()
-            raise
+        return UPDATES.read(await account.invoke(request))
 
     async def _open_call(self, account: Account) -> RunningCall:
         """The chat's call, opened by us where there was none."""
