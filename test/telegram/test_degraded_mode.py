@@ -294,6 +294,7 @@ async def test_a_restricted_account_is_asked_slowly(months: Months) -> None:
     assert SessionState.RESTRICTED in seen
     assert (keeper.degraded, months.went, months.events) == (False, [], [])
     assert keeper.renewals["restricted"] >= 3
+    assert months.alerts == ["Telegram refuses the account; appeal"]
 
 
 async def test_a_restriction_comes_and_goes(months: Months) -> None:

@@ -37,6 +37,8 @@ CYCLE_SECONDS = 60.0
 UNREACHABLE_SECONDS = 10.0
 """After a cycle that only the network broke."""
 _TOUCH_EVERY_SECONDS = 3600.0
+_REPORTED_SECONDS = 300.0
+"""A shorter restriction ends before anyone can act."""
 
 
 def ending_name(error: SessionError) -> str:
@@ -211,8 +213,10 @@ class SessionKeeper:
         log.warning("session cycle failed", why=str(error), next_seconds=round(max(pause, 0.0)))
 
     def _restricted(self, restriction: SessionRestricted | None) -> None:
-        """Telegram restricts the account, or no longer."""
-        self.restriction = restriction
+        """Telegram restricts the account, or no longer; a restriction that is not over soon is reported to people."""
+        before, self.restriction = self.restriction, restriction
+        if restriction is not None and before is None and restriction.seconds >= _REPORTED_SECONDS:
+            self._renewal.report(restriction.full_message, topic="session")
         self._machine.move(
             SessionState.VALID if restriction is None else SessionState.RESTRICTED, str(restriction or "")
         )

@@ -191,9 +191,13 @@ class Renewal:
                 log.info("the spare session works")
         self._store.put(_SPARE, {**record, "mark": mark, "touched_wall": now})
 
+    def report(self, message: Message, *, topic: str) -> None:
+        """Send a message to people."""
+        self._notify(message, topic=topic)
+
     def _report_spare(self, message: Message) -> None:
         log.warning(message.text)
-        self._notify(message, topic="spare")
+        self.report(message, topic="spare")
 
 
 def _ignored(_ending: SessionEnded) -> None:
