@@ -56,7 +56,7 @@ class AsRunEntry(AirContent):
                 **content_fields(read_content(fields)),
             )
             wall(entry.start), wall(entry.end)
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"not an entry of the as-run log: {error!r}") from error
         if not isinstance(entry.reason, str):
             raise ValueError("the reason is no text")  # noqa: TRY004 - of the line, as the errors above

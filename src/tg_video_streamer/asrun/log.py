@@ -195,7 +195,7 @@ class OpenEntry:
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             log.warning("the last segment of the earlier run is unknown", why=type(error).__name__)
             return None
 

@@ -53,7 +53,14 @@ def read_record(path: Path) -> UpdateRecord:
         return UpdateRecord()
     except OSError as error:
         raise ValueError(error.strerror) from error
-    found = json.loads(text)
+    try:
+        return _record_of(json.loads(text))
+    except (TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"it is damaged: {error}") from error
+
+
+def _record_of(found: object) -> UpdateRecord:
+    """Raises ValueError, TypeError or OverflowError."""
     if not isinstance(found, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004 - a file's content, not a caller's mistake
     counts = found.get("counts")

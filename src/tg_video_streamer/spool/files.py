@@ -95,7 +95,7 @@ class ItemFolder:
         """What is there; None if there is nothing that can be used."""
         try:
             found = _from_json(json.loads((self.folder / SIDECAR).read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return None
         if found.window:
             return None

@@ -48,7 +48,8 @@ class TelegramState:
     @property
     def owner_id(self) -> int:
         """The user id of the session that worked last; 0 where none ever did."""
-        return int(self.get(_ACCOUNT).get("user_id", 0))
+        found = self.get(_ACCOUNT).get("user_id", 0)
+        return found if isinstance(found, int) else 0
 
     @owner_id.setter
     def owner_id(self, user_id: int) -> None:

@@ -44,7 +44,7 @@ class SourceChats:
     async def find(self, account: Account, name: str) -> Chat:
         """The chat of a TelegramLink; raises TelegramRefused, SessionError."""
         record = self._store.get(_RECORD)
-        saved = record.get("chats", {}) if record.get("user_id") == account.user_id else {}
+        saved = _saved(record) if record.get("user_id") == account.user_id else {}
         if name in saved:
             try:
                 return Chat.from_json(saved[name])
@@ -59,7 +59,7 @@ class SourceChats:
     def forget(self, name: str) -> bool:
         """Look the chat up again next time; False where it was not saved."""
         record = self._store.get(_RECORD)
-        saved = dict(record.get("chats", {}))
+        saved = _saved(record)
         found = saved.pop(name, None) is not None
         self._store.put(_RECORD, record | {"chats": saved})
         return found
@@ -106,3 +106,9 @@ class SourceChats:
 
         found = await self.ask(account, name, request, MESSAGES)
         return list(found)
+
+
+def _saved(record: dict[str, Any]) -> dict[str, Any]:
+    """The saved chats by name; none of a damaged record."""
+    found = record.get("chats")
+    return dict(found) if isinstance(found, dict) else {}

@@ -173,7 +173,9 @@ class Renewal:
         record = self._store.get(_SPARE)
         mark = hashlib.sha256(settings.spare.encode()).hexdigest()[:16]
         now = self._clock.wall()
-        if record.get("mark") == mark and abs(now - float(record.get("touched_wall", 0.0))) < TOUCH_SECONDS:
+        touched = record.get("touched_wall")
+        known = record.get("mark") == mark and isinstance(touched, int | float)
+        if known and abs(now - touched) < TOUCH_SECONDS:
             return
         try:
             account = await self._connect(replace(settings.credentials, session=settings.spare), _ignored)
