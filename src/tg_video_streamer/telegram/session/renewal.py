@@ -174,8 +174,8 @@ class Renewal:
         mark = hashlib.sha256(settings.spare.encode()).hexdigest()[:16]
         now = self._clock.wall()
         touched = record.get("touched_wall")
-        known = record.get("mark") == mark and isinstance(touched, int | float)
-        if known and abs(now - touched) < TOUCH_SECONDS:
+        seconds = abs(now - touched) if isinstance(touched, int | float) else TOUCH_SECONDS
+        if record.get("mark") == mark and seconds < TOUCH_SECONDS:
             return
         try:
             account = await self._connect(replace(settings.credentials, session=settings.spare), _ignored)
