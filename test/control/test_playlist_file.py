@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES, PlaylistFile
+from tg_video_streamer.control.playlist_file import MAX_LINES, MAX_TEXT_BYTES, PlaylistFile
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.playlist.load import allowed_folders
 
@@ -93,3 +93,18 @@ def test_any_text_is_checked(text: str) -> None:
     """Whatever is typed, the check answers."""
     found = _file(Path("/nowhere/playlist.txt")).check(text)
     assert found.items >= 0
+
+
+@pytest.mark.parametrize("line", ["a\n", "\r", "|\r\n"])
+def test_a_million_lines_are_refused_before_they_are_parsed(tmp_path: Path, line: str) -> None:
+    """A text of more lines than are edited here is refused by their number, in check, save and read."""
+    path = tmp_path / "playlist.txt"
+    playlist, text = _file(path), line * (MAX_LINES + 1)
+    (problem,) = playlist.check(text).problems
+    assert "more than 10000 lines" in str(problem.what)
+    with pytest.raises(ControlError, match="more than 10000 lines"):
+        playlist.save(text, version=playlist.read().version)
+    path.write_text(text, newline="")
+    with pytest.raises(ControlError, match="more than 10000 lines"):
+        playlist.read()
+    assert "kB" in str(playlist.check("a\n" * 1_000_000).problems[0].what)

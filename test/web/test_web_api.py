@@ -157,7 +157,7 @@ def test_text_that_is_no_unicode_is_answered(site: Site) -> None:
     answer = program.ask(
         "/api/queue_add", method="POST", body=b'{"line": "\\ud800"}', headers={"Content-Type": "application/json"}
     )
-    assert (answer.status, answer.json()["result"]["text"]) == (200, "queued \ud800")
+    assert (answer.status, answer.json()["result"]["text"]) == (200, "queued \ufffd")
     assert program.ask("/api/queue_list").json()["result"][-1]["title"] == "\ud800"
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,8 +20,13 @@ from hypothesis import strategies as st
 from stands.page import Site, served
 from stands.program import Clip, Program
 from stands.waiting import wait_until
+from tg_video_streamer.asrun.entry import AsRunEntry, iso
+from tg_video_streamer.asrun.reader import AsRunFilter, read_entries
+from tg_video_streamer.errors import RequestRefused
+from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.web import connection
 from tg_video_streamer.web.connection import ConnectionLimits, HeldConnection, head_problem, surplus_connection
+from tg_video_streamer.web.one_at_a_time import MAX_WAITING, OneAtATime
 
 EMPTY_PARAMETERS = b"GET /?" + b"&" * 60_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEADS = {
@@ -146,6 +154,52 @@ def test_the_oldest_idle_connection_goes_first() -> None:
     assert surplus_connection(others[1], [*others, *mine], of_proxy) == 1
     network = [HeldConnection(number=number, address=f"2001:db8::{number:x}", idle=True) for number in range(3)]
     assert surplus_connection(network[2], network, limits) == 0
+
+
+def test_long_reads_wait_for_each_other() -> None:
+    """The as-run log is read by one reader at a time; a few wait, and further ones are refused with when to come again."""
+
+    async def read() -> None:
+        reads, at_work, most = OneAtATime(), 0, 0
+        began, go_on = threading.Event(), threading.Event()
+
+        def work() -> None:
+            nonlocal at_work, most
+            at_work += 1
+            most = max(most, at_work)
+            began.set()
+            go_on.wait(60)
+            at_work -= 1
+
+        tasks = [asyncio.ensure_future(reads.run(work)) for _ in range(MAX_WAITING + 1)]
+        await asyncio.to_thread(began.wait, 60)
+        with pytest.raises(RequestRefused) as refused:
+            await reads.run(work)
+        assert (refused.value.status, refused.value.seconds) == (503, 5.0)
+        go_on.set()
+        await asyncio.gather(*tasks)
+        assert most == 1
+
+    asyncio.run(read())
+
+
+@given(
+    st.lists(st.text(alphabet='a\u0430\u0431 "\\\n1=', max_size=6), max_size=8),
+    st.text(alphabet='a\u0430\u0411 1="', max_size=4),
+)
+def test_a_search_of_the_as_run_log_skips_no_match(titles: list[str], words: str) -> None:
+    """Lines that are skipped before they are parsed are none that match."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "as-run.jsonl"
+        entries = [
+            AsRunEntry(
+                level=SourceLevel.ITEM, key="k", title=title, start=iso(1.0), end=iso(2.0), seconds=1.0, reason="ended"
+            )
+            for title in titles
+        ]
+        path.write_text("".join(one.line() for one in entries))
+        wanted = AsRunFilter(words=words)
+        assert list(read_entries(path, wanted)) == [one for one in reversed(entries) if wanted.matches(one)]
 
 
 def test_connections_leave_descriptors_to_the_program() -> None:

@@ -43,6 +43,7 @@ def read_entries(path: Path, wanted: AsRunFilter) -> Iterator[AsRunEntry]:
 
     Reads files: call it in a thread. Raises OSError where an existing file cannot be read.
     """
+    plain = tuple(word for word in wanted.words.casefold().split() if word.isalnum())
     for number in range(FILES):
         file = path if number == 0 else path.with_name(f"{path.name}.{number}")
         try:
@@ -50,6 +51,8 @@ def read_entries(path: Path, wanted: AsRunFilter) -> Iterator[AsRunEntry]:
         except FileNotFoundError:
             continue
         for line in reversed(lines):
+            if not _may_match(line, plain):
+                continue
             try:
                 entry = AsRunEntry.from_line(line)
             except ValueError:
@@ -58,6 +61,14 @@ def read_entries(path: Path, wanted: AsRunFilter) -> Iterator[AsRunEntry]:
                 return
             if wanted.matches(entry):
                 yield entry
+
+
+def _may_match(line: str, plain: tuple[str, ...]) -> bool:
+    """Whether words that JSON writes as they are stand in the line at all: parsing it costs ten times as much."""
+    if not plain:
+        return True
+    folded = line.casefold()
+    return "\\u" in line or all(word in folded for word in plain)
 
 
 def recent_spans(path: Path, now: float) -> list[LevelSpan]:

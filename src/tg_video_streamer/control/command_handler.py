@@ -20,6 +20,9 @@ from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.schedule.day import ScheduledEntry
 
+_SEARCHED_ITEMS = 20_000
+"""Coming items among which words are looked for, in the event loop."""
+_SEARCHED_WORDS = 8
 _FOUND_ITEMS = 50
 _KEY = re.compile(r"[0-9a-f]{16}")
 
@@ -138,10 +141,10 @@ class CommandHandler:
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
         """See Commands."""
-        wanted = words.casefold().split()
+        wanted = sorted(set(words.casefold().split()))[:_SEARCHED_WORDS]
         if not wanted:
             return ()
-        ahead = self._rotation.upcoming()
+        ahead = self._rotation.upcoming(_SEARCHED_ITEMS)
         found = (item for item in ahead if all(word in _searched(item) for word in wanted))
         return tuple(self._reporter.describe(item) for item in islice(found, _FOUND_ITEMS))
 

@@ -18,6 +18,8 @@ from tg_video_streamer.playlist.parser import decode, parse
 
 MAX_TEXT_BYTES = 512 * 1024
 """The longest playlist that is edited through the service: some five thousand lines."""
+MAX_LINES = 10_000
+"""Of such a playlist: each line is parsed, and its file looked for."""
 _PROBLEMS_SHOWN = 50
 
 
@@ -68,12 +70,16 @@ class PlaylistFile:
             raise ControlError.because_of(error) from error
         except UnicodeDecodeError as error:
             raise ControlError.of("refused.playlist_not_utf8") from error
+        if _has_too_many_lines(text):
+            raise _too_many_lines()
         return PlaylistText(text=text, version=_version(data))
 
     def check(self, text: str) -> PlaylistCheck:
         """See Commands.playlist_check."""
         if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
             return PlaylistCheck(items=0, problems=(PlaylistProblem(line=0, what=_too_long().full_message),))
+        if _has_too_many_lines(text):
+            return PlaylistCheck(items=0, problems=(PlaylistProblem(line=0, what=_too_many_lines().full_message),))
         found = parse(text, base=str(self._path.parent), allowed=self._allowed())
         missing = missing_files(found, self._allowed())
         every = sorted((*found.problems, *missing), key=lambda problem: problem.line)
@@ -88,6 +94,8 @@ class PlaylistFile:
             raise ControlError.of("refused.playlist_surrogates") from error
         if len(fresh) > MAX_TEXT_BYTES:
             raise _too_long()
+        if _has_too_many_lines(text):
+            raise _too_many_lines()
         if b"\0" in fresh:
             raise ControlError.of("refused.playlist_zero_byte")
         if _version(self._data()) != version:
@@ -123,6 +131,14 @@ class PlaylistFile:
 
 def _too_long() -> ControlError:
     return ControlError.of("refused.playlist_too_long", limit=MAX_TEXT_BYTES // 1024)
+
+
+def _has_too_many_lines(text: str) -> bool:
+    return text.count("\n") + text.count("\r") - text.count("\r\n") > MAX_LINES
+
+
+def _too_many_lines() -> ControlError:
+    return ControlError.of("refused.playlist_too_many_lines", limit=MAX_LINES)
 
 
 def _version(data: bytes) -> str:

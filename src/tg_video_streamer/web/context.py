@@ -11,6 +11,7 @@ from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.session.web_login import WebLogin
 from tg_video_streamer.web.check_runner import CheckRunner
+from tg_video_streamer.web.one_at_a_time import OneAtATime
 from tg_video_streamer.web.preview.preview import Preview
 
 
@@ -27,6 +28,8 @@ class WebContext:
     clock: Clock
     as_run: Path
     """The as-run log."""
+    long_reads: OneAtATime = field(default_factory=OneAtATime)
+    """For what reads the whole as-run log."""
     checks: CheckRunner = field(default_factory=CheckRunner)
     log_tail: Callable[[], Sequence[str]] = tuple
     """The last lines of the log, oldest first, secrets masked."""

@@ -19,6 +19,7 @@ from tg_video_streamer.errors import RequestRefused
 from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.http_body import JsonResponse
+from tg_video_streamer.web.one_at_a_time import OneAtATime
 
 CSV_TYPE = "text/csv"
 MAX_ROWS = 10_000
@@ -27,13 +28,13 @@ NAMES = ("since", "until", "words", "level", "limit")
 """The query parameters."""
 
 
-def as_run_routes(path: Path) -> list[Route]:
+def as_run_routes(path: Path, long_reads: OneAtATime) -> list[Route]:
     """The route for the log at `path`."""
 
     async def answer(request: Request) -> Response:
         filter_, limit = read_filter(request.query_params.multi_items())
         try:
-            rows = await asyncio.to_thread(_rows, path, filter_, limit)
+            rows = await long_reads.run(lambda: _rows(path, filter_, limit))
         except OSError as error:
             raise RequestRefused(
                 Message.of("as_run.unreadable", detail=error.strerror or type(error).__name__), status=500

@@ -44,7 +44,7 @@ def api_routes(context: WebContext, access: Access) -> list[Route]:
         return document()
 
     commands = [_command_route(command, context, access) for command in COMMANDS.values()]
-    return [*commands, *as_run_routes(context.as_run), Route("/api/openapi.json", openapi)]
+    return [*commands, *as_run_routes(context.as_run, context.long_reads), Route("/api/openapi.json", openapi)]
 
 
 def _command_route(command: Command, context: WebContext, access: Access) -> Route:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +23,8 @@ from tg_video_streamer.web.pages.elements import time_tag, title_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 
 ROWS = 50
-_MAX_PAGES = 10_000
+_MAX_PAGES = 200
+"""Older entries are found by their days."""
 _CACHED = "cached"
 _SOURCES = ("item", _CACHED, "live", "backup", "filler", "slate")
 """The source levels, and items that were played from their cached encode."""
@@ -65,7 +65,7 @@ def routes(context: WebContext) -> list[Route]:
     async def as_run(request: Request) -> Response:
         view, query = page_view(request, context), _query(request)
         try:
-            rows = await asyncio.to_thread(_rows, context, query)
+            rows = await context.long_reads.run(lambda: _rows(context, query))
         except OSError as error:
             failure = FlashMessage(ok=False, text=Message.of("as_run.unreadable", detail=str(error.strerror)))
             return page(view, "as_run", _filter(view, query), messages=(failure,), status_code=503)
@@ -74,7 +74,7 @@ def routes(context: WebContext) -> list[Route]:
     async def table(request: Request) -> Response:
         query = _query(request)
         try:
-            text = await asyncio.to_thread(lambda: as_csv(read_entries(context.as_run, query.filter())))
+            text = await context.long_reads.run(lambda: as_csv(read_entries(context.as_run, query.filter())))
         except OSError as error:
             text = words_of(request).text("as_run.unreadable", detail=error.strerror)
             return Response(f"{text}\n", status_code=503, media_type="text/plain")
