@@ -24,7 +24,7 @@ from stands.telegram_dc.server import TelegramStand
 from stands.telegram_dc.world import CHANNEL_ID, StreamState
 from tg_video_streamer.app.restarts import TIMES
 from tg_video_streamer.control.socket.client import ask
-from tg_video_streamer.events import OutputChanged
+from tg_video_streamer.events import CutReason, OutputChanged, SegmentEnded
 from tg_video_streamer.outputs.state import OutputState
 from tg_video_streamer.telegram.session.web_login_state import WebLoginStep
 
@@ -49,9 +49,9 @@ class Stand:
         """Those that start every part."""
         playlist = self.folder / "playlist.txt"
         for number, name in enumerate(("one", "two", "three"), start=1):
-            make_clip(self.folder / f"{name}.mp4", Plan(item_id=number, frames=750, width=320, height=180))
+            make_clip(self.folder / f"{name}.mp4", Plan(item_id=number, frames=200, width=320, height=180))
         (self.folder / "filler").mkdir()
-        make_clip(self.folder / "filler" / "filler.mp4", Plan(item_id=9, frames=750, width=320, height=180))
+        make_clip(self.folder / "filler" / "filler.mp4", Plan(item_id=9, frames=200, width=320, height=180))
         playlist.write_text("one.mp4\ntwo.mp4\nthree.mp4\n")
         return self.telegram.settings(self.telegram.session_string()) | {
             "PLAYLIST": str(playlist),
@@ -92,17 +92,24 @@ class Stand:
         await until(lambda: login.web_login.state.step is WebLoginStep.IDLE, "no login")
 
     async def chat(self) -> None:
-        """One `/skip` has one answer, and one item comes."""
+        """One `/skip` has one answer, and skips one item."""
         await self.session()
         await self.follows_chat()
-        played = self.service.status().streams_played
+        await until(lambda: self.service.status().channel_state == "on_air", "an item on air")
+        before = self.skipped
         asked = self.telegram.say("/skip", None)
         await until(lambda: self.telegram.answers(asked, CHANNEL_ID), "an answer")
-        await until(lambda: self.service.status().streams_played > played, "the next item")
+        await until(lambda: self.skipped > before, "the item is skipped")
         again = self.telegram.say("/now", None)
         await until(lambda: self.telegram.answers(again, CHANNEL_ID), "an answer")
         assert len(self.telegram.answers(asked, CHANNEL_ID)) == 1
-        assert self.service.status().streams_played == played + 1
+        assert self.skipped == before + 1
+
+    @property
+    def skipped(self) -> int:
+        """How many items were skipped."""
+        ended = (one for one in self.service.events if isinstance(one, SegmentEnded))
+        return sum(one.reason is CutReason.SKIPPED for one in ended)
 
     async def follows_chat(self) -> None:
         """The chat is read, once."""

@@ -61,6 +61,23 @@ async def test_a_site_that_comes_back_is_asked_for_the_rest(site: ThrottlingSite
     assert f"bytes={have - 1}-" in [one.range for one in site.requests[before:]][-1]
 
 
+async def test_a_spool_that_is_made_anew_finishes_its_download(
+    site: ThrottlingSite, clips: Path, tmp_path: Path
+) -> None:
+    """A spool whose run broke amid a download begins it again when it runs again, at the byte where it was."""
+    site.bytes_per_second = 1_500_000
+    item = url_item(site.url("first.mp4"))
+    async with spooling(tmp_path, wanted=[item]) as running:
+        await running.until(lambda: media_bytes(tmp_path) > 400_000)
+        before = len(site.requests)
+        site.bytes_per_second = None
+        await running.restarted()
+        await running.whole(item)
+        path = running.entry(item).local().inputs[0].location
+    assert same_bytes(path, clips / "first.mp4")
+    assert all(not one.range.startswith("bytes=0-") for one in site.requests[before:] if one.range)
+
+
 def test_a_killed_process_continues_at_its_byte(site: ThrottlingSite, clips: Path, tmp_path: Path) -> None:
     """After SIGKILL at random moments the file is the site's, byte for byte, and few bytes were asked for twice."""
     site.bytes_per_second = 1_000_000

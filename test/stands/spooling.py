@@ -23,13 +23,21 @@ from tg_video_streamer.spool.state import SpoolState
 from tg_video_streamer.spool.ytdlp_fetch import YtdlpFetch
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Spooling:
     """A running spool and what feeds ask."""
 
     spool: Spool
     source: SpooledSource
     folder: Path
+    group: asyncio.TaskGroup
+    running: asyncio.Task[None]
+
+    async def restarted(self) -> None:
+        """End its run amid its work, as a defect would, and run it again."""
+        self.running.cancel()
+        await asyncio.wait({self.running})
+        self.running = self.group.create_task(self.spool.run())
 
     async def until(self, condition: Callable[[], object], *, seconds: float = 60.0) -> None:
         """Wait for a fact."""
@@ -105,7 +113,9 @@ async def spooling(
         running = group.create_task(spool.run())
         await spool.loaded.wait()
         spool.plan(wanted, ())
+        source = SpooledSource(spool, ask, clock)
+        found = Spooling(spool=spool, source=source, folder=folder / "spool", group=group, running=running)
         try:
-            yield Spooling(spool=spool, source=SpooledSource(spool, ask, clock), folder=folder / "spool")
+            yield found
         finally:
-            running.cancel()
+            found.running.cancel()

@@ -285,6 +285,8 @@ class SessionKeeper:
         self._machine = StateMachine(TRANSITIONS, SessionState.RENEWING)
         await self._notify(SessionChange(why=NO_SESSION, retrying=True))
         if account is not None:
+            # What it says while it is closed is no word on the next one.
+            account.on_restriction(lambda _why: None)
             await account.close()
 
 
