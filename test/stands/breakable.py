@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import structlog
 
-from stands.service import SLATES, copy_slates
+from stands.service import PREPARED, copy_prepared
 from tg_video_streamer.app.build import build
 from tg_video_streamer.app.keep_running import Endless, MakePart, keep_running
 from tg_video_streamer.app.restarts import Restarts
@@ -128,7 +128,7 @@ async def breakable_service(folder: Path, settings: dict[str, str], web_port: in
         # Hundreds of tracebacks would be drawn.
         logs = stack.enter_context(structlog.testing.capture_logs())
         claimed = stack.enter_context(ClaimedFolder(loaded.settings.state_dir))
-        copy_slates(SLATES, loaded.settings.state_dir / "cache")
+        copy_prepared(PREPARED, loaded.settings.state_dir / "cache")
         prepared = await prepare(loaded.settings, background, demo=False)
         faults = Faults()
         parts = build(loaded, prepared, claimed, keep=faults.keep)
@@ -143,4 +143,4 @@ async def breakable_service(folder: Path, settings: dict[str, str], web_port: in
             await asyncio.wait((running,), timeout=60)
             running.cancel()
             prepared.cancel()
-            copy_slates(loaded.settings.state_dir / "cache", SLATES)
+            copy_prepared(loaded.settings.state_dir / "cache", PREPARED)

@@ -25,7 +25,7 @@ from stands.waiting import wait_until
 
 COMMAND = Path(sys.executable).with_name("tg-video-streamer")
 """As it is installed next to the interpreter that runs the tests."""
-_PREPARED = CACHE / "slates"
+PREPARED = CACHE / "slates"
 """What every service would make anew: drawn slates, and which encoder options have been tried."""
 
 
@@ -76,7 +76,7 @@ class Service:
         secrets.never_shown_settings(values)
         self.env_file.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
         self.env_file.chmod(0o600)
-        _copy_prepared(_PREPARED, self.state_dir / "cache")
+        copy_prepared(PREPARED, self.state_dir / "cache")
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -179,7 +179,7 @@ def command_line(process: psutil.Process) -> list[str]:
         return []
 
 
-def _copy_prepared(source: Path, target: Path) -> None:
+def copy_prepared(source: Path, target: Path) -> None:
     """Bring what services before have made: each name holds all that its content depends on, and making takes seconds."""
     for made in (*source.glob("slate-*.card"), *source.glob("ffmpeg-args-*.works")):
         if not (target / made.name).exists():
@@ -215,7 +215,7 @@ def running(
             except subprocess.TimeoutExpired:
                 service.process.kill()
                 service.process.wait()
-        _copy_prepared(service.state_dir / "cache", _PREPARED)
+        copy_prepared(service.state_dir / "cache", PREPARED)
         secrets.look_into(service.folder)
         if service.state_dir.is_dir():
             secrets.look_into(service.state_dir)
