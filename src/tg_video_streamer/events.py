@@ -231,6 +231,10 @@ class EventBus:
         """Call `subscriber` with every later event; it must return at once. The returned function unsubscribes."""
         return self._subscribers.add(subscriber)
 
+    def on_failure(self, act: Callable[[str, Exception], None]) -> None:
+        """Call `act` with the name and the error of each subscriber that fails from now on."""
+        self._subscribers.failed = act
+
     def publish(self, event: Event) -> None:
         """Deliver `event`; callable from any thread, never blocks. Dropped once the loop has closed."""
         if not self._loop.is_closed():

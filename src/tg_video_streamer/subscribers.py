@@ -15,8 +15,10 @@ Values = ParamSpec("Values")
 class Subscribers(Generic[Values]):
     """For one thread; a subscriber may come or go while all are called."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[str, Exception], None] = lambda _name, _error: None) -> None:
+        """`failed` is called with the name and the error of each subscriber that fails."""
         self._all: list[Callable[Values, None]] = []
+        self.failed = failed
 
     def __len__(self) -> int:
         """How many there are."""
@@ -39,8 +41,9 @@ class Subscribers(Generic[Values]):
         for subscriber in tuple(self._all):
             try:
                 subscriber(*args, **kwargs)
-            except Exception:
+            except Exception as error:
                 log.exception("a subscriber failed; this is a defect of the program", subscriber=str(subscriber))
+                self.failed(f"subscriber {subscriber}", error)
 
 
 class _Entry(Generic[Values]):

@@ -144,7 +144,7 @@ def test_a_part_that_fails_again_and_again_is_a_problem_until_it_is_stable() -> 
                 await asyncio.sleep(pause)
                 breaks.set()
                 await asyncio.sleep(20.0)
-            assert problems() == ["the part chat fails again and again (4 restarts): KeyError: 'GroupCallDiscarded'"]
+            assert problems() == ["the part chat fails again and again (4 failures): KeyError: 'GroupCallDiscarded'"]
             await asyncio.sleep(270.0)
             assert problems() != []
             await asyncio.sleep(20.0)
@@ -186,13 +186,15 @@ def test_those_who_read_see_the_part_that_runs() -> None:
 
 
 async def test_a_subscriber_that_fails_harms_no_other() -> None:
-    """An event reaches all subscribers, whatever one of them raises, and none that has unsubscribed."""
+    """An event reaches all subscribers, whatever one of them raises, and none that has unsubscribed; a failure is counted."""
     bus = EventBus(asyncio.get_running_loop())
     got: list[Event] = []
 
     def broken(_event: Event) -> None:
         raise AttributeError("no such attribute")
 
+    failures: list[str] = []
+    bus.on_failure(lambda name, error: failures.append(f"{name}: {error}"))
     bus.subscribe(broken)
     bus.subscribe(got.append)
     undo = bus.subscribe(got.append)
@@ -205,3 +207,4 @@ async def test_a_subscriber_that_fails_harms_no_other() -> None:
     bus.publish(event)
     await asyncio.sleep(0)
     assert len(got) == 3
+    assert failures == [f"subscriber {broken.__qualname__}: no such attribute"] * 2

@@ -61,6 +61,7 @@ def build(
     """
     settings, context = loaded.settings, _context(loaded, prepared)
     restarts = Restarts(clock=context.clock, publish=context.events.publish, redact=redaction(secret_values(settings)))
+    context.events.on_failure(restarts.add)
     warnings: list[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]] = []
 
     notifier = _notifier(context)
@@ -81,6 +82,7 @@ def build(
     if feeds.spool is not None:
         feeds.spool.fetchers[Fetcher.TELEGRAM] = source.source.fetch
     program = make_program(context, feeds, allowed)
+    program.bridge.on_failure(restarts.add)
     source.on_login(program.playlist.try_again)
     if feeds.spool is not None:
         source.on_login(partial(feeds.spool.spool.try_again, LocatorKind.TELEGRAM))

@@ -45,7 +45,7 @@ class Restarts:
         self._records: dict[str, _Record] = {}
 
     def add(self, name: str, error: BaseException) -> None:
-        """A part is restarted because of `error`."""
+        """A part is restarted because of `error`, or a subscriber has failed with it."""
         record = self._records.setdefault(name, _Record())
         now = self._loop.time()
         record.times.append(now)

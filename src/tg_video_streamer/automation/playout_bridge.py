@@ -22,6 +22,11 @@ class PlayoutBridge:
         """Call `subscriber` with every later event of a source on `level`; the returned function unsubscribes."""
         return self._subscribers[level].add(subscriber)
 
+    def on_failure(self, act: Callable[[str, Exception], None]) -> None:
+        """Call `act` with the name and the error of each subscriber that fails from now on."""
+        for level in SourceLevel:
+            self._subscribers[level].failed = act
+
     def publish(self, event: PlayoutEvent) -> None:
         """Hand `event` on; callable from any thread, never blocks."""
         self._loop.call_soon_threadsafe(self._deliver, event)

@@ -120,7 +120,7 @@ LANGUAGE = Language(
         "health.standstill": "the program has not advanced for {seconds:span}",
         "health.output_unseen": "output {name}: unknown, it was last seen on air {seconds:span} ago",
         "health.session_unseen": "the Telegram session: unknown, it has not been seen to work for long",
-        "health.part": "the part {part} fails again and again ({count} {count:plural:restart|restarts}): {error}",
+        "health.part": "the part {part} fails again and again ({count} {count:plural:failure|failures}): {error}",
         "health.output": "output {name}: {state}",
         "health.output_error": "output {name}: {state}: {detail}",
         # Warnings.

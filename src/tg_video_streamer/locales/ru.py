@@ -128,8 +128,7 @@ LANGUAGE = Language(
         "health.standstill": "эфир стоит уже {seconds:span}",
         "health.output_unseen": "выход {name}: неизвестно, последний раз был виден в эфире {seconds:span} назад",
         "health.session_unseen": "сессия Telegram: неизвестно, давно не было видно, что она работает",
-        "health.part": "часть {part} снова и снова падает ({count}"
-        " {count:plural:перезапуск|перезапуска|перезапусков}): {error}",
+        "health.part": "часть {part} снова и снова падает ({count} {count:plural:сбой|сбоя|сбоев}): {error}",
         "health.output": "выход {name}: {state}",
         "health.output_error": "выход {name}: {state}: {detail}",
         # Warnings.
