@@ -1,4 +1,4 @@
-"""The program's units: packets in the house format, clock ticks, codec headers."""
+"""The program's units: packets in the house format, clock ticks, codec headers, rates and fits of the picture."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ class FrameRate(IntEnum):
     def gop_frames(self) -> int:
         """Frames from one keyframe to the next."""
         return GOP_SECONDS * self
+
+
+class Fit(StrEnum):
+    """What becomes of a picture whose shape is not that of the program."""
+
+    PAD = "pad"
+    """It is shown whole, between bars."""
+    BLUR = "blur"
+    """It is shown whole, in front of itself, enlarged and blurred."""
+    CROP = "crop"
+    """It fills the frame and loses its edges, unless that were more than a quarter of it: then as PAD."""
 
 
 class Kind(StrEnum):

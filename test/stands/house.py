@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tg_video_streamer.ffmpeg.house import HouseFormat, VideoSize, house_format
-from tg_video_streamer.media import FrameRate
+from tg_video_streamer.media import Fit, FrameRate
 
 RATE = FrameRate.FPS25
 FRAMES_PER_SECOND = int(RATE)
@@ -11,6 +11,6 @@ FRAME_TICKS = RATE.frame_ticks
 GOP_FRAMES = RATE.gop_frames
 
 
-def house_of(size: str, *encoder_arguments: str, rate: FrameRate = RATE) -> HouseFormat:
+def house_of(size: str, *encoder_arguments: str, rate: FrameRate = RATE, fit: Fit = Fit.PAD) -> HouseFormat:
     """The house format of `size`, encoded with `encoder_arguments`."""
-    return house_format(VideoSize.parse(size), frame_rate=rate, encoder_arguments=encoder_arguments)
+    return house_format(VideoSize.parse(size), frame_rate=rate, fit=fit, encoder_arguments=encoder_arguments)

@@ -120,7 +120,7 @@ class Feed:
         self.air_time = AirTime(self.buffer, clock)
         self.now_playing = NowPlaying(self.buffer, house.frame_rate)
         context = FeedContext(
-            house=house,
+            house=house if item.fit is None else replace(house, fit=item.fit),
             headers=headers,
             ffmpeg=ffmpeg,
             clock=clock,

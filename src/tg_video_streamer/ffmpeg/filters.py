@@ -5,12 +5,13 @@ The outputs are labeled `[v]` and, if the source has sound, `[a]`. `feed/picture
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tg_video_streamer.ffmpeg.encode import COLOR_TAGS
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_chains
 from tg_video_streamer.ffmpeg.pacing import pace
+from tg_video_streamer.ffmpeg.shape import BACKGROUND_COLOR, framed, shape
 from tg_video_streamer.ffmpeg.source import AudioTrack, Level, Picture, SourceFacts
 from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput, subtitle_chains
 
@@ -18,8 +19,6 @@ STILL_SECONDS = 10.0
 """How long a still picture stays by default."""
 FAULT_SECONDS = 10.0
 """How long black, frozen or silent must last to be reported."""
-BACKGROUND_COLOR = "0x1d2b44"
-"""Shown with sound that has no picture."""
 
 # Changes only pictures that are flagged and passes the others on, so it is there for all: a broadcast changes between its
 # programs. Before `fps`, which would drop one field's time.
@@ -28,13 +27,6 @@ _MAY_BE_INTERLACED = frozenset(
     {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "cavs", "dvvideo", "prores", "dnxhd"}
 )
 
-# BT.2390 has no filter; Hable's curve at reference white 100 cd/m2 is what ffmpeg's own documentation recommends.
-_TONE_MAPPING = (
-    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
-    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
-)
-_EACH_PICTURE = "eval=frame"
-"""The aspect ratio may change without the size, as where a broadcast changes from 4:3 to 16:9; costs nothing without."""
 _TO_STDERR = r"print:file=pipe\\:2:direct=1"
 # Follows the timestamps: small steps by stretching, larger ones by silence. Without `flags=res` the first stretch would start
 # the filter again. What is missing before, after and between its graphs the reader fills.
@@ -89,25 +81,15 @@ def filter_graphs(
     return (";".join((*chains, f"{at}format=yuv420p,{COLOR_TAGS}[v]")), *sound)
 
 
-def fit(picture: Picture, house: HouseFormat) -> str:
-    """Scale to the largest size that fits the frame in the source's display aspect ratio."""
-    return f"scale={_size(house)}:{_EACH_PICTURE}{_colors(picture)}"
-
-
-def frame(house: HouseFormat) -> str:
-    """Bars around a fitted picture, square pixels, house colors."""
-    return f"pad={house.width}:{house.height}:-1:-1:{_EACH_PICTURE},setsar=1,format=yuv420p,{COLOR_TAGS}"
-
-
 def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRange, out: str) -> tuple[str, ...]:
     picture = source.picture
     if picture is None:
-        return (f"color=c={BACKGROUND_COLOR}:s={house.width}x{house.height}:r={house.frame_rate},{frame(house)}{out}",)
+        return (f"color=c={BACKGROUND_COLOR}:s={house.width}x{house.height}:r={house.frame_rate},{framed(house)}{out}",)
     pad = f"[{picture.input_index}:v:{picture.stream_index}]"
     if picture.still:
         # Scaled once, then repeated: scaling each repetition would cost as much as a film.
         return (
-            f"{pad}{_upright(picture)}{_shape(picture, house)},{frame(house)},loop=-1:1:0,fps={house.frame_rate},{COLOR_TAGS}{out}",
+            f"{pad}{_upright(picture)}{shape(picture, house)},loop=-1:1:0,fps={house.frame_rate},{COLOR_TAGS}{out}",
         )
     # Where it starts again it loses a picture, which the encoder's constant rate replaces (`command.py`).
     shown_rate = _shown_rate(picture, house)
@@ -127,8 +109,7 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
         *_deinterlaced(picture, each_field=shown_rate > picture.frame_rate),
         # Frames to drop are dropped before scaling; frames to repeat are scaled once.
         *([rate] if fast else []),
-        _shape(picture, house),
-        frame(house),
+        shape(picture, house),
         *([] if fast else [rate]),
     ]
     chain = f"{pad}{','.join(steps)},split[seen][watched]"
@@ -155,36 +136,6 @@ def _upright(picture: Picture) -> str:
     """Turn a photo as its camera was held: its input is opened with `-noautorotate`, since ffmpeg 5.1 turns JPEG only."""
     turns = {-90: "transpose=clock,", 90: "transpose=cclock,", 180: "hflip,vflip,", -180: "hflip,vflip,"}
     return turns.get(picture.rotation, "")
-
-
-def _shape(picture: Picture, house: HouseFormat) -> str:
-    if picture.alpha:
-        # On its own size in the house color: a transparent pixel has any color.
-        seen = fit(replace(picture, matrix="rgb"), house)
-        red, green, blue = bytes.fromhex(BACKGROUND_COLOR.removeprefix("0x"))
-        # Not `drawbox`, which crashes ffmpeg 5.1 on pictures with alpha.
-        below = f"lutrgb=r={red}:g={green}:b={blue}:a=255"
-        return f"format=rgba,split[over][under];[under]{below}[color];[color][over]overlay=format=rgb,{seen}"
-    if not picture.high_dynamic_range:
-        return fit(picture, house)
-    # Scaled first: the cost of tone mapping grows with the number of pixels.
-    return f"setparams={picture.high_dynamic_range},scale={_size(house)}:{_EACH_PICTURE},{_TONE_MAPPING}"
-
-
-def _size(house: HouseFormat) -> str:
-    width = f"2*round(min({house.width},{house.height}*dar)/2)"
-    height = f"2*round(min({house.height},{house.width}/dar)/2)"
-    return f"w='{width}':h='{height}'"
-
-
-def _colors(picture: Picture) -> str:
-    """Color options of the scale filter; empty if none is needed, because any of them makes it process every pixel."""
-    target = ":out_color_matrix=bt709:out_range=tv"
-    if picture.matrix in {"rgb", "auto"}:
-        return target
-    if picture.matrix == "bt709" and not picture.full_range:
-        return ""
-    return f":in_color_matrix={picture.matrix}:in_range={'pc' if picture.full_range else 'tv'}{target}"
 
 
 def _hold_last_frame(item_range: ItemRange) -> str:

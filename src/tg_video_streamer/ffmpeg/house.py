@@ -7,7 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Self
 
-from tg_video_streamer.media import FrameRate
+from tg_video_streamer.media import Fit, FrameRate
 
 PRESETS = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "1440p": (2560, 1440)}
 """Names of common sizes, in pixels."""
@@ -64,6 +64,7 @@ class HouseFormat:
     height: int
     frame_rate: FrameRate
     video_kilobits: int
+    fit: Fit = Fit.PAD
     loudness_lufs: float = -16.0
     encoder_arguments: tuple[str, ...] = ()
     """The operator's checked FFMPEG_ARGS."""
@@ -73,6 +74,7 @@ def house_format(
     size: VideoSize,
     *,
     frame_rate: FrameRate = FrameRate.FPS30,
+    fit: Fit = Fit.PAD,
     loudness_lufs: float = -16.0,
     encoder_arguments: tuple[str, ...] = (),
 ) -> HouseFormat:
@@ -82,6 +84,7 @@ def house_format(
         height=size.height,
         frame_rate=frame_rate,
         video_kilobits=usual_kilobits(size, frame_rate),
+        fit=fit,
         loudness_lufs=loudness_lufs,
         encoder_arguments=encoder_arguments,
     )

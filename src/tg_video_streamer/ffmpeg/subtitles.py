@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tg_video_streamer.ffmpeg.generated import escaped
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.shape import fitted
 from tg_video_streamer.ffmpeg.source import Picture
 from tg_video_streamer.ffmpeg.tracks import Track
 from tg_video_streamer.media import TICKS_PER_SECOND
@@ -91,27 +92,6 @@ def subtitle_chains(
         f"[{track.input_index}:s:{track.stream_index}]{back}{_COLORS.format(width=width, height=height)}[subtitles]",
         f"{below}[subtitles]overlay=x=(W-w)/2:y=(H-h)/2:eof_action=pass{above}",
     )
-
-
-def fitted(picture: Picture | None, house: HouseFormat, *, width: int = 0, height: int = 0) -> tuple[int, int]:
-    """The size of the picture inside the house frame, without bars; with `width` and `height` that of a canvas.
-
-    A canvas of the picture's own size has its shape; any other has square pixels, as on a disc whose film is cropped.
-    """
-    if picture is None:
-        return house.width, house.height
-    shape = _shape(picture)
-    if width and height and (width, height) != (picture.width, picture.height) and width >= 1280:
-        shape = width / height
-    return 2 * round(min(house.width, house.height * shape) / 2), 2 * round(min(house.height, house.width / shape) / 2)
-
-
-def _shape(picture: Picture) -> float:
-    """Its width by its height as it is seen."""
-    across, _, down = picture.sample_aspect.partition(":")
-    sample = float(across) / float(down) if down and float(across) > 0 and float(down) > 0 else 1.0
-    shape = picture.width * sample / picture.height
-    return 1 / shape if picture.rotation % 180 else shape
 
 
 def _text(subtitles: SubtitlesInput, picture: Picture | None, house: HouseFormat) -> str:

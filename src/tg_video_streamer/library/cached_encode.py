@@ -19,7 +19,7 @@ from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library import locks
 from tg_video_streamer.library.files import read_sidecar
 from tg_video_streamer.library.sidecar import VERSION, Gop, Sidecar
-from tg_video_streamer.media import CodecHeaders, FrameRate, Kind, Packet
+from tg_video_streamer.media import CodecHeaders, Fit, FrameRate, Kind, Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.rtmp import flv
 
@@ -95,6 +95,7 @@ def cache_key(
         *([tracks] if tracks else []),
         # Nor does a key of 25 frames a second, the only rate once, name it.
         *([int(house.frame_rate)] if house.frame_rate is not FrameRate.FPS25 else []),
+        *([str(house.fit)] if house.fit is not Fit.PAD and item.fit is None else []),
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 

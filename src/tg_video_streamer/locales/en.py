@@ -186,6 +186,7 @@ LANGUAGE = Language(
         "line.time": "{name}={text} is not a time",
         "line.time.remedy": "write seconds, mm:ss or hh:mm:ss, for example 90 or 1:30",
         "line.volume": "{name}={text} is not a factor from 0 to {most}",
+        "line.fit": "{name}={text} is none of {known}",
         "line.volume.remedy": "write for example {name}=0.8; 1 changes nothing",
         "line.language": "{name}=: {text} is no language",
         "line.language.remedy": "write codes such as {name}=ru,en",

@@ -194,6 +194,7 @@ LANGUAGE = Language(
         "line.time": "{name}={text} не время",
         "line.time.remedy": "пишите секунды, мм:сс или чч:мм:сс, например 90 или 1:30",
         "line.volume": "{name}={text} не число от 0 до {most}",
+        "line.fit": "{name}={text} — нет такого; есть {known}",
         "line.volume.remedy": "пишите, например, {name}=0.8; 1 ничего не меняет",
         "line.language": "{name}=: {text} не язык",
         "line.language.remedy": "пишите коды, например {name}=ru,en",

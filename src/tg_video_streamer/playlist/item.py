@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 
 from tg_video_streamer.languages import TrackPreference, preference_of
+from tg_video_streamer.media import Fit
 from tg_video_streamer.playlist.telegram_link import ChatOrder
 
 
@@ -41,6 +42,8 @@ class Item:
     end_seconds: float | None = None
     volume: float = 1.0
     """A factor on the normalized loudness, 0 to 4."""
+    fit: Fit | None = None
+    """How its picture fits another shape; None: as the setting says."""
     audio: str = ""
     """The languages of its sound as in `AUDIO_LANGUAGE`; empty: as the setting says."""
     subtitles: str = ""
@@ -71,10 +74,11 @@ class Item:
         object.__setattr__(self, "key", digest)
 
     @property
-    def media_options(self) -> tuple[float | None, ...]:
+    def media_options(self) -> tuple[float | str | None, ...]:
         """The options that change picture or sound; PLAIN where none does."""
         end = self.end_seconds
-        return float(self.start_seconds), None if end is None else float(end), float(self.volume)
+        fit = () if self.fit is None else (str(self.fit),)
+        return float(self.start_seconds), None if end is None else float(end), float(self.volume), *fit
 
     def tracks(self, default: TrackPreference) -> TrackPreference:
         """Its languages; `default`: the channel's. Not in `media_options`, since it depends on the settings too."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.languages import OFF, parse_audio, parse_subtitles
+from tg_video_streamer.media import Fit
 from tg_video_streamer.playlist.airtime import parse_clock, parse_length
 from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -123,6 +124,13 @@ def _volume(name: str, text: str) -> float:
     return volume
 
 
+def _fit(name: str, text: str) -> Fit:
+    try:
+        return Fit(text.lower())
+    except ValueError:
+        raise PlaylistError.of("line.fit", name=name, text=text, known=", ".join(Fit)) from None
+
+
 def _length(name: str, text: str) -> float:
     try:
         return parse_length(text)
@@ -184,6 +192,7 @@ OPTIONS: Mapping[str, Option] = {
     "start": Option(field="start_seconds", parse=_seconds, from_json=float),
     "end": Option(field="end_seconds", parse=_seconds, from_json=lambda value: None if value is None else float(value)),
     "volume": Option(field="volume", parse=_volume, from_json=float),
+    "fit": Option(field="fit", parse=_fit, from_json=lambda value: None if value is None else Fit(value)),
     "audio": Option(field="audio", parse=_languages(parse_audio, ""), from_json=str),
     "subtitles": Option(field="subtitles", parse=_languages(parse_subtitles, OFF), from_json=str),
     "for": Option(field="for_seconds", parse=_length, from_json=lambda value: None if value is None else float(value)),

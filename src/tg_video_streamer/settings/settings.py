@@ -28,7 +28,7 @@ from tg_video_streamer.errors import ConfigError, DiskHangs
 from tg_video_streamer.ffmpeg.house import HouseFormat, VideoSize, house_format
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
-from tg_video_streamer.media import FrameRate
+from tg_video_streamer.media import Fit, FrameRate
 from tg_video_streamer.resolve.plugins import Plugin, missing_plugins
 from tg_video_streamer.resolve.proxies import parse_proxies
 from tg_video_streamer.settings.fields import (
@@ -79,6 +79,7 @@ class Settings(BaseModel):
     video_size: Annotated[str, read_by(VideoSize.parse)] = ""
     video_quality: Literal["480p", "720p", "1080p", "1440p"] = "720p"
     frame_rate: FrameRate = FrameRate.FPS30
+    fit: Fit = Fit.PAD
     ffmpeg_args: str = ""
 
     telegram_proxy: Annotated[SecretStr, read_by(read_proxy)] = _NO_SECRET
@@ -140,6 +141,7 @@ class Settings(BaseModel):
         return house_format(
             VideoSize.parse(self.video_size or self.video_quality),
             frame_rate=self.frame_rate,
+            fit=self.fit,
             loudness_lufs=self.loudness_lufs,
             encoder_arguments=encoder_arguments,
         )
