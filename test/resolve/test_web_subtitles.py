@@ -43,6 +43,18 @@ def test_the_wanted_subtitles_lie_next_to_the_film(site: Site, resolve: Resolve,
     assert asyncio.run(_awaited(stored(Item(LocatorKind.URL, url)))) == media
 
 
+def test_forced_subtitles_are_asked_for(site: Site, resolve: Resolve) -> None:
+    """With `forced` the site's forced subtitles are taken and marked so; with a language, only where there are no whole ones."""
+    site.text("/forced.vtt", vtt(), "text/vtt")
+    page = _PAGE.replace('srclang="en" src="/en.vtt"', 'srclang="en-forced" src="/forced.vtt"')
+    url = _page(site)
+    site.text("/film", page, "text/html")
+    for wish, name in (("forced", "en.forced.vtt"), ("en", "en.forced.vtt"), ("ru,en", "ru.vtt")):
+        media = resolve(url, preference=preference_of("", wish))
+        assert isinstance(media, Media)
+        assert [Path(file).name for file in media.subtitle_files] == [name], wish
+
+
 async def _awaited(found: Awaitable[Media | Expansion]) -> Media | Expansion:
     return await found
 

@@ -27,8 +27,11 @@ _UNUSED_SECONDS = 14 * 24 * 3600.0
 
 
 def wanted_subtitles(languages: Sequence[str]) -> list[str]:
-    """A pattern for each of `languages`, in order, that matches what a site may call it."""
-    return [f"^({'|'.join(language_codes(language))})([-_]|$)" for language in languages if language != FORCED]
+    """Patterns that match what a site may call the subtitles, in order; forced ones where there are no whole ones."""
+    named = [f"^({'|'.join(language_codes(language))})([-_]|$)" for language in languages if language != FORCED]
+    whole = [f"(?!.*{FORCED}){pattern}" for pattern in named]
+    # Those of another language than the sound are left out when the item plays.
+    return [*whole, *([f"(?=.*{FORCED}){pattern}" for pattern in named] or [f".*{FORCED}"] if languages else [])]
 
 
 class WebSubtitles:
@@ -46,7 +49,10 @@ class WebSubtitles:
         """`media` with the subtitles that yt-dlp has downloaded with it, if any."""
         if media.is_live or found.get("ext") not in _SUFFIXES or not isinstance(found.get("text"), str):
             return media
-        language = language_tag(str(found.get("language"))) or "und"
+        called, forced, _ = str(found.get("language")).partition(FORCED)
+        language = language_tag(called.rstrip("-_. (")) or "und"
+        if forced:
+            language = f"{language}.{FORCED}"
         text = found["text"].encode("utf-8", "replace")
         name = hashlib.blake2b(f"{media.source_id}\n{language}\n".encode() + text, digest_size=10).hexdigest()
         try:
