@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stands.feeding import feed_of, item_of, play, write_packets
+from stands.feeding import SMALL, feed_of, item_of, play, write_packets
 from stands.ffmpegs import each_ffmpeg
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.media import CodecHeaders
@@ -64,7 +64,10 @@ async def test_an_animated_webp_plays(program: Path, headers: CodecHeaders, tmp_
     target = tmp_path / "played.mkv"
     write_packets(target, played.packets, headers)
     with av.open(str(target)) as container:
-        blue = [int(one.to_ndarray(format="rgb24")[240, 427][2]) for one in container.decode(video=0)]
+        blue = [
+            int(one.to_ndarray(format="rgb24")[SMALL.height // 2, SMALL.width // 2][2])
+            for one in container.decode(video=0)
+        ]
     assert len(blue) == 50
     steps = [round((255 - value) / 80) for value in blue]
     assert steps == [0] * 10 + [1] * 5 + [2] * 5 + [3] * 30
