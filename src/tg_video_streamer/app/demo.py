@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.atomic_file import replace_file
+from tg_video_streamer.disk import DISKS, START_SECONDS
 from tg_video_streamer.errors import EncoderFailed, StreamerError
 from tg_video_streamer.ffmpeg.binary import roboto
 from tg_video_streamer.ffmpeg.generated import TestClip, clip_command
@@ -102,7 +103,7 @@ class Demo:
             await asyncio.to_thread(unfinished.replace, path)
         finally:
             with suppress(OSError):  # only a half is left here, and the next start removes it as well
-                unfinished.unlink(missing_ok=True)
+                DISKS.wait(START_SECONDS, unfinished, unfinished.unlink, missing_ok=True)
 
     def _write_playlist(self) -> None:
         lines = "".join(_lines(self._clips[clip], clip) for clip in self._whole())

@@ -12,12 +12,14 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.atomic_file import replace_file
+from tg_video_streamer.disk import DISKS
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.monitoring.metrics import CONTENT_TYPE
 
 log = structlog.get_logger(__name__)
 
 PORTS_TO_TRY = 20
+_UNLINK_SECONDS = 0.5
 _REQUEST_SECONDS = 5.0
 _REQUEST_LIMIT = 16384
 MAX_READERS = 4
@@ -85,7 +87,7 @@ class MetricsServer:
             if self._server is not None:
                 self._server.close()
             with contextlib.suppress(OSError):
-                self._textfile.unlink(missing_ok=True)
+                DISKS.wait(_UNLINK_SECONDS, self._textfile, self._textfile.unlink, missing_ok=True)
 
     async def _write_textfile(self) -> None:
         """Replace the file in one step; a reader sees the old or the new one, whole."""

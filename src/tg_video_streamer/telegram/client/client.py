@@ -12,6 +12,7 @@ from telethon.crypto import rsa
 from telethon.network import ConnectionTcpFull, ConnectionTcpMTProxyRandomizedIntermediate
 from telethon.sessions import StringSession
 
+from tg_video_streamer.disk import DISKS, START_SECONDS
 from tg_video_streamer.errors import ConfigError, SessionEnding, SessionUnreachable, TelegramRefused
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.secrets import remember_secret
@@ -45,7 +46,7 @@ async def make_session(credentials: Credentials) -> StringSession:
         if not sent_on:  # at login the server redirects to another data center, at another port
             session.set_dc(session.dc_id or FIRST_DATA_CENTER, address, port)
     if credentials.server_key is not None:
-        rsa.add_key(credentials.server_key.read_text(), old=False)
+        rsa.add_key(DISKS.wait(START_SECONDS, credentials.server_key, credentials.server_key.read_text), old=False)
     return session
 
 
