@@ -55,53 +55,38 @@ StreamerError
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Self
 
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.session_errors import (
+    AnswerUnreadable,
+    CallInTheWay,
+    FloodWait,
+    MessageRefused,
+    SessionAbsent,
+    SessionEnded,
+    SessionEnding,
+    SessionError,
+    SessionRestricted,
+    SessionUnreachable,
+    TelegramRefused,
+)
+from tg_video_streamer.streamer_error import StreamerError
 
-
-class StreamerError(Exception):
-    """What happened and how to fix it; `str()` is the one line that the operator reads."""
-
-    reason: str = "streamer_error"
-    """The label of this error in metrics, events and states; each class has its own."""
-    permanent: bool = False
-    """Another attempt would end in the same way."""
-
-    def __init__(self, what: str | Message, *, remedy: str | Message | None = None) -> None:
-        """`what` names the thing and the place.
-
-        `remedy` is an instruction; without it the text of `what`'s key with `.remedy` behind it, where the tables have one.
-        """
-        super().__init__(str(what))
-        self.message = what if isinstance(what, Message) else Message.raw(what)
-        """What happened, for a reader in any language; `what` is the same in English."""
-        if remedy is None:
-            remedy = Message.find(f"{self.message.key}.remedy", **self.message.values) or ""
-        self.remedy_message = remedy if isinstance(remedy, Message) else Message.raw(remedy) if remedy else None
-        self.what = str(what)
-        self.remedy = str(remedy)
-
-    @classmethod
-    def of(cls, key: str, /, **values: str | float | Message) -> Self:
-        """The error whose texts are `key`, and `key.remedy` where the tables have that."""
-        return cls(Message.of(key, **values))
-
-    @classmethod
-    def because_of(cls, error: StreamerError) -> Self:
-        """The error of this class with the texts of another one."""
-        return cls(error.message, remedy=error.remedy_message or "")
-
-    @property
-    def full_message(self) -> Message:
-        """What happened and how to fix it, as one message."""
-        if self.remedy_message is None:
-            return self.message
-        return Message.of("with_remedy", what=self.message, remedy=self.remedy_message)
-
-    def __str__(self) -> str:
-        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+__all__ = [  # what has a module of its own
+    "AnswerUnreadable",
+    "CallInTheWay",
+    "FloodWait",
+    "MessageRefused",
+    "SessionAbsent",
+    "SessionEnded",
+    "SessionEnding",
+    "SessionError",
+    "SessionRestricted",
+    "SessionUnreachable",
+    "StreamerError",
+    "TelegramRefused",
+]
 
 
 class ConfigError(StreamerError):
@@ -288,115 +273,6 @@ class OutputRejected(OutputError):
     """The server refused: wrong key, name in use. Retried with growing pauses."""
 
     reason = "output_rejected"
-
-
-class SessionEnding(StrEnum):
-    """How a Telegram session ended, or why a string is not a session."""
-
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    UNREGISTERED = "unregistered"
-    DUPLICATED = "duplicated"
-    INVALID = "invalid"
-    DEACTIVATED = "deactivated"
-    BANNED = "banned"
-    KEY_UNKNOWN = "key_unknown"
-    GARBAGE = "garbage"
-    WRONG_API = "wrong_api"
-
-
-class SessionError(StreamerError):
-    """The Telegram session cannot be used now."""
-
-    reason = "session_error"
-
-
-class SessionAbsent(SessionError):
-    """No SESSION_STRING is set."""
-
-    reason = "session_absent"
-
-
-class SessionEnded(SessionError):
-    """The session is over; waiting does not bring it back. `reason` has the ending in it, such as session_expired."""
-
-    reason = "session_ended"
-
-    def __init__(self, what: str | Message, *, ending: SessionEnding, remedy: str | Message | None = None) -> None:
-        """`what` never contains the string."""
-        super().__init__(what, remedy=remedy)
-        self.ending = ending
-        self.reason = f"session_{ending}"
-
-
-class SessionUnreachable(SessionError):
-    """Telegram does not answer now; the session may be valid. Retry later, after `seconds` where known."""
-
-    reason = "session_unreachable"
-
-    def __init__(self, what: str | Message, *, remedy: str | Message | None = None, seconds: float = 0.0) -> None:
-        """`seconds`: how long to wait before the next attempt (FLOOD_WAIT, a full limiter); 0 where unknown."""
-        super().__init__(what, remedy=remedy)
-        self.seconds = seconds
-
-
-class FloodWait(SessionUnreachable):
-    """Telegram asks to wait for `seconds` before the next request of the same method."""
-
-    reason = "flood_wait"
-
-
-class SessionRestricted(SessionUnreachable):
-    """The session is valid, but Telegram refuses the account its requests; it is asked again after `seconds`."""
-
-    reason = "session_restricted"
-
-    def __init__(self, what: str | Message, *, word: str, seconds: float, remedy: str | Message | None = None) -> None:
-        """`word`: Telegram's error code (FROZEN_METHOD_INVALID …)."""
-        super().__init__(what, remedy=remedy, seconds=seconds)
-        self.word = word
-
-
-class MessageRefused(SessionUnreachable):
-    """Telegram did not take a message because of its number, sequence or salt: it was not carried out, or long ago."""
-
-    reason = "message_refused"
-
-    def __init__(self, what: str | Message, *, remedy: str | Message | None = None, corrected: bool = False) -> None:
-        """`corrected`: it was sent again as Telegram asked, and refused again."""
-        super().__init__(what, remedy=remedy)
-        self.corrected = corrected
-
-
-class AnswerUnreadable(SessionUnreachable):
-    """Telegram's answer is none that this version knows, or lacks what it must have."""
-
-    reason = "answer_unreadable"
-
-
-class TelegramRefused(StreamerError):
-    """Telegram refused one request; the session remains valid."""
-
-    reason = "telegram_refused"
-
-    def __init__(self, what: str | Message, *, word: str, remedy: str | Message | None = None) -> None:
-        """`word`: Telegram's error code (CHAT_ADMIN_REQUIRED …)."""
-        super().__init__(what, remedy=remedy)
-        self.word = word
-
-    def with_remedy(self, key: str) -> TelegramRefused:
-        """The same refusal with the remedy `key`, where the tables have that."""
-        remedy = Message.find(key) or self.remedy_message or ""
-        return TelegramRefused(self.message, word=self.word, remedy=remedy)
-
-
-class CallInTheWay(TelegramRefused):
-    """A chat has one call at a time, and the one it has is not ours to end: it is waited for."""
-
-    reason = "call_in_the_way"
-
-    def __init__(self, what: str | Message, *, remedy: str | Message | None = None) -> None:
-        super().__init__(what, word="GROUPCALL_IN_THE_WAY", remedy=remedy)
 
 
 class LibraryError(StreamerError):
