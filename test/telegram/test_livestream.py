@@ -201,13 +201,7 @@ def foreign(channel: LiveChannel, *, rtmp: bool, scheduled_at: int = 0) -> int:
     call = Call(
         id=time.time_ns() % 2**40, access_hash=1, rtmp_stream=rtmp, owner=SECOND_USER_ID, scheduled_at=scheduled_at
     )
-    chat = channel.stand.chat()
-
-    def begin() -> None:
-        chat.call = call
-        chat.call_log.append(call)
-
-    channel.stand.do(begin)
+    channel.stand.begin_call(call)
     return call.id
 
 
@@ -217,7 +211,6 @@ def test_auto_ends_nothing_of_others(channel: LiveChannel) -> None:
     theirs = {foreign(channel, rtmp=False)}
     channel.start(patience_seconds=0.5)
     channel.until(lambda: "a video chat runs in the chat (Second)" in channel.error, "whose video chat it is")
-    channel.stand.end_call()
     theirs.add(foreign(channel, rtmp=True, scheduled_at=int(time.time()) + 86_400))
     channel.until(lambda: "a call is announced in the chat for 2" in channel.error, "the announced one")
     assert channel.state is OutputState.RETRYING

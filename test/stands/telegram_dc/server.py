@@ -35,6 +35,7 @@ from stands.telegram_dc.world import (
     HOME_DC,
     OTHER_DC,
     USER_ID,
+    Call,
     Chat,
     Fault,
     Message,
@@ -245,6 +246,18 @@ class TelegramStand:
             calls.announce(self._connections, chat, calls.ended_update(chat, call))
 
         self.do(end)
+
+    def begin_call(self, call: Call, chat_id: int = CHANNEL_ID) -> None:
+        """Somebody begins a call; one that is there is ended in the same moment."""
+
+        def begin() -> None:
+            chat = self.chat(chat_id)
+            before, chat.call = chat.call, call
+            chat.call_log.append(call)
+            if before is not None:
+                calls.announce(self._connections, chat, calls.ended_update(chat, before))
+
+        self.do(begin)
 
     def kick(self, chat_id: int = CHANNEL_ID, user_id: int = USER_ID) -> None:
         """Somebody is removed from the call of a chat."""
