@@ -202,6 +202,7 @@ PARTS: dict[str, Callable[[Stand], Awaitable[None]]] = {
     "scheduler": Stand.item,
     "backup": Stand.item,
     "filler": Stand.item,
+    "files": Stand.item,
 }
 
 
