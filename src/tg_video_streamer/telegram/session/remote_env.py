@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from tg_video_streamer import atomic_file, errors
+from tg_video_streamer import atomic_file, errors, session_errors, streamer_error
 from tg_video_streamer.envfile import read, write
 from tg_video_streamer.errors import EnvFileUnchanged, ToolMissing
 from tg_video_streamer.ffmpeg.runner import PIPE, Child
@@ -30,7 +30,18 @@ DEADLINE_SECONDS = 45.0
 """For all of it but the wait for the lock."""
 
 _PACKAGE = errors.__name__.rpartition(".")[0]
-_MODULES: Final[tuple[ModuleType, ...]] = (language, locale_format, en, message, errors, atomic_file, read, write)
+_MODULES: Final[tuple[ModuleType, ...]] = (
+    language,
+    locale_format,
+    en,
+    message,
+    streamer_error,
+    session_errors,
+    errors,
+    atomic_file,
+    read,
+    write,
+)
 _BEGIN = f"""
 import pathlib, types
 
