@@ -85,5 +85,5 @@ def artifacts() -> Path:
 @pytest.fixture(scope="session")
 def house_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """Four seconds of the house format."""
-    house = house_of("480p", "-preset", "ultrafast")
+    house = house_of("320x180", "-preset", "ultrafast")
     return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)

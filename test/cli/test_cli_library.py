@@ -88,7 +88,7 @@ def operator(tmp_path: Path, media: Path) -> Operator:
         "STATE_DIR": "state",
         "PLAYLIST": "playlist.txt",
         "MEDIA_DIRS": str(media),
-        "VIDEO_QUALITY": "480p",
+        "VIDEO_SIZE": "320x180",
         "FRAME_RATE": "25",
         "FFMPEG_ARGS": "-preset ultrafast",
     }

@@ -34,7 +34,7 @@ def _prepare(folder: Path, lines: Sequence[str], **more: str) -> subprocess.Comp
     settings = {
         "STATE_DIR": "state",
         "PLAYLIST": "playlist.txt",
-        "VIDEO_QUALITY": "480p",
+        "VIDEO_SIZE": "320x180",
         "FFMPEG_ARGS": "-preset ultrafast",
         "SPOOL_MAX_GB": "1",
     }

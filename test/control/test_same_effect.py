@@ -293,7 +293,7 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
 def _settings(stand: TelegramStand, playlist: Path) -> dict[str, str]:
     return stand.settings(stand.session_string()) | {
         "PLAYLIST": str(playlist),
-        "VIDEO_QUALITY": "480p",
+        "VIDEO_SIZE": "320x180",
         "FRAME_RATE": "25",
         "LOG_FORMAT": "json",
         "OUTPUTS": "telegram",

@@ -59,7 +59,7 @@ def test_from_artefact_to_on_air(host: tuple[str, DeployedHost]) -> None:
     version = server.sh(f"{BASE}/current/venv/bin/python --version").stdout
     assert version.startswith(f"Python {number}.")
     picture = deployed.preview_frame()
-    assert picture.shape == (480, 854)
+    assert picture.shape == (180, 320)
     assert picture.std() > 20
     assert re.match(r"20\d\d\.", deployed.ytdlp)
 

@@ -440,7 +440,7 @@ def test_a_service_tells_of_a_dead_output_and_shows_nothing_secret(tmp_path: Pat
             "OUTPUTS": f"rtmp://127.0.0.1:9/live/{CANARY}key",
             "NOTIFY_URLS": f"json://127.0.0.1:{site.port}/{CANARY}",
             "NOTIFY_AFTER_SECONDS": "1",
-            "VIDEO_QUALITY": "480p",
+            "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
         }
         (tmp_path / "playlist.txt").write_text("")

@@ -153,7 +153,7 @@ def test_the_running_service_calls_once_it_is_on_air(tmp_path: Path) -> None:
     with called_site() as site:
         settings = {
             "HEARTBEAT_URL": f"http://127.0.0.1:{site.port}/CANARY",
-            "VIDEO_QUALITY": "480p",
+            "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
         }
         with running(tmp_path / "service", settings, arguments=("--demo",)) as service:

@@ -77,7 +77,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, se
     """
     folder = tmp_path_factory.mktemp("monitored")
     settings = {
-        "VIDEO_QUALITY": "480p",
+        "VIDEO_SIZE": "320x180",
         "FRAME_RATE": "25",
         "OUTPUTS": f"file:{folder}/record.mkv telegram",
         "API_ID": "1",

@@ -31,11 +31,11 @@ def server(tmp_path: Path) -> Iterator[NginxRtmp]:
 
 @pytest.fixture
 def settings(server: NginxRtmp, media: Path, tmp_path: Path) -> dict[str, str]:
-    """Settings of a channel at 480p whose playlist, not written yet, lies in `tmp_path`."""
+    """Settings of a channel at 320x180 whose playlist, not written yet, lies in `tmp_path`."""
     return {
         "PLAYLIST": str(tmp_path / "playlist.txt"),
         "MEDIA_DIRS": str(media),
-        "VIDEO_QUALITY": "480p",
+        "VIDEO_SIZE": "320x180",
         "FRAME_RATE": "25",
         "FFMPEG_ARGS": "-preset ultrafast",
         "OUTPUTS": server.url("secret-stream-key"),

@@ -79,9 +79,9 @@ def channel(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         settings = {
             "PLAYLIST": str(folder / "playlist.txt"),
             "MEDIA_DIRS": str(noisy.parent),
-            "VIDEO_QUALITY": "480p",
+            "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
-            "FFMPEG_ARGS": "-preset ultrafast",
+            "FFMPEG_ARGS": "-preset ultrafast -b:v 1200k",
             "OUTPUTS": " ".join(outputs),
         }
         try:
@@ -214,9 +214,9 @@ def test_refused_outputs_are_asked_less_and_less_and_disturb_nobody(noisy: Path,
         settings = {
             "PLAYLIST": str(tmp_path / "playlist.txt"),
             "MEDIA_DIRS": str(noisy.parent),
-            "VIDEO_QUALITY": "480p",
+            "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
-            "FFMPEG_ARGS": "-preset ultrafast",
+            "FFMPEG_ARGS": "-preset ultrafast -b:v 1200k",
             "OUTPUTS": f"{server.url('right-key')} {server.url(wrong)} {closing_url}",
         }
         with running(tmp_path / "service", settings) as service:

@@ -139,13 +139,13 @@ def on_air(
     key: str = "secret-stream-key",
     **settings: str,
 ) -> Iterator[Channel]:
-    """A channel at 480p; `lines` None leaves it without a playlist. With `wait`, it is on air when the block begins."""
+    """A channel at 320x180; `lines` None leaves it without a playlist. With `wait`, it is on air when the block begins."""
     folder.mkdir(parents=True, exist_ok=True)
     with NginxRtmp(folder / "nginx") as server:
         values = {
             "PLAYLIST": str(folder / "playlist.txt"),
             "MEDIA_DIRS": str(media),
-            "VIDEO_QUALITY": "480p",
+            "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
             "OUTPUTS": server.url(key),

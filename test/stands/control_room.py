@@ -67,7 +67,7 @@ def on_air(folder: Path, **more: str) -> Iterator[Channel]:
             "CHAT_ID": "@testchan",
             "PLAYLIST": str(place / "playlist.txt"),
             "MEDIA_DIRS": str(media),
-            "VIDEO_QUALITY": "480p",
+            "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
             "OUTPUTS": f"telegram {nginx.url('plain-key')}",

@@ -22,7 +22,7 @@ from stands.waiting import wait_until
 BASE = "/opt/tg_video_streamer"
 UNIT = "tg_video_streamer.service"
 STATE = "/var/lib/tg_video_streamer"
-SETTINGS = f"MEDIA_DIRS=/srv/clips\nVIDEO_QUALITY=480p\nFRAME_RATE=25\nFFMPEG_ARGS=-preset ultrafast\nOUTPUTS=file:{STATE}/out.flv\n"
+SETTINGS = f"MEDIA_DIRS=/srv/clips\nVIDEO_SIZE=320x180\nFRAME_RATE=25\nFFMPEG_ARGS=-preset ultrafast\nOUTPUTS=file:{STATE}/out.flv\n"
 
 
 @dataclass(frozen=True, kw_only=True)

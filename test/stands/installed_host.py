@@ -56,7 +56,7 @@ def make_shared(host: SystemdContainer, folder: str, settings: Mapping[str, str]
     values = {
         "PLAYLIST": "playlist.txt",
         "MEDIA_DIRS": "/srv/clips",
-        "VIDEO_QUALITY": "480p",
+        "VIDEO_SIZE": "320x180",
         "FRAME_RATE": "25",
         "FFMPEG_ARGS": "-preset ultrafast",
         "BUFFER_SECONDS": "2",

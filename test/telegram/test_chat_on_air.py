@@ -27,7 +27,7 @@ def test_a_service_is_steered_from_its_chat(tmp_path: Path) -> None:
             "CHAT_ID": "@testchan",
             "CHAT_COMMANDS": "1",
             "CHAT_GUIDE": "1",
-            "VIDEO_QUALITY": "480p",
+            "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
         }

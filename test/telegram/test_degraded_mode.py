@@ -501,13 +501,13 @@ def item(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def service_settings(tmp_path: Path, item: Path, stand: TelegramStand, session: str) -> dict[str, str]:
-    """Settings of a channel at 480p with the output telegram."""
+    """Settings of a channel at 320x180 with the output telegram."""
     (tmp_path / "playlist.txt").write_text(f"{item}\n")
     return stand.settings(session) | {
         "CHAT_ID": "@testchan",
         "PLAYLIST": str(tmp_path / "playlist.txt"),
         "MEDIA_DIRS": str(item.parent),
-        "VIDEO_QUALITY": "480p",
+        "VIDEO_SIZE": "320x180",
         "FRAME_RATE": "25",
         "FFMPEG_ARGS": "-preset ultrafast",
     }

@@ -141,7 +141,7 @@ def test_accept_and_close_costs_nothing(tmp_path: Path, item: Path, seconds: flo
             "TELEGRAM_TRANSPORT": "rtmp",
             "PLAYLIST": str(tmp_path / "playlist.txt"),
             "MEDIA_DIRS": str(item.parent),
-            "VIDEO_QUALITY": "480p",
+            "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
             "FFMPEG_ARGS": "-preset ultrafast",
         }

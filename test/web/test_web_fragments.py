@@ -74,7 +74,7 @@ def test_packets_arrive_unchanged_and_in_step(clip: Clip, published: list[Stampe
     with av.open(str(path)) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         packets = [packet for packet in container.demux(video, audio) if packet.size]
-        assert (video.width, video.height, audio.rate, audio.channels) == (854, 480, 48_000, 2)
+        assert (video.width, video.height, audio.rate, audio.channels) == (320, 180, 48_000, 2)
         assert bytes(video.codec_context.extradata or b"") == clip.headers.video
         assert bytes(audio.codec_context.extradata or b"") == clip.headers.audio
         for kind, stream, step in ((Kind.VIDEO, video, 120), (Kind.AUDIO, audio, 1024)):

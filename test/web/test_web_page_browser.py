@@ -92,7 +92,7 @@ def watch(browser: WebDriver, seconds: float) -> None:
     wait_until(lambda: video_state(browser).time > state.time + seconds, what=f"{seconds} s of play")
     later = video_state(browser)
     assert video_picture(browser) != first
-    assert (later.width, later.height) == (854, 480)
+    assert (later.width, later.height) == (320, 180)
     assert later.frames - state.frames > seconds * 25 * 0.8
     assert later.audio_bytes > state.audio_bytes
     assert later.error == ""
