@@ -221,6 +221,7 @@ def test_refused_outputs_are_asked_less_and_less_and_disturb_nobody(noisy: Path,
         }
         with running(tmp_path / "service", settings) as service:
             wait_until(lambda: len(judge.asked.get(wrong, ())) >= 5, what="five questions for a wrong key")
+            service.wait_for(lambda now: now["now"] and now["position_seconds"] > 2, what="some of the item")
             status = service.status()
             code, why = service.page("/healthz")
             log = service.log

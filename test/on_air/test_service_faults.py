@@ -17,7 +17,7 @@ import pytest
 from stands.channel import Channel, on_air
 from stands.machine import Stopwatch
 from stands.nginx_rtmp import NginxRtmp
-from stands.service import Service, running, warning_texts
+from stands.service import Service, command_line, running, warning_texts
 from stands.site import Site
 from stands.waiting import wait_until
 
@@ -66,6 +66,12 @@ def test_a_killed_service_resumes_its_item(media: Path, tmp_path: Path) -> None:
     assert re.search(r"^streams_played_total 0(\.0)?$", metrics, re.MULTILINE), metrics
 
 
+def _with_ytdlp(service: Service) -> list[psutil.Process]:
+    """All its children, once yt-dlp is among them."""
+    children = service.children()
+    return children if any("ytdlp_child" in " ".join(command_line(child)) for child in children) else []
+
+
 def _stopped(service: Service, number: signal.Signals) -> bool:
     """Whether it has ended in order within three seconds."""
     stopping = Stopwatch()
@@ -79,8 +85,7 @@ def test_a_signal_ends_the_service_in_time(media: Path, tmp_path: Path, number: 
         site.hang("/hang")
         with on_air(tmp_path, media, lines=[media / "one.mp4", site.url("/hang")]) as channel:
             wait_until(lambda: site.requests("/hang"), what="yt-dlp waits for the site")
-            children = channel.service.children()
-            assert any("ytdlp_child" in " ".join(child.cmdline()) for child in children)
+            children = wait_until(lambda: _with_ytdlp(channel.service), what="yt-dlp is there")
             assert _stopped(channel.service, number)
             assert _gone(children)
             record = channel.aired()
@@ -183,7 +188,7 @@ def test_skip_cuts_at_once_to_what_was_queued(operated: Channel, media: Path) ->
     operated.ask("queue", "add", str(media / "three.mp4"))
     # A child that was too quick to be seen has primed it.
     with contextlib.suppress(AssertionError):
-        wait_until(lambda: operated.service.feeds_of(media / "three.mp4"), what="three is being primed")
+        wait_until(lambda: operated.service.feeds_of(media / "three.mp4"), timeout=10, what="three is being primed")
     assert "three" in operated.ask("queue", "list")
     operated.service.wait_for(lambda status: "three" in status["next_items"][0]["title"], what="three comes next")
     wait_until(lambda: not operated.service.feeds_of(media / "three.mp4"), what="three is primed")

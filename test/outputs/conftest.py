@@ -23,7 +23,7 @@ Start = Callable[..., OutputHandler]
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """Four seconds, two GOPs, of the house format."""
-    house = house_of("320x180", "-preset", "ultrafast")
+    house = house_of("480p", "-preset", "ultrafast")
     return encode_clip(tmp_path_factory.mktemp("clip"), house, seconds=4)
 
 

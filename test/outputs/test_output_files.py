@@ -186,6 +186,6 @@ def test_hls_plays_in_a_browser_and_in_ffmpeg(tmp_path: Path, clip: Clip, start:
                 lambda: (now := video_state(browser)).time > 1 and now.frames > 10 and now, what="a picture"
             )
         assert state
-        assert (state.width, state.height, state.error) == (320, 180, "")
+        assert (state.width, state.height, state.error) == (854, 480, "")
         handler.stop()
     assert [one.kind for one in program.published[:1]] == [Kind.VIDEO]

@@ -199,8 +199,8 @@ def test_a_person_may_take_long_although_the_connection_does_not(stand: Telegram
     ("method", "fault", "reason"),
     [
         ("auth.sendCode", (400, "API_ID_INVALID"), "does not accept API_ID and API_HASH"),
-        ("auth.sendCode", (420, "FLOOD_WAIT_3600"), "asks to wait until"),
-        ("auth.sendCode", (400, "PHONE_NUMBER_BANNED"), "PHONE_NUMBER_BANNED"),
+        pytest.param("auth.sendCode", (420, "FLOOD_WAIT_3600"), "asks to wait until", marks=pytest.mark.long),
+        pytest.param("auth.sendCode", (400, "PHONE_NUMBER_BANNED"), "PHONE_NUMBER_BANNED", marks=pytest.mark.long),
         ("auth.signIn", (400, "PHONE_NUMBER_UNOCCUPIED"), "PHONE_NUMBER_UNOCCUPIED"),
     ],
 )
@@ -318,7 +318,13 @@ def _url(token: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    ("user_id", "password"), [(USER_ID, None), (USER_ID, PASSWORD), (SECOND_USER_ID, None), (SECOND_USER_ID, PASSWORD)]
+    ("user_id", "password"),
+    [
+        (USER_ID, None),
+        pytest.param(USER_ID, PASSWORD, marks=pytest.mark.long),
+        pytest.param(SECOND_USER_ID, None, marks=pytest.mark.long),
+        (SECOND_USER_ID, PASSWORD),
+    ],
 )
 def test_a_scanned_code_logs_in(stand: TelegramStand, env_file: Path, user_id: int, password: str | None) -> None:
     """The phone scans what is drawn: accounts of this and of another data center, with and without a password."""

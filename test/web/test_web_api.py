@@ -12,11 +12,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis import GenerationMode
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import ignored_auth
 
 from stands.page import OPERATOR, Site, served
 from stands.page_visitor import PageVisitor
@@ -49,6 +45,11 @@ def site(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]
 
 def conform(site: Site, *, examples: int) -> int:
     """Run schemathesis as an operator with valid and invalid data; returns the number of requests."""
+    import schemathesis  # noqa: PLC0415 - takes a second, of each process that only collects the tests
+    from schemathesis import GenerationMode  # noqa: PLC0415 - the same
+    from schemathesis.core.result import Ok  # noqa: PLC0415 - the same
+    from schemathesis.specs.openapi.checks import ignored_auth  # noqa: PLC0415 - the same
+
     schema = schemathesis.openapi.from_url(f"{site.url}api/openapi.json", headers={"Host": "localhost"})
     asked = 0
     for found in schema.get_all_operations():
