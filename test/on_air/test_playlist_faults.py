@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from stands.channel import Channel, on_air
+from stands.numbered import Plan, make_clip
 from stands.service import warning_texts
 from stands.site import Site
 from stands.waiting import wait_until
@@ -78,8 +79,10 @@ def test_a_spoiled_playlist_lets_its_item_end_and_is_waited_for(channel: Channel
 
 def test_an_edit_counts_for_the_next_item_and_disturbs_none(channel: Channel, media: Path) -> None:
     """While an item is on air its line is replaced: it is aired to its end, then comes what the list says now."""
-    channel.write(media / "two.mp4", media / "three.mp4")
-    channel.wait_now("two")
+    # Long enough for the new list to be read on any machine before this is over.
+    ten = make_clip(media / "ten.mp4", Plan(item_id=6, frames=300))
+    channel.write(ten, media / "three.mp4")
+    channel.wait_now("ten")
     since = channel.mark() - 3
     channel.service.wait_for(lambda status: status["next_items"], what="three comes next")
     channel.write(media / "one.mp4", f"{media / 'four.mp4'} | title=Changed")
@@ -90,9 +93,9 @@ def test_an_edit_counts_for_the_next_item_and_disturbs_none(channel: Channel, me
 
     assert aired.faults == []
     # A busy machine shows the slate until the next item is primed.
-    *_, two, one, four = (stretch for stretch in aired.stretches if stretch.item_id is not None)
-    assert [two.item_id, one.item_id, four.item_id] == [2, 1, 4]
-    assert [two.numbers[-1], len(one.numbers)] == [99, 100]
+    *_, before, one, four = (stretch for stretch in aired.stretches if stretch.item_id is not None)
+    assert [before.item_id, one.item_id, four.item_id] == [6, 1, 4]
+    assert [before.numbers[-1], len(one.numbers)] == [299, 100]
 
 
 def test_a_bad_line_is_reported_by_its_number(channel: Channel, media: Path) -> None:
