@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import signal
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -20,6 +21,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and every process that a test starts inherits it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Every worker and every service would otherwise compile all modules anew, which takes longer than most tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Debian leaves the folders of nginx, sshd and ip out of the PATH of everybody but root.
 os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
