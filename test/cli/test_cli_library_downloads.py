@@ -35,6 +35,7 @@ def _prepare(folder: Path, lines: Sequence[str], **more: str) -> subprocess.Comp
         "STATE_DIR": "state",
         "PLAYLIST": "playlist.txt",
         "VIDEO_SIZE": "320x180",
+        "FRAME_RATE": "25",
         "FFMPEG_ARGS": "-preset ultrafast",
         "SPOOL_MAX_GB": "1",
     }

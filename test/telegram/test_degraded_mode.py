@@ -589,7 +589,7 @@ def test_exit_on_expired(tmp_path: Path, item: Path) -> None:
         stand.revoke_all(401, "SESSION_EXPIRED")
         with running(tmp_path / "service", settings, arguments=("--exit-on-expired",)) as service:
             try:
-                assert service.process.wait(40) == 1
+                assert service.process.wait(120) == 1
             except subprocess.TimeoutExpired:
                 pytest.fail(f"it does not end:\n{service.log[-3000:]}")
             assert "SessionExpired" in service.log
