@@ -20,7 +20,7 @@ from stands.service import warning_texts
 
 LOGO = (slice(30, 70), slice(775, 820))
 CLOCK = (slice(24, 50), slice(24, 92))
-LARGE = {"VIDEO_SIZE": "480p"}
+LARGE = "480p"
 RED, BLUE = (200, 30, 60), (20, 40, 230)
 
 
@@ -85,7 +85,9 @@ def test_another_logo_counts_from_the_next_item_on(media: Path, tmp_path: Path) 
 @pytest.mark.long
 def test_the_clock_is_that_of_the_moment_on_air(media: Path, tmp_path: Path) -> None:
     """In a long item the minute turns within a second of the host's; so it does in an item that `skip` brought early."""
-    with on_air(tmp_path, media, lines=[media / "long.mp4", media / "long.mp4"], CLOCK="1", **LARGE) as channel:
+    with on_air(
+        tmp_path, media, lines=[media / "long.mp4", media / "long.mp4"], CLOCK="1", VIDEO_SIZE=LARGE
+    ) as channel:
         for skipped in (False, True):
             if skipped:
                 channel.ask("skip")
