@@ -49,7 +49,7 @@ def test_another_logo_counts_from_the_next_item_on(media: Path, tmp_path: Path) 
     logo = _logo(tmp_path / "one.png", RED)
     lines: list[object] = [media / f"{name}.mp4" for name in ("one", "two", "three", "four")]
     with on_air(
-        tmp_path, media, lines=lines, wait=False, LOGO=str(logo), NOW_PLAYING="1", CLOCK="1", **LARGE
+        tmp_path, media, lines=lines, wait=False, LOGO=str(logo), NOW_PLAYING="1", CLOCK="1", VIDEO_SIZE=LARGE
     ) as channel:
         channel.wait_now("two", timeout=90)
         settings = channel.service.env_file
