@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from tg_video_streamer import atomic_file, errors, session_errors, streamer_error
+from tg_video_streamer import atomic_file, display_text, errors, session_errors, streamer_error
 from tg_video_streamer.envfile import read, write
 from tg_video_streamer.errors import EnvFileUnchanged, ToolMissing
 from tg_video_streamer.ffmpeg.runner import PIPE, Child
@@ -31,6 +31,7 @@ DEADLINE_SECONDS = 45.0
 
 _PACKAGE = errors.__name__.rpartition(".")[0]
 _MODULES: Final[tuple[ModuleType, ...]] = (
+    display_text,
     language,
     locale_format,
     en,
