@@ -33,7 +33,7 @@ from tg_video_streamer.events import (
 )
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.monitoring.metrics import Metrics
-from tg_video_streamer.monitoring.metrics_server import MetricsServer
+from tg_video_streamer.monitoring.metrics_server import MAX_READERS, MetricsServer
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -392,6 +392,19 @@ async def test_a_client_that_sends_nothing_blocks_no_other() -> None:
         ):
             garbage.sendall(b"\x16\x03\x01" + b"x" * 50000)
             assert (await asyncio.to_thread(_get, server.address))[0] == 200
+
+
+async def test_idle_readers_make_room() -> None:
+    """Of more readers than may be there at one time the oldest goes, and a scrape is answered."""
+    server = MetricsServer(lambda: b"ours 1\n", host="127.0.0.1", port=0, textfile=Path("/nowhere/metrics.prom"))
+    async with _serving(server):
+        port = int(server.address.removesuffix("/metrics").rpartition(":")[2])
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_READERS + 2)]
+        assert (await asyncio.to_thread(_get, server.address))[0] == 200
+        with suppress(ConnectionError):
+            assert await idle[0][0].read(1) == b""
+        for _, writer in idle:
+            writer.close()
 
 
 async def test_a_defect_in_measuring_is_a_500_and_stops_nothing() -> None:

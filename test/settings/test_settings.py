@@ -99,16 +99,17 @@ def test_all_problems_are_told_at_once_each_with_its_key(load: Load) -> None:
         OPERATORS=@operator me
         TELEGRAM_SERVER=somewhere
         LOUDNESS_LUFS=3
+        WEB_PROXIES=10.0.0.5 proxy.example
         this is no setting
     """
     with pytest.raises(ConfigError) as caught:
         load(text)
     problems = caught.value.problems
-    keys = "API_ID ORDER VIDEO_QUALITY VIDEO_SIZE FRAME_RATE PROMETHEUS_PORT BUFFER_SECONDS LOOP OPERATORS TELEGRAM_SERVER LOUDNESS_LUFS"
+    keys = "API_ID ORDER VIDEO_QUALITY VIDEO_SIZE FRAME_RATE PROMETHEUS_PORT BUFFER_SECONDS LOOP OPERATORS TELEGRAM_SERVER LOUDNESS_LUFS WEB_PROXIES"
     for key in keys.split():
         assert sum(line.startswith(f"{key}: ") for line in problems) == 1, key
-    assert sum("line 13" in line for line in problems) == 1
-    assert len(problems) == 12
+    assert sum("line 14" in line for line in problems) == 1
+    assert len(problems) == 13
     assert "VIDEO_QUALITY: must be '480p', '720p', '1080p' or '1440p', not '4k'" in problems
     assert "FRAME_RATE: must be 24, 25, 30, 50 or 60, not '29.97'" in problems
     assert not any("\n" in line for line in problems)

@@ -25,12 +25,21 @@ from tg_video_streamer.control.socket.protocol import status_from_json, success
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus, ServiceWarning
 from tg_video_streamer.control.status_text import StatusText
 from tg_video_streamer.display_text import MAX_CHARACTERS, DisplayText
-from tg_video_streamer.events import AirContent, CutReason, SegmentEnded, SegmentStarted, SlateReason, SourceLevel
+from tg_video_streamer.events import (
+    AirContent,
+    CutReason,
+    SegmentEnded,
+    SegmentStarted,
+    SlateReason,
+    SourceFailed,
+    SourceLevel,
+)
 from tg_video_streamer.feed.overlay.draw import Frame, draw_caption
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import LANGUAGES, Translator
 from tg_video_streamer.logs import configure_logs, log_tail
 from tg_video_streamer.monitoring.alerts.evaluator import AlertEvaluator
+from tg_video_streamer.monitoring.metrics import Metrics
 from tg_video_streamer.playlist.parser import decode
 from tg_video_streamer.web.http_body import JsonResponse
 from tg_video_streamer.web.pages.on_air import live_fragments
@@ -126,8 +135,8 @@ def test_pages_api_terminal_and_chat(idle_program: Program, text: str) -> None:
 
 
 @given(text=any_text)
-def test_as_run_and_notifications(text: str) -> None:
-    """The as-run log reads its own lines back, no cell of its table is a formula, and a notification is text."""
+def test_as_run_metrics_and_notifications(text: str) -> None:
+    """The as-run log reads its own lines back, no cell of its table is a formula, metrics and notifications are text."""
     content = AirContent(level=SourceLevel.ITEM, key=KEY, title=text)
     ended = SegmentEnded(
         started=0.0, wall=1.0, reason=CutReason.ENDED, content=content, seconds=1.0, gap_seconds=0.0, skew_seconds=0.0
@@ -139,6 +148,9 @@ def test_as_run_and_notifications(text: str) -> None:
     assert AsRunFilter(words=entry.title[:20]).matches(entry)
     _, row = csv.reader(io.StringIO(as_csv([entry])))
     assert not any(cell.lstrip().startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
+    metrics = Metrics(lambda: status_with(text))
+    metrics.on_event(SourceFailed(wall=0.0, stage=text, reason=text, detail=text, key=KEY, title=text))
+    assert is_shown_safely(metrics.text().decode())
     evaluator = AlertEvaluator(after_seconds=0.0)
     slate = AirContent(level=SourceLevel.SLATE, slate_reason=SlateReason.SOURCE_FAILED)
     alerts = [

@@ -171,6 +171,18 @@ def test_titles_are_text(site: Site) -> None:
     assert text.count("&lt;script&gt;document.title=") >= 7
 
 
+@pytest.mark.parametrize("path", ["/", "/queue", "/health", "/status.json", "/api/status", "/healthz"])
+def test_a_title_that_is_not_utf8_is_answered(site: Site, path: str) -> None:
+    """A file name of any bytes, and half of a surrogate pair, break no page and no answer of the API."""
+    item = ItemStatus(key="e" * 16, title="\udcc4\udcee\udcec \ud83d \x1b[2J", duration_seconds=10)
+    problem = Message.of("line.missing", path="/media/\udcff.mp4")
+    site.status = replace(site.status, now=item, next_items=(item,), problems=(problem,), reason=problem)
+    answer, text = ask(site, path)
+    assert answer.status == 200
+    assert "\x1b" not in text
+    assert "\\ud" not in text
+
+
 def test_unknown_segment_is_not_found(site: Site) -> None:
     """A segment that does not exist is answered with 404."""
     assert ask(site, "/preview/segment-999999.m4s")[0].status == 404

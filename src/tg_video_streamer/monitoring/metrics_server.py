@@ -23,7 +23,7 @@ _UNLINK_SECONDS = 0.5
 _REQUEST_SECONDS = 5.0
 _REQUEST_LIMIT = 16384
 MAX_READERS = 4
-"""At one time; each holds a descriptor, and a further one is closed at once."""
+"""At one time; each holds a descriptor, and a further one takes the place of the oldest."""
 
 
 class MetricsServer:
@@ -40,7 +40,7 @@ class MetricsServer:
         self._textfile_seconds = textfile_seconds
         self._server: asyncio.Server | None = None
         self._textfile_failed = False
-        self._readers = 0
+        self._readers: list[asyncio.StreamWriter] = []
         self.address = ""
         """Where the metrics are read: a URL or the path of the text file; empty before `start`."""
         self.warning: Message | None = None
@@ -116,9 +116,9 @@ class MetricsServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, one response, and the connection closes: that is all that a scraper needs."""
         async with _closing(writer):
-            if self._readers >= MAX_READERS:
-                return
-            self._readers += 1
+            if len(self._readers) >= MAX_READERS:
+                self._readers.pop(0).transport.abort()
+            self._readers.append(writer)
             try:
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     head = await reader.readuntil(b"\r\n\r\n")
@@ -127,7 +127,8 @@ class MetricsServer:
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, TimeoutError):
                 log.debug("a reader of the metrics went away or sent no request")
             finally:
-                self._readers -= 1
+                if writer in self._readers:
+                    self._readers.remove(writer)
 
     def _response(self, request: list[bytes]) -> bytes:
         """The whole answer to a request line that was split at its spaces."""
