@@ -17,7 +17,7 @@ from tg_video_streamer.app.startup import prepare
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.daemon_executor import DaemonExecutor
 from tg_video_streamer.doctor.check import find_problems
-from tg_video_streamer.doctor.tracks import file_tracks
+from tg_video_streamer.doctor.files import file_lines
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import configure_logs, log_uncaught
@@ -58,8 +58,8 @@ def check(loaded: LoadedSettings, *, playlist: bool = True) -> list[Message]:
 
 
 def tracks(loaded: LoadedSettings) -> list[Message]:
-    """A line for each file of the playlist in which there are languages to choose from."""
-    return _run(file_tracks(loaded.settings))
+    """What is to choose in the playlist's files: languages of some, and a frame rate for most of them."""
+    return _run(file_lines(loaded.settings))
 
 
 def _run(work: Coroutine[None, None, Result]) -> Result:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from tg_video_streamer.doctor.check import playlist_problems
+from tg_video_streamer.doctor.files import check_frame_rate
 from tg_video_streamer.doctor.finding import Finding, doubt, failure, problem, well
 from tg_video_streamer.doctor.host import check_clock, check_disk, check_ports, check_service
 from tg_video_streamer.doctor.network import check_notifications, check_outputs
@@ -37,6 +38,7 @@ def checks(*, session: Check | None, notify: bool) -> list[tuple[str, Check]]:
         ("JavaScript", check_javascript),
         ("yt-dlp", check_plugins),
         ("playlist", check_playlist),
+        ("FRAME_RATE", check_frame_rate),
         ("ports", check_ports),
         ("STATE_DIR", check_disk),
         ("outputs", check_outputs),
