@@ -319,13 +319,18 @@ def session_finding(folder: Path, **values: str) -> Finding:
 
 
 def test_the_session_is_tried_and_reported_masked(tmp_path: Path) -> None:
-    """Whose session it is, with no whole phone number; how it ended, with the remedy; that Telegram is out of reach."""
+    """Whose session it is, with no whole phone number; that it is restricted or ended, with the remedy; or out of reach."""
     with TelegramStand() as stand:
         session = stand.session_string()
         values = stand.settings(session) | {"CHAT_ID": "@testchan"}
         found = session_finding(tmp_path, **values)
         assert found.line(EN) == "ok       session: works: Test, phone ***11, data center 2"
         assert not [one for one in (session, API_HASH, PHONE) if one in str(found)]
+        stand.always("updates.getState", (406, "FROZEN_METHOD_INVALID"))
+        found = session_finding(tmp_path, **values)
+        assert (found.verdict, "refuses the account" in str(found.text)) == (Verdict.PROBLEM, True)
+        assert "@SpamBot" in str(found.remedy)
+        stand.relent()
         stand.revoke_all(401, "SESSION_REVOKED")
         found = session_finding(tmp_path, **values)
         assert (found.verdict, "ended from another device" in str(found.text)) == (Verdict.PROBLEM, True)
