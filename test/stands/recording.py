@@ -168,14 +168,14 @@ def frame_faults(recording: Recording, *, tail: bool = False) -> list[str]:
     return faults
 
 
-def slot_faults(recording: Recording, *, tolerance: float = 0.0011) -> list[str]:
-    """Packets that are not on the grid begun by the first packet of their stream (25 a second, 1024 samples).
+def slot_faults(recording: Recording, *, rate: int = 25, tolerance: float = 0.0011) -> list[str]:
+    """Packets that are not on the grid begun by the first packet of their stream (`rate` a second, 1024 samples).
 
     `tolerance` in seconds allows for containers that count in milliseconds.
     """
     faults = []
     for name, times, period in (
-        ("video", recording.video_times, 1 / 25),
+        ("video", recording.video_times, 1 / rate),
         ("audio", recording.audio_times, 1024 / SAMPLE_RATE),
     ):
         shift = 0.0
