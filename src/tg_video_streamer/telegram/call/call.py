@@ -232,7 +232,7 @@ class GroupCall:
             return
         if ended_call(update) == self._call.id:
             self._gone("call.ended")
-        elif isinstance(update, types.UpdateGroupCallParticipants) and update.call.id == self._call.id:
+        elif isinstance(update, types.UpdateGroupCallParticipants) and getattr(update.call, "id", 0) == self._call.id:
             if any(one.left and one.source == self._source for one in update.participants):
                 self._gone("call.removed")
             self._warn_if_muted(update)

@@ -155,7 +155,7 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
             sent, wrong = await _sent_again(line, phone, sent)
             code = await prompts.code(_way(sent), wrong)
         try:
-            answer = await line.ask(_sign_in(phone, sent, code))
+            return AUTHORIZATION.read(await line.ask(_sign_in(phone, sent, code)))
         except TelegramRefused as refused:
             if refused.word in _EXPIRED_CODE:
                 sent, wrong = await _send(line, phone), Message.of("login.code_expired")
@@ -165,8 +165,6 @@ async def _by_phone(line: LoginConnection, prompts: Prompts) -> Any:
                 return await _with_password(line, prompts)
             else:
                 raise refused.with_remedy(f"login_refusal.{refused.word.lower()}") from refused
-        else:
-            return AUTHORIZATION.read(answer)
     raise SessionError.of("session_error.wrong_codes", count=TRIES)
 
 
