@@ -175,3 +175,21 @@ def test_a_folder_that_vanishes_and_comes_back_behind_thirty_dead_files(media: P
     assert slate <= sum(one.frames for one in before) * 0.1, record.items
     assert {1, 2} <= set(record.items)
     assert back - returned < 8, (back, returned)
+
+
+def test_the_last_good_item_plays_while_every_next_one_is_awaited(media: Path, tmp_path: Path) -> None:
+    """Behind the only good item every site hangs: it plays again instead of the slate."""
+    with Site() as site:
+        lines: list[object] = [media / "one.mp4"]
+        for number in range(8):
+            site.hang(f"/hang{number}")
+            lines.append(site.url(f"/hang{number}"))
+        with on_air(tmp_path / "channel", media, lines=lines) as channel:
+            since = channel.mark()
+            channel.service.wait_for(lambda status: status["level"] == "filler", what="the last good item")
+            channel.wait_recorded(channel.mark() + 8)
+            assert channel.service.stop() == 0
+            record = channel.aired(since)
+
+    slate = sum(one.frames for one in record.stretches if one.item_id is None)
+    assert slate <= sum(one.frames for one in record.stretches) * 0.2, record.items

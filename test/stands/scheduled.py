@@ -23,7 +23,7 @@ from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.feeds import Feeds
 from tg_video_streamer.app.playout import make_program
 from tg_video_streamer.app.startup import Prepared
-from tg_video_streamer.automation.filler import FillerPlayer
+from tg_video_streamer.automation.filler import FillerPlayer, FolderClips
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.events import Event, EventBus
@@ -145,7 +145,9 @@ class _ScriptedFeeds:
     def filler(self, playout: Playout) -> FillerPlayer | None:
         """See Feeds."""
         folder = self._owner.folder / "filler"
-        return FillerPlayer(folder, playout=playout, make_feed=self.feed) if folder.is_dir() else None
+        return (
+            FillerPlayer(FolderClips(folder).choose, playout=playout, make_feed=self.feed) if folder.is_dir() else None
+        )
 
 
 class Scheduled:

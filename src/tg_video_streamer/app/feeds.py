@@ -9,7 +9,7 @@ import structlog
 
 from tg_video_streamer.app.spool import make_spool
 from tg_video_streamer.app.startup import Prepared
-from tg_video_streamer.automation.filler import FillerPlayer
+from tg_video_streamer.automation.filler import FillerPlayer, FolderClips
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
@@ -94,7 +94,9 @@ class Feeds:
         folders = AllowedFolders.of([folder])
         resolve = self._watching(self._resolver_for(lambda: folders).resolve)
         return FillerPlayer(
-            folder, playout=playout, make_feed=partial(self._make, resolve, overlay=self.branding.choose_untitled)
+            FolderClips(folder).choose,
+            playout=playout,
+            make_feed=partial(self._make, resolve, overlay=self.branding.choose_untitled),
         )
 
     def change(self, settings: Settings) -> bool:

@@ -14,11 +14,13 @@ from tg_video_streamer.automation.backup import BackupPlayer
 from tg_video_streamer.automation.dayparts import Dayparts
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.file_check import FileCheck
+from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.automation.position_saver import PositionSaver
 from tg_video_streamer.automation.preparer import Preparer
 from tg_video_streamer.automation.program import Program
+from tg_video_streamer.automation.rerun import Rerun
 from tg_video_streamer.automation.scheduler import Scheduler
 from tg_video_streamer.events import SourceLevel
 from tg_video_streamer.playlist.folders import FolderAllowlist
@@ -81,7 +83,17 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
         allowlist=allowed,
         clock=clock,
     )
-    filler = feeds.filler(playout)
+    rerun = Rerun(
+        rotation=rotation,
+        quarantine=quarantine,
+        director=director,
+        library=feeds.library if feeds.caches else None,
+        logo=lambda: feeds.branding.logo_digest,
+    )
+    bridge.subscribe(SourceLevel.ITEM, rerun.on_playout_event)
+    filler = feeds.filler(playout) or FillerPlayer(
+        rerun.choose, playout=playout, make_feed=feeds.feed, needed=rerun.needed
+    )
     file_check = FileCheck(
         rotation=rotation,
         quarantine=quarantine,

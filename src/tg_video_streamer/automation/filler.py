@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playout.playout import Playout
 from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceStarted
 
+Choose = Callable[[], Awaitable[Item | None]]
+
 log = structlog.get_logger(__name__)
 
+NEEDED_SECONDS = 1.0
 RETRY_SECONDS = 60.0
 """Until a failed clip or an empty folder is tried again."""
 
@@ -27,12 +31,14 @@ RETRY_SECONDS = 60.0
 class FillerPlayer:
     """Owns the filler's feeds. All methods belong to the event loop's thread."""
 
-    def __init__(self, folder: Path, *, playout: Playout, make_feed: FeedMaker) -> None:
-        """`folder`: clips that play in the order of their names, in a loop."""
-        self._folder = folder
+    def __init__(
+        self, choose: Choose, *, playout: Playout, make_feed: FeedMaker, needed: Callable[[], bool] | None = None
+    ) -> None:
+        """`choose` is asked for each clip. With `needed`, one is primed only while that says so; it is asked once a second."""
+        self._choose = choose
         self._playout = playout
         self._make_feed = make_feed
-        self._last = ""
+        self._needed = needed
         self._primed: StandIn | None = None
         self._on_air: StandIn | None = None
         self._woken = asyncio.Event()
@@ -70,10 +76,16 @@ class FillerPlayer:
 
     async def _step(self, tasks: asyncio.TaskGroup) -> float | None:
         clip = self._primed
+        if self._needed is not None and not self._needed():
+            if clip is not None:
+                self._playout.offer_filler(None)
+                clip.stop()
+                self._primed = None
+            return NEEDED_SECONDS
         if clip is None:
-            item = await self._next()
+            item = await self._choose()
             if item is None:
-                return RETRY_SECONDS
+                return RETRY_SECONDS if self._needed is None else NEEDED_SECONDS
             feed = self._make_feed(item, start_seconds=0.0, changed=self._woken.set)
             self._primed = StandIn(feed=feed, task=tasks.create_task(feed.run(), name=f"filler {item.key}"))
             return None
@@ -85,9 +97,18 @@ class FillerPlayer:
         if clip.source is None and clip.feed.primed:
             clip.source = AirSource(packets=clip.feed.buffer, content=clip.content)
             self._playout.offer_filler(clip.source)
-        return None
+        return None if self._needed is None else NEEDED_SECONDS
 
-    async def _next(self) -> Item | None:
+
+class FolderClips:
+    """Chooses the clips of a folder in the order of their names, in a loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last = ""
+
+    async def choose(self) -> Item | None:
+        """The clip after the last one; None where there is none, or the disk hangs."""
         try:
             return await DISKS.run(self._folder, self._choose)
         except DiskHangs:

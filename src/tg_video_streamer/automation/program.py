@@ -40,7 +40,7 @@ class Program:
     backup: BackupPlayer
     file_check: FileCheck
     filler: FillerPlayer | None
-    """None without FILLER_DIR."""
+    """The clips of FILLER_DIR, or the last good item."""
     preparer: Callable[[], Preparer] | None
     """None without a library."""
     spooler: Callable[[], Spooler] | None = None

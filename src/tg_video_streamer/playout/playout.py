@@ -91,8 +91,8 @@ class Playout:
         with self._lock:
             return self._fallback.withdraw(source)
 
-    def offer_filler(self, source: AirSource) -> None:
-        """`source` is primed and plays while no item is ready."""
+    def offer_filler(self, source: AirSource | None) -> None:
+        """`source` is primed and plays while no item is ready; None takes it back."""
         with self._lock:
             self._fallback.filler = source
         self._wake.set()
