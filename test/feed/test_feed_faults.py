@@ -319,3 +319,17 @@ async def test_black_frozen_and_silent_are_noticed(ffmpeg: Path, headers: CodecH
     assert faults == {(fault, active) for fault in ("black", "frozen", "silent") for active in (True, False)}
     # Taken as fast as it comes, the item may be over before its detectors' lines are read; they never come too early.
     assert all(frames >= 250 for frames in seen)
+
+
+async def test_a_defect_costs_the_item_and_not_the_channel(ffmpeg: Path) -> None:
+    """An exception that no one foresaw, in whatever a feed calls, is a failure of its item, with its class and its words."""
+
+    async def broken(_: Item) -> Media | Expansion:
+        raise AttributeError("'NoneType' object has no attribute 'title'")
+
+    events: list[Event] = []
+    feed = feed_of(item_of("http://127.0.0.1/a.mp4"), ffmpeg, resolve=broken, events=events)
+    await feed.run()
+    assert feed.state is FeedState.FAILED
+    (failure,) = [one for one in events if isinstance(one, SourceFailed)]
+    assert "AttributeError: 'NoneType' object has no attribute 'title'" in failure.detail

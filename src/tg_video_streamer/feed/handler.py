@@ -16,6 +16,7 @@ from tg_video_streamer.disk import DISKS
 from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.errors import (
     BeganAgain,
+    FeedError,
     NotHouseFormat,
     PictureStands,
     ProbeFailed,
@@ -237,6 +238,11 @@ class Feed:
             return None
         except StreamerError as error:
             return self._after_error(stage, await self._or_unfinished(error))
+        except Exception as defect:  # noqa: BLE001 - whatever it is, only this item is lost
+            _log.exception("defect in a feed", key=self.item.key, stage=stage)
+            return self._after_error(
+                stage, FeedError.of("feed.item_defect", detail=f"{type(defect).__name__}: {defect}")
+            )
         finally:
             await self._playback.disconnect()
         return await self._after_result(result)

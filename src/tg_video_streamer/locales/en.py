@@ -948,6 +948,8 @@ LANGUAGE = Language(
         "no_message": "no message",
         "feed.stalled": "no picture for {seconds:g} s ({detail})",
         "feed.stalled.remedy": "it is retried",
+        "feed.item_defect": "a defect of this program: {detail}",
+        "feed.item_defect.remedy": "report it with the log; the channel continues with the next item",
         "feed.no_exit": "ffmpeg did not exit after its output had ended ({detail})",
         "feed.no_exit.remedy": "it is retried",
         "feed.killed": "ffmpeg was killed by signal {code}: {detail}",

@@ -956,6 +956,8 @@ LANGUAGE = Language(
         "no_message": "без сообщения",
         "feed.stalled": "нет картинки {seconds:g} с ({detail})",
         "feed.stalled.remedy": "попытка повторится",
+        "feed.item_defect": "ошибка в самой программе: {detail}",
+        "feed.item_defect.remedy": "сообщите о ней вместе с журналом; канал продолжает со следующего элемента",
         "feed.no_exit": "ffmpeg не завершился, хотя вывод закончился ({detail})",
         "feed.no_exit.remedy": "попытка повторится",
         "feed.killed": "ffmpeg убит сигналом {code}: {detail}",
