@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.media import CodecHeaders
 from tg_video_streamer.playlist.item import Item
@@ -58,7 +60,7 @@ async def _prepare(library: Library, items: list[Item], headers: CodecHeaders, *
     made: list[str] = []
     idle = asyncio.Event()
 
-    def make_feed(item: Item) -> Feed:
+    async def make_feed(item: Item) -> Feed:
         made.append(item.key)
         return feed_of(item, FFMPEG, headers=headers, resolve=_resolve, library=library, mode=FeedMode.PREPARING)
 
@@ -111,3 +113,32 @@ async def test_a_library_that_is_nearly_full_is_left_alone(
     await _prepare(library, items[:1], headers)
     library.max_bytes = library.bytes
     assert await _prepare(library, items[1:], headers) == []
+
+
+async def test_what_was_made_on_air_comes_after_what_has_no_encode(
+    items: list[Item], headers: CodecHeaders, tmp_path: Path
+) -> None:
+    """Items without an encode come first; then live encodes are replaced, once, and only while that pushes out no other."""
+    better = replace(SMALL, encoder_arguments=("-preset", "superfast", "-x264-params", "cabac=0:8x8dct=0:weightp=0"))
+    on: list[HouseFormat] = []
+    library = Library(
+        tmp_path,
+        max_bytes=10**9,
+        floor_bytes=0,
+        house=SMALL,
+        headers=headers,
+        clock=SystemClock(),
+        prepared=lambda: on[0] if on else None,
+    )
+    library.open()
+    await _prepare(library, items[:1], headers)
+    on.append(better)
+    (live,) = library.encodes()
+    library.max_bytes = round(2.1 * live.bytes)
+    assert await _prepare(library, items[:1], headers) == []
+    library.max_bytes = 10**9
+    assert await _prepare(library, [items[0], items[2]], headers) == [items[2].key, items[0].key]
+    assert library.items == 2
+    assert live not in library.encodes()
+    assert await _prepare(library, [items[0], items[2]], headers) == []
+    library.close()

@@ -35,7 +35,7 @@ async def test_two_addresses_of_one_video(house_clip: Clip, tmp_path: Path) -> N
     async def resolve(_item: Item) -> Media | Expansion:
         return Media(inputs=(MediaInput(location=str(clip), is_file=True),), title="one", source_id="site one")
 
-    def feed(item: Item) -> Feed:
+    async def feed(item: Item) -> Feed:
         return Feed(
             item,
             resolve=resolve,

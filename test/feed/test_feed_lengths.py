@@ -73,7 +73,7 @@ async def test_what_is_cached_is_whole(library: Library, ffmpeg: Path, headers: 
         inputs = (MediaInput(location=item.locator, is_file=True),)
         return Media(inputs=inputs, title="dense", source_id="dense")
 
-    def make(item: Item) -> object:
+    async def make(item: Item) -> object:
         mode = FeedMode.PREPARING
         return feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, mode=mode)
 

@@ -43,7 +43,7 @@ async def test_prepared_sound_has_house_loudness_and_peak(
     async def resolve(item: Item) -> Media:
         return Media(inputs=(MediaInput(location=item.locator, is_file=True),), source_id="source", title="source")
 
-    def preparing(item: Item) -> Feed:
+    async def preparing(item: Item) -> Feed:
         return feed_of(item, ffmpeg, headers=headers, resolve=resolve, library=library, mode=FeedMode.PREPARING)
 
     assert (await prepare_item(item_of(source), preparing)).result is PrepareResult.CACHED

@@ -177,7 +177,11 @@ async def test_what_cannot_be_drawn_is_left_out(ffmpeg: Path, headers: CodecHead
     assert on_air.state is FeedState.ENDED, on_air.last_error
     assert len(played.pictures) == 150
     assert not on_air.cache_complete
-    prepared = await prepare_item(item_of(path), feed)
+
+    async def preparing(item: Item) -> Feed:
+        return feed(item)
+
+    prepared = await prepare_item(item_of(path), preparing)
     assert prepared.result is PrepareResult.FAILED
     assert isinstance(prepared.error, SubtitlesFailed)
     library.close()

@@ -52,7 +52,7 @@ class Stage:
     async def prepare(self, path: Path) -> PrepareResult:
         """Ahead of need."""
 
-        def preparing(item: Item) -> Feed:
+        async def preparing(item: Item) -> Feed:
             return feed_of(
                 item,
                 self.ffmpeg,

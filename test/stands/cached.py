@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from stands.house import FRAME_TICKS, GOP_FRAMES, house_of
 from tg_video_streamer.clock import Clock, SystemClock
+from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
 from tg_video_streamer.library.files import media_path, sidecar_path
-from tg_video_streamer.library.library import Library
+from tg_video_streamer.library.library import Grade, Library
 from tg_video_streamer.library.sidecar import Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.media import CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -27,6 +28,7 @@ def library(
     floor_bytes: int = 0,
     clock: Clock | None = None,
     keep_removed: bool = False,
+    prepared: Callable[[], HouseFormat | None] = lambda: None,
 ) -> Library:
     """An open library."""
     made = Library(
@@ -37,6 +39,7 @@ def library(
         headers=HEADERS,
         clock=clock or SystemClock(),
         keep_removed=keep_removed,
+        prepared=prepared,
     )
     made.open()
     return made
@@ -59,9 +62,11 @@ def packets(*, frames: int = 120, frame_bytes: int = 200, seed: int = 0) -> Iter
         yield Packet(kind=Kind.VIDEO, ticks=frame * FRAME_TICKS, keyframe=keyframe, data=dice.randbytes(frame_bytes))
 
 
-def encode(library: Library, one: Item, source: Iterable[Packet] | None = None) -> CachedEncode:
+def encode(
+    library: Library, one: Item, source: Iterable[Packet] | None = None, *, grade: Grade = Grade.LIVE
+) -> CachedEncode:
     """Cache a whole item."""
-    writer = library.begin(one, one.locator, one.title)
+    writer = library.begin(one, one.locator, one.title, grade=grade)
     assert writer is not None, library.problem or "it is cached already"
     for packet in packets() if source is None else source:
         writer.add(packet)

@@ -16,6 +16,9 @@ from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.state import FeedMode
+from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.prepared import X264Preset
+from tg_video_streamer.ffmpeg.prepared_trial import Preparation
 from tg_video_streamer.languages import TrackPreference, preference_of
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.locales.message import Message
@@ -56,7 +59,9 @@ class Feeds:
         self._clock = clock
         self._publish = publish
         self._watching = watching
-        self.library = library_of(settings, prepared, clock)
+        self.preparation = preparation_of(settings, prepared)
+        """How items are encoded ahead of need."""
+        self.library = library_of(settings, prepared, clock, self.preparation)
         self.branding = Branding(_overlay_settings(settings), house=prepared.house, ffmpeg=prepared.ffmpeg)
         _warn_burned_in(settings)
         self._resolver = self._resolver_for(allowed)
@@ -82,9 +87,9 @@ class Feeds:
         """The feed of an item of the playlist."""
         return self._make(self._sources, item, start_seconds=start_seconds, changed=changed)
 
-    def preparing(self, item: Item) -> Feed:
-        """A feed that encodes an item into the library."""
-        return self._make(self._sources, item, mode=FeedMode.PREPARING)
+    async def preparing(self, item: Item) -> Feed:
+        """A feed that encodes an item into the library; the first one tries the format that is used for it."""
+        return self._make(self._sources, item, mode=FeedMode.PREPARING, house=await self.preparation.house())
 
     def filler(self, playout: Playout) -> FillerPlayer | None:
         """The player of FILLER_DIR's clips; None without the setting."""
@@ -122,11 +127,12 @@ class Feeds:
         changed: Callable[[], None] = lambda: None,
         mode: FeedMode = FeedMode.ON_AIR,
         overlay: ChooseOverlay | None = None,
+        house: HouseFormat | None = None,
     ) -> Feed:
         return Feed(
             item,
             resolve=resolve,
-            house=self._prepared.house,
+            house=house or self._prepared.house,
             headers=self._prepared.slate.headers,
             ffmpeg=self._prepared.ffmpeg,
             buffer_seconds=self._settings.buffer_seconds,
@@ -185,7 +191,19 @@ def _overlay_settings(settings: Settings) -> OverlaySettings:
     return OverlaySettings(logo=settings.logo, clock=settings.clock, now_playing=settings.now_playing)
 
 
-def library_of(settings: Settings, prepared: Prepared, clock: Clock) -> Library | None:
+def preparation_of(settings: Settings, prepared: Prepared) -> Preparation:
+    """How the settings want items to be prepared; not yet tried."""
+    return Preparation(
+        prepared.house,
+        prepared.slate.headers,
+        ffmpeg=prepared.ffmpeg,
+        preset=X264Preset(settings.prepare_preset),
+        bitrate=settings.prepare_bitrate,
+        cache_dir=settings.state_dir / "cache",
+    )
+
+
+def library_of(settings: Settings, prepared: Prepared, clock: Clock, preparation: Preparation) -> Library | None:
     """The library that the settings describe, not yet opened; None where it is off."""
     if not settings.library_max_gb:
         return None
@@ -198,4 +216,5 @@ def library_of(settings: Settings, prepared: Prepared, clock: Clock) -> Library 
         clock=clock,
         keep_removed=settings.library_keep_removed,
         preference=track_preference(settings),
+        prepared=lambda: preparation.key_house,
     )

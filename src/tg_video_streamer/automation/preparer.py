@@ -9,7 +9,7 @@ import structlog
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, PreparingFeed, prepare_item
-from tg_video_streamer.library.library import Library
+from tg_video_streamer.library.library import Grade, Library, Remembered
 from tg_video_streamer.playlist.item import Item, LocatorKind
 
 _log = structlog.get_logger(__name__)
@@ -79,8 +79,21 @@ class Preparer:
             if item.key not in self._not_before and item.kind is not LocatorKind.LIVE
         )
         logo = self._logo()
-        missing = (item for item in coming if self._library.remembered(item, logo=logo) is None)
-        return next(filter(self._ready, missing), None)
+        better: list[Item] = []
+        for item in coming:
+            known = self._library.remembered(item, logo=logo)
+            if known is None:
+                if self._ready(item):
+                    return item
+            elif self._may_be_better(item, known, logo=logo):
+                better.append(item)
+        return next(filter(self._ready, better), None)
+
+    def _may_be_better(self, item: Item, known: Remembered, *, logo: str) -> bool:
+        """Whether a live encode is to be replaced by a prepared one, which pushes out no other."""
+        if self._library.bytes + known.encode.bytes >= FULL_PART * self._library.max_bytes:
+            return False
+        return self._library.remembered(item, logo=logo, least=Grade.PREPARED) is None
 
     def _protect_next(self) -> None:
         logo = self._logo()

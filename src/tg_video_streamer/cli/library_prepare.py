@@ -76,7 +76,10 @@ async def _prepare(here: Place, folder: Path, *, at_once: int) -> int:
         # Each failure is reported once, at the end, and not in the log as well.
         logging.getLogger().setLevel(logging.CRITICAL)
         async with downloading(parts, telegram, folder) as downloads:
-            return await _walk(here, parts, library, downloads, at_once=at_once)
+            code = await _walk(here, parts, library, downloads, at_once=at_once)
+            if (as_live := parts.preparation.warning) is not None:
+                _report(words.text("cli.warning", problem=printable(words.message_text(as_live))))
+            return code
     finally:
         library.close()
 

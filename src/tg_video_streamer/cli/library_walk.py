@@ -15,7 +15,7 @@ from tg_video_streamer.control.status_text import StatusText, printable
 from tg_video_streamer.errors import LibraryError, PlaylistError, StreamerError
 from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, PreparingFeed, prepare_item
 from tg_video_streamer.library.cached_encode import CachedEncode
-from tg_video_streamer.library.library import Library
+from tg_video_streamer.library.library import Grade, Library
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import Redaction
@@ -64,6 +64,8 @@ class Walk:
         self._tree = Tree()
         self._seen: set[_Name] = set()
         self._listed: dict[str, int] = {}
+        self._live: dict[_Name, CachedEncode] = {}
+        """Items that were encoded on air: a better encode takes the place of each when all others are done."""
         self._counts: Counter[PrepareResult] = Counter()
         self._failed: list[str] = []
         self._left_out = 0
@@ -118,14 +120,19 @@ class Walk:
             self._seen |= fresh.keys()
             self._whole = len(self._seen) - self._lists
             missing |= {name: item for name, item in fresh.items() if not await self._is_done(item)}
-        # In the order of the playlist, lists within it included.
-        return list({_name(item): item for item in self._tree.run.items if _name(item) in missing}.values())
+        # In the order of the playlist, lists within it included; what has an encode at all comes last.
+        found = {_name(item): item for item in self._tree.run.items if _name(item) in missing}
+        return sorted(found.values(), key=lambda item: _name(item) in self._live)
 
     async def _is_done(self, item: Item) -> bool:
         try:
             found = await self._find(item)
             if isinstance(found, Expansion):
                 self._expand(item, found)
+            elif found is not None and await self._may_be_better(item, found):
+                self._live[_name(item)] = found
+                self._listed[found.key] = found.bytes
+                return False
             elif found is not None:
                 self._listed[found.key] = found.bytes
                 title = self._title(item, found.title)
@@ -134,6 +141,11 @@ class Walk:
             self._fail(item, words.message_text(error.full_message))
             return True
         return found is not None
+
+    async def _may_be_better(self, item: Item, found: CachedEncode) -> bool:
+        least = Grade.PREPARED
+        better = await asyncio.to_thread(self._library.find, item, found.source_id, logo=self._logo, least=least)
+        return better is None
 
     async def _find(self, item: Item) -> CachedEncode | Expansion | None:
         """The cached encode of `item`; None if it must be encoded. Files are checked, the web is not asked."""
@@ -157,8 +169,7 @@ class Walk:
         if not self._full and sum(self._listed.values()) >= FULL_PART * self._library.max_bytes:
             self._full = words.text("library.full")
         if self._full:
-            self._left_out += 1
-            self._terminal.step(self._whole)
+            self._leave_out(item)
             return
         # Encodes of this playlist are not pruned for it.
         await asyncio.to_thread(self._library.prune, wanted=self._listed)
@@ -171,6 +182,15 @@ class Walk:
         finally:
             self._terminal.end(bar)
         await self._learn(item, ended)
+
+    def _leave_out(self, item: Item) -> None:
+        """There is no room for it; what has an encode keeps that."""
+        if (live := self._live.get(_name(item))) is not None:
+            title = self._title(item, live.title)
+            self._end(PrepareResult.ALREADY_CACHED, words.text("library.already_cached", title=title))
+            return
+        self._left_out += 1
+        self._terminal.step(self._whole)
 
     async def _fetched(self, item: Item, bar: str) -> PreparedItem | None:
         """Download `item`; how it ended, where there is nothing to encode."""
@@ -201,6 +221,8 @@ class Walk:
             remembered = await asyncio.to_thread(self._library.remembered, item, logo=self._logo)
             if remembered is not None:
                 encode = remembered.encode
+                if (live := self._live.pop(_name(item), None)) is not None:
+                    self._listed.pop(live.key, None)
                 self._listed[encode.key] = encode.bytes
                 title = f"{title} ({clock_text(encode.seconds)}, {words.size(encode.bytes)})"
             self._end(ended.result, words.text(f"library.{ended.result}", title=title))

@@ -26,7 +26,7 @@ from tg_video_streamer.feed.cache_thread import CacheThread
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.library.cached_encode import CachedEncode
-from tg_video_streamer.library.library import Library, Remembered
+from tg_video_streamer.library.library import Grade, Library, Remembered
 from tg_video_streamer.library.sidecar import FaultSpan
 from tg_video_streamer.media import Packet
 from tg_video_streamer.playlist.item import DOWNLOADED, Item
@@ -65,6 +65,7 @@ class FeedCache:
         self._clock = clock
         self._failed = failed
         self._must_cache = mode is FeedMode.PREPARING
+        self._grade = Grade.PREPARED if self._must_cache else Grade.LIVE
         self._overlay = overlay
         self._writer: CacheThread | None = None
         self._remembered: Remembered | None = None
@@ -110,7 +111,7 @@ class FeedCache:
             return None
         await self._answered(self._library, media)
         logo = (await self._overlay()).logo_digest
-        return await self._ask(self._library.find, self._item, media.source_id, logo=logo)
+        return await self._ask(self._library.find, self._item, media.source_id, logo=logo, least=self._grade)
 
     async def check_source(self) -> None:
         """While a cached encode plays: ask its source whether it still exists, unless it answered lately."""
@@ -151,7 +152,7 @@ class FeedCache:
         self.abandon()
         logo = (await self._overlay()).logo_digest
         if self._library is not None and not media.is_live and media.source_id:
-            begin = partial(self._library.begin, self._item, media.source_id, media.title, logo=logo)
+            begin = partial(self._library.begin, self._item, media.source_id, media.title, logo=logo, grade=self._grade)
             if (writer := await self._ask(begin)) is not None:
                 self._writer = CacheThread(writer, waits=self._must_cache)
             if encoded and not self._must_cache:
@@ -184,7 +185,7 @@ class FeedCache:
         if self._library is None:
             return None
         logo = (await self._overlay()).logo_digest
-        remembered = await self._ask(self._library.remembered, self._item, logo=logo)
+        remembered = await self._ask(self._library.remembered, self._item, logo=logo, least=self._grade)
         if remembered is None or not self._library.playable(remembered):
             return None
         self._remembered = remembered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,8 +16,8 @@ from tg_video_streamer.resolve.media import Expansion
 _DRAIN_SECONDS = 0.1
 """How often the whole buffer is emptied: this limits the speed to 150 times real time."""
 
-PreparingFeed = Callable[[Item], Feed]
-"""Makes a feed in the mode PREPARING; it does nothing until its `run`."""
+PreparingFeed = Callable[[Item], Awaitable[Feed]]
+"""Makes a feed in the mode PREPARING; it does nothing until its `run`. The first call may try the format, which takes seconds."""
 
 
 class PrepareResult(StrEnum):
@@ -56,7 +56,7 @@ async def prepare_item(
 
     `progressed` gets the seconds done and the item's duration, None where unknown.
     """
-    feed = make_feed(item)
+    feed = await make_feed(item)
     async with asyncio.TaskGroup() as group:
         run = group.create_task(feed.run())
         try:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from io import BytesIO
 from pathlib import Path
@@ -76,26 +76,42 @@ def trial_command(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path) 
     ]
 
 
-async def _try(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, deadline_seconds: float) -> Message | None:
-    """What is wrong with one second encoded with `arguments`; None if nothing is."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncodedSecond:
+    """What one second of a test encode is."""
+
+    problem: Message | None
+    """What is wrong with it; None if nothing is."""
+    video_header: bytes = b""
+
+
+async def encoded_second(house: HouseFormat, ffmpeg: Path, *, deadline_seconds: float, nice: int = 0) -> EncodedSecond:
+    """Encode one second in `house` format. Raises ChildFailed where it takes longer than `deadline_seconds`."""
     with tempfile.TemporaryDirectory(prefix="ffmpeg-args-") as folder:
-        try:
-            done = await run(
-                trial_command(arguments, house, ffmpeg),
-                timeout_seconds=deadline_seconds,
-                limit_bytes=_LIMIT_BYTES,
-                folder=Path(folder),
-            )
-        except ChildFailed as error:
-            return error.message
+        done = await run(
+            trial_command(house.encoder_arguments, house, ffmpeg),
+            timeout_seconds=deadline_seconds,
+            limit_bytes=_LIMIT_BYTES,
+            folder=Path(folder),
+            nice=nice,
+        )
         left = await asyncio.to_thread(lambda: sorted(path.name for path in Path(folder).iterdir()))
     if done.returncode != 0:
         lines = done.stderr_tail.splitlines()
         detail = lines[0] if lines else Message.of("no_message")
-        return Message.of("feed.ended", code=done.returncode, detail=detail)
+        return EncodedSecond(problem=Message.of("feed.ended", code=done.returncode, detail=detail))
     if left:
-        return Message.of("ffmpeg_args.files", files=", ".join(left))
-    return await asyncio.to_thread(_differences, done.stdout, house)
+        return EncodedSecond(problem=Message.of("ffmpeg_args.files", files=", ".join(left)))
+    return await asyncio.to_thread(_judged, done.stdout, house)
+
+
+async def _try(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, deadline_seconds: float) -> Message | None:
+    """What is wrong with one second encoded with `arguments`; None if nothing is."""
+    tried = replace(house, encoder_arguments=arguments)
+    try:
+        return (await encoded_second(tried, ffmpeg, deadline_seconds=deadline_seconds)).problem
+    except ChildFailed as error:
+        return error.message
 
 
 async def _blame(
@@ -110,16 +126,17 @@ async def _blame(
     return Message.of("ffmpeg_args.fail", arguments=" ".join(arguments), problem=problem)
 
 
-def _differences(matroska: bytes, house: HouseFormat) -> Message | None:
-    """How the output differs from the house format; None if it does not."""
+def _judged(matroska: bytes, house: HouseFormat) -> EncodedSecond:
+    """How the output differs from the house format, and its codec header."""
     import av  # noqa: PLC0415 - takes 90 ms to import, so only in this thread and only when needed
 
     try:
         with av.open(BytesIO(matroska), mode="r", format="matroska") as container:
             kinds = sorted(stream.type for stream in container.streams)
             if kinds != ["audio", "video"]:
-                return Message.of("ffmpeg_args.streams", kinds=", ".join(kinds))
+                return EncodedSecond(problem=Message.of("ffmpeg_args.streams", kinds=", ".join(kinds)))
             video, audio = container.streams.video[0], container.streams.audio[0]
+            header = bytes(video.codec_context.extradata or b"")
             packets = [packet for packet in container.demux(video) if packet.size]
             shown = sum(len(packet.decode()) for packet in packets) + len(video.codec_context.decode(None))
             facts = (
@@ -135,16 +152,17 @@ def _differences(matroska: bytes, house: HouseFormat) -> Message | None:
                 ("audio_rate", audio.codec_context.sample_rate, 48000),
             )
     except av.FFmpegError as error:
-        return Message.of("ffmpeg_args.unreadable", detail=error.strerror or type(error).__name__)
+        detail = error.strerror or type(error).__name__
+        return EncodedSecond(problem=Message.of("ffmpeg_args.unreadable", detail=detail))
     wrong = [
         Message.of(f"ffmpeg_args.fact.{name}", found=str(found), wanted=str(wanted))
         for name, found, wanted in facts
         if found != wanted
     ]
     if not wrong:
-        return None
+        return EncodedSecond(problem=None, video_header=header)
     listed = reduce(lambda first, rest: Message.of("ffmpeg_args.and", first=first, rest=rest), wrong)
-    return Message.of("ffmpeg_args.differs", facts=listed)
+    return EncodedSecond(problem=Message.of("ffmpeg_args.differs", facts=listed))
 
 
 def _record_path(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path, cache_dir: Path) -> Path:

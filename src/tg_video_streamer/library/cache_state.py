@@ -152,6 +152,18 @@ class CacheState:
             self._disk_problem = None
         return encode
 
+    def replaced(self, key: str) -> None:
+        """Remove an encode of which there is a better one; an open reader can read on."""
+        if self.ask(lambda: self.index.find(key), None) is None:
+            return
+        self.write(lambda: self.index.remove(key))
+        try:
+            with locks.folder_lock(self._folder, wait_seconds=_LOCK_SECONDS):
+                files.remove(self._folder, key)
+        except OSError as error:
+            # Listed again at the next start, and never played: pruned in time.
+            _log.info("replaced cached encode cannot be removed", cache_key=key, why=error.strerror)
+
     def prune(self, wanted: Collection[str]) -> Pruned:
         """Remove the least recently played until both limits are respected; `wanted` stay until the next call."""
         self._wanted = frozenset(wanted)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import structlog
@@ -33,6 +34,15 @@ _SHORT_LOCK_SECONDS = 1.0
 """Viewers may wait for the next item: two encodes of one item are better than a late one."""
 
 _log = structlog.get_logger(__name__)
+
+
+class Grade(StrEnum):
+    """How good a cached encode is."""
+
+    LIVE = "live"
+    """Encoded as on air."""
+    PREPARED = "prepared"
+    """Encoded ahead of need, in the better format; the same as LIVE where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,11 +79,13 @@ class Library:
         clock: Clock,
         keep_removed: bool = False,
         preference: TrackPreference = NO_PREFERENCE,
+        prepared: Callable[[], HouseFormat | None] = lambda: None,
     ) -> None:
         """`max_bytes`: the limit of all cached encodes together, 0 to cache nothing new; `floor_bytes` stay free on the disk.
 
         `keep_removed`: play a cached encode even if its source was removed, made private or blocked.
         `preference`: the channel's languages, part of the key of each cached encode.
+        `prepared` returns the format that names prepared encodes; None where there are only live ones.
         """
         self.folder = folder
         self.hits = 0
@@ -87,6 +99,7 @@ class Library:
         self._clock = clock
         self.keep_removed = keep_removed
         self.preference = preference
+        self._prepared = prepared
         self._state = CacheState(folder, max_bytes=max_bytes, floor_bytes=floor_bytes)
         self._lock = threading.Lock()
         self._refused: Message | None = Message.of("library.not_open")
@@ -111,14 +124,20 @@ class Library:
         """Why nothing can be cached or found now; None if the library works."""
         return self._refused or self._state.problem
 
-    def find(self, item: Item, source_id: str, *, logo: str = "") -> CachedEncode | None:
-        """The cached encode of the source as it is now. `logo`, here and below: the digest of the logo on it, or empty."""
-        return self._find(self._key(item, source_id, logo))
+    def find(self, item: Item, source_id: str, *, logo: str = "", least: Grade = Grade.LIVE) -> CachedEncode | None:
+        """The best cached encode of the source as it is now, of at least this grade.
 
-    def remembered(self, item: Item, *, logo: str = "") -> Remembered | None:
-        """The cached encode of the source as it last answered; no request is made."""
+        `logo`, here and below: the digest of the logo on it, or empty.
+        """
+        found = self._find(self._key(item, source_id, logo, Grade.PREPARED))
+        if found is not None or least is Grade.PREPARED or self._prepared() is None:
+            return found
+        return self._find(self._key(item, source_id, logo, Grade.LIVE))
+
+    def remembered(self, item: Item, *, logo: str = "", least: Grade = Grade.LIVE) -> Remembered | None:
+        """The same of the source as it last answered; no request is made."""
         source = self._state.ask(lambda: self._state.index.source(item.key), None)
-        encode = self._find(self._key(item, source.source_id, logo)) if source is not None else None
+        encode = self.find(item, source.source_id, logo=logo, least=least) if source is not None else None
         if source is None or encode is None:
             return None
         return Remembered(encode=encode, source=source)
@@ -142,10 +161,17 @@ class Library:
         """Whether it may replace its source: in an outage, and with `keep_removed` also after a removal."""
         return self.keep_removed or not remembered.source.gone_reason
 
-    def begin(self, item: Item, source_id: str, title: str, *, logo: str = "") -> CacheWriter | None:
-        """Start to cache an item; None if it is cached or being cached, or the library cannot cache now."""
-        key = self._key(item, source_id, logo)
-        if not self._on or self._is_listed(key):
+    def begin(
+        self, item: Item, source_id: str, title: str, *, logo: str = "", grade: Grade = Grade.LIVE
+    ) -> CacheWriter | None:
+        """Start to cache an item; None if it is cached or being cached, or the library cannot cache now.
+
+        A prepared encode removes the live one when it is complete.
+        """
+        key = self._key(item, source_id, logo, grade)
+        live = self._key(item, source_id, logo, Grade.LIVE)
+        there = self.find(item, source_id, logo=logo, least=grade) is not None
+        if not self._on or there or self.is_caching(item, source_id, logo=logo):
             return None
         if (problem := self._state.space_to_begin()) is not None:
             self._state.report_disk(problem.what)
@@ -170,7 +196,14 @@ class Library:
                 if files.is_being_written(self.folder, key):
                     self._state.ended(key)
                     return None
-                return CacheWriter(self.folder, record, house=self._house, headers=self._headers, state=self._state)
+                return CacheWriter(
+                    self.folder,
+                    record,
+                    house=self._house,
+                    headers=self._headers,
+                    state=self._state,
+                    replaces=live if key != live else "",
+                )
         except OSError as error:
             self._state.ended(
                 key, NotCached(what=Message.of("library.no_file", detail=str(error.strerror)), of_disk=True)
@@ -178,12 +211,8 @@ class Library:
             return None
 
     def is_caching(self, item: Item, source_id: str, *, logo: str = "") -> bool:
-        """Whether this or another process is caching the item now."""
-        key = self._key(item, source_id, logo)
-        try:
-            return self._state.is_claimed(key) or files.is_being_written(self.folder, key)
-        except OSError:
-            return False
+        """Whether this or another process is caching the item now, in any grade."""
+        return any(self._is_written(self._key(item, source_id, logo, grade)) for grade in Grade)
 
     def played(self, encode: CachedEncode) -> None:
         """It plays now: the last to be pruned."""
@@ -245,11 +274,18 @@ class Library:
         """How many cached encodes there are."""
         return self._state.ask(self._state.index.count, 0)
 
-    def _key(self, item: Item, source_id: str, logo: str) -> str:
+    def _is_written(self, key: str) -> bool:
+        try:
+            return self._state.is_claimed(key) or files.is_being_written(self.folder, key)
+        except OSError:
+            return False
+
+    def _key(self, item: Item, source_id: str, logo: str, grade: Grade) -> str:
+        better = self._prepared() if grade is Grade.PREPARED else None
         return cache_key(
             item=item,
             source_id=source_id,
-            house=self._house,
+            house=better or self._house,
             headers=self._headers,
             logo=logo,
             preference=self.preference,

@@ -49,12 +49,23 @@ class CacheWriter:
     """
 
     def __init__(
-        self, folder: Path, record: Record, *, house: HouseFormat, headers: CodecHeaders, state: CacheState
+        self,
+        folder: Path,
+        record: Record,
+        *,
+        house: HouseFormat,
+        headers: CodecHeaders,
+        state: CacheState,
+        replaces: str = "",
     ) -> None:
-        """`record`: the facts known so far. Raises OSError if no file can be created."""
+        """`record`: the facts known so far. `replaces`: the key of the encode that the complete one makes needless, or empty.
+
+        Raises OSError if no file can be created.
+        """
         self._folder = folder
         self._record = record
         self._state = state
+        self._replaces = replaces
         self._lock = threading.Lock()
         self._gops: list[Gop] = []
         self._waiting: list[bytes] = []
@@ -214,6 +225,8 @@ class CacheWriter:
                 sidecar_part.unlink(missing_ok=True)
         self._remove()
         self._state.ended(self.key)
+        if encode is not None and self._replaces:
+            self._state.replaced(self._replaces)
         return encode
 
     def _fail(self, problem: NotCached) -> None:

@@ -980,6 +980,8 @@ LANGUAGE = Language(
         "notifications.slow": "the child that sends notifications did not end within {seconds:g} s",
         "notifications.ended": "the child that sends notifications ended with code {code}",
         "notifications.ended.remedy": "run: make setup",
+        "prepare.no_x264": "PREPARE_PRESET: the encoder in FFMPEG_ARGS has no better preset with the same codec headers; items are prepared as they are encoded on air",
+        "prepare.other_headers": "PREPARE_PRESET: with {preset} the codec headers differ from those of the program; items are prepared as they are encoded on air",
         "ffmpeg_args.problem": "{problem}; the safe profile is used",
         "ffmpeg_args.fail": "FFMPEG_ARGS: {arguments} does not work here: {problem}; the safe profile is used",
         "ffmpeg_args.slow": "FFMPEG_ARGS: one second of picture took {seconds:.1f} s to encode, which is too slow for a live program; choose a faster -preset",

@@ -988,6 +988,8 @@ LANGUAGE = Language(
         "notifications.slow": "процесс отправки оповещений не завершился за {seconds:g} с",
         "notifications.ended": "процесс отправки оповещений завершился с кодом {code}",
         "notifications.ended.remedy": "выполните: make setup",
+        "prepare.no_x264": "PREPARE_PRESET: у кодировщика из FFMPEG_ARGS нет лучшего пресета с теми же заголовками кодека; заготовки кодируются как в эфире",
+        "prepare.other_headers": "PREPARE_PRESET: с пресетом {preset} заголовки кодека не те, что у эфира; заготовки кодируются как в эфире",
         "ffmpeg_args.problem": "{problem}; действует безопасный профиль",
         "ffmpeg_args.fail": "FFMPEG_ARGS: {arguments} здесь не работает: {problem}; действует безопасный профиль",
         "ffmpeg_args.slow": "FFMPEG_ARGS: секунда картинки кодируется {seconds:.1f} с, для эфира это слишком медленно; выберите -preset быстрее",
