@@ -18,11 +18,17 @@ _SAME_SHAPE = 0.01
 _BACKDROP_PART = 8
 """The backdrop is blurred at an eighth of its size, which costs a 64th and looks the same."""
 
-# BT.2390 has no filter; Hable's curve at reference white 100 cd/m2 is what ffmpeg's own documentation recommends.
+# The darker part, up to 30 of the 100 cd/m2 of a standard screen, keeps its light; what is brighter is compressed, and nothing
+# is cut off. Hable's curve, which ffmpeg's documentation shows, makes all of it darker by half.
 _TONE_MAPPING = (
-    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
+    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=mobius:param=0.3:desat=0,"
     "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
 )
+_MATRIX_NAMES = {"bt601": "smpte170m", "bt2020": "bt2020ncl"}
+"""Of the scale filter, as the colorspace filter has them."""
+_WIDE = frozenset({"bt2020", "smpte431", "smpte432"})
+_USUAL_GAMMA, _WIDE_GAMMA = "bt470m", "bt470bg"
+"""2.2 and 2.8: the filter has no 2.4, a screen's gamma, and stripes of a test card come nearest to it with these."""
 _EACH_PICTURE = "eval=frame"
 """The aspect ratio may change without the size, as where a broadcast changes from 4:3 to 16:9; costs nothing without."""
 
@@ -116,7 +122,7 @@ def _scaled(picture: Picture, house: HouseFormat) -> str:
 
 
 def _fit(picture: Picture, house: HouseFormat) -> str:
-    return f"scale={_size(house)}:{_EACH_PICTURE}{_colors(picture)}"
+    return f"scale={_size(house)}:{_EACH_PICTURE}{_range(picture)}{_converted(picture)}"
 
 
 def _size(house: HouseFormat) -> str:
@@ -125,11 +131,19 @@ def _size(house: HouseFormat) -> str:
     return f"w='{width}':h='{height}'"
 
 
-def _colors(picture: Picture) -> str:
-    """Color options of the scale filter; empty if none is needed, because any of them makes it process every pixel."""
-    target = ":out_color_matrix=bt709:out_range=tv"
+def _range(picture: Picture) -> str:
+    """Range options of the scale filter; empty if none is needed, because any of them makes it process every pixel."""
     if picture.matrix in {"rgb", "auto"}:
-        return target
-    if picture.matrix == "bt709" and not picture.full_range:
+        return ":out_color_matrix=bt709:out_range=tv"
+    return ":in_range=pc:out_range=tv" if picture.full_range else ""
+
+
+def _converted(picture: Picture) -> str:
+    """The filters to BT.709, each with a comma before it. Not by `scale`, which shows gray as green and keeps the primaries."""
+    matrix = "bt709" if picture.matrix in {"rgb", "auto"} else _MATRIX_NAMES.get(picture.matrix, picture.matrix)
+    if matrix == picture.primaries == "bt709":
         return ""
-    return f":in_color_matrix={picture.matrix}:in_range={'pc' if picture.full_range else 'tv'}{target}"
+    gamma = _WIDE_GAMMA if picture.primaries in _WIDE else _USUAL_GAMMA
+    given = f"ispace={matrix}:iprimaries={picture.primaries}:itrc={gamma}:irange=tv"
+    wanted = f"space=bt709:primaries=bt709:trc={gamma}:range=tv:format=yuv420p"
+    return f",format=yuv420p|yuv420p10le,colorspace={given}:{wanted}"

@@ -62,6 +62,8 @@ class Picture:
     """Where its transfer is PQ or HLG: all its colors as options of the setparams filter."""
     matrix: str = "bt709"
     """Its color matrix by the name of the scale filter: bt709, bt601, bt2020, rgb; auto: as each picture states."""
+    primaries: str = "bt709"
+    """Its color primaries by the name of the colorspace filter."""
     full_range: bool = False
     alpha: bool = False
     """Parts of it may be transparent."""

@@ -1113,6 +1113,8 @@ LANGUAGE = Language(
         "ytdlp.canary_title": "yt-dlp {version} does not read the title of the canary's page",
         "probe.nothing": "it has neither picture nor sound",
         "probe.animated_webp": "an animated WebP plays from a file only, and with the ffmpeg that comes with this program",
+        "probe.dolby_vision": "it is Dolby Vision without a base layer (profile 5), whose colors no ffmpeg converts: it would look green",
+        "probe.dolby_vision.remedy": "use another version of it: HDR10, HLG, SDR, or Dolby Vision of profile 7 or 8",
         "probe.index_last": "its index is at the end of the file, and its server sends no parts of a file: only a whole download can be played",
         "probe.index_last.remedy": "allow downloads ahead of need (`SPOOL_MAX_GB`), or use a copy that was made with `-movflags +faststart`",
         "probe.no_media": "it is not a video, sound or picture that can be read",

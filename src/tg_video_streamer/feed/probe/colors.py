@@ -7,11 +7,24 @@ from typing import Any
 _TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
 """PQ and HLG by their number in ITU-T H.273, and their names in ffmpeg."""
 _PRIMARIES = {1: "bt709", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
+_CONVERTED_PRIMARIES = {
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "film",
+    9: "bt2020",
+    11: "smpte431",
+    12: "smpte432",
+}
+"""Those that the colorspace filter knows, by its name, but for BT.709."""
 _COEFFICIENTS = {0: "gbr", 1: "bt709", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp"}
 _MATRICES = {1: "bt709", 9: "bt2020", 10: "bt2020"}
 _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0rgb", "0bgr")
 _ALPHA_FORMATS = ("argb", "abgr", "rgba", "bgra", "yuva", "gbrap", "ya8", "ya16", "pal8")
 _UNSTATED = 2
+_DOLBY_VISION_TAGS = frozenset({"dvh1", "dvhe", "dva1", "dvav", "dav1"})
+_DOLBY_VISION_DATA = frozenset({"DOVI_RPU_BUFFER", "DOVI_METADATA"})
 
 
 def high_dynamic_range(frame: Any, context: Any) -> str:
@@ -29,6 +42,20 @@ def high_dynamic_range(frame: Any, context: Any) -> str:
     return f"color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range={signal_range}"
 
 
+def only_dolby_vision(frame: Any, context: Any) -> bool:
+    """Whether it is Dolby Vision without a base layer (profiles 5 and 10.0), whose colors ffmpeg cannot convert.
+
+    A base layer states its transfer; without one all is unstated, since the colors (IPT-PQ-c2) are in no standard.
+    """
+    marked = context.codec_tag in _DOLBY_VISION_TAGS or (
+        frame is not None and any(one.type.name in _DOLBY_VISION_DATA for one in frame.side_data)
+    )
+    unstated = all(
+        (_stated(name, frame, context) or _UNSTATED) == _UNSTATED for name in ("color_trc", "color_primaries")
+    )
+    return marked and unstated
+
+
 def has_alpha(context: Any) -> bool:
     """Whether its pixels may be transparent."""
     return (context.pix_fmt or "").startswith(_ALPHA_FORMATS)
@@ -42,6 +69,14 @@ def matrix(frame: Any, context: Any) -> str:
     if stated == _UNSTATED:
         return "bt709" if max(context.width, context.height) >= 1280 else "bt601"
     return _MATRICES.get(stated, "bt601")
+
+
+def primaries(frame: Any, context: Any) -> str:
+    """Color primaries; if not stated, those of BT.2020 with its matrix, else BT.709, in which most of that is made."""
+    stated = _stated("color_primaries", frame, context) or _UNSTATED
+    if stated == _UNSTATED and matrix(frame, context) == "bt2020":
+        return "bt2020"
+    return _CONVERTED_PRIMARIES.get(stated, "bt709")
 
 
 def full_range(frame: Any, context: Any) -> bool:

@@ -156,6 +156,8 @@ def _describe(
         raise ProbeFailed.of("probe.index_last")
     if name == "webp_pipe" and not frames:
         raise ProbeFailed.of("probe.animated_webp")
+    if video is not None and colors.only_dolby_vision(frames[0] if frames else None, video.codec_context):
+        raise ProbeFailed.of("probe.dolby_vision")
     picture = _picture(container, index, video, frames, start) if video is not None else None
     sound = _sound(container, index, audio, start) if audio is not None else None
     if sound is not None:
@@ -258,6 +260,7 @@ def _picture(container: Any, index: int, stream: Any, frames: list[Any], start: 
         interlaced=any(frame.interlaced_frame for frame in frames),
         high_dynamic_range=colors.high_dynamic_range(first, context),
         matrix=colors.matrix(first, context),
+        primaries=colors.primaries(first, context),
         full_range=colors.full_range(first, context),
         alpha=colors.has_alpha(context),
         still=still,
