@@ -54,7 +54,7 @@ def test_the_clips_are_8_to_12_seconds() -> None:
 
 @pytest.mark.parametrize("ffmpeg", both_ffmpegs(), ids=lambda path: path.name[:12])
 def test_clips_move_sound_and_differ(ffmpeg: Path, tmp_path: Path) -> None:
-    """Each clip is 1280x720 at 25 fps, has a clock that runs, a picture that moves, its number and its tone."""
+    """Each clip is 1280x720 at 30 fps, has a clock that runs, a picture that moves, its number and its tone."""
 
     async def body() -> Demo:
         demo = Demo(tmp_path / "demo", ffmpeg, SHORT)
@@ -69,7 +69,7 @@ def test_clips_move_sound_and_differ(ffmpeg: Path, tmp_path: Path) -> None:
     numbers = set()
     for clip, path in zip(SHORT, files, strict=True):
         pictures, samples = decoded(path)
-        assert len(pictures) == 25
+        assert len(pictures) == 30
         assert pictures[0].shape == (720, 1280)
         moved = np.abs(pictures[4].astype(int) - pictures[20])
         assert (moved[:440] > 30).sum() > 1000, "the picture moves"
