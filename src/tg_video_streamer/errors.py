@@ -23,6 +23,7 @@ StreamerError
 │   ├── ForeignHeaders    the child's codec headers differ from the program's
 │   ├── SubtitlesFailed   the subtitles that were asked for cannot be drawn
 │   ├── OffGrid           the pictures are not at the house frame rate
+│   ├── StepChanged       the rest of the item is encoded at another step
 │   └── NotHouseFormat    a passthrough source breaks a rule of the house format: it is encoded
 ├── OutputError           an output accepts no media
 │   ├── OutputLost        refused, closed, timed out or stalled: retried at once
@@ -241,6 +242,12 @@ class OffGrid(FeedError):
 
     reason = "off_grid"
     permanent = True
+
+
+class StepChanged(FeedError):
+    """The rest of the item is encoded at another step, since the processor has less time or more."""
+
+    reason = "step_changed"
 
 
 class NotHouseFormat(FeedError):

@@ -17,6 +17,7 @@ SENTENCES = {
     "MalformedMessage": "what a network peer sent, for the log",
     "CachedEncodeDamaged": "it is removed and encoded again; only the log says so",
     "CachedEncodeOfLaterVersion": "it is ignored; only the log says so",
+    "StepChanged": "the rest of the item is encoded at another step; only the log says so",
     "NotHouseFormat": "the source is encoded instead; only the log says so",
 }
 """The errors that may be raised with a sentence, and why."""

@@ -16,6 +16,7 @@ from stands.recording import Recording, read_recording
 from tg_video_streamer.clock import Clock, SystemClock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.ladder import EncodeLadder
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, no_overlay
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -84,6 +85,7 @@ def feed_of(
     mode: FeedMode = FeedMode.ON_AIR,
     overlay: ChooseOverlay = no_overlay,
     preference: TrackPreference = NO_PREFERENCE,
+    ladder: EncodeLadder | None = None,
 ) -> Feed:
     """A feed with the usual surroundings."""
     heard: list[Event] = [] if events is None else events
@@ -103,6 +105,7 @@ def feed_of(
         start_seconds=start_seconds,
         stall_seconds=stall_seconds,
         changed=changed,
+        ladder=ladder,
     )
 
 

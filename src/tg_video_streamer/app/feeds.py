@@ -13,12 +13,14 @@ from tg_video_streamer.automation.filler import FillerPlayer, FolderClips
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.events import Event
 from tg_video_streamer.feed.handler import Feed
+from tg_video_streamer.feed.ladder import EncodeLadder
 from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.prepared import X264Preset
 from tg_video_streamer.ffmpeg.prepared_trial import Preparation
+from tg_video_streamer.ffmpeg.steps import EncodeStep, usable_steps
 from tg_video_streamer.languages import TrackPreference, preference_of
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.locales.message import Message
@@ -63,6 +65,8 @@ class Feeds:
         """How items are encoded ahead of need."""
         self.library = library_of(settings, prepared, clock, self.preparation)
         self.branding = Branding(_overlay_settings(settings), house=prepared.house, ffmpeg=prepared.ffmpeg)
+        self.ladder = EncodeLadder(usable_steps(prepared.house), _step_changed)
+        """By which what is encoded for the air steps down on a busy host."""
         _warn_burned_in(settings)
         self._resolver = self._resolver_for(allowed)
         self.resolve = watching(by_kind(self._resolver.resolve, others))
@@ -78,9 +82,11 @@ class Feeds:
 
     @property
     def problems(self) -> list[Message]:
-        """Problems of library and overlay; items play without them."""
+        """Problems of library, overlay and processor; items play all the same."""
         problem = self.library.problem if self.library is not None else None
         found = [Message.of("library.problem", problem=problem)] if problem is not None else []
+        if (step := self.ladder.step) is not EncodeStep.FULL:
+            found.append(Message.of(f"warning.encode_step.{step}"))
         return [*found, *self.branding.problems]
 
     def feed(self, item: Item, *, start_seconds: float, changed: Callable[[], None]) -> Feed:
@@ -145,6 +151,7 @@ class Feeds:
             mode=mode,
             preference=track_preference(self._settings),
             ask_source=self.resolve,
+            ladder=self.ladder if mode is FeedMode.ON_AIR else None,
         )
 
     def _resolver_for(self, allowed: Callable[[], AllowedFolders]) -> Resolver:
@@ -159,6 +166,12 @@ class Feeds:
             cache_folder=settings.state_dir / "cache" / "yt-dlp",
             preference=track_preference(settings),
         )
+
+
+def _step_changed(old: EncodeStep, new: EncodeStep, why: str) -> None:
+    steps = list(EncodeStep)
+    tell = _log.warning if steps.index(new) > steps.index(old) else _log.info
+    tell("encodes for the air change their step", old=str(old), new=str(new), why=why)
 
 
 def track_preference(settings: Settings) -> TrackPreference:

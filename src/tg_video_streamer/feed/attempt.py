@@ -6,12 +6,14 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled
+from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled, StepChanged
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.growing_copy import GrowingCopies
 from tg_video_streamer.feed.passthrough import HouseRules
@@ -20,6 +22,7 @@ from tg_video_streamer.feed.progress import AttemptResult, StartPoint
 from tg_video_streamer.feed.reader import Reader
 from tg_video_streamer.feed.receiver import Receiver
 from tg_video_streamer.feed.state import FeedMode
+from tg_video_streamer.feed.step_watch import StepWatch
 from tg_video_streamer.ffmpeg.command import copy_command, feed_command
 from tg_video_streamer.ffmpeg.filters import STILL_SECONDS, ItemRange
 from tg_video_streamer.ffmpeg.house import HouseFormat
@@ -68,6 +71,8 @@ class FeedContext:
     mode: FeedMode = FeedMode.ON_AIR
     loopback: bool = False
     """See `feed_command`; its ffmpeg can."""
+    watch: StepWatch | None = None
+    """Of an attempt that encodes for the air."""
 
     def first_seconds(self, media: Media) -> float:
         """How long a child may give nothing before its first packet: a server may begin slowly."""
@@ -226,12 +231,13 @@ async def read_child(
             pipes.hand_over_output()
             reader.start()
             limits = (first_seconds or context.stall_seconds, context.stall_seconds)
-            stalled = await _watch(reader, limits, on_progress)
+            due = partial(context.watch.due, child.pid) if context.watch is not None else _never
+            stopped = await _watch(reader, limits, due, on_progress)
             code = await _exit_code(child) if reader.reached_end else None
     finally:
         if reader.started:
             await reader.join()
-    error = _error(reader, stalled=stalled, code=code, lines=stderr.lines, limit=limits[reader.began])
+    error = _error(reader, stopped=stopped, code=code, lines=stderr.lines, limit=limits[reader.began])
     if stderr.lines:
         _log.debug("ffmpeg stderr", lines=stderr.lines[-5:], code=code)
     return AttemptResult(
@@ -302,8 +308,22 @@ def _descriptors(overlay: OverlayInput | None, subtitles: SubtitlesInput | None)
     return [*(overlay.descriptors if overlay is not None else ()), *([file] if file is not None else [])]
 
 
-async def _watch(reader: Reader, limits: tuple[float, float], on_progress: Callable[[], None]) -> bool:
-    """Wait for the end of the child's output; True if it stalled first. `limits`: before its first packet, and after."""
+class _Stop(Enum):
+    """Why a child's output is read no further."""
+
+    ENDED = auto()
+    STALLED = auto()
+    STEP_DUE = auto()
+
+
+def _never() -> bool:
+    return False
+
+
+async def _watch(
+    reader: Reader, limits: tuple[float, float], due: Callable[[], bool], on_progress: Callable[[], None]
+) -> _Stop:
+    """Wait for the end of the child's output, a stall or another step. `limits`: before its first packet, and after."""
     while not reader.finished.is_set():
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
@@ -311,8 +331,10 @@ async def _watch(reader: Reader, limits: tuple[float, float], on_progress: Calla
         except TimeoutError:
             on_progress()
             if reader.silent_seconds > limits[reader.began]:
-                return True
-    return False
+                return _Stop.STALLED
+            if reader.began and due():
+                return _Stop.STEP_DUE
+    return _Stop.ENDED
 
 
 async def _exit_code(child: Child) -> int | None:
@@ -323,13 +345,13 @@ async def _exit_code(child: Child) -> int | None:
         return None
 
 
-def _error(reader: Reader, *, stalled: bool, code: int | None, lines: list[str], limit: float) -> FeedError | None:
-    if reader.error is not None:
+def _error(reader: Reader, *, stopped: _Stop, code: int | None, lines: list[str], limit: float) -> FeedError | None:
+    if reader.error is not None or reader.ended_by_sound:
         return reader.error
     detail = " | ".join(lines[-3:]) or Message.of("no_message")
-    if reader.ended_by_sound:
-        return None
-    if stalled:
+    if stopped is _Stop.STEP_DUE:
+        return StepChanged("encoded at another step from here on")
+    if stopped is _Stop.STALLED:
         return InputStalled.of("feed.stalled", seconds=limit, detail=detail)
     if code is None:
         return EncoderFailed.of("feed.no_exit", detail=detail)

@@ -21,6 +21,7 @@ from tg_video_streamer.errors import (
     PictureStands,
     ProbeFailed,
     SourceUnfinished,
+    StepChanged,
     StreamerError,
 )
 from tg_video_streamer.events import Event, PictureFault, SourceFailed
@@ -29,6 +30,7 @@ from tg_video_streamer.feed.attempt import STALL_SECONDS, FeedContext
 from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.cache import FeedCache
 from tg_video_streamer.feed.cached_playback import play_cached
+from tg_video_streamer.feed.ladder import EncodeLadder
 from tg_video_streamer.feed.now_playing import NowPlaying
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay, choose_once, no_overlay
 from tg_video_streamer.feed.progress import AttemptResult, Progress, Step, expected_length, item_duration, require_start
@@ -36,6 +38,7 @@ from tg_video_streamer.feed.source_playback import SourcePlayback
 from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedMode, FeedState
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.steps import EncodeStep
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library.cached_encode import CachedEncode
 from tg_video_streamer.library.library import Library
@@ -81,13 +84,14 @@ class Feed:
         overlay: ChooseOverlay = no_overlay,
         preference: TrackPreference = NO_PREFERENCE,
         ask_source: Resolve | None = None,
+        ladder: EncodeLadder | None = None,
     ) -> None:
         """`start_seconds` counts from the item's own start (its `start=`). `overlay` is called once.
 
         `headers`: the program's, which the child must have too; None accepts any. With a `library` a cached encode plays
         instead of the source, and the source is cached at its first play. `preference`: the channel's languages. `changed`
         is called in the event loop when the state or `primed` changes. `ask_source`: as `resolve`, but past the spool; None
-        if there is none.
+        if there is none. `ladder`: by which its encode steps down on a busy host.
         """
         self.item = item
         self.expansion: Expansion | None = None
@@ -137,6 +141,8 @@ class Feed:
             air_time=self.air_time,
             preference=preference,
             on_title=self.now_playing.take,
+            ladder=ladder,
+            on_air=lambda: self._on_air,
         )
 
     @property
@@ -171,6 +177,11 @@ class Feed:
     def plays_cached(self) -> bool:
         """Whether its packets come from a cached encode, not from its source."""
         return self.cached is not None
+
+    @property
+    def lowest_step(self) -> EncodeStep:
+        """The lowest step at which a part of it was encoded, since the processor had no time for better."""
+        return self._playback.lowest_step
 
     @property
     def cache_complete(self) -> bool:
@@ -287,6 +298,9 @@ class Feed:
         if not start.frames and not self._playback.subtitles.failed:
             await self._cache.begin(media, encoded=not await self._playback.may_pass_through(start))
         result = await self._playback.play(media, start, on_packet=self._cache.add, on_progress=self._progressed)
+        if self.lowest_step is not EncodeStep.FULL:
+            # It is encoded again when the host has time.
+            self._cache.abandon()
         received = any(one.received for one in media.inputs)
         self._progress.add(result, least_frames=RECEIVED_FRAMES if received else 1)
         return result
@@ -311,7 +325,7 @@ class Feed:
         return self._after(Step.GIVE_UP if permanent else self._progress.after_failure(live=self.is_live))
 
     async def _after_result(self, result: AttemptResult) -> float | None:
-        if isinstance(result.error, NotHouseFormat | PictureStands):
+        if isinstance(result.error, NotHouseFormat | PictureStands | StepChanged):
             return 0.0
         if result.error is not None:
             self._failed("feed", result.error)

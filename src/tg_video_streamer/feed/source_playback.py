@@ -17,11 +17,13 @@ from tg_video_streamer.errors import (
     PictureStands,
     ProbeFailed,
     SourceOverwritten,
+    StepChanged,
     StreamerError,
 )
 from tg_video_streamer.feed.air_time import AirTime
 from tg_video_streamer.feed.attempt import FeedContext, attempt, redacted
 from tg_video_streamer.feed.held_files import HeldFiles
+from tg_video_streamer.feed.ladder import EncodeLadder
 from tg_video_streamer.feed.overlay.branding import draw_caption
 from tg_video_streamer.feed.overlay.overlay import NO_OVERLAY, ChooseOverlay, OverlayFiles
 from tg_video_streamer.feed.passthrough import may_pass_through
@@ -31,6 +33,7 @@ from tg_video_streamer.feed.progress import AttemptResult, StartPoint
 from tg_video_streamer.feed.receiver import Receiver
 from tg_video_streamer.feed.standing_picture import may_be_read_twice, read_twice, stands
 from tg_video_streamer.feed.state import FeedMode
+from tg_video_streamer.feed.step_watch import StepWatch
 from tg_video_streamer.feed.subtitles import Subtitles
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.capable import ANIMATED_WEBP, loopback_ffmpeg, piecewise_ffmpeg, webp_ffmpeg
@@ -40,6 +43,7 @@ from tg_video_streamer.ffmpeg.image import BadImage
 from tg_video_streamer.ffmpeg.inputs import FIRST_BYTE_SECONDS, dropped_headers
 from tg_video_streamer.ffmpeg.live_input import receiver_command, receiver_script, receiving_ffmpeg
 from tg_video_streamer.ffmpeg.source import Goal, Measured, SourceFacts
+from tg_video_streamer.ffmpeg.steps import EncodeStep, stepped
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import Packet
@@ -63,8 +67,13 @@ class SourcePlayback:
         air_time: AirTime,
         preference: TrackPreference = NO_PREFERENCE,
         on_title: Callable[[str], None] = lambda _title: None,
+        ladder: EncodeLadder | None = None,
+        on_air: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`preference`: of the channel, where the item has none of its own. `on_title` gets each title in a radio's stream."""
+        """`preference`: of the channel, where the item has none of its own. `on_title` gets each title in a radio's stream.
+
+        `ladder`: by which encodes for the air step down on a busy host, judged while `on_air`.
+        """
         self._item = item
         self._preference = item.tracks(preference)
         self._context = context
@@ -80,6 +89,10 @@ class SourcePlayback:
         self._files = HeldFiles()
         self._receiver: Receiver | None = None
         self._on_title = on_title
+        self._ladder = ladder
+        self._is_on_air = on_air
+        self.lowest_step = EncodeStep.FULL
+        """The lowest step at which a part of it was encoded."""
         self._beginning = ""
         self.endless = False
         """A later connection began with something else: its server sends what is on now, and has no end."""
@@ -191,6 +204,10 @@ class SourcePlayback:
         assert source is not None  # noqa: S101 - the caller has probed it
         passthrough = await self.may_pass_through(start)
         context, asked = await self._asking(media)
+        watch = None if passthrough else self._step_watch(media)
+        if watch is not None:
+            house = stepped(context.house, watch.step, presets=watch.presets)
+            context = replace(context, house=house, watch=watch)
         asked, held = await self._files.held(media, asked)
         asked, source = self._apart(asked, source, passthrough=passthrough)
         files = await self._overlay_files(media, start)
@@ -234,9 +251,31 @@ class SourcePlayback:
                 failure = error
         if failure is not None:
             raise failure
+        if watch is not None:
+            result = self._learn_step(result, watch, media)
         if context.ffmpeg != self._context.ffmpeg and source.container != ANIMATED_WEBP:
             result = self._learn_other(result)
         return self._learn(result, media, passthrough=passthrough)
+
+    def _step_watch(self, media: Media) -> StepWatch | None:
+        """What judges the next attempt, which encodes; None where nothing may step down."""
+        if self._ladder is None:
+            return None
+        context = self._context
+        return StepWatch(self._ladder, context.buffer, context.clock, on_air=self._is_on_air, live=media.is_live)
+
+    def _learn_step(self, result: AttemptResult, watch: StepWatch, media: Media) -> AttemptResult:
+        """Remember the step of an attempt that encoded; presets that write other headers here are not used again."""
+        if result.frames:
+            self.lowest_step = max(self.lowest_step, watch.step, key=list(EncodeStep).index)
+        if isinstance(result.error, StepChanged):
+            self._urls.put_back(media)
+        elif (
+            isinstance(result.error, ForeignHeaders) and not result.frames and watch.forgo_presets(self._context.house)
+        ):
+            _log.warning("faster presets write other codec headers here", key=self._item.key, step=str(watch.step))
+            return replace(result, error=StepChanged("encoded with the preset that was set"))
+        return result
 
     def _apart(self, media: Media, source: SourceFacts, *, passthrough: bool) -> tuple[Media, SourceFacts]:
         """`media` with its picture and sound in inputs of their own, if its picture stands at times."""

@@ -35,6 +35,11 @@ class UrlRefresh:
             return fresh
         return await self._resolve(self._item)
 
+    def put_back(self, media: Media) -> None:
+        """`media` still works: the next attempt takes it and asks nothing."""
+        if self._fresh is None:
+            self._fresh = media
+
     async def refresh(self, media: Media) -> None:
         """Wait until `media` is about to expire, then fetch the next answer; return at once if it never expires."""
         if media.expires_wall is None:

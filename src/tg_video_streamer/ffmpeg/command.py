@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tg_video_streamer.ffmpeg.encode import copy_arguments, house_arguments, low_latency_arguments
 from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graphs
-from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.house import Economy, HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput
@@ -33,7 +33,7 @@ def feed_command(
     graphs = filter_graphs(source, house, item_range, overlay=overlay, subtitles=subtitles, loopback=loopback)
     length = [] if item_range.length_seconds is None else ["-t", f"{item_range.length_seconds:.6f}"]
     return [
-        *_inputs(ffmpeg, inputs),
+        *_inputs(ffmpeg, _economical(inputs, source, house)),
         *([] if source.sound is not None else ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]),
         *(word for graph in graphs for word in ("-filter_complex", graph)),
         *(["-map", "[heard]", "-c:a", "pcm_f32le", *length, "-f", "null", "-", "-dec", "0:0"] if loopback else []),
@@ -48,6 +48,15 @@ def feed_command(
         *(low_latency_arguments(house) if low_latency else []),
         *house_arguments(house),
     ]
+
+
+def _economical(inputs: Sequence[Sequence[str]], source: SourceFacts, house: HouseFormat) -> list[Sequence[str]]:
+    """The inputs as they are, or with a picture that is decoded roughly: without its last filter and most of what is left out."""
+    picture = source.picture
+    if house.economy is not Economy.COARSE or picture is None or picture.still or picture.stands:
+        return list(inputs)
+    rough = ("-skip_loop_filter:v", "all", "-skip_frame:v", "noref")
+    return [(*rough, *one) if index == picture.input_index else one for index, one in enumerate(inputs)]
 
 
 def copy_command(ffmpeg: Path, inputs: Sequence[Sequence[str]], *, source: SourceFacts) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tg_video_streamer.ffmpeg.encode import COLOR_TAGS
-from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.house import Economy, HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_chains
 from tg_video_streamer.ffmpeg.pacing import pace
 from tg_video_streamer.ffmpeg.shape import BACKGROUND_COLOR, framed, shape
@@ -104,6 +104,12 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
     else:
         rate = pace(shown_rate, house.frame_rate) + rate
     fast = shown_rate > house.frame_rate
+    again = []
+    if house.economy is not Economy.NONE and not picture.stands:
+        # The pictures that are made, and behind the scaling each of them several times.
+        again = [f"fps={house.frame_rate}"]
+        rate = f"{rate},fps={house.frame_rate}/{house.economy:d}"
+        fast = True
     steps = [
         *trim,
         *_deinterlaced(picture, each_field=shown_rate > picture.frame_rate),
@@ -111,6 +117,7 @@ def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRan
         *([rate] if fast else []),
         shape(picture, house),
         *([] if fast else [rate]),
+        *again,
     ]
     chain = f"{pad}{','.join(steps)},split[seen][watched]"
     watch = (

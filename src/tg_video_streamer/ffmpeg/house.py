@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Self
 
 from tg_video_streamer.media import Fit, FrameRate
@@ -56,6 +57,15 @@ P480 = VideoSize.parse("480p")
 P720 = VideoSize.parse("720p")
 
 
+class Economy(IntEnum):
+    """Which of the pictures are made, where the processor cannot make them all: every so many."""
+
+    NONE = 1
+    HALF = 2
+    COARSE = 3
+    """Decoded roughly, too."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HouseFormat:
     """The picture size, frame rate, bit rate and loudness of the program."""
@@ -68,6 +78,7 @@ class HouseFormat:
     loudness_lufs: float = -16.0
     encoder_arguments: tuple[str, ...] = ()
     """The operator's checked FFMPEG_ARGS."""
+    economy: Economy = Economy.NONE
 
 
 def house_format(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tg_video_streamer.ffmpeg.encode import COLOR_TAGS
-from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.house import Economy, HouseFormat
 from tg_video_streamer.ffmpeg.source import Picture
 from tg_video_streamer.media import Fit
 
@@ -122,7 +122,8 @@ def _scaled(picture: Picture, house: HouseFormat) -> str:
 
 
 def _fit(picture: Picture, house: HouseFormat) -> str:
-    return f"scale={_size(house)}:{_EACH_PICTURE}{_range(picture)}{_converted(picture)}"
+    cheap = "" if house.economy is Economy.NONE else ":flags=fast_bilinear"
+    return f"scale={_size(house)}:{_EACH_PICTURE}{cheap}{_range(picture)}{_converted(picture)}"
 
 
 def _size(house: HouseFormat) -> str:
