@@ -15,6 +15,7 @@ import structlog
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.errors import EncoderFailed, FeedError, InputStalled, StepChanged
 from tg_video_streamer.feed.buffer import Buffer
+from tg_video_streamer.feed.fades import fades_of
 from tg_video_streamer.feed.growing_copy import GrowingCopies
 from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.pipes import Pipes, child_inputs, trims_lead
@@ -132,6 +133,8 @@ async def attempt(
     pipes = Pipes(() if receiver is not None else media.inputs, fed=receiver is not None, held=held)
     try:
         item_range = _range_of(source, start, item)
+        if not item.gapless:
+            item_range = replace(item_range, fades=fades_of(source, start, item_range, context.house))
         if receiver is not None:
             skipped = 0.0 if start.joins_now else start.source_seconds
             item_range = replace(item_range, seek_seconds=0.0, trim_seconds=_late_seconds(source) + skipped)
@@ -259,7 +262,7 @@ def _range_of(source: SourceFacts, start: StartPoint, item: Item) -> ItemRange:
     whole = source.duration_seconds
     if source.endless_picture and source.sound is None and end_seconds is None:
         end_seconds = start.item_start_seconds + STILL_SECONDS
-    moving = None if source.endless_picture else source.picture
+    moving = source.moving_picture
     picture_whole = moving.duration_seconds or (whole if source.sound is None else None) if moving else None
     sound_whole = source.sound.duration_seconds if source.sound is not None else None
     return ItemRange(

@@ -9,17 +9,19 @@ keyframe after a broken rule.
 from __future__ import annotations
 
 from tg_video_streamer.errors import NotHouseFormat
-from tg_video_streamer.ffmpeg.encode import group_bytes_limit
+from tg_video_streamer.ffmpeg.encode import audio_bits, group_bytes_limit
 from tg_video_streamer.ffmpeg.filters import PEAK_DECIBELS
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.source import SourceFacts
-from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, Kind, Packet
+from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import PLAIN, Item
 
 LOUDNESS_TOLERANCE = 1.0
 """In LU: below what is audible between two items, above the error of a measurement in samples."""
 _SPARE = 1.1
 """Encoders exceed their rate a little."""
+_SOUND_AHEAD_TICKS = 2 * TICKS_PER_SECOND
+"""A variable bit rate may be so much ahead of its mean."""
 _SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER = 1, 5, 6, 9, 12
 """Types of NAL unit (ITU-T H.264, table 7-1) that may be in a packet; parameter sets would change the headers."""
 _ALLOWED = frozenset({_SLICE, _IDR, _INFORMATION, _DELIMITER, _FILLER})
@@ -34,7 +36,8 @@ def may_pass_through(item: Item, source: SourceFacts, house: HouseFormat, header
     upright = picture.rotation == 0 and picture.sample_aspect in {"1", "1:1"} and not picture.interlaced
     loud = sound.loudness_lufs is not None and abs(sound.loudness_lufs - house.loudness_lufs) <= LOUDNESS_TOLERANCE
     low = sound.peak_decibels is None or sound.peak_decibels <= PEAK_DECIBELS
-    return item.media_options == PLAIN and same and upright and loud and low and _as_long(source)
+    fades = house.fade_seconds > 0 and not item.gapless
+    return item.media_options == PLAIN and not fades and same and upright and loud and low and _as_long(source)
 
 
 def _as_long(source: SourceFacts) -> bool:
@@ -54,6 +57,9 @@ class HouseRules:
         self._pictures = 0
         self._bytes = 0
         self._last_sound: int | None = None
+        self._sound_limit = audio_bits(house) / 8 / TICKS_PER_SECOND * _SPARE
+        self._sound_bytes = 0
+        self._sound_ticks = _SOUND_AHEAD_TICKS
 
     def take(self, packet: Packet) -> list[Packet]:
         """The packets that may be passed on now. Raises NotHouseFormat."""
@@ -91,6 +97,10 @@ class HouseRules:
         before, self._last_sound = self._last_sound, packet.ticks
         if before is not None and abs(packet.ticks - before - PACKET_TICKS) > PACKET_TICKS // 2:
             raise NotHouseFormat("its sound has a gap, or packets of another length")
+        self._sound_bytes += len(packet.data)
+        self._sound_ticks += PACKET_TICKS
+        if self._sound_bytes > self._sound_ticks * self._sound_limit:
+            raise NotHouseFormat("the bit rate of its sound is above the house format's")
 
 
 def nal_kinds(data: bytes) -> set[int]:

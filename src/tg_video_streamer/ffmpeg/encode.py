@@ -21,8 +21,6 @@ _FORCED_VIDEO = (
 
 _FORCED_AUDIO = ("-c:a", "aac", "-profile:a", "aac_low", "-ar", "48000", "-ac", "2", "-flags:a", "+global_header")
 
-_DEFAULT_AUDIO_RATE = "128k"
-
 _MUXER = (
     *("-map_metadata", "-1", "-map_chapters", "-1"),
     # Small clusters, flushed at once: the reader gets each frame as soon as it is encoded.
@@ -63,7 +61,7 @@ def group_bytes_limit(house: HouseFormat) -> int:
 
 def audio_bits(house: HouseFormat) -> int:
     """Bits per second of the encoded sound."""
-    return _bits(dict(_pairs(house.encoder_arguments)).get("-b:a", _DEFAULT_AUDIO_RATE))
+    return _bits(dict(_pairs(house.encoder_arguments)).get("-b:a", f"{house.audio_kilobits}k"))
 
 
 def _bits(rate: str) -> int:
@@ -88,7 +86,7 @@ def _doubled(rate: str) -> str:
 def audio_arguments(house: HouseFormat) -> list[str]:
     """Encoder options for the sound, with the same precedence."""
     operators = [pair for pair in _pairs(house.encoder_arguments) if _is_audio(pair[0])]
-    return ["-b:a", _DEFAULT_AUDIO_RATE, *(word for pair in operators for word in pair), *_FORCED_AUDIO]
+    return ["-b:a", f"{house.audio_kilobits}k", *(word for pair in operators for word in pair), *_FORCED_AUDIO]
 
 
 def house_arguments(house: HouseFormat, destination: str = "pipe:1") -> list[str]:

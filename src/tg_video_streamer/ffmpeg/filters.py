@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tg_video_streamer.ffmpeg.encode import COLOR_TAGS
+from tg_video_streamer.ffmpeg.fades import Fades, picture_fades, sound_fades
 from tg_video_streamer.ffmpeg.house import Economy, HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput, overlay_chains
 from tg_video_streamer.ffmpeg.pacing import pace
@@ -17,6 +18,8 @@ from tg_video_streamer.ffmpeg.subtitles import SubtitlesInput, subtitle_chains
 
 STILL_SECONDS = 10.0
 """How long a still picture stays by default."""
+HELD_FROM_SECONDS = 0.5
+"""The last picture is held for sound that is longer by so much."""
 FAULT_SECONDS = 10.0
 """How long black, frozen or silent must last to be reported."""
 
@@ -49,6 +52,7 @@ class ItemRange:
     picture_left_seconds: float | None = None
     sound_left_seconds: float | None = None
     """How much of each stream is left from here on, if known."""
+    fades: Fades | None = None
 
 
 def filter_graphs(
@@ -67,8 +71,10 @@ def filter_graphs(
     lose: with `loopback` it has a third graph, whose input `[dec:0]` never changes, and the second has the output `[heard]`.
     """
     sound = _sound_chains(source.sound, house, item_range, loopback=loopback)
+    faded = picture_fades(item_range.fades, house.frame_rate)
+    faded = f",{faded.rstrip(',')}" if faded else ""
     if overlay is None and subtitles is None:
-        return (";".join(_picture_chains(source, house, item_range, "[v]")), *sound)
+        return (";".join(_picture_chains(source, house, item_range, f"{faded}[v]")), *sound)
     # The detectors come before the overlay, which would hide a black or frozen picture from them.
     chains, at = [*_picture_chains(source, house, item_range, "[bare]")], "[bare]"
     if subtitles is not None:
@@ -78,7 +84,7 @@ def filter_graphs(
     if overlay is not None:
         chains += overlay_chains(overlay, house, below=at, above="[dressed]")
         at = "[dressed]"
-    return (";".join((*chains, f"{at}format=yuv420p,{COLOR_TAGS}[v]")), *sound)
+    return (";".join((*chains, f"{at}format=yuv420p,{COLOR_TAGS}{faded}[v]")), *sound)
 
 
 def _picture_chains(source: SourceFacts, house: HouseFormat, item_range: ItemRange, out: str) -> tuple[str, ...]:
@@ -148,7 +154,7 @@ def _upright(picture: Picture) -> str:
 def _hold_last_frame(item_range: ItemRange) -> str:
     """Hold the last frame while the sound continues."""
     picture, sound = item_range.picture_left_seconds, item_range.sound_left_seconds
-    if picture is None or sound is None or sound - picture < 0.5:
+    if picture is None or sound is None or sound - picture < HELD_FROM_SECONDS:
         return ""
     return f"tpad=stop_mode=clone:stop_duration={sound - picture:.3f},"
 
@@ -179,7 +185,7 @@ def _sound_chains(
         "aformat=sample_fmts=fltp:channel_layouts=stereo",
         f"silencedetect=n=-60dB:d={FAULT_SECONDS:g},ametadata={_TO_STDERR}",
     ]
-    leveled = _loudness(sound, house, item_range.volume)
+    leveled = [*_loudness(sound, house, item_range.volume), *sound_fades(item_range.fades)]
     if loopback:
         return f"{pad}{','.join(steps)}[heard]", f"[dec:0]{','.join((_FOLLOW_TIMES, *leveled))}[a]"
     steps += leveled

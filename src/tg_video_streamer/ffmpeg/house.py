@@ -53,6 +53,9 @@ _ALLOWED = (
     "2560x1440"
 )
 
+USUAL_AUDIO_KILOBITS = 128
+_LEAST_AUDIO_KILOBITS, _MOST_AUDIO_KILOBITS = 64, 320
+
 P480 = VideoSize.parse("480p")
 P720 = VideoSize.parse("720p")
 
@@ -76,6 +79,9 @@ class HouseFormat:
     video_kilobits: int
     fit: Fit = Fit.PAD
     loudness_lufs: float = -16.0
+    audio_kilobits: int = USUAL_AUDIO_KILOBITS
+    fade_seconds: float = 0.0
+    """How long picture and sound fade at both ends of an item; 0: it is cut."""
     encoder_arguments: tuple[str, ...] = ()
     """The operator's checked FFMPEG_ARGS."""
     economy: Economy = Economy.NONE
@@ -87,6 +93,8 @@ def house_format(
     frame_rate: FrameRate = FrameRate.FPS30,
     fit: Fit = Fit.PAD,
     loudness_lufs: float = -16.0,
+    audio_kilobits: int = USUAL_AUDIO_KILOBITS,
+    fade_seconds: float = 0.0,
     encoder_arguments: tuple[str, ...] = (),
 ) -> HouseFormat:
     """The house format for a size and rate, with the bit rate that is usual for them."""
@@ -97,8 +105,18 @@ def house_format(
         video_kilobits=usual_kilobits(size, frame_rate),
         fit=fit,
         loudness_lufs=loudness_lufs,
+        audio_kilobits=audio_kilobits,
+        fade_seconds=fade_seconds,
         encoder_arguments=encoder_arguments,
     )
+
+
+def parse_audio_kilobits(text: str) -> int:
+    """Kilobits a second of the sound, as in `160k`. Raises ValueError with what is allowed."""
+    found = re.fullmatch(r"(\d{2,3})k?", text.strip().lower())
+    if found is None or not _LEAST_AUDIO_KILOBITS <= int(found[1]) <= _MOST_AUDIO_KILOBITS:
+        raise ValueError(f"must be a bit rate like 160k, from {_LEAST_AUDIO_KILOBITS}k to {_MOST_AUDIO_KILOBITS}k")
+    return int(found[1])
 
 
 def usual_kilobits(size: VideoSize, frame_rate: FrameRate) -> int:

@@ -145,6 +145,11 @@ class SourceFacts:
         return self.picture is None or self.picture.still
 
     @property
+    def moving_picture(self) -> Picture | None:
+        """Its picture, unless that is one frame."""
+        return None if self.endless_picture else self.picture
+
+    @property
     def still_container(self) -> str:
         """The demuxer that a photo must be opened with; empty if the picture is in a video container."""
         return self.container if self.container == "image2" or self.container.endswith("_pipe") else ""

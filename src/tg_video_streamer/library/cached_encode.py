@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from tg_video_streamer.errors import CachedEncodeDamaged
-from tg_video_streamer.ffmpeg.house import HouseFormat, VideoSize
+from tg_video_streamer.ffmpeg.house import USUAL_AUDIO_KILOBITS, HouseFormat, VideoSize
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library import locks
 from tg_video_streamer.library.files import read_sidecar
@@ -96,8 +96,16 @@ def cache_key(
         # Nor does a key of 25 frames a second, the only rate once, name it.
         *([int(house.frame_rate)] if house.frame_rate is not FrameRate.FPS25 else []),
         *([str(house.fit)] if house.fit is not Fit.PAD and item.fit is None else []),
+        *_sound_parts(item, house),
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
+def _sound_parts(item: Item, house: HouseFormat) -> list[str]:
+    """Nothing at the usual bit rate and for an item that is cut: so what older releases cached stays usable."""
+    usual = house.audio_kilobits == USUAL_AUDIO_KILOBITS or "-b:a" in house.encoder_arguments
+    fade = [f"fade {house.fade_seconds:g}"] if house.fade_seconds else []
+    return [*([] if usual else [f"{house.audio_kilobits}k"]), *(["gapless"] if item.gapless else fade)]
 
 
 class CachedEncodeReader:

@@ -44,6 +44,8 @@ class Item:
     """A factor on the normalized loudness, 0 to 4."""
     fit: Fit | None = None
     """How its picture fits another shape; None: as the setting says."""
+    gapless: bool = False
+    """Neither its sound nor its picture fades at its ends: it is one piece with its neighbors."""
     audio: str = ""
     """The languages of its sound as in `AUDIO_LANGUAGE`; empty: as the setting says."""
     subtitles: str = ""

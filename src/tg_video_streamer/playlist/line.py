@@ -193,6 +193,7 @@ OPTIONS: Mapping[str, Option] = {
     "end": Option(field="end_seconds", parse=_seconds, from_json=lambda value: None if value is None else float(value)),
     "volume": Option(field="volume", parse=_volume, from_json=float),
     "fit": Option(field="fit", parse=_fit, from_json=lambda value: None if value is None else Fit(value)),
+    "gapless": Option(field="gapless", parse=_switch, from_json=bool),
     "audio": Option(field="audio", parse=_languages(parse_audio, ""), from_json=str),
     "subtitles": Option(field="subtitles", parse=_languages(parse_subtitles, OFF), from_json=str),
     "for": Option(field="for_seconds", parse=_length, from_json=lambda value: None if value is None else float(value)),

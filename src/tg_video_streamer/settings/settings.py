@@ -25,7 +25,14 @@ from pydantic_core import ErrorDetails
 from tg_video_streamer.disk import DISKS, START_SECONDS
 from tg_video_streamer.envfile.read import EnvFile, read_env_file
 from tg_video_streamer.errors import ConfigError, DiskHangs
-from tg_video_streamer.ffmpeg.house import HouseFormat, VideoSize, house_format
+from tg_video_streamer.ffmpeg.fades import parse_transition
+from tg_video_streamer.ffmpeg.house import (
+    USUAL_AUDIO_KILOBITS,
+    HouseFormat,
+    VideoSize,
+    house_format,
+    parse_audio_kilobits,
+)
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
 from tg_video_streamer.media import Fit, FrameRate
@@ -80,6 +87,8 @@ class Settings(BaseModel):
     video_quality: Literal["480p", "720p", "1080p", "1440p"] = "720p"
     frame_rate: FrameRate = FrameRate.FPS30
     fit: Fit = Fit.PAD
+    audio_bitrate: Annotated[str, read_by(parse_audio_kilobits)] = f"{USUAL_AUDIO_KILOBITS}k"
+    transition: Annotated[str, read_by(parse_transition)] = "cut"
     ffmpeg_args: str = ""
 
     telegram_proxy: Annotated[SecretStr, read_by(read_proxy)] = _NO_SECRET
@@ -145,6 +154,8 @@ class Settings(BaseModel):
             frame_rate=self.frame_rate,
             fit=self.fit,
             loudness_lufs=self.loudness_lufs,
+            audio_kilobits=parse_audio_kilobits(self.audio_bitrate),
+            fade_seconds=parse_transition(self.transition),
             encoder_arguments=encoder_arguments,
         )
 

@@ -315,7 +315,9 @@ def _stream_seconds(stream: Any) -> float | None:
     written = re.match(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     if written:
         hours, minutes, seconds = written.groups()
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        # In Matroska it is the time at which the stream ends.
+        begin = max(0.0, float((stream.start_time or 0) * (stream.time_base or 0)))
+        return max(0.0, int(hours) * 3600 + int(minutes) * 60 + float(seconds) - begin)
     return None
 
 
