@@ -63,16 +63,17 @@ def sound_fades(fades: Fades | None) -> list[str]:
     return steps
 
 
-def picture_fades(fades: Fades | None, frame_rate: int) -> str:
-    """The filters of the picture with a comma behind each: the first and the last one are black."""
+def picture_fades(fades: Fades | None, frame_rate: int) -> list[str]:
+    """The filters of the picture: the first one and the last one are black."""
     if fades is None or not fades.picture_seconds:
-        return ""
+        return []
     length = f"d={fades.picture_seconds:.6f}"
-    begin = f"fade=t=in:st=0:{length}," if fades.begins else ""
-    if fades.picture_end_seconds is None:
-        return begin
-    start = max(0.0, fades.picture_end_seconds - fades.picture_seconds - 1 / frame_rate)
-    return f"{begin}fade=t=out:st={start:.6f}:{length}:{_until(fades.picture_end_seconds)},"
+    steps = [f"fade=t=in:st=0:{length}"] if fades.begins else []
+    end = fades.picture_end_seconds
+    if end is not None:
+        start = max(0.0, end - fades.picture_seconds - 1 / frame_rate)
+        steps.append(f"fade=t=out:st={start:.6f}:{length}:{_until(end)}")
+    return steps
 
 
 def _until(end_seconds: float) -> str:

@@ -71,8 +71,7 @@ def filter_graphs(
     lose: with `loopback` it has a third graph, whose input `[dec:0]` never changes, and the second has the output `[heard]`.
     """
     sound = _sound_chains(source.sound, house, item_range, loopback=loopback)
-    faded = picture_fades(item_range.fades, house.frame_rate)
-    faded = f",{faded.rstrip(',')}" if faded else ""
+    faded = "".join(f",{one}" for one in picture_fades(item_range.fades, house.frame_rate))
     if overlay is None and subtitles is None:
         return (";".join(_picture_chains(source, house, item_range, f"{faded}[v]")), *sound)
     # The detectors come before the overlay, which would hide a black or frozen picture from them.
