@@ -228,15 +228,30 @@ def test_a_bad_image_gives_the_plain_slate(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["x" * 400, "слово " * 80, "a\nb\nc\nd\ne\nf\ng", "W", "{}%'\\:"], ids=lambda text: text[:4]
 )
-def test_any_text_fits(text: str) -> None:
-    """Text never reaches the edge, which stays dark."""
-    request = SlateImageRequest(width=854, height=480, text=text, reason="A reason", image="")
+@pytest.mark.parametrize("size", [(854, 480), (360, 640), (480, 480)], ids=["wide", "upright", "square"])
+def test_any_text_fits(text: str, size: tuple[int, int]) -> None:
+    """Text never reaches the edge, which stays dark, in a frame of any shape."""
+    width, height = size
+    request = SlateImageRequest(width=width, height=height, text=text, reason="A reason", image="")
     png = draw(request)
     picture = np.asarray(Image.open(BytesIO(png)).convert("L"))
-    assert picture.shape == (480, 854)
+    assert picture.shape == (height, width)
     assert (picture > 140).sum() > 50
     edge = np.concatenate([picture[:6].ravel(), picture[-6:].ravel(), picture[:, -6:].ravel(), picture[:, :6].ravel()])
     assert edge.max() < 100
+
+
+def test_letters_of_an_upright_frame_are_those_of_a_wide_one() -> None:
+    """A short text takes as many points in a frame of 360x640 as in one of 640x360, and stays in one line."""
+
+    def box(width: int, height: int) -> tuple[int, int]:
+        card = Image.open(
+            BytesIO(draw(SlateImageRequest(width=width, height=height, text="Back soon", reason="", image="")))
+        )
+        left, top, right, bottom = card.convert("L").point(lambda level: 255 * (level > 200)).getbbox() or (0, 0, 0, 0)
+        return right - left, bottom - top
+
+    assert box(360, 640) == pytest.approx(box(640, 360), abs=1)
 
 
 def test_cyrillic_has_letters() -> None:

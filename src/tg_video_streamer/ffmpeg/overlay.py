@@ -14,7 +14,7 @@ from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import FrameRate
 
 MARGIN_PART = 0.05
-"""The distance from the edges, as a part of the picture's height."""
+"""The distance from the edges, as a part of the frame's shorter side."""
 CAPTION_SECONDS = 9.0
 """How long the title stays, from the item's first frame on."""
 CAPTION_LATE_SECONDS = 1.0
@@ -23,7 +23,7 @@ CLOCK_BYTES = 48
 """The fixed size of `clock_text`, so that one write replaces the previous text."""
 
 _CLOCK_PART = 0.055
-"""The clock's font size, as a part of the picture's height."""
+"""The clock's font size, as a part of the frame's shorter side."""
 # Without it ffmpeg reads ordinary images as BT.601 and shows them as BT.709.
 _COLORS = "scale=out_color_matrix=bt709:out_range=tv,format=yuva420p"
 
@@ -108,7 +108,7 @@ def _caption(age_seconds: float, rate: FrameRate) -> str:
 def _clock(overlay: OverlayInput, house: HouseFormat) -> str:
     if overlay.clock is None or overlay.font is None:
         return ""
-    size, margin = round(house.height * _CLOCK_PART), _margin(house)
+    size, margin = round(min(house.width, house.height) * _CLOCK_PART), _margin(house)
     return (
         f"drawtext=fontfile={escaped(str(overlay.font))}:textfile=/proc/self/fd/{overlay.clock}:reload=1:"
         f"fontsize={size}:fontcolor=white:borderw={max(1, round(size / 16))}:bordercolor=black@0.55:"
@@ -118,4 +118,4 @@ def _clock(overlay: OverlayInput, house: HouseFormat) -> str:
 
 def _margin(house: HouseFormat) -> int:
     # Even, or the colors, stored for every second pixel, would shift against the edges.
-    return round(house.height * MARGIN_PART / 2) * 2
+    return round(min(house.width, house.height) * MARGIN_PART / 2) * 2

@@ -29,6 +29,7 @@ _MATRIX_NAMES = {"bt601": "smpte170m", "bt2020": "bt2020ncl"}
 _WIDE = frozenset({"bt2020", "smpte431", "smpte432"})
 _USUAL_GAMMA, _WIDE_GAMMA = "bt470m", "bt470bg"
 """2.2 and 2.8: the filter has no 2.4, a screen's gamma, and stripes of a test card come nearest to it with these."""
+_FINISHED = f"setsar=1,format=yuv420p,{COLOR_TAGS}"
 _EACH_PICTURE = "eval=frame"
 """The aspect ratio may change without the size, as where a broadcast changes from 4:3 to 16:9; costs nothing without."""
 
@@ -37,12 +38,13 @@ def shape(picture: Picture, house: HouseFormat) -> str:
     """The filters from a source's pictures to those of the program, without their rate."""
     fit = chosen_fit(picture, house)
     cut = f"{_cropped(house)}," if fit is Fit.CROP else ""
-    return f"{cut}{_scaled(picture, house)},{_backdrop(house) if fit is Fit.BLUR else framed(house)}"
+    placed = _backdrop(house) if fit is Fit.BLUR else _padded(house)
+    return f"{cut}{_scaled(picture, house)},{placed},{_converted(picture)}{_FINISHED}"
 
 
 def framed(house: HouseFormat) -> str:
     """Bars around a fitted picture, square pixels, house colors."""
-    return f"pad={house.width}:{house.height}:-1:-1:{_EACH_PICTURE},{_finished()}"
+    return f"{_padded(house)},{_FINISHED}"
 
 
 def chosen_fit(picture: Picture, house: HouseFormat) -> Fit:
@@ -77,8 +79,8 @@ def fitted(picture: Picture | None, house: HouseFormat, *, width: int = 0, heigh
     )
 
 
-def _finished() -> str:
-    return f"setsar=1,format=yuv420p,{COLOR_TAGS}"
+def _padded(house: HouseFormat) -> str:
+    return f"pad={house.width}:{house.height}:-1:-1:{_EACH_PICTURE}"
 
 
 def _cropped(house: HouseFormat) -> str:
@@ -102,7 +104,7 @@ def _backdrop(house: HouseFormat) -> str:
         f"[canvas]scale={width}:{height},setsar=1[frame];[wide]scale={wide}:{_EACH_PICTURE},setsar=1[over];"
         f"[frame][over]{middle},gblur=sigma={height / 18:.2f}:steps=2,"
         f"scale={house.width}:{house.height}:flags=bilinear[backdrop];"
-        f"[backdrop][front]{middle},{_finished()}"
+        f"[backdrop][front]{middle}"
     )
 
 
@@ -123,7 +125,7 @@ def _scaled(picture: Picture, house: HouseFormat) -> str:
 
 def _fit(picture: Picture, house: HouseFormat) -> str:
     cheap = "" if house.economy is Economy.NONE else ":flags=fast_bilinear"
-    return f"scale={_size(house)}:{_EACH_PICTURE}{cheap}{_range(picture)}{_converted(picture)}"
+    return f"scale={_size(house)}:{_EACH_PICTURE}{cheap}{_range(picture)}"
 
 
 def _size(house: HouseFormat) -> str:
@@ -140,11 +142,17 @@ def _range(picture: Picture) -> str:
 
 
 def _converted(picture: Picture) -> str:
-    """The filters to BT.709, each with a comma before it. Not by `scale`, which shows gray as green and keeps the primaries."""
-    matrix = "bt709" if picture.matrix in {"rgb", "auto"} else _MATRIX_NAMES.get(picture.matrix, picture.matrix)
+    """The filters to BT.709 with a comma behind them; empty for what is BT.709, or becomes it by tone mapping.
+
+    Not by `scale`, which shows gray as green and keeps the primaries. In the whole frame: `colorspace` bears no change of size.
+    """
+    if picture.high_dynamic_range:
+        return ""
+    known = picture.alpha or picture.matrix in {"rgb", "auto"}
+    matrix = "bt709" if known else _MATRIX_NAMES.get(picture.matrix, picture.matrix)
     if matrix == picture.primaries == "bt709":
         return ""
     gamma = _WIDE_GAMMA if picture.primaries in _WIDE else _USUAL_GAMMA
     given = f"ispace={matrix}:iprimaries={picture.primaries}:itrc={gamma}:irange=tv"
     wanted = f"space=bt709:primaries=bt709:trc={gamma}:range=tv:format=yuv420p"
-    return f",format=yuv420p|yuv420p10le,colorspace={given}:{wanted}"
+    return f"format=yuv420p|yuv420p10le,colorspace={given}:{wanted},"

@@ -76,7 +76,7 @@ def _draw_centered(image: Image, request: SlateImageRequest) -> None:
     from PIL import ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
     pen = ImageDraw.Draw(image)
-    unit = request.height / 100
+    unit = min(request.width, request.height) / 100
     large, title = _fitted(pen, request.text, "Medium", round(9 * unit), request)
     small, reason = _fitted(pen, request.reason, "Regular", round(4 * unit), request)
     title_height = _height(pen, title, large)
@@ -98,7 +98,7 @@ def _draw_on_image(image: Image, request: SlateImageRequest) -> None:
     if not (request.text or request.reason):
         return
     pen = ImageDraw.Draw(image)
-    unit = request.height / 100
+    unit = min(request.width, request.height) / 100
     large, title = _fitted(pen, request.text, "Medium", round(7 * unit), request)
     small, reason = _fitted(pen, request.reason, "Regular", round(3.6 * unit), request)
     title_height = _height(pen, title, large)
@@ -114,13 +114,18 @@ def _draw_on_image(image: Image, request: SlateImageRequest) -> None:
 
 
 def _fitted(pen: ImageDraw, text: str, face: str, size: int, request: SlateImageRequest) -> tuple[FreeTypeFont, str]:
-    """The largest font, up to `size` pixels, with which the wrapped text takes at most half of the image."""
+    """The largest font, up to `size` pixels, with which the wrapped text takes at most half of the image.
+
+    A long word makes it smaller, down to half of `size`; then the word is broken.
+    """
     limit = (request.width * 0.86, request.height * 0.5)
+    smallest_whole = size / 2
     while True:
         font = _font(face, size)
         wrapped = "\n".join(_wrapped(pen, line, font, limit[0]) for line in text.splitlines())
         left, top, right, bottom = pen.multiline_textbbox((0, 0), wrapped, font=font)
-        if size <= 10 or (right - left <= limit[0] and bottom - top <= limit[1]):
+        broken = size > smallest_whole and any(pen.textlength(word, font=font) > limit[0] for word in text.split())
+        if size <= 10 or (right - left <= limit[0] and bottom - top <= limit[1] and not broken):
             return font, wrapped
         size = max(10, round(size * 0.85))
 

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 DESIGN = "1"
 """Changed when the same logo gets another size or position: cached encodes that show it are then encoded again."""
 
-_LOGO_PARTS = (0.15, 0.11)
-"""The box of a logo, as parts of the picture's width and height."""
+_LOGO_PARTS = (4 / 15, 0.11)
+"""Width and height of a logo's box, as parts of the frame's shorter side."""
 _LETTERS_PART = 0.042
-_WIDEST_PART = 0.62
+_WIDEST_PART, _WIDEST_UPRIGHT_PART = 0.62, 0.8
+"""Of the frame's width."""
 _PLATE = (11, 14, 22, 190)
 _ACCENT = (92, 160, 255, 255)
 _WHITE = (255, 255, 255, 255)
@@ -49,6 +50,11 @@ class Frame:
     width: int
     height: int
 
+    @property
+    def shorter(self) -> int:
+        """The side that sizes are parts of: in an upright frame letters by the height would be twice as large."""
+        return min(self.width, self.height)
+
 
 def draw_logo(data: bytes, frame: Frame) -> bytes:
     """The image without its transparent edges, scaled to the box of logos. Raises BadImage."""
@@ -58,7 +64,7 @@ def draw_logo(data: bytes, frame: Frame) -> bytes:
     seen = logo.getchannel("A").getbbox()
     if seen is None:
         raise BadImage.of("image.transparent")
-    box = (round(frame.width * _LOGO_PARTS[0]), round(frame.height * _LOGO_PARTS[1]))
+    box = (round(frame.shorter * _LOGO_PARTS[0]), round(frame.shorter * _LOGO_PARTS[1]))
     return png(ImageOps.contain(logo.crop(seen), box, Image.Resampling.LANCZOS))
 
 
@@ -66,9 +72,10 @@ def draw_caption(text: str, frame: Frame) -> bytes:
     """The title on a dark plate; missing characters are left out, a long title ends in an ellipsis. Raises BadImage."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 - only the child process has Pillow loaded
 
-    size = round(frame.height * _LETTERS_PART)
+    size = round(frame.shorter * _LETTERS_PART)
+    widest = _WIDEST_PART if frame.width > frame.height else _WIDEST_UPRIGHT_PART
     font, shown = _lettered(one_line(text), size)
-    shown = _shortened(shown, font, frame.width * _WIDEST_PART)
+    shown = _shortened(shown, font, frame.width * widest)
     left, top, right, bottom = font.getbbox(shown, anchor="ls")
     ascent, descent = max(-top, size * 0.8), max(bottom, size * 0.25)
     pad = size * 0.55
