@@ -238,3 +238,32 @@ async def test_other_settings_make_another_copy(channel: Channel) -> None:
     channel.item = replace(channel.item, volume=0.5)
     await channel.play()
     assert len(channel.library.encodes()) == 2
+
+
+async def test_an_encode_that_is_removed_before_it_is_opened_is_no_failure(channel: Channel) -> None:
+    """Where another one takes its place, or it is pruned, the item plays all the same, and no failure is reported."""
+    await channel.play()
+    known = channel.encode
+    first = channel.feed()
+    played = channel.library.played
+
+    def played_too_late(encode: CachedEncode) -> None:
+        _removed(channel, encode)
+        played(encode)
+
+    channel.library.played = played_too_late  # type: ignore[method-assign]  # between the answer and the opening
+    again = await play(first, channel.events)
+    assert len(again.pictures) == FRAMES
+    assert channel.events == []
+    assert first.cache_complete
+    assert channel.encode.key == known.key
+
+
+def _removed(channel: Channel, encode: CachedEncode) -> None:
+    """As another channel of the same folder removes it."""
+    other = Library(
+        channel.folder, max_bytes=1, floor_bytes=0, house=SMALL, headers=channel.headers, clock=channel.clock
+    )
+    other.open()
+    assert [one.key for one in other.prune().encodes] == [encode.key]
+    other.close()

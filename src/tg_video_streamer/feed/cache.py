@@ -131,6 +131,10 @@ class FeedCache:
         if isinstance(found, Media):
             await self._answered(self._library, found)
 
+    async def removed(self, encode: CachedEncode) -> bool:
+        """Whether `encode` was removed before it could be opened: a better one took its place, or it was pruned."""
+        return self._library is not None and await self._ask(self._library.lists, encode) is False
+
     async def drop(self, encode: CachedEncode, why: str) -> None:
         """`encode` could not be played to its end."""
         self._damaged = True

@@ -273,8 +273,10 @@ class Feed:
         self._progress.add(result)
         if result.error is None:
             return self._after(Step.END)
-        # The source continues at the very frame at which the cached encode is damaged.
         self.cached = None
+        if not result.frames and await self._cache.removed(encode):
+            return 0.0
+        # The source continues at the very frame at which the cached encode is damaged.
         self._failed("feed", result.error)
         await self._cache.drop(encode, str(result.error))
         return 0.0

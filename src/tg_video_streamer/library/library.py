@@ -214,6 +214,10 @@ class Library:
         """Whether this or another process is caching the item now, in any grade."""
         return any(self._is_written(self._key(item, source_id, logo, grade)) for grade in Grade)
 
+    def lists(self, encode: CachedEncode) -> bool:
+        """Whether it is there still."""
+        return self._is_listed(encode.key)
+
     def played(self, encode: CachedEncode) -> None:
         """It plays now: the last to be pruned."""
         with self._lock:
