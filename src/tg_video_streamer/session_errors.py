@@ -69,10 +69,30 @@ class SessionRestricted(SessionUnreachable):
 
     reason = "session_restricted"
 
-    def __init__(self, what: str | Message, *, word: str, seconds: float, remedy: str | Message | None = None) -> None:
-        """`word`: Telegram's error code (FROZEN_METHOD_INVALID …)."""
+    def __init__(
+        self,
+        what: str | Message,
+        *,
+        word: str,
+        seconds: float,
+        lasting_seconds: float | None = None,
+        remedy: str | Message | None = None,
+    ) -> None:
+        """`word`: Telegram's error code (FROZEN_METHOD_INVALID …); `lasting_seconds`: the pause of a second one in a row."""
         super().__init__(what, remedy=remedy, seconds=seconds)
         self.word = word
+        self._lasting_seconds = seconds if lasting_seconds is None else lasting_seconds
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is more than one odd answer."""
+        return self.seconds >= self._lasting_seconds
+
+    def after(self, before: SessionRestricted | None) -> SessionRestricted:
+        """The same where the account was refused `before`: then it lasts."""
+        if before is None or self.lasts:
+            return self
+        return SessionRestricted(self.message, word=self.word, seconds=self._lasting_seconds, remedy=self.remedy)
 
 
 class MessageRefused(SessionUnreachable):

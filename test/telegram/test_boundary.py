@@ -183,7 +183,8 @@ def test_each_error_of_getstate_has_its_outcome() -> None:
             expected = Outcome.RESTRICTED
         assert _outcome(error) is expected, (code, word)
         if isinstance(error, SessionRestricted):
-            assert error.seconds >= (1 if code == 420 else 60), word
+            assert error.seconds >= (1 if code == 420 else 10), word
+            assert error.after(error).seconds >= (1 if code == 420 else 300), word
             assert error.remedy or code == 420, word
 
 

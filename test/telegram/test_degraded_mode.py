@@ -297,6 +297,17 @@ async def test_a_restricted_account_is_asked_slowly(months: Months) -> None:
     assert months.alerts == ["Telegram refuses the account; appeal"]
 
 
+async def test_an_odd_refusal_is_asked_again_soon(months: Months) -> None:
+    """One refusal is asked again soon; the next ones in a row are asked slowly, and the first of these is reported."""
+    odd = SessionRestricted("Telegram refuses the account", word="A_NEW_WORD", seconds=10.0, lasting_seconds=300.0)
+    months.answers |= {"first": odd}
+    keeper = months.keeper()
+    await months.until(keeper, lambda: len(months.tries) >= 4)
+    times = [at for at, _ in months.tries]
+    assert [later - earlier for earlier, later in pairwise(times)] == [10.0, 300.0, 300.0]
+    assert months.alerts == ["Telegram refuses the account"]
+
+
 async def test_a_restriction_comes_and_goes(months: Months) -> None:
     """A session that works is restricted and free again as Telegram answers; it is said meanwhile, and it stays."""
     keeper = months.keeper()

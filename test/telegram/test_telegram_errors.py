@@ -212,6 +212,24 @@ async def test_a_restriction_is_seen_and_its_end(stand: TelegramStand, fault: tu
     assert not endings
 
 
+async def test_an_odd_answer_passes(stand: TelegramStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat that is refused once is sent again soon, and the account is free; refused twice in a row it waits long."""
+    monkeypatch.setattr("tg_video_streamer.telegram.client.boundary.DOUBT_SECONDS", 0.2)
+    seen: list[SessionRestricted | None] = []
+    async with connected(stand, heartbeat_seconds=0.1) as account:
+        account.on_restriction(seen.append)
+        stand.inject(STATE, (400, "A_NEW_WORD"))
+        await until(lambda: len(seen) == 2, "restricted and free again")
+        stand.inject(STATE, (400, "A_NEW_WORD"), (400, "A_NEW_WORD"))
+        await until(lambda: len(seen) == 4, "restricted for long")
+    assert [one is not None and (one.lasts, one.seconds) for one in seen] == [
+        (False, 0.2),
+        False,
+        (False, 0.2),
+        (True, 300.0),
+    ]
+
+
 @pytest.mark.parametrize(
     "fault", [TransportCode(-404), (406, "AUTH_KEY_DUPLICATED"), (401, "AUTH_KEY_UNREGISTERED")], ids=str
 )

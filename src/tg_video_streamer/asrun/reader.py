@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from tg_video_streamer.asrun.entry import COLUMNS, AsRunEntry, wall
 from tg_video_streamer.asrun.history import BAND_SECONDS, LevelSpan
 from tg_video_streamer.asrun.log import FILES
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - some spreadsheets read the wide ones too
+_FORMULA = re.compile(r"""(^|[;|\t\r\n])([\s"']*)(?=[=+@＝＋－＠-])""")  # noqa: RUF001 - some spreadsheets read the wide ones too
+"""Before a sign that begins a formula: where a text begins, and where another separator than the comma ends a cell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +86,10 @@ def recent_spans(path: Path, now: float) -> list[LevelSpan]:
 
 
 def as_csv(entries: Iterable[AsRunEntry]) -> str:
-    """A table by RFC 4180 with its header; a text that a spreadsheet would read as a formula gets a quote before it."""
+    """A table by RFC 4180 with its header; a quote stands before each sign that a spreadsheet would read as a formula.
+
+    A spreadsheet may open the file with another separator, and then knows no quotation marks around `a;=1`.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -94,8 +99,8 @@ def as_csv(entries: Iterable[AsRunEntry]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip().startswith(_FORMULA_STARTS):
-        return f"'{value}"
+    if isinstance(value, str):
+        return _FORMULA.sub(r"\1\2'", value)
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else value

@@ -233,6 +233,8 @@ class World:
         self.injected: dict[str, list[Planned]] = {}
         self.always: dict[tuple[str, int | None], Planned] = {}
         """By method ("*": any) and data center (None: each)."""
+        self.chance: Callable[[str, int], Planned] = lambda _method, _dc: None
+        """What happens where nothing else is planned, by method in lower case and data center."""
         self.refuse = False
         self.exchanges_to_spoil = 0
         self.silent = False
@@ -260,7 +262,8 @@ class World:
         if queue:
             return queue.pop(0)
         found = ((method, dc), (method, None), ("*", dc), ("*", None))
-        return next((self.always[one] for one in found if one in self.always), None)
+        always = next((self.always[one] for one in found if one in self.always), None)
+        return always if always is not None else self.chance(method, dc)
 
     def add_key(self, key: AuthKey) -> AuthKey:
         """Know a key from now on."""

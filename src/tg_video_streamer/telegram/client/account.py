@@ -37,7 +37,7 @@ __all__ = ["Account", "Credentials"]
 log = structlog.get_logger(__name__)
 OnUpdate = Callable[[Any], None]
 ANSWER_SECONDS = 10.0
-"""How long the heartbeat waits for an answer."""
+"""How long the heartbeat, and the first request of a new connection, wait for an answer."""
 _DEFECT_SECONDS = 30.0
 _STATE = method_of(GetStateRequest())
 
@@ -264,7 +264,8 @@ class Account:
 
     def _meaning(self, error: StreamerError) -> StreamerError:
         """What an error means while Telegram is asked whether the session works."""
-        return answer_to_state(self._waits.asked(_STATE, error) if isinstance(error, FloodWait) else error)
+        meaning = answer_to_state(self._waits.asked(_STATE, error) if isinstance(error, FloodWait) else error)
+        return meaning.after(self.restriction) if isinstance(meaning, SessionRestricted) else meaning
 
     def _pause_seconds(self) -> float:
         """Until the next heartbeat."""
@@ -275,7 +276,7 @@ class Account:
         while True:
             await asyncio.sleep(self._limiter.pause())
             try:
-                await self._open(10.0)
+                await self._open(ANSWER_SECONDS)
             except SessionUnreachable as trouble:
                 if isinstance(trouble, SessionRestricted):
                     self._restrict(trouble)
@@ -288,7 +289,7 @@ class Account:
         """The account is refused because of `why`, or no longer; a change is logged and reported."""
         self.seen_at = self._clock.monotonic()
         before, self.restriction = self.restriction, why
-        if (before.word if before else "") == (why.word if why else ""):
+        if (before and (before.word, before.lasts)) == (why and (why.word, why.lasts)):
             return
         if why is not None:
             log.warning("telegram restricts the account", why=why.what, remedy=why.remedy, next_seconds=why.seconds)

@@ -31,8 +31,10 @@ from tg_video_streamer.errors import (
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.session.renewal_command import RENEW
 
+DOUBT_SECONDS = 10.0
+"""How long to wait before an account is tried again that was refused once: odd answers pass."""
 RESTRICTED_SECONDS = 300.0
-"""How long to wait before a refused account is tried again, where Telegram names no time."""
+"""How long to wait after each further refusal, and for a frozen account, where Telegram names no time."""
 UNNAMED_WAIT_SECONDS = 60.0
 """How long to wait after a 420 that names no time."""
 TRANSPORT_SECONDS = 30.0
@@ -157,7 +159,8 @@ def message_refused(code: int, *, corrected: bool = False) -> MessageRefused:
 def _restricted(word: str) -> SessionRestricted:
     remedy = Message.find(f"restricted.{word.lower()}") or Message.of("telegram.restricted.remedy")
     what = Message.of("telegram.restricted", word=word)
-    return SessionRestricted(what, word=word, seconds=RESTRICTED_SECONDS, remedy=remedy)
+    seconds = RESTRICTED_SECONDS if word == _FROZEN else DOUBT_SECONDS
+    return SessionRestricted(what, word=word, seconds=seconds, lasting_seconds=RESTRICTED_SECONDS, remedy=remedy)
 
 
 def _described(error: Exception) -> str:

@@ -186,7 +186,8 @@ class SessionKeeper:
             self._expired()
             pause = self._cycle_seconds - (self._clock.monotonic() - began)
             self._log_failure(ending, pause)
-        except SessionRestricted as restriction:
+        except SessionRestricted as refusal:
+            restriction = refusal.after(self.restriction)
             self.renewals["restricted"] += 1
             self._restricted(restriction)
             if self.degraded:
@@ -215,7 +216,8 @@ class SessionKeeper:
     def _restricted(self, restriction: SessionRestricted | None) -> None:
         """Telegram restricts the account, or no longer; a restriction that is not over soon is reported to people."""
         before, self.restriction = self.restriction, restriction
-        if restriction is not None and before is None and restriction.seconds >= _REPORTED_SECONDS:
+        new = before is None or not before.lasts
+        if restriction is not None and new and restriction.seconds >= _REPORTED_SECONDS:
             self._renewal.report(restriction.full_message, topic="session")
         self._machine.move(
             SessionState.VALID if restriction is None else SessionState.RESTRICTED, str(restriction or "")
