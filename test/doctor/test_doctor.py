@@ -118,7 +118,18 @@ def test_all_is_well(tmp_path: Path) -> None:
         assert result.returncode == bool(problems)
         assert result.stderr == ""
         abouts = [line[9:].partition(":")[0] for line in result.stdout.splitlines()]
-        order = ["settings", "ffmpeg", "encoder", "yt-dlp", "JavaScript", "playlist", "ports", "ports", "STATE_DIR"]
+        order = [
+            "settings",
+            "ffmpeg",
+            "encoder",
+            "yt-dlp",
+            "JavaScript",
+            "playlist",
+            "FRAME_RATE",
+            "ports",
+            "ports",
+            "STATE_DIR",
+        ]
         assert abouts == [*order, "output rtmp-1", "heartbeat", "clock", "session", "notifications", "service"]
         assert site.texts == ["this is a test: alerts will arrive here"]
         # The heartbeat says that the channel is on air, so the doctor must not send it.

@@ -15,6 +15,7 @@ from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.growing import GrowingFile, GrowthState
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 from tg_video_streamer.spool.files import ItemFolder, SpooledItem, disk_error, local_inputs, spooled_item
+from tg_video_streamer.spool.report import DownloadReport
 from tg_video_streamer.spool.state import SPOOL_TRANSITIONS, SpoolState
 from tg_video_streamer.spool.window import Window, drop
 from tg_video_streamer.state_machine import StateMachine
@@ -224,3 +225,14 @@ class Entry:
         _log.debug("spool moved", old=str(old), new=str(new), why=why, key=self.item.key)
         self.changed.set()
         self._told()
+
+
+def entry_report(entry: Entry) -> DownloadReport:
+    """The progress of an entry."""
+    return DownloadReport(
+        item=entry.item,
+        title=entry.title,
+        have_bytes=entry.have_bytes,
+        whole_bytes=entry.whole_bytes,
+        bytes_per_second=entry.bytes_per_second,
+    )

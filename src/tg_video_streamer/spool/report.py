@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.item import Item
-from tg_video_streamer.spool.entry import Entry
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,14 +52,3 @@ class SpoolReport:
     problem: Message | None
     download: DownloadReport | None
     counts: SpoolCounts
-
-
-def entry_report(entry: Entry) -> DownloadReport:
-    """The progress of an entry."""
-    return DownloadReport(
-        item=entry.item,
-        title=entry.title,
-        have_bytes=entry.have_bytes,
-        whole_bytes=entry.whole_bytes,
-        bytes_per_second=entry.bytes_per_second,
-    )

@@ -14,8 +14,8 @@ from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.resolve.growing import GrowthState
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.spool.containers import readable
-from tg_video_streamer.spool.entry import Entry
-from tg_video_streamer.spool.report import DownloadReport, entry_report
+from tg_video_streamer.spool.entry import Entry, entry_report
+from tg_video_streamer.spool.report import DownloadReport
 from tg_video_streamer.spool.spool import Spool
 from tg_video_streamer.spool.state import SpoolState
 

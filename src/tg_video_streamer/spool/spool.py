@@ -19,9 +19,9 @@ from tg_video_streamer.errors import NoRoom, ProbeFailed, SessionNeeded, SourceG
 from tg_video_streamer.playlist.item import DOWNLOADED, Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.spool.download import Downloads
-from tg_video_streamer.spool.entry import Entry
+from tg_video_streamer.spool.entry import Entry, entry_report
 from tg_video_streamer.spool.files import ItemFolder, SpooledItem
-from tg_video_streamer.spool.report import SpoolCounts, SpoolReport, entry_report
+from tg_video_streamer.spool.report import SpoolCounts, SpoolReport
 from tg_video_streamer.spool.state import SpoolState
 from tg_video_streamer.spool.window import Window, dropped_bytes
 
