@@ -24,6 +24,7 @@ _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "0r
 _ALPHA_FORMATS = ("argb", "abgr", "rgba", "bgra", "yuva", "gbrap", "ya8", "ya16", "pal8")
 _UNSTATED = 2
 _DOLBY_VISION_TAGS = frozenset({"dvh1", "dvhe", "dva1", "dvav", "dav1"})
+_DOLBY_VISION_CODECS = frozenset({"hevc", "av1", "libdav1d"})
 _DOLBY_VISION_DATA = frozenset({"DOVI_RPU_BUFFER", "DOVI_METADATA"})
 
 
@@ -47,13 +48,20 @@ def only_dolby_vision(frame: Any, context: Any) -> bool:
 
     A base layer states its transfer; without one all is unstated, since the colors (IPT-PQ-c2) are in no standard.
     """
-    marked = context.codec_tag in _DOLBY_VISION_TAGS or (
-        frame is not None and any(one.type.name in _DOLBY_VISION_DATA for one in frame.side_data)
-    )
     unstated = all(
         (_stated(name, frame, context) or _UNSTATED) == _UNSTATED for name in ("color_trc", "color_primaries")
     )
-    return marked and unstated
+    if not unstated or context.codec_tag in _DOLBY_VISION_TAGS:
+        return unstated
+    return context.name in _DOLBY_VISION_CODECS and frame is not None and _has_dolby_data(frame)
+
+
+def _has_dolby_data(frame: Any) -> bool:
+    try:
+        return any(one.type.name in _DOLBY_VISION_DATA for one in frame.side_data)
+    except ValueError:
+        # PyAV lists none of a picture's data where it does not know the kind of one, such as a photo's EXIF.
+        return False
 
 
 def has_alpha(context: Any) -> bool:
