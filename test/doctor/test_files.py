@@ -28,6 +28,18 @@ async def test_check_names_tracks_and_choice(tmp_path: Path) -> None:
     ]
 
 
+async def test_check_says_what_becomes_of_surround_sound(tmp_path: Path) -> None:
+    """A file with six channels has a line that says that dialogue keeps its level."""
+    make_clip(tmp_path / "film.mkv", Plan(item_id=1, frames=10, channels=6, audio_encoder=("-c:a", "flac")))
+    (tmp_path / "playlist.txt").write_text("film.mkv\n")
+    env = tmp_path / ".env"
+    env.write_text(f"STATE_DIR={tmp_path}/state\nOUTPUTS=file:{tmp_path}/out.flv\n")
+    (line,) = await file_lines(load_settings(env, {}).settings)
+    assert (
+        Translator().message_text(line).startswith(f"{tmp_path}/film.mkv: 6 channels become stereo; dialogue (center)")
+    )
+
+
 async def test_check_names_a_frame_rate_that_most_files_have(tmp_path: Path) -> None:
     """Where most files have 60 pictures a second, `check` and the doctor say what becomes of them at 30."""
     clip = make_clip(tmp_path / "a.mp4", Plan(item_id=1, frames=30, rate=60))

@@ -274,6 +274,28 @@ def test_only_what_encoding_would_not_change_is_taken_over(
     assert may_pass_through(item_of("/film.mkv", **changes), source, HOUSE, HEADERS) is taken
 
 
+def test_what_would_fade_is_encoded() -> None:
+    """With TRANSITION=fade a file in house format is encoded, unless its line says gapless=1."""
+    fading = replace(HOUSE, fade_seconds=1.0)
+    assert not may_pass_through(item_of("/film.mkv"), SOURCE, fading, HEADERS)
+    assert may_pass_through(item_of("/film.mkv", gapless=True), SOURCE, fading, HEADERS)
+
+
+@pytest.mark.parametrize(("kilobits", "refused"), [(128, False), (192, True)])
+def test_sound_keeps_the_bit_rate(kilobits: int, refused: bool) -> None:  # noqa: FBT001 - a parameter
+    """Sound above AUDIO_BITRATE is refused; what varies around it is not."""
+    rules = HouseRules(HOUSE)
+    sizes = [round(kilobits * 1000 / 8 * 1024 / 48000 * (1.4 if second % 2 else 0.6)) for second in range(20)]
+    heavy = 0
+    for number in range(20 * 46):
+        packet = Packet(kind=Kind.AUDIO, ticks=number * PACKET_TICKS, keyframe=True, data=bytes(sizes[number // 46]))
+        try:
+            rules.take(packet)
+        except NotHouseFormat:
+            heavy += 1
+    assert bool(heavy) is refused
+
+
 def units(*kinds: int, weight: int = 10) -> bytes:
     """One packet of NAL units."""
     return b"".join((weight + 1).to_bytes(4, "big") + bytes([kind]) + bytes(weight) for kind in kinds)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import subprocess
+from dataclasses import replace
 
+import av
 import pytest
 import structlog.testing
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stands.house import house_of
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.ffmpeg.arguments import ALLOWED, X264_PARAMETERS, build_ffmpeg_av_args, parse_ffmpeg_args
+from tg_video_streamer.ffmpeg.encode import audio_arguments, audio_bits
 
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_.,:=-]+", re.ASCII)
 _GOOD_VALUES = {
@@ -184,6 +190,23 @@ def test_the_house_format_stays_in_force() -> None:
     assert audio.index("96k") > audio.index("128k")
     assert "1000k" not in audio
     assert "96k" not in video
+
+
+def test_the_sound_has_its_bit_rate() -> None:
+    """AUDIO_BITRATE is the sound's rate, -b:a in FFMPEG_ARGS wins, and the codec headers are the same at each."""
+    sizes, found = [], set()
+    for kilobits in (64, 320):
+        house = replace(house_of("320x180"), audio_kilobits=kilobits)
+        noise = ("-f", "lavfi", "-i", "anoisesrc=r=48000:a=0.3:seed=1:d=1")
+        command = ("ffmpeg", "-nostdin", "-v", "error", *noise, *audio_arguments(house), "-f", "matroska", "pipe:1")
+        encoded = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout
+        with av.open(io.BytesIO(encoded)) as container:
+            found.add(bytes(container.streams.audio[0].codec_context.extradata or b""))
+        sizes.append(len(encoded))
+        assert audio_bits(house) == kilobits * 1000
+        assert audio_bits(replace(house, encoder_arguments=("-b:a", "96k"))) == 96_000
+    assert sizes[1] > 3 * sizes[0]
+    assert len(found) == 1
 
 
 def test_wrong_options_are_a_warning_and_the_safe_profile() -> None:

@@ -212,6 +212,10 @@ def test_the_key_changes_with_all_that_decides_what_is_seen() -> None:
         {"house": replace(cached.HOUSE, frame_rate=FrameRate.FPS30)},
         {"house": replace(cached.HOUSE, video_kilobits=1)},
         {"house": replace(cached.HOUSE, loudness_lufs=-23.0)},
+        {"house": replace(cached.HOUSE, audio_kilobits=192)},
+        {"house": replace(cached.HOUSE, fade_seconds=1.0)},
+        {"house": replace(cached.HOUSE, fade_seconds=2.0)},
+        {"item": replace(item, gapless=True)},
         {"house": replace(cached.HOUSE, encoder_arguments=("-preset", "fast"))},
         {"house": replace(cached.HOUSE, encoder_arguments=("-preset fast",))},
         {"headers": CodecHeaders(video=b"other", audio=cached.HEADERS.audio)},
@@ -229,6 +233,11 @@ def test_the_key_changes_with_all_that_decides_what_is_seen() -> None:
         headers=cached.HEADERS,
     )
     assert same in keys
+    # What FFMPEG_ARGS replaces does not count, nor does a transition that an item has not.
+    rates = [replace(cached.HOUSE, encoder_arguments=("-b:a", "96k"), audio_kilobits=number) for number in (64, 192)]
+    fades = [replace(cached.HOUSE, fade_seconds=number) for number in (0.0, 1.0)]
+    assert len({cache_key(**{**base, "house": one}) for one in rates}) == 1  # type: ignore[arg-type]
+    assert len({cache_key(**{**base, "house": one, "item": replace(item, gapless=True)}) for one in fades}) == 1  # type: ignore[arg-type]
 
 
 def test_a_copy_is_played_by_any_player(tmp_path: Path, house_clip: Clip) -> None:

@@ -20,6 +20,15 @@ def parse(line: str) -> Item:
     return parse_line(line, base="/channel", allowed=ALLOWED)
 
 
+def test_gapless_holds_for_all_in_a_folder() -> None:
+    """The option of a folder or list is that of each item in it; it is a switch."""
+    folder = parse("albums/live | gapless=1")
+    assert folder.child(LocatorKind.FILE, "/channel/albums/live/1.flac").gapless
+    assert not parse("albums/live").gapless
+    with pytest.raises(PlaylistError):
+        parse("albums/live | gapless=yes")
+
+
 def test_url_and_options() -> None:
     """A URL with every option in any order gives an item with all of them."""
     item = parse("https://example.org/v?a=1 | volume=0.5 | title=One | two | end=1:30 | start=0:00:15.5")

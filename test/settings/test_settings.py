@@ -283,3 +283,18 @@ def test_every_documented_key_is_accepted() -> None:
     """
     assert set(KEYS) == set(contract.split())
     assert Settings.model_config["frozen"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("cut", 0.0), ("fade 1", 1.0), ("FADE  0.5", 0.5), ("fade", None), ("crossfade 1", None)]
+)
+def test_transitions_and_audio_bitrate(load: Load, text: str, seconds: float | None) -> None:
+    """TRANSITION and AUDIO_BITRATE reach the house format; what is not offered is refused with what is allowed."""
+    if seconds is None:
+        with pytest.raises(ConfigError, match="TRANSITION: must be cut, or fade and"):
+            load(f"TRANSITION={text}")
+        with pytest.raises(ConfigError, match="AUDIO_BITRATE: must be a bit rate like 160k, from 64k to 320k"):
+            load("AUDIO_BITRATE=32k")
+        return
+    house = load(f"TRANSITION={text}\nAUDIO_BITRATE=192k").settings.house_format()
+    assert (house.fade_seconds, house.audio_kilobits) == (seconds, 192)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tg_video_streamer.doctor.finding import Finding, doubt, well
 from tg_video_streamer.doctor.frame_rates import better_rate
-from tg_video_streamer.doctor.tracks import tracks_line
+from tg_video_streamer.doctor.tracks import surround_line, tracks_line
 from tg_video_streamer.errors import FeedError, ResolveError
 from tg_video_streamer.feed.probe.probe import probe
 from tg_video_streamer.ffmpeg.source import Measured, SourceFacts
@@ -41,9 +41,14 @@ class ProbedFiles:
 
 
 async def file_lines(settings: Settings) -> list[Message]:
-    """One line for each file with several audio tracks or with subtitles, and one if another frame rate suits them better."""
+    """Lines for each file with several audio tracks, subtitles or surround sound, and one if another frame rate suits them better."""
     found = await probe_files(settings)
-    lines = [line for path, source in found.sources.items() if (line := tracks_line(path, source)) is not None]
+    lines = [
+        line
+        for path, source in found.sources.items()
+        for line in (tracks_line(path, source), surround_line(path, source))
+        if line is not None
+    ]
     if found.more:
         lines.append(Message.of("check.tracks_more", count=found.more))
     if (advice := found.better_rate(settings)) is not None:

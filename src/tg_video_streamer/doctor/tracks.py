@@ -6,6 +6,8 @@ from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.ffmpeg.tracks import Track, TrackKind
 from tg_video_streamer.locales.message import Message
 
+_STEREO = 2
+
 
 def tracks_line(path: str, source: SourceFacts) -> Message | None:
     """What a file has and what would be chosen; None if there is nothing to choose."""
@@ -23,6 +25,14 @@ def tracks_line(path: str, source: SourceFacts) -> Message | None:
         subtitles=_listed(subtitles),
         shown=str(source.subtitles or "-"),
     )
+
+
+def surround_line(path: str, source: SourceFacts) -> Message | None:
+    """What becomes of the channels of surround sound; None for mono and stereo."""
+    sound = source.sound
+    if sound is None or sound.channels <= _STEREO:
+        return None
+    return Message.of("check.surround", path=path, channels=sound.channels)
 
 
 def _listed(tracks: list[Track]) -> str:

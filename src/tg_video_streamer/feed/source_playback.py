@@ -53,6 +53,8 @@ from tg_video_streamer.resolve.media import Media, MediaInput
 
 _log = structlog.get_logger(__name__)
 
+_STEREO = 2
+
 
 class SourcePlayback:
     """The attempts at one item; what one attempt learns serves the next."""
@@ -136,6 +138,12 @@ class SourcePlayback:
             preference=self._preference,
         )
         self.source = carried_over(found, before, media)
+        if before is None and found.sound is not None and found.sound.channels > _STEREO:
+            _log.info(
+                "surround sound becomes stereo: dialogue keeps its level, the low-frequency channel is left out",
+                channels=found.sound.channels,
+                key=self._item.key,
+            )
         await self.subtitles.prepare(media, self.source)
         return self.source
 

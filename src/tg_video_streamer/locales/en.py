@@ -510,6 +510,7 @@ LANGUAGE = Language(
         "library.count.busy": "{count} being cached by a service",
         "library.count.failed": "{count} not prepared",
         "check.tracks": "{path}: sound {audio}, plays {heard}; subtitles {subtitles}, shows {shown}",
+        "check.surround": "{path}: {channels} channels become stereo; dialogue (center) keeps its level, the low-frequency channel is left out",
         "frame_rate.better": "{count} of {all} files have {wanted} pictures a second; at FRAME_RATE={now} {effect}. FRAME_RATE={wanted} shows each once",
         "frame_rate.every_second": "every second one is shown",
         "frame_rate.some_lost": "some are left out",

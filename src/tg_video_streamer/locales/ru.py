@@ -518,6 +518,7 @@ LANGUAGE = Language(
         "library.count.busy": "кодирует сервис: {count}",
         "library.count.failed": "не подготовлено: {count}",
         "check.tracks": "{path}: звук {audio}, играет {heard}; субтитры {subtitles}, показываются {shown}",
+        "check.surround": "{path}: каналов {channels}, сводятся в стерео; речь (центр) остаётся на своём уровне, низкочастотный канал не слышен",
         "frame_rate.better": "у {count} из {all} файлов {wanted} кадров в секунду; при FRAME_RATE={now} {effect}. С FRAME_RATE={wanted} каждый показан один раз",
         "frame_rate.every_second": "показан каждый второй",
         "frame_rate.some_lost": "часть кадров пропускается",
