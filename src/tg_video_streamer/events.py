@@ -84,6 +84,8 @@ class AirContent:
     """The item plays from its cached encode."""
     slate_reason: SlateReason | None = None
     """Set where the level is the slate."""
+    encode_step: str | None = None
+    """The lowest step at which a part of it was encoded, for want of processor time; None for the full one."""
 
     def __post_init__(self) -> None:
         show(self, "key", "title")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def test_viewers_where_they_are_known(tmp_path: Path) -> None:
     log.on_event(_ended())
     log.stop()
     assert json.loads((tmp_path / "as-run.jsonl").read_text())["viewers"] == 7
+
+
+def test_the_step_of_an_encode_on_a_busy_host() -> None:
+    """A line names the lowest step at which its item was encoded, and reads back the same."""
+    ended = _ended()
+    line = AsRunEntry.of(replace(ended, content=replace(ended.content, encode_step="half"))).line()
+    assert AsRunEntry.from_line(line).encode_step == "half"
 
 
 def _started(number: int = 0, title: str = "Ein Film") -> SegmentStarted:

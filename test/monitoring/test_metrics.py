@@ -219,6 +219,7 @@ def test_gauges_are_read_from_the_status_at_the_scrape(service: _Service) -> Non
     samples = service.samples()
     assert _value(samples, "tg_video_streamer_on_air") == 1
     assert _value(samples, "tg_video_streamer_buffer_seconds") == 14.96
+    assert _value(samples, "tg_video_streamer_encode_step") == 0
     assert _value(samples, "tg_video_streamer_program_gap_seconds_total") == 1.5
     assert _value(samples, "tg_video_streamer_output_bytes_total", output="rtmp-1") == 12345
     assert _value(samples, "tg_video_streamer_output_reconnects_total", output="rtmp-1") == 2

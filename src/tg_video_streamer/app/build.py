@@ -100,6 +100,7 @@ def build(
         live=live.ask(lambda one: one.takeover.facts()) if live is not None else None,
         spool=spool,
         parts=restarts.facts,
+        encode_step=lambda: feeds.ladder.shown,
         warnings=warnings,
     )
     commands = control.commands

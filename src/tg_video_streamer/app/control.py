@@ -39,6 +39,7 @@ def make_control(
     live: Callable[[], LiveFacts] | None,
     spool: Spool | None,
     parts: Callable[[], tuple[PartStatus, ...]],
+    encode_step: Callable[[], str],
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
 ) -> Control:
     """Reports and commands of these parts; `warnings` are asked at each status."""
@@ -54,6 +55,7 @@ def make_control(
         live=live,
         spool=spool.report if spool is not None else None,
         parts=parts,
+        encode_step=encode_step,
     )
     history = HistorySampler(
         clock=context.clock,

@@ -85,7 +85,7 @@ class Feeds:
         """Problems of library, overlay and processor; items play all the same."""
         problem = self.library.problem if self.library is not None else None
         found = [Message.of("library.problem", problem=problem)] if problem is not None else []
-        if (step := self.ladder.step) is not EncodeStep.FULL:
+        if step := self.ladder.shown:
             found.append(Message.of(f"warning.encode_step.{step}"))
         return [*found, *self.branding.problems]
 

@@ -81,6 +81,7 @@ class Candidate:
                 rejoin_seconds=lambda: self.feed.rejoin_seconds,
                 grace=self._grace,
                 outcome=self._outcome,
+                encode_step=lambda: self.feed.encode_step,
             )
         return self.source
 

@@ -70,6 +70,7 @@ class Reporter:
         live: Callable[[], LiveFacts] | None = None,
         spool: Callable[[], SpoolReport] | None = None,
         parts: Callable[[], tuple[PartStatus, ...]] = tuple,
+        encode_step: Callable[[], str] = str,
     ) -> None:
         """`parts`: those that were restarted. `warnings`: what other parts report, asked at each status."""
         self._version = version
@@ -85,6 +86,7 @@ class Reporter:
         self._live = live
         self._spool = spool
         self._parts = parts
+        self._encode_step = encode_step
         self._started = clock.monotonic()
         self._started_wall = clock.wall()
         self._plays = 0
@@ -128,6 +130,7 @@ class Reporter:
             since_wall=on_air.wall if on_air else self._started_wall,
             level=on_air.content.level if on_air else SourceLevel.SLATE,
             cached=on_air is not None and on_air.content.cached,
+            encode_step=self._encode_step(),
             slate_reason=(on_air.content.slate_reason or "") if on_air else "",
             healthy=not found,
             problems=(*found, *side_problems(parts=parts, session_state=telegram.session_state)),

@@ -192,6 +192,8 @@ class ServiceStatus(SessionFacts):
     """What the operator should fix: bad playlist lines, quarantined items, a metrics port that is in use."""
     cached: bool = False
     """The item plays from its cached encode."""
+    encode_step: str = ""
+    """How what is encoded for the air is made on a busy host: faster, fastest, half or coarse; empty as it is set."""
     slate_reason: str = ""
     """Why the slate is on air: starting, playlist_empty, loading, source_failed, paused, operator or scheduled; else empty."""
     holds: tuple[str, ...] = ()

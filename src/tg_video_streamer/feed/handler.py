@@ -179,9 +179,10 @@ class Feed:
         return self.cached is not None
 
     @property
-    def lowest_step(self) -> EncodeStep:
-        """The lowest step at which a part of it was encoded, since the processor had no time for better."""
-        return self._playback.lowest_step
+    def encode_step(self) -> str:
+        """The lowest step at which a part of it was encoded for want of processor time; empty for the full one."""
+        step = self._playback.lowest_step
+        return "" if step is EncodeStep.FULL else str(step)
 
     @property
     def cache_complete(self) -> bool:
@@ -300,7 +301,7 @@ class Feed:
         if not start.frames and not self._playback.subtitles.failed:
             await self._cache.begin(media, encoded=not await self._playback.may_pass_through(start))
         result = await self._playback.play(media, start, on_packet=self._cache.add, on_progress=self._progressed)
-        if self.lowest_step is not EncodeStep.FULL:
+        if self.encode_step:
             # It is encoded again when the host has time.
             self._cache.abandon()
         received = any(one.received for one in media.inputs)

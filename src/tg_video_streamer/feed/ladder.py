@@ -114,6 +114,11 @@ class EncodeLadder:
         """The present step."""
         return self._machine.state
 
+    @property
+    def shown(self) -> str:
+        """The present step for status and records; empty for the full one."""
+        return "" if self.step is EncodeStep.FULL else str(self.step)
+
     def starting(self, now: float) -> EncodeStep:
         """The step of an attempt that starts now."""
         if self._seen_at is not None and now - self._seen_at > REST_SECONDS:

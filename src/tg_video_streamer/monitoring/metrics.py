@@ -29,6 +29,7 @@ from tg_video_streamer.events import (
     SourceFailed,
     SourceLevel,
 )
+from tg_video_streamer.ffmpeg.steps import EncodeStep
 from tg_video_streamer.ingest.state import LiveState
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.outputs.state import OutputState
@@ -192,6 +193,12 @@ class Metrics(Collector):
         yield _counter("program_gap_seconds", "Seconds that the program was late, for all viewers.", status.gap_seconds)
         yield _gauge("program_av_skew_seconds", "Largest lip-sync error so far.", status.skew_seconds)
         yield _gauge("buffer_seconds", "Picture held in advance of the item on air.", status.buffer_seconds)
+        steps = [str(step) for step in EncodeStep]
+        yield _gauge(
+            "encode_step",
+            "How far encodes for the air have stepped down for want of processor time; 0: not at all.",
+            steps.index(status.encode_step) if status.encode_step in steps else 0,
+        )
         yield _by_label("splices", "Changes of what is on air, by why.", ["reason"], self._splices)
         yield _gauge(
             "last_error_timestamp_seconds", "When a source or output last failed; 0: never.", self._last_error_wall

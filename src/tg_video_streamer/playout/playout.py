@@ -289,7 +289,7 @@ class Playout:
                 started=self.on_air.wall,
                 wall=self._clock.wall(),
                 reason=reason,
-                content=self.on_air.content,
+                content=replace(self.on_air.content, encode_step=segment.source.encode_step() or None),
                 seconds=(segment.frames - self._recorded_frames) / self._rate,
                 gap_seconds=self.gap_seconds - self._gap_before,
                 skew_seconds=segment.skew_seconds,

@@ -50,6 +50,8 @@ class AirSource:
     """Its title now, where that may change on air; None: that of `content`."""
     outcome: Callable[[], CutReason] = lambda: CutReason.ENDED
     """Why it leaves the air; called when it is drained, or live and dry."""
+    encode_step: Callable[[], str] = lambda: ""
+    """The lowest step at which it was encoded so far; empty for the full one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

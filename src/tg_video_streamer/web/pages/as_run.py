@@ -163,6 +163,8 @@ def _row(view: PageView, row: AsRunEntry) -> str:
         title = words.state("slate", row.slate_reason)
     if row.cached:
         source += f" · {words('cached')}"
+    if row.encode_step:
+        source += f" · {words.state('encode_step', row.encode_step)}"
     gap = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""
     return (
         f"<tr><td>{time_tag(wall(row.start))}</td>"

@@ -20,6 +20,8 @@ def badge(status: ServiceStatus, words: Translator) -> tuple[str, str]:
     label = words.state_text("badge", state)
     if status.cached and state == "on_air":
         label = f"{label} · {words.text('cached')}"
+    elif status.encode_step and state == "on_air":
+        label = f"{label} · {words.state_text('encode_step', status.encode_step)}"
     if status.channel_state in _PASSING_STATES:
         return label, "quiet"
     if not status.healthy:
