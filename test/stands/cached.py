@@ -29,13 +29,14 @@ def library(
     clock: Clock | None = None,
     keep_removed: bool = False,
     prepared: Callable[[], HouseFormat | None] = lambda: None,
+    house: HouseFormat = HOUSE,
 ) -> Library:
     """An open library."""
     made = Library(
         folder,
         max_bytes=max_bytes,
         floor_bytes=floor_bytes,
-        house=HOUSE,
+        house=house,
         headers=HEADERS,
         clock=clock or SystemClock(),
         keep_removed=keep_removed,
