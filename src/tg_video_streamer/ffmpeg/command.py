@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tg_video_streamer.ffmpeg.encode import copy_arguments, house_arguments, low_latency_arguments
 from tg_video_streamer.ffmpeg.filters import ItemRange, filter_graphs
+from tg_video_streamer.ffmpeg.hardware import device_arguments, upload
 from tg_video_streamer.ffmpeg.house import Economy, HouseFormat
 from tg_video_streamer.ffmpeg.overlay import OverlayInput
 from tg_video_streamer.ffmpeg.source import SourceFacts
@@ -31,9 +32,11 @@ def feed_command(
     `loopback_ffmpeg` alone. `low_latency`: each picture comes out as soon as it went in, at some cost in quality.
     """
     graphs = filter_graphs(source, house, item_range, overlay=overlay, subtitles=subtitles, loopback=loopback)
+    if lifted := upload(house):
+        graphs = (f"{graphs[0].removesuffix('[v]')}{lifted}[v]", *graphs[1:])
     length = [] if item_range.length_seconds is None else ["-t", f"{item_range.length_seconds:.6f}"]
     return [
-        *_inputs(ffmpeg, _economical(inputs, source, house)),
+        *_inputs(ffmpeg, [device_arguments(house), *_economical(inputs, source, house)]),
         *([] if source.sound is not None else ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]),
         *(word for graph in graphs for word in ("-filter_complex", graph)),
         *(["-map", "[heard]", "-c:a", "pcm_f32le", *length, "-f", "null", "-", "-dec", "0:0"] if loopback else []),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tg_video_streamer.ffmpeg.hardware import encoder_options, reads_main_memory
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import GOP_SECONDS
 
@@ -12,7 +13,7 @@ COLOR_TAGS = "setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc
 """The filter that sets the house color tags."""
 
 _FORCED_VIDEO = (
-    *("-pix_fmt", "yuv420p", "-sc_threshold", "0"),
+    *("-sc_threshold", "0"),
     # No B-frames: presentation order is decoding order, so a packet's index gives its time.
     *("-bf", "0", "-flags:v", "+cgop+global_header"),
     *("-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"),
@@ -38,7 +39,9 @@ def video_arguments(house: HouseFormat) -> list[str]:
     if operators.get("-c:v", "libx264") == "libx264":
         # Presets of hardware encoders have other names.
         defaults = [*SAFE_VIDEO_ARGUMENTS, *defaults]
-    return [*defaults, *(word for pair in operators.items() for word in pair), *_gop(house), *_FORCED_VIDEO]
+    given = (word for pair in operators.items() for word in pair)
+    pixels = ["-pix_fmt", "yuv420p"] if reads_main_memory(house) else []
+    return [*defaults, *given, *_gop(house), *encoder_options(house), *pixels, *_FORCED_VIDEO]
 
 
 def _gop(house: HouseFormat) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
+from tg_video_streamer.ffmpeg.hardware import device_arguments, upload
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.media import GOP_SECONDS
 
@@ -26,11 +27,12 @@ def still_command(house: HouseFormat, ffmpeg: Path) -> list[str]:
     return [
         str(ffmpeg),
         *_QUIET,
+        *device_arguments(house),
         *("-f", "image2pipe", "-framerate", str(house.frame_rate), "-i", "pipe:0"),
         *("-f", "lavfi", "-i", silence),
         *("-map", "0:v", "-map", "1:a"),
         # Scaled once, then repeated.
-        *("-vf", f"{picture_filters(house)},loop=loop=-1:size=1,setpts=N/{house.frame_rate}/TB"),
+        *("-vf", f"{picture_filters(house)},loop=loop=-1:size=1,setpts=N/{house.frame_rate}/TB{upload(house)}"),
         *("-frames:v", str(house.frame_rate.gop_frames)),
         *house_arguments(house),
     ]

@@ -18,6 +18,7 @@ from tg_video_streamer.errors import ChildFailed, ConfigError
 from tg_video_streamer.ffmpeg.arguments import parse_ffmpeg_args
 from tg_video_streamer.ffmpeg.binary import fingerprint
 from tg_video_streamer.ffmpeg.encode import house_arguments, picture_filters
+from tg_video_streamer.ffmpeg.hardware import device_arguments, upload
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.runner import run
 from tg_video_streamer.locales.message import Message
@@ -69,9 +70,10 @@ def trial_command(arguments: tuple[str, ...], house: HouseFormat, ffmpeg: Path) 
     return [
         str(ffmpeg),
         *("-hide_banner", "-nostdin", "-loglevel", "error"),
+        *device_arguments(tried),
         *("-f", "lavfi", "-i", f"testsrc2=size=640x360:rate={house.frame_rate}:duration=1"),
         *("-f", "lavfi", "-i", "sine=frequency=1000:sample_rate=48000:duration=1"),
-        *("-map", "0:v", "-map", "1:a", "-vf", picture_filters(tried)),
+        *("-map", "0:v", "-map", "1:a", "-vf", f"{picture_filters(tried)}{upload(tried)}"),
         *house_arguments(tried),
     ]
 
