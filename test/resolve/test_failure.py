@@ -23,7 +23,7 @@ from yt_dlp.utils import ExtractorError, GeoRestrictedError, RegexNotFoundError,
 from tg_video_streamer.errors import ResolveError, SourceGone, ToolBehind
 from tg_video_streamer.locales.translator import LANGUAGES, Translator
 from tg_video_streamer.resolve.failure import MEANINGS, Failure, Meaning, download_failure, failure, update_may_help
-from tg_video_streamer.resolve.ytdlp_child import Log, Ytdlp, described
+from tg_video_streamer.resolve.ytdlp_child import Log, Ytdlp, answer, described
 
 Raise = Callable[[InfoExtractor], object]
 PAGE = "https://broken.example/watch"
@@ -260,8 +260,17 @@ TABLE: dict[str, tuple[Raise, Failure]] = {
     "bilibili": (says("Request is blocked by server (412), please wait and try later."), Failure.SITE_REFUSES),
     "vimeo": (
         says("This request has been blocked due to its TLS fingerprint. Install a required impersonation dependency"),
-        Failure.SITE_REFUSES,
+        Failure.NO_IMPERSONATION,
     ),
+    "impersonation, of a request": (
+        lambda ie: ie._request_webpage(PAGE, "1", impersonate="chrome", require_impersonation=True),
+        Failure.NO_IMPERSONATION,
+    ),
+    "impersonation, of any browser": (
+        lambda ie: ie._request_webpage(PAGE, "1", impersonate=True, require_impersonation=True),
+        Failure.NO_IMPERSONATION,
+    ),
+    "fingerprint": (says("This request has been blocked due to its TLS fingerprint"), Failure.SITE_REFUSES),
     "douyin": (says("Fresh cookies (not necessarily logged in) are needed"), Failure.SITE_REFUSES),
     "soundcloud": (says("You have exceeded the rate limit. Try again later"), Failure.RATE_LIMITED),
     "taiwan": (says("This video is available in Taiwan only"), Failure.GEO_BLOCKED),
@@ -309,6 +318,15 @@ def test_what_an_error_means(name: str) -> None:
     assert error.remedy
     assert "\n" not in str(error)
     assert "https://" not in str(error)
+
+
+def test_a_browser_that_cannot_be_imitated() -> None:
+    """`--impersonate` without its library is no fault of an old yt-dlp: what has to be installed is named."""
+    document = answer({"words": ["--impersonate", "chrome"], "url": PAGE})
+    error = failure(json.loads(json.dumps(document)))
+    assert error.reason == Failure.NO_IMPERSONATION
+    assert not update_may_help(error)
+    assert "curl_cffi" in str(error.remedy)
 
 
 def test_the_table_has_every_failure() -> None:

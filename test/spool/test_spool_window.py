@@ -84,7 +84,7 @@ async def test_an_item_larger_than_the_spool_plays_through_a_window(name: str, t
             nonlocal most
             if frames % 25 == 0:
                 most = max(most, _used_bytes(running.folder))
-            if frames == _FRAMES // 2 and name.endswith("mp4"):
+            if frames == _FRAMES * 3 // 4:
                 for child in psutil.Process().children():
                     if child.name().startswith("ffmpeg"):
                         os.kill(child.pid, signal.SIGKILL)

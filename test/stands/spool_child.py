@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from stands.spooling import spooling, url_item
@@ -42,8 +43,13 @@ def kill_at(folder: Path, have_bytes: int, *urls: str) -> None:
 
 
 def media_bytes(folder: Path) -> int:
-    """Bytes of all media files in the spool."""
-    return sum(one.stat().st_size for one in (folder / "spool").glob("*/?.*") if one.suffix not in {".ytdl", ".json"})
+    """Bytes of all media files in the spool; one that goes meanwhile counts as gone."""
+    found = 0
+    for one in (folder / "spool").glob("*/?.*"):
+        if one.suffix not in {".ytdl", ".json", ".new"}:
+            with suppress(FileNotFoundError):
+                found += one.stat().st_size
+    return found
 
 
 def _start(folder: Path, urls: tuple[str, ...]) -> subprocess.Popen[bytes]:

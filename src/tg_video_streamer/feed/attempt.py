@@ -18,7 +18,7 @@ from tg_video_streamer.feed.buffer import Buffer
 from tg_video_streamer.feed.fades import fades_of
 from tg_video_streamer.feed.growing_copy import GrowingCopies
 from tg_video_streamer.feed.passthrough import HouseRules
-from tg_video_streamer.feed.pipes import Pipes, child_inputs, trims_lead
+from tg_video_streamer.feed.pipes import Pipes, child_inputs, reads_from_start, trims_lead
 from tg_video_streamer.feed.progress import AttemptResult, StartPoint
 from tg_video_streamer.feed.reader import Reader
 from tg_video_streamer.feed.receiver import Receiver
@@ -132,7 +132,8 @@ async def attempt(
         raise InputStalled.of("feed.download_passed")
     pipes = Pipes(() if receiver is not None else media.inputs, fed=receiver is not None, held=held)
     try:
-        item_range = _range_of(source, start, item)
+        from_start = reads_from_start(media.inputs, source, start.source_seconds)
+        item_range = _range_of(source, start, item, from_start=from_start)
         if not item.gapless:
             item_range = replace(item_range, fades=fades_of(source, start, item_range, context.house))
         if receiver is not None:
@@ -148,8 +149,9 @@ async def attempt(
                 pipes.scripts,
                 silent_seconds=context.first_seconds(media),
                 passthrough=passthrough,
+                from_start=from_start,
             )
-        with _growing_copies(media, pipes) as copies:
+        with _growing_copies(media, pipes, start.source_seconds if from_start else 0.0) as copies:
             try:
                 result = await read_child(
                     context,
@@ -178,10 +180,10 @@ async def attempt(
     return replace(result, error=result.error or receiver.lost, lost=True)
 
 
-def _growing_copies(media: Media, pipes: Pipes) -> GrowingCopies:
+def _growing_copies(media: Media, pipes: Pipes, from_seconds: float) -> GrowingCopies:
     """What brings the bytes of growing files into the child's pipes."""
     growing = [(index, one.growing) for index, one in enumerate(media.inputs) if one.growing is not None]
-    return GrowingCopies([(file, pipes.hand_over_script(index)) for index, file in growing])
+    return GrowingCopies([(file, pipes.hand_over_script(index)) for index, file in growing], from_seconds=from_seconds)
 
 
 async def read_child(
@@ -252,13 +254,14 @@ async def read_child(
     )
 
 
-def _range_of(source: SourceFacts, start: StartPoint, item: Item) -> ItemRange:
-    """The range of the source from `start` on, for the filters."""
+def _range_of(source: SourceFacts, start: StartPoint, item: Item, *, from_start: bool) -> ItemRange:
+    """The range of the source from `start` on, for the filters. `from_start`: see `reads_from_start`."""
     begin, end_seconds = start.source_seconds, item.end_seconds
-    aim_early = min(_AIM_EARLY_SECONDS, begin) if source.inexact_seek else 0.0
+    early = begin if from_start else _AIM_EARLY_SECONDS if source.inexact_seek else 0.0
+    aim_early = min(early, begin)
     leader = source.picture or source.sound
     # Even the shortest seek would cost a whole GOP.
-    lead = source.lead_seconds(leader.input_index) if leader is not None and trims_lead(source) else 0.0
+    lead = source.lead_seconds(leader.input_index) if leader is not None and (from_start or trims_lead(source)) else 0.0
     whole = source.duration_seconds
     if source.endless_picture and source.sound is None and end_seconds is None:
         end_seconds = start.item_start_seconds + STILL_SECONDS

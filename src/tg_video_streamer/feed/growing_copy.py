@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Self
 
+from tg_video_streamer.feed.growing_skip import Skip, skip_to
 from tg_video_streamer.resolve.growing import GrowingFile, GrowthState
 
 _PIECE_BYTES = 64 * 1024
@@ -17,8 +18,9 @@ _LOOK_SECONDS = 0.25
 class GrowingCopies:
     """One thread for each file; a context manager, left only after the child has ended."""
 
-    def __init__(self, files: Sequence[tuple[GrowingFile, int]]) -> None:
-        """`files`: each with the write end of its pipe, which is closed here."""
+    def __init__(self, files: Sequence[tuple[GrowingFile, int]], *, from_seconds: float = 0.0) -> None:
+        """`files`: each with the write end of its pipe, which is closed here. `from_seconds`: what the child needs."""
+        self._from_seconds = from_seconds
         self._files = [growing for growing, _ in files]
         self._stopped = threading.Event()
         self._broken = False
@@ -60,12 +62,14 @@ class GrowingCopies:
         try:
             at = 0
             growing.read_to(self, at)
+            skip = skip_to(growing, self._from_seconds) if self._from_seconds else None
             while not self._stopped.is_set():
                 if not growing.wait_beyond(at, _LOOK_SECONDS):
                     continue
-                data = os.pread(descriptor, min(_PIECE_BYTES, max(0, growing.size - at)), at)
+                end = growing.size if skip is None or at >= skip.begin_at else skip.keep_to
+                data = os.pread(descriptor, min(_PIECE_BYTES, max(0, end - at)), at)
                 if data:
-                    at += _written(pipe, data)
+                    at = _after(at + _written(pipe, data if skip is None or at else skip.of_unknown_length(data)), skip)
                     growing.read_to(self, at)
                 elif growing.state is GrowthState.WHOLE and at >= growing.size:
                     return
@@ -76,6 +80,11 @@ class GrowingCopies:
                     self._stopped.wait(_LOOK_SECONDS)  # its download began again, and is not here yet
         finally:
             os.close(descriptor)
+
+
+def _after(at: int, skip: Skip | None) -> int:
+    """What is read after the bytes before `at`."""
+    return skip.begin_at if skip is not None and at == skip.keep_to else at
 
 
 def _written(pipe: int, data: bytes) -> int:

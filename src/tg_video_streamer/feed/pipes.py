@@ -90,6 +90,12 @@ def trims_lead(source: SourceFacts) -> bool:
     return source.inexact_seek and not source.live
 
 
+def reads_from_start(inputs: Sequence[MediaInput], source: SourceFacts, begin_seconds: float) -> bool:
+    """Whether the part before `begin_seconds` is decoded and discarded: but for an MP4, no seek works in a pipe."""
+    growing = any(one.growing is not None for one in inputs)
+    return growing and begin_seconds > 0 and source.container != "mov"
+
+
 def child_inputs(
     inputs: Sequence[MediaInput],
     source: SourceFacts,
@@ -98,14 +104,18 @@ def child_inputs(
     *,
     silent_seconds: float,
     passthrough: bool,
+    from_start: bool = False,
 ) -> list[list[str]]:
-    """The arguments of each input; writes the scripts. `passthrough`: for a child that does not encode. Raises ProbeFailed."""
+    """The arguments of each input; writes the scripts. Raises ProbeFailed.
+
+    `passthrough`: for a child that does not encode. `from_start`: see `reads_from_start`.
+    """
     words = []
     for index, (one, script) in enumerate(zip(inputs, scripts, strict=True)):
         still = source.picture is not None and source.picture.still and source.picture.input_index == index
         alone = still and (source.sound is None or source.sound.input_index != index)
         lead = 0.0 if trims_lead(source) else source.lead_seconds(index)
-        seek = 0.0 if alone or source.live else item_range.seek_seconds + lead
+        seek = 0.0 if alone or source.live or from_start else item_range.seek_seconds + lead
         if script is None:
             words.append(
                 file_input(

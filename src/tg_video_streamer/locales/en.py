@@ -151,6 +151,7 @@ LANGUAGE = Language(
         "failure.unsupported": "yt-dlp is behind the site: it finds no video on the page",
         "failure.needs_po_token": "yt-dlp is behind the site, which asks for a PO token: set YTDLP_PLUGINS",
         "failure.no_javascript": "yt-dlp is behind the site: it has no JavaScript runtime, install deno",
+        "failure.no_impersonation": "not available now: yt-dlp cannot imitate a browser, install curl_cffi",
         "failure.needs_account": "no longer available without an account: set YTDLP_COOKIES to one that may see it",
         "failure.not_a_bot": "not available now, the site takes this server for a bot; what helps, best first: cookies of a spare account, a PO token, a proxy, a newer yt-dlp",
         "failure.geo_blocked": "not available now in this country: a proxy in another one helps",
@@ -383,6 +384,7 @@ LANGUAGE = Language(
         "help.unsupported": "correct the line, or remove it; a cached encode plays on",
         "help.needs_po_token": "set YTDLP_PLUGINS to a plugin that makes PO tokens, or YTDLP_COOKIES; a newer yt-dlp may help too",
         "help.no_javascript": "install the deno wheel in the venv: make setup",
+        "help.no_impersonation": "install curl_cffi in the version that yt-dlp takes: pip install 'yt-dlp[curl-cffi]' in the environment of yt-dlp; or correct --impersonate in YTDLP_ARGS",
         # Programs, addresses and folders that a start needs.
         "tool.ffmpeg_setting": "FFMPEG={path} is not an executable program",
         "tool.ffmpeg_setting.remedy": "correct it or leave it empty",

@@ -159,6 +159,7 @@ LANGUAGE = Language(
         "failure.unsupported": "yt-dlp отстал от сайта: не находит видео на странице",
         "failure.needs_po_token": "yt-dlp отстал от сайта, тот требует PO-токен: задайте YTDLP_PLUGINS",
         "failure.no_javascript": "yt-dlp отстал от сайта: нет среды JavaScript, установите deno",
+        "failure.no_impersonation": "сейчас недоступно: yt-dlp не может выдать себя за браузер, установите curl_cffi",
         "failure.needs_account": "больше недоступно без аккаунта: задайте YTDLP_COOKIES с доступом",
         "failure.not_a_bot": "сейчас недоступно, сайт принимает сервер за бота; помогают, от лучшего: cookies запасного аккаунта, PO-токен, прокси, новый yt-dlp",
         "failure.geo_blocked": "сейчас недоступно в этой стране: поможет прокси в другой",
@@ -391,6 +392,7 @@ LANGUAGE = Language(
         "help.unsupported": "исправьте или удалите строку; копия из кэша играет дальше",
         "help.needs_po_token": "задайте в YTDLP_PLUGINS плагин, который делает PO-токены, или YTDLP_COOKIES; может помочь и новый yt-dlp",
         "help.no_javascript": "установите в venv пакет deno: make setup",
+        "help.no_impersonation": "установите curl_cffi той версии, что подходит yt-dlp: pip install 'yt-dlp[curl-cffi]' в среде yt-dlp; либо исправьте --impersonate в YTDLP_ARGS",
         # Programs, addresses and folders that a start needs.
         "tool.ffmpeg_setting": "FFMPEG={path} не исполняемая программа",
         "tool.ffmpeg_setting.remedy": "исправьте значение или оставьте пустым",

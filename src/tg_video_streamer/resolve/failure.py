@@ -44,6 +44,7 @@ class Failure(StrEnum):
     UNSUPPORTED = "unsupported"
     NEEDS_PO_TOKEN = "needs_po_token"  # noqa: S105 - a label
     NO_JAVASCRIPT = "no_javascript"
+    NO_IMPERSONATION = "no_impersonation"
 
 
 MEANINGS = {
@@ -61,6 +62,7 @@ MEANINGS = {
     Failure.UNSUPPORTED: Meaning.TOOL_BEHIND,
     Failure.NEEDS_PO_TOKEN: Meaning.TOOL_BEHIND,
     Failure.NO_JAVASCRIPT: Meaning.TOOL_BEHIND,
+    Failure.NO_IMPERSONATION: Meaning.NOT_NOW,
 }
 _ERRORS: dict[Meaning, type[ResolveError]] = {
     Meaning.GONE: SourceGone,
@@ -147,6 +149,11 @@ _WORDS = {
     ),
 }
 """The first that fits counts: what may pass comes before what is for good."""
+_NO_IMPERSONATION = re.compile(
+    r"impersonate target .*(?:not |un)available|none of these impersonate targets|no impersonate target"
+    r"|impersonation dependency|requires browser impersonation",
+    re.IGNORECASE,
+)
 _TRAILERS = re.compile(
     r"(?:;? please report this issue on|\(caused by|Confirm you are on the latest|See  ?https?://|Use --"
     r"|For more information|You might want to use a VPN|It is recommended to use `).*",
@@ -192,6 +199,8 @@ def judge(facts: Mapping[str, Any], warnings: Iterable[str] = ()) -> Failure:
         if name in kinds or name in causes:
             return meant
     message = _HTTP.sub("", str(facts.get("message") or ""))
+    if _NO_IMPERSONATION.search(message):
+        return Failure.NO_IMPERSONATION
     status = facts.get("status")
     if isinstance(status, int):
         return _of_status(status, message)
