@@ -31,6 +31,9 @@ _FORMATS = {
 _NUT_SCHEMES = frozenset({"rtsp"})
 """Cameras send sound that MPEG-TS cannot carry."""
 _ASK_SECONDS = 20.0
+_LONGEST_STEP_SECONDS = 10
+"""Between two packets of a stream; a longer one is a clock that was set."""
+_STEP = "0.04/TB"
 
 _known: dict[Path, frozenset[str]] = {}
 """The protocols of each ffmpeg that was asked; a program does not change while the service runs."""
@@ -46,8 +49,19 @@ def receiver_command(ffmpeg: Path, url: str) -> list[str]:
         *("-format_whitelist", ",".join(("concat", *_FORMATS[scheme]))),
         *("-f", "concat", "-safe", "0", "-auto_convert", "0", "-i", "pipe:0"),
         *("-map", "0:v?", "-map", "0:a?", "-c", "copy"),
+        *(("-bsf:v", _without_jumps(), "-bsf:a", _without_jumps()) if copied == "nut" else ()),
         *("-f", copied, "-muxdelay", "0", "-muxpreload", "0", "-flush_packets", "1", "pipe:1"),
     ]
+
+
+def _without_jumps() -> str:
+    """The bitstream filter that lets a stream go on where its clock was set, by an hour or by years.
+
+    ffmpeg follows jumps in MPEG-TS, and not in NUT: it would show the last picture for all of the time that was left out.
+    """
+    offset = f"if(gt(abs(DTS-PREV_INDTS),{_LONGEST_STEP_SECONDS}/TB),PREV_OUTDTS+{_STEP}-DTS,PREV_OUTDTS-PREV_INDTS)"
+    known = "if(eq(N,0)+eq(DTS,NOPTS)+eq(PREV_INDTS,NOPTS)+eq(PREV_OUTDTS,NOPTS),0,"
+    return f"setts=pts='PTS+{known}{offset})':dts='DTS+{known}{offset})'"
 
 
 def receiver_script(url: str, *, stall_seconds: float) -> bytes:
