@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from stands.house import house_of
 from tg_video_streamer.ffmpeg.binary import find_ffmpeg
-from tg_video_streamer.ffmpeg.encode import video_arguments
+from tg_video_streamer.ffmpeg.encode import COLOR_TAGS, video_arguments
 from tg_video_streamer.ffmpeg.prepared import X264Preset
 from tg_video_streamer.ffmpeg.prepared_trial import Preparation
 from tg_video_streamer.ffmpeg.validate import encoded_second
@@ -53,7 +53,7 @@ class Judged:
 
 def measure(folder: Path, *, quick: bool) -> Table:
     """Each program encodes each clip until it takes the bits of the prepared encode; then the pictures are compared."""
-    seconds = 3 if quick else 20
+    seconds = 2 if quick else 20
     clips = _clips(folder, seconds)
     programs = asyncio.run(_programs(folder))
     found: dict[str, dict[str, Judged]] = {name: {} for name in programs}
@@ -175,7 +175,7 @@ def _kilobits(path: Path) -> float:
 def _vmaf(source: Path, encoded: Path) -> float:
     shift = _shift(_thumbnails(source), _thumbnails(encoded))
     log = encoded.with_suffix(".json")
-    trims = [f"trim=start_frame={max(0, frames)},settb=1/25,setpts=N" for frames in (shift, -shift)]
+    trims = [f"trim=start_frame={max(0, frames)},settb=1/25,setpts=N,{COLOR_TAGS}" for frames in (shift, -shift)]
     graph = f"[0:v]{trims[0]}[encoded];[1:v]{trims[1]}[source];"
     graph += f"[encoded][source]libvmaf=n_threads=2:shortest=1:log_fmt=json:log_path={log}"
     command = [_VMAF_FFMPEG, "-nostdin", "-v", "error", "-i", str(encoded), "-i", str(source), "-lavfi", graph]
@@ -213,7 +213,7 @@ def _clips(folder: Path, seconds: int) -> dict[str, Path]:
     text = f"drawtext=textfile={lines}:fontsize=26:fontcolor=white:x=40:y=20-90*t"
     graphs = {
         "motion": f"mandelbrot={size}:end_pts=400",
-        "grain": f"gradients={size}:speed=0.02:seed=1,noise=alls=9:allf=t",
+        "grain": f"gradients={size}:speed=0.02:seed=1,noise=alls=4:allf=t",
         "text": f"color=c=0x203040:{size},{text}",
     }
     clips = {}
@@ -234,7 +234,7 @@ def _film(folder: Path) -> Path:
 
 
 def _lossless(source: list[str], target: Path) -> None:
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *source, "-an", "-vf", "fps=25,format=yuv420p"]
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *source, "-an", "-vf", f"fps=25,format=yuv420p,{COLOR_TAGS}"]
     subprocess.run(
         [*command, "-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", str(target)], check=True, timeout=300
     )
