@@ -70,11 +70,11 @@ def level(samples: NDArray[np.float32], hertz: float) -> float:
     return float(20 * np.log10(2 * abs(np.mean(samples * np.exp(-2j * np.pi * hertz * times))) + 1e-9))
 
 
-async def test_a_cut_does_not_click(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+async def test_a_cut_does_not_click(each_ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
     """Two tones cut at their peaks: at the splice no step is larger than within a tone, and 20 dB less above 8 kHz; no frame is lost."""
-    item = made(tmp_path / "tone.mkv", ffmpeg)
-    faded = await spliced([item, item], ffmpeg, headers, tmp_path)
-    hard = await spliced([item, item], ffmpeg, headers, tmp_path, gapless=True)
+    item = made(tmp_path / "tone.mkv", each_ffmpeg)
+    faded = await spliced([item, item], each_ffmpeg, headers, tmp_path)
+    hard = await spliced([item, item], each_ffmpeg, headers, tmp_path, gapless=True)
     assert click(faded.samples, SAMPLES) <= click(hard.samples, SAMPLES) - 20
     around = slice(SAMPLES - 3000, SAMPLES + 3000)
     within = np.abs(np.diff(faded.samples[0, 20000:40000])).max()
