@@ -20,6 +20,7 @@ from stands.numbered import Plan, any_ffmpeg, make_clip
 from stands.ports import free_port
 from stands.raw_sender import sending_bytes
 from stands.recording import skews
+from stands.rtsp_server import RtspCamera
 from stands.sender import sending
 from tg_video_streamer.media import PACKET_TICKS, CodecHeaders, Kind, Packet
 from tg_video_streamer.playlist.item import Item
@@ -124,6 +125,20 @@ async def test_a_live_feed_whose_times_jump_plays_on(
     runs = [one for one, _ in groupby(ids)]
     assert len(runs) >= 3, runs
     assert set(runs) == {4, 5}
+
+
+async def test_a_camera_that_sets_its_clock_stays_on_air(ffmpeg: Path, headers: CodecHeaders, tmp_path: Path) -> None:
+    """A camera whose clock is set an hour ahead while it is watched goes on with new pictures, over one connection."""
+    clip = make_clip(tmp_path / "camera.mp4", replace(PART, frames=500, audio_encoder=("-c:a", "aac")))
+    with RtspCamera(clip, tmp_path, sets_clock=True) as camera:
+        feed = feed_of(live_item(camera.url()), ffmpeg, headers=headers, resolve=resolve_live, buffer_seconds=2)
+        played = await play_frames(feed, 300)
+        assert camera.clocks_set
+        assert camera.visitors == 1
+    assert [one.ticks for one in played.pictures] == [n * FRAME_TICKS for n in range(300)], feed.last_error
+    numbers = played.decoded(tmp_path, headers).numbers(4)
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) > 270
 
 
 async def test_an_encoder_that_jumps_ahead_behind_its_server_is_followed(

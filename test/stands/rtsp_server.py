@@ -22,12 +22,18 @@ from stands.numbered import any_ffmpeg
 from stands.ports import free_port
 from stands.waiting import wait_until
 
+_SENDER_REPORT = 200
+
 
 class RtspCamera:
     """A context in which the server runs."""
 
-    def __init__(self, clip: Path, folder: Path, *, password: str = "") -> None:
-        """With a `password` only the user `viewer` with it may watch (Basic)."""
+    def __init__(self, clip: Path, folder: Path, *, password: str = "", sets_clock: bool = False) -> None:
+        """With a `password` only the user `viewer` with it may watch (Basic).
+
+        `sets_clock`: from its second report on, some seconds into the session, the camera's clock is an hour ahead.
+        """
+        self.sets_clock = sets_clock
         self._clip = clip
         self._folder = folder
         self.password = password
@@ -35,6 +41,8 @@ class RtspCamera:
         self.visitors = 0
         self.transports: list[str] = []
         """What the visitors have asked for."""
+        self.clocks_set: set[int] = set()
+        """The channels whose reports have the later time."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._connections: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve, name="rtsp", daemon=True)
@@ -83,6 +91,7 @@ class _Session:
         self._clip = clip
         self._sdp = folder / f"camera-{camera.visitors}.sdp"
         self._camera = camera
+        self._reports: dict[int, int] = {}
 
     def run(self) -> None:
         """Answer until the visitor leaves."""
@@ -100,6 +109,7 @@ class _Session:
                             packet = one.recv(65536)
                             if playing:
                                 number = 2 * channel + offset
+                                packet = self._stamped(packet, number)
                                 self._connection.sendall(
                                     b"$" + bytes([number]) + len(packet).to_bytes(2, "big") + packet
                                 )
@@ -114,6 +124,17 @@ class _Session:
                     playing = self._answer(head.decode(), ports, stack) or playing
                 if rest.startswith(b"$"):
                     rest = b""
+
+    def _stamped(self, packet: bytes, number: int) -> bytes:
+        """A sender report (RFC 3550, section 6.4.1) with the camera's clock; every other packet as it is."""
+        if packet[1] != _SENDER_REPORT or not self._camera.sets_clock:
+            return packet
+        self._reports[number] = self._reports.get(number, 0) + 1
+        if self._reports[number] == 1:
+            return packet
+        self._camera.clocks_set.add(number)
+        seconds = int.from_bytes(packet[8:12], "big") + 3600
+        return packet[:8] + seconds.to_bytes(4, "big") + packet[12:]
 
     def _answer(self, request: str, ports: list[int], stack: ExitStack) -> bool:
         """Answer one request; True from PLAY on."""
