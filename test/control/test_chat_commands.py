@@ -352,13 +352,13 @@ def test_a_link_brings_no_options_along(text: str) -> None:
     assert len(link.split()) == 1
 
 
-def test_an_answer_fits_into_a_message() -> None:
+async def test_an_answer_fits_into_a_message() -> None:
     """However long titles are, an answer is one that Telegram takes."""
     channel = SmallChannel()
     for _ in range(80):
         channel.queue_add("x" * 300)
     text = answer_text(
-        ChatCommand(name="queue"), run_command(channel, make_request("queue_list", {})), StatusText(Translator())
+        ChatCommand(name="queue"), await run_command(channel, make_request("queue_list", {})), StatusText(Translator())
     )
     assert len(text) <= 4096
 

@@ -108,3 +108,13 @@ def test_a_million_lines_are_refused_before_they_are_parsed(tmp_path: Path, line
     with pytest.raises(ControlError, match="more than 10000 lines"):
         playlist.read()
     assert "kB" in str(playlist.check("a\n" * 1_000_000).problems[0].what)
+
+
+def test_a_change_that_was_refused_is_not_written_later(tmp_path: Path) -> None:
+    """Where the disk answers only after the command was refused, the file stays as it was."""
+    path = tmp_path / "playlist.txt"
+    path.write_text("one.mp4\n")
+    playlist = _file(path)
+    with pytest.raises(ControlError):
+        playlist.save("two.mp4\n", version=playlist.read().version, wanted=lambda: False)
+    assert path.read_text() == "one.mp4\n"

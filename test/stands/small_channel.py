@@ -174,22 +174,22 @@ class SmallChannel:
         begins = f"{day or '2026-03-28'}T00:00:00+01:00"
         return (ScheduledEntry(kind=EntryKind.PART, title="Playlist", starts_wall=0.0, starts=begins),)
 
-    def playlist_read(self) -> PlaylistText:
+    async def playlist_read(self) -> PlaylistText:
         """See Commands."""
         return PlaylistText(text=self.playlist, version="1")
 
-    def playlist_check(self, text: str) -> PlaylistCheck:
+    async def playlist_check(self, text: str) -> PlaylistCheck:
         """See Commands."""
         return PlaylistCheck(items=len(text.splitlines()), problems=())
 
-    def playlist_save(self, text: str, *, version: str) -> Message:
+    async def playlist_save(self, text: str, *, version: str) -> Message:
         """See Commands."""
         if version != "1":
             raise ControlError("the playlist was changed by someone else", remedy="read it again")
         self.playlist = text
         return Message.raw("the playlist is saved")
 
-    def playlist_remove(self, key: str, *, version: str) -> Message:
+    async def playlist_remove(self, key: str, *, version: str) -> Message:
         """See Commands."""
         return Message.raw(f"removed {key}{version}")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from tg_video_streamer.asrun.history import History
 from tg_video_streamer.automation.program import Program
@@ -13,7 +17,8 @@ from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
 from tg_video_streamer.control.reporter import Reporter, item_name
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
-from tg_video_streamer.errors import ControlError, PlaylistError, ScheduleError
+from tg_video_streamer.disk import DISKS
+from tg_video_streamer.errors import ControlError, DiskHangs, PlaylistError, ScheduleError
 from tg_video_streamer.events import SlateReason
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.item import Item, LocatorKind
@@ -24,11 +29,16 @@ _SEARCHED_ITEMS = 20_000
 """Coming items among which words are looked for, in the event loop."""
 _SEARCHED_WORDS = 8
 _FOUND_ITEMS = 50
+_DISK_SECONDS = 4.0
+"""How long a command waits for the playlist's disk; the command line waits for 5 s."""
 _KEY = re.compile(r"[0-9a-f]{16}")
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class CommandHandler:
-    """Implements `control.commands.Commands`; every method belongs to the event loop's thread."""
+    """Implements `control.commands.Commands`; every method belongs to the event loop's thread, the disk to others."""
 
     def __init__(
         self,
@@ -52,6 +62,8 @@ class CommandHandler:
         self._reload_settings = reload_settings
         self._paused = False
         self._slate = False
+        self._saving = asyncio.Lock()
+        """Between the look at the version and the write no other save may come."""
 
     def status(self) -> ServiceStatus:
         """See Commands."""
@@ -155,28 +167,49 @@ class CommandHandler:
         except ScheduleError as error:
             raise ControlError(error.what) from error
 
-    def playlist_read(self) -> PlaylistText:
+    async def playlist_read(self) -> PlaylistText:
         """See Commands."""
-        return self._playlist.read()
+        return await self._on_disk(self._playlist.read)
 
-    def playlist_check(self, text: str) -> PlaylistCheck:
+    async def playlist_check(self, text: str) -> PlaylistCheck:
         """See Commands."""
-        return self._playlist.check(text)
+        return await self._on_disk(self._playlist.check, text)
 
-    def playlist_save(self, text: str, *, version: str) -> Message:
+    async def playlist_save(self, text: str, *, version: str) -> Message:
         """See Commands."""
-        self._playlist.save(text, version=version)
+        async with self._changing() as wanted:
+            await self._on_disk(self._playlist.save, text, version=version, wanted=wanted)
         self._watcher.reload()
-        left_out = len(self._playlist.check(text).problems)
+        left_out = len((await self._on_disk(self._playlist.check, text)).problems)
         if left_out:
             return Message.of("answer.playlist_saved_partly", count=left_out)
         return Message.of("answer.playlist_saved")
 
-    def playlist_remove(self, key: str, *, version: str) -> Message:
+    async def playlist_remove(self, key: str, *, version: str) -> Message:
         """See Commands."""
-        item = self._playlist.remove(key, version=version)
+        async with self._changing() as wanted:
+            item = await self._on_disk(self._playlist.remove, key, version=version, wanted=wanted)
         self._watcher.reload()
         return Message.of("answer.line_removed", title=item_name(item))
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncGenerator[Callable[[], bool], None]:
+        """One change of the playlist's file at a time; it is wanted until the block ends, however long the disk hangs."""
+        ended = threading.Event()
+        try:
+            async with self._saving:
+                yield lambda: not ended.is_set()
+        finally:
+            ended.set()
+
+    async def _on_disk(
+        self, work: Callable[Parameters, Result], /, *arguments: Parameters.args, **options: Parameters.kwargs
+    ) -> Result:
+        """`work` on the playlist's file. Raises ControlError where its disk hangs."""
+        try:
+            return await DISKS.run_within(_DISK_SECONDS, self._playlist.folder, work, *arguments, **options)
+        except DiskHangs as error:
+            raise ControlError.because_of(error) from error
 
     def _queue(self, line: str, *, place: int | None) -> Message:
         item = self._in_rotation(lambda: self._queued(line, place))

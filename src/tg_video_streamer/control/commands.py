@@ -16,7 +16,7 @@ from tg_video_streamer.schedule.day import ScheduledEntry
 
 
 class Commands(Protocol):
-    """Every method runs in the event loop's thread, returns soon, and raises ControlError with a remedy.
+    """Every method belongs to the event loop, does not hold it up, and raises ControlError with a remedy.
 
     The first sentence of a method is the command's summary in the API's document.
     """
@@ -81,19 +81,19 @@ class Commands(Protocol):
     def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
         """Return one day of the schedule, YYYY-MM-DD in its time zone, or today's where that is empty."""
 
-    def playlist_read(self) -> PlaylistText:
+    async def playlist_read(self) -> PlaylistText:
         """Return the playlist's text and its version."""
 
-    def playlist_check(self, text: str) -> PlaylistCheck:
+    async def playlist_check(self, text: str) -> PlaylistCheck:
         """Check a text as the playlist: how many entries will play, and its problems."""
 
-    def playlist_save(self, text: str, *, version: str) -> Message:
+    async def playlist_save(self, text: str, *, version: str) -> Message:
         """Write the playlist, if it still has the version that was read.
 
         Lines with problems are left out when it plays.
         """
 
-    def playlist_remove(self, key: str, *, version: str) -> Message:
+    async def playlist_remove(self, key: str, *, version: str) -> Message:
         """Remove the line of an item from the playlist, if that still has the version that was read; empty: any version."""
 
 
@@ -186,9 +186,10 @@ def make_request(name: Any, arguments: Mapping[str, Any]) -> CommandRequest:
     return CommandRequest(command=command, arguments=arguments)
 
 
-def run_command(commands: Commands, request: CommandRequest) -> Any:
+async def run_command(commands: Commands, request: CommandRequest) -> Any:
     """The answer as a JSON value. Raises ControlError as the command does."""
-    return _as_json(getattr(commands, request.command.name)(**request.arguments))
+    answer = getattr(commands, request.command.name)(**request.arguments)
+    return _as_json(await answer if inspect.isawaitable(answer) else answer)
 
 
 def _as_json(answer: Any) -> Any:

@@ -35,7 +35,7 @@ class Caller:
     """Such as `uid 1000`, `operator from 127.0.0.1`, or the number of a Telegram account."""
 
 
-def execute(commands: Commands, request: CommandRequest, caller: Caller) -> Any:
+async def execute(commands: Commands, request: CommandRequest, caller: Caller) -> Any:
     """The answer as a JSON value; each change, and each refusal of one, leaves an audit line.
 
     Raises ControlError: the command's own, or for a defect one that names the log.
@@ -48,7 +48,7 @@ def execute(commands: Commands, request: CommandRequest, caller: Caller) -> Any:
         **{name: value for name, value in request.arguments.items() if name in _LOGGED_ARGUMENTS},
     }
     try:
-        answer = run_command(commands, request)
+        answer = await run_command(commands, request)
     except StreamerError as error:
         if command.changes:
             log.info("command refused", reason=error.what, **audit)

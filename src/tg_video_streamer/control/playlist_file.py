@@ -48,7 +48,7 @@ class PlaylistCheck:
 
 
 class PlaylistFile:
-    """One file, behind all its links. Small, so it is read and written in the caller's thread."""
+    """One file, behind all its links. Every method but `folder` touches its disk."""
 
     def __init__(self, path: Path, *, allowed: Callable[[], AllowedFolders]) -> None:
         """`allowed`: where files may lie now."""
@@ -86,8 +86,11 @@ class PlaylistFile:
         problems = [PlaylistProblem(line=one.line, what=one.message) for one in every[:_PROBLEMS_SHOWN]]
         return PlaylistCheck(items=len(found.entries) - len(missing), problems=tuple(problems))
 
-    def save(self, text: str, *, version: str) -> None:
-        """Write `text`; raises ControlError, and the file is as it was, where it has changed since or cannot be written."""
+    def save(self, text: str, *, version: str, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Write `text`; raises ControlError, and the file is as it was, where it has changed since or cannot be written.
+
+        Not where it is no longer `wanted`: a disk that hung may answer after the command was refused.
+        """
         try:
             fresh = text.replace("\r\n", "\n").encode()
         except UnicodeEncodeError as error:
@@ -100,12 +103,14 @@ class PlaylistFile:
             raise ControlError.of("refused.playlist_zero_byte")
         if _version(self._data()) != version:
             raise ControlError.of("refused.playlist_changed")
+        if not wanted():
+            raise ControlError.of("refused.playlist_not_written", detail="ETIMEDOUT")
         try:
             _replace(Path(os.path.realpath(self._path)), fresh)
         except OSError as error:
             raise ControlError.of("refused.playlist_not_written", detail=str(error.strerror)) from error
 
-    def remove(self, key: str, *, version: str) -> Item:
+    def remove(self, key: str, *, version: str, wanted: Callable[[], bool] = lambda: True) -> Item:
         """Remove the line of the item with `key`, and the #EXTINF line that announces it; raises ControlError as `save`."""
         now = self.read()
         found = parse(now.text, base=str(self._path.parent), allowed=self._allowed())
@@ -115,7 +120,7 @@ class PlaylistFile:
         lines = now.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         announced = entry.line > 1 and lines[entry.line - 2].startswith("#EXTINF:")
         del lines[entry.line - 1 - announced : entry.line]
-        self.save("\n".join(lines), version=version or now.version)
+        self.save("\n".join(lines), version=version or now.version, wanted=wanted)
         return entry.item
 
     def _data(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import ResolveError, StreamerError
 from tg_video_streamer.resolve.media import Download, Fetcher, Media
 from tg_video_streamer.spool.entry import Entry
@@ -58,15 +59,15 @@ class Downloads:
 
         part = entry.spooled.parts[index]
         await self._fetchers[download.fetcher](download, entry.folder.path(part), proxy=proxy, progress=progress)
-        size = await asyncio.to_thread(entry.folder.sync, part)
+        size = await DISKS.run(entry.folder.folder, entry.folder.sync, part)
         # What the server has said while it sent is nearer to the truth than what a page said before.
         promised = stated if stated is not None else download.size_bytes
         if not size or (promised is not None and size != promised):
             if promised is not None and size > promised:
                 entry.break_off()
-                await asyncio.to_thread(entry.folder.remove)
+                await DISKS.run(entry.folder.folder, entry.folder.remove)
             raise ResolveError.of("spool.size", bytes=size, promised=promised or 0)
-        await asyncio.to_thread(entry.part_whole, index, size)
+        await DISKS.run(entry.folder.folder, entry.part_whole, index, size)
 
 
 def _first(errors: BaseExceptionGroup[StreamerError]) -> StreamerError:

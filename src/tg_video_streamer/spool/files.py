@@ -6,6 +6,7 @@ spool/5f0c…/0.mp4          the file of the first input; as long as it is not w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 
 from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.errors import SpoolError
+from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Media, MediaInput
 
 SIDECAR = "item.json"
@@ -158,6 +160,26 @@ class ItemFolder:
     def remove(self) -> None:
         """Remove all of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def spool_key(item: Item) -> str:
+    """The name of an item's folder: equal for all items with the same bytes."""
+    text = "\n".join((item.locator, str(item.public_only), *([item.audio] if item.audio else [])))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+
+
+def read_folder(spool: Path) -> dict[str, SpooledItem]:
+    """What an earlier run has left, by the names of its folders."""
+    folders = [ItemFolder(one) for one in spool.glob("*") if one.is_dir()]
+    found = {one.folder.name: one.read() for one in folders}
+    return {key: item for key, item in found.items() if item is not None}
+
+
+def remove_others(spool: Path, keep: set[str]) -> None:
+    """Remove all folders but those with these names."""
+    for folder in spool.glob("*"):
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def local_inputs(folder: ItemFolder, item: SpooledItem) -> tuple[MediaInput, ...]:

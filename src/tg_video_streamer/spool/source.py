@@ -9,7 +9,8 @@ from contextlib import suppress
 import structlog
 
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import ResolveError, SessionNeeded
+from tg_video_streamer.disk import DISKS
+from tg_video_streamer.errors import DiskHangs, ResolveError, SessionNeeded
 from tg_video_streamer.playlist.item import DOWNLOADED, Item
 from tg_video_streamer.resolve.growing import GrowthState
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
@@ -57,9 +58,9 @@ class SpooledSource:
         if entry.is_past:
             self._spool.forget(entry)
             entry = self._spool.entry(item)
-        if entry.state is SpoolState.WHOLE and not entry.is_read_on:
+        if entry.state is SpoolState.WHOLE and not entry.is_read_on and not self._spool.hangs:
             return entry.local()
-        if entry.state is SpoolState.FAILED or entry.is_read_on:
+        if entry.state is SpoolState.FAILED or entry.is_read_on or self._spool.hangs:
             found = await self._ask(item)
             return _direct(entry, found) if isinstance(found, Media) else found
         entry.waiting += 1
@@ -91,7 +92,7 @@ class SpooledSource:
             self._spool.hurry(entry)
             while entry.state not in _SETTLED:
                 entry.changed.clear()
-                if entry.window is not None and await asyncio.to_thread(_enough, entry):
+                if entry.window is not None and await _enough(entry):
                     return None
                 progressed(entry_report(entry))
                 if isinstance(entry.error, SessionNeeded):
@@ -110,9 +111,9 @@ class SpooledSource:
             entry.changed.clear()
             if entry.state is SpoolState.WHOLE:
                 return entry.local()
-            if entry.state is SpoolState.FAILED:
+            if entry.state is SpoolState.FAILED or (self._spool.hangs and self._direct_is_possible(entry)):
                 return None
-            if entry.growing_reads < MOST_GROWING_READS and await asyncio.to_thread(_enough, entry):
+            if entry.growing_reads < MOST_GROWING_READS and await _enough(entry):
                 entry.growing_reads += 1
                 return entry.local()
             patience.look(self._clock.monotonic(), have=self._spool.received_bytes, eta=self.eta(entry.item))
@@ -158,8 +159,15 @@ class _Patience:
         return waited > LONGEST_SECONDS or min(waited, self._now - self._moved) > PATIENCE_SECONDS
 
 
-def _enough(entry: Entry) -> bool:
-    """Whether all files of an entry can be read from their start now."""
+async def _enough(entry: Entry) -> bool:
+    """Whether all files of an entry can be read from their start now; not while their disk hangs."""
+    try:
+        return await DISKS.run(entry.folder.folder, _is_enough, entry)
+    except DiskHangs:
+        return False
+
+
+def _is_enough(entry: Entry) -> bool:
     return bool(entry.growing) and all(
         one.state is GrowthState.WHOLE or readable(one.path, one.size) for one in entry.growing
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-import shutil
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,12 +13,21 @@ import structlog
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import NoRoom, ProbeFailed, SessionNeeded, SourceGone, SpoolError, StreamerError
+from tg_video_streamer.disk import DISKS, TRY_AGAIN_SECONDS
+from tg_video_streamer.errors import (
+    DiskHangs,
+    NoRoom,
+    ProbeFailed,
+    SessionNeeded,
+    SourceGone,
+    SpoolError,
+    StreamerError,
+)
 from tg_video_streamer.playlist.item import DOWNLOADED, Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 from tg_video_streamer.spool.download import Downloads
 from tg_video_streamer.spool.entry import Entry, entry_report
-from tg_video_streamer.spool.files import ItemFolder, SpooledItem
+from tg_video_streamer.spool.files import ItemFolder, SpooledItem, read_folder, remove_others, spool_key
 from tg_video_streamer.spool.report import SpoolCounts, SpoolReport
 from tg_video_streamer.spool.state import SpoolState
 from tg_video_streamer.spool.window import Window, dropped_bytes
@@ -87,9 +94,9 @@ class Spool:
         self._woken = asyncio.Event()
         self._started = clock.monotonic()
         self._used_bytes = 0
-        self._sweep_due = False
+        self._sweep_due = self._read = False
         self.loaded = asyncio.Event()
-        """What an earlier run has left is known."""
+        """What an earlier run has left is known, or cannot be known now since the disk hangs."""
         self.problem: SpoolError | None = None
         """Why nothing can be downloaded now."""
         self.counts = SpoolCounts()
@@ -154,6 +161,11 @@ class Spool:
                 del self._entries[entry.key]
         self._woken.set()
 
+    @property
+    def hangs(self) -> bool:
+        """Whether its disk does not answer now."""
+        return DISKS.hangs(self._folder)
+
     def can(self, found: Media | Expansion) -> bool:
         """Whether an answer of the resolver can be downloaded."""
         return isinstance(found, Media) and self._downloads.can(found)
@@ -194,13 +206,15 @@ class Spool:
         for begun in self._entries.values():
             if begun.state in {SpoolState.DOWNLOADING, SpoolState.CHECKING}:
                 begun.move(SpoolState.WAITING, "the spool was restarted")
-        if not self.loaded.is_set():
-            self._found = await asyncio.to_thread(self._read_folder)
-            self.loaded.set()
         while True:
             self._woken.clear()
-            await self._sweep()
-            await self._move_windows()
+            try:
+                await self._tidy_up()
+            except DiskHangs:
+                # Meanwhile the feeds read from the sources.
+                self.loaded.set()
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+                continue
             entry = self._next()
             if entry is not None:
                 await self._work_on(entry)
@@ -208,6 +222,16 @@ class Spool:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
                     await self._woken.wait()
+
+    async def _tidy_up(self) -> None:
+        """Know what an earlier run has left, and remove what is no longer needed. Raises DiskHangs."""
+        if not self._read:
+            found = await DISKS.run(self._folder, read_folder, self._folder)
+            self._found = {key: item for key, item in found.items() if key not in self._entries}
+            self._read = True
+            self.loaded.set()
+        await self._sweep()
+        await self._move_windows()
 
     def _next(self) -> Entry | None:
         """The entry to work on: those that a feed waits for first, then in the order of the program."""
@@ -234,8 +258,7 @@ class Spool:
                 short = None
                 if entry.state is SpoolState.DOWNLOADING and self._clock.monotonic() - measured > _MEASURE_SECONDS:
                     measured = self._clock.monotonic()
-                    await self._move_windows()
-                    short = await self._short_of(0) if entry.state is SpoolState.DOWNLOADING else None
+                    short = await self._measured() if entry.state is SpoolState.DOWNLOADING else None
                 if short is not None and not attempt.done():
                     attempt.cancel()
                     self._failed(entry, short)
@@ -243,6 +266,14 @@ class Spool:
                     attempt.cancel()
         if entry.state in {SpoolState.DOWNLOADING, SpoolState.CHECKING}:
             entry.move(SpoolState.WAITING, "another is more urgent")
+
+    async def _measured(self) -> StreamerError | None:
+        """Why the download must stop now: no room, or a disk that hangs."""
+        try:
+            await self._move_windows()
+            return await self._short_of(0)
+        except DiskHangs as error:
+            return error
 
     async def _attempt(self, entry: Entry) -> None:
         before = entry.have_bytes
@@ -252,7 +283,7 @@ class Spool:
                 self._rest(entry, REST_SECONDS, "it is live, a list, or nothing that can be downloaded")
                 return
             await self._make_room(entry, media)
-            await asyncio.to_thread(entry.begin, media)
+            await DISKS.run(self._folder, entry.begin, media)
             _log.info("download begins", key=entry.item.key, title=media.title, bytes=entry.whole_bytes)
             await self._downloads.run(entry, media)
             self._ended(entry.item, media.proxy, None)
@@ -283,9 +314,10 @@ class Spool:
             else:
                 self._wait(entry, 0.0, "larger than the spool: read through a window")
             return
-        if isinstance(error, SessionNeeded):
-            # No fault of the item: what was downloaded stays until the login.
-            self._wait(entry, PAUSES.longest, str(error))
+        if isinstance(error, SessionNeeded | DiskHangs):
+            # No fault of the item: what was downloaded stays until the login, or until the disk returns.
+            pause = TRY_AGAIN_SECONDS if isinstance(error, DiskHangs) else PAUSES.longest
+            self._wait(entry, pause, str(error))
             return
         self.counts.failures += 1
         entry.failures += 1
@@ -331,17 +363,17 @@ class Spool:
             self._rest(entry, GONE_SECONDS, "it is larger than the spool")
             raise NoRoom.of("spool.no_room")
         if not entry.growing:
-            await asyncio.to_thread(entry.folder.tidy)
-        have = await asyncio.to_thread(entry.folder.used_bytes) - dropped_bytes(entry.growing)
+            await DISKS.run(self._folder, entry.folder.tidy)
+        have = await DISKS.run(self._folder, entry.folder.used_bytes) - dropped_bytes(entry.growing)
         if entry.window is not None:
             needed = entry.window.ahead_bytes
         while (short := await self._short_of(max(0, needed - have))) is not None:
-            victim = self._victim(entry)
+            victim = await DISKS.run(self._folder, self._victim, entry)
             if victim is None:
                 raise short
             victim.break_off()
             del self._entries[victim.key]
-            await asyncio.to_thread(victim.folder.remove)
+            await DISKS.run(self._folder, victim.folder.remove)
 
     def _is_large(self, size: int) -> bool:
         return size > _LARGEST_PART * self._limits.max_bytes
@@ -361,8 +393,8 @@ class Spool:
             assert entry.window is not None  # noqa: S101 - selected by it
             error: SpoolError | None = None
             try:
-                await asyncio.to_thread(entry.drop_read)
-                if await asyncio.to_thread(entry.window.needs_its_end, entry.growing):
+                await DISKS.run(self._folder, entry.drop_read)
+                if await DISKS.run(self._folder, entry.window.needs_its_end, entry.growing):
                     error = SpoolError.of("spool.not_forward", title=entry.title)
             except SpoolError as failure:
                 error = failure
@@ -374,13 +406,13 @@ class Spool:
         """The last of the items that come after `entry` and that no feed reads."""
         place = {key: number for number, key in enumerate(self._order)}
         mine = -1 if entry.urgent else place.get(entry.key, -1)
-        later = [one for one in self._entries.values() if place.get(one.key, -1) > mine and not one.urgent]
+        later = [one for one in list(self._entries.values()) if place.get(one.key, -1) > mine and not one.urgent]
         held = [one for one in later if one is not entry and one.folder.folder.exists()]
         return max(held, key=lambda one: place[one.key], default=None)
 
     async def _short_of(self, more_bytes: int) -> SpoolError | None:
         """What is missing for `more_bytes` more."""
-        self._used_bytes, free = await asyncio.to_thread(self._measure)
+        self._used_bytes, free = await DISKS.run(self._folder, self._measure)
         if self._used_bytes + more_bytes > self._limits.max_bytes:
             return NoRoom.of("spool.no_room")
         if free - more_bytes < self._limits.floor_bytes:
@@ -389,8 +421,13 @@ class Spool:
 
     async def _told_by_disk(self, error: StreamerError) -> StreamerError:
         """`error`, or what the disk says: a fetcher cannot tell a full disk from another fault."""
-        _, free = await asyncio.to_thread(self._measure)
-        if isinstance(error, SpoolError) or free >= _FULL_BYTES:
+        if isinstance(error, SpoolError | DiskHangs):
+            return error
+        try:
+            _, free = await DISKS.run(self._folder, self._measure)
+        except DiskHangs as hangs:
+            return hangs
+        if free >= _FULL_BYTES:
             return error
         return SpoolError.of("spool.full", folder=str(self._folder), floor=self._limits.floor_bytes)
 
@@ -401,11 +438,6 @@ class Spool:
         disk = os.statvfs(there)
         return used, disk.f_bavail * disk.f_frsize
 
-    def _read_folder(self) -> dict[str, SpooledItem]:
-        folders = [ItemFolder(one) for one in self._folder.glob("*") if one.is_dir()]
-        found = {one.folder.name: one.read() for one in folders}
-        return {key: item for key, item in found.items() if item is not None}
-
     async def _sweep(self) -> None:
         """Remove the folders that belong to no entry, once the first plan is old enough to be complete."""
         if not self._sweep_due and not self._found:
@@ -414,16 +446,5 @@ class Spool:
             self._found = {}
         self._sweep_due = False
         live = {key for key, one in self._entries.items() if one.state is not SpoolState.FAILED}
-        await asyncio.to_thread(self._remove_others, {*live, *self._found})
-        self._used_bytes, _ = await asyncio.to_thread(self._measure)
-
-    def _remove_others(self, keep: set[str]) -> None:
-        for folder in self._folder.glob("*"):
-            if folder.name not in keep:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def spool_key(item: Item) -> str:
-    """The name of an item's folder: equal for all items with the same bytes."""
-    text = "\n".join((item.locator, str(item.public_only), *([item.audio] if item.audio else [])))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+        await DISKS.run(self._folder, remove_others, self._folder, {*live, *self._found})
+        self._used_bytes, _ = await DISKS.run(self._folder, self._measure)

@@ -172,7 +172,7 @@ class ChatCommands:
             except ResolveError as error:
                 raise ControlError.because_of(error) from error
         caller = Caller(origin=Origin.CHAT, name=str(message.sender_id or "the chat itself"))
-        return answer_text(command, execute(self._commands, request, caller), self._text)
+        return answer_text(command, await execute(self._commands, request, caller), self._text)
 
     async def _is_allowed(self, room: ChatRoom, sender: int, command: ChatCommand) -> bool:
         """Whether `sender` is allowed `command`; admins are fetched at most once in ADMINS_SECONDS."""

@@ -59,7 +59,7 @@ async def _serve_client(
             line = await _read_line(client)
         if line is None:
             return
-        reply = _answer(line, commands, _caller(client))
+        reply = await _answer(line, commands, _caller(client))
         async with asyncio.timeout(client_seconds):
             await loop.sock_sendall(client, reply)
     except TimeoutError:
@@ -87,11 +87,11 @@ async def _read_line(client: socket.socket) -> bytes | None:
             return bytes(received)
 
 
-def _answer(line: bytes, commands: Commands, caller: Caller) -> bytes:
+async def _answer(line: bytes, commands: Commands, caller: Caller) -> bytes:
     if len(line) > protocol.MAX_REQUEST_BYTES:
         return protocol.failure(ControlError.of("refused.request_too_long", limit=protocol.MAX_REQUEST_BYTES))
     try:
-        return protocol.success(execute(commands, protocol.parse_request(line), caller))
+        return protocol.success(await execute(commands, protocol.parse_request(line), caller))
     except ControlError as error:
         return protocol.failure(error)
 

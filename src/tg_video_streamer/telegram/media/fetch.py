@@ -15,6 +15,7 @@ from telethon.tl import functions, types
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import (
     ResolveError,
     SessionAbsent,
@@ -85,7 +86,7 @@ class TelegramFetch:
         """See Fetch; `proxy` is not used, since TELEGRAM_PROXY leads to Telegram."""
         del proxy
         request = _read(download.request)
-        with await asyncio.to_thread(target.open, "ab") as file:
+        with await DISKS.run(target, target.open, "ab") as file:
             await _Attempt(self, request, file, progress).run()
 
     async def pause(self, failures: int, deadline: float, error: StreamerError) -> None:

@@ -54,7 +54,7 @@ def _command_route(command: Command, context: WebContext, access: Access) -> Rou
             access.require_form_token(request, request.headers.get("x-csrf", ""))
         call = await _read_command(command.name, request)
         try:
-            result = execute(context.commands, call, Caller(origin=Origin.API, name=visitor(request).name))
+            result = await execute(context.commands, call, Caller(origin=Origin.API, name=visitor(request).name))
         except ControlError as error:
             raise RequestRefused(error.message, status=_status_of(error), remedy=error.remedy_message or "") from error
         return JsonResponse({"ok": True, "result": result})

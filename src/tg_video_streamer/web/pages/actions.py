@@ -35,7 +35,8 @@ def action_routes(commands: Commands, access: Access) -> list[Route]:
         if command.changes:
             access.require_form_token(request, request.headers.get("x-csrf", csrf))
         try:
-            answer = execute(commands, from_texts(name, fields), Caller(origin=Origin.PAGE, name=visitor(request).name))
+            caller = Caller(origin=Origin.PAGE, name=visitor(request).name)
+            answer = await execute(commands, from_texts(name, fields), caller)
         except (ControlError, RequestRefused) as error:
             return _failed(request, error, back)
         return _done(request, answer, back)

@@ -32,22 +32,22 @@ def routes(context: WebContext) -> list[Route]:
     async def edit(request: Request) -> Response:
         view = require_operator(request, context)
         try:
-            now = context.commands.playlist_read()
+            now = await context.commands.playlist_read()
         except ControlError as error:
             return page(view, "playlist", "", messages=(_failed(error),))
-        return _editor(view, now)
+        return await _editor(view, now)
 
     async def continue_edit(request: Request) -> Response:
         view, form = await require_operator_form(request, context)
-        return _editor(view, _sent(form))
+        return await _editor(view, _sent(form))
 
     async def upload(request: Request) -> Response:
         view, form = await require_operator_form(request, context, with_file=True)
-        return _editor(view, _sent(form))
+        return await _editor(view, _sent(form))
 
     async def check(request: Request) -> Response:
         view, form = await require_operator_form(request, context)
-        return HTMLResponse(_check_tag(context.commands.playlist_check(_sent(form).text), view.words))
+        return HTMLResponse(await _check(view, _sent(form)))
 
     async def compare(request: Request) -> Response:
         view, form = await require_operator_form(request, context)
@@ -58,7 +58,7 @@ def routes(context: WebContext) -> list[Route]:
         new = _sent(form)
         change = make_request("playlist_save", {"text": new.text, "version": new.version})
         try:
-            execute(context.commands, change, Caller(origin=Origin.PAGE, name=view.visitor.name))
+            await execute(context.commands, change, Caller(origin=Origin.PAGE, name=view.visitor.name))
         except ControlError as error:
             # The text is not lost: compare it with the current file.
             return await _comparison(view, new, messages=(_failed(error),), status_code=409)
@@ -83,9 +83,9 @@ def _sent(form: Mapping[str, str]) -> PlaylistText:
     return PlaylistText(text=form.get("text", "").replace("\r\n", "\n"), version=form.get("version", ""))
 
 
-def _editor(view: PageView, text: PlaylistText) -> Response:
+async def _editor(view: PageView, text: PlaylistText) -> Response:
     words = view.words
-    checked = view.context.commands.playlist_check(text.text)
+    checked = await _check(view, text)
     saved = (
         (FlashMessage(ok=True, text=Message.of("answer.playlist_saved")),)
         if view.request.query_params.get("saved") == "1"
@@ -98,7 +98,7 @@ def _editor(view: PageView, text: PlaylistText) -> Response:
 <label for="text">{words("playlist.text")}</label>
 <textarea id="text" name="text" rows="22" spellcheck="false" autocapitalize="off" wrap="off" aria-describedby="edit-help check">
 {escape(text.text)}</textarea>
-<div id="check" class="check" role="status">{_check_tag(checked, words)}</div>
+<div id="check" class="check" role="status">{checked}</div>
 <div class="controls"><button class="primary">{words("playlist.compare")}</button>
 <label class="button" id="upload" hidden>{words("playlist.upload")}<input type="file" id="file" accept=".txt,text/plain" class="visually-hidden"></label>
 <a class="button" href="/playlist">{words("playlist.reload")}</a></div>
@@ -114,10 +114,10 @@ async def _comparison(
 ) -> Response:
     words = view.words
     try:
-        now = view.context.commands.playlist_read()
+        now = await view.context.commands.playlist_read()
     except ControlError as error:
         return page(view, "playlist", _hidden(view, new, save=False), messages=(_failed(error),), status_code=409)
-    checked = view.context.commands.playlist_check(new.text)
+    checked = await _check(view, new)
     found = await asyncio.to_thread(lambda: list(changes(now.text, new.text)))
     shown = "".join(found[:_MAX_CHANGES])
     if len(found) > _MAX_CHANGES:
@@ -135,7 +135,7 @@ async def _comparison(
     main = f"""<section class="card" aria-labelledby="diff-heading">
 <h2 id="diff-heading">{words("playlist.changes")}</h2>
 {others}{shown_changes}
-<div class="check">{_check_tag(checked, words)}</div>
+<div class="check">{checked}</div>
 {form}
 </section>"""
     return page(view, "playlist", main, messages=messages, status_code=status_code)
@@ -151,6 +151,14 @@ def _hidden(view: PageView, text: PlaylistText, *, save: bool) -> str:
 {escape(text.text)}</textarea>
 <div class="controls">{saving}<button>{words("playlist.back")}</button> <a class="button" href="/playlist">{words("playlist.reload")}</a></div>
 </form>"""
+
+
+async def _check(view: PageView, text: PlaylistText) -> str:
+    """What a check says, or why there is none: the text must not be lost over that."""
+    try:
+        return _check_tag(await view.context.commands.playlist_check(text.text), view.words)
+    except ControlError as error:
+        return f"<p>{view.words.message(error.full_message)}</p>"
 
 
 def _check_tag(checked: PlaylistCheck, words: Translator) -> str:
