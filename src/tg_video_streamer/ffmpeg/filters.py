@@ -184,7 +184,9 @@ def _sound_chains(
         "aformat=sample_fmts=fltp:channel_layouts=stereo",
         f"silencedetect=n=-60dB:d={FAULT_SECONDS:g},ametadata={_TO_STDERR}",
     ]
-    leveled = [*_loudness(sound, house, item_range.volume), *sound_fades(item_range.fades)]
+    leveled, fades = _loudness(sound, house, item_range.volume), sound_fades(item_range.fades)
+    # A measured level is made for exactly what comes out of its limiter. What levels as it goes would undo a fade before it.
+    leveled = [*leveled, *fades] if holds_sound(sound) else [*fades, *leveled]
     if loopback:
         return f"{pad}{','.join(steps)}[heard]", f"[dec:0]{','.join((_FOLLOW_TIMES, *leveled))}[a]"
     steps += leveled
