@@ -122,6 +122,7 @@ def test_all_is_well(tmp_path: Path) -> None:
             "settings",
             "ffmpeg",
             "encoder",
+            "encoder",
             "yt-dlp",
             "JavaScript",
             "playlist",

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from tg_video_streamer.doctor.check import playlist_problems
 from tg_video_streamer.doctor.files import check_frame_rate
 from tg_video_streamer.doctor.finding import Finding, doubt, failure, problem, well
+from tg_video_streamer.doctor.hardware import check_hardware
 from tg_video_streamer.doctor.host import check_clock, check_disk, check_ports, check_service
 from tg_video_streamer.doctor.network import check_notifications, check_outputs
 from tg_video_streamer.doctor.programs import check_ffmpeg, check_javascript, check_plugins, check_ytdlp
@@ -34,6 +35,7 @@ def checks(*, session: Check | None, notify: bool) -> list[tuple[str, Check]]:
     """Every check with its subject, in order; `session` checks the Telegram session, None leaves that out."""
     return [
         ("ffmpeg", check_ffmpeg),
+        ("encoder", check_hardware),
         ("yt-dlp", check_ytdlp),
         ("JavaScript", check_javascript),
         ("yt-dlp", check_plugins),
