@@ -38,8 +38,19 @@ def test_two_busy_loops_cost_quality_and_no_second_of_slate(tmp_path: Path) -> N
     clip = make_clip(
         tmp_path / "clips" / "large.mp4", Plan(item_id=1, frames=30 * SECONDS, rate=30, width=1920, height=1080)
     )
-    settings = {"VIDEO_SIZE": "1280x720", "FRAME_RATE": "30", "FFMPEG_ARGS": "-preset veryfast", "LIBRARY_MAX_GB": "0"}
-    with on_air(tmp_path, tmp_path / "clips", lines=[clip], LOOP="0", **settings) as channel, busy_processors():
+    with (
+        on_air(
+            tmp_path,
+            tmp_path / "clips",
+            lines=[clip],
+            LOOP="0",
+            VIDEO_SIZE="1280x720",
+            FRAME_RATE="30",
+            FFMPEG_ARGS="-preset veryfast",
+            LIBRARY_MAX_GB="0",
+        ) as channel,
+        busy_processors(),
+    ):
         service = channel.service
         service.wait_for(lambda status: status["streams_played"] >= 1, timeout=400, what="the item has played")
         service.wait_for(lambda status: status["channel_state"] == "on_slate", what="the list is over")

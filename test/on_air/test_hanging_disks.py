@@ -78,6 +78,7 @@ def disk(tmp_path: Path) -> Iterator[HangingDisk]:
     found.release()
 
 
+@pytest.mark.long
 def test_disks_that_hang_on_air_cost_nothing(tmp_path: Path, media: Path, disk: HangingDisk) -> None:
     """All disks of the operator's hang under an item on air: no slate and no lost frame is seen, and status names them."""
     with _channel(tmp_path, media, disk, wait=True) as (channel, folders):

@@ -89,6 +89,7 @@ def test_a_clip_without_a_length_is_asked_for_a_few_times(clips: Path, tmp_path:
     assert asked <= 8
 
 
+@pytest.mark.long
 def test_a_feed_that_is_too_slow_does_not_flap(clips: Path, tmp_path: Path) -> None:
     """A feed at 0.8 of its speed leaves the air once and comes back with a whole buffer, not for two seconds at a time."""
     address = f"srt://127.0.0.1:{free_port()}"

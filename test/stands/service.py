@@ -190,6 +190,10 @@ def copy_prepared(source: Path, target: Path) -> None:
             partial.replace(target / made.name)
 
 
+_QUICK = {"PREPARE_PRESET": "ultrafast"}
+"""Nothing is encoded a second time to look better."""
+
+
 @contextmanager
 def running(
     folder: Path,
@@ -200,7 +204,7 @@ def running(
 ) -> Iterator[Service]:
     """A service for as long as the block lasts; no part of it ended by itself, and no process of it is left behind."""
     folder.mkdir(parents=True, exist_ok=True)
-    service = Service(folder=folder, settings=settings, arguments=arguments, program=command or (COMMAND,))
+    service = Service(folder=folder, settings=_QUICK | settings, arguments=arguments, program=command or (COMMAND,))
     service.start()
     try:
         yield service

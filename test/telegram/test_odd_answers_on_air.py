@@ -56,6 +56,7 @@ def _ended_in_silence(service: Service, stand: TelegramStand) -> None:
     assert false == []
 
 
+@pytest.mark.long
 def test_odd_answers_heal(stand: TelegramStand, tmp_path: Path) -> None:
     """GetGroupCall refused as a message, a heartbeat refused, a cut line: a new live stream each time, a true status, no fault."""
     secrets.never_shown_here(KEY)

@@ -18,7 +18,6 @@ from tg_video_streamer.feed.overlay.branding import Branding, OverlaySettings
 from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.feed.state import FeedMode
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.ffmpeg.prepared import X264Preset
 from tg_video_streamer.ffmpeg.prepared_trial import Preparation
 from tg_video_streamer.ffmpeg.steps import EncodeStep, usable_steps
 from tg_video_streamer.languages import TrackPreference, preference_of
@@ -210,7 +209,7 @@ def preparation_of(settings: Settings, prepared: Prepared) -> Preparation:
         prepared.house,
         prepared.slate.headers,
         ffmpeg=prepared.ffmpeg,
-        preset=X264Preset(settings.prepare_preset),
+        preset=settings.prepare_preset,
         bitrate=settings.prepare_bitrate,
         cache_dir=settings.state_dir / "cache",
     )

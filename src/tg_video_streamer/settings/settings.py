@@ -33,6 +33,7 @@ from tg_video_streamer.ffmpeg.house import (
     house_format,
     parse_audio_kilobits,
 )
+from tg_video_streamer.ffmpeg.prepared import X264Preset
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
 from tg_video_streamer.media import Fit, FrameRate
@@ -107,7 +108,7 @@ class Settings(BaseModel):
     library_max_gb: Annotated[float, Field(ge=0)] = 20.0
     spool_max_gb: Annotated[float, Field(ge=0)] = 5.0
     library_keep_removed: bool = False
-    prepare_preset: Literal["veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = "slow"
+    prepare_preset: X264Preset = X264Preset.SLOW
     prepare_bitrate: Annotated[str, matching(r"\d{2,6}k|\d{1,2}(\.\d{1,3})?M", "a bit rate such as 1500k or 1.5M")] = ""
     loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] = -16.0
     state_dir: _Path
