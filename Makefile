@@ -60,7 +60,8 @@ bench: setup ## Measure, each number beside its rival's, into bench/RESULTS.md
 lock: ## Pin all dependencies anew after a change of pyproject.toml; UPGRADE=1 takes the newest
 	$(COMPILE) -o requirements.txt
 	$(COMPILE) --extra build -o requirements-build.txt
-	$(COMPILE) --extra dev --extra build -o requirements-dev.txt
+	$(COMPILE) --extra fleet -o requirements-fleet.txt
+	$(COMPILE) --extra dev --extra build --extra fleet -o requirements-dev.txt
 
 release: setup ## Make dist/*.tar.gz and its checksum; WHEELS=1 puts every package in, for a host without a registry
 	@scripts/release.sh

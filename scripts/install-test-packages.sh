@@ -8,9 +8,9 @@ if [ $# = 0 ]; then
     # openssh: settings that are sent to a server
     # debootstrap, systemd-container: a host with a real systemd, to deploy on
     # prometheus: promtool, which checks the alerts · sudo: visudo, which checks what a deploy account may do
-    # gcc: a library that makes a disk hang · tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
+    # gcc: a library that makes a disk hang · nats-server: what a fleet's hosts agree through · tmux: a terminal for the status table · procps, iproute2: ps and ss · the rest: scripts and fonts
     set -- ffmpeg nginx libnginx-mod-rtmp chromium chromium-driver tmux procps iproute2 shellcheck fonts-dejavu-core \
-        openssh-server openssh-client debootstrap systemd-container prometheus sudo gcc libc6-dev
+        openssh-server openssh-client debootstrap systemd-container prometheus sudo gcc libc6-dev nats-server
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -30,7 +30,7 @@ done
 if [ "$(id -u)" = 0 ]; then
     as_root=
 elif sudo -n true 2>/dev/null; then
-    as_root=sudo gcc libc6-dev
+    as_root=sudo
 else
     echo "test packages: missing:$missing" >&2
     echo "test packages: the tests that need them cannot pass; run: sudo apt install$missing" >&2
@@ -43,9 +43,10 @@ $as_root apt-get update -qq
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 
 # The tests start nginx and sshd themselves; Debian's packages would start their own, on ports 80 and 22. A Prometheus
-# would take port 9090 from a channel on this host.
+# would take port 9090 from a channel on this host, a NATS server port 4222.
 if [ -d /run/systemd/system ]; then
     case " $missing " in *" nginx "*) $as_root systemctl disable --now nginx ;; esac
     case " $missing " in *" openssh-server "*) $as_root systemctl disable --now ssh ;; esac
     case " $missing " in *" prometheus "*) $as_root systemctl disable --now prometheus ;; esac
+    case " $missing " in *" nats-server "*) $as_root systemctl disable --now nats-server ;; esac
 fi

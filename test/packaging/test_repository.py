@@ -16,7 +16,7 @@ import pytest
 from tg_video_streamer.settings.settings import KEYS, load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-fleet.txt", "requirements-dev.txt")
 
 
 def _run(*command: str, folder: Path = REPOSITORY, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -69,8 +69,9 @@ def test_the_locks_agree_with_each_other() -> None:
         dict(re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)", (REPOSITORY / name).read_text(encoding="utf-8")))
         for name in LOCKS
     ]
-    runtime, build, development = pins
+    runtime, build, fleet, development = pins
     assert runtime.items() <= build.items() <= development.items()
+    assert runtime.items() <= fleet.items() <= development.items()
 
 
 # Settings
