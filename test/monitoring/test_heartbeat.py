@@ -20,7 +20,8 @@ from stands.service import running
 from stands.small_channel import SmallChannel
 from stands.waiting import wait_until
 from tg_video_streamer.control.status import ServiceStatus
-from tg_video_streamer.monitoring.heartbeat import Heartbeat, heartbeat_problems, heartbeat_target, truly_on_air
+from tg_video_streamer.monitoring.heartbeat import Heartbeat, heartbeat_problems, truly_on_air
+from tg_video_streamer.monitoring.http_call import http_target
 
 PERIOD_SECONDS = 0.05
 ON_AIR = replace(SmallChannel().status(), healthy=True, channel_state="on_air")
@@ -179,5 +180,5 @@ def test_a_url_that_cannot_be_used_is_told_without_repeating_it() -> None:
         (problem,) = heartbeat_problems(bad)
         assert problem.startswith("HEARTBEAT_URL: ")
         assert "CANARY" not in problem
-    assert "CANARY" not in repr(heartbeat_target("http://a/CANARY"))
-    assert b"Host: [::1]\r\n" in heartbeat_target("http://[::1]/x").request
+    assert "CANARY" not in repr(http_target("http://a/CANARY"))
+    assert b"Host: [::1]\r\n" in http_target("http://[::1]/x").request("GET")

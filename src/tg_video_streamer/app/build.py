@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -35,6 +36,7 @@ from tg_video_streamer.monitoring.alerts.send import notify_addresses
 from tg_video_streamer.monitoring.heartbeat import Heartbeat
 from tg_video_streamer.monitoring.metrics import Metrics
 from tg_video_streamer.monitoring.metrics_server import MetricsServer
+from tg_video_streamer.monitoring.webhooks.sender import Webhooks
 from tg_video_streamer.outputs.factory import output_handler
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.outputs.target import OutputKind
@@ -110,7 +112,14 @@ def build(
     as_run = AsRunLog(
         settings.state_dir / FILE_NAME, viewers=lambda: telegram.watch.viewers if telegram is not None else None
     )
-    for part in (metrics, as_run, notifier):
+    webhooks = Webhooks(
+        settings.webhooks.get_secret_value().split(),
+        secret=settings.webhook_secret.get_secret_value(),
+        host=socket.gethostname(),
+        state=lambda: commands.status().channel_state,
+        clock=context.clock,
+    )
+    for part in (metrics, as_run, notifier, webhooks):
         context.events.subscribe(part.on_event)
     at_start = _startup_warnings(context, chat_problems(settings, has_telegram=telegram is not None))
     warnings += [
@@ -137,6 +146,7 @@ def build(
         chat=make_chat(context, telegram, commands),
         metrics=metrics_server,
         notifier=notifier,
+        webhooks=webhooks,
         heartbeat=partial(Heartbeat, settings.heartbeat_url.get_secret_value(), status=commands.status),
         ytdlp=partial(ytdlp.watch, metrics, replaced=program.playlist.try_again),
         keep=partial(keep, restarts=restarts),

@@ -33,6 +33,7 @@ from tg_video_streamer.library.library import Library
 from tg_video_streamer.monitoring.alerts.notifier import Notifier
 from tg_video_streamer.monitoring.metrics_server import MetricsServer
 from tg_video_streamer.monitoring.systemd import ProgressReport, ServiceManager
+from tg_video_streamer.monitoring.webhooks.sender import Webhooks
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.spool.spool import Spool
 
@@ -92,6 +93,7 @@ class Service:
     """None where the settings ask for nothing in the chat."""
     metrics: Anew[MetricsServer]
     notifier: Notifier
+    webhooks: Webhooks
     heartbeat: MakePart
     ytdlp: MakePart
     keep: Keep
@@ -205,6 +207,7 @@ class Service:
             "metrics": self.metrics,
             "notify": lambda: self.notifier,
             "yt-dlp": self.ytdlp,
+            "webhooks": lambda: self.webhooks,
             "heartbeat": self.heartbeat,
             "history": lambda: self.control.history,
             "live": self.live,

@@ -6,6 +6,7 @@ from tg_video_streamer.app.telegram import check_telegram
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.monitoring.alerts.send import notify_problems
 from tg_video_streamer.monitoring.heartbeat import heartbeat_problems
+from tg_video_streamer.monitoring.webhooks.sender import webhook_problems
 from tg_video_streamer.outputs.target import parse_outputs
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.settings.settings import Settings
@@ -31,9 +32,10 @@ def check_ytdlp_args(settings: Settings) -> list[str]:
 
 
 def check_notifications(settings: Settings) -> list[str]:
-    """What is wrong with NOTIFY_URLS and HEARTBEAT_URL, one line each."""
+    """What is wrong with NOTIFY_URLS, WEBHOOKS and HEARTBEAT_URL, one line each."""
     return [
         *notify_problems(settings.notify_urls.get_secret_value()),
+        *webhook_problems(settings.webhooks.get_secret_value(), settings.webhook_secret.get_secret_value()),
         *heartbeat_problems(settings.heartbeat_url.get_secret_value()),
     ]
 

@@ -14,7 +14,7 @@ from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator, environment_language
 from tg_video_streamer.monitoring.alerts.alert import Severity
 from tg_video_streamer.monitoring.alerts.send import Sent, notify_addresses, send
-from tg_video_streamer.monitoring.heartbeat import heartbeat_target
+from tg_video_streamer.monitoring.http_call import http_target
 from tg_video_streamer.outputs.target import OutputTarget
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.settings.targets import output_targets
@@ -95,7 +95,7 @@ def folder_finding(about: str | Message, path: Path) -> Finding:
 
 async def _heartbeat_finding(url: str) -> Finding:
     try:
-        target = heartbeat_target(url)
+        target = http_target(url)
     except ValueError:
         return problem("heartbeat", "doctor.heartbeat_url")
     return await _reached("heartbeat", target.host, target.port, "HEARTBEAT_URL")

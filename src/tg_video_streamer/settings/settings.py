@@ -133,6 +133,8 @@ class Settings(BaseModel):
 
     notify_urls: SecretStr = _NO_SECRET
     notify_after_seconds: Annotated[float, Field(ge=0)] = 30.0
+    webhooks: SecretStr = _NO_SECRET
+    webhook_secret: _Token = _NO_SECRET
     heartbeat_url: Annotated[SecretStr, secret_matching(r"https?://\S+", "an http(s) URL")] = _NO_SECRET
 
     operators: Annotated[tuple[str, ...], BeforeValidator(words), each(_PEER)] = ()
@@ -337,7 +339,7 @@ def secret_values(settings: Settings) -> frozenset[str]:
         for word in value.split():
             if "://" in word:
                 found |= {word, *_secret_parts(word)}
-            if name in {"notify_urls", "ytdlp_args"}:
+            if name in {"notify_urls", "webhooks", "ytdlp_args"}:
                 # Their tokens may stand anywhere; host names, which have dots, and options may be shown.
                 found |= {part for part in re.split(r"[/:@?&=,]", word) if re.fullmatch(r"[^.-][^.]{9,}", part)}
     # A word as short as these stands in innocent texts too.

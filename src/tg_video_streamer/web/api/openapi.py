@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from tg_video_streamer.asrun.entry import AsRunEntry
 from tg_video_streamer.control.commands import COMMANDS, Command
 from tg_video_streamer.events import SourceLevel
+from tg_video_streamer.monitoring.webhooks.message import webhook_schemas
 from tg_video_streamer.web.api.as_run import CSV_TYPE, DEFAULT_ROWS, MAX_ROWS
 from tg_video_streamer.web.command_arguments import MAX_INTEGER
 
@@ -51,6 +52,7 @@ def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, An
         f"/api/{name}": _command_path(name, methods_of, results[name], open_reading=open_reading) for name in COMMANDS
     }
     paths["/api/as-run"] = {"get": _as_run(results["as-run"], open_reading=open_reading)}
+    messages, message_parts = webhook_schemas(_WHERE)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -59,8 +61,9 @@ def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, An
             "description": "Reads and controls one channel, with the same commands as the command line, the pages and the chat.",
         },
         "paths": paths,
+        "webhooks": {kind: _webhook(kind, schema) for kind, schema in messages.items()},
         "components": {
-            "schemas": common.get("$defs", {}) | {"Refusal": _refusal()},
+            "schemas": common.get("$defs", {}) | message_parts | {"Refusal": _refusal()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -114,6 +117,23 @@ def _as_run(result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
         "security": _security(for_operators=False, open_reading=open_reading),
         "parameters": [_parameter(name, schema, required=False) for name, schema in names.items()],
         "responses": _responses(content, "GET"),
+    }
+
+
+def _webhook(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """What WEBHOOKS are sent: any status from 200 to 299 takes it, every other answer asks for it again."""
+    headers = {name: {"type": "string"} for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+    return {
+        "post": {
+            "operationId": f"webhook_{kind.replace('.', '_')}",
+            "summary": f"{kind}, signed as Standard Webhooks says.",
+            "parameters": [
+                {"name": name, "in": "header", "required": name != "webhook-signature", "schema": of}
+                for name, of in headers.items()
+            ],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+            "responses": {"2XX": {"description": "Taken."}},
+        }
     }
 
 

@@ -1,0 +1,1 @@
+"""Tells other programs what happens: one signed HTTP request for each event."""
