@@ -43,6 +43,7 @@ class Stand:
         self.live_port = free_port()
         self.metrics_port = free_port()
         self.beats = 0
+        self.hooks = 0
         self.service: BreakableService
 
     def settings(self, heartbeat_port: int) -> dict[str, str]:
@@ -65,6 +66,7 @@ class Stand:
             "FFMPEG_ARGS": "-preset ultrafast",
             "LIVE_INGEST": f"rtmp://127.0.0.1:{self.live_port}/live/{LIVE_KEY}",
             "HEARTBEAT_URL": f"http://127.0.0.1:{heartbeat_port}/",
+            "WEBHOOKS": f"http://127.0.0.1:{heartbeat_port}/",
             "PROMETHEUS_PORT": str(self.metrics_port),
             "BUFFER_SECONDS": "2",
         }
@@ -129,13 +131,14 @@ class Stand:
         assert live.state == "waiting"
 
     async def item(self) -> None:
-        """An item is on air, and after a skip another one."""
+        """An item is on air, and after a skip another one, as the webhook says."""
         commands = self.service.parts.control.commands
         await until(lambda: self.service.status().now is not None, "an item")
         await until(lambda: self.service.status().channel_state == "on_air", "on air")
-        played = self.service.status().streams_played
+        played, hooks = self.service.status().streams_played, self.hooks
         commands.skip()
         await until(lambda: self.service.status().streams_played > played, "the next item")
+        await until(lambda: self.hooks > hooks, "a webhook")
 
     async def web(self) -> None:
         """The page, the API and the preview answer."""
@@ -189,6 +192,7 @@ PARTS: dict[str, Callable[[Stand], Awaitable[None]]] = {
     "metrics": Stand.metrics,
     "control": Stand.control,
     "heartbeat": Stand.heart,
+    "webhooks": Stand.item,
     "history": Stand.history,
     "notify": Stand.runs,
     "yt-dlp": Stand.runs,
@@ -253,6 +257,12 @@ async def on_air(stand: Stand) -> AsyncIterator[None]:
             stand.beats += 1
             self.send_response(200)
             self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            stand.hooks += 1
+            self.send_response(204)
             self.end_headers()
 
     with http_server(Handler, name="heartbeat") as port:

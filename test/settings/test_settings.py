@@ -32,6 +32,8 @@ CANARIES = {
     "YTDLP_ARGS": "--add-header X-Key:CANARYheader",
     "NOTIFY_URLS": "tgram://CANARYbot:CANARYnotify/123",
     "HEARTBEAT_URL": "https://ping.invalid/CANARYheartbeat",
+    "WEBHOOKS": "https://hooks.invalid/CANARYwebhook/1",
+    "WEBHOOK_SECRET": "CANARYsecretCANARYsecret",
     "LIVE_INGEST": "rtmp://0.0.0.0:1935/live/CANARYingest",
 }
 
@@ -265,6 +267,8 @@ def test_secrets_inside_of_urls_are_known_for_masking(load: Load) -> None:
         "CANARYnotify",
         "CANARYheader",
         "CANARYheartbeat",
+        "CANARYwebhook",
+        CANARIES["WEBHOOK_SECRET"],
         "CANARYingest",
     } <= found
     assert not {"preview", "live.invalid", "hls:preview"} & found
@@ -279,7 +283,7 @@ def test_every_documented_key_is_accepted() -> None:
         PROMETHEUS_PORT WEB_HOST WEB_PORT WEB_TOKEN WEB_VIEWER_TOKEN WEB_NAMES WEB_BEHIND_PROXY WEB_PROXIES CHAT_PUBLIC CHAT_GUIDE YTDLP_COOKIES YTDLP_ARGS YTDLP_PIN NOTIFY_URLS
         NOTIFY_AFTER_SECONDS HEARTBEAT_URL OPERATORS CHAT_COMMANDS LIVE_INGEST LOGO CLOCK NOW_PLAYING LOG_FORMAT
         TELEGRAM_SERVER TELEGRAM_SERVER_KEY VIDEO_SIZE FRAME_RATE FIT AUDIO_BITRATE TRANSITION AUDIO_LANGUAGE SUBTITLES YTDLP_PLUGINS YTDLP_POT_URL
-        PREPARE_PRESET PREPARE_BITRATE
+        PREPARE_PRESET PREPARE_BITRATE WEBHOOKS WEBHOOK_SECRET
     """
     assert set(KEYS) == set(contract.split())
     assert Settings.model_config["frozen"]
