@@ -50,6 +50,9 @@ StreamerError
 ├── RequestRefused        the page or the API refuses a request
 ├── MalformedMessage      a network peer sent bytes that are not RTMP or AMF
 ├── PublisherRefused      a live publisher was refused
+├── FleetError            what the hosts of a channel agree through
+│   ├── FleetUnreachable  NATS does not answer: what was asked for may have happened or not
+│   └── LeaseChanged      another host changed the lease first
 └── ControlError          a command cannot be carried out
     └── NoService         no service is running (exit code 3)
 """
@@ -365,6 +368,24 @@ class PublisherRefused(StreamerError):
         """`why`: wrong_key, busy, wrong_app, player or codec."""
         super().__init__(what, remedy=remedy)
         self.why = why
+
+
+class FleetError(StreamerError):
+    """What the hosts of a channel agree through."""
+
+    reason = "fleet"
+
+
+class FleetUnreachable(FleetError):
+    """NATS does not answer: what was asked for may have happened or not."""
+
+    reason = "fleet_unreachable"
+
+
+class LeaseChanged(FleetError):
+    """Another host changed the lease first."""
+
+    reason = "lease_changed"
 
 
 class ControlError(StreamerError):
