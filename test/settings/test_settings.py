@@ -34,6 +34,7 @@ CANARIES = {
     "HEARTBEAT_URL": "https://ping.invalid/CANARYheartbeat",
     "WEBHOOKS": "https://hooks.invalid/CANARYwebhook/1",
     "WEBHOOK_SECRET": "CANARYsecretCANARYsecret",
+    "FLEET_CREDENTIALS": "host:CANARYfleet",
     "LIVE_INGEST": "rtmp://0.0.0.0:1935/live/CANARYingest",
 }
 
@@ -270,6 +271,7 @@ def test_secrets_inside_of_urls_are_known_for_masking(load: Load) -> None:
         "CANARYwebhook",
         CANARIES["WEBHOOK_SECRET"],
         "CANARYingest",
+        CANARIES["FLEET_CREDENTIALS"],
     } <= found
     assert not {"preview", "live.invalid", "hls:preview"} & found
 
@@ -283,7 +285,8 @@ def test_every_documented_key_is_accepted() -> None:
         PROMETHEUS_PORT WEB_HOST WEB_PORT WEB_TOKEN WEB_VIEWER_TOKEN WEB_NAMES WEB_BEHIND_PROXY WEB_PROXIES CHAT_PUBLIC CHAT_GUIDE YTDLP_COOKIES YTDLP_ARGS YTDLP_PIN NOTIFY_URLS
         NOTIFY_AFTER_SECONDS HEARTBEAT_URL OPERATORS CHAT_COMMANDS LIVE_INGEST LOGO CLOCK NOW_PLAYING LOG_FORMAT
         TELEGRAM_SERVER TELEGRAM_SERVER_KEY VIDEO_SIZE FRAME_RATE FIT AUDIO_BITRATE TRANSITION AUDIO_LANGUAGE SUBTITLES YTDLP_PLUGINS YTDLP_POT_URL
-        PREPARE_PRESET PREPARE_BITRATE WEBHOOKS WEBHOOK_SECRET
+        PREPARE_PRESET PREPARE_BITRATE WEBHOOKS WEBHOOK_SECRET FLEET FLEET_CREDENTIALS
+        FLEET_CA CHANNEL HOST_NAME FLEET_PRIORITY FLEET_ISOLATED
     """
     assert set(KEYS) == set(contract.split())
     assert Settings.model_config["frozen"]

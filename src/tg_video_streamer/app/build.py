@@ -7,6 +7,8 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from tg_video_streamer.app.chat import chat_problems, make_chat
 from tg_video_streamer.app.context import BuildContext
@@ -48,6 +50,9 @@ from tg_video_streamer.settings.reload import SettingsReload
 from tg_video_streamer.settings.settings import LoadedSettings, Settings, secret_values
 from tg_video_streamer.settings.targets import output_targets
 
+if TYPE_CHECKING:
+    from tg_video_streamer.app.fleet import FleetService
+
 
 def build(
     loaded: LoadedSettings,
@@ -61,7 +66,8 @@ def build(
 
     `keep` keeps each part running.
     """
-    settings, context = loaded.settings, _context(loaded, prepared)
+    settings, fleet = loaded.settings, _fleet(loaded.settings)
+    context = _context(loaded, prepared, fleet)
     restarts = Restarts(clock=context.clock, publish=context.events.publish, redact=redaction(secret_values(settings)))
     context.events.on_failure(restarts.add)
     warnings: list[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]] = []
@@ -103,6 +109,7 @@ def build(
         spool=spool,
         parts=restarts.facts,
         encode_step=lambda: feeds.ladder.shown,
+        fleet=fleet.status if fleet is not None else None,
         warnings=warnings,
     )
     commands = control.commands
@@ -129,10 +136,14 @@ def build(
         lambda: feeds.problems,
         program.scheduler.warnings,
         (telegram or source).keeper.warnings,
+        fleet.warnings if fleet is not None else tuple,
     ]
 
+    if fleet is not None:
+        fleet.tells(lambda: commands.status().channel_state)
     return Service(
         context=context,
+        fleet=fleet,
         folder=folder,
         as_run=as_run,
         library=feeds.library,
@@ -153,14 +164,26 @@ def build(
     )
 
 
-def _context(loaded: LoadedSettings, prepared: Prepared) -> BuildContext:
+def _fleet(settings: Settings) -> FleetService | None:
+    """This host's part in a fleet, where there is one; who has none imports nothing of it."""
+    if not settings.fleet:
+        return None
+    made: FleetService = import_module("tg_video_streamer.app.fleet").FleetService(settings)
+    return made
+
+
+def _context(loaded: LoadedSettings, prepared: Prepared, fleet: FleetService | None) -> BuildContext:
     return BuildContext(
         loaded=loaded,
         reload=SettingsReload(loaded, checks=CHECKS),
         prepared=prepared,
         clock=SystemClock(),
         events=EventBus(asyncio.get_running_loop()),
-        fanout=Fanout(prepared.slate.headers, prepared.house.frame_rate),
+        fanout=Fanout(
+            prepared.slate.headers,
+            prepared.house.frame_rate,
+            may_send=fleet.guard.may_send if fleet is not None else lambda: True,
+        ),
         translator=Translator(language=environment_language(os.environ)),
     )
 

@@ -14,7 +14,7 @@ from tg_video_streamer.control.command_handler import CommandHandler
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistFile
 from tg_video_streamer.control.reporter import Reporter
-from tg_video_streamer.control.status import PartStatus, ServiceWarning, TelegramFacts
+from tg_video_streamer.control.status import FleetStatus, PartStatus, ServiceWarning, TelegramFacts
 from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
@@ -40,6 +40,7 @@ def make_control(
     spool: Spool | None,
     parts: Callable[[], tuple[PartStatus, ...]],
     encode_step: Callable[[], str],
+    fleet: Callable[[], FleetStatus] | None,
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
 ) -> Control:
     """Reports and commands of these parts; `warnings` are asked at each status."""
@@ -56,6 +57,7 @@ def make_control(
         spool=spool.report if spool is not None else None,
         parts=parts,
         encode_step=encode_step,
+        fleet=fleet,
     )
     history = HistorySampler(
         clock=context.clock,

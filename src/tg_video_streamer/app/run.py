@@ -120,7 +120,8 @@ async def _play(
 ) -> None:
     async with asyncio.TaskGroup() as background:
         prepared = await prepare(loaded.settings, background, demo=demo)
-        if not stop.is_set():
+        while not stop.is_set():
+            # A host of a fleet that has left the air for another one stands by again, with parts that begin from nothing.
             await build(loaded, prepared, folder, expired=expired).run(stop, table=table)
         prepared.cancel()
 

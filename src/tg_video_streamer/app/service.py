@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -36,6 +36,9 @@ from tg_video_streamer.monitoring.systemd import ProgressReport, ServiceManager
 from tg_video_streamer.monitoring.webhooks.sender import Webhooks
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.spool.spool import Spool
+
+if TYPE_CHECKING:
+    from tg_video_streamer.app.fleet import FleetService
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +79,8 @@ class Service:
 
     context: BuildContext
     folder: ClaimedFolder
+    fleet: FleetService | None
+    """None for a channel of one host."""
     as_run: AsRunLog
     library: Library | None
     """None where nothing is cached."""
@@ -99,7 +104,10 @@ class Service:
     keep: Keep
 
     async def run(self, stop: asyncio.Event, *, table: bool) -> None:
-        """Be on air until `stop`; `table` shows the live view in the terminal."""
+        """Be on air until `stop`, or until another host is; `table` shows the live view in the terminal.
+
+        A host of a fleet is reachable first, and on air once it has the lease.
+        """
         async with AsyncExitStack() as opened, asyncio.TaskGroup() as group, AsyncExitStack() as started:
             tasks = _Tasks(group, started, self.keep)
             self.as_run.start()
@@ -109,25 +117,48 @@ class Service:
                 tasks.keep_program("spool", self.spool)
             await self.program.scheduler.open()
             tasks.keep_program("playlist", self.program.playlist)
-            await self._prime(tasks)
-            tasks.keep_program("backup", self.program.backup)
-            if self.program.filler is not None:
-                tasks.keep_program("filler", self.program.filler)
-            if self.telegram is not None:
-                tasks.start(self.telegram.run(self.keep))
-            if self.telegram_source.own:
-                tasks.keep("telegram session", lambda: self.telegram_source)
-            self._go_on_air()
-            started.push_async_callback(asyncio.to_thread, self._leave_the_air)
-            manager = self._start_control(tasks)
-            await self.metrics.current.start()
-            self._start_side_services(tasks)
-            page_url = await self._start_web(tasks)
-            if table:
-                tasks.keep("terminal", lambda: Endless(partial(self._view, page_url)))
-            await stop.wait()
+            if self.fleet is None:
+                await self._start_program(tasks, started)
+                manager = await self._start_services(tasks, table=table)
+                await stop.wait()
+            else:
+                tasks.keep_program("fleet", self.fleet)
+                manager = await self._start_services(tasks, table=table)
+                await _first(stop.wait(), self.fleet.held())
+                if not stop.is_set():
+                    started.push_async_callback(self.fleet.release)
+                    await self._start_program(tasks, started)
+                    await _first(stop.wait(), self.fleet.over.wait())
             log.info("stopping")
-            manager.stopping()
+            if stop.is_set():
+                manager.stopping()
+
+    async def _start_program(self, tasks: _Tasks, started: AsyncExitStack) -> None:
+        """Go on air; what is pushed on `started` leaves it."""
+        await self._prime(tasks)
+        tasks.keep_program("backup", self.program.backup)
+        if self.program.filler is not None:
+            tasks.keep_program("filler", self.program.filler)
+        if self.telegram is not None:
+            tasks.start(self.telegram.run(self.keep))
+        if self.telegram_source.own:
+            tasks.keep("telegram session", lambda: self.telegram_source)
+        self._go_on_air()
+        started.push_async_callback(asyncio.to_thread, self._leave_the_air)
+        tasks.keep_program("position", self.program.position_saver)
+        tasks.keep_program("scheduler", self.program.scheduler)
+        if self.chat is not None:
+            tasks.keep("chat", self.chat)
+
+    async def _start_services(self, tasks: _Tasks, *, table: bool) -> ServiceManager:
+        """What shows and steers the program."""
+        manager = self._start_control(tasks)
+        await self.metrics.current.start()
+        self._start_side_services(tasks)
+        page_url = await self._start_web(tasks)
+        if table:
+            tasks.keep("terminal", lambda: Endless(partial(self._view, page_url)))
+        return manager
 
     async def _open_library(self, opened: AsyncExitStack) -> None:
         """A library that cannot be opened caches nothing and says so in its `problem`; the program needs none."""
@@ -174,9 +205,8 @@ class Service:
         fanout.close()
 
     def _start_control(self, tasks: _Tasks) -> ServiceManager:
-        """Save the position, answer the control socket, and report to systemd, which may send SIGHUP."""
+        """Answer the control socket, and report to systemd, which may send SIGHUP."""
         commands = self.control.commands
-        tasks.keep_program("position", self.program.position_saver)
         tasks.keep("control", lambda: Endless(partial(serve_control, self.folder.listener, commands)))
         manager = ServiceManager.of(os.environ)
         report = partial(
@@ -202,7 +232,6 @@ class Service:
 
     def _start_side_services(self, tasks: _Tasks) -> None:
         """What the program can do without."""
-        tasks.keep_program("scheduler", self.program.scheduler)
         optional: dict[str, MakePart | None] = {
             "metrics": self.metrics,
             "notify": lambda: self.notifier,
@@ -211,7 +240,6 @@ class Service:
             "heartbeat": self.heartbeat,
             "history": lambda: self.control.history,
             "live": self.live,
-            "chat": self.chat,
             "preparer": self.program.preparer,
             "spooler": self.program.spooler,
         }
@@ -240,3 +268,12 @@ class Service:
             commands.status, preview_address=page_url, history=commands.history, clock=self.context.clock
         )
         await view.run()
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait until one of them is over; the others are given up."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in waits]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()

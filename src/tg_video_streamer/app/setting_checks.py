@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from tg_video_streamer.app.telegram import check_telegram
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.monitoring.alerts.send import notify_problems
@@ -11,6 +13,16 @@ from tg_video_streamer.outputs.target import parse_outputs
 from tg_video_streamer.resolve.arguments import parse_ytdlp_args
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.web.auth.tokens import exposure_problems
+
+
+def check_fleet(settings: Settings) -> list[str]:
+    """What is wrong with the settings of a fleet, one line each."""
+    if not settings.fleet:
+        return []
+    problems = [] if settings.channel else ["CHANNEL: a channel of a fleet needs a name"]
+    if find_spec("nats") is None:
+        problems.append("FLEET: needs more packages; install tg-video-streamer[fleet]")
+    return problems
 
 
 def check_outputs(settings: Settings) -> list[str]:
@@ -50,5 +62,5 @@ def check_web(settings: Settings) -> list[str]:
     )
 
 
-CHECKS = (check_outputs, check_telegram, check_ytdlp_args, check_notifications, check_web)
+CHECKS = (check_outputs, check_telegram, check_ytdlp_args, check_notifications, check_web, check_fleet)
 """For `load_settings`."""

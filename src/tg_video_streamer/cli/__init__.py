@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tg_video_streamer.cli import doctor, library, page_token, run, schedule, service_commands, session
+from tg_video_streamer.cli import doctor, fleet, library, page_token, run, schedule, service_commands, session
 from tg_video_streamer.cli.language import words
 from tg_video_streamer.errors import ConfigError, NoService, ScheduleError, StreamerError
 
@@ -30,6 +30,7 @@ service_commands.add_commands(application)
 page_token.add_commands(application)
 library.add_commands(application)
 schedule.add_commands(application)
+fleet.add_commands(application)
 session.add_commands(application)
 
 

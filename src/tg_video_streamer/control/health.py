@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tg_video_streamer.control.status import UNKNOWN, OutputStatus, PartStatus
+from tg_video_streamer.control.status import STANDBY, UNKNOWN, OutputStatus, PartStatus
 from tg_video_streamer.locales.message import Message
 
 STANDSTILL_SECONDS = 2.0
@@ -18,7 +18,9 @@ def problems(
 
     Filler and slate are media too: whether the picture is the right one is the channel's state, not its health.
     """
-    found = []
+    found: list[Message] = []
+    if channel_state == STANDBY:
+        return ()
     if channel_state in {"starting", "stopping"}:
         found.append(Message.of(f"health.{channel_state}"))
     elif standstill_seconds > STANDSTILL_SECONDS:

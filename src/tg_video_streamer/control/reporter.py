@@ -14,8 +14,10 @@ from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.health import problems, side_problems
 from tg_video_streamer.control.status import (
+    STANDBY,
     UNKNOWN,
     DownloadStatus,
+    FleetStatus,
     ItemStatus,
     LiveStatus,
     OutputStatus,
@@ -71,6 +73,7 @@ class Reporter:
         spool: Callable[[], SpoolReport] | None = None,
         parts: Callable[[], tuple[PartStatus, ...]] = tuple,
         encode_step: Callable[[], str] = str,
+        fleet: Callable[[], FleetStatus] | None = None,
     ) -> None:
         """`parts`: those that were restarted. `warnings`: what other parts report, asked at each status."""
         self._version = version
@@ -87,6 +90,7 @@ class Reporter:
         self._spool = spool
         self._parts = parts
         self._encode_step = encode_step
+        self._fleet = fleet
         self._started = clock.monotonic()
         self._started_wall = clock.wall()
         self._plays = 0
@@ -115,8 +119,10 @@ class Reporter:
         telegram = self._telegram()
         now, parts = self._clock.wall(), self._parts()
         outputs = tuple(output_report(handler, telegram, now) for handler in self._outputs)
+        fleet = self._fleet() if self._fleet is not None else None
+        state = STANDBY if fleet is not None and fleet.lease == STANDBY else str(playout.state.state)
         found = problems(
-            channel_state=playout.state.state,
+            channel_state=state,
             standstill_seconds=playout.standstill_seconds,
             outputs=outputs,
             now_wall=now,
@@ -125,7 +131,7 @@ class Reporter:
         feed = self._director.on_air
         return ServiceStatus(
             version=self._version,
-            channel_state=playout.state.state,
+            channel_state=state,
             reason=_reason(on_air),
             since_wall=on_air.wall if on_air else self._started_wall,
             level=on_air.content.level if on_air else SourceLevel.SLATE,
@@ -147,6 +153,7 @@ class Reporter:
             outputs=outputs,
             warnings=self._all_warnings(),
             holds=tuple(holds),
+            fleet=fleet,
             live=_live(self._live()) if self._live is not None else None,
             spool=_spool(self._spool()) if self._spool is not None else None,
             parts=parts,

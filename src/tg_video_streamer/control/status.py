@@ -10,6 +10,8 @@ from tg_video_streamer.display_text import show
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.sighting import Sighting
 
+STANDBY = "standby"
+"""The state of a channel that another host has on air."""
 UNKNOWN = "unknown"
 """The state of what was on air or valid when it was last seen, longer ago than three periods of its watch."""
 
@@ -133,6 +135,20 @@ class PartStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FleetStatus:
+    """This host's part in a fleet."""
+
+    channel: str
+    host: str
+    lease: str
+    """As in fleet.LeaseState: standby, held or left."""
+    holder: str
+    """The host that has the lease; empty where none does, or that is not known."""
+    connected: bool
+    """NATS answers."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SessionFacts:
     """What the output `telegram` and its session add to the status; the defaults are those of a channel without it."""
 
@@ -202,6 +218,8 @@ class ServiceStatus(SessionFacts):
     """None where no live stream may come in."""
     spool: SpoolStatus | None = None
     """None where nothing is downloaded ahead of need."""
+    fleet: FleetStatus | None = None
+    """None for a channel of one host."""
     parts: tuple[PartStatus, ...] = ()
     """The parts that were restarted since the start."""
     session_seen_wall: float | None = None

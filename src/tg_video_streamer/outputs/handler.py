@@ -17,6 +17,7 @@ from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import Stamped
 from tg_video_streamer.outputs.adapter import STALL_SECONDS, Adapter, MakeAdapter
+from tg_video_streamer.outputs.cancellation import Cancellation
 from tg_video_streamer.outputs.state import OUTPUT_TRANSITIONS, OutputState
 from tg_video_streamer.outputs.timestamps import split_at_limit
 from tg_video_streamer.playout.fanout import Fanout, Subscription, SubscriptionClosed
@@ -87,7 +88,7 @@ class OutputHandler:
         self._since_wall = clock.wall()
         self._error: Message | None = None
         self._lock = threading.Lock()
-        self._cancelled = threading.Event()
+        self._cancelled = Cancellation(fanout.may_send)
         self._thread: threading.Thread | None = None
         self._rate = Rate(clock)
         self._seen_at = clock.monotonic()
@@ -210,6 +211,8 @@ class OutputHandler:
                 if adapter.limit_ticks is not None:
                     current, later = split_at_limit(packets, first_ticks, adapter.limit_ticks)
                     packets, self._pending = list(current), list(later)
+                if self._cancelled.is_set():
+                    raise SubscriptionClosed
                 adapter.send(packets)
                 packets = []
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tg_video_streamer.media import CodecHeaders, FrameRate, Kind, Stamped
 
@@ -88,8 +88,9 @@ class Subscription:
 class Fanout:
     """Hands each slice of the program to every subscription; holds the current GOP for new ones."""
 
-    def __init__(self, headers: CodecHeaders, rate: FrameRate) -> None:
-        """Neither changes while the program runs."""
+    def __init__(self, headers: CodecHeaders, rate: FrameRate, may_send: Callable[[], bool] = lambda: True) -> None:
+        """Neither headers nor rate change while the program runs. `may_send`: whether this host is on air with it now."""
+        self.may_send = may_send
         self.headers = headers
         self.rate = rate
         self._gop: list[Stamped] = []

@@ -34,6 +34,7 @@ from tg_video_streamer.ffmpeg.house import (
     parse_audio_kilobits,
 )
 from tg_video_streamer.ffmpeg.prepared import X264Preset
+from tg_video_streamer.fleet.address import parse_servers
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
 from tg_video_streamer.media import Fit, FrameRate
@@ -136,6 +137,14 @@ class Settings(BaseModel):
     webhooks: SecretStr = _NO_SECRET
     webhook_secret: _Token = _NO_SECRET
     heartbeat_url: Annotated[SecretStr, secret_matching(r"https?://\S+", "an http(s) URL")] = _NO_SECRET
+
+    fleet: Annotated[str, read_by(parse_servers)] = ""
+    fleet_credentials: Annotated[SecretStr, secret_matching(r"[^:\s]+:\S+", "user:password")] = _NO_SECRET
+    fleet_ca: _Path | None = None
+    fleet_priority: Annotated[int, Field(ge=1, le=9)] = 1
+    fleet_isolated: Literal["leave", "stay"] = "leave"
+    channel: Annotated[str, matching(r"[A-Za-z0-9_-]{1,32}", "letters, digits, - and _")] = ""
+    host_name: Annotated[str, matching(r"[A-Za-z0-9_-]{1,63}", "letters, digits, - and _")] = ""
 
     operators: Annotated[tuple[str, ...], BeforeValidator(words), each(_PEER)] = ()
     chat_commands: bool = False
