@@ -52,7 +52,8 @@ StreamerError
 ├── PublisherRefused      a live publisher was refused
 ├── FleetError            what the hosts of a channel agree through
 │   ├── FleetUnreachable  NATS does not answer: what was asked for may have happened or not
-│   └── LeaseChanged      another host changed the lease first
+│   ├── LeaseChanged      another host changed the lease first
+│   └── StateUnreadable   what another host copied is damaged, or of a later version
 └── ControlError          a command cannot be carried out
     └── NoService         no service is running (exit code 3)
 """
@@ -386,6 +387,12 @@ class LeaseChanged(FleetError):
     """Another host changed the lease first."""
 
     reason = "lease_changed"
+
+
+class StateUnreadable(FleetError):
+    """What another host copied is damaged, or of a later version."""
+
+    reason = "state_unreadable"
 
 
 class ControlError(StreamerError):

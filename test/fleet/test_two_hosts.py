@@ -1,63 +1,99 @@
-"""Two hosts of one channel: the server never has two publishers, and is not long without one."""
+"""Two hosts of one channel: the server never has two publishers, is not long without one, and the program continues."""
 
 from __future__ import annotations
 
+import itertools
 import signal
 from pathlib import Path
 
 from stands.fleet import CHANNEL, FleetStand
+from stands.numbered import Plan, make_clip
+from stands.recording import Look, read_recording
 from stands.service import Service
 from stands.waiting import wait_until
 
+CLIP_SECONDS = 20
+RATE = 25
 
-def _role(service: Service) -> str:
-    return str(service.status()["fleet"]["lease"])
+
+def _clips(folder: Path) -> list[Path]:
+    """Three items, whose frames carry their numbers."""
+    return [
+        make_clip(folder / f"{number}.mp4", Plan(item_id=number, frames=CLIP_SECONDS * RATE)) for number in (1, 2, 3)
+    ]
+
+
+def _stands_by(service: Service, holder: str) -> None:
+    service.wait_for(
+        lambda status: status["channel_state"] == "standby" and status["fleet"]["holder"] == holder,
+        what=f"a standby for {holder}",
+    )
+
+
+def _seconds(look: Look) -> float:
+    """Where in the program a picture of an item is."""
+    assert look.item_id is not None
+    assert look.number is not None
+    return (look.item_id - 1) * CLIP_SECONDS + look.number / RATE
+
+
+def _aired(record: Path) -> list[Look]:
+    """The pictures of items in a record."""
+    return [look for look in read_recording(record).looks if look.item_id is not None and look.number is not None]
 
 
 def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> None:
-    """The standby sends nothing, takes over from a killed host, and a command moves the channel back; one publisher at a time."""
-    with FleetStand(tmp_path) as fleet:
+    """The standby sends nothing, takes over from a killed host, is moved away by a command, and gets the channel at a stop.
+
+    Each time the program continues at the same place, and the server never has two publishers.
+    """
+    with FleetStand(tmp_path, _clips(tmp_path)) as fleet:
         first = fleet.host("a")
         first.wait_on_air()
         second = fleet.host("b")
-        second.wait_for(lambda status: status["fleet"]["holder"] == "a", what="a standby for a")
+        _stands_by(second, "a")
         status = second.status()
-        assert (status["healthy"], status["channel_state"]) == (True, "standby")
+        assert status["healthy"]
         assert [output["state"] for output in status["outputs"]] == ["idle"]
         assert second.page("/healthz")[0] == 200
+        first.wait_for(lambda status: status["position_seconds"] > 6, what="a few seconds of the first item")
 
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()
         second.wait_on_air()
         first.start()
-        first.wait_for(lambda status: status["channel_state"] == "standby", what="the first one stands by")
-        assert _role(second) == "held"
+        _stands_by(first, "b")
 
         moved = second.command("fleet", "move", CHANNEL, "a")
         assert (moved.returncode, moved.stdout.strip()) == (0, f"{CHANNEL} is on air from a"), moved.stderr
         first.wait_on_air()
-        second.wait_for(lambda status: status["channel_state"] == "standby", what="the second one stands by")
+        _stands_by(second, "a")
         listed = second.command("fleet", "status").stdout
         assert "a  on air" in listed
         assert "b  standby" in listed
+        first.wait_for(lambda status: status["position_seconds"] > 1, what="a second more")
         assert first.stop() == 0
         second.wait_on_air()
-    assert len(fleet.rtmp.records()) >= 4
+        second.wait_for(lambda status: status["position_seconds"] > 1, what="a second more")
     assert "already publishing" not in fleet.rtmp.log()
+    aired = [looks for record in fleet.rtmp.records() if (looks := _aired(record))]
+    assert len(aired) == 4
+    for before, after in itertools.pairwise(aired):
+        assert abs(_seconds(after[0]) - _seconds(before[-1])) <= 2.5
 
 
 def test_a_frozen_host_sends_nothing_after_it_wakes(tmp_path: Path) -> None:
     """A holder that was stopped, and has lost its lease meanwhile, stands by when it goes on, without a byte to the server."""
-    with FleetStand(tmp_path) as fleet:
+    with FleetStand(tmp_path, _clips(tmp_path)) as fleet:
         first = fleet.host("a")
         first.wait_on_air()
         second = fleet.host("b")
-        second.wait_for(lambda status: status["channel_state"] == "standby", what="a standby")
+        _stands_by(second, "a")
         first.process.send_signal(signal.SIGSTOP)
         second.wait_on_air()
         publishers = len(fleet.rtmp.records())
         first.process.send_signal(signal.SIGCONT)
-        first.wait_for(lambda status: status["channel_state"] == "standby", what="the frozen one stands by")
-        wait_until(lambda: _role(second) == "held", what="the second one keeps it")
+        _stands_by(first, "b")
+        wait_until(lambda: second.status()["fleet"]["lease"] == "held", what="the second one keeps it")
         assert len(fleet.rtmp.records()) == publishers
         assert "already publishing" not in fleet.rtmp.log()

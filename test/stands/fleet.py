@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -16,8 +17,10 @@ CHANNEL = "tv"
 class FleetStand:
     """A context with `nats`, `rtmp` and the services `a` and `b`."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, lines: Sequence[object], **settings: str) -> None:
+        """`lines`: of the playlist that both hosts have."""
         self.folder = folder
+        (folder / "playlist.txt").write_text("".join(f"{line}\n" for line in lines))
         self.nats = NatsServer(folder / "nats")
         self.rtmp = NginxRtmp(folder / "rtmp", more="drop_idle_publisher 5s; notify_method get;")
         self._settings = settings
@@ -37,11 +40,10 @@ class FleetStand:
             "FLEET": self.nats.url,
             "CHANNEL": CHANNEL,
             "HOST_NAME": name,
+            "PLAYLIST": str(self.folder / "playlist.txt"),
             "OUTPUTS": self.rtmp.url(),
             "VIDEO_SIZE": "320x180",
             "FRAME_RATE": "25",
             "PREPARE_PRESET": "ultrafast",
         }
-        return self._stack.enter_context(
-            running(self.folder / name, {**more, **self._settings, **settings}, arguments=("--demo",))
-        )
+        return self._stack.enter_context(running(self.folder / name, {**more, **self._settings, **settings}))

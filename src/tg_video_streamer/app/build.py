@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tg_video_streamer.app.chat import chat_problems, make_chat
@@ -51,7 +50,7 @@ from tg_video_streamer.settings.settings import LoadedSettings, Settings, secret
 from tg_video_streamer.settings.targets import output_targets
 
 if TYPE_CHECKING:
-    from tg_video_streamer.app.fleet import FleetService
+    from tg_video_streamer.app.fleet import FleetTerm
 
 
 def build(
@@ -60,13 +59,14 @@ def build(
     folder: ClaimedFolder,
     *,
     expired: Callable[[], None] = lambda: None,
+    fleet: FleetTerm | None = None,
     keep: KeepRunning = keep_running,
 ) -> Service:
     """The service, not started; `expired` is called where no Telegram session is left. Raises ConfigError.
 
-    `keep` keeps each part running.
+    `keep` keeps each part running. `fleet`: this host's part in a fleet, which runs already; None for a channel of one host.
     """
-    settings, fleet = loaded.settings, _fleet(loaded.settings)
+    settings = loaded.settings
     context = _context(loaded, prepared, fleet)
     restarts = Restarts(clock=context.clock, publish=context.events.publish, redact=redaction(secret_values(settings)))
     context.events.on_failure(restarts.add)
@@ -164,15 +164,7 @@ def build(
     )
 
 
-def _fleet(settings: Settings) -> FleetService | None:
-    """This host's part in a fleet, where there is one; who has none imports nothing of it."""
-    if not settings.fleet:
-        return None
-    made: FleetService = import_module("tg_video_streamer.app.fleet").FleetService(settings)
-    return made
-
-
-def _context(loaded: LoadedSettings, prepared: Prepared, fleet: FleetService | None) -> BuildContext:
+def _context(loaded: LoadedSettings, prepared: Prepared, fleet: FleetTerm | None) -> BuildContext:
     return BuildContext(
         loaded=loaded,
         reload=SettingsReload(loaded, checks=CHECKS),

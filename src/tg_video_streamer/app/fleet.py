@@ -1,10 +1,10 @@
-"""Makes this host's part in a fleet: the connection, the lease of its channel, and who may move it; only where FLEET is set."""
+"""This host's part in a fleet: term after term it stands by, and then has the channel; imported only where FLEET is set."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -19,17 +19,36 @@ from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.bucket import NatsLeaseBucket
 from tg_video_streamer.fleet.connection import FleetConnection
 from tg_video_streamer.fleet.guard import LeaseGuard, running_seconds
-from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports
+from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, changed_subject, move_subject
 from tg_video_streamer.fleet.lease import Lease, LeaseEnd, LeaseState
 from tg_video_streamer.fleet.lease_keeper import LeaseKeeper
-from tg_video_streamer.fleet.subjects import changed_subject, move_subject
+from tg_video_streamer.fleet.replicated_state import ReplicatedState
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.settings.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 
-class FleetService:
+Serve = Callable[["FleetTerm"], Awaitable[None]]
+"""Runs the service: as a standby where the term has no lease, until it has; otherwise on air, until the term is over."""
+
+
+async def run_terms(settings: Settings, stop: asyncio.Event, serve: Serve) -> None:
+    """Stand by and be on air in turn until `stop`; each time with parts that begin from what STATE_DIR has."""
+    while not stop.is_set():
+        async with asyncio.TaskGroup() as tasks:
+            term = FleetTerm(settings)
+            running = tasks.create_task(term.run())
+            await serve(term)
+            if not stop.is_set():
+                await term.state.restore()
+                copying = tasks.create_task(term.state.keep_copying())
+                await serve(term)
+                copying.cancel()
+            running.cancel()
+
+
+class FleetTerm:
     """One term of one channel on this host: standby, then perhaps holder, then over."""
 
     def __init__(self, settings: Settings, *, renewed: Callable[[float], None] = lambda _seconds: None) -> None:
@@ -58,6 +77,7 @@ class FleetService:
         self._next_host = ""
         self._state: Callable[[], str] = lambda: ""
         self._reports = HostReports(self.connection)
+        self.state = ReplicatedState(self.connection, self.channel, settings.state_dir, lambda: self.keeper.lease.epoch)
 
     def tells(self, state: Callable[[], str]) -> None:
         """`state`: the channel's, for the other hosts."""
@@ -75,12 +95,15 @@ class FleetService:
             # The connection is needed until the lease has been given away.
             await asyncio.Event().wait()
 
-    async def held(self) -> None:
-        """Wait until this host has the lease."""
-        await self.keeper.held.wait()
+    @property
+    def stands_by(self) -> bool:
+        """This host never had the lease in this term."""
+        return not self.keeper.held.is_set()
 
     async def release(self) -> None:
         """Give the lease away, once the last slice was sent, and say so."""
+        if self.guard.may_send():
+            await self.state.copy()
         await self.keeper.release(self._next_host)
         if self.keeper.lease.end is LeaseEnd.RELEASED and self.connection.client.is_connected:
             await self.connection.client.publish(changed_subject(self.channel))

@@ -8,7 +8,8 @@ import faulthandler
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from typing import TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -23,6 +24,9 @@ from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import configure_logs, log_uncaught
 from tg_video_streamer.monitoring.systemd import ServiceManager
 from tg_video_streamer.settings.settings import LoadedSettings, secret_values
+
+if TYPE_CHECKING:
+    from tg_video_streamer.app.fleet import FleetTerm
 
 _M_ARENA_MAX = -8
 """malloc.h of glibc; see mallopt(3)."""
@@ -120,9 +124,15 @@ async def _play(
 ) -> None:
     async with asyncio.TaskGroup() as background:
         prepared = await prepare(loaded.settings, background, demo=demo)
-        while not stop.is_set():
-            # A host of a fleet that has left the air for another one stands by again, with parts that begin from nothing.
-            await build(loaded, prepared, folder, expired=expired).run(stop, table=table)
+
+        async def serve(term: FleetTerm | None = None) -> None:
+            await build(loaded, prepared, folder, expired=expired, fleet=term).run(stop, table=table)
+
+        if loaded.settings.fleet:
+            # Who has one host imports nothing of a fleet.
+            await import_module("tg_video_streamer.app.fleet").run_terms(loaded.settings, stop, serve)
+        elif not stop.is_set():
+            await serve()
         prepared.cancel()
 
 

@@ -38,7 +38,7 @@ from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.spool.spool import Spool
 
 if TYPE_CHECKING:
-    from tg_video_streamer.app.fleet import FleetService
+    from tg_video_streamer.app.fleet import FleetTerm
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ class Service:
 
     context: BuildContext
     folder: ClaimedFolder
-    fleet: FleetService | None
+    fleet: FleetTerm | None
     """None for a channel of one host."""
     as_run: AsRunLog
     library: Library | None
@@ -106,7 +106,7 @@ class Service:
     async def run(self, stop: asyncio.Event, *, table: bool) -> None:
         """Be on air until `stop`, or until another host is; `table` shows the live view in the terminal.
 
-        A host of a fleet is reachable first, and on air once it has the lease.
+        A host of a fleet stands by until it has the lease: it is asked and seen, and sends nothing.
         """
         async with AsyncExitStack() as opened, asyncio.TaskGroup() as group, AsyncExitStack() as started:
             tasks = _Tasks(group, started, self.keep)
@@ -117,24 +117,29 @@ class Service:
                 tasks.keep_program("spool", self.spool)
             await self.program.scheduler.open()
             tasks.keep_program("playlist", self.program.playlist)
-            if self.fleet is None:
-                await self._start_program(tasks, started)
-                manager = await self._start_services(tasks, table=table)
-                await stop.wait()
+            if self._stands_by:
+                ends = self.fleet.keeper.held if self.fleet is not None else stop
             else:
-                tasks.keep_program("fleet", self.fleet)
-                manager = await self._start_services(tasks, table=table)
-                await _first(stop.wait(), self.fleet.held())
-                if not stop.is_set():
-                    started.push_async_callback(self.fleet.release)
-                    await self._start_program(tasks, started)
-                    await _first(stop.wait(), self.fleet.over.wait())
+                ends = self.fleet.over if self.fleet is not None else stop
+                await self._start_program(tasks, started)
+            manager = await self._start_services(tasks, table=table)
+            await _first(stop.wait(), ends.wait())
             log.info("stopping")
             if stop.is_set():
                 manager.stopping()
 
+    @property
+    def _stands_by(self) -> bool:
+        return self.fleet is not None and self.fleet.stands_by
+
+    def _alive_seconds(self) -> float:
+        """What grows while the service works: the program, or on a standby the time."""
+        return self.context.clock.monotonic() if self._stands_by else self.program.playout.program_seconds
+
     async def _start_program(self, tasks: _Tasks, started: AsyncExitStack) -> None:
         """Go on air; what is pushed on `started` leaves it."""
+        if self.fleet is not None:
+            started.push_async_callback(self.fleet.release)
         await self._prime(tasks)
         tasks.keep_program("backup", self.program.backup)
         if self.program.filler is not None:
@@ -212,7 +217,7 @@ class Service:
         report = partial(
             ProgressReport,
             manager,
-            program_seconds=lambda: self.program.playout.program_seconds,
+            program_seconds=self._alive_seconds,
             status=lambda: StatusText(self.context.translator).line(commands.status()),
         )
         tasks.keep("systemd", report, PROGRAM_PAUSES)

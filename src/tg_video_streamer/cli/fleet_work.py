@@ -19,8 +19,7 @@ from tg_video_streamer.errors import ConfigError, FleetError, FleetUnreachable
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.bucket import NatsLeaseBucket
 from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
-from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports
-from tg_video_streamer.fleet.subjects import move_subject
+from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, move_subject
 
 _MOVE_SECONDS = 15.0
 """A takeover after a host's death takes less: if nobody has the channel then, something else is wrong."""

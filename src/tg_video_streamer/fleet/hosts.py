@@ -1,4 +1,4 @@
-"""What the hosts of a fleet say about themselves: a few words every two seconds, which NATS forgets after ten."""
+"""What the hosts of a fleet say: a report every two seconds, which NATS forgets after ten; and that a lease changed or shall."""
 
 from __future__ import annotations
 
@@ -97,3 +97,13 @@ class HostReports:
                     bucket=HOSTS, history=1, ttl=_FORGET_SECONDS, replicas=self._connection.replicas
                 )
         return self._bucket
+
+
+def changed_subject(channel: str) -> str:
+    """The lease was given away: who stands by looks at it now."""
+    return f"fleet.{channel}.changed"
+
+
+def move_subject(channel: str) -> str:
+    """A question to the holder: leave the air for the host that the message names."""
+    return f"fleet.{channel}.move"

@@ -16,8 +16,7 @@ from tg_video_streamer.errors import OutputError, OutputLost, OutputRejected
 from tg_video_streamer.events import OutputChanged
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import Stamped
-from tg_video_streamer.outputs.adapter import STALL_SECONDS, Adapter, MakeAdapter
-from tg_video_streamer.outputs.cancellation import Cancellation
+from tg_video_streamer.outputs.adapter import STALL_SECONDS, Adapter, Cancellation, MakeAdapter
 from tg_video_streamer.outputs.state import OUTPUT_TRANSITIONS, OutputState
 from tg_video_streamer.outputs.timestamps import split_at_limit
 from tg_video_streamer.playout.fanout import Fanout, Subscription, SubscriptionClosed

@@ -1,0 +1,202 @@
+"""Copies the small state files of the host on air into NATS, and back onto the host that takes the channel over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from nats.errors import Error as NatsError
+from nats.js.errors import BucketNotFoundError, KeyWrongLastSequenceError, NoKeysError, NotFoundError
+from nats.js.kv import KeyValue
+
+from tg_video_streamer.atomic_file import replace_file
+from tg_video_streamer.disk import DISKS, START_SECONDS
+from tg_video_streamer.errors import DiskHangs, FleetUnreachable, StateUnreadable
+from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
+
+log = structlog.get_logger(__name__)
+
+STATE = "state"
+COPY_SECONDS = 1.0
+"""So old at most is what another host finds, and the file's own age."""
+FILES = ("position.json", "played.json", "seconds.json", "schedule.json", "lists.json")
+PLACES = "places"
+_VERSION = 1
+_MOST_BYTES = 900_000
+"""NATS refuses a message of more than 1 MB."""
+_TAKE_SECONDS = 2.0
+"""How long a takeover waits for the state: after it, the host goes on from its own."""
+
+Result = TypeVar("Result")
+
+
+def encode(content: bytes, *, epoch: int) -> bytes:
+    """A file's content as a value: a line of JSON, then the content, compressed. `epoch` is its writer's."""
+    return json.dumps({"version": _VERSION, "epoch": epoch}).encode() + b"\n" + zlib.compress(content)
+
+
+def decode(value: bytes) -> bytes:
+    """The content of a value. Raises StateUnreadable where it is damaged, or of a later version."""
+    head, _, packed = value.partition(b"\n")
+    try:
+        version = json.loads(head)["version"]
+        if version != _VERSION:
+            raise StateUnreadable.of("fleet.state_version", version=str(version))
+        unpacking = zlib.decompressobj()
+        content = unpacking.decompress(packed, 64 * _MOST_BYTES)
+        if not unpacking.eof:
+            raise StateUnreadable.of("fleet.state_damaged")
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise StateUnreadable.of("fleet.state_damaged") from error
+    return content
+
+
+class ReplicatedState:
+    """The state of one channel, for one term of a host: restored once, then copied once a second."""
+
+    def __init__(self, connection: FleetConnection, channel: str, folder: Path, epoch: Callable[[], int]) -> None:
+        """`folder`: STATE_DIR. `epoch`: of the lease that this host has."""
+        self._connection = connection
+        self._channel = channel
+        self._folder = folder
+        self._epoch = epoch
+        self._bucket: KeyValue | None = None
+        self._revisions: dict[str, int] = {}
+        self._copied: dict[str, tuple[int, int]] = {}
+        self._replaced = False
+        self._too_large: set[str] = set()
+
+    async def restore(self) -> None:
+        """Put the last holder's state in place of this host's; what cannot be had leaves this host's as it is."""
+        try:
+            async with asyncio.timeout(_TAKE_SECONDS):
+                values = await self._ask(self._read_all)
+            contents = self._readable(values)
+            await DISKS.run_within(START_SECONDS, self._folder, _write_files, self._folder, contents)
+            log.info("the channel's state is taken over", files=len(contents))
+        except (FleetUnreachable, TimeoutError, OSError) as error:
+            log.warning("the channel's state cannot be taken over; this host continues from its own", why=str(error))
+
+    async def keep_copying(self) -> None:
+        """Copy what has changed, until cancelled, or until another host has the channel."""
+        while not self._replaced:
+            await self.copy()
+            await asyncio.sleep(COPY_SECONDS)
+
+    async def copy(self) -> None:
+        """Copy what has changed since the last time; what cannot be copied now is copied the next time."""
+        try:
+            files = await DISKS.run_within(START_SECONDS, self._folder, _read_files, self._folder, dict(self._copied))
+            for name, (stamp, content) in files.items():
+                await self._ask(self._put, name, content)
+                self._copied[name] = stamp
+        except (FleetUnreachable, DiskHangs, OSError) as error:
+            log.debug("the state is not copied now", why=str(error))
+
+    def _readable(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
+        found = {}
+        for name, value in values.items():
+            try:
+                found[name] = decode(value)
+            except StateUnreadable as error:
+                log.warning("a part of the state cannot be taken over", file=name, why=str(error))
+        return found
+
+    async def _read_all(self, bucket: KeyValue) -> dict[str, bytes]:
+        """The values of the channel by file; their revisions are what the next copies replace."""
+        prefix, found = f"{self._channel}.", {}
+        try:
+            keys = await bucket.keys()
+        except NoKeysError:
+            return {}
+        for key in keys:
+            if not key.startswith(prefix):
+                continue
+            entry = await bucket.get(key)
+            name = _file(key.removeprefix(prefix))
+            self._revisions[name] = entry.revision or 0
+            found[name] = entry.value or b""
+        return found
+
+    async def _put(self, bucket: KeyValue, name: str, content: bytes) -> None:
+        value = encode(content, epoch=self._epoch())
+        if len(value) > _MOST_BYTES:
+            if name not in self._too_large:
+                log.warning("a state file is too large for another host to continue from", file=name)
+                self._too_large.add(name)
+            return
+        try:
+            self._revisions[name] = await bucket.update(
+                f"{self._channel}.{_key(name)}", value, last=self._revisions.get(name, 0)
+            )
+        except KeyWrongLastSequenceError:
+            await self._written_already(bucket, name, value)
+
+    async def _written_already(self, bucket: KeyValue, name: str, value: bytes) -> None:
+        """Our own copy, whose answer was lost, or that of another host, which has the channel then."""
+        entry = await bucket.get(f"{self._channel}.{_key(name)}")
+        written = json.loads((entry.value or b"{}").partition(b"\n")[0]).get("epoch", 0)
+        if written > self._epoch():
+            self._replaced = True
+            return
+        self._revisions[name] = await bucket.update(f"{self._channel}.{_key(name)}", value, last=entry.revision)
+
+    async def _ask(self, work: Callable[..., Awaitable[Result]], *arguments: object) -> Result:
+        try:
+            async with asyncio.timeout(2 * ANSWER_SECONDS):
+                return await work(await self._open(), *arguments)
+        except (NatsError, TimeoutError, OSError, ValueError) as error:
+            raise FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__) from error
+
+    async def _open(self) -> KeyValue:
+        if self._bucket is None:
+            jetstream = self._connection.jetstream()
+            try:
+                self._bucket = await jetstream.key_value(STATE)
+            except (BucketNotFoundError, NotFoundError):
+                self._bucket = await jetstream.create_key_value(
+                    bucket=STATE, history=1, replicas=self._connection.replicas
+                )
+        return self._bucket
+
+
+def _key(name: str) -> str:
+    """A file's name as the end of a key: what NATS does not allow there is written as its code."""
+    return "".join(one if one.isascii() and (one.isalnum() or one in "-_/") else f"={ord(one):x}=" for one in name)
+
+
+def _file(key: str) -> str:
+    """The file of a key. Raises ValueError."""
+    parts = key.split("=")
+    return "".join(chr(int(part, 16)) if number % 2 else part for number, part in enumerate(parts))
+
+
+def _read_files(folder: Path, copied: Mapping[str, tuple[int, int]]) -> dict[str, tuple[tuple[int, int], bytes]]:
+    """The files that have changed since they were copied, with what tells it. Raises OSError."""
+    found = {}
+    places = (f"{PLACES}/{one.name}" for one in (folder / PLACES).glob("[!.]*") if one.is_file())
+    for name in (*FILES, *places):
+        try:
+            state = (folder / name).stat()
+            stamp = (state.st_mtime_ns, state.st_ino)
+            if copied.get(name) != stamp:
+                found[name] = (stamp, (folder / name).read_bytes())
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Replace the files; a name that leads anywhere else is refused. Raises OSError."""
+    for name, content in contents.items():
+        parent, _, base = name.rpartition("/")
+        if parent not in {"", PLACES} or (not parent and name not in FILES) or base.startswith("."):
+            log.warning("a value of the state names no state file", name=name)
+            continue
+        (folder / parent).mkdir(mode=0o700, exist_ok=True)
+        replace_file(folder / name, content, durable=False)
