@@ -26,6 +26,7 @@ from bench import (
     control_room,
     dead,
     encoding,
+    fleet,
     intake,
     long_program,
     looping,
@@ -58,6 +59,7 @@ QUESTIONS: dict[str, Callable[..., Table]] = {
     "call": call.measure,
     "telegram": telegram.measure,
     "control": control_room.measure,
+    "fleet": fleet.measure,
 }
 """Each gets an empty folder and `quick`."""
 

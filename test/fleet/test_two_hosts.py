@@ -56,6 +56,9 @@ def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> Non
         assert status["healthy"]
         assert [output["state"] for output in status["outputs"]] == ["idle"]
         assert second.page("/healthz")[0] == 200
+        metrics = second.metrics()
+        assert 'tg_video_streamer_lease_state{state="standby"} 1.0' in metrics
+        assert "tg_video_streamer_on_air" not in metrics
         first.wait_for(lambda status: status["position_seconds"] > 6, what="a few seconds of the first item")
 
         first.process.send_signal(signal.SIGKILL)
@@ -71,6 +74,7 @@ def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> Non
         listed = second.command("fleet", "status").stdout
         assert "a  on air" in listed
         assert "b  standby" in listed
+        assert "tg_video_streamer_lease_takeovers_total 1.0" in first.metrics()
         first.wait_for(lambda status: status["position_seconds"] > 1, what="a second more")
         assert first.stop() == 0
         second.wait_on_air()

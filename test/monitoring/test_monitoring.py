@@ -13,6 +13,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # read in tests alone, which need no types of it
 from prometheus_client.parser import text_string_to_metric_families
 
+from stands.nats_server import NatsServer
 from stands.ports import free_port
 from stands.service import running
 
@@ -25,7 +26,7 @@ UNIT_TESTS = Path(__file__).with_name("alerts_test.yml")
 FROM_PROMETHEUS = {"up"}
 FROM_SCRAPE = {"job", "channel", "instance"}
 """The metric and the labels that Prometheus itself adds."""
-NOT_METRICS = {"rate", "increase", "sum", "time", "without", "or", "unless", "level", "state"}
+NOT_METRICS = {"rate", "increase", "sum", "time", "without", "or", "unless", "level", "state", "instance"}
 
 
 def _rules() -> list[dict[str, Any]]:
@@ -73,7 +74,7 @@ def _legends() -> set[tuple[str, str]]:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
     """Metrics of a running channel with every kind of part, their labels and the values of those.
 
-    It is on air, and without a valid session.
+    It is the host of a fleet that is on air, and without a valid session.
     """
     folder = tmp_path_factory.mktemp("monitored")
     settings = {
@@ -86,7 +87,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, se
         "CHAT_ID": "-1001",
         "TELEGRAM_SERVER": f"127.0.0.1:{free_port()}",
     }
-    with running(folder, settings, arguments=("--demo",)) as service:
+    with (
+        NatsServer(folder / "nats") as nats,
+        running(folder, settings | {"FLEET": nats.url, "CHANNEL": "tv"}, arguments=("--demo",)) as service,
+    ):
         service.wait_for(
             lambda status: status["channel_state"] == "on_air" and status["degraded"], timeout=90, what="degraded"
         )

@@ -35,12 +35,14 @@ Serve = Callable[["FleetTerm"], Awaitable[None]]
 
 async def run_terms(settings: Settings, stop: asyncio.Event, serve: Serve) -> None:
     """Stand by and be on air in turn until `stop`; each time with parts that begin from what STATE_DIR has."""
+    takeovers = 0
     while not stop.is_set():
         async with asyncio.TaskGroup() as tasks:
-            term = FleetTerm(settings)
+            term = FleetTerm(settings, takeovers=takeovers)
             running = tasks.create_task(term.run())
             await serve(term)
             if not stop.is_set():
+                takeovers += 1
                 await term.state.restore()
                 copying = tasks.create_task(term.state.keep_copying())
                 await serve(term)
@@ -51,8 +53,8 @@ async def run_terms(settings: Settings, stop: asyncio.Event, serve: Serve) -> No
 class FleetTerm:
     """One term of one channel on this host: standby, then perhaps holder, then over."""
 
-    def __init__(self, settings: Settings, *, renewed: Callable[[float], None] = lambda _seconds: None) -> None:
-        """To be made in the event loop. `renewed` is told how many seconds each renewal took."""
+    def __init__(self, settings: Settings, *, takeovers: int) -> None:
+        """To be made in the event loop. `takeovers`: how often this process had the channel before."""
         self.host = host_name(settings)
         self.channel = settings.channel
         address = fleet_address(settings.fleet, settings.fleet_credentials.get_secret_value(), settings.fleet_ca)
@@ -70,11 +72,13 @@ class FleetTerm:
             guard=self.guard,
             now=running_seconds,
             stays_when_isolated=settings.fleet_isolated == "stay",
-            renewed=renewed,
+            renewed=self._renewed,
         )
         self.over = asyncio.Event()
         """Set where this host shall leave the air: the lease is gone, or it is moved."""
         self._next_host = ""
+        self._takeovers = takeovers
+        self._renewal_seconds = 0.0
         self._state: Callable[[], str] = lambda: ""
         self._reports = HostReports(self.connection)
         self.state = ReplicatedState(self.connection, self.channel, settings.state_dir, lambda: self.keeper.lease.epoch)
@@ -119,11 +123,16 @@ class FleetTerm:
             lease=lease.state,
             holder=holder.host if holder is not None and not holder.released else "",
             connected=self.connection.client.is_connected,
+            takeovers=self._takeovers + (not self.stands_by),
+            renewal_seconds=self._renewal_seconds,
         )
 
     def warnings(self) -> list[Message]:
         """What the operator should know."""
         return [] if self.connection.client.is_connected else [Message.of("fleet.no_connection")]
+
+    def _renewed(self, seconds: float) -> None:
+        self._renewal_seconds = seconds
 
     def _report(self) -> HostReport:
         held = self.keeper.lease.state is LeaseState.HELD

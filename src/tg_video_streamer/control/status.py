@@ -12,6 +12,7 @@ from tg_video_streamer.sighting import Sighting
 
 STANDBY = "standby"
 """The state of a channel that another host has on air."""
+LEASE_STATES = (STANDBY, "held", "left")
 UNKNOWN = "unknown"
 """The state of what was on air or valid when it was last seen, longer ago than three periods of its watch."""
 
@@ -146,6 +147,10 @@ class FleetStatus:
     """The host that has the lease; empty where none does, or that is not known."""
     connected: bool
     """NATS answers."""
+    takeovers: int = 0
+    """Times that this host took the channel since its start."""
+    renewal_seconds: float = 0.0
+    """How long the last renewal took."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,17 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tg_video_streamer.control.status import UNKNOWN, LiveStatus, OutputStatus, PartStatus, ServiceStatus, SpoolStatus
+from tg_video_streamer.control.status import (
+    LEASE_STATES,
+    STANDBY,
+    UNKNOWN,
+    FleetStatus,
+    LiveStatus,
+    OutputStatus,
+    PartStatus,
+    ServiceStatus,
+    SpoolStatus,
+)
 from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import DiskHangs
 from tg_video_streamer.events import (
@@ -147,7 +157,12 @@ class Metrics(Collector):
         return map(_prefixed, self._families(self._status()))
 
     def _families(self, status: ServiceStatus) -> Iterator[Metric]:
-        yield from self._channel(status)
+        if status.fleet is not None:
+            yield from _fleet(status.fleet)
+        if status.channel_state != STANDBY:
+            # The program and its outputs are another host's: 0 here would be an alarm.
+            yield from self._channel(status)
+            yield from _outputs(status.outputs)
         yield from self._sources()
         if status.session_state:
             yield from _telegram(status)
@@ -155,7 +170,6 @@ class Metrics(Collector):
             yield from _live(status.live)
         if status.spool is not None:
             yield from _spool(status.spool)
-        yield from _outputs(status.outputs)
         yield from _parts(status.parts)
         yield from _disks(self._folders)
         if self._library is not None:
@@ -270,6 +284,16 @@ def _telegram(status: ServiceStatus) -> Iterator[Metric]:
     if status.viewers is not None:
         viewers.add_metric([], float(status.viewers))
     yield viewers
+
+
+def _fleet(fleet: FleetStatus) -> Iterator[Metric]:
+    state = GaugeMetricFamily("lease_state", "1 for what this host is for its channel.", labels=["state"])
+    for known in LEASE_STATES:
+        state.add_metric([known], float(known == fleet.lease))
+    yield state
+    yield _counter("lease_takeovers", "Times that this host took the channel since its start.", fleet.takeovers)
+    yield _gauge("lease_renewal_seconds", "How long the last renewal of the lease took.", fleet.renewal_seconds)
+    yield _gauge("fleet_connected", "1 while NATS answers.", fleet.connected)
 
 
 def _live(live: LiveStatus) -> Iterator[Metric]:
