@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,13 @@ from stands.nats_server import NatsServer
 from tg_video_streamer.errors import StateUnreadable
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.connection import FleetConnection
+from tg_video_streamer.fleet.connection import connected as connect
 from tg_video_streamer.fleet.replicated_state import FILES, STATE, ReplicatedState, _file, _key, decode, encode
 
 
-@asynccontextmanager
-async def connected(server: NatsServer) -> AsyncIterator[FleetConnection]:
+def connected(server: NatsServer) -> AbstractAsyncContextManager[FleetConnection]:
     """A connection for as long as the block lasts."""
-    connection = FleetConnection(fleet_address(server.url, "", None), host="test")
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(connection.run())
-        await connection.connected.wait()
-        yield connection
-        running.cancel()
+    return connect(fleet_address(server.url, "", None), host="test")
 
 
 def _folder(place: Path, **files: str) -> Path:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from stands.ports import free_port
 from tg_video_streamer.app.setting_checks import CHECKS
+from tg_video_streamer.cli import main
 from tg_video_streamer.errors import ConfigError
 from tg_video_streamer.fleet.address import fleet_address, parse_servers
 from tg_video_streamer.settings.settings import load_settings
@@ -70,3 +72,16 @@ def test_a_channel_of_one_host_imports_nothing_of_a_fleet() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["tg_video_streamer.fleet.address"]
+
+
+def test_commands_say_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without FLEET, and with servers that do not answer, each command ends with one clear line."""
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"STATE_DIR={tmp_path / 'state'}\n")
+    env_file.chmod(0o600)
+    assert main(["fleet", "status", "--env-file", str(env_file)]) == 78
+    assert "FLEET: is not set, so this channel has one host" in capsys.readouterr().err
+    with env_file.open("a") as file:
+        file.write(f"FLEET=nats://127.0.0.1:{free_port()}\nCHANNEL=tv\n")
+    assert main(["fleet", "move", "tv", "b", "--env-file", str(env_file)]) == 1
+    assert "look whether the servers in FLEET run and can be reached" in capsys.readouterr().err

@@ -73,6 +73,7 @@ def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> Non
         _stands_by(second, "a")
         listed = second.command("fleet", "status").stdout
         assert "a  on air" in listed
+        assert "NATS answers; hosts of tv: a, b" in second.command("doctor", "--no-notify").stdout
         assert "b  standby" in listed
         assert "tg_video_streamer_lease_takeovers_total 1.0" in first.metrics()
         first.wait_for(lambda status: status["position_seconds"] > 1, what="a second more")

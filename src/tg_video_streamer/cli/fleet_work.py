@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from nats.errors import Error as NatsError
 
 from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.run import load
-from tg_video_streamer.errors import ConfigError, FleetError, FleetUnreachable
+from tg_video_streamer.errors import ConfigError, FleetError
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.bucket import NatsLeaseBucket
-from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
+from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, connected
 from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, move_subject
 
 _MOVE_SECONDS = 15.0
@@ -85,22 +84,9 @@ async def _holder(lease: NatsLeaseBucket) -> str:
     return holder.host if holder is not None and not holder.released else ""
 
 
-@asynccontextmanager
-async def _connection(env_file: Path | None) -> AsyncIterator[FleetConnection]:
+def _connection(env_file: Path | None) -> AbstractAsyncContextManager[FleetConnection]:
     settings = load(env_file, demo=False).settings
     if not settings.fleet:
         raise ConfigError(["FLEET: is not set, so this channel has one host"])
     address = fleet_address(settings.fleet, settings.fleet_credentials.get_secret_value(), settings.fleet_ca)
-    connection = FleetConnection(address, host=f"{socket.gethostname()} (command)")
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(connection.run())
-        try:
-            async with asyncio.timeout(5 * ANSWER_SECONDS):
-                await connection.connected.wait()
-        except TimeoutError:
-            running.cancel()
-            raise FleetUnreachable.of("fleet.unreachable", detail=", ".join(address.servers)) from None
-        try:
-            yield connection
-        finally:
-            running.cancel()
+    return connected(address, host=f"{socket.gethostname()} (command)")

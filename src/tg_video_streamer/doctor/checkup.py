@@ -31,6 +31,15 @@ async def check_playlist(settings: Settings) -> list[Finding]:
     ]
 
 
+async def check_fleet(settings: Settings) -> list[Finding]:
+    """Whether the hosts of a fleet can agree; nothing without one."""
+    if not settings.fleet:
+        return []
+    from tg_video_streamer.doctor.fleet import fleet_findings  # noqa: PLC0415 - NATS, only for who has a fleet
+
+    return await fleet_findings(settings)
+
+
 def checks(*, session: Check | None, notify: bool) -> list[tuple[str, Check]]:
     """Every check with its subject, in order; `session` checks the Telegram session, None leaves that out."""
     return [
@@ -44,6 +53,7 @@ def checks(*, session: Check | None, notify: bool) -> list[tuple[str, Check]]:
         ("ports", check_ports),
         ("STATE_DIR", check_disk),
         ("outputs", check_outputs),
+        ("fleet", check_fleet),
         ("clock", check_clock),
         *([("session", session)] if session is not None else []),
         *([("notifications", check_notifications)] if notify else []),

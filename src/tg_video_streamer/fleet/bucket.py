@@ -68,6 +68,8 @@ class NatsLeaseBucket:
         return self._bucket
 
     def _unreachable(self, error: Exception) -> FleetUnreachable:
+        # The servers may have come back without the bucket: it is looked for again.
+        self._bucket = None
         return FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__)
 
 

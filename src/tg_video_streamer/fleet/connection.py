@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 from nats.aio.client import Client
@@ -15,6 +17,7 @@ from tg_video_streamer.fleet.address import FleetAddress
 log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 1.0
+_CONNECT_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.25
 _PING_SECONDS = 2.0
 _WAITING_BYTES = 65_536
@@ -74,6 +77,24 @@ class FleetConnection:
             "the connection to NATS works again",
             server=self.client.connected_url.netloc if self.client.connected_url else "",
         )
+
+
+@asynccontextmanager
+async def connected(address: FleetAddress, *, host: str) -> AsyncIterator[FleetConnection]:
+    """A connection for as long as the block lasts. Raises FleetUnreachable where none comes about in five seconds."""
+    connection = FleetConnection(address, host=host)
+    # No TaskGroup: what is raised here shall reach the caller as it is.
+    running = asyncio.ensure_future(connection.run())
+    try:
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await connection.connected.wait()
+        except TimeoutError:
+            raise FleetUnreachable.of("fleet.unreachable", detail=", ".join(address.servers)) from None
+        yield connection
+    finally:
+        running.cancel()
+        await asyncio.wait((running,))
 
 
 async def _failed(error: Exception) -> None:

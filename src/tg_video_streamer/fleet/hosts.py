@@ -76,6 +76,8 @@ class HostReports:
             async with asyncio.timeout(2 * ANSWER_SECONDS):
                 await work(await self._open(), subject)  # type: ignore[misc] # both are coroutines
         except (NatsError, TimeoutError, OSError) as error:
+            # The servers may have come back without the bucket: it is looked for again.
+            self._bucket = None
             raise FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__) from error
 
     async def _put(self, bucket: KeyValue, report: HostReport) -> None:

@@ -151,6 +151,8 @@ class ReplicatedState:
             async with asyncio.timeout(2 * ANSWER_SECONDS):
                 return await work(await self._open(), *arguments)
         except (NatsError, TimeoutError, OSError, ValueError) as error:
+            # The servers may have come back without the bucket: it is looked for again.
+            self._bucket = None
             raise FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__) from error
 
     async def _open(self) -> KeyValue:

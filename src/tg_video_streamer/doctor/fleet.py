@@ -1,0 +1,26 @@
+"""Checks whether the hosts of a fleet can agree: whether NATS answers and keeps things, and who stands by."""
+
+from __future__ import annotations
+
+import socket
+
+from tg_video_streamer.doctor.finding import Finding, doubt, failure, well
+from tg_video_streamer.errors import FleetError
+from tg_video_streamer.fleet.address import fleet_address
+from tg_video_streamer.fleet.connection import connected
+from tg_video_streamer.fleet.hosts import HostReports
+from tg_video_streamer.settings.settings import Settings
+
+
+async def fleet_findings(settings: Settings) -> list[Finding]:
+    """Asks NATS as the service does, and changes nothing."""
+    address = fleet_address(settings.fleet, settings.fleet_credentials.get_secret_value(), settings.fleet_ca)
+    try:
+        async with connected(address, host=f"{socket.gethostname()} (doctor)") as connection:
+            reports = await HostReports(connection).all()
+    except FleetError as error:
+        return [failure("fleet", error)]
+    hosts = [one.host for one in reports if one.channel == settings.channel]
+    if len(hosts) < 2:
+        return [doubt("fleet", "doctor.fleet_alone", channel=settings.channel, count=len(hosts))]
+    return [well("fleet", "doctor.fleet", channel=settings.channel, hosts=", ".join(hosts))]
