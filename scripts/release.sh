@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 python=${VENV:-.venv}/bin/python
 dist=${DIST:-dist}
 pip=("$python" -m pip --quiet --disable-pip-version-check --no-input)
-contents=(.env.template playlist.txt requirements.txt main.py utils.py CHANGELOG.md LICENSE README.md scripts deploy ci specs
+contents=(.env.template playlist.txt requirements.txt requirements-fleet.txt main.py utils.py CHANGELOG.md LICENSE README.md scripts deploy ci specs
     docs test/auto_session_runner.py test/smoke)
 
 name_version() {

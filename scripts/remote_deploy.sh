@@ -111,6 +111,15 @@ unpack() {
     say "unpack: $release"
 }
 
+# Only a host of a fleet needs more packages.
+requirements() {
+    if grep -qs '^FLEET=.' "$base/shared/.env" && [ -e "$release/requirements-fleet.txt" ]; then
+        echo requirements-fleet.txt
+    else
+        echo requirements.txt
+    fi
+}
+
 build_venv() {
     local python packages=("$release"/wheels/*.whl) pip
     complete "$version" && return
@@ -122,7 +131,7 @@ build_venv() {
     if [ -e "${packages[0]}" ]; then
         "${pip[@]}" --no-index --find-links "$release/wheels" --require-hashes -r "$release/requirements-wheels.txt"
     else
-        "${pip[@]}" --require-hashes -r "$release/requirements.txt"
+        "${pip[@]}" --require-hashes -r "$release/$(requirements)"
     fi
     "${pip[@]}" --no-index --no-deps "$release"/wheel/*.whl
     # The service cannot write next to the code, so what Python would keep there is made now.

@@ -53,8 +53,15 @@ elif [ -n "${PYTHON:-}" ]; then
     [ "$("$venv/bin/python" -c 'import sys; print(sys.version)')" = "$wanted" ] || make_venv
 fi
 
+# Only a host of a fleet needs more packages.
+if [ "$kind" = run ] && grep -qs '^FLEET=.' .env; then
+    kind=fleet
+fi
+
 if [ "$kind" = dev ]; then
     set -- -r requirements-dev.txt
+elif [ "$kind" = fleet ]; then
+    set -- -r requirements-fleet.txt -r requirements-build.txt
 else
     set -- -r requirements.txt -r requirements-build.txt
 fi
