@@ -26,6 +26,13 @@ cluster {{ name: fleet, listen: 127.0.0.1:{port}, routes: [{routes}] }}
 """
 
 
+def nats_program() -> str:
+    """Debian's, which lies where only root looks."""
+    program = shutil.which("nats-server", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    assert program, "nats-server is not installed: scripts/install-test-packages.sh"
+    return program
+
+
 class NatsServer:
     """One server; it can be killed, started again, frozen and thawed."""
 
@@ -52,9 +59,9 @@ class NatsServer:
 
     def start(self) -> None:
         """Run it and wait until it listens."""
-        program = shutil.which("nats-server", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        assert program, "nats-server is not installed: scripts/install-test-packages.sh"
-        self._process = subprocess.Popen([program, "-c", str(self.folder / "nats.conf")], stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [nats_program(), "-c", str(self.folder / "nats.conf")], stderr=subprocess.DEVNULL
+        )
         wait_until(lambda: accepts(self.port), what="NATS listens")
 
     def stop(self) -> None:
