@@ -54,8 +54,9 @@ def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> Non
         _stands_by(second, "a")
         status = second.status()
         assert status["healthy"]
+        assert status["reason"]["text"] == "standby for a, which has the channel on air"
         assert [output["state"] for output in status["outputs"]] == ["idle"]
-        assert second.page("/healthz")[0] == 200
+        assert second.page("/healthz") == (200, "ok\nstandby for a, which has the channel on air\n")
         metrics = second.metrics()
         assert 'tg_video_streamer_lease_state{state="standby"} 1.0' in metrics
         assert "tg_video_streamer_on_air" not in metrics

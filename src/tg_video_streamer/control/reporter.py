@@ -132,7 +132,7 @@ class Reporter:
         return ServiceStatus(
             version=self._version,
             channel_state=state,
-            reason=_reason(on_air),
+            reason=_standby_reason(fleet) if fleet is not None and state == STANDBY else _reason(on_air),
             since_wall=on_air.wall if on_air else self._started_wall,
             level=on_air.content.level if on_air else SourceLevel.SLATE,
             cached=on_air is not None and on_air.content.cached,
@@ -242,6 +242,11 @@ class Reporter:
 
 _STATED = frozenset({SlateReason.PLAYLIST_EMPTY, SlateReason.LOADING})
 """They say more than how the item before ended."""
+
+
+def _standby_reason(fleet: FleetStatus) -> Message:
+    """Who has the channel instead of this host."""
+    return Message.of("fleet.standby_for", host=fleet.holder) if fleet.holder else Message.of("fleet.standby")
 
 
 def _reason(started: SegmentStarted | None) -> Message:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tg_video_streamer.control.status import DownloadStatus, ItemStatus, LiveStatus, OutputStatus, ServiceStatus
+from tg_video_streamer.control.status import (
+    STANDBY,
+    DownloadStatus,
+    ItemStatus,
+    LiveStatus,
+    OutputStatus,
+    ServiceStatus,
+)
 from tg_video_streamer.display_text import DisplayText
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.message import Message
@@ -165,6 +172,8 @@ class StatusText:
     def line(self, status: ServiceStatus) -> str:
         """Everything that matters, in one line."""
         words, state = self.words, self.state(status)
+        if status.channel_state == STANDBY:
+            return self.message(status.reason)
         on_air = sum(output.state == "on_air" for output in status.outputs)
         parts = [
             state if status.healthy else words.text("status.unhealthy", state=state),

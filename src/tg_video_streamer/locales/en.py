@@ -307,6 +307,8 @@ LANGUAGE = Language(
         "fleet.state_version": "a host with a later version wrote it ({version})",
         "fleet.state_version.remedy": "install the same version on all hosts",
         "fleet.state_damaged": "it is damaged",
+        "fleet.standby_for": "standby for {host}, which has the channel on air",
+        "fleet.standby": "standby; no host has the channel on air now",
         "fleet.unreachable": "NATS does not answer: {detail}",
         "fleet.unreachable.remedy": "look whether the servers in FLEET run and can be reached",
         "fleet.lease_changed": "another host has the lease of {channel}",

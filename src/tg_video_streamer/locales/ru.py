@@ -315,6 +315,8 @@ LANGUAGE = Language(
         "fleet.state_version": "его записал хост с более новой версией ({version})",
         "fleet.state_version.remedy": "установите на все хосты одну версию",
         "fleet.state_damaged": "он повреждён",
+        "fleet.standby_for": "в резерве: канал ведёт {host}",
+        "fleet.standby": "в резерве; сейчас канал никто не ведёт",
         "fleet.unreachable": "NATS не отвечает: {detail}",
         "fleet.unreachable.remedy": "проверьте, что серверы из FLEET работают и доступны",
         "fleet.lease_changed": "канал {channel} уже ведёт другой хост",

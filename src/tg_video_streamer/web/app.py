@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tg_video_streamer.control.status import ServiceStatus
+from tg_video_streamer.control.status import STANDBY, ServiceStatus
+from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.api.routes import api_routes
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.login import login_routes
@@ -64,6 +65,11 @@ def build_web_app(
     return app
 
 
+def _beside_health(status: ServiceStatus) -> tuple[Message, ...]:
+    """What is no reason to restart a healthy service: failures without harm to the outputs, and that it stands by."""
+    return (status.reason, *status.problems) if status.channel_state == STANDBY else status.problems
+
+
 def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
     async def status_json(_request: Request) -> Response:
         return JsonResponse(status().as_json())
@@ -72,7 +78,7 @@ def _status_routes(status: Callable[[], ServiceStatus]) -> list[Route]:
         now = status()
         if now.healthy:
             # What fails without harm to the outputs is named, and no reason to restart the service.
-            lines = now.problems if visitor(request).role.may_read else ()
+            lines = _beside_health(now) if visitor(request).role.may_read else ()
             return PlainTextResponse("".join(f"{line}\n" for line in ("ok", *lines)))
         if not visitor(request).role.may_read:
             # The reasons name outputs, which are not public.
