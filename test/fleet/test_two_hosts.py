@@ -60,6 +60,8 @@ def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> Non
         metrics = second.metrics()
         assert 'tg_video_streamer_lease_state{state="standby"} 1.0' in metrics
         assert "tg_video_streamer_on_air" not in metrics
+        refused = second.command("skip")
+        assert (refused.returncode, "this host stands by; a has the channel on air" in refused.stderr) == (1, True)
         first.wait_for(lambda status: status["position_seconds"] > 6, what="a few seconds of the first item")
 
         first.process.send_signal(signal.SIGKILL)

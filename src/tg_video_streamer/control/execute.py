@@ -8,13 +8,18 @@ from typing import Any
 
 import structlog
 
-from tg_video_streamer.control.commands import CommandRequest, Commands, run_command
+from tg_video_streamer.control.commands import Command, CommandRequest, Commands, run_command
+from tg_video_streamer.control.status import STANDBY
 from tg_video_streamer.errors import ControlError, StreamerError
 
 log = structlog.get_logger(__name__)
 
 _LOGGED_ARGUMENTS = frozenset({"on", "key", "place"})
 """Not `line` and `text`: a line of the playlist may hold a signed URL."""
+
+
+_OF_THIS_HOST = frozenset({"reload", "playlist_save", "playlist_remove"})
+"""Changes of files and settings, which each host of a fleet has for itself."""
 
 
 class Origin(StrEnum):
@@ -35,6 +40,15 @@ class Caller:
     """Such as `uid 1000`, `operator from 127.0.0.1`, or the number of a Telegram account."""
 
 
+def _refuse_on_standby(commands: Commands, command: Command) -> None:
+    """The program is another host's: a change here would be forgotten, and must not look as if it were done."""
+    if not command.changes or command.name in _OF_THIS_HOST:
+        return
+    status = commands.status()
+    if status.channel_state == STANDBY and status.fleet is not None:
+        raise ControlError.of("refused.standby", host=status.fleet.holder or "?")
+
+
 async def execute(commands: Commands, request: CommandRequest, caller: Caller) -> Any:
     """The answer as a JSON value; each change, and each refusal of one, leaves an audit line.
 
@@ -48,6 +62,7 @@ async def execute(commands: Commands, request: CommandRequest, caller: Caller) -
         **{name: value for name, value in request.arguments.items() if name in _LOGGED_ARGUMENTS},
     }
     try:
+        _refuse_on_standby(commands, command)
         answer = await run_command(commands, request)
     except StreamerError as error:
         if command.changes:

@@ -34,6 +34,8 @@ LANGUAGE = Language(
         # Refusals of commands, each with what to do.
         "refused.nothing_to_skip": "no item is on air, so there is nothing to skip",
         "refused.nothing_to_skip.remedy": "see: tg-video-streamer status",
+        "refused.standby": "this host stands by; {host} has the channel on air",
+        "refused.standby.remedy": "give the command there, or first move the channel: tg-video-streamer fleet move",
         "refused.not_paused": "the program is not paused",
         "refused.not_paused.remedy": "see: tg-video-streamer status",
         "refused.not_resting": "{key} is not waiting for another try",

@@ -42,6 +42,8 @@ LANGUAGE = Language(
         # Refusals of commands, each with what to do.
         "refused.nothing_to_skip": "в эфире нет передачи, пропускать нечего",
         "refused.nothing_to_skip.remedy": "см.: tg-video-streamer status",
+        "refused.standby": "этот хост в резерве; канал ведёт {host}",
+        "refused.standby.remedy": "дайте команду там или сначала перенесите канал: tg-video-streamer fleet move",
         "refused.not_paused": "эфир не на паузе",
         "refused.not_paused.remedy": "см.: tg-video-streamer status",
         "refused.not_resting": "{key} не ждёт новой попытки",
