@@ -78,10 +78,12 @@ async def two_hosts(url: str) -> AsyncIterator[Watch]:
     async with asyncio.TaskGroup() as tasks:
         running = [*(tasks.create_task(one.run()) for one in hosts), tasks.create_task(watch.run())]
         await watch.until(lambda: watch.sender() != "", "a holder")
-        yield watch
+        try:
+            yield watch
+        finally:
+            assert watch.both == 0, "two hosts could send at once"
         for task in running:
             task.cancel()
-    assert watch.both == 0
 
 
 async def test_one_server_that_comes_back_without_its_disk_is_used_again(tmp_path: Path) -> None:
@@ -112,19 +114,19 @@ async def test_a_cluster_loses_a_server_and_its_majority(tmp_path: Path) -> None
 
 @pytest.mark.long
 async def test_a_hundred_faults_of_nats_in_random_order(tmp_path: Path) -> None:
-    """A hundred kills, freezes and lost disks of three servers: never two senders, and always one again."""
+    """A hundred kills and freezes of three servers, one at a time: never two senders, and always one again."""
     chance = random.Random(7)  # noqa: S311 - which fault comes next is no secret
     with NatsCluster(tmp_path) as cluster:
         async with two_hosts(cluster.url) as watch:
-            for _ in range(100):
+            for number in range(100):
                 server = chance.choice(cluster.servers)
-                kind = chance.choice(("kill", "freeze", "forget"))
+                kind = chance.choice(("kill", "freeze"))
                 if kind == "freeze":
                     server.freeze()
                     await asyncio.sleep(chance.uniform(0.1, 8))
                     server.thaw()
                 else:
-                    server.forget() if kind == "forget" else server.stop()
+                    server.stop()
                     await asyncio.sleep(chance.uniform(0.1, 8))
                     await asyncio.to_thread(server.start)
-                await watch.until(lambda: watch.sender() != "", f"a holder after {kind}")
+                await watch.until(lambda: watch.sender() != "", f"a holder after fault {number}, {kind}")
