@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from uuid import uuid4
@@ -148,7 +147,7 @@ class FleetTerm:
         await self.connection.connected.wait()
         client = self.connection.client
         await client.subscribe(changed_subject(self.channel), cb=self._changed)
-        await client.subscribe(move_subject(self.channel), cb=partial(self._move))
+        await client.subscribe(move_subject(self.channel), cb=self._move)
 
     async def _changed(self, _message: Msg) -> None:
         self.keeper.look()

@@ -42,7 +42,7 @@ def show(env_file: Path | None, *, as_json: bool) -> int:
         role = words.text(f"fleet.role.{one.role}")
         typer.echo(words.text("fleet.line", channel=one.channel, host=one.host, role=role, version=one.version))
     if not reports:
-        typer.echo(words.text("fleet.nobody"))
+        typer.echo(words.text("fleet.no_report"))
     return 0
 
 

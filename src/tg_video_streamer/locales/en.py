@@ -298,7 +298,7 @@ LANGUAGE = Language(
         "fleet.line": "{channel}  {host}  {role}  ({version})",
         "fleet.role.on_air": "on air",
         "fleet.role.standby": "standby",
-        "fleet.nobody": "no host has reported within the last ten seconds",
+        "fleet.no_report": "no host has reported within the last ten seconds",
         "fleet.moved": "{channel} is on air from {host}",
         "fleet.no_such_host": "{host} does not stand by for {channel}",
         "fleet.no_such_host.remedy": "tg-video-streamer fleet status lists the hosts",

@@ -306,7 +306,7 @@ LANGUAGE = Language(
         "fleet.line": "{channel}  {host}  {role}  ({version})",
         "fleet.role.on_air": "в эфире",
         "fleet.role.standby": "в резерве",
-        "fleet.nobody": "за последние десять секунд не отозвался ни один хост",
+        "fleet.no_report": "за последние десять секунд не отозвался ни один хост",
         "fleet.moved": "{channel} в эфире с {host}",
         "fleet.no_such_host": "{host} не стоит в резерве канала {channel}",
         "fleet.no_such_host.remedy": "список хостов: tg-video-streamer fleet status",
