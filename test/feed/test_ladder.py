@@ -115,20 +115,6 @@ def test_a_slow_source_steps_nothing_down() -> None:
     assert channel.dry > 0
 
 
-def test_a_child_that_is_stuck_is_not_slow() -> None:
-    """A child that gives nothing at all, as a frozen one, is no reason for fewer pictures: it is replaced as it is."""
-    ladder, samples = EncodeLadder(changed=lambda _old, _new, _why: None), Samples()
-    for tick in range(int(LIMIT / TICK)):
-        stuck = Sample(
-            at=tick * TICK,
-            put_seconds=20.0,
-            held_seconds=LIMIT - tick * TICK,
-            limit_seconds=LIMIT,
-            wants_processor=True,
-        )
-        assert not ladder.take(EncodeStep.FULL, samples, stuck, live=False)
-
-
 def test_a_live_feed_steps_down_only() -> None:
     """A live feed loses what was sent while its child is replaced: it is not replaced for a better picture."""
     channel = Channel(speed=0.95, live=True)

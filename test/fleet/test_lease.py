@@ -209,6 +209,18 @@ def test_a_renewal_whose_answer_was_lost_is_known_again() -> None:
     assert (lease.state, lease.end) == (LeaseState.LEFT, LeaseEnd.LOST)
 
 
+def test_an_answer_after_the_end_changes_nothing() -> None:
+    """A renewal that was under way when the lease was given up does not bring it back."""
+    lease = Lease(host="a", process="a/1", place="p", rank=1, now=0.0)
+    lease.see(Seen(revision=0, holder=None), 0.0)
+    lease.wrote(Holder(host="a", process="a/1", place="p", epoch=1), 1, 0.5)
+    renewal = lease.renewal()
+    lease.leave(LeaseEnd.RELEASED)
+    lease.wrote(renewal, 2, 1.0)
+    assert (lease.state, lease.end) == (LeaseState.LEFT, LeaseEnd.RELEASED)
+    assert lease.deadline < 0
+
+
 @pytest.mark.parametrize(
     "value", [b"", b"[]", b"{}", b'{"host": 1}', b"\xff", b'{"host":"a","process":"b","epoch":"x","place":""}']
 )

@@ -12,10 +12,10 @@ import pytest
 
 from stands.nats_server import NatsCluster, NatsServer
 from tg_video_streamer.fleet.address import fleet_address
-from tg_video_streamer.fleet.bucket import NatsLeaseBucket
 from tg_video_streamer.fleet.connection import FleetConnection
 from tg_video_streamer.fleet.guard import LeaseGuard, running_seconds
 from tg_video_streamer.fleet.lease import Lease
+from tg_video_streamer.fleet.lease_bucket import NatsLeaseBucket
 from tg_video_streamer.fleet.lease_keeper import LeaseKeeper
 
 LOOK_SECONDS = 0.01

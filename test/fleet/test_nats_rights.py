@@ -13,10 +13,10 @@ from stands.nats_server import NatsServer, nats_program
 from stands.waiting import wait_until
 from tg_video_streamer.errors import FleetUnreachable
 from tg_video_streamer.fleet.address import fleet_address
-from tg_video_streamer.fleet.bucket import LEASES, NatsLeaseBucket
 from tg_video_streamer.fleet.connection import connected
 from tg_video_streamer.fleet.hosts import STANDBY, HostReport, HostReports, move_subject
 from tg_video_streamer.fleet.lease import Holder
+from tg_video_streamer.fleet.lease_bucket import LEASES, NatsLeaseBucket
 from tg_video_streamer.fleet.replicated_state import ReplicatedState
 
 SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nats"

@@ -15,11 +15,11 @@ from nats.errors import Error as NatsError
 
 from tg_video_streamer.control.status import FleetStatus
 from tg_video_streamer.fleet.address import fleet_address
-from tg_video_streamer.fleet.bucket import NatsLeaseBucket
 from tg_video_streamer.fleet.connection import FleetConnection
 from tg_video_streamer.fleet.guard import LeaseGuard, running_seconds
 from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, changed_subject, move_subject
 from tg_video_streamer.fleet.lease import Lease, LeaseEnd, LeaseState
+from tg_video_streamer.fleet.lease_bucket import NatsLeaseBucket
 from tg_video_streamer.fleet.lease_keeper import LeaseKeeper
 from tg_video_streamer.fleet.replicated_state import ReplicatedState
 from tg_video_streamer.locales.message import Message

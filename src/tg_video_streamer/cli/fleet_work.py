@@ -16,9 +16,9 @@ from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.run import load
 from tg_video_streamer.errors import ConfigError, FleetError
 from tg_video_streamer.fleet.address import fleet_address
-from tg_video_streamer.fleet.bucket import NatsLeaseBucket
 from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, connected
 from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, move_subject
+from tg_video_streamer.fleet.lease_bucket import NatsLeaseBucket
 
 _MOVE_SECONDS = 15.0
 """A takeover after a host's death takes less: if nobody has the channel then, something else is wrong."""

@@ -165,8 +165,7 @@ class EncodeLadder:
         speed = (last.put_seconds - first.put_seconds) / span
         lost = (first.held_seconds - last.held_seconds) / span
         busy = sum(one.wants_processor for one in samples.row) / len(samples.row)
-        # A child that gives nothing at all is stuck, not slow: it is replaced, and the next one may be fast.
-        if lost <= 0 or speed <= 0 or busy < _BUSY_PART:
+        if lost <= 0 or busy < _BUSY_PART:
             return None
         if last.held_seconds / lost > _SOON_SECONDS and last.held_seconds > last.limit_seconds / 2:
             return None

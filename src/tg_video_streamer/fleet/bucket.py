@@ -1,80 +1,58 @@
-"""The lease's place in a NATS key-value bucket: read, and changed by compare-and-set."""
+"""One NATS key-value bucket: made where it is missing, asked with a deadline, looked for again after a failure."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
+from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError, NotFoundError
 from nats.js.kv import KeyValue
 
-from tg_video_streamer.errors import FleetUnreachable, LeaseChanged
+from tg_video_streamer.errors import FleetUnreachable
 from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
-from tg_video_streamer.fleet.lease import Holder, Seen
 
-LEASES = "leases"
+Result = TypeVar("Result")
 
-
-class LeaseBucket(Protocol):
-    """What a lease is kept in."""
-
-    async def read(self) -> Seen:
-        """The lease now, or as it was shortly before. Raises FleetUnreachable."""
-
-    async def write(self, holder: Holder, revision: int) -> int:
-        """Replace what has `revision` (0: nothing); the new one. Raises LeaseChanged, FleetUnreachable."""
+_ANSWERS = (KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError)
+"""Errors of nats-py that are answers."""
 
 
-class NatsLeaseBucket:
-    """The lease of one channel."""
+class FleetBucket:
+    """The newest value of each key, copied to as many servers as there are, three at most."""
 
-    def __init__(self, connection: FleetConnection, channel: str) -> None:
-        """The bucket is made where it is missing."""
+    def __init__(self, connection: FleetConnection, name: str, *, forgets_seconds: float | None = None) -> None:
+        """`forgets_seconds`: after how long a value is gone that was not written again."""
         self._connection = connection
-        self._channel = channel
-        self._bucket: KeyValue | None = None
+        self._name = name
+        self._forgets_seconds = forgets_seconds
+        self._found: KeyValue | None = None
 
-    async def read(self) -> Seen:
-        """See LeaseBucket; a value of a later version is a holder that never ends by itself."""
+    async def ask(
+        self, work: Callable[..., Awaitable[Result]], *arguments: object, seconds: float = ANSWER_SECONDS
+    ) -> Result:
+        """What `work(bucket, *arguments)` answers within `seconds`.
+
+        Raises FleetUnreachable where it is not known whether it was done, and as they are `_ANSWERS`.
+        """
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                entry = await (await self._open()).get(self._channel)
-        except KeyNotFoundError as error:
-            # A deleted key has a revision too, which the next write must name.
-            return Seen(revision=getattr(error.entry, "revision", 0) or 0, holder=None)
-        except (NatsError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
-        try:
-            holder = Holder.decode(entry.value or b"")
-        except ValueError:
-            holder = Holder(host="?", process="?", place="?", epoch=entry.revision or 0)
-        return Seen(revision=entry.revision or 0, holder=holder)
+            async with asyncio.timeout(seconds):
+                return await work(await self._bucket(), *arguments)
+        except _ANSWERS:
+            raise
+        except (NatsError, TimeoutError, OSError, ValueError) as error:
+            # The servers may have come back without the bucket.
+            self._found = None
+            raise FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__) from error
 
-    async def write(self, holder: Holder, revision: int) -> int:
-        """See LeaseBucket."""
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await (await self._open()).update(self._channel, holder.encode(), last=revision)
-        except KeyWrongLastSequenceError as error:
-            raise LeaseChanged.of("fleet.lease_changed", channel=self._channel) from error
-        except (NatsError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
-
-    async def _open(self) -> KeyValue:
-        if self._bucket is None:
-            self._bucket = await _bucket(self._connection.jetstream(), self._connection.replicas)
-        return self._bucket
-
-    def _unreachable(self, error: Exception) -> FleetUnreachable:
-        # The servers may have come back without the bucket: it is looked for again.
-        self._bucket = None
-        return FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__)
-
-
-async def _bucket(jetstream: JetStreamContext, replicas: int) -> KeyValue:
-    try:
-        return await jetstream.key_value(LEASES)
-    except NotFoundError:
-        return await jetstream.create_key_value(bucket=LEASES, history=1, replicas=replicas)
+    async def _bucket(self) -> KeyValue:
+        if self._found is None:
+            jetstream = self._connection.jetstream()
+            try:
+                self._found = await jetstream.key_value(self._name)
+            except (BucketNotFoundError, NotFoundError):
+                self._found = await jetstream.create_key_value(
+                    bucket=self._name, history=1, ttl=self._forgets_seconds, replicas=self._connection.replicas
+                )
+        return self._found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from nats.aio.client import Client
@@ -60,7 +60,10 @@ class FleetConnection:
             self.connected.set()
             await asyncio.Event().wait()
         finally:
-            await self.client.close()
+            # A server that is frozen must not keep a service from ending.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self.client.close()
 
     def jetstream(self) -> JetStreamContext:
         """What asks for and changes what NATS keeps; raises FleetUnreachable where there is no connection now."""

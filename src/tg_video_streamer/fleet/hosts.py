@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 import structlog
-from nats.errors import Error as NatsError
-from nats.js.errors import BucketNotFoundError, NoKeysError, NotFoundError
+from nats.js.errors import KeyNotFoundError, NoKeysError
 from nats.js.kv import KeyValue
 
 from tg_video_streamer.errors import FleetUnreachable
+from tg_video_streamer.fleet.bucket import FleetBucket
 from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
 
 log = structlog.get_logger(__name__)
@@ -51,8 +51,7 @@ class HostReports:
     """Reads and writes the reports of all hosts."""
 
     def __init__(self, connection: FleetConnection) -> None:
-        self._connection = connection
-        self._bucket: KeyValue | None = None
+        self._bucket = FleetBucket(connection, HOSTS, forgets_seconds=_FORGET_SECONDS)
 
     async def keep_saying(self, report: Callable[[], HostReport]) -> None:
         """Say what `report` says, until cancelled; what cannot be said now is said the next time."""
@@ -63,42 +62,24 @@ class HostReports:
 
     async def say(self, report: HostReport) -> None:
         """Raises FleetUnreachable."""
-        await self._ask(self._put, report)
+        key, value = f"{report.channel}.{report.host}", json.dumps(asdict(report)).encode()
+        await self._bucket.ask(KeyValue.put, key, value)
 
     async def all(self) -> tuple[HostReport, ...]:
         """Every host that said something in the last ten seconds, by channel and name. Raises FleetUnreachable."""
-        found: list[HostReport] = []
-        await self._ask(self._read, found)
+        try:
+            found = await self._bucket.ask(_read_all, seconds=2 * ANSWER_SECONDS)
+        except NoKeysError:
+            return ()
         return tuple(sorted(found, key=lambda one: (one.channel, one.host)))
 
-    async def _ask(self, work: Callable[..., object], subject: object) -> None:
-        try:
-            async with asyncio.timeout(2 * ANSWER_SECONDS):
-                await work(await self._open(), subject)  # type: ignore[misc] # both are coroutines
-        except (NatsError, TimeoutError, OSError) as error:
-            # The servers may have come back without the bucket: it is looked for again.
-            self._bucket = None
-            raise FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__) from error
 
-    async def _put(self, bucket: KeyValue, report: HostReport) -> None:
-        await bucket.put(f"{report.channel}.{report.host}", json.dumps(asdict(report)).encode())
-
-    async def _read(self, bucket: KeyValue, found: list[HostReport]) -> None:
-        with suppress(NoKeysError):
-            for key in await bucket.keys():
-                with suppress(NotFoundError, ValueError):
-                    found.append(HostReport.decode((await bucket.get(key)).value or b""))
-
-    async def _open(self) -> KeyValue:
-        if self._bucket is None:
-            jetstream = self._connection.jetstream()
-            try:
-                self._bucket = await jetstream.key_value(HOSTS)
-            except (BucketNotFoundError, NotFoundError):
-                self._bucket = await jetstream.create_key_value(
-                    bucket=HOSTS, history=1, ttl=_FORGET_SECONDS, replicas=self._connection.replicas
-                )
-        return self._bucket
+async def _read_all(bucket: KeyValue) -> list[HostReport]:
+    found = []
+    for key in await bucket.keys():
+        with suppress(KeyNotFoundError, ValueError):
+            found.append(HostReport.decode((await bucket.get(key)).value or b""))
+    return found
 
 
 def changed_subject(channel: str) -> str:

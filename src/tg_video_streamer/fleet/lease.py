@@ -166,6 +166,9 @@ class Lease:
 
     def wrote(self, holder: Holder, revision: int, began: float) -> None:
         """`holder` was written by compare-and-set, in an attempt that began at `began`."""
+        if self.state is LeaseState.LEFT:
+            # The answer to a renewal that was under way when the lease was given up.
+            return
         self._revision, self.seen = revision, Seen(revision=revision, holder=holder)
         if holder.released:
             self.leave(LeaseEnd.RELEASED)

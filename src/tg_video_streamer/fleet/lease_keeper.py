@@ -9,9 +9,9 @@ from contextlib import suppress
 import structlog
 
 from tg_video_streamer.errors import FleetUnreachable, LeaseChanged
-from tg_video_streamer.fleet.bucket import LeaseBucket
 from tg_video_streamer.fleet.guard import LeaseGuard, Monotonic
 from tg_video_streamer.fleet.lease import RENEW_SECONDS, Lease, LeaseEnd, LeaseState
+from tg_video_streamer.fleet.lease_bucket import LeaseBucket
 
 log = structlog.get_logger(__name__)
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
-from nats.errors import Error as NatsError
-from nats.js.errors import BucketNotFoundError, KeyWrongLastSequenceError, NoKeysError, NotFoundError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
 from nats.js.kv import KeyValue
 
 from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.disk import DISKS, START_SECONDS
-from tg_video_streamer.errors import DiskHangs, FleetUnreachable, StateUnreadable
-from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
+from tg_video_streamer.errors import FleetUnreachable, StateUnreadable
+from tg_video_streamer.fleet.bucket import FleetBucket
+from tg_video_streamer.fleet.connection import FleetConnection
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +30,6 @@ _MOST_BYTES = 900_000
 """NATS refuses a message of more than 1 MB."""
 _TAKE_SECONDS = 2.0
 """How long a takeover waits for the state: after it, the host goes on from its own."""
-
-Result = TypeVar("Result")
 
 
 def encode(content: bytes, *, epoch: int) -> bytes:
@@ -61,11 +58,10 @@ class ReplicatedState:
 
     def __init__(self, connection: FleetConnection, channel: str, folder: Path, epoch: Callable[[], int]) -> None:
         """`folder`: STATE_DIR. `epoch`: of the lease that this host has."""
-        self._connection = connection
         self._channel = channel
         self._folder = folder
         self._epoch = epoch
-        self._bucket: KeyValue | None = None
+        self._bucket = FleetBucket(connection, STATE)
         self._revisions: dict[str, int] = {}
         self._copied: dict[str, tuple[int, int]] = {}
         self._replaced = False
@@ -74,12 +70,11 @@ class ReplicatedState:
     async def restore(self) -> None:
         """Put the last holder's state in place of this host's; what cannot be had leaves this host's as it is."""
         try:
-            async with asyncio.timeout(_TAKE_SECONDS):
-                values = await self._ask(self._read_all)
+            values = await self._bucket.ask(self._read_all, seconds=_TAKE_SECONDS)
             contents = self._readable(values)
             await DISKS.run_within(START_SECONDS, self._folder, _write_files, self._folder, contents)
             log.info("the channel's state is taken over", files=len(contents))
-        except (FleetUnreachable, TimeoutError, OSError) as error:
+        except (FleetUnreachable, KeyNotFoundError, OSError) as error:
             log.warning("the channel's state cannot be taken over; this host continues from its own", why=str(error))
 
     async def keep_copying(self) -> None:
@@ -93,9 +88,9 @@ class ReplicatedState:
         try:
             files = await DISKS.run_within(START_SECONDS, self._folder, _read_files, self._folder, dict(self._copied))
             for name, (stamp, content) in files.items():
-                await self._ask(self._put, name, content)
+                await self._bucket.ask(self._put, name, content)
                 self._copied[name] = stamp
-        except (FleetUnreachable, DiskHangs, OSError) as error:
+        except (FleetUnreachable, KeyNotFoundError, KeyWrongLastSequenceError, OSError) as error:
             log.debug("the state is not copied now", why=str(error))
 
     def _readable(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -145,26 +140,6 @@ class ReplicatedState:
             self._replaced = True
             return
         self._revisions[name] = await bucket.update(f"{self._channel}.{_key(name)}", value, last=entry.revision)
-
-    async def _ask(self, work: Callable[..., Awaitable[Result]], *arguments: object) -> Result:
-        try:
-            async with asyncio.timeout(2 * ANSWER_SECONDS):
-                return await work(await self._open(), *arguments)
-        except (NatsError, TimeoutError, OSError, ValueError) as error:
-            # The servers may have come back without the bucket: it is looked for again.
-            self._bucket = None
-            raise FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__) from error
-
-    async def _open(self) -> KeyValue:
-        if self._bucket is None:
-            jetstream = self._connection.jetstream()
-            try:
-                self._bucket = await jetstream.key_value(STATE)
-            except (BucketNotFoundError, NotFoundError):
-                self._bucket = await jetstream.create_key_value(
-                    bucket=STATE, history=1, replicas=self._connection.replicas
-                )
-        return self._bucket
 
 
 def _key(name: str) -> str:
