@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stands.nats_server import NatsServer
 from tg_video_streamer.errors import StateUnreadable
 from tg_video_streamer.fleet.address import fleet_address
+from tg_video_streamer.fleet.bucket import FleetBucket
 from tg_video_streamer.fleet.connection import FleetConnection
 from tg_video_streamer.fleet.connection import connected as connect
 from tg_video_streamer.fleet.replicated_state import FILES, STATE, ReplicatedState, _file, _key, decode, encode
@@ -45,7 +46,7 @@ async def test_another_host_gets_what_the_holder_had(tmp_path: Path) -> None:
             await ReplicatedState(connection, "tv", two, lambda: 2).restore()
             found = {path.relative_to(two).as_posix(): path.read_text() for path in two.rglob("*.json")}
             bucket = await connection.jetstream().key_value(STATE)
-            values = [(await bucket.get(key)).value or b"" for key in await bucket.keys()]
+            values = [(await bucket.get(key)).value or b"" for key in await FleetBucket(connection, STATE).keys()]
     assert found == {
         "position.json": '{"key": "a"}',
         "seconds.json": '{"seconds": 12.5}',
@@ -103,8 +104,7 @@ async def test_what_is_too_large_for_nats_is_left_out_and_the_rest_copied(tmp_pa
             one = _folder(tmp_path / "one", position="1")
             (one / "played.json").write_bytes(os.urandom(1_500_000))
             await ReplicatedState(connection, "tv", one, lambda: 1).copy()
-            bucket = await connection.jetstream().key_value(STATE)
-            assert await bucket.keys() == ["tv.position=2e=json"]
+            assert await FleetBucket(connection, STATE).keys() == ["tv.position=2e=json"]
 
 
 async def test_without_nats_the_host_continues_from_its_own(tmp_path: Path) -> None:

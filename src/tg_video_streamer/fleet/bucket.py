@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from nats.errors import Error as NatsError
-from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError, NotFoundError
+from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
 from nats.js.kv import KeyValue
 
 from tg_video_streamer.errors import FleetUnreachable
@@ -15,7 +15,7 @@ from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
 
 Result = TypeVar("Result")
 
-_ANSWERS = (KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError)
+_ANSWERS = (KeyNotFoundError, KeyWrongLastSequenceError)
 """Errors of nats-py that are answers."""
 
 
@@ -45,6 +45,19 @@ class FleetBucket:
             # The servers may have come back without the bucket.
             self._found = None
             raise FleetUnreachable.of("fleet.unreachable", detail=str(error) or type(error).__name__) from error
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        """The keys that begin with `prefix`; one of them may have been deleted. Raises FleetUnreachable.
+
+        Asked of the stream: what nats-py's own `keys` watches for may be taken for empty where the answers come late.
+        """
+        subject = f"$KV.{self._name}."
+        found = await self.ask(self._subjects, f"{subject}>")
+        return sorted(key for one in found if (key := one.removeprefix(subject)).startswith(prefix))
+
+    async def _subjects(self, _bucket: KeyValue, subject: str) -> list[str]:
+        info = await self._connection.jetstream().stream_info(f"KV_{self._name}", subjects_filter=subject)
+        return list(info.state.subjects or {})
 
     async def _bucket(self) -> KeyValue:
         if self._found is None:

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 import structlog
-from nats.js.errors import KeyNotFoundError, NoKeysError
+from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from tg_video_streamer.errors import FleetUnreachable
 from tg_video_streamer.fleet.bucket import FleetBucket
-from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
+from tg_video_streamer.fleet.connection import FleetConnection
 
 log = structlog.get_logger(__name__)
 
@@ -67,19 +67,11 @@ class HostReports:
 
     async def all(self) -> tuple[HostReport, ...]:
         """Every host that said something in the last ten seconds, by channel and name. Raises FleetUnreachable."""
-        try:
-            found = await self._bucket.ask(_read_all, seconds=2 * ANSWER_SECONDS)
-        except NoKeysError:
-            return ()
+        found = []
+        for key in await self._bucket.keys():
+            with suppress(KeyNotFoundError, ValueError):
+                found.append(HostReport.decode((await self._bucket.ask(KeyValue.get, key)).value or b""))
         return tuple(sorted(found, key=lambda one: (one.channel, one.host)))
-
-
-async def _read_all(bucket: KeyValue) -> list[HostReport]:
-    found = []
-    for key in await bucket.keys():
-        with suppress(KeyNotFoundError, ValueError):
-            found.append(HostReport.decode((await bucket.get(key)).value or b""))
-    return found
 
 
 def changed_subject(channel: str) -> str:

@@ -6,10 +6,11 @@ import asyncio
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from tg_video_streamer.atomic_file import replace_file
@@ -70,11 +71,12 @@ class ReplicatedState:
     async def restore(self) -> None:
         """Put the last holder's state in place of this host's; what cannot be had leaves this host's as it is."""
         try:
-            values = await self._bucket.ask(self._read_all, seconds=_TAKE_SECONDS)
+            async with asyncio.timeout(_TAKE_SECONDS):
+                values = await self._read_all()
             contents = self._readable(values)
             await DISKS.run_within(START_SECONDS, self._folder, _write_files, self._folder, contents)
             log.info("the channel's state is taken over", files=len(contents))
-        except (FleetUnreachable, KeyNotFoundError, OSError) as error:
+        except (FleetUnreachable, TimeoutError, ValueError, OSError) as error:
             log.warning("the channel's state cannot be taken over; this host continues from its own", why=str(error))
 
     async def keep_copying(self) -> None:
@@ -102,20 +104,15 @@ class ReplicatedState:
                 log.warning("a part of the state cannot be taken over", file=name, why=str(error))
         return found
 
-    async def _read_all(self, bucket: KeyValue) -> dict[str, bytes]:
+    async def _read_all(self) -> dict[str, bytes]:
         """The values of the channel by file; their revisions are what the next copies replace."""
         prefix, found = f"{self._channel}.", {}
-        try:
-            keys = await bucket.keys()
-        except NoKeysError:
-            return {}
-        for key in keys:
-            if not key.startswith(prefix):
-                continue
-            entry = await bucket.get(key)
-            name = _file(key.removeprefix(prefix))
-            self._revisions[name] = entry.revision or 0
-            found[name] = entry.value or b""
+        for key in await self._bucket.keys(prefix):
+            with suppress(KeyNotFoundError):
+                entry = await self._bucket.ask(KeyValue.get, key)
+                name = _file(key.removeprefix(prefix))
+                self._revisions[name] = entry.revision or 0
+                found[name] = entry.value or b""
         return found
 
     async def _put(self, bucket: KeyValue, name: str, content: bytes) -> None:
