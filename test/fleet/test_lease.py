@@ -67,7 +67,7 @@ class Shared:
 class Host:
     """One host: its clock begins anywhere and runs a little wrong; each term gets a new keeper."""
 
-    def __init__(self, loop: VirtualLoop, shared: Shared, number: int) -> None:
+    def __init__(self, loop: VirtualLoop, shared: Shared, number: int, *, stays: bool = False) -> None:
         offset, rate = shared.random.uniform(0, 1e6), shared.random.uniform(0.95, 1.05)
         self.now: Callable[[], float] = lambda: offset + rate * loop.time()
         self.name = f"host-{number}"
@@ -77,7 +77,7 @@ class Host:
         self.thawed.set()
         self.bucket = Bucket(shared, self)
         self.terms = 0
-        self.wants_move = False
+        self.stays = stays
         self._begin()
 
     def _begin(self) -> None:
@@ -90,7 +90,7 @@ class Host:
             rank=1 + self.number,
             now=self.now(),
         )
-        self.keeper = LeaseKeeper(lease, self.bucket, guard=self.guard, now=self.now)
+        self.keeper = LeaseKeeper(lease, self.bucket, guard=self.guard, now=self.now, stays_when_isolated=self.stays)
 
     async def run(self) -> None:
         """Term after term."""
@@ -114,7 +114,7 @@ async def _watch(hosts: list[Host], loop: VirtualLoop, seconds: float) -> list[t
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_never_two_may_send_whatever_fails(seed: int) -> None:
-    """Slow, lost and late answers, hosts that are cut off or frozen, moves, and clocks that run wrong: one sender at most."""
+    """Slow, lost and late answers, a lost bucket, hosts cut off or frozen, moves, and clocks that run wrong: one sender at most."""
     chance = random.Random(seed)  # noqa: S311 - which fault comes next is no secret
 
     async def play(loop: VirtualLoop) -> None:
@@ -124,8 +124,10 @@ def test_never_two_may_send_whatever_fails(seed: int) -> None:
             tasks = [group.create_task(host.run()) for host in hosts]
             for _ in range(20):
                 host = chance.choice(hosts)
-                kind = chance.choice(("cut off", "freeze", "move", "nothing"))
+                kind = chance.choice(("cut off", "freeze", "move", "forget", "nothing"))
                 host.cut_off = kind == "cut off"
+                if kind == "forget":
+                    shared.seen = Seen(revision=0, holder=None)
                 if kind == "freeze":
                     host.thawed.clear()
                 if kind == "move":
@@ -150,7 +152,7 @@ def test_a_dead_holder_is_replaced_in_time_and_a_move_takes_no_second() -> None:
         hosts = [Host(loop, shared, number) for number in range(3)]
         async with asyncio.TaskGroup() as group:
             tasks = {host.name: group.create_task(host.run()) for host in hosts}
-            await _watch(hosts, loop, 5)
+            await _watch(hosts, loop, TAKE_SECONDS + 2)
             (first,) = (host for host in hosts if host.guard.may_send())
             other = next(host for host in hosts if host is not first)
             await first.keeper.release(other.name)
@@ -167,6 +169,63 @@ def test_a_dead_holder_is_replaced_in_time_and_a_move_takes_no_second() -> None:
                 task.cancel()
 
     run_whole(play)
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_lost_bucket_lets_nobody_in_early(*, cut_off: bool) -> None:
+    """NATS comes back empty: a holder that reaches it sends on without a gap, one that is cut off is replaced after its time."""
+
+    async def play(loop: VirtualLoop) -> None:
+        shared = Shared(random=random.Random(1))  # noqa: S311 - as above
+        hosts = [Host(loop, shared, number) for number in range(2)]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(host.run()) for host in hosts]
+            await _watch(hosts, loop, TAKE_SECONDS + 2)
+            (holder,) = (host for host in hosts if host.guard.may_send())
+            holder.cut_off = cut_off
+            shared.seen = Seen(revision=0, holder=None)
+            senders = [who for _, who in await _watch(hosts, loop, TAKE_SECONDS + 2)]
+            assert (senders[-1] == holder.name) is not cut_off
+            assert cut_off or set(senders) == {holder.name}
+            for task in tasks:
+                task.cancel()
+
+    run_whole(play)
+
+
+@pytest.mark.parametrize("frozen_seconds", [5, 300])
+def test_a_holder_that_stays_sends_on_alone_but_asks_first_after_a_freeze(frozen_seconds: int) -> None:
+    """With `stay` a cut off holder keeps sending; one that was frozen meanwhile sends nothing before NATS had time to answer."""
+
+    async def play(loop: VirtualLoop) -> None:
+        shared = Shared(random=random.Random(1))  # noqa: S311 - as above
+        first = Host(loop, shared, 0, stays=True)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(first.run())]
+            await _watch([first], loop, TAKE_SECONDS + 2)
+            first.cut_off = True
+            assert {who for _, who in await _watch([first], loop, 60)} == {first.name}
+            first.cut_off = False
+            await _watch([first], loop, 5)
+            second = Host(loop, shared, 1)
+            tasks.append(group.create_task(second.run()))
+            first.thawed.clear()
+            await asyncio.sleep(frozen_seconds)
+            first.thawed.set()
+            await _watch([first, second], loop, 20)
+            for task in tasks:
+                task.cancel()
+
+    run_whole(play)
+
+
+def test_a_release_whose_answer_was_lost_is_a_release() -> None:
+    """The host that finds its own release in the bucket left in order, and says so to the others."""
+    lease = Lease(host="a", process="a/1", place="p", rank=1, now=0.0)
+    lease.see(Seen(revision=0, holder=None), 0.0)
+    lease.wrote(Holder(host="a", process="a/1", place="p", epoch=1), 1, began=0.5, now=0.5)
+    lease.see(Seen(revision=2, holder=lease.release("b")), 1.0)
+    assert (lease.state, lease.end) == (LeaseState.LEFT, LeaseEnd.RELEASED)
 
 
 def test_a_restart_on_the_same_host_does_not_wait() -> None:
@@ -202,7 +261,7 @@ def test_a_renewal_whose_answer_was_lost_is_known_again() -> None:
     """The holder finds its own write under a new revision, renews from there, and has no more time than before."""
     lease = Lease(host="a", process="a/1", place="p", rank=1, now=0.0)
     lease.see(Seen(revision=0, holder=None), 0.0)
-    lease.wrote(Holder(host="a", process="a/1", place="p", epoch=1), 1, 0.5)
+    lease.wrote(Holder(host="a", process="a/1", place="p", epoch=1), 1, began=0.5, now=0.5)
     lease.see(Seen(revision=2, holder=lease.renewal()), 3.0)
     assert (lease.state, lease.revision, lease.deadline) == (LeaseState.HELD, 2, 0.5 + HOLD_SECONDS)
     lease.see(Seen(revision=3, holder=Holder(host="b", process="b/1", place="q", epoch=2)), 3.1)
@@ -213,10 +272,10 @@ def test_an_answer_after_the_end_changes_nothing() -> None:
     """A renewal that was under way when the lease was given up does not bring it back."""
     lease = Lease(host="a", process="a/1", place="p", rank=1, now=0.0)
     lease.see(Seen(revision=0, holder=None), 0.0)
-    lease.wrote(Holder(host="a", process="a/1", place="p", epoch=1), 1, 0.5)
+    lease.wrote(Holder(host="a", process="a/1", place="p", epoch=1), 1, began=0.5, now=0.5)
     renewal = lease.renewal()
     lease.leave(LeaseEnd.RELEASED)
-    lease.wrote(renewal, 2, 1.0)
+    lease.wrote(renewal, 2, began=1.0, now=1.0)
     assert (lease.state, lease.end) == (LeaseState.LEFT, LeaseEnd.RELEASED)
     assert lease.deadline < 0
 

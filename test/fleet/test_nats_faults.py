@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from stands.nats_server import NatsCluster, NatsServer
+from tg_video_streamer.errors import FleetUnreachable
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.connection import FleetConnection
 from tg_video_streamer.fleet.guard import LeaseGuard, running_seconds
@@ -86,10 +87,26 @@ async def two_hosts(url: str) -> AsyncIterator[Watch]:
             task.cancel()
 
 
-async def test_one_server_that_comes_back_without_its_disk_is_used_again(tmp_path: Path) -> None:
-    """The holder leaves while NATS is away; afterwards one host has the channel, though the bucket was lost."""
+async def _holder_again(host: Host) -> str:
+    """Who stands in the bucket that was lost."""
+    bucket = NatsLeaseBucket(host.connection, "tv")
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(FleetUnreachable):
+                if (holder := (await bucket.read()).holder) is not None and not holder.is_vacancy:
+                    return holder.host
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def test_one_server_that_comes_back_without_its_disk_ends_nothing(tmp_path: Path) -> None:
+    """NATS returns at once with an empty disk: the holder fills the bucket again and sends on; only without NATS it leaves."""
     with NatsServer(tmp_path / "nats") as server:
         async with two_hosts(server.url) as watch:
+            holder = watch.sender()
+            server.forget()
+            await asyncio.to_thread(server.start)
+            assert await _holder_again(watch.hosts[0]) == holder
+            assert watch.sender() == holder
             server.forget()
             await watch.until(lambda: watch.sender() == "", "the holder leaves")
             server.start()

@@ -5,6 +5,8 @@ measure by their own clock, which never goes back, so that wrong dates do no har
 
 - The holder may send until HOLD_SECONDS after it *began* its last renewal that succeeded.
 - Another host takes the lease TAKE_SECONDS after it *saw* the last change.
+- An empty bucket may be a new one, or NATS lost its disk while the holder still sends. So a standby first fills it with a vacancy,
+  which is a change as any other: a holder that is there writes over it in time.
 
 A renewal is seen after it began, so both never send at once as long as the clocks of two hosts run alike to a third.
 """
@@ -62,6 +64,8 @@ class Holder:
     """The state folder of a running host: only one process at a time has it."""
     epoch: int
     """Grows with each change of holder: what an earlier holder writes later is refused by it."""
+    renewals: int = 0
+    """How often it was renewed: a bucket that counts its revisions again from 1 is seen to have changed."""
     released: bool = False
     """It left the air in order: whoever may take it does so at once."""
     next_host: str = ""
@@ -70,6 +74,11 @@ class Holder:
     def encode(self) -> bytes:
         """The value for the bucket."""
         return json.dumps(asdict(self)).encode()
+
+    @property
+    def is_vacancy(self) -> bool:
+        """It stands for nobody: it only makes an empty bucket distinguishable from one that is emptied again."""
+        return not self.host
 
     @classmethod
     def decode(cls, value: bytes) -> Self:
@@ -80,14 +89,15 @@ class Holder:
         except TypeError as error:
             raise ValueError("no value of a lease") from error
         texts = (holder.host, holder.process, holder.place, holder.next_host)
-        if not all(isinstance(text, str) for text in texts) or not isinstance(holder.epoch, int):
+        numbers = (holder.epoch, holder.renewals)
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
             raise ValueError("no value of a lease")
         return holder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """The lease as it was seen; `revision` is 0 where nobody ever had it."""
+    """The lease as it was seen; `revision` is 0 where the bucket has none."""
 
     revision: int
     holder: Holder | None
@@ -104,6 +114,8 @@ class Lease:
         self._revision = -1
         self._changed_at = now
         self._deadline = now
+        self._epoch = 0
+        self._renewals = 0
         self.seen: Seen | None = None
         """None before the first answer."""
         self.end: LeaseEnd | None = None
@@ -125,31 +137,51 @@ class Lease:
 
     @property
     def epoch(self) -> int:
-        """Of the holder that was seen last."""
-        return self.seen.holder.epoch if self.seen is not None and self.seen.holder is not None else 0
+        """The highest that was seen: a bucket that was lost does not lower it."""
+        return self._epoch
 
     def see(self, seen: Seen, now: float) -> None:
         """Take what was read at `now`, or later than what is stored: an old answer can only make this host wait longer."""
         if self.state is LeaseState.HELD:
-            if seen.holder is not None and seen.holder.process == self._own.process and not seen.holder.released:
-                # Our own renewal, whose answer was lost.
-                self._revision = seen.revision
-            else:
-                self.leave(LeaseEnd.LOST)
-        elif seen.revision != self._revision:
+            self._see_as_holder(seen)
+        elif self.state is LeaseState.STANDBY and seen != self.seen:
             self._revision, self._changed_at = seen.revision, now
+        self._note(seen)
+
+    def _see_as_holder(self, seen: Seen) -> None:
+        holder = seen.holder
+        if holder is None or holder.is_vacancy:
+            # The bucket was lost: the next renewal fills it again.
+            self._revision = seen.revision
+        elif holder.process != self._own.process:
+            self.leave(LeaseEnd.LOST)
+        elif holder.released:
+            # The answer to our own release was lost.
+            self.leave(LeaseEnd.RELEASED)
+        else:
+            # Our own renewal, whose answer was lost.
+            self._revision = seen.revision
+
+    def _note(self, seen: Seen) -> None:
         self.seen = seen
+        if seen.holder is not None:
+            self._epoch = max(self._epoch, seen.holder.epoch)
 
     def wanted(self, now: float) -> Holder | None:
         """What a standby should write now, compared with `revision`; None: it waits."""
         if self.state is not LeaseState.STANDBY or self.seen is None or now < self.take_at():
             return None
+        if self.seen.holder is None:
+            self._renewals += 1
+            return replace(self._own, host="", place="", epoch=self.epoch, renewals=self._renewals)
         return replace(self._own, epoch=self.epoch + 1)
 
     def take_at(self) -> float:
         """When a standby may take it, if nothing changes until then."""
         holder = self.seen.holder if self.seen is not None else None
-        if holder is None or (holder.released and holder.next_host in {"", self._own.host}):
+        if holder is None:
+            return self._changed_at
+        if holder.released and holder.next_host in {"", self._own.host}:
             return self._changed_at + self._patience_seconds
         if holder.place == self._own.place and not holder.released:
             # This process, whose answer was lost, or one before it: that has ended, since this one has its state folder.
@@ -158,18 +190,23 @@ class Lease:
 
     def renewal(self) -> Holder:
         """What a holder writes each second."""
-        return replace(self._own, epoch=self.epoch)
+        self._renewals += 1
+        return replace(self._own, epoch=self.epoch, renewals=self._renewals)
 
     def release(self, next_host: str = "") -> Holder:
         """What a holder writes as its last."""
         return replace(self._own, epoch=self.epoch, released=True, next_host=next_host)
 
-    def wrote(self, holder: Holder, revision: int, began: float) -> None:
-        """`holder` was written by compare-and-set, in an attempt that began at `began`."""
+    def wrote(self, holder: Holder, revision: int, *, began: float, now: float) -> None:
+        """`holder` was written by compare-and-set, in an attempt that began at `began` and ended at `now`."""
         if self.state is LeaseState.LEFT:
             # The answer to a renewal that was under way when the lease was given up.
             return
-        self._revision, self.seen = revision, Seen(revision=revision, holder=holder)
+        if holder.is_vacancy:
+            self.see(Seen(revision=revision, holder=holder), now)
+            return
+        self._revision = revision
+        self._note(Seen(revision=revision, holder=holder))
         if holder.released:
             self.leave(LeaseEnd.RELEASED)
             return

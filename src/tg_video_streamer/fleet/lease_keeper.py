@@ -10,7 +10,7 @@ import structlog
 
 from tg_video_streamer.errors import FleetUnreachable, LeaseChanged
 from tg_video_streamer.fleet.guard import LeaseGuard, Monotonic
-from tg_video_streamer.fleet.lease import RENEW_SECONDS, Lease, LeaseEnd, LeaseState
+from tg_video_streamer.fleet.lease import HOLD_SECONDS, RENEW_SECONDS, Lease, LeaseEnd, LeaseState
 from tg_video_streamer.fleet.lease_bucket import LeaseBucket
 
 log = structlog.get_logger(__name__)
@@ -42,6 +42,8 @@ class LeaseKeeper:
         self._renewed = renewed
         self._look = asyncio.Event()
         self._unreachable = False
+        self._closed_at: float | None = None
+        """Since when a holder that stays may not send; None: it may."""
         self.held = asyncio.Event()
         """Set once this host has the lease."""
         self.left = asyncio.Event()
@@ -59,6 +61,7 @@ class LeaseKeeper:
                 await self._step(began)
             except FleetUnreachable as error:
                 self._say_unreachable(error)
+                self._stay(began)
             else:
                 self._say_reachable()
             self._check_time()
@@ -77,7 +80,8 @@ class LeaseKeeper:
                 return
             holder = self.lease.release(next_host)
             with suppress(FleetUnreachable, LeaseChanged):
-                self.lease.wrote(holder, await self._bucket.write(holder, self.lease.revision), self._now())
+                revision = await self._bucket.write(holder, self.lease.revision)
+                self.lease.wrote(holder, revision, began=self._now(), now=self._now())
                 return
             with suppress(FleetUnreachable):
                 self.lease.see(await self._bucket.read(), self._now())
@@ -95,22 +99,36 @@ class LeaseKeeper:
         began = self._now()
         # Another standby was faster, or the holder is back: the next look shows who.
         with suppress(LeaseChanged):
-            self.lease.wrote(wanted, await self._bucket.write(wanted, self.lease.revision), began)
-            self._guard.extend(self._deadline())
-            self.held.set()
+            revision = await self._bucket.write(wanted, self.lease.revision)
+            self.lease.wrote(wanted, revision, began=began, now=self._now())
+            if not wanted.is_vacancy:
+                self._guard.extend(self.lease.deadline)
+                self.held.set()
 
     async def _renew(self, began: float) -> None:
+        renewal = self.lease.renewal()
         try:
-            revision = await self._bucket.write(self.lease.renewal(), self.lease.revision)
+            revision = await self._bucket.write(renewal, self.lease.revision)
         except LeaseChanged:
             self.lease.see(await self._bucket.read(), self._now())
             return
-        self.lease.wrote(self.lease.renewal(), revision, began)
-        self._guard.extend(self._deadline())
+        self.lease.wrote(renewal, revision, began=began, now=self._now())
+        self._guard.extend(self.lease.deadline)
+        self._closed_at = None
         self._renewed(self._now() - began)
 
-    def _deadline(self) -> float:
-        return float("inf") if self._stays else self.lease.deadline
+    def _stay(self, began: float) -> None:
+        """Send on though NATS does not answer. A host that was frozen first asks for as long as another one may need."""
+        if not self._stays or self.lease.state is not LeaseState.HELD:
+            return
+        now = self._now()
+        if self._guard.may_send():
+            self._guard.extend(began + HOLD_SECONDS)
+            self._closed_at = None
+        elif self._closed_at is None:
+            self._closed_at = now
+        elif now - self._closed_at >= HOLD_SECONDS:
+            self._guard.extend(now + HOLD_SECONDS)
 
     def _check_time(self) -> None:
         if not self._stays and self.lease.expire(self._now()):
