@@ -51,6 +51,9 @@ StreamerError
 ├── MalformedMessage      a network peer sent bytes that are not RTMP or AMF
 ├── PublisherRefused      a live publisher was refused
 ├── FleetError            what the hosts of a channel agree through
+│   ├── JobFailed  an item could not be encoded by a worker, and would not be by another one
+│   ├── WorkerStalled  an encode of a worker made no progress and was killed
+│   ├── StoreUnusable  the store of the fleet does not answer, or what is in it is damaged
 │   ├── FleetUnreachable  NATS does not answer: what was asked for may have happened or not
 │   ├── LeaseChanged      another host changed the lease first
 │   └── StateUnreadable   what another host copied is damaged, or of a later version
@@ -375,6 +378,24 @@ class FleetError(StreamerError):
     """What the hosts of a channel agree through."""
 
     reason = "fleet"
+
+
+class JobFailed(FleetError):
+    """An item could not be encoded by a worker, and would not be by another one."""
+
+    reason = "job_failed"
+
+
+class WorkerStalled(FleetError):
+    """An encode of a worker made no progress, or ended by itself, and was killed."""
+
+    reason = "worker_stalled"
+
+
+class StoreUnusable(FleetError):
+    """The store that the hosts share does not answer, or what is in it is damaged."""
+
+    reason = "store_unusable"
 
 
 class FleetUnreachable(FleetError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from stands.feeding import SMALL, item_of
 from stands.numbered import Plan, any_ffmpeg, make_clip
 from stands.program import Clip
-from tg_video_streamer.cli.library_downloads import Downloading
+from tg_video_streamer.app.downloading import Downloading
 from tg_video_streamer.cli.library_progress import Lines
 from tg_video_streamer.cli.library_walk import Walk
 from tg_video_streamer.clock import SystemClock

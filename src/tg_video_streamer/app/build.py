@@ -89,7 +89,8 @@ def build(
     )
     if feeds.spool is not None:
         feeds.spool.fetchers[Fetcher.TELEGRAM] = source.source.fetch
-    program = make_program(context, feeds, allowed)
+    shared = fleet.shared_library(feeds) if fleet is not None else None
+    program = make_program(context, feeds, allowed, shared.elsewhere if shared is not None else None)
     program.bridge.on_failure(restarts.add)
     source.on_login(program.playlist.try_again)
     if feeds.spool is not None:
@@ -137,6 +138,7 @@ def build(
         program.scheduler.warnings,
         (telegram or source).keeper.warnings,
         fleet.warnings if fleet is not None else tuple,
+        shared.warnings if shared is not None else tuple,
     ]
 
     if fleet is not None:
@@ -147,6 +149,7 @@ def build(
         folder=folder,
         as_run=as_run,
         library=feeds.library,
+        shared_library=shared.part if shared is not None else None,
         spool=spool,
         program=program,
         live=live,

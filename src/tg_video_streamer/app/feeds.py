@@ -60,6 +60,8 @@ class Feeds:
         self._clock = clock
         self._publish = publish
         self._watching = watching
+        self.headers = prepared.slate.headers
+        """Of every encode that can be spliced into the program."""
         self.preparation = preparation_of(settings, prepared)
         """How items are encoded ahead of need."""
         self.library = library_of(settings, prepared, clock, self.preparation)
@@ -138,7 +140,7 @@ class Feeds:
             item,
             resolve=resolve,
             house=house or self._prepared.house,
-            headers=self._prepared.slate.headers,
+            headers=self.headers,
             ffmpeg=self._prepared.ffmpeg,
             buffer_seconds=self._settings.buffer_seconds,
             clock=self._clock,

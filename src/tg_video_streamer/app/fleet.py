@@ -13,6 +13,8 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from tg_video_streamer.app.feeds import Feeds
+from tg_video_streamer.app.shared_encodes import SharedEncodes
 from tg_video_streamer.control.status import FleetStatus
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.connection import FleetConnection
@@ -54,6 +56,7 @@ class FleetTerm:
 
     def __init__(self, settings: Settings, *, takeovers: int) -> None:
         """To be made in the event loop. `takeovers`: how often this process had the channel before."""
+        self._settings = settings
         self.host = host_name(settings)
         self.channel = settings.channel
         address = fleet_address(settings.fleet, settings.fleet_credentials.get_secret_value(), settings.fleet_ca)
@@ -111,6 +114,12 @@ class FleetTerm:
         if self.keeper.lease.end is LeaseEnd.RELEASED and self.connection.client.is_connected:
             await self.connection.client.publish(changed_subject(self.channel))
             await self.connection.client.flush(timeout=1)
+
+    def shared_library(self, feeds: Feeds) -> SharedEncodes | None:
+        """What this channel has of store and farm; None without FLEET_STORE, or where nothing is cached."""
+        if not self._settings.fleet_store or feeds.library is None:
+            return None
+        return SharedEncodes(self._settings, feeds, feeds.library, self.connection)
 
     def status(self) -> FleetStatus:
         """What is known of the lease."""

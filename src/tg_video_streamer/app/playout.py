@@ -18,7 +18,7 @@ from tg_video_streamer.automation.filler import FillerPlayer
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.automation.position_saver import PositionSaver
-from tg_video_streamer.automation.preparer import Preparer
+from tg_video_streamer.automation.preparer import Elsewhere, Preparer
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.automation.rerun import Rerun
 from tg_video_streamer.automation.scheduler import Scheduler
@@ -35,8 +35,13 @@ from tg_video_streamer.schedule.load import ScheduleSource
 from tg_video_streamer.settings.settings import Settings
 
 
-def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) -> Program:
-    """The program, not started; to be called in the event loop's thread. `feeds` read files in `allowed` folders only."""
+def make_program(
+    context: BuildContext, feeds: Feeds, allowed: FolderAllowlist, elsewhere: Elsewhere | None = None
+) -> Program:
+    """The program, not started; to be called in the event loop's thread. `feeds` read files in `allowed` folders only.
+
+    `elsewhere` has other hosts encode coming items.
+    """
     settings, prepared, clock = context.settings, context.prepared, context.clock
     store = PositionStore(settings.state_dir)
     rotation = Rotation(order=OrderKind(settings.order), loop=settings.loop, seed=secrets.randbits(32))
@@ -117,7 +122,7 @@ def make_program(context: BuildContext, feeds: Feeds, allowed: FolderAllowlist) 
         backup=backup,
         file_check=file_check,
         filler=filler,
-        preparer=_preparer(context, feeds, scheduler, director),
+        preparer=_preparer(context, feeds, scheduler, director, elsewhere),
         spooler=make_spooler(
             feeds.spool,
             scheduler=scheduler,
@@ -159,7 +164,7 @@ def _schedule_source(context: BuildContext) -> ScheduleSource | None:
 
 
 def _preparer(
-    context: BuildContext, feeds: Feeds, scheduler: Scheduler, director: Director
+    context: BuildContext, feeds: Feeds, scheduler: Scheduler, director: Director, elsewhere: Elsewhere | None
 ) -> Callable[[], Preparer] | None:
     if feeds.library is None:
         return None
@@ -172,4 +177,5 @@ def _preparer(
         logo=lambda: feeds.branding.logo_digest,
         clock=context.clock,
         ready=feeds.spool.ready if feeds.spool is not None else lambda _: True,
+        elsewhere=elsewhere if feeds.caches else None,
     )

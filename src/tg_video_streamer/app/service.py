@@ -84,6 +84,8 @@ class Service:
     as_run: AsRunLog
     library: Library | None
     """None where nothing is cached."""
+    shared_library: MakePart | None
+    """None where hosts share none."""
     spool: Spool | None
     """None where nothing is downloaded ahead of need."""
     program: Program
@@ -247,6 +249,7 @@ class Service:
             "live": self.live,
             "preparer": self.program.preparer,
             "spooler": self.program.spooler,
+            "shared library": self.shared_library,
         }
         for name, make in optional.items():
             if make is not None:

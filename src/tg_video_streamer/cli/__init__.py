@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tg_video_streamer.cli import doctor, fleet, library, page_token, run, schedule, service_commands, session
+from tg_video_streamer.cli import doctor, fleet, library, page_token, run, schedule, service_commands, session, worker
 from tg_video_streamer.cli.language import words
 from tg_video_streamer.errors import ConfigError, NoService, ScheduleError, StreamerError
 
@@ -32,6 +32,7 @@ library.add_commands(application)
 schedule.add_commands(application)
 fleet.add_commands(application)
 session.add_commands(application)
+worker.add_commands(application)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import typer
 
+from tg_video_streamer.app.downloading import Downloading, downloading, telegram_of
 from tg_video_streamer.app.feeds import Feeds, burned_in
 from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.app.startup import prepare as prepare_parts
 from tg_video_streamer.app.telegram_source import TelegramSourceService
 from tg_video_streamer.cli.language import words
-from tg_video_streamer.cli.library_downloads import Downloading, downloading, telegram_of
 from tg_video_streamer.cli.library_progress import Terminal
 from tg_video_streamer.cli.library_walk import Walk
 from tg_video_streamer.cli.library_work import Place, place

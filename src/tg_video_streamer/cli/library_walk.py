@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from tg_video_streamer.app.downloading import Downloading
 from tg_video_streamer.cli.language import words
-from tg_video_streamer.cli.library_downloads import Downloading
 from tg_video_streamer.cli.library_progress import Terminal
 from tg_video_streamer.control.status_text import StatusText, printable
 from tg_video_streamer.errors import LibraryError, PlaylistError, StreamerError

@@ -1,11 +1,11 @@
-"""Reads where NATS is; imports nothing of it, so that settings can be checked without the extra `fleet`."""
+"""Reads where NATS and the store are; imports nothing of them, so that settings can be checked without the extra `fleet`."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tg_video_streamer.errors import ConfigError
 
@@ -22,6 +22,44 @@ class FleetAddress:
     user: str = ""
     password: str = field(default="", repr=False)
     ca_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreAddress:
+    """An object store that all hosts reach: a bucket of S3's kind, or a folder."""
+
+    bucket: str = ""
+    """Empty for a folder."""
+    prefix: str = ""
+    folder: Path = Path()
+    endpoint: str = ""
+    """Of the server, where it is not Amazon's."""
+    key_id: str = ""
+    secret: str = field(default="", repr=False)
+
+
+def parse_store(text: str) -> StoreAddress:
+    """FLEET_STORE: `s3://bucket/prefix` or `file:///absolute/folder`. Raises ConfigError."""
+    parts = urlsplit(text)
+    if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc and not parts.query:
+        return StoreAddress(bucket=parts.netloc, prefix=parts.path.strip("/"))
+    if parts.scheme == "file" and not parts.netloc and parts.path.strip("/"):
+        return StoreAddress(folder=Path(unquote(parts.path)))
+    raise ConfigError(["FLEET_STORE: must be s3://bucket/prefix or file:///a/folder"])
+
+
+def store_address(text: str, *, credentials: str, endpoint: str) -> StoreAddress:
+    """The settings FLEET_STORE, FLEET_STORE_CREDENTIALS (`key:secret`) and FLEET_STORE_ENDPOINT. Raises ConfigError.
+
+    Plain `http://` is for this host and private networks only.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme == "http" and not _is_private(parts.hostname or ""):
+        raise ConfigError(
+            [f"FLEET_STORE_ENDPOINT: {parts.hostname} is not of a private network: write https:// before it"]
+        )
+    key_id, _, secret = credentials.partition(":")
+    return replace(parse_store(text), endpoint=endpoint, key_id=key_id, secret=secret)
 
 
 def parse_servers(text: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from tg_video_streamer.errors import CachedEncodeDamaged, LibraryError
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library import files, locks
+from tg_video_streamer.library.arrival import Arrival
 from tg_video_streamer.library.cache_state import CacheState, NotCached, Pruned
 from tg_video_streamer.library.cached_encode import CachedEncode, cache_key
 from tg_video_streamer.library.folder_check import network_file_system
@@ -209,6 +210,29 @@ class Library:
                 key, NotCached(what=Message.of("library.no_file", detail=str(error.strerror)), of_disk=True)
             )
             return None
+
+    def key_of(self, item: Item, source_id: str, *, logo: str = "", grade: Grade = Grade.PREPARED) -> str:
+        """The key of an encode of the source, whether it is there or not."""
+        return self._key(item, source_id, logo, grade)
+
+    def has(self, key: str) -> bool:
+        """Whether there is an encode with this key."""
+        return self._is_listed(key)
+
+    def receive(self, key: str, sidecar: bytes) -> Arrival | None:
+        """Take an encode that another host made; None if it is there or being written, or the library cannot cache now.
+
+        Raises CachedEncodeDamaged where the sidecar is none, and OSError.
+        """
+        if not self._on or self._is_listed(key) or self._state.space_to_begin() is not None:
+            return None
+        if not self._state.claim(key):
+            return None
+        try:
+            return Arrival(self.folder, key, sidecar, state=self._state)
+        except (CachedEncodeDamaged, OSError):
+            self._state.ended(key)
+            raise
 
     def is_caching(self, item: Item, source_id: str, *, logo: str = "") -> bool:
         """Whether this or another process is caching the item now, in any grade."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import threading
 import zlib
 from collections.abc import Sequence
@@ -13,20 +11,12 @@ from pathlib import Path
 
 import structlog
 
-from tg_video_streamer.atomic_file import create_file, sync_folder
 from tg_video_streamer.errors import CachedEncodeDamaged
 from tg_video_streamer.ffmpeg.house import HouseFormat
-from tg_video_streamer.library import locks
 from tg_video_streamer.library.cache_state import CacheState, NotCached
 from tg_video_streamer.library.cached_encode import ZERO_MILLISECONDS, CachedEncode
-from tg_video_streamer.library.files import (
-    PART,
-    SIDECAR_PART,
-    is_complete,
-    media_path,
-    read_sidecar,
-    sidecar_path,
-)
+from tg_video_streamer.library.files import read_sidecar
+from tg_video_streamer.library.part import name_files, new_part, write_all
 from tg_video_streamer.library.sidecar import FaultSpan, Gop, Record, Sidecar, dump_sidecar
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.media import CodecHeaders, Kind, Packet
@@ -37,7 +27,6 @@ CHECK_BYTES = 16 * 1024 * 1024
 _FLUSH_BYTES = 1024 * 1024
 _LONGEST_TAG = (1 << 24) - 1
 _LAST_MILLISECOND = (1 << 31) - 1
-_LOCK_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -80,7 +69,7 @@ class CacheWriter:
         """Of the cached encode."""
         self.failed = ""
         """Why it will not be cached; empty while it may be."""
-        self._descriptor, self._part = _new_part(folder, record.key)
+        self._descriptor, self._part = new_part(folder, record.key)
         try:
             self._write_head(house, headers)
         except OSError:
@@ -165,7 +154,7 @@ class CacheWriter:
         self._waiting_bytes = 0
         self._gop_crc32 = zlib.crc32(data, self._gop_crc32)
         self._written += len(data)
-        _write(self._descriptor, data)
+        write_all(self._descriptor, data)
 
     def _end_gop(self) -> None:
         self._flush()
@@ -198,7 +187,6 @@ class CacheWriter:
             self._fail(problem)
             return None
         record = replace(self._record, frames=self._frames, bytes=self._written)
-        os.fsync(self._descriptor)
         sidecar = Sidecar(
             record=record,
             head_bytes=self._head_bytes,
@@ -206,23 +194,10 @@ class CacheWriter:
             gops=tuple(self._gops),
             faults=faults,
         )
-        sidecar_part = self._part.with_suffix(SIDECAR_PART)
-        try:
-            create_file(sidecar_part, dump_sidecar(sidecar))
-            with locks.folder_lock(self._folder, wait_seconds=_LOCK_SECONDS) as held:
-                if not held:
-                    self._fail(NotCached(what=Message.of("library.locked"), of_disk=True))
-                    return None
-                if not is_complete(self._folder, self.key):
-                    sidecar_part.replace(sidecar_path(self._folder, self.key))
-                    self._part.replace(media_path(self._folder, self.key))
-                    sync_folder(self._folder)
-                # From here on readers may lock it; it has its final name, so it is not cleaned up.
-                locks.unlock(self._descriptor)
-            encode = self._state.put(_record_in_place(self._folder, record))
-        finally:
-            with contextlib.suppress(OSError):  # removed at the next start
-                sidecar_part.unlink(missing_ok=True)
+        if not name_files(self._part, self._descriptor, self.key, dump_sidecar(sidecar)):
+            self._fail(NotCached(what=Message.of("library.locked"), of_disk=True))
+            return None
+        encode = self._state.put(_record_in_place(self._folder, record))
         self._remove()
         self._state.ended(self.key)
         if encode is not None and self._replaces:
@@ -258,21 +233,3 @@ def _record_in_place(folder: Path, record: Record) -> Record:
 
 def _disk_failure(error: OSError) -> NotCached:
     return NotCached(what=Message.of("library.not_written", detail=error.strerror or str(error)), of_disk=True)
-
-
-def _new_part(folder: Path, key: str) -> tuple[int, Path]:
-    """A new, locked file for packets. Raises OSError."""
-    while True:
-        path = folder / f"{key}.{secrets.token_hex(8)}{PART}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # Another process may remove it before it is locked; then another one is created.
-        if locks.lock_exclusive(descriptor) and locks.is_linked(descriptor):
-            return descriptor, path
-        os.close(descriptor)
-        path.unlink(missing_ok=True)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]

@@ -34,7 +34,7 @@ from tg_video_streamer.ffmpeg.house import (
     parse_audio_kilobits,
 )
 from tg_video_streamer.ffmpeg.prepared import X264Preset
-from tg_video_streamer.fleet.address import parse_servers
+from tg_video_streamer.fleet.address import parse_servers, parse_store
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
 from tg_video_streamer.languages import parse_audio, parse_subtitles
 from tg_video_streamer.media import Fit, FrameRate
@@ -143,6 +143,10 @@ class Settings(BaseModel):
     fleet_ca: _Path | None = None
     fleet_priority: Annotated[int, Field(ge=1, le=9)] = 1
     fleet_isolated: Literal["leave", "stay"] = "leave"
+    fleet_store: Annotated[str, read_by(parse_store)] = ""
+    fleet_store_credentials: Annotated[SecretStr, secret_matching(r"[^:\s]+:\S+", "key:secret")] = _NO_SECRET
+    fleet_store_endpoint: Annotated[str, matching(r"https?://[^\s@]+", "an http(s) URL")] = ""
+    fleet_store_max_gb: Annotated[float, Field(gt=0)] = 200.0
     channel: Annotated[str, matching(r"[A-Za-z0-9_-]{1,32}", "letters, digits, - and _")] = ""
     host_name: Annotated[str, matching(r"[A-Za-z0-9_-]{1,63}", "letters, digits, - and _")] = ""
 

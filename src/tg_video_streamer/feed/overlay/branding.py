@@ -139,9 +139,16 @@ async def fit_logo(path: Path, house: HouseFormat) -> Logo:
         data = await DISKS.run(path, _read, path)
     except OSError as error:
         raise BadImage(error.strerror or str(error)) from error
-    png = await _draw({"logo": True}, house, data)
-    content = hashlib.blake2b(DESIGN.encode() + data, digest_size=16).hexdigest()
-    return Logo(png=png, digest=content)
+    return Logo(png=await _draw({"logo": True}, house, data), digest=_digest(data))
+
+
+def logo_digest(path: Path | None) -> str:
+    """What `Logo.digest` is for the image at `path`; empty for none. Raises OSError."""
+    return _digest(_read(path)) if path is not None else ""
+
+
+def _digest(image: bytes) -> str:
+    return hashlib.blake2b(DESIGN.encode() + image, digest_size=16).hexdigest()
 
 
 async def draw_caption(title: str, house: HouseFormat) -> bytes:

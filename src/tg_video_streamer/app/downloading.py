@@ -1,4 +1,4 @@
-"""The downloads of `library prepare`: its own spool, ahead of the encodes, and its own login to Telegram."""
+"""The downloads of one command, not of a service: its own spool, ahead of the encodes, and its own login to Telegram."""
 
 from __future__ import annotations
 
