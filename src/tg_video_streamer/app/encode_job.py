@@ -20,7 +20,6 @@ from tg_video_streamer.feed.prepare import PreparedItem, PrepareResult, prepare_
 from tg_video_streamer.fleet.jobs import EncodeJob
 from tg_video_streamer.fleet.worker import Encoded
 from tg_video_streamer.library.library import Grade, Library
-from tg_video_streamer.locales.message import Message
 from tg_video_streamer.logs import configure_logs
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.load import allowed_folders
@@ -59,7 +58,7 @@ async def _encode(job: EncodeJob, loaded: LoadedSettings, folder: Path) -> Encod
         prepared.cancel()
     headers = prepared.slate.headers
     if (headers.video.hex(), headers.audio.hex()) != (job.video_header, job.audio_header):
-        raise JobFailed.of("job.failed", why=Message.of("job.other_headers"))
+        raise JobFailed.of("job.other_headers")
     telegram = telegram_of(loaded, folder)
     allowed = allowed_folders(loaded.settings.playlist, loaded.settings.media_dirs)
     parts = Feeds(
@@ -80,7 +79,7 @@ async def _encode(job: EncodeJob, loaded: LoadedSettings, folder: Path) -> Encod
             downloads.plan([], [item])
             expansion = await downloads.fetch(item, progressed=_downloading)
             if expansion is not None:
-                raise JobFailed.of("job.failed", why=Message.of("job.list"))
+                raise JobFailed.of("job.result.list")
             ended = await prepare_item(item, parts.preparing, progressed=_progressed)
         return _result(item, ended, library, (await parts.branding.choose()).logo_digest)
     finally:
@@ -90,8 +89,7 @@ async def _encode(job: EncodeJob, loaded: LoadedSettings, folder: Path) -> Encod
 def _result(item: Item, ended: PreparedItem, library: Library, logo: str) -> Encoded:
     remembered = library.remembered(item, logo=logo, least=Grade.PREPARED)
     if ended.result not in {PrepareResult.CACHED, PrepareResult.ALREADY_CACHED} or remembered is None:
-        why = ended.error.full_message if ended.error is not None else Message.of(f"job.result.{ended.result}")
-        raise JobFailed.of("job.failed", why=why)
+        raise ended.error or JobFailed.of(f"job.result.{ended.result}")
     return Encoded(
         key=remembered.encode.key,
         source_id=remembered.source.source_id,

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from tg_video_streamer.errors import FleetUnreachable
@@ -60,8 +61,8 @@ class FleetConnection:
             self.connected.set()
             await asyncio.Event().wait()
         finally:
-            # A server that is frozen must not keep a service from ending.
-            with suppress(TimeoutError):
+            # A server that is frozen or gone must not keep a service from ending.
+            with suppress(TimeoutError, OSError, NatsError):
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self.client.close()
 

@@ -111,23 +111,28 @@ class Farm:
     async def _hand_over(self, item: Item, job: EncodeJob, place: int, *, lost: JobReport | None) -> bool:
         if self._clock.monotonic() < self._quiet_until:
             return False
-        offers = [one for one in await self._offers(item) if lost is None or one.worker != lost.worker]
+        offers = [one for one in await self.offers(item) if lost is None or one.worker != lost.worker]
         best = max(offers, key=lambda one: one.free, default=None)
         if best is None or best.free < 1:
             if item.kind is not LocatorKind.FILE:
                 self._quiet_until = self._clock.monotonic() + QUIET_SECONDS
             return False
-        report = JobReport(state=JobState.WAITING, worker=best.worker)
+        await self.give(item, job, place, best.worker)
+        return True
+
+    async def give(self, item: Item, job: EncodeJob, place: int, worker: str) -> None:
+        """Give the job to a worker. Raises FleetUnreachable, NatsError and TimeoutError."""
+        report = JobReport(state=JobState.WAITING, worker=worker)
         await self._reports.write(job.id, report)
         self._heard[job.id] = (report, self._clock.monotonic())
         await make_stream(self._connection)
-        subject = job_subject(best.worker, 1 if place < NEXT_ITEMS else 2)
+        subject = job_subject(worker, 1 if place < NEXT_ITEMS else 2)
         await self._connection.jetstream().publish(subject, job.encode(), timeout=ANSWER_SECONDS)
         self.handed += 1
-        log.info("item handed to a worker", key=item.key, title=item.title, worker=best.worker)
-        return True
+        log.info("item handed to a worker", key=item.key, title=item.title, worker=worker)
 
-    async def _offers(self, item: Item) -> list[Offer]:
+    async def offers(self, item: Item) -> list[Offer]:
+        """Who can take the item now. Raises NatsError."""
         file = None
         if item.kind is LocatorKind.FILE:
             file = await DISKS.run_within(START_SECONDS, Path(item.locator), _look, item.locator)

@@ -63,6 +63,7 @@ class SharedLibrary:
         self._listed: dict[str, StoredEncode] = {}
         self._listed_at = float("-inf")
         self._not_put: set[str] = set()
+        self._prune_at = clock.monotonic()
         self.problem: Message | None = None
         """Why the store cannot be used now."""
         self.fetched = 0
@@ -118,18 +119,21 @@ class SharedLibrary:
 
     async def run(self) -> None:
         """Put what is new into the store, and prune it, until cancelled."""
-        prune_at = self._clock.monotonic()
         while True:
-            try:
-                await self._list()
-                await self._put_new()
-                if self._clock.monotonic() >= prune_at and await self._elected():
-                    prune_at = self._clock.monotonic() + PRUNE_SECONDS
-                    await self._prune()
-                self.problem = None
-            except FleetError as error:
-                self._fail(error)
+            await self.update()
             await asyncio.sleep(PUT_SECONDS)
+
+    async def update(self) -> None:
+        """Put what is new into the store, and prune it where that is this host's turn."""
+        try:
+            await self._list()
+            await self._put_new()
+            if self._clock.monotonic() >= self._prune_at and await self._elected():
+                self._prune_at = self._clock.monotonic() + PRUNE_SECONDS
+                await self._prune()
+            self.problem = None
+        except FleetError as error:
+            self._fail(error)
 
     async def _put_new(self) -> None:
         for encode in reversed(await self._on_disk(self._library.encodes)):

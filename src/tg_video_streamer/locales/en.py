@@ -309,7 +309,6 @@ LANGUAGE = Language(
         "job.failed": "it could not be encoded: {why}",
         "job.failed.remedy": "see the log of the worker",
         "job.other_headers": "its codec headers are others than the channel's: is ffmpeg of another version?",
-        "job.list": "it is a list",
         "job.result.list": "it is a list",
         "job.result.live": "it is live",
         "job.result.busy": "another process encodes it",

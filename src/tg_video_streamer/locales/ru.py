@@ -317,7 +317,6 @@ LANGUAGE = Language(
         "job.failed": "не удалось закодировать: {why}",
         "job.failed.remedy": "смотрите журнал исполнителя",
         "job.other_headers": "заголовки кодека не такие, как у канала: другая версия ffmpeg?",
-        "job.list": "это список",
         "job.result.list": "это список",
         "job.result.live": "это прямая трансляция",
         "job.result.busy": "его кодирует другой процесс",
