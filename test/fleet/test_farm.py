@@ -17,7 +17,16 @@ from tg_video_streamer.fleet import worker as worker_module
 from tg_video_streamer.fleet.address import fleet_address, store_address
 from tg_video_streamer.fleet.connection import FleetConnection, connected
 from tg_video_streamer.fleet.farm import LOST_SECONDS, Farm
-from tg_video_streamer.fleet.jobs import MOST_DELIVERIES, EncodeJob, FileSeen, JobReport, JobReports, JobState
+from tg_video_streamer.fleet.jobs import (
+    MOST_DELIVERIES,
+    WORKERS_SUBJECT,
+    EncodeJob,
+    FileSeen,
+    JobReport,
+    JobReports,
+    JobState,
+    WorkerReport,
+)
 from tg_video_streamer.fleet.shared_library import SharedLibrary
 from tg_video_streamer.fleet.store import EncodeStore, KnownSource
 from tg_video_streamer.fleet.worker import Encoded, FarmWorker, Progressed
@@ -213,6 +222,8 @@ async def test_the_job_of_a_dead_worker_goes_to_another_one(tmp_path: Path) -> N
             assert await stand.farm.take(film, 0)
             await stand.until(film, JobState.RUNNING)
             assert await stand.farm.take(film, 0)
+            (told,) = [WorkerReport.decode(one) for one in await stand.connection.ask_all(WORKERS_SUBJECT)]
+            assert (told.worker, told.places, told.jobs) == ("one", 1, ("film 0 s",))
         async with stand.worker("two"):
             assert await stand.farm.take(film, 0)
             stand.clock.ahead += LOST_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,14 +14,32 @@ from stands.nats_server import NatsServer, nats_program
 from stands.waiting import wait_until
 from tg_video_streamer.errors import FleetUnreachable
 from tg_video_streamer.fleet.address import fleet_address
-from tg_video_streamer.fleet.connection import connected
+from tg_video_streamer.fleet.connection import FleetConnection, connected
 from tg_video_streamer.fleet.hosts import STANDBY, HostReport, HostReports, move_subject
+from tg_video_streamer.fleet.jobs import (
+    ASK_SUBJECT,
+    EncodeJob,
+    FileSeen,
+    JobReports,
+    JobState,
+    ask_message,
+    job_subject,
+    make_stream,
+)
 from tg_video_streamer.fleet.lease import Holder
 from tg_video_streamer.fleet.lease_bucket import LEASES, NatsLeaseBucket
 from tg_video_streamer.fleet.replicated_state import ReplicatedState
+from tg_video_streamer.fleet.worker import Encoded, FarmWorker, Progressed
+from tg_video_streamer.playlist.item import Item, LocatorKind
 
 SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nats"
-PASSWORDS = {"ONE_PASSWORD": "a-password", "TWO_PASSWORD": "another", "CLUSTER_PASSWORD": "a-third", "NATS_NAME": "n1"}
+PASSWORDS = {
+    "ONE_PASSWORD": "a-password",
+    "TWO_PASSWORD": "another",
+    "WORKER_PASSWORD": "a-fourth",
+    "CLUSTER_PASSWORD": "a-third",
+    "NATS_NAME": "n1",
+}
 HOLDER = Holder(host="one", process="p", place="q", epoch=1)
 
 
@@ -85,3 +104,38 @@ async def test_who_has_no_password_gets_nowhere(tmp_path: Path, monkeypatch: pyt
             async with connected(fleet_address(server.url, "one:wrong", None), host="one"):
                 pass
         wait_until(lambda: "authentication error" in (server.folder / "nats.log").read_text(), what="a refusal")
+
+
+async def test_the_farm_works_with_the_shipped_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host gives a job, a worker takes it and says what came of it; a worker touches no lease."""
+    for name, value in PASSWORDS.items():
+        monkeypatch.setenv(name, value)
+    server = NatsServer(tmp_path / "nats", more="include accounts.conf")
+    shutil.copy(SHIPPED / "accounts.conf", server.folder)
+    job = EncodeJob.of(Item(LocatorKind.URL, "http://a.example/film"), settings={}, headers=(b"", b""), logo="")
+
+    async def encode(_job: EncodeJob, _progressed: Progressed) -> Encoded:
+        return Encoded(key="k", source_id="s", title="film", duration_seconds=None)
+
+    async def no_file(_file: FileSeen) -> bool:
+        return False
+
+    with server:
+        async with connected(fleet_address(server.url, "one:a-password", None), host="one") as host:
+            signs_in = fleet_address(server.url, "worker:a-fourth", None)
+            worker = FarmWorker(
+                FleetConnection(signs_in, host="w"), "w", places=1, encode=encode, sees=no_file, logo=""
+            )
+            running = asyncio.ensure_future(worker.run())
+            async with asyncio.timeout(60):
+                while not await host.ask_all(ASK_SUBJECT, ask_message(None, "")):
+                    pass
+                await make_stream(host)
+                await host.jetstream().publish(job_subject("w", 1), job.encode())
+                while (report := await JobReports(host).read(job.id)) is None or report.state is not JobState.DONE:  # noqa: ASYNC110 - a bucket has no event
+                    await asyncio.sleep(0.02)
+            running.cancel()
+            await asyncio.wait((running,))
+            async with connected(signs_in, host="w") as connection:
+                with pytest.raises(FleetUnreachable):
+                    await NatsLeaseBucket(connection, "tv").write(HOLDER, 0)

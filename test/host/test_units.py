@@ -53,7 +53,8 @@ def test_the_newer_systemd_of_trixie_has_nothing_to_say_either() -> None:
         for place in (program, newer.path("/usr/bin/node")):
             shutil.copy(newer.path("/usr/bin/true"), place)
         provider = "bgutil-pot-provider.service"
-        units = [f"/etc/systemd/system/{unit}" for unit in (UNIT, "tg_video_streamer@.service", provider)]
+        worker = "tg_video_streamer-worker.service"
+        units = [f"/etc/systemd/system/{unit}" for unit in (UNIT, "tg_video_streamer@.service", provider, worker)]
         for unit in units:
             shutil.copy(REPOSITORY / "deploy" / "systemd" / Path(unit).name, newer.path(unit))
         newer.run("systemctl", "daemon-reload")
@@ -61,6 +62,7 @@ def test_the_newer_systemd_of_trixie_has_nothing_to_say_either() -> None:
         assert (said.stdout, said.stderr) == ("", "")
         _assert_little_exposed(newer, UNIT)
         _assert_little_exposed(newer, provider)
+        _assert_little_exposed(newer, worker)
 
 
 @pytest.mark.parametrize("unit", [UNIT, "tg_video_streamer@one.service"])

@@ -81,6 +81,7 @@ class FleetTerm:
         self._next_host = ""
         self._takeovers = takeovers
         self._renewal_seconds = 0.0
+        self._encodes: SharedEncodes | None = None
         self._state: Callable[[], str] = lambda: ""
         self._reports = HostReports(self.connection)
         self.state = ReplicatedState(self.connection, self.channel, settings.state_dir, lambda: self.keeper.lease.epoch)
@@ -119,7 +120,8 @@ class FleetTerm:
         """What this channel has of store and farm; None without FLEET_STORE, or where nothing is cached."""
         if not self._settings.fleet_store or feeds.library is None:
             return None
-        return SharedEncodes(self._settings, feeds, feeds.library, self.connection)
+        self._encodes = SharedEncodes(self._settings, feeds, feeds.library, self.connection)
+        return self._encodes
 
     def status(self) -> FleetStatus:
         """What is known of the lease."""
@@ -133,6 +135,7 @@ class FleetTerm:
             connected=self.connection.client.is_connected,
             takeovers=self._takeovers + (not self.stands_by),
             renewal_seconds=self._renewal_seconds,
+            farm_jobs=self._encodes.jobs() if self._encodes is not None else {},
         )
 
     def warnings(self) -> list[Message]:

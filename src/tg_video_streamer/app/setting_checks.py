@@ -17,6 +17,8 @@ from tg_video_streamer.web.auth.tokens import exposure_problems
 
 def check_fleet(settings: Settings) -> list[str]:
     """What is wrong with the settings of a fleet, one line each."""
+    if settings.fleet_store and not settings.fleet:
+        return ["FLEET_STORE: is for a fleet; set FLEET too"]
     if not settings.fleet:
         return []
     problems = [] if settings.channel else ["CHANNEL: a channel of a fleet needs a name"]

@@ -80,6 +80,10 @@ class SharedEncodes:
         # What a worker encodes comes through the store.
         return self._shared.problem is None and await self._farm.take(item, place)
 
+    def jobs(self) -> dict[str, int]:
+        """This channel's jobs by state."""
+        return self._farm.jobs()
+
     def warnings(self) -> list[Message]:
         """What the operator should know."""
         return [self._shared.problem] if self._shared.problem is not None else []

@@ -1,4 +1,4 @@
-"""The commands `fleet status` and `fleet move`."""
+"""The commands `fleet status`, `fleet move` and `fleet workers`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,22 @@ def move(
     return work.move(env_file, channel, host)
 
 
+def workers(
+    env_file: EnvFileOption = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> int:
+    """List the workers that answer, and what they encode."""
+    from tg_video_streamer.cli import fleet_work as work  # noqa: PLC0415 - as above
+
+    return work.workers(env_file, as_json=as_json)
+
+
 def add_commands(application: typer.Typer) -> None:
     """Add the commands of this module."""
     fleet = typer.Typer(help="The hosts of a fleet.", rich_markup_mode=None)
     fleet.callback()(lambda: None)
     fleet.command("status")(status)
     fleet.command("move")(move)
+    fleet.command("workers")(workers)
     application.add_typer(fleet, name="fleet")

@@ -14,10 +14,12 @@ from nats.errors import Error as NatsError
 
 from tg_video_streamer.cli.language import words
 from tg_video_streamer.cli.run import load
-from tg_video_streamer.errors import ConfigError, FleetError
+from tg_video_streamer.control.status_text import printable
+from tg_video_streamer.errors import ConfigError, FleetError, FleetUnreachable
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, connected
 from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, move_subject
+from tg_video_streamer.fleet.jobs import WORKERS_SUBJECT, WorkerReport
 from tg_video_streamer.fleet.lease_bucket import NatsLeaseBucket
 
 _MOVE_SECONDS = 15.0
@@ -55,6 +57,30 @@ def move(env_file: Path | None, channel: str, host: str) -> int:
 
     asyncio.run(ask())
     typer.echo(words.text("fleet.moved", channel=channel, host=host))
+    return 0
+
+
+def workers(env_file: Path | None, *, as_json: bool) -> int:
+    """Print what the workers say that answer now."""
+
+    async def ask() -> list[WorkerReport]:
+        async with _connection(env_file) as connection:
+            try:
+                return [WorkerReport.decode(one) for one in await connection.ask_all(WORKERS_SUBJECT)]
+            except NatsError as error:
+                raise FleetUnreachable.of("fleet.unreachable", detail=str(error)) from error
+
+    found = sorted(asyncio.run(ask()), key=lambda one: one.worker)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return 0
+    for one in found:
+        busy, version = len(one.jobs), one.version
+        typer.echo(words.text("fleet.worker", worker=one.worker, busy=busy, places=one.places, version=version))
+        for job in one.jobs:
+            typer.echo(f"  {printable(job)}")
+    if not found:
+        typer.echo(words.text("fleet.no_worker"))
     return 0
 
 

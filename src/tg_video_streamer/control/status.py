@@ -13,6 +13,7 @@ from tg_video_streamer.sighting import Sighting
 STANDBY = "standby"
 """The state of a channel that another host has on air."""
 LEASE_STATES = (STANDBY, "held", "left")
+JOB_STATES = ("waiting", "running", "done", "failed", "given_up")
 UNKNOWN = "unknown"
 """The state of what was on air or valid when it was last seen, longer ago than three periods of its watch."""
 
@@ -151,6 +152,8 @@ class FleetStatus:
     """Times that this host took the channel since its start."""
     renewal_seconds: float = 0.0
     """How long the last renewal took."""
+    farm_jobs: dict[str, int] = field(default_factory=dict)
+    """This channel's encode jobs by state, as in fleet.JobState."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,8 @@ from tg_video_streamer.fleet.address import FleetAddress
 log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 1.0
+ASK_SECONDS = 0.3
+"""How long answers are collected that several may give."""
 _CONNECT_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.25
 _PING_SECONDS = 2.0
@@ -71,6 +73,17 @@ class FleetConnection:
         if not self.client.is_connected:
             raise FleetUnreachable.of("fleet.unreachable", detail="no connection")
         return self.client.jetstream(timeout=ANSWER_SECONDS)
+
+    async def ask_all(self, subject: str, question: bytes = b"") -> list[bytes]:
+        """The answers of everybody who answers within ASK_SECONDS. Raises NatsError."""
+        inbox = self.client.new_inbox()
+        answers = await self.client.subscribe(inbox)
+        try:
+            await self.client.publish(subject, question, reply=inbox)
+            await asyncio.sleep(ASK_SECONDS)
+            return [(await answers.next_msg()).data for _ in range(answers.pending_msgs)]
+        finally:
+            await answers.unsubscribe()
 
     async def _lost(self) -> None:
         if not self.client.is_closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,6 @@ from tg_video_streamer.playlist.item import Item, LocatorKind
 
 log = structlog.get_logger(__name__)
 
-ASK_SECONDS = 0.3
-"""So long answers of workers are waited for."""
 QUIET_SECONDS = 20.0
 """After a question that nobody could take, the next one waits so long."""
 LOST_SECONDS = 60.0
@@ -76,6 +74,8 @@ class Farm:
         job = EncodeJob.of(item, settings=self._settings(), headers=self._headers, logo=self._logo())
         try:
             report = await self._reports.read(job.id)
+            if report is not None and report.state not in OPEN:
+                self._heard[job.id] = (report, self._clock.monotonic())
             if report is not None and report.state is JobState.DONE:
                 return await self._fetch(item, job, report)
             if report is not None and report.state is JobState.FAILED:
@@ -138,18 +138,16 @@ class Farm:
             file = await DISKS.run_within(START_SECONDS, Path(item.locator), _look, item.locator)
             if file is None:
                 return []
-        client = self._connection.client
-        inbox = client.new_inbox()
-        answers = await client.subscribe(inbox)
         try:
-            await client.publish(ASK_SUBJECT, ask_message(file, self._logo()), reply=inbox)
-            await asyncio.sleep(ASK_SECONDS)
-            return [offered((await answers.next_msg()).data) for _ in range(answers.pending_msgs)]
+            answers = await self._connection.ask_all(ASK_SUBJECT, ask_message(file, self._logo()))
+            return [offered(one) for one in answers]
         except ValueError as error:
             log.warning("a worker answers in another way; is its version another one?", why=str(error))
             return []
-        finally:
-            await answers.unsubscribe()
+
+    def jobs(self) -> dict[str, int]:
+        """This channel's jobs by state, as far as they were heard of."""
+        return dict(Counter(str(report.state) for report, _ in self._heard.values()))
 
 
 def _look(path: str) -> FileSeen | None:

@@ -19,7 +19,7 @@ from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playlist.json_file import item_as_json, item_from_json
 
 JOBS, REPORTS = "JOBS", "jobs"
-ASK_SUBJECT = "farm.ask"
+ASK_SUBJECT, WORKERS_SUBJECT = "farm.ask", "farm.workers"
 PRIORITIES = (1, 2)
 """1: among the next items of a program; taken first."""
 BEAT_SECONDS = 10.0
@@ -193,6 +193,35 @@ class Offer:
 
     worker: str
     free: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerReport:
+    """What a worker does now."""
+
+    worker: str
+    places: int
+    version: str
+    jobs: tuple[str, ...]
+    """Titles of what it encodes, with how far it is."""
+
+    def encode(self) -> bytes:
+        """The answer to WORKERS_SUBJECT."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, value: bytes) -> Self:
+        """Raises ValueError."""
+        try:
+            found = json.loads(value)
+            return cls(
+                worker=str(found["worker"]),
+                places=int(found["places"]),
+                version=str(found["version"]),
+                jobs=tuple(str(job) for job in found["jobs"]),
+            )
+        except (TypeError, KeyError) as error:
+            raise ValueError("no report of a worker") from error
 
 
 def ask_message(file: FileSeen | None, logo: str) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version as installed_version
 
 import structlog
 from nats.aio.msg import Msg
@@ -22,11 +23,13 @@ from tg_video_streamer.fleet.jobs import (
     MOST_DELIVERIES,
     OPEN,
     PRIORITIES,
+    WORKERS_SUBJECT,
     EncodeJob,
     FileSeen,
     JobReport,
     JobReports,
     JobState,
+    WorkerReport,
     asked,
     consumer,
     make_stream,
@@ -79,7 +82,7 @@ class FarmWorker:
         self._sees = sees
         self._logo = logo
         self._reports = JobReports(connection)
-        self._busy = 0
+        self._running: dict[str, _Running] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -87,6 +90,7 @@ class FarmWorker:
             tasks.create_task(self._connection.run())
             await self._connection.connected.wait()
             await self._connection.client.subscribe(ASK_SUBJECT, cb=self._offer)
+            await self._connection.client.subscribe(WORKERS_SUBJECT, cb=self._tell)
             for _ in range(self._places):
                 tasks.create_task(self._serve())
 
@@ -96,11 +100,21 @@ class FarmWorker:
             file, logo = asked(question.data)
         except ValueError:
             return
-        free = self._places - self._busy
+        free = self._places - len(self._running)
         if free < 1 or logo not in {"", self._logo} or (file is not None and not await self._sees(file)):
             return
         with suppress(NatsError):
             await question.respond(b'{"worker": "%s", "free": %d}' % (self._name.encode(), free))
+
+    async def _tell(self, question: Msg) -> None:
+        report = WorkerReport(
+            worker=self._name,
+            places=self._places,
+            version=installed_version("tg-video-streamer"),
+            jobs=tuple(one.text() for one in self._running.values()),
+        )
+        with suppress(NatsError):
+            await question.respond(report.encode())
 
     async def _serve(self) -> None:
         # Where the connection is closed first, nats-py tells a cancellation as an error.
@@ -111,11 +125,7 @@ class FarmWorker:
                 await asyncio.sleep(_TAKE_SECONDS)
                 continue
             if message is not None:
-                self._busy += 1
-                try:
-                    await self._work(message)
-                finally:
-                    self._busy -= 1
+                await self._work(message)
 
     async def _take(self) -> Msg | None:
         """The next job, of the first priority if there is one."""
@@ -143,11 +153,14 @@ class FarmWorker:
         if await self._is_settled(job):
             await _say(message.ack)
             return
-        running = _Running(job=job, worker=self._name)
-        async with asyncio.TaskGroup() as tasks:
-            beats = tasks.create_task(self._beat(message, running))
-            report = await self._encoded(job, running, attempt=message.metadata.num_delivered)
-            beats.cancel()
+        running = self._running[job.id] = _Running(job=job, worker=self._name)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beats = tasks.create_task(self._beat(message, running))
+                report = await self._encoded(job, running, attempt=message.metadata.num_delivered)
+                beats.cancel()
+        finally:
+            del self._running[job.id]
         if report is None:
             again = partial(message.nak, delay=_AGAIN_SECONDS * message.metadata.num_delivered)
             await _say(again)
@@ -217,6 +230,12 @@ class _Running:
     def progressed(self, done: float, whole: float | None) -> None:
         """See `Progressed`."""
         self.done_seconds, self.whole_seconds = done, whole
+
+    def text(self) -> str:
+        """What it is, and how far."""
+        item = self.job.program_item()
+        name = item.title or item.locator.rpartition("/")[2]
+        return f"{name} {self.done_seconds:.0f} s" + (f" / {self.whole_seconds:.0f} s" if self.whole_seconds else "")
 
     def report(self) -> JobReport:
         """The next word."""

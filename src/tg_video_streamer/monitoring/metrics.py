@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tg_video_streamer.control.status import (
+    JOB_STATES,
     LEASE_STATES,
     STANDBY,
     UNKNOWN,
@@ -294,6 +295,10 @@ def _fleet(fleet: FleetStatus) -> Iterator[Metric]:
     yield _counter("lease_takeovers", "Times that this host took the channel since its start.", fleet.takeovers)
     yield _gauge("lease_renewal_seconds", "How long the last renewal of the lease took.", fleet.renewal_seconds)
     yield _gauge("fleet_connected", "1 while NATS answers.", fleet.connected)
+    jobs = GaugeMetricFamily("farm_jobs", "This channel's encode jobs by state.", labels=["state"])
+    for known in JOB_STATES:
+        jobs.add_metric([known], fleet.farm_jobs.get(known, 0))
+    yield jobs
 
 
 def _live(live: LiveStatus) -> Iterator[Metric]:
