@@ -82,6 +82,8 @@ class AirContent:
     """An item that starts: no resume, filler or slate."""
     cached: bool = False
     """The item plays from its cached encode."""
+    prepared: bool = False
+    """That encode was made ahead of need, in the better format."""
     slate_reason: SlateReason | None = None
     """Set where the level is the slate."""
     encode_step: str | None = None

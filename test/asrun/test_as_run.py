@@ -40,6 +40,14 @@ def test_viewers_where_they_are_known(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "as-run.jsonl").read_text())["viewers"] == 7
 
 
+def test_a_prepared_encode() -> None:
+    """A line tells an encode made ahead of need from one made on air, and reads back the same; older lines have none."""
+    content = replace(_ended().content, cached=True, prepared=True)
+    line = AsRunEntry.of(replace(_ended(), content=content)).line()
+    assert AsRunEntry.from_line(line).prepared
+    assert not AsRunEntry.from_line(line.replace('"prepared": true, ', "")).prepared
+
+
 def test_the_step_of_an_encode_on_a_busy_host() -> None:
     """A line names the lowest step at which its item was encoded, and reads back the same."""
     ended = _ended()
@@ -126,6 +134,7 @@ def test_a_line_says_what_was_on_air_from_when_to_when() -> None:
         "title": 'a "title" in two lines / ü',
         "new_play": True,
         "cached": True,
+        "prepared": False,
         "gap_seconds": 0.0,
         "skew_seconds": 0.0103,
     }

@@ -60,6 +60,8 @@ async def test_a_live_encode_is_replaced_by_a_prepared_one(ffmpeg: Path, tmp_pat
     assert library.items == 1
     prepared = await play(on_air())
     assert prepared.feed.plays_cached
+    assert prepared.feed.plays_prepared
+    assert not live.feed.plays_prepared
     assert (await prepare_item(item_of(clip), preparing)).result is PrepareResult.ALREADY_CACHED
     assert _bytes(prepared.pictures) < 0.8 * _bytes(live.pictures)
 

@@ -30,6 +30,12 @@ class Shelf:
         assert (remembered and remembered.encode) == known
         return known.key if known is not None else None
 
+    def is_prepared(self) -> bool:
+        """What viewers of the status are shown of what is found."""
+        found = self.library.find(ONE, ONE.locator)
+        assert found is not None
+        return found.prepared
+
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Iterator[Shelf]:
@@ -43,9 +49,11 @@ def test_a_prepared_encode_replaces_the_live_one(shelf: Shelf, tmp_path: Path) -
     """The live encode serves until the prepared one is complete, which then is the only one; who reads the old one reads on."""
     live = encode(shelf.library, ONE)
     assert (shelf.found(), shelf.found(Grade.PREPARED)) == (live.key, None)
+    assert not shelf.is_prepared()
     with live.open() as reader:
         prepared = encode(shelf.library, ONE, packets(seed=1), grade=Grade.PREPARED)
         assert shelf.found() == shelf.found(Grade.PREPARED) == prepared.key != live.key
+        assert shelf.is_prepared()
         assert reader.read(len(reader.gops) - 1)
     assert shelf.library.encodes() == [prepared]
     assert len(read_all(prepared)) == len(list(packets()))
@@ -69,10 +77,11 @@ def test_nothing_is_encoded_twice(shelf: Shelf) -> None:
 
 
 def test_without_a_better_format_there_is_one_grade(shelf: Shelf) -> None:
-    """Where the trial found no better format, an encode made on air counts as prepared, and stays."""
+    """Where the trial found no better format, an encode made on air counts as prepared, stays, and is shown as cached."""
     shelf.better = None
     live = encode(shelf.library, ONE)
     assert shelf.found(Grade.PREPARED) == live.key
+    assert not shelf.is_prepared()
     assert shelf.library.begin(ONE, ONE.locator, "", grade=Grade.PREPARED) is None
     two = item("two")
     assert encode(shelf.library, two, grade=Grade.PREPARED) in shelf.library.encodes()

@@ -60,6 +60,21 @@ def test_a_channel_on_air_in_80_by_24() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"cached": True}, "cached  "),
+        ({"cached": True, "prepared": True}, "prepared  "),
+        ({"encode_step": "half"}, "half of the pictures  "),
+        ({"cached": True, "channel_state": "on_slate", "level": "slate"}, ""),
+    ],
+)
+def test_where_the_picture_comes_from(changes: dict[str, object], shown: str) -> None:
+    """The badge line says whether the item was prepared or cached, or that a busy host encodes it plainer."""
+    status = replace(SmallChannel().status(), **changes)  # type: ignore[arg-type]
+    assert f"for 1 min 15 s  {shown}as planned" in drawn(status)[1]
+
+
 def test_the_last_day_is_a_band_in_which_no_slate_is_lost() -> None:
     """Each cell shows the lowest level of its time, however short that was; where nothing was on air, a dot."""
     now = 1_000_000.0

@@ -51,6 +51,7 @@ def test_any_header_gives_a_language(header: str) -> None:
     [
         ({}, ("On air", "good")),
         ({"cached": True}, ("On air · cached", "good")),
+        ({"cached": True, "prepared": True}, ("On air · prepared", "good")),
         ({"encode_step": "half"}, ("On air · half of the pictures", "good")),
         ({"channel_state": "on_slate", "cached": True}, ("Slate", "fair")),
         ({"healthy": False}, ("On air · problem", "bad")),

@@ -12,8 +12,8 @@ from typing import Any, Self
 from tg_video_streamer.events import AirContent, SegmentEnded, SlateReason, SourceLevel
 
 COLUMNS = (
-    "start", "end", "seconds", "level", "reason", "title", "key", "new_play", "cached", "slate_reason", "encode_step",
-    "gap_seconds", "skew_seconds", "viewers",
+    "start", "end", "seconds", "level", "reason", "title", "key", "new_play", "cached", "prepared", "slate_reason",
+    "encode_step", "gap_seconds", "skew_seconds", "viewers",
 )  # fmt: skip
 """The names of an entry's values, in the order of its line and of the table."""
 
@@ -91,6 +91,7 @@ def read_content(fields: Mapping[str, Any]) -> AirContent:
         title=title,
         new_play=bool(fields.get("new_play", False)),
         cached=bool(fields.get("cached", level == "kept")),
+        prepared=bool(fields.get("prepared", False)),
         slate_reason=SlateReason(slate_reason) if slate_reason is not None else None,
         encode_step=str(fields["encode_step"]) if fields.get("encode_step") else None,
     )

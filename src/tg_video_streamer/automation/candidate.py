@@ -76,6 +76,7 @@ class Candidate:
                     title=self.feed.title,
                     new_play=not self.resumes,
                     cached=self.feed.plays_cached,
+                    prepared=self.feed.plays_prepared,
                 ),
                 title=lambda: self.feed.title,
                 rejoin_seconds=lambda: self.feed.rejoin_seconds,

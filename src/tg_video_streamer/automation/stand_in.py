@@ -24,7 +24,13 @@ class StandIn:
     def content(self) -> AirContent:
         """What is on air while it plays."""
         feed = self.feed
-        return AirContent(level=self.level, key=feed.item.key, title=feed.title, cached=feed.plays_cached)
+        return AirContent(
+            level=self.level,
+            key=feed.item.key,
+            title=feed.title,
+            cached=feed.plays_cached,
+            prepared=feed.plays_prepared,
+        )
 
     def stop(self) -> None:
         """End its feed; what is on air of it ends too."""

@@ -136,6 +136,7 @@ class Reporter:
             since_wall=on_air.wall if on_air else self._started_wall,
             level=on_air.content.level if on_air else SourceLevel.SLATE,
             cached=on_air is not None and on_air.content.cached,
+            prepared=on_air is not None and on_air.content.prepared,
             encode_step=self._encode_step(),
             slate_reason=(on_air.content.slate_reason or "") if on_air else "",
             healthy=not found,

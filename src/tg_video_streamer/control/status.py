@@ -216,6 +216,8 @@ class ServiceStatus(SessionFacts):
     """What the operator should fix: bad playlist lines, quarantined items, a metrics port that is in use."""
     cached: bool = False
     """The item plays from its cached encode."""
+    prepared: bool = False
+    """That encode was made ahead of need, and looks better than one made on air."""
     encode_step: str = ""
     """How what is encoded for the air is made on a busy host: faster, fastest, half or coarse; empty as it is set."""
     slate_reason: str = ""

@@ -37,6 +37,13 @@ def title_of(item: ItemStatus) -> str:
     return printable(item.title) or item.key
 
 
+def encode_text(status: ServiceStatus, words: Translator) -> str:
+    """What the picture comes from: prepared, cached, or the step of a busy host; empty for an encode on air as it is set."""
+    if status.cached:
+        return words.text("prepared" if status.prepared else "cached")
+    return words.state_text("encode_step", status.encode_step) if status.encode_step else ""
+
+
 def degraded_messages(status: ServiceStatus) -> tuple[Message, ...]:
     """Why Telegram is without a session, and the remedy; empty while it is not."""
     if status.degraded_reason is None:

@@ -179,6 +179,11 @@ class Feed:
         return self.cached is not None
 
     @property
+    def plays_prepared(self) -> bool:
+        """Whether that cached encode is in the better format of what is encoded ahead of need."""
+        return self.cached is not None and self.cached.prepared
+
+    @property
     def encode_step(self) -> str:
         """The lowest step at which a part of it was encoded for want of processor time; empty for the full one."""
         step = self._playback.lowest_step

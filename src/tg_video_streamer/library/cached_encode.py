@@ -51,6 +51,8 @@ class CachedEncode:
     plays: int
     duration_seconds: float | None = None
     """Of the whole source, if known when this was encoded."""
+    prepared: bool = False
+    """It was found in the better format of what is encoded ahead of need."""
 
     @property
     def seconds(self) -> float:

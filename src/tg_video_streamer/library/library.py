@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -130,8 +130,11 @@ class Library:
 
         `logo`, here and below: the digest of the logo on it, or empty.
         """
+        better = self._prepared() is not None
         found = self._find(self._key(item, source_id, logo, Grade.PREPARED))
-        if found is not None or least is Grade.PREPARED or self._prepared() is None:
+        if found is not None and better:
+            return replace(found, prepared=True)
+        if found is not None or least is Grade.PREPARED or not better:
             return found
         return self._find(self._key(item, source_id, logo, Grade.LIVE))
 

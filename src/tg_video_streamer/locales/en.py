@@ -1235,6 +1235,7 @@ LANGUAGE = Language(
         "encode_step.half": "half of the pictures",
         "encode_step.coarse": "a third of the pictures",
         "cached": "cached",
+        "prepared": "prepared",
         "paused": "paused",
         "progress": "Position in the item",
         "position": "{at} of {length}",

@@ -1243,6 +1243,7 @@ LANGUAGE = Language(
         "encode_step.half": "половина кадров",
         "encode_step.coarse": "треть кадров",
         "cached": "из кэша",
+        "prepared": "подготовлено",
         "paused": "пауза",
         "progress": "Позиция в передаче",
         "position": "{at} из {length}",

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tg_video_streamer.asrun.history import BAND_SECONDS, History
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus
-from tg_video_streamer.control.status_text import StatusText, printable, title_of
+from tg_video_streamer.control.status_text import StatusText, encode_text, printable, title_of
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.translator import Translator
 
@@ -139,6 +139,8 @@ def _badge_line(status: ServiceStatus, text: StatusText, now_wall: float) -> Tex
         style = "bold black on yellow"
     line = Text(f" {text.state(status).upper()} ", style)
     base = Text.assemble(line, f" {words.text('terminal.for', seconds=now_wall - status.since_wall)}")
+    if status.channel_state == "on_air" and status.level == "item" and (how := encode_text(status, words)):
+        base.append(f"  {how}", "cyan")
     if status.level == "live":
         base.append(f"  {words.text('terminal.live_takeover')}", "bold magenta")
     if status.paused:

@@ -162,7 +162,7 @@ def _row(view: PageView, row: AsRunEntry) -> str:
     if row.slate_reason:
         title = words.state("slate", row.slate_reason)
     if row.cached:
-        source += f" · {words('cached')}"
+        source += f" · {words('prepared' if row.prepared else 'cached')}"
     if row.encode_step:
         source += f" · {words.state('encode_step', row.encode_step)}"
     gap = f"{words.number(row.gap_seconds, 2)} {words('unit.second')}" if row.gap_seconds else ""

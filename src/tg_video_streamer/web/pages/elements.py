@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
+from tg_video_streamer.control.status_text import encode_text
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.translator import Translator
 
@@ -18,10 +19,8 @@ def badge(status: ServiceStatus, words: Translator) -> tuple[str, str]:
     """What viewers see now, as plain text, and its tone: good, live, fair, bad or quiet."""
     state = _LIVE if status.level == _LIVE else status.channel_state
     label = words.state_text("badge", state)
-    if status.cached and state == "on_air":
-        label = f"{label} · {words.text('cached')}"
-    elif status.encode_step and state == "on_air":
-        label = f"{label} · {words.state_text('encode_step', status.encode_step)}"
+    if state == "on_air" and (how := encode_text(status, words)):
+        label = f"{label} · {how}"
     if status.channel_state in _PASSING_STATES:
         return label, "quiet"
     if not status.healthy:
