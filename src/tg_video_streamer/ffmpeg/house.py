@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
@@ -14,11 +15,17 @@ PRESETS = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "1440
 """Names of common sizes, in pixels."""
 LEAST_SIDE, MOST_PIXELS, LONGEST_SIDE = 128, 2560 * 1440, 2560
 
-# The project's own choice, which a household's uplink can bear; between the sizes by the number of pixels. YouTube recommends
-# more for what it encodes again: 4,000, 10,000 and 15,000 at 30 frames a second for 720p, 1080p and 1440p, and 1.2 to 1.6 times
-# as much at 60 (support.google.com/youtube/answer/2853702).
-_KILOBITS = ((640 * 360, 700), (854 * 480, 1200), (1280 * 720, 2500), (1920 * 1080, 4500), (2560 * 1440, 9000))
-_FAST_FACTOR = 1.5
+# What Google's Live Stream API recommends for the stream that viewers get, in H.264 (cloud.google.com/livestream/docs/best-practices).
+# Decision 36 compares it with other tables.
+_KILOBITS = (
+    (768 * 432, 1100),
+    (960 * 540, 2200),
+    (1280 * 720, 3300),
+    (1920 * 1080, 6000),
+    (2560 * 1440, 10000),
+)
+_FAST_KILOBITS = ((1280 * 720, 5500), (1920 * 1080, 9000), (2560 * 1440, 13500))
+"""The same at 50 and 60 frames a second; below 720p it names none."""
 _FAST_RATE = 50
 
 
@@ -121,14 +128,24 @@ def parse_audio_kilobits(text: str) -> int:
 
 
 def usual_kilobits(size: VideoSize, frame_rate: FrameRate) -> int:
-    """Kilobits a second of the picture, in steps of 50."""
+    """Kilobits a second of the picture, in steps of 50; between the published sizes by the number of pixels."""
     pixels = size.width * size.height
-    at = bisect_left(_KILOBITS, (pixels, 0))
+    kilobits = _interpolate(_KILOBITS, pixels)
+    if frame_rate >= _FAST_RATE:
+        least, fast = _FAST_KILOBITS[0]
+        kilobits = (
+            _interpolate(_FAST_KILOBITS, pixels)
+            if pixels >= least
+            else kilobits * fast / _interpolate(_KILOBITS, least)
+        )
+    return max(100, round(kilobits / 50) * 50)
+
+
+def _interpolate(table: Sequence[tuple[int, int]], pixels: int) -> float:
+    """The rate for so many pixels; below the table as many bits a pixel as in its first row."""
+    at = bisect_left(table, (pixels, 0))
     if at == 0:
-        kilobits = _KILOBITS[0][1] * pixels / _KILOBITS[0][0]
-    else:
-        (fewer, lower), (more, higher) = _KILOBITS[at - 1], _KILOBITS[min(at, len(_KILOBITS) - 1)]
-        part = (pixels - fewer) / (more - fewer) if more > fewer else 0.0
-        kilobits = lower + (higher - lower) * part
-    factor = _FAST_FACTOR if frame_rate >= _FAST_RATE else 1.0
-    return max(100, round(kilobits * factor / 50) * 50)
+        return table[0][1] * pixels / table[0][0]
+    (fewer, lower), (more, higher) = table[at - 1], table[min(at, len(table) - 1)]
+    part = (pixels - fewer) / (more - fewer) if more > fewer else 0.0
+    return lower + (higher - lower) * part
