@@ -18,8 +18,8 @@ from tg_video_streamer.ffmpeg.steps import EncodeStep, relative_cost
 
 TICK = 0.25
 LIMIT = 15.0
-RESTART_SECONDS = 1.5
-"""How long a new child gives nothing."""
+START_SECONDS = 1.5
+"""How long a new child computes before it gives something."""
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Channel:
     speed: float
     source_speed: float = 100.0
     live: bool = False
+    start_seconds: float = START_SECONDS
     held: float = LIMIT
     now: float = 0.0
     put: float = 0.0
@@ -43,7 +44,7 @@ class Channel:
     def _begin(self) -> None:
         self.step = self.ladder.starting(self.now)
         self.samples = Samples()
-        self.gives_from = self.now + RESTART_SECONDS
+        self.gives_from = self.now + self.start_seconds
 
     def run(self, seconds: float) -> None:
         """The item plays on."""
@@ -58,12 +59,11 @@ class Channel:
             self._share = getattr(self, "_share", 0.0) + (put / (own * TICK) if own else 0.0)
             wants = self._share >= 1
             self._share -= wants
+            wants = wants or self.now <= self.gives_from
             self.put += put
             self.dry += max(0.0, TICK - self.held - put)
             self.held = max(0.0, self.held + put - TICK)
             self.least = min(self.least, self.held)
-            if self.now <= self.gives_from:
-                continue
             sample = Sample(
                 at=self.now, put_seconds=self.put, held_seconds=self.held, limit_seconds=LIMIT, wants_processor=wants
             )
@@ -113,6 +113,18 @@ def test_a_slow_source_steps_nothing_down() -> None:
     channel.run(600)
     assert channel.changes == []
     assert channel.dry > 0
+
+
+@pytest.mark.parametrize("held", [LIMIT, 5.0])
+def test_a_child_that_starts_slowly_steps_nothing_down(held: float) -> None:
+    """How long a child computes before its first picture says nothing of its speed: none is made worse for it."""
+    channel = Channel(speed=3.0, held=held, start_seconds=3.75)
+    channel.run(60)
+    assert channel.changes == []
+    assert channel.dry == 0
+    never = Channel(speed=3.0, start_seconds=30.0)
+    never.run(8)
+    assert [step for _, step in never.changes] == [EncodeStep.COARSE], "one that never starts is not waited for"
 
 
 def test_a_live_feed_steps_down_only() -> None:

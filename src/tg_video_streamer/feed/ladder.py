@@ -1,7 +1,7 @@
 """When the encodes of a channel step down and up again, so that the buffer of the item on air never empties; pure.
 
 Down: the buffer shrinks at a rate that would empty it soon, while the child wants the processor nearly all the time; a child that
-waits for its source wants it less. Up: the buffer is full, and the child would want the processor little enough at the better
+waits for its source wants it less, and one that starts or is stuck shows nothing of its speed. Up: the buffer is full, and the child would want the processor little enough at the better
 step. A step up that did not hold doubles the time until the next one.
 """
 
@@ -24,6 +24,8 @@ STEP_TRANSITIONS: Transitions[EncodeStep] = {
 WINDOW_SECONDS = 3.0
 """The speed of a child is measured over so long at least."""
 _LONGEST_WINDOW_SECONDS = 6.0
+_START_SECONDS = 4.0
+"""So long a child may give nothing before that counts: it starts, and another one would have to start too."""
 _FULL_PART = 0.9
 _BUSY_PART = 0.8
 """A child that wants the processor less often waits for its source."""
@@ -64,6 +66,9 @@ class Samples:
     """The samples of one attempt that still count."""
 
     row: deque[Sample] = field(default_factory=deque)
+    first: Sample | None = None
+    started: bool = False
+    """The child has given something, or takes too long for it."""
     room_since: float | None = None
     """Since when its buffer is full."""
     seen: int = 0
@@ -72,6 +77,10 @@ class Samples:
 
     def add(self, sample: Sample) -> None:
         """Take the next one."""
+        if not self.started:
+            self.first = self.first or sample
+            self.started = sample.put_seconds > self.first.put_seconds or sample.at - self.first.at > _START_SECONDS
+            self.row.clear()
         if not sample.full:
             self.room_since, self.seen, self.wanted = None, 0, 0
         elif self.room_since is None:

@@ -12,8 +12,8 @@ from tg_video_streamer.feed.ladder import EncodeLadder, Sample, Samples
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.steps import EncodeStep, stepped, usable_steps
 
-_WANTING = frozenset("RTt")
-"""States of a thread that runs or could run; one that a signal has stopped does not wait for its source."""
+_RUNNABLE = "R"
+"""The state of a thread that runs or could run. One that a signal has stopped could not: it is stuck, and will be replaced."""
 
 
 class StepWatch:
@@ -77,7 +77,7 @@ def wants_a_processor(pid: int) -> bool:
         # A thread may end meanwhile.
         with suppress(OSError):
             states.add(_state((thread / "stat").read_bytes()))
-    return not states.isdisjoint(_WANTING)
+    return _RUNNABLE in states
 
 
 def _state(stat: bytes) -> str:
