@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stands.channel import on_air
@@ -29,6 +31,57 @@ def busy_processors() -> Iterator[None]:
         for loop in loops:
             loop.kill()
             loop.wait()
+
+
+@contextmanager
+def starved(process: psutil.Process) -> Iterator[None]:
+    """Any process is served before `process`, and three want its processor all the time."""
+    processor = {min(os.sched_getaffinity(0))}
+    command = [sys.executable, "-c", _LOOP]
+    loops = [subprocess.Popen(command, start_new_session=True) for _ in range(3)]
+    try:
+        for loop in loops:
+            os.sched_setaffinity(loop.pid, processor)
+        for thread in process.threads():
+            os.sched_setscheduler(thread.id, os.SCHED_IDLE, os.sched_param(0))
+            os.sched_setaffinity(thread.id, processor)
+        # Where the system shares the processor between sessions first.
+        if (group := Path(f"/proc/{process.pid}/autogroup")).exists():
+            group.write_text("19")
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def test_an_encoder_without_a_processor_costs_no_picture_slot(media: Path, tmp_path: Path) -> None:
+    """The encoder on air gets no processor: the rest comes at a lower step that is shown, in time, and nobody sees the slate."""
+    with on_air(tmp_path, media, lines=[media / "long.mp4", media / "one.mp4"], LIBRARY_MAX_GB="0") as channel:
+        service = channel.service
+        service.wait_for(lambda status: status["buffer_seconds"] > 14, what="the buffer is full")
+        since = channel.mark()
+        (encoder,) = service.feeds_of(media / "long.mp4")
+        with starved(encoder):
+            lower = service.wait_for(lambda status: status["encode_step"] and status, what="a lower step")
+        at = lower["position_seconds"] + lower["buffer_seconds"]
+        service.wait_for(lambda status: status["position_seconds"] > at + 2, what="what was encoded at that step")
+        status = service.status()
+        assert service.stop() == 0
+        record = channel.aired(since)
+
+    assert [one.item_id for one in record.stretches] == [5]
+    assert slot_faults(record.recording) == []
+    assert (status["gap_seconds"], status["streams_played"]) == (0, 1)
+    numbers = record.stretches[0].numbers
+    assert len(numbers) == record.stretches[0].frames, "a picture that cannot be read"
+    own = range(numbers[0], numbers[0] + len(numbers))
+    assert max(abs(shown - number) for shown, number in zip(numbers, own, strict=True)) <= 2
+    before = round((at - lower["buffer_seconds"]) * 25) - numbers[0]
+    assert numbers[:before] == list(own[:before]), "a picture was lost before the step"
+    assert len(set(numbers)) < len(numbers), "no plainer picture was seen"
+    (line,) = [one for one in channel.as_run() if one["level"] == "item"]
+    assert line["encode_step"] == lower["encode_step"]
 
 
 @pytest.mark.long

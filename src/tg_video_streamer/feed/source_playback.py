@@ -221,7 +221,11 @@ class SourcePlayback:
         files = await self._overlay_files(media, start)
         self.watch.begin(start.item_seconds)
 
+        put_before = context.buffer.frames_put
+
         def progressed() -> None:
+            if context.buffer.frames_put > put_before:
+                self._encoded_at(watch)
             files.set_clock(self._air_time.of(start))
             on_progress()
 
@@ -272,10 +276,15 @@ class SourcePlayback:
         context = self._context
         return StepWatch(self._ladder, context.buffer, context.clock, on_air=self._is_on_air, live=media.is_live)
 
+    def _encoded_at(self, watch: StepWatch | None) -> None:
+        """A part of the item is encoded at the step of `watch`, even if its attempt is ended from outside."""
+        if watch is not None:
+            self.lowest_step = max(self.lowest_step, watch.step, key=list(EncodeStep).index)
+
     def _learn_step(self, result: AttemptResult, watch: StepWatch, media: Media) -> AttemptResult:
         """Remember the step of an attempt that encoded; presets that write other headers here are not used again."""
         if result.frames:
-            self.lowest_step = max(self.lowest_step, watch.step, key=list(EncodeStep).index)
+            self._encoded_at(watch)
         if isinstance(result.error, StepChanged):
             self._urls.put_back(media)
         elif (
