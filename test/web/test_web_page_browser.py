@@ -14,8 +14,9 @@ from selenium.webdriver.common.by import By
 
 from stands.browser import browser_missing, chromium, console_errors, video_picture, video_state
 from stands.control_room import barriers, save_screenshot, set_screen
+from stands.house import house_of
 from stands.page import Site, example_status, served
-from stands.program import Clip, Program
+from stands.program import Clip, Program, encode_clip
 from stands.waiting import wait_until
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus, ServiceWarning
 from tg_video_streamer.display_text import DisplayText
@@ -256,6 +257,29 @@ def test_page_fits_a_phone(clip: Clip, browser: WebDriver, artifacts: Path, dark
         wait_until(lambda: video_state(browser).width > 0, what="a first picture")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE_WIDTH
         save_screenshot(browser, artifacts / f"page-phone-{'dark' if dark else 'light'}.png")
+
+
+@pytest.mark.parametrize("size", ["180x320", "256x256", "320x180"])
+def test_a_picture_of_any_shape_is_seen_whole(size: str, browser: WebDriver, tmp_path: Path) -> None:
+    """An upright or square picture has its own shape from the start, not that of a wide one, and fits the screen."""
+    clip = encode_clip(tmp_path, house_of(size, "-preset", "ultrafast"), seconds=2)
+    for width in (PHONE_WIDTH, DESKTOP_WIDTH):
+        set_screen(browser, width=width, dark=False)
+        with still_page(clip, example_status()) as site:
+            browser.get(site.url)
+            box, before = _video_box(browser), browser.execute_script("return innerHeight")
+            wait_until(lambda: video_state(browser).width > 0, what="a first picture")
+            assert f"{video_state(browser).width}x{video_state(browser).height}" == size
+            assert _video_box(browser) == pytest.approx(box, abs=1), "the page jumps when the picture comes"
+            assert box[1] <= 0.75 * before + 1
+            house = clip.house
+            assert box[1] == pytest.approx(min(box[0] * house.height / house.width, 0.75 * before), abs=1)
+
+
+def _video_box(browser: WebDriver) -> tuple[float, float]:
+    """Width and height of the picture's place on the page."""
+    box = browser.execute_script("return document.querySelector('video').getBoundingClientRect().toJSON()")
+    return float(box["width"]), float(box["height"])
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

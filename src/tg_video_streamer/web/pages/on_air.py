@@ -81,12 +81,12 @@ def _main(view: PageView, streams: Sequence[str]) -> str:
     words = view.words
     live = {**live_fragments(view.context, words), **chart_fragments(view.context, words)}
     sources = "".join(_SOURCES[stream] for stream in streams)
-    controls = playout_buttons(view)
+    controls, preview = playout_buttons(view), view.context.preview
     return f"""<div id="live-problems" class="alerts">{live["live-problems"]}</div>
 <div class="columns">
 <div class="column">
 <section class="picture" aria-label="{words("picture")}">
-<video id="live" muted autoplay playsinline controls aria-label="{words("picture.live")}">{sources}
+<video id="live" width="{preview.width}" height="{preview.height}" muted autoplay playsinline controls aria-label="{words("picture.live")}">{sources}
 {words("picture.none")}</video>
 <button type="button" id="sound" class="sound" hidden data-on="{words("sound.off")}" data-off="{words("sound.on")}">{words("sound.on")}</button>
 </section>

@@ -43,6 +43,8 @@ class Preview:
     ) -> None:
         """`house`: the program's format."""
         self.init_segment = init_segment(fanout.headers, house)
+        self.width, self.height = house.width, house.height
+        """Of the picture, in pixels."""
         self._fanout = fanout
         self._grace_seconds = grace_seconds
         self._clock = clock or SystemClock()
