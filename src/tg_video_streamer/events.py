@@ -59,6 +59,8 @@ class CutReason(StrEnum):
     LIVE_FAILED = "live_failed"
     TIME_OVER = "time_over"
     """The item's time is over: `for=` or `until=`."""
+    SOUGHT = "sought"
+    """The item stays and continues at another place of itself: the operator moved it."""
     RETITLED = "retitled"
     """The source stays and has another title: a radio plays the next piece."""
     STOPPED = "stopped"

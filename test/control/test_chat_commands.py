@@ -330,7 +330,7 @@ async def test_a_file_in_a_small_group_has_a_link(stand: TelegramStand, tmp_path
 @given(st.text())
 def test_any_text_is_a_command_or_none(text: str) -> None:
     """Whatever is written is a command that the table of commands has, or is refused, or is ignored."""
-    for written in (text, f"/{text}", f"/add {text}", f"/slate {text}"):
+    for written in (text, f"/{text}", f"/add {text}", f"/slate {text}", f"/seek {text}"):
         command = read_command(written)
         if command is None:
             continue
@@ -339,6 +339,13 @@ def test_any_text_is_a_command_or_none(text: str) -> None:
         except ControlError:
             continue
         assert COMMANDS[request.command.name] is request.command
+
+
+def test_seek_takes_the_place_as_it_is_written() -> None:
+    """`/seek +30` is the command `seek` with the same words."""
+    command = read_command("/seek  +30 ")
+    assert command is not None
+    assert request_of(command).arguments == {"to": "+30"}
 
 
 @given(st.text())

@@ -119,6 +119,7 @@ SHELL_COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
     "resume": lambda _: ("resume",),
     "slate": lambda values: ("slate", "on" if values["on"] else "off"),
     "jump": lambda values: ("jump", values["key"]),
+    "seek": lambda values: ("seek", values["to"]),
     "reload": lambda _: ("reload",),
     "retry": lambda values: ("retry", values["key"]),
     "queue_list": lambda _: ("queue", "list"),
@@ -139,7 +140,7 @@ CHAT_COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "slate": lambda values: "/slate on" if values["on"] else "/slate off",
     "queue_list": lambda _: "/queue",
 }
-"""What the chat has words for; `/add` takes links to the public internet alone, and has tests of its own."""
+"""What the chat has words for; `/seek` has a test of its own, since nobody may send so many; `/add` takes links to the public internet alone, and has tests of its own."""
 NOT_AT_THE_SHELL = {"history", "playlist_read", "playlist_check", "playlist_save", "playlist_remove"}
 
 WAYS: Mapping[str, Callable[[Channel, str, Mapping[str, Any]], Any]] = {
@@ -219,6 +220,11 @@ ROWS = (
         command="jump",
         values=lambda channel: {"key": channel.service.status()["next_items"][1]["key"]},
         follows=lambda channel, _was, values: on_air_now(channel) == values["key"],
+    ),
+    Row(
+        command="seek",
+        values=lambda _: {"to": "0:12"},
+        follows=lambda channel, _was, _: channel.service.status()["position_seconds"] >= 12,
     ),
     Row(
         command="reload",

@@ -18,6 +18,7 @@ import structlog
 
 from tg_video_streamer.asrun.history import History, LevelSpan
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
+from tg_video_streamer.control.seek_target import seek_target
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.control.socket.server import CLIENT_SECONDS, MAX_CLIENTS, serve
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus, ServiceWarning
@@ -164,6 +165,11 @@ class SmallChannel:
         """See Commands."""
         self.items.sort(key=lambda item: item.key != key)
         return Message.raw(f"jumping to {key}")
+
+    async def seek(self, to: str) -> Message:
+        """See Commands."""
+        target = seek_target(to, at_seconds=100.0, length_seconds=600.0)
+        return Message.raw(f"continues at {target:g}")
 
     def search(self, words: str) -> tuple[ItemStatus, ...]:
         """See Commands."""

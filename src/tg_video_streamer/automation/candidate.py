@@ -8,12 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from tg_video_streamer.clock import Clock
 from tg_video_streamer.events import AirContent, CutReason, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.playout.source import AirSource
 
+EXPIRY_MARGIN_SECONDS = 90.0
+"""A primed item whose URLs expire sooner than this is primed again: it must not go on air with dead ones.
+
+At most half of their lifetime: the URLs of some sites never live so long.
+"""
 LIVE_GRACE_SECONDS = 60.0
 """How long filler or slate covers a live source that broke off, before the next item starts."""
 SLOW_GRACE_SECONDS = 10.0
@@ -85,6 +91,15 @@ class Candidate:
                 encode_step=lambda: self.feed.encode_step,
             )
         return self.source
+
+    def usable_seconds(self, clock: Clock) -> float | None:
+        """For how long its URLs are good enough to go on air with; None where they do not expire, or are no more needed."""
+        expires = self.feed.expires_wall
+        if expires is None or self.over:
+            return None
+        waited = clock.monotonic() - self.created
+        lifetime = expires - clock.wall() + waited
+        return lifetime - waited - min(EXPIRY_MARGIN_SECONDS, lifetime / 2)
 
     def stop(self) -> None:
         """End the feed; its task reaps the child."""

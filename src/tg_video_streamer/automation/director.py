@@ -23,8 +23,9 @@ from tg_video_streamer.automation.bundle import (
 )
 from tg_video_streamer.automation.candidate import Candidate, FeedMaker
 from tg_video_streamer.automation.forecast import eta_seconds
+from tg_video_streamer.automation.seek import Seek, Seeker
 from tg_video_streamer.clock import Clock
-from tg_video_streamer.errors import PlaylistError, SourceGone, SourceUnfinished, StreamerError
+from tg_video_streamer.errors import FeedError, PlaylistError, SourceGone, SourceUnfinished, StreamerError
 from tg_video_streamer.events import CutReason, SlateReason, SourceLevel
 from tg_video_streamer.feed.handler import Feed
 from tg_video_streamer.feed.state import FeedState
@@ -38,11 +39,6 @@ from tg_video_streamer.resolve.media import Expansion
 
 log = structlog.get_logger(__name__)
 
-EXPIRY_MARGIN_SECONDS = 90.0
-"""A primed item whose URLs expire sooner than this is primed again: it must not go on air with dead ones.
-
-At most half of their lifetime: the URLs of some sites never live so long.
-"""
 MAX_COMING = 3
 AHEAD_SECONDS = 10.0
 """How much of short items is primed ahead, up to MAX_COMING of them: priming the next may take longer than they last."""
@@ -95,6 +91,7 @@ class Director:
         """Since when an item is ready and none is on air; None where one is."""
         self._on_air: Candidate | None = None
         self._jump_key = ""
+        self._seeker = Seeker(playout=playout, make_feed=make_feed, clock=clock, changed=self.wake)
         self._played = False
         """An item has been on air since the start."""
         self.first_item = asyncio.Event()
@@ -127,6 +124,21 @@ class Director:
         self._jump_key = key
         self.update_coming()
         self._cut()
+
+    @property
+    def position_seconds(self) -> float:
+        """How far into the item the program is, or will be where that is being moved."""
+        sought = self._seeker.seconds
+        return self._playout.item_seconds if sought is None else sought
+
+    def seek(self, seconds: float) -> Seek | None:
+        """Continue the item on air at `seconds` of itself as soon as that is primed; None without an item."""
+        if self._seeker.has_arrived():
+            self._take_sought()
+        if self._on_air is None:
+            return None
+        self.wake()
+        return self._seeker.begin(self._on_air, seconds)
 
     def wake(self) -> None:
         """Reconcile again soon: something has changed."""
@@ -163,6 +175,8 @@ class Director:
 
     def _forget_feeds(self) -> None:
         """The next run begins with none; what is on air of them ends."""
+        if not self._seeker.give_up(FeedError.of("seek.item_ended")) and self._seeker.has_arrived():
+            self._take_sought()
         for candidate in (*reversed(self._coming), *((self._on_air,) if self._on_air is not None else ())):
             if candidate.source is not None and not self._playout.withdraw(candidate.source):
                 self._playout.end_item(candidate.source, CutReason.SOURCE_FAILED)
@@ -182,12 +196,13 @@ class Director:
             if self._on_air is None and self._played and (candidate.failed or candidate.feed.last_error is not None):
                 self._playout.set_slate_reason(SlateReason.SOURCE_FAILED)
         over = self._follow_on_air()
+        sought = self._seeker.step(tasks)
         pause = self._prime(tasks) if not self._coming else self._prime_more(tasks)
         patience = self._offer()
         if self._offered or patience is not None or not self._coming:
             self.first_item.set()
         waits = [wait for candidate in self._coming if (wait := self._expiry(candidate)) is not None]
-        return min((*waits, *(one for one in (pause, over, patience) if one is not None)), default=None)
+        return min((*waits, *(one for one in (pause, over, sought, patience) if one is not None)), default=None)
 
     def _follow_on_air(self) -> float | None:
         """Its title, its time and its backup; seconds until its time is over, None where it has none."""
@@ -369,12 +384,9 @@ class Director:
 
     def _expiry(self, candidate: Candidate) -> float | None:
         """Prime `candidate` again where its URLs expire soon; seconds until then, None where they do not expire."""
-        expires = candidate.feed.expires_wall
-        if expires is None or candidate.over:
+        left = candidate.usable_seconds(self._clock)
+        if left is None:
             return None
-        waited = self._clock.monotonic() - candidate.created
-        lifetime = expires - self._clock.wall() + waited
-        left = lifetime - waited - min(EXPIRY_MARGIN_SECONDS, lifetime / 2)
         if left <= 0 and candidate.feed.primed and self._drop(candidate):
             log.info("the URLs of a coming item expire soon, it is primed again", key=candidate.item.key)
             self.wake()
@@ -424,7 +436,17 @@ class Director:
         candidate = self._on_air
         if candidate is None or candidate.source is not event.source:
             return
+        if event.reason is CutReason.SOUGHT:
+            self._take_sought()
+            return
+        self._seeker.give_up(FeedError.of("seek.item_ended"))
         self._on_air = None
         if candidate.feed.state is FeedState.FAILED or event.reason.source_fault:
             self._quarantine.failed(candidate.item.key, event.reason)
         candidate.stop()
+
+    def _take_sought(self) -> None:
+        """The item on air continues elsewhere: its feed there is the one that counts."""
+        left, self._on_air = self._on_air, self._seeker.take()
+        if left is not None:
+            left.stop()

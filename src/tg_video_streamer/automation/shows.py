@@ -105,6 +105,8 @@ class ShowScheduler:
 
     def on_playout_event(self, event: PlayoutEvent, wall: float) -> None:
         """Follow an item that started or ended on air; called before the director is."""
+        if event.reason is CutReason.SOUGHT:
+            return  # the item stays
         if isinstance(event, SourceEnded):
             self._cut = self._what_was_cut(event.source) if event.reason is CutReason.SCHEDULED else None
             return

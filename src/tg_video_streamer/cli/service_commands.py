@@ -117,6 +117,16 @@ def jump(
     return _print_answer(env_file, "jump", key=key)
 
 
+def seek(
+    to: Annotated[
+        str, typer.Argument(metavar="TO", help="+30, -30, or a time of the item: 12:00.", show_default=False)
+    ],
+    env_file: EnvFileOption = None,
+) -> int:
+    """Continue the item on air elsewhere in it."""
+    return _print_answer(env_file, "seek", to=to)
+
+
 def retry(
     key: Annotated[str, typer.Argument(metavar="KEY", help="From `status --json`.", show_default=False)],
     env_file: EnvFileOption = None,
@@ -196,6 +206,8 @@ def add_commands(application: typer.Typer) -> None:
     for command in (status, now, skip, pause, resume, slate, jump, retry, search, reload):
         application.command()(command)
     application.command("next")(next_items)
+    # Otherwise -30 would be an option.
+    application.command(context_settings={"ignore_unknown_options": True})(seek)
     queue = typer.Typer(help="Items that play before the playlist continues.", rich_markup_mode=None)
     queue.command("add")(queue_add)
     queue.command("insert")(queue_insert)

@@ -16,6 +16,7 @@ from tg_video_streamer.automation.program import Program
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
 from tg_video_streamer.control.reporter import Reporter, item_name
+from tg_video_streamer.control.seek_target import seek_target
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import ControlError, DiskHangs, PlaylistError, ScheduleError
@@ -31,6 +32,8 @@ _SEARCHED_WORDS = 8
 _FOUND_ITEMS = 50
 _DISK_SECONDS = 4.0
 """How long a command waits for the playlist's disk; the command line waits for 5 s."""
+_SEEK_SECONDS = 4.0
+"""The same for the item to continue elsewhere."""
 _KEY = re.compile(r"[0-9a-f]{16}")
 
 Parameters = ParamSpec("Parameters")
@@ -106,6 +109,27 @@ class CommandHandler:
         item = self._in_rotation(lambda: self._rotation.jump(key))
         self._director.jump(item.key)
         return Message.of("answer.jumping", title=item_name(item))
+
+    async def seek(self, to: str) -> Message:
+        """See Commands."""
+        feed, item = self._director.on_air, self._director.item
+        if feed is None or item is None:
+            raise ControlError.of("refused.nothing_to_seek")
+        title = feed.title or item_name(item)
+        if feed.is_live:
+            raise ControlError.of("refused.seek_live", title=title)
+        target = seek_target(to, at_seconds=self._director.position_seconds, length_seconds=feed.duration_seconds)
+        seek = self._director.seek(target)
+        if seek is None:
+            raise ControlError.of("refused.nothing_to_seek")
+        try:
+            async with asyncio.timeout(_SEEK_SECONDS):
+                await seek.settled.wait()
+        except TimeoutError:
+            return Message.of("answer.seeking", title=title, to=target)
+        if seek.error is not None:
+            raise ControlError.of("refused.seek_failed", title=title, to=target, why=seek.error.message)
+        return Message.of("answer.sought", title=title, to=target)
 
     def reload(self) -> Message:
         """See Commands."""

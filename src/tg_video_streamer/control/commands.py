@@ -45,6 +45,12 @@ class Commands(Protocol):
     def jump(self, key: str) -> Message:
         """Cut to an item of the playlist as soon as it is ready; the playlist continues after it."""
 
+    async def seek(self, to: str) -> Message:
+        """Continue the item on air elsewhere: `+30` or `-30` from where it is, `12:00` from its start.
+
+        It plays on until that place is ready; the answer comes after the cut, or after four seconds.
+        """
+
     def reload(self) -> Message:
         """Read the playlist and the settings again now.
 
@@ -149,6 +155,7 @@ COMMANDS: Mapping[str, Command] = {
         _entry(Commands.resume),
         _entry(Commands.slate),
         _entry(Commands.jump),
+        _entry(Commands.seek),
         _entry(Commands.reload),
         _entry(Commands.retry),
         _entry(Commands.queue_list, changes=False),

@@ -14,7 +14,7 @@ from tg_video_streamer.errors import ControlError, StreamerError
 
 log = structlog.get_logger(__name__)
 
-_LOGGED_ARGUMENTS = frozenset({"on", "key", "place"})
+_LOGGED_ARGUMENTS = frozenset({"on", "key", "place", "to"})
 """Not `line` and `text`: a line of the playlist may hold a signed URL."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tg_video_streamer.errors import FeedError, OffGrid
 from tg_video_streamer.events import AirContent, CutReason, SlateReason, SourceLevel
@@ -70,6 +70,8 @@ class FallbackChain:
         self._aside: _Aside | None = None
         self._skip: AirSource | None = None
         self._skip_reason = CutReason.SKIPPED
+        self._replacement: tuple[AirSource, AirSource] | None = None
+        """The item, and what takes its place at the next frame: the same item elsewhere."""
         self._instead: AirSource | None = None
         """A backup that plays to its end in the place of an item that failed."""
         self.segment: Segment | None = None
@@ -130,6 +132,8 @@ class FallbackChain:
             self.live = None
         elif source in self._following:
             self._following.remove(source)
+        elif self._replacement is not None and self._replacement[1] is source:
+            self._replacement = None
         else:
             return False
         return True
@@ -140,6 +144,10 @@ class FallbackChain:
         self._skip = self._skip or self._instead
         self._skip_reason = CutReason.SKIPPED
         return self._skip
+
+    def replace_item(self, source: AirSource, other: AirSource) -> None:
+        """Put `other` in the place of the item `source` at the next frame, also while that waits."""
+        self._replacement = source, other
 
     def end_item(self, source: AirSource, reason: CutReason) -> None:
         """Leave `source` at the next frame if it is the item or its backup, also while it waits."""
@@ -157,6 +165,8 @@ class FallbackChain:
             self._descend(CutReason.STARTED, out)
         if self._skip is not None:
             self._leave(self._skip, out)
+        if self._replacement is not None:
+            self._replace(*self._replacement, out)
         if self.held is not None:
             if self._slate_shown is not self.held:
                 self._set_aside(now, held=True)
@@ -198,6 +208,15 @@ class FallbackChain:
         elif self.segment is not None and self.segment.source is skipped:
             self._instead = None
             self._descend(self._skip_reason, out)
+
+    def _replace(self, source: AirSource, other: AirSource, out: list[Stamped]) -> None:
+        self._replacement = None
+        if self._aside is not None and self._aside.source is source:
+            waiting = Segment(other, self._position, self._slate.rate, self._slate.silence)
+            self._aside = replace(self._aside, segment=waiting)
+            self._on_end(source, CutReason.SOUGHT)
+        elif self.segment is not None and self.segment.source is source:
+            self._cut(other, CutReason.SOUGHT, out)
 
     def _climb(self, now: float, out: list[Stamped]) -> None:
         if self._aside is not None and self._resumes(self._aside, now, out):

@@ -103,6 +103,12 @@ class Playout:
             self._fallback.backup = source
         self._wake.set()
 
+    def replace_item(self, source: AirSource, other: AirSource) -> None:
+        """`other` is primed and takes the place of the item `source` at the next frame, on air or waiting."""
+        with self._lock:
+            self._fallback.replace_item(source, other)
+        self._wake.set()
+
     def end_item(self, source: AirSource, reason: CutReason) -> None:
         """Leave `source` at the next frame, if it is the item on air or waits to be."""
         with self._lock:

@@ -39,7 +39,7 @@ _PLAIN: Mapping[str, str] = {
     "pause": "pause",
     "resume": "resume",
 }
-COMMANDS = (*_PLAIN, "add", "slate")
+COMMANDS = (*_PLAIN, "add", "seek", "slate")
 
 
 def read_command(text: str) -> ChatCommand | None:
@@ -61,6 +61,8 @@ def request_of(command: ChatCommand, *, line: str = "") -> CommandRequest:
         if command.words.lower() not in {"on", "off"}:
             raise ControlError.of("refused.slate")
         return make_request("slate", {"on": command.words.lower() == "on"})
+    if command.name == "seek":
+        return make_request("seek", {"to": command.words})
     if command.name == "add":
         return make_request("queue_add", {"line": f"{line or link_of(command)} | public=1"})
     return make_request(_PLAIN[command.name], {})

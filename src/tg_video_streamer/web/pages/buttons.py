@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 from tg_video_streamer.control.status import ServiceWarning, WarningAction
+from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.web.pages.elements import alert_tag
 from tg_video_streamer.web.pages.layout import PageView
 
@@ -51,6 +53,31 @@ def playout_buttons(view: PageView) -> str:
         f'<span class="while-slate">{command_button(view, "slate", words("command.slate_off"), fields={"on": "false"}, kind="primary")}</span>',
     )
     return f'<div class="controls" role="group" aria-label="{words("controls")}">{"".join(buttons)}</div>'
+
+
+def seek_bar(view: PageView) -> str:
+    """The bar and the buttons that move the item on air; empty for viewers, and for what has no other place."""
+    status, words = view.context.commands.status(), view.words
+    item = status.now
+    if not view.may_change or item is None or item.is_live or not item.duration_seconds:
+        return ""
+    last = max(0, math.ceil(item.duration_seconds) - 1)
+    at = min(int(status.position_seconds), last)
+    back = command_button(
+        view, "seek", words("command.seek_back"), fields={"to": "-30"}, name=words("command.seek_back_name")
+    )
+    forward = command_button(
+        view, "seek", words("command.seek_forward"), fields={"to": "+30"}, name=words("command.seek_forward_name")
+    )
+    return (
+        f'<form class="seek" method="post" action="/actions/seek" data-action>{view.csrf}'
+        f'<input type="hidden" name="back" value="{escape(view.request.url.path)}">'
+        f'<input type="range" id="seek" name="to" min="0" max="{last}" step="1" value="{at}"'
+        f' aria-label="{words("command.seek_name")}" aria-valuetext="{clock_text(at)}">'
+        f'<output for="seek" id="seek-time" class="number">{clock_text(at)}</output>'
+        f'<button class="small">{words("command.seek")}</button></form>'
+        f'<div class="buttons">{back}{forward}</div>'
+    )
 
 
 def warnings_tag(view: PageView) -> str:

@@ -14,7 +14,7 @@ from tg_video_streamer.control.status_text import StatusText, degraded_messages
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.band import band_tag
-from tg_video_streamer.web.pages.buttons import playout_buttons, warnings_tag
+from tg_video_streamer.web.pages.buttons import playout_buttons, seek_bar, warnings_tag
 from tg_video_streamer.web.pages.charts import charts_tag
 from tg_video_streamer.web.pages.elements import (
     alert_tag,
@@ -82,6 +82,7 @@ def _main(view: PageView, streams: Sequence[str]) -> str:
     live = {**live_fragments(view.context, words), **chart_fragments(view.context, words)}
     sources = "".join(_SOURCES[stream] for stream in streams)
     controls, preview = playout_buttons(view), view.context.preview
+    versions = part_versions(view.context)
     return f"""<div id="live-problems" class="alerts">{live["live-problems"]}</div>
 <div class="columns">
 <div class="column">
@@ -94,13 +95,14 @@ def _main(view: PageView, streams: Sequence[str]) -> str:
 <h2 id="now-heading">{words("now")}</h2>
 <div id="live-title">{live["live-title"]}</div>
 <div id="live-position">{live["live-position"]}</div>
+<div id="part-seek" data-part="@seek" data-version="{versions["@seek"]}">{seek_bar(view)}</div>
 {controls}
 </section>
 </div>
 <div class="column">
 {_card("outputs", live, words)}
 {_card("next", live, words)}
-<div id="part-warnings" class="alerts" data-part="@warnings" data-version="{part_versions(view.context)["@warnings"]}">{warnings_tag(view)}</div>
+<div id="part-warnings" class="alerts" data-part="@warnings" data-version="{versions["@warnings"]}">{warnings_tag(view)}</div>
 </div>
 </div>
 {_card("band", live, words)}

@@ -56,7 +56,7 @@ function replaceParts(fresh) {
     const other = fresh.getElementById(part.id);
     if (!other || other.dataset.version === part.dataset.version) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
-    if (focused?.value && focused.matches("input")) continue; // do not replace what is being typed
+    if (focused?.value && focused.matches("input:not([type=range])")) continue; // do not replace what is being typed
     part.replaceChildren(...other.childNodes);
     part.dataset.version = other.dataset.version;
     localizeTimes(part);
@@ -85,7 +85,42 @@ function applyEvent(message) {
     }
   }
   setTitle(byId("badge").textContent);
+  followPosition();
 }
+
+// The bar follows the program while nobody moves it; what is chosen is sent once it rests.
+const SEEK_DELAY_MS = 600;
+let seekTimer = 0;
+
+function clockText(seconds) {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds) % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+function showSeek(bar) {
+  const text = clockText(Number(bar.value));
+  byId("seek-time").textContent = text;
+  bar.setAttribute("aria-valuetext", text);
+}
+
+function followPosition() {
+  const bar = byId("seek");
+  const progress = byId("progress");
+  if (!bar || !progress || seekTimer || bar.matches(":active")) return;
+  bar.value = progress.value;
+  showSeek(bar);
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.id !== "seek") return;
+  showSeek(event.target);
+  clearTimeout(seekTimer);
+  seekTimer = setTimeout(() => {
+    if (event.target.matches(":active")) event.target.dispatchEvent(new Event("input", { bubbles: true }));
+    else event.target.form?.requestSubmit();
+  }, SEEK_DELAY_MS);
+});
 
 let source = null;
 let lastEventAt = Date.now();
@@ -134,11 +169,14 @@ document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.hasAttribute("data-action")) return;
   event.preventDefault();
+  if (form.contains(byId("seek"))) clearTimeout(seekTimer);
   if (form.hasAttribute("data-confirm") && !confirm(`${event.submitter.textContent}: ${texts.confirm}`)) return;
   try {
     if (await send(form, event.submitter) && form.hasAttribute("data-reset")) form.reset();
   } catch {
     showError(texts.failed);
+  } finally {
+    if (form.contains(byId("seek"))) seekTimer = 0;
   }
 });
 
