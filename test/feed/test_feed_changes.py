@@ -16,12 +16,12 @@ from PIL import Image
 from stands.feeding import SMALL, Played, feed_of, item_of, play, write_packets
 from stands.house import FRAME_TICKS
 from stands.numbered import Plan, any_ffmpeg, make_clip
-from stands.recording import Recording, luma_of, skews
+from stands.recording import Recording, luma_of, read_picture, skews
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.feed.overlay.overlay import Logo, Overlay
 from tg_video_streamer.feed.state import FeedMode, FeedState
 from tg_video_streamer.library.library import Library
-from tg_video_streamer.media import CodecHeaders
+from tg_video_streamer.media import CodecHeaders, Fit
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.resolve.media import Expansion, Media, MediaInput
 
@@ -87,6 +87,41 @@ async def test_a_change_in_the_middle_costs_nothing(
     played = await play(feed_of(item_of(changing(kind, clips)), each_ffmpeg, headers=headers))
     recording = played.decoded(tmp_path, headers)
     check(played, recording, frames=3 * PART_FRAMES, flashes=6)
+
+
+HDR = replace(
+    PLAIN,
+    encoder=(
+        *(*X264, "-pix_fmt", "yuv420p10le"),
+        *("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"),
+    ),
+)
+
+
+@pytest.mark.parametrize("fit", [Fit.PAD, Fit.BLUR])
+async def test_high_dynamic_range_changes_its_shape(
+    fit: Fit, tmp_path: Path, each_ffmpeg: Path, headers: CodecHeaders
+) -> None:
+    """Where only the shape of its pixels changes, HDR is not stretched: the narrower picture stands in the middle."""
+    pieces = []
+    for number, encoder in enumerate((HDR.encoder, (*HDR.encoder, "-vf", "setsar=3/4"))):
+        plan = replace(HDR, encoder=encoder, frames=25, first_number=number * 25, flashes=())
+        offset = ("-muxdelay", "0", "-muxpreload", "0", "-output_ts_offset", f"{number}")
+        pieces.append(make_clip(tmp_path / f"{number}.ts", plan, extra=offset).read_bytes())
+    (tmp_path / "whole.ts").write_bytes(b"".join(pieces))
+    played = await play(feed_of(item_of(tmp_path / "whole.ts", fit=fit), each_ffmpeg, headers=headers))
+    write_packets(tmp_path / "played.mkv", played.packets, headers)
+    with av.open(str(tmp_path / "played.mkv")) as container:
+        pictures = [luma_of(frame) for frame in container.decode(video=0)]
+    assert len(pictures) == 50
+    wide, narrow = pictures[10], pictures[40]
+    assert read_picture(wide).rectangle == (0, 0, 320, 180)
+    if fit is Fit.PAD:
+        assert (read_picture(narrow).number, read_picture(narrow).rectangle) == (40, (40, 0, 280, 180))
+    else:
+        # The blurred picture beside the narrower one has no sharp edges.
+        assert read_picture(narrow[:, 40:280]).number == 40
+        assert np.abs(np.diff(narrow[:, 8:32].astype(int))).max() < 16
 
 
 LOSING = replace(PLAIN, frames=300, flashes=tuple(range(25, 300, 50)), audio_encoder=("-c:a", "aac"))

@@ -38,7 +38,7 @@ def shape(picture: Picture, house: HouseFormat) -> str:
     """The filters from a source's pictures to those of the program, without their rate."""
     fit = chosen_fit(picture, house)
     cut = f"{_cropped(house)}," if fit is Fit.CROP else ""
-    placed = _backdrop(house) if fit is Fit.BLUR else _padded(house)
+    placed = _backdrop(picture, house) if fit is Fit.BLUR else _padded(house)
     return f"{cut}{_scaled(picture, house)},{placed},{_converted(picture)}{_FINISHED}"
 
 
@@ -94,11 +94,11 @@ def _cropped(house: HouseFormat) -> str:
     return f"crop=w='{width}':h='{height}'"
 
 
-def _backdrop(house: HouseFormat) -> str:
+def _backdrop(picture: Picture, house: HouseFormat) -> str:
     """The fitted picture in front of itself, enlarged over the whole frame and blurred."""
     width, height = (max(16, 2 * round(side / _BACKDROP_PART / 2)) for side in (house.width, house.height))
     wide = f"w='2*ceil(max({width}\\,{height}*dar)/2)':h='2*ceil(max({height}\\,{width}/dar)/2)'"
-    middle = "overlay=x=(W-w)/2:y=(H-h)/2"
+    middle = f"overlay=x=(W-w)/2:y=(H-h)/2{':format=yuv420p10' if picture.high_dynamic_range else ''}"
     return (
         "split=3[front][canvas][wide];"
         f"[canvas]scale={width}:{height},setsar=1[frame];[wide]scale={wide}:{_EACH_PICTURE},setsar=1[over];"
@@ -119,8 +119,13 @@ def _scaled(picture: Picture, house: HouseFormat) -> str:
         return f"format=rgba,split[over][under];[under]{below}[color];[color][over]overlay=format=rgb,{seen}"
     if not picture.high_dynamic_range:
         return _fit(picture, house)
-    # Scaled first: the cost of tone mapping grows with the number of pixels.
-    return f"setparams={picture.high_dynamic_range},scale={_size(house)}:{_EACH_PICTURE},{_TONE_MAPPING}"
+    # Scaled before its light is compressed: the cost of that grows with the number of pixels.
+    scaled = f"setparams={picture.high_dynamic_range},scale={_size(house)}:{_EACH_PICTURE}"
+    if picture.matrix == "rgb":
+        return (
+            f"{scaled}:out_color_matrix=bt2020:out_range=tv,format=yuv420p10le,setparams=colorspace=bt2020nc:range=tv"
+        )
+    return f"{scaled},format=yuv420p10le"
 
 
 def _fit(picture: Picture, house: HouseFormat) -> str:
@@ -142,12 +147,13 @@ def _range(picture: Picture) -> str:
 
 
 def _converted(picture: Picture) -> str:
-    """The filters to BT.709 with a comma behind them; empty for what is BT.709, or becomes it by tone mapping.
+    """The filters to BT.709 with a comma behind them; empty for what is BT.709.
 
-    Not by `scale`, which shows gray as green and keeps the primaries. In the whole frame: `colorspace` bears no change of size.
+    Not by `scale`, which shows gray as green and keeps the primaries. In the whole frame: `colorspace` bears no change of
+    size, and `zscale` stretches what comes after one to the size before.
     """
     if picture.high_dynamic_range:
-        return ""
+        return f"{_TONE_MAPPING},"
     known = picture.alpha or picture.matrix in {"rgb", "auto"}
     matrix = "bt709" if known else _MATRIX_NAMES.get(picture.matrix, picture.matrix)
     if matrix == picture.primaries == "bt709":
