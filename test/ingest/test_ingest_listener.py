@@ -18,7 +18,7 @@ from stands.house import house_of
 from stands.ports import accepts, free_port
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import OutputRejected
-from tg_video_streamer.ingest import connection
+from tg_video_streamer.ingest import connection, takeover
 from tg_video_streamer.ingest.address import IngestAddress
 from tg_video_streamer.ingest.admission import MAX_PER_PEER, MAX_UNAUTHENTICATED
 from tg_video_streamer.ingest.encoder import EncoderParts
@@ -141,6 +141,34 @@ def test_the_key_admits_one_publisher_until_it_ends() -> None:
                 await _until(lambda: ingest.takeover.facts().state is LiveState.WAITING)
                 await third.talk()
             assert len(ingest.logged("a second publisher was refused")) == 1
+
+    _run(story)
+
+
+def test_a_silent_publisher_gives_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose cable was pulled is replaced by the next with the key, long before it is dropped itself."""
+
+    async def story() -> None:
+        async with _open() as ingest, _publisher(ingest.port) as first, _publisher(ingest.port) as second:
+            await first.talk()
+            await _until(lambda: ingest.takeover.facts().publisher is not None)
+            before = ingest.takeover.facts().publisher
+            assert before is not None
+            monkeypatch.setattr(takeover, "REPLACED_SECONDS", 0.3)
+            await _until(lambda: before.silent_seconds >= 0.3)
+            header = RtmpMessage(kind=MessageKind.AUDIO, payload=b"\xaf\x00\x12\x10", stream=first.publisher.stream)
+            monkeypatch.setattr(takeover, "REPLACED_SECONDS", 60.0)
+            first.writer.write(first.publisher.writer.message(VIDEO_CHUNKS, header))
+            await _until(lambda: before.silent_seconds < 0.3)
+            monkeypatch.setattr(takeover, "REPLACED_SECONDS", 0.3)
+            await _until(lambda: before.silent_seconds >= 0.3)
+            await second.talk()
+            await _closed(first.reader)
+            assert ingest.takeover.facts().publisher is not before
+            assert ingest.takeover.facts().state is LiveState.ARRIVING
+            assert before.replaced
+            await _until(lambda: bool(ingest.logged("the live stream has ended")))
+            assert ingest.logged("the live stream has ended")[0]["reason"] == "another publisher took its place"
 
     _run(story)
 

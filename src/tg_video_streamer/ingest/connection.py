@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -54,7 +55,6 @@ class PublisherConnection:
         self._admitted = admitted
         self._server = RtmpServer(app=app, admit=takeover.admit)
         self._publisher: LivePublisher | None = None
-        self._media_at = clock.monotonic()
         self._rejected = False
 
     @property
@@ -90,7 +90,7 @@ class PublisherConnection:
         until = self._clock.monotonic() + KEY_SECONDS
         while True:
             if self._publisher is not None:
-                until = self._media_at + SILENT_SECONDS
+                until = self._publisher.media_at + SILENT_SECONDS
             try:
                 async with asyncio.timeout(max(0.0, until - self._clock.monotonic())):
                     data = await loop.sock_recv(self._client, _READ_BYTES)
@@ -100,6 +100,8 @@ class PublisherConnection:
                     if self._publisher is not None
                     else self._reject("it did not send the key in time")
                 )
+            if self._publisher is not None and self._publisher.replaced:
+                return "another publisher took its place"
             if not data:
                 return "the publisher closed the connection"
             try:
@@ -114,16 +116,18 @@ class PublisherConnection:
 
     async def _take(self, messages: Sequence[RtmpMessage]) -> None:
         if self._server.state is ServerState.LIVE and self._publisher is None:
-            self._publisher = self._takeover.begin(self._class)
+            self._publisher = self._takeover.begin(self._class, self._cut)
             self._admitted()
-            self._media_at = self._clock.monotonic()
         if self._publisher is None:
             return
         media = [self._publisher.take(message) for message in messages]
-        await self._publisher.drain()
         if any(media):
-            # After the wait for the encoder: that silence was not the publisher's.
-            self._media_at = self._clock.monotonic()
+            await self._publisher.drain()
+
+    def _cut(self) -> None:
+        """End the connection now, whatever it waits for."""
+        with suppress(OSError):  # it may have ended by itself
+            self._client.shutdown(socket.SHUT_RDWR)
 
     async def _refuse(self, error: PublisherRefused) -> str:
         """Report the reason to the publisher and the log."""

@@ -31,8 +31,8 @@ StartEncoder = Callable[[Announced, bool], LiveEncoder]
 class LivePublisher:
     """Belongs to the event loop. A run starts with a keyframe; changed headers or a jump in time start a new one."""
 
-    def __init__(self, *, peer_class: str, clock: Clock, start: StartEncoder) -> None:
-        """`peer_class`: where the publisher is, for people."""
+    def __init__(self, *, peer_class: str, clock: Clock, start: StartEncoder, close: Callable[[], None]) -> None:
+        """`peer_class`: where the publisher is, for people. `close` ends its connection."""
         self.peer_class = peer_class
         self.since_wall = clock.wall()
         self.announced = Announced()
@@ -47,6 +47,17 @@ class LivePublisher:
         self._failures = 0
         self._not_before = 0.0
         self._sizes: deque[tuple[float, int]] = deque()
+        self._close = close
+        self._draining = False
+        self.media_at = clock.monotonic()
+        """When media last came; after a wait for the encoder, when that was over: that silence was not the publisher's."""
+        self.replaced = False
+        """Another publisher has its place."""
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long it has sent no media."""
+        return 0.0 if self._draining else self._clock.monotonic() - self.media_at
 
     @property
     def bits_per_second(self) -> float:
@@ -82,9 +93,20 @@ class LivePublisher:
         return True
 
     async def drain(self) -> None:
-        """Wait until the encoder has taken most of it."""
-        if self._encoder is not None:
-            await self._encoder.drain()
+        """Media came: wait until the encoder has taken most of it."""
+        self._draining = True
+        try:
+            if self._encoder is not None:
+                await self._encoder.drain()
+        finally:
+            self._draining = False
+            self.media_at = self._clock.monotonic()
+
+    def give_place(self) -> None:
+        """Another publisher takes its place: its connection ends, and what it sent plays to its end."""
+        self.replaced = True
+        self._end_run()
+        self._close()
 
     def ignore(self) -> None:
         """Discard its stream from now on."""

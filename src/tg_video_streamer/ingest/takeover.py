@@ -22,6 +22,10 @@ from tg_video_streamer.state_machine import StateMachine
 log = structlog.get_logger(__name__)
 
 
+REPLACED_SECONDS = 2.0
+"""A publisher that has sent nothing for so long gives its place to another one with the key: its cable may be pulled."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveFacts:
     """The state of the live input."""
@@ -104,12 +108,16 @@ class Takeover:
         """Check a publisher's `key`. Raises PublisherRefused, whose text reveals nothing."""
         if not hmac.compare_digest(key.encode(), self._key):
             raise PublisherRefused(Message.of("publisher.wrong_key"), why="wrong_key")
-        if self._publisher is not None:
+        if self._publisher is not None and self._publisher.silent_seconds < REPLACED_SECONDS:
             raise PublisherRefused(Message.of("publisher.busy"), why="busy")
 
-    def begin(self, peer_class: str) -> LivePublisher:
-        """A publisher is admitted; `end` follows."""
-        self._publisher = LivePublisher(peer_class=peer_class, clock=self._clock, start=self._start)
+    def begin(self, peer_class: str, close: Callable[[], None]) -> LivePublisher:
+        """A publisher is admitted; `end` follows. `close` ends its connection."""
+        silent, self._publisher = self._publisher, None
+        if silent is not None:
+            log.info("a silent live stream gives its place to another one", seconds=round(silent.silent_seconds, 1))
+            silent.give_place()
+        self._publisher = LivePublisher(peer_class=peer_class, clock=self._clock, start=self._start, close=close)
         log.info("a live stream arrives", where=peer_class)
         self._update_state()
         return self._publisher
