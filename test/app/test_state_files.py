@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import shutil
@@ -18,12 +19,16 @@ from hypothesis import strategies as st
 
 from tg_video_streamer.asrun.log import OpenEntry
 from tg_video_streamer.asrun.reader import AsRunFilter, read_entries
+from tg_video_streamer.automation.holds import Holds
+from tg_video_streamer.automation.program_state import ProgramState
+from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import StreamerError
 from tg_video_streamer.events import AirContent, CutReason, SegmentStarted, SourceLevel
 from tg_video_streamer.library.sidecar import load_sidecar
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.list_memory import ListMemory
 from tg_video_streamer.playlist.position import Position, PositionStore
+from tg_video_streamer.playlist.quarantine import Quarantine
 from tg_video_streamer.resolve.cookies import Cookies
 from tg_video_streamer.resolve.ytdlp_update import read_record
 from tg_video_streamer.schedule.record import ScheduleRecord
@@ -54,6 +59,20 @@ def _save_lists(path: Path) -> None:
     pending = memory.pending()
     assert pending is not None
     memory.save(pending)
+
+
+def _program(path: Path) -> tuple[Holds, Quarantine]:
+    """What is restored."""
+    holds, quarantine = Holds(lambda _reason: None, lambda: None), Quarantine(SystemClock())
+    ProgramState(path.parent, holds, quarantine, SystemClock()).restore()
+    return holds, quarantine
+
+
+def _save_program(path: Path) -> None:
+    holds, quarantine = Holds(lambda _reason: None, lambda: None), Quarantine(SystemClock())
+    holds.change(paused=True)
+    quarantine.failed(_ITEM.key, "a reason")
+    asyncio.run(ProgramState(path.parent, holds, quarantine, SystemClock()).save(60))
 
 
 def _spooled(path: Path) -> object:
@@ -121,6 +140,14 @@ _FILES = (
         read=lambda path: ListMemory.loaded(path.parent).recall("list"),
         save=_save_lists,
         known=lambda path: ListMemory.loaded(path.parent).recall("list") == (_ITEM,),
+    ),
+    _File(
+        name="program.json",
+        read=_program,
+        save=_save_program,
+        known=lambda path: (
+            (found := _program(path))[0].paused and [one.key for one in found[1].resting()] == [_ITEM.key]
+        ),
     ),
     _File(
         name="telegram.json",

@@ -15,11 +15,13 @@ from tg_video_streamer.automation.dayparts import Dayparts
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.file_check import FileCheck
 from tg_video_streamer.automation.filler import FillerPlayer
+from tg_video_streamer.automation.holds import Holds
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.automation.position_saver import PositionSaver
 from tg_video_streamer.automation.preparer import Elsewhere, Preparer
 from tg_video_streamer.automation.program import Program
+from tg_video_streamer.automation.program_state import ProgramState
 from tg_video_streamer.automation.rerun import Rerun
 from tg_video_streamer.automation.scheduler import Scheduler
 from tg_video_streamer.events import SourceLevel
@@ -108,6 +110,9 @@ def make_program(
         publish=context.events.publish,
         clock=clock,
     )
+    holds = Holds(playout.hold, playout.release)
+    state = ProgramState(settings.state_dir, holds, quarantine, clock)
+    state.restore()
     program = Program(
         playout=playout,
         bridge=bridge,
@@ -117,6 +122,8 @@ def make_program(
         quarantine=quarantine,
         director=director,
         scheduler=scheduler,
+        holds=holds,
+        state=state,
         position_saver=PositionSaver(store, rotation, lambda: playout.item_seconds),
         allowed=allowed,
         backup=backup,

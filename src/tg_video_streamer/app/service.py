@@ -153,6 +153,7 @@ class Service:
         self._go_on_air()
         started.push_async_callback(asyncio.to_thread, self._leave_the_air)
         tasks.keep_program("position", self.program.position_saver)
+        tasks.keep_program("program state", self.program.state)
         tasks.keep_program("scheduler", self.program.scheduler)
         if self.chat is not None:
             tasks.keep("chat", self.chat)

@@ -9,10 +9,12 @@ from tg_video_streamer.automation.backup import BackupPlayer
 from tg_video_streamer.automation.director import Director
 from tg_video_streamer.automation.file_check import FileCheck
 from tg_video_streamer.automation.filler import FillerPlayer
+from tg_video_streamer.automation.holds import Holds
 from tg_video_streamer.automation.playlist_sync import PlaylistSync
 from tg_video_streamer.automation.playout_bridge import PlayoutBridge
 from tg_video_streamer.automation.position_saver import PositionSaver
 from tg_video_streamer.automation.preparer import Preparer
+from tg_video_streamer.automation.program_state import ProgramState
 from tg_video_streamer.automation.scheduler import Scheduler
 from tg_video_streamer.automation.spooler import Spooler
 from tg_video_streamer.playlist.folders import FolderAllowlist
@@ -35,6 +37,8 @@ class Program:
     director: Director
     scheduler: Scheduler
     position_saver: PositionSaver
+    holds: Holds
+    state: ProgramState
     allowed: FolderAllowlist
     """Where items may lie, of whichever list they are."""
     backup: BackupPlayer

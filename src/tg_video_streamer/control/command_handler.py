@@ -20,7 +20,6 @@ from tg_video_streamer.control.seek_target import seek_target
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import ControlError, DiskHangs, PlaylistError, ScheduleError
-from tg_video_streamer.events import SlateReason
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import parse_line
@@ -63,15 +62,13 @@ class CommandHandler:
         self._scheduler = program.scheduler
         self._playlist = playlist
         self._reload_settings = reload_settings
-        self._paused = False
-        self._slate = False
+        self._holds = program.holds
         self._saving = asyncio.Lock()
         """Between the look at the version and the write no other save may come."""
 
     def status(self) -> ServiceStatus:
         """See Commands."""
-        holds = {"pause": self._paused, "slate": self._slate}
-        return self._reporter.status(holds=[name for name, held in holds.items() if held])
+        return self._reporter.status(holds=self._holds.names)
 
     def history(self) -> History:
         """See Commands."""
@@ -86,23 +83,20 @@ class CommandHandler:
 
     def pause(self) -> Message:
         """See Commands."""
-        self._paused = True
-        self._hold()
+        self._holds.change(paused=True)
         return Message.of("answer.paused")
 
     def resume(self) -> Message:
         """See Commands."""
-        if not self._paused:
+        if not self._holds.paused:
             raise ControlError.of("refused.not_paused")
-        self._paused = False
-        self._hold()
-        return Message.of("answer.resumed_on_slate" if self._slate else "answer.resumed")
+        self._holds.change(paused=False)
+        return Message.of("answer.resumed_on_slate" if self._holds.slate else "answer.resumed")
 
     def slate(self, *, on: bool) -> Message:
         """See Commands."""
-        self._slate = on
-        self._hold()
-        return Message.of("answer.slate_on" if on or self._paused else "answer.slate_off")
+        self._holds.change(slate=on)
+        return Message.of("answer.slate_on" if on or self._holds.paused else "answer.slate_off")
 
     def jump(self, key: str) -> Message:
         """See Commands."""
@@ -261,14 +255,6 @@ class CommandHandler:
             raise ControlError.because_of(error) from error
         self._director.update_coming()
         return item
-
-    def _hold(self) -> None:
-        if self._paused:
-            self._playout.hold(SlateReason.PAUSED)
-        elif self._slate:
-            self._playout.hold(SlateReason.OPERATOR)
-        else:
-            self._playout.release()
 
 
 def _searched(item: Item) -> str:

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 STATE = "state"
 COPY_SECONDS = 1.0
 """So old at most is what another host finds, and the file's own age."""
-FILES = ("position.json", "played.json", "seconds.json", "schedule.json", "lists.json")
+FILES = ("position.json", "played.json", "seconds.json", "schedule.json", "lists.json", "program.json")
 PLACES = "places"
 _VERSION = 1
 _MOST_BYTES = 900_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import Clock
@@ -16,6 +17,8 @@ GONE_SECONDS = 1800.0
 """The same for a source that is gone for good."""
 SHARED_PAUSES = Backoff(first=1.0, longest=120.0)
 """Seconds between attempts at any item while all fail."""
+_MOST_FAILURES = 100
+"""What a damaged file may say at most."""
 FREE_FAILURES = 3
 """So many failures in a row cause no shared pause: viewers must not notice a few dead links."""
 
@@ -140,6 +143,35 @@ class Quarantine:
     def _failed_in_a_row(self, key: str) -> bool:
         record = self._records.get(key)
         return record is not None and record.in_a_row
+
+    def saved(self, *, wall: float) -> list[dict[str, Any]]:
+        """What failed, as JSON values, for `restore` in another process at another time."""
+        now = self._clock.monotonic()
+        return [
+            {
+                "key": key,
+                "failures": record.failures,
+                "reason": record.reason,
+                "until": round(wall + record.until - now),
+            }
+            for key, record in self._records.items()
+            if record.failures and record.until > now
+        ]
+
+    def restore(self, saved: list[dict[str, Any]], *, wall: float) -> None:
+        """Let what failed rest on, a minute at most: a restart may have mended it. Raises KeyError, TypeError and ValueError."""
+        now = self._clock.monotonic()
+        found = {
+            str(one["key"]): _Record(
+                failures=max(1, min(int(one["failures"]), _MOST_FAILURES)),
+                reason=str(one["reason"]),
+                last=now,
+                until=now + min(max(0.0, float(one["until"]) - wall), ITEM_PAUSES.first),
+                in_a_row=False,
+            )
+            for one in saved
+        }
+        self._records.update(found)
 
     def resting(self) -> tuple[Resting, ...]:
         """Every item in quarantine, for the status."""
