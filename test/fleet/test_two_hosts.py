@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 from pathlib import Path
 
@@ -60,8 +61,14 @@ def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> Non
         metrics = second.metrics()
         assert 'tg_video_streamer_lease_state{state="standby"} 1.0' in metrics
         assert "tg_video_streamer_on_air" not in metrics
-        refused = second.command("skip")
-        assert (refused.returncode, "this host stands by; a has the channel on air" in refused.stderr) == (1, True)
+        given = second.command("pause")
+        assert (given.returncode, given.stdout.startswith("paused")) == (0, True), given.stderr
+        first.wait_for(lambda status: status["holds"] == ["pause"], what="the pause that was asked for at the standby")
+        assert second.command("resume").returncode == 0
+        assert re.search(r"command executed.*by=.*on b.*command=resume.*origin=fleet", first.log)
+        refused = second.command("resume")
+        assert (refused.returncode, "paused" in refused.stderr) == (1, True)
+        assert "a" in second.page("/fleet")[1]
         first.wait_for(lambda status: status["position_seconds"] > 6, what="a few seconds of the first item")
 
         first.process.send_signal(signal.SIGKILL)
@@ -80,7 +87,14 @@ def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> Non
         assert "b  standby" in listed
         assert "tg_video_streamer_lease_takeovers_total 1.0" in first.metrics()
         first.wait_for(lambda status: status["position_seconds"] > 1, what="a second more")
+        assert second.command("slate", "on").returncode == 0
+        first.wait_for(lambda status: status["holds"] == ["slate"], what="the slate")
         assert first.stop() == 0
+        second.wait_for(
+            lambda status: (status["channel_state"], status["holds"]) == ("on_slate", ["slate"]),
+            what="the slate goes on",
+        )
+        assert second.command("slate", "off").returncode == 0
         second.wait_on_air()
         second.wait_for(lambda status: status["position_seconds"] > 1, what="a second more")
     assert "already publishing" not in fleet.rtmp.log()

@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from tg_video_streamer.asrun.history import History, LevelSpan
+from tg_video_streamer.control.commands import CommandRequest
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.seek_target import seek_target
 from tg_video_streamer.control.socket.claim import ClaimedFolder
@@ -198,6 +200,10 @@ class SmallChannel:
     async def playlist_remove(self, key: str, *, version: str) -> Message:
         """See Commands."""
         return Message.raw(f"removed {key}{version}")
+
+    async def forward(self, request: CommandRequest, by: str) -> Any:
+        """See Commands."""
+        raise ControlError(f"{by} gave {request.command.name} to no other host")
 
 
 @contextmanager

@@ -44,7 +44,17 @@ pytestmark = [
     pytest.mark.skipif(bool(browser_missing()), reason=f"not installed: {browser_missing()}"),
 ]
 
-PAGES = ("/", "/queue", "/queue?words=night", "/playlist", "/as-run", "/session", "/health", "/schedule?day=2099-01-01")
+PAGES = (
+    "/",
+    "/queue",
+    "/queue?words=night",
+    "/playlist",
+    "/as-run",
+    "/session",
+    "/health",
+    "/fleet",
+    "/schedule?day=2099-01-01",
+)
 SCHEDULE = """
 time_zone = "Europe/Berlin"
 [[show]]

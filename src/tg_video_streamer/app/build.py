@@ -111,6 +111,7 @@ def build(
         parts=restarts.facts,
         encode_step=lambda: feeds.ladder.shown,
         fleet=fleet.status if fleet is not None else None,
+        forward=fleet.forward if fleet is not None else None,
         warnings=warnings,
     )
     commands = control.commands
@@ -142,7 +143,7 @@ def build(
     ]
 
     if fleet is not None:
-        fleet.tells(lambda: commands.status().channel_state)
+        fleet.tells(lambda: commands.status().channel_state, commands)
     return Service(
         context=context,
         fleet=fleet,

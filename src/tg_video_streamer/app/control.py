@@ -10,7 +10,7 @@ from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.asrun.log import FILE_NAME
 from tg_video_streamer.asrun.reader import recent_spans
 from tg_video_streamer.automation.program import Program
-from tg_video_streamer.control.command_handler import CommandHandler
+from tg_video_streamer.control.command_handler import CommandHandler, Forward
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistFile
 from tg_video_streamer.control.reporter import Reporter
@@ -41,6 +41,7 @@ def make_control(
     parts: Callable[[], tuple[PartStatus, ...]],
     encode_step: Callable[[], str],
     fleet: Callable[[], FleetStatus] | None,
+    forward: Forward | None,
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
 ) -> Control:
     """Reports and commands of these parts; `warnings` are asked at each status."""
@@ -71,6 +72,7 @@ def make_control(
         program=program,
         playlist=PlaylistFile(context.prepared.playlist, allowed=program.watcher.own_allowed),
         reload_settings=context.reload.reload,
+        forward=forward,
     )
     for part in (reporter, history):
         context.events.subscribe(part.on_event)

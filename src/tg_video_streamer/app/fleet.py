@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -14,13 +18,29 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from tg_video_streamer.app.feeds import Feeds
+from tg_video_streamer.app.fleet_facts import fleet_facts
 from tg_video_streamer.app.shared_encodes import SharedEncodes
-from tg_video_streamer.control.status import FleetStatus
+from tg_video_streamer.control.commands import CommandRequest, Commands, make_request
+from tg_video_streamer.control.execute import Caller, Origin, execute
+from tg_video_streamer.control.socket.protocol import failure, parse_reply, success
+from tg_video_streamer.control.status import FleetStatus, HostStatus, WorkerStatus
+from tg_video_streamer.errors import ControlError
 from tg_video_streamer.fleet.address import fleet_address
-from tg_video_streamer.fleet.connection import FleetConnection
+from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, answer_within
 from tg_video_streamer.fleet.guard import LeaseGuard, running_seconds
-from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, changed_subject, move_subject
-from tg_video_streamer.fleet.lease import Lease, LeaseEnd, LeaseState
+from tg_video_streamer.fleet.hosts import (
+    ON_AIR,
+    STANDBY,
+    Difference,
+    HostReport,
+    HostReports,
+    changed_subject,
+    command_subject,
+    differences,
+    move_subject,
+)
+from tg_video_streamer.fleet.jobs import WORKERS_SUBJECT, WorkerReport
+from tg_video_streamer.fleet.lease import HOLD_SECONDS, Lease, LeaseEnd, LeaseState
 from tg_video_streamer.fleet.lease_bucket import NatsLeaseBucket
 from tg_video_streamer.fleet.lease_keeper import LeaseKeeper
 from tg_video_streamer.fleet.replicated_state import ReplicatedState
@@ -29,6 +49,11 @@ from tg_video_streamer.settings.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+
+_COMMAND_SECONDS = 6.0
+"""A command waits longer for the disk of the playlist than this host waits for NATS."""
+_LOOK_SECONDS = 5.0
+_SHOWN_DIFFERENCES = 5
 
 Serve = Callable[["FleetTerm"], Awaitable[None]]
 """Runs the service: as a standby where the term has no lease, until it has; otherwise on air, until the term is over."""
@@ -82,13 +107,17 @@ class FleetTerm:
         self._takeovers = takeovers
         self._renewal_seconds = 0.0
         self._encodes: SharedEncodes | None = None
+        self._commands: Commands | None = None
+        self._hosts: tuple[HostReport, ...] = ()
+        self._workers: tuple[WorkerStatus, ...] = ()
+        self._facts: dict[str, str] = {}
         self._state: Callable[[], str] = lambda: ""
         self._reports = HostReports(self.connection)
         self.state = ReplicatedState(self.connection, self.channel, settings.state_dir, lambda: self.keeper.lease.epoch)
 
-    def tells(self, state: Callable[[], str]) -> None:
-        """`state`: the channel's, for the other hosts."""
-        self._state = state
+    def tells(self, state: Callable[[], str], commands: Commands) -> None:
+        """`state`: the channel's, for the other hosts, whose commands `commands` carry out while this host has the channel."""
+        self._state, self._commands = state, commands
 
     async def run(self) -> None:
         """Until cancelled; the lease is over before that."""
@@ -97,6 +126,8 @@ class FleetTerm:
             tasks.create_task(self._listen())
             await self.connection.connected.wait()
             tasks.create_task(self._reports.keep_saying(self._report))
+            tasks.create_task(self._reports.keep_reading(self._heard))
+            tasks.create_task(self._look_around())
             await self.keeper.run()
             self.over.set()
             # The connection is needed until the lease has been given away.
@@ -113,8 +144,10 @@ class FleetTerm:
             await self.state.copy()
         await self.keeper.release(self._next_host)
         if self.keeper.lease.end is LeaseEnd.RELEASED and self.connection.client.is_connected:
-            await self.connection.client.publish(changed_subject(self.channel))
-            await self.connection.client.flush(timeout=1)
+            with suppress(NatsError, TimeoutError):
+                async with answer_within(ANSWER_SECONDS):
+                    await self.connection.client.publish(changed_subject(self.channel))
+                    await self.connection.client.flush()
 
     def shared_library(self, feeds: Feeds) -> SharedEncodes | None:
         """What this channel has of store and farm; None without FLEET_STORE, or where nothing is cached."""
@@ -136,11 +169,29 @@ class FleetTerm:
             takeovers=self._takeovers + (not self.stands_by),
             renewal_seconds=self._renewal_seconds,
             farm_jobs=self._encodes.jobs() if self._encodes is not None else {},
+            hosts=tuple(map(_host_status, self._hosts)),
+            workers=self._workers,
+            lease_seconds=max(0.0, running_seconds() - self._lease_seen_at()),
         )
 
     def warnings(self) -> list[Message]:
         """What the operator should know."""
-        return [] if self.connection.client.is_connected else [Message.of("fleet.no_connection")]
+        if not self.connection.client.is_connected:
+            return [Message.of("fleet.no_connection")]
+        return [_difference(one) for one in differences(self._hosts, self.channel)[:_SHOWN_DIFFERENCES]]
+
+    async def forward(self, request: CommandRequest, by: str) -> Any:
+        """See Commands."""
+        words = {"command": request.command.name, **request.arguments}
+        question = json.dumps({"request": words, "by": by, "host": self.host}).encode()
+        try:
+            async with answer_within(_COMMAND_SECONDS):
+                answer = await self.connection.client.request(
+                    command_subject(self.channel), question, timeout=_COMMAND_SECONDS
+                )
+        except (NatsError, TimeoutError) as error:
+            raise ControlError.of("refused.standby", host=self.status().holder or "?") from error
+        return parse_reply(answer.data)
 
     def _renewed(self, seconds: float) -> None:
         self._renewal_seconds = seconds
@@ -153,13 +204,58 @@ class FleetTerm:
             role=ON_AIR if held else STANDBY,
             state=self._state(),
             version=installed_version("tg-video-streamer"),
+            priority=self._settings.fleet_priority,
+            behind_seconds=self._behind_seconds(),
+            facts=self._facts,
         )
+
+    def _behind_seconds(self) -> float:
+        copied_at = self.state.copied_at
+        return round(time.monotonic() - copied_at, 1) if copied_at is not None else 0.0
+
+    def _lease_seen_at(self) -> float:
+        lease = self.keeper.lease
+        return lease.deadline - HOLD_SECONDS if lease.state is LeaseState.HELD else lease.changed_at
+
+    def _heard(self, reports: tuple[HostReport, ...]) -> None:
+        self._hosts = reports
+
+    async def _look_around(self) -> None:
+        """Find out what should be the same on all hosts, and which workers there are."""
+        while True:
+            self._facts = await fleet_facts(self._settings)
+            with suppress(NatsError, TimeoutError, ValueError):
+                answers = await self.connection.ask_all(WORKERS_SUBJECT)
+                found = sorted(map(WorkerReport.decode, answers), key=lambda one: one.worker)
+                self._workers = tuple(
+                    WorkerStatus(worker=one.worker, places=one.places, version=one.version, jobs=one.jobs)
+                    for one in found
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _listen(self) -> None:
         await self.connection.connected.wait()
         client = self.connection.client
         await client.subscribe(changed_subject(self.channel), cb=self._changed)
         await client.subscribe(move_subject(self.channel), cb=self._move)
+        await client.subscribe(command_subject(self.channel), cb=self._command)
+
+    async def _command(self, message: Msg) -> None:
+        """A command that was given to another host; only the holder answers."""
+        if self.keeper.lease.state is not LeaseState.HELD or self.over.is_set() or self._commands is None:
+            return
+        try:
+            asked = json.loads(message.data)
+            request = make_request(asked["request"].pop("command"), asked["request"])
+            caller = Caller(origin=Origin.FLEET, name=f"{asked['by']} on {asked['host']}")
+            answer = success(await execute(self._commands, request, caller))
+        except ControlError as error:
+            answer = failure(error)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("a command of another host cannot be read", why=str(error))
+            return
+        with suppress(NatsError):
+            await message.respond(answer)
 
     async def _changed(self, _message: Msg) -> None:
         self.keeper.look()
@@ -175,6 +271,23 @@ class FleetTerm:
         except NatsError as error:
             log.warning("the question was not answered", error=str(error))
         self.over.set()
+
+
+def _host_status(report: HostReport) -> HostStatus:
+    return HostStatus(
+        channel=report.channel,
+        host=report.host,
+        role=report.role,
+        state=report.state,
+        version=report.version,
+        priority=report.priority,
+        behind_seconds=report.behind_seconds,
+    )
+
+
+def _difference(one: Difference) -> Message:
+    facts = ", ".join(f"{host} {fact}" for host, fact in sorted(one.facts.items()))
+    return Message.of("fleet.differs", name=one.name, facts=facts)
 
 
 def host_name(settings: Settings) -> str:

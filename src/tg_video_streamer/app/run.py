@@ -8,6 +8,7 @@ import faulthandler
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
@@ -125,8 +126,14 @@ async def _play(
     async with asyncio.TaskGroup() as background:
         prepared = await prepare(loaded.settings, background, demo=demo)
 
+        in_force = loaded
+
         async def serve(term: FleetTerm | None = None) -> None:
-            await build(loaded, prepared, folder, expired=expired, fleet=term).run(stop, table=table)
+            nonlocal in_force
+            service = build(in_force, prepared, folder, expired=expired, fleet=term)
+            await service.run(stop, table=table)
+            # A host of a fleet goes on with what was reloaded.
+            in_force = replace(in_force, settings=service.context.reload.settings)
 
         if loaded.settings.fleet:
             # Who has one host imports nothing of a fleet.

@@ -44,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 LAST_PACKETS_SECONDS = 0.5
 """How long the outputs together may take to send the end of the program."""
+CANCEL_AGAIN_SECONDS = 10.0
+"""Longer than any part takes to save what it has."""
 FIRST_ITEM_SECONDS = 1.0
 """How long the program waits for its first item before it begins with the slate."""
 
@@ -58,7 +60,7 @@ class _Tasks:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Start what keeps parts running."""
-        self._stack.callback(self._group.create_task(work).cancel)
+        self._stack.callback(_cancel, self._group.create_task(work))
 
     def closes(self, listener: socket.socket) -> None:
         """Close a listener once the part that answers at it has been ended."""
@@ -142,6 +144,8 @@ class Service:
         """Go on air; what is pushed on `started` leaves it."""
         if self.fleet is not None:
             started.push_async_callback(self.fleet.release)
+            # What was changed in the last second belongs to what the next host gets.
+            started.push_async_callback(self._save_program)
         await self._prime(tasks)
         tasks.keep_program("backup", self.program.backup)
         if self.program.filler is not None:
@@ -157,6 +161,10 @@ class Service:
         tasks.keep_program("scheduler", self.program.scheduler)
         if self.chat is not None:
             tasks.keep("chat", self.chat)
+
+    async def _save_program(self) -> None:
+        await self.program.position_saver.save(START_SECONDS)
+        await self.program.state.save(START_SECONDS)
 
     async def _start_services(self, tasks: _Tasks, *, table: bool) -> ServiceManager:
         """What shows and steers the program."""
@@ -277,6 +285,13 @@ class Service:
             commands.status, preview_address=page_url, history=commands.history, clock=self.context.clock
         )
         await view.run()
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancel it, and again while it does not end: libraries lose a cancellation in asyncio.wait_for before Python 3.12."""
+    if not task.done():
+        task.cancel()
+        asyncio.get_running_loop().call_later(CANCEL_AGAIN_SECONDS, _cancel, task)
 
 
 async def _first(*waits: Coroutine[Any, Any, Any]) -> None:

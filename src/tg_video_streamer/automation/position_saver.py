@@ -36,11 +36,12 @@ class PositionSaver:
         try:
             while True:
                 await asyncio.sleep(SAVE_SECONDS)
-                await self._save_within(DEADLINE_SECONDS)
+                await self.save(DEADLINE_SECONDS)
         finally:
-            await self._save_within(START_SECONDS)
+            await self.save(START_SECONDS)
 
-    async def _save_within(self, seconds: float) -> None:
+    async def save(self, seconds: float) -> None:
+        """Save it where it has changed, within `seconds`."""
         try:
             await DISKS.run_within(seconds, self._store.folder, self._save, self._position())
         except DiskHangs as error:

@@ -1,4 +1,4 @@
-"""The commands `fleet status`, `fleet move` and `fleet workers`."""
+"""The commands `fleet status`, `fleet move`, `fleet sync` and `fleet workers`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def move(
     return work.move(env_file, channel, host)
 
 
+def sync(
+    env_file: EnvFileOption = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> int:
+    """Show what differs between the hosts of this channel: playlist, schedule, settings, version; 1 if anything does."""
+    from tg_video_streamer.cli import fleet_work as work  # noqa: PLC0415 - as above
+
+    return work.sync(env_file, as_json=as_json)
+
+
 def workers(
     env_file: EnvFileOption = None,
     *,
@@ -49,4 +60,5 @@ def add_commands(application: typer.Typer) -> None:
     fleet.command("status")(status)
     fleet.command("move")(move)
     fleet.command("workers")(workers)
+    fleet.command("sync")(sync)
     application.add_typer(fleet, name="fleet")

@@ -18,7 +18,7 @@ from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.errors import ConfigError, FleetError, FleetUnreachable
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, connected
-from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, move_subject
+from tg_video_streamer.fleet.hosts import ON_AIR, STANDBY, HostReport, HostReports, differences, move_subject
 from tg_video_streamer.fleet.jobs import WORKERS_SUBJECT, WorkerReport
 from tg_video_streamer.fleet.lease_bucket import NatsLeaseBucket
 
@@ -60,6 +60,27 @@ def move(env_file: Path | None, channel: str, host: str) -> int:
     return 0
 
 
+def sync(env_file: Path | None, *, as_json: bool) -> int:
+    """Print what differs between the hosts of the channel."""
+    channel = load(env_file, demo=False).settings.channel
+
+    async def ask() -> tuple[HostReport, ...]:
+        async with _connection(env_file) as connection:
+            return await HostReports(connection).all()
+
+    reports = [one for one in asyncio.run(ask()) if one.channel == channel]
+    found = differences(reports, channel)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        for one in found:
+            facts = ", ".join(f"{host.host} {one.facts.get(host.host, '-')}" for host in reports)
+            typer.echo(f"{one.name}  {facts}")
+        if not found:
+            typer.echo(words.text("fleet.in_sync" if reports else "fleet.no_report"))
+    return 1 if found else 0
+
+
 def workers(env_file: Path | None, *, as_json: bool) -> int:
     """Print what the workers say that answer now."""
 
@@ -67,7 +88,7 @@ def workers(env_file: Path | None, *, as_json: bool) -> int:
         async with _connection(env_file) as connection:
             try:
                 return [WorkerReport.decode(one) for one in await connection.ask_all(WORKERS_SUBJECT)]
-            except NatsError as error:
+            except (NatsError, TimeoutError) as error:
                 raise FleetUnreachable.of("fleet.unreachable", detail=str(error)) from error
 
     found = sorted(asyncio.run(ask()), key=lambda one: one.worker)

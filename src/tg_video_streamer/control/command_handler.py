@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from tg_video_streamer.asrun.history import History
 from tg_video_streamer.automation.program import Program
+from tg_video_streamer.control.commands import CommandRequest
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
 from tg_video_streamer.control.reporter import Reporter, item_name
@@ -35,6 +36,8 @@ _SEEK_SECONDS = 4.0
 """The same for the item to continue elsewhere."""
 _KEY = re.compile(r"[0-9a-f]{16}")
 
+Forward = Callable[[CommandRequest, str], Awaitable[Any]]
+"""See `Commands.forward`."""
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -50,8 +53,9 @@ class CommandHandler:
         program: Program,
         playlist: PlaylistFile,
         reload_settings: Callable[[], Message | None] = lambda: None,
+        forward: Forward | None = None,
     ) -> None:
-        """`reload_settings` answers with what has changed, None for nothing."""
+        """`reload_settings` answers with what has changed, None for nothing. `forward`: None for a channel of one host."""
         self._reporter = reporter
         self._history = history
         self._program = program
@@ -62,6 +66,7 @@ class CommandHandler:
         self._scheduler = program.scheduler
         self._playlist = playlist
         self._reload_settings = reload_settings
+        self._forward = forward
         self._holds = program.holds
         self._saving = asyncio.Lock()
         """Between the look at the version and the write no other save may come."""
@@ -209,6 +214,12 @@ class CommandHandler:
             item = await self._on_disk(self._playlist.remove, key, version=version, wanted=wanted)
         self._watcher.reload()
         return Message.of("answer.line_removed", title=item_name(item))
+
+    async def forward(self, request: CommandRequest, by: str) -> Any:
+        """See Commands."""
+        if self._forward is None:
+            raise ControlError.of("refused.standby", host="?")
+        return await self._forward(request, by)
 
     @asynccontextmanager
     async def _changing(self) -> AsyncGenerator[Callable[[], bool], None]:

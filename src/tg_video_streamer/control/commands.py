@@ -102,6 +102,9 @@ class Commands(Protocol):
     async def playlist_remove(self, key: str, *, version: str) -> Message:
         """Remove the line of an item from the playlist, if that still has the version that was read; empty: any version."""
 
+    async def forward(self, request: CommandRequest, by: str) -> Any:
+        """Give a command to the host that has the channel; the answer is that host's. `by`: who gave it, for its audit line."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:

@@ -29,6 +29,8 @@ class Origin(StrEnum):
     PAGE = "page"
     API = "api"
     CHAT = "chat"
+    FLEET = "fleet"
+    """Another host of the fleet, which has checked who gave it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,13 +42,9 @@ class Caller:
     """Such as `uid 1000`, `operator from 127.0.0.1`, or the number of a Telegram account."""
 
 
-def _refuse_on_standby(commands: Commands, command: Command) -> None:
-    """The program is another host's: a change here would be forgotten, and must not look as if it were done."""
-    if not command.changes or command.name in _OF_THIS_HOST:
-        return
-    status = commands.status()
-    if status.channel_state == STANDBY and status.fleet is not None:
-        raise ControlError.of("refused.standby", host=status.fleet.holder or "?")
+def _is_for_the_holder(commands: Commands, command: Command) -> bool:
+    """Whether the program is another host's: a change here would be forgotten."""
+    return command.changes and command.name not in _OF_THIS_HOST and commands.status().channel_state == STANDBY
 
 
 async def execute(commands: Commands, request: CommandRequest, caller: Caller) -> Any:
@@ -62,8 +60,10 @@ async def execute(commands: Commands, request: CommandRequest, caller: Caller) -
         **{name: value for name, value in request.arguments.items() if name in _LOGGED_ARGUMENTS},
     }
     try:
-        _refuse_on_standby(commands, command)
-        answer = await run_command(commands, request)
+        if _is_for_the_holder(commands, command):
+            answer = await commands.forward(request, f"{caller.name} ({caller.origin})")
+        else:
+            answer = await run_command(commands, request)
     except StreamerError as error:
         if command.changes:
             log.info("command refused", reason=error.what, **audit)

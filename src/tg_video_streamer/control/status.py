@@ -137,6 +137,33 @@ class PartStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HostStatus:
+    """A host of a fleet with one channel, as it said within the last ten seconds."""
+
+    channel: str
+    host: str
+    role: str
+    """on_air or standby."""
+    state: str
+    """Of the channel there."""
+    version: str
+    priority: int
+    behind_seconds: float
+    """How old the program's place is that this host would go on from."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerStatus:
+    """A worker of the encode farm."""
+
+    worker: str
+    places: int
+    version: str
+    jobs: tuple[str, ...]
+    """Titles of what it encodes, with how far it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FleetStatus:
     """This host's part in a fleet."""
 
@@ -154,6 +181,11 @@ class FleetStatus:
     """How long the last renewal took."""
     farm_jobs: dict[str, int] = field(default_factory=dict)
     """This channel's encode jobs by state, as in fleet.JobState."""
+    hosts: tuple[HostStatus, ...] = ()
+    """Of all channels of the fleet."""
+    workers: tuple[WorkerStatus, ...] = ()
+    lease_seconds: float = 0.0
+    """How long ago the lease was seen to change; it is renewed each second."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

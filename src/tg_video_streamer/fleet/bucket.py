@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSe
 from nats.js.kv import KeyValue
 
 from tg_video_streamer.errors import FleetUnreachable
-from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
+from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, answer_within
 
 Result = TypeVar("Result")
 
@@ -37,7 +36,7 @@ class FleetBucket:
         Raises FleetUnreachable where it is not known whether it was done, and as they are `_ANSWERS`.
         """
         try:
-            async with asyncio.timeout(seconds):
+            async with answer_within(seconds):
                 return await work(await self._bucket(), *arguments)
         except _ANSWERS:
             raise

@@ -75,15 +75,16 @@ class FleetConnection:
         return self.client.jetstream(timeout=ANSWER_SECONDS)
 
     async def ask_all(self, subject: str, question: bytes = b"") -> list[bytes]:
-        """The answers of everybody who answers within ASK_SECONDS. Raises NatsError."""
+        """The answers of everybody who answers within ASK_SECONDS. Raises NatsError and TimeoutError."""
         inbox = self.client.new_inbox()
-        answers = await self.client.subscribe(inbox)
-        try:
-            await self.client.publish(subject, question, reply=inbox)
-            await asyncio.sleep(ASK_SECONDS)
-            return [(await answers.next_msg()).data for _ in range(answers.pending_msgs)]
-        finally:
-            await answers.unsubscribe()
+        async with answer_within(ASK_SECONDS + ANSWER_SECONDS):
+            answers = await self.client.subscribe(inbox)
+            try:
+                await self.client.publish(subject, question, reply=inbox)
+                await asyncio.sleep(ASK_SECONDS)
+                return [(await answers.next_msg()).data for _ in range(answers.pending_msgs)]
+            finally:
+                await answers.unsubscribe()
 
     async def _lost(self) -> None:
         if not self.client.is_closed:
@@ -94,6 +95,24 @@ class FleetConnection:
             "the connection to NATS works again",
             server=self.client.connected_url.netloc if self.client.connected_url else "",
         )
+
+
+@asynccontextmanager
+async def answer_within(seconds: float) -> AsyncIterator[None]:
+    """What is asked of NATS in the block is given up after `seconds`. Raises TimeoutError.
+
+    nats-py waits with asyncio.wait_for, which before Python 3.12 loses a cancellation that comes together with the answer
+    (github.com/python/cpython/issues/86296): after a freeze both come at once, and the task would go on for ever.
+    """
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in one
+    cancellations = task.cancelling()
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    finally:
+        if task.cancelling() > cancellations:
+            raise asyncio.CancelledError
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.disk import DISKS, START_SECONDS
 from tg_video_streamer.errors import FleetUnreachable, StoreUnusable
-from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection
+from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, answer_within
 from tg_video_streamer.fleet.jobs import (
     ASK_SUBJECT,
     OPEN,
@@ -125,9 +125,10 @@ class Farm:
         report = JobReport(state=JobState.WAITING, worker=worker)
         await self._reports.write(job.id, report)
         self._heard[job.id] = (report, self._clock.monotonic())
-        await make_stream(self._connection)
         subject = job_subject(worker, 1 if place < NEXT_ITEMS else 2)
-        await self._connection.jetstream().publish(subject, job.encode(), timeout=ANSWER_SECONDS)
+        async with answer_within(2 * ANSWER_SECONDS):
+            await make_stream(self._connection)
+            await self._connection.jetstream().publish(subject, job.encode())
         self.handed += 1
         log.info("item handed to a worker", key=item.key, title=item.title, worker=worker)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Self
 
 import structlog
@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 HOSTS = "hosts"
 ON_AIR, STANDBY = "on_air", "standby"
 _SAY_SECONDS = 2.0
+_READ_SECONDS = 5.0
 _FORGET_SECONDS = 10.0
 
 
@@ -36,15 +37,47 @@ class HostReport:
     state: str
     """Of the channel, as `status` shows it."""
     version: str
+    priority: int = 1
+    behind_seconds: float = 0.0
+    """How old the state is that another host would go on from; of the host on air."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What should be the same on all hosts of a channel, by name: digests of playlist, schedule and settings."""
 
     @classmethod
     def decode(cls, value: bytes) -> Self:
         """Raises ValueError."""
         try:
             found = json.loads(value)
-            return cls(**{name: str(found[name]) for name in cls.__dataclass_fields__})
-        except (TypeError, KeyError) as error:
+            return cls(
+                **{name: str(found[name]) for name in ("channel", "host", "role", "state", "version")},
+                # An earlier version says nothing of these.
+                priority=int(found.get("priority", 1)),
+                behind_seconds=float(found.get("behind_seconds", 0.0)),
+                facts={str(name): str(fact) for name, fact in found.get("facts", {}).items()},
+            )
+        except (TypeError, KeyError, AttributeError) as error:
             raise ValueError("no report of a host") from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """Something that is not the same on all hosts of a channel."""
+
+    name: str
+    facts: Mapping[str, str]
+    """By host; a host that does not have it is missing."""
+
+
+def differences(reports: Sequence[HostReport], channel: str) -> list[Difference]:
+    """What differs between the hosts of a channel, the version of the program included; by name."""
+    hosts = [one for one in reports if one.channel == channel]
+    known = {one.host: {"version": one.version, **one.facts} for one in hosts}
+    names = sorted({name for facts in known.values() for name in facts})
+    found = [
+        Difference(name=name, facts={host: facts[name] for host, facts in known.items() if name in facts})
+        for name in names
+    ]
+    return [one for one in found if len(set(one.facts.values())) > 1 or len(one.facts) < len(known)]
 
 
 class HostReports:
@@ -59,6 +92,13 @@ class HostReports:
             with suppress(FleetUnreachable):
                 await self.say(report())
             await asyncio.sleep(_SAY_SECONDS)
+
+    async def keep_reading(self, heard: Callable[[tuple[HostReport, ...]], None]) -> None:
+        """Tell `heard` what all hosts say, every few seconds, until cancelled."""
+        while True:
+            with suppress(FleetUnreachable):
+                heard(await self.all())
+            await asyncio.sleep(_READ_SECONDS)
 
     async def say(self, report: HostReport) -> None:
         """Raises FleetUnreachable."""
@@ -77,6 +117,11 @@ class HostReports:
 def changed_subject(channel: str) -> str:
     """The lease was given away: who stands by looks at it now."""
     return f"fleet.{channel}.changed"
+
+
+def command_subject(channel: str) -> str:
+    """A command for the host on air, which somebody gave to another host."""
+    return f"fleet.{channel}.command"
 
 
 def move_subject(channel: str) -> str:

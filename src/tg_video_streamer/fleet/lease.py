@@ -136,6 +136,11 @@ class Lease:
         return self._deadline
 
     @property
+    def changed_at(self) -> float:
+        """When a standby saw the last change."""
+        return self._changed_at
+
+    @property
     def epoch(self) -> int:
         """The highest that was seen: a bucket that was lost does not lower it."""
         return self._epoch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -66,6 +67,8 @@ class ReplicatedState:
         self._revisions: dict[str, int] = {}
         self._copied: dict[str, tuple[int, int]] = {}
         self._replaced = False
+        self.copied_at: float | None = None
+        """When the state was last found to be copied, by the monotonic clock."""
         self._too_large: set[str] = set()
 
     async def restore(self) -> None:
@@ -92,6 +95,7 @@ class ReplicatedState:
             for name, (stamp, content) in files.items():
                 await self._bucket.ask(self._put, name, content)
                 self._copied[name] = stamp
+            self.copied_at = time.monotonic()
         except (FleetUnreachable, KeyNotFoundError, KeyWrongLastSequenceError, OSError) as error:
             log.debug("the state is not copied now", why=str(error))
 

@@ -15,7 +15,7 @@ from nats.errors import Error as NatsError
 from nats.js.client import JetStreamContext
 
 from tg_video_streamer.errors import FleetUnreachable, JobFailed, StreamerError, WorkerStalled
-from tg_video_streamer.fleet.connection import FleetConnection
+from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, answer_within
 from tg_video_streamer.fleet.jobs import (
     ASK_SUBJECT,
     BEAT_SECONDS,
@@ -130,10 +130,11 @@ class FarmWorker:
     async def _take(self) -> Msg | None:
         """The next job, of the first priority if there is one."""
         for priority in PRIORITIES:
-            queue = await self._queue(priority)
             with suppress(TimeoutError):
-                (message,) = await queue.fetch(1, timeout=_TAKE_SECONDS / len(PRIORITIES))
-                return message
+                async with answer_within(2 * _TAKE_SECONDS):
+                    queue = await self._queue(priority)
+                    (message,) = await queue.fetch(1, timeout=_TAKE_SECONDS / len(PRIORITIES))
+                    return message
         return None
 
     async def _queue(self, priority: int) -> JetStreamContext.PullSubscription:
@@ -251,4 +252,5 @@ class _Running:
 async def _say(answer: Callable[[], Awaitable[None]]) -> None:
     """Best effort: a job that was not acknowledged comes again, and is known to be done then."""
     with suppress(NatsError, TimeoutError):
-        await answer()
+        async with answer_within(ANSWER_SECONDS):
+            await answer()

@@ -18,6 +18,8 @@ from tg_video_streamer.control.commands import CommandRequest, make_request
 from tg_video_streamer.control.playlist_file import MAX_TEXT_BYTES
 from tg_video_streamer.control.status import (
     DownloadStatus,
+    FleetStatus,
+    HostStatus,
     ItemStatus,
     LiveStatus,
     OutputStatus,
@@ -26,6 +28,7 @@ from tg_video_streamer.control.status import (
     ServiceWarning,
     SpoolStatus,
     WarningAction,
+    WorkerStatus,
 )
 from tg_video_streamer.errors import ControlError, StreamerError
 from tg_video_streamer.locales.message import Message
@@ -44,6 +47,9 @@ _Answer = (
     | LiveStatus
     | SpoolStatus
     | DownloadStatus
+    | FleetStatus
+    | HostStatus
+    | WorkerStatus
     | History
     | LevelSpan
     | Sample
@@ -109,6 +115,8 @@ def status_from_json(fields: Any) -> ServiceStatus:
         values["holds"] = tuple(map(str, values.get("holds", ())))
         if (live := values.get("live")) is not None:
             values["live"] = LiveStatus(**_with_message(_known(LiveStatus, live), "problem"))
+        if (fleet := values.get("fleet")) is not None:
+            values["fleet"] = _fleet(fleet)
         if (spool := values.get("spool")) is not None:
             values["spool"] = _spool(spool)
         values["parts"] = tuple(PartStatus(**_known(PartStatus, part)) for part in values.get("parts", ()))
@@ -142,6 +150,14 @@ def entries_from_json(entries: Any) -> tuple[ScheduledEntry, ...]:
         return tuple(ScheduledEntry(**_known(ScheduledEntry, entry)) for entry in entries)
     except (AttributeError, TypeError) as error:
         raise _other_version() from error
+
+
+def _fleet(fields: Any) -> FleetStatus:
+    values = _known(FleetStatus, fields)
+    values["hosts"] = tuple(HostStatus(**_known(HostStatus, host)) for host in values.get("hosts", ()))
+    workers = (_known(WorkerStatus, worker) for worker in values.get("workers", ()))
+    values["workers"] = tuple(WorkerStatus(**{**worker, "jobs": tuple(map(str, worker["jobs"]))}) for worker in workers)
+    return FleetStatus(**values)
 
 
 def _output(fields: Any) -> OutputStatus:

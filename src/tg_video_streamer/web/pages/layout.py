@@ -20,6 +20,7 @@ _NAVIGATION = (
     ("/queue", "queue"),
     ("/as-run", "as_run"),
     ("/schedule", "schedule"),
+    ("/fleet", "fleet"),
     ("/session", "session"),
     ("/health", "health"),
 )
@@ -108,12 +109,13 @@ def _with_language(answer: HTMLResponse, view: PageView) -> HTMLResponse:
 
 
 def _header(view: PageView, name: str) -> str:
-    words = view.words
+    words, has_fleet = view.words, view.context.commands.status().fleet is not None
     links = "".join(
         f'<li><a href="{path}"{" aria-current=page" if target == _PARENT_PAGE.get(name, name) else ""}>{words(f"page.{target}")}</a></li>'
         for path, target in _NAVIGATION
         if (target not in _FOR_OPERATORS or (view.may_change and view.context.login is not None))
         and (target != "schedule" or view.context.has_schedule())
+        and (target != "fleet" or has_fleet)
     )
     return f"""<header>
 <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28">{words("brand")}</a>

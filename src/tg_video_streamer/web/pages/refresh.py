@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 
+from tg_video_streamer.control.status import FleetStatus
 from tg_video_streamer.web.context import WebContext
 
 _SALT = secrets.token_bytes(16)
@@ -21,9 +23,18 @@ def part_versions(context: WebContext) -> Mapping[str, str]:
         "@session": version(login, login.qr_url if login is not None else "", status.session_state, status.degraded),
         "@seek": version(status.now),
         "@warnings": version(status.warnings),
+        "@fleet": version(_without_times(status.fleet)),
         "@health": version(context.checks.state, context.versions()),
         "@holds": " ".join(status.holds),
     }
+
+
+def _without_times(fleet: FleetStatus | None) -> FleetStatus | None:
+    """What a change of shows something new, not only that time has passed."""
+    if fleet is None:
+        return None
+    hosts = tuple(replace(one, behind_seconds=round(one.behind_seconds / 10)) for one in fleet.hosts)
+    return replace(fleet, lease_seconds=round(fleet.lease_seconds / 10), renewal_seconds=0.0, hosts=hosts)
 
 
 def version(*values: object) -> str:
