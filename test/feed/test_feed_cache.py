@@ -122,7 +122,9 @@ async def test_the_second_play_is_the_first_one_byte_for_byte(channel: Channel, 
     assert channel.source.asked == 1
     second = await channel.play()
     assert channel.source.asked == 1
-    assert second.packets == first.packets
+    # The time of the encoder's priming, which no viewer hears, is exact only where the sound after it is known.
+    assert [one.data for one in second.packets] == [one.data for one in first.packets]
+    assert [one for one in second.packets if one.ticks >= 0] == [one for one in first.packets if one.ticks >= 0]
     assert (second.feed.title, second.feed.duration_seconds) == ("seven", FRAMES / 25)
     recording = second.decoded(tmp_path, channel.headers)
     assert frame_faults(recording) == []

@@ -57,7 +57,7 @@ def packets(*, frames: int = 120, frame_bytes: int = 200, seed: int = 0) -> Iter
     sound = -21 * 3
     for frame in range(frames):
         while sound < frame * FRAME_TICKS:
-            yield Packet(kind=Kind.AUDIO, ticks=sound // 3 * 3, keyframe=True, data=dice.randbytes(20))
+            yield Packet(kind=Kind.AUDIO, ticks=sound, keyframe=True, data=dice.randbytes(20))
             sound += 64
         keyframe = frame % GOP_FRAMES == 0
         yield Packet(kind=Kind.VIDEO, ticks=frame * FRAME_TICKS, keyframe=keyframe, data=dice.randbytes(frame_bytes))

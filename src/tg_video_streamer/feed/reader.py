@@ -16,6 +16,7 @@ from tg_video_streamer.feed.passthrough import HouseRules
 from tg_video_streamer.feed.reader_thread import ReaderThread
 from tg_video_streamer.feed.sound_gaps import SoundGaps
 from tg_video_streamer.media import PACKET_TICKS, TICKS_PER_SECOND, CodecHeaders, FrameRate, Kind, Packet, seconds
+from tg_video_streamer.sound_times import SoundTimes
 
 _SMALL_PROBE = {"probesize": "32", "analyzeduration": "0", "protocol_whitelist": "pipe"}
 
@@ -74,6 +75,7 @@ class Reader(ReaderThread):
         self._rules = rules
         self._picture_apart = picture_apart
         self._require_source = require_source
+        self._sound_times = SoundTimes()
         self._gaps = SoundGaps(start_ticks if sound_from_ticks is None else sound_from_ticks)
         self._base: int | None = None
         self._read_frames = 0
@@ -130,7 +132,7 @@ class Reader(ReaderThread):
                     return
                 self._take_picture(packet, ticks)
             else:
-                self._take_sound(packet, ticks)
+                self._take_sound(packet, self._sound_times.exact(ticks))
 
     def _put_rest(self) -> None:
         if self._rules is not None:

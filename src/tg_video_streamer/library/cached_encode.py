@@ -22,6 +22,7 @@ from tg_video_streamer.library.sidecar import VERSION, Gop, Sidecar
 from tg_video_streamer.media import CodecHeaders, Fit, FrameRate, Kind, Packet
 from tg_video_streamer.playlist.item import Item
 from tg_video_streamer.rtmp import flv
+from tg_video_streamer.sound_times import exact_times
 
 ZERO_MILLISECONDS = 1000
 """FLV has no negative times: all times in the file are this much later, so that early sound fits in."""
@@ -181,7 +182,7 @@ class CachedEncodeReader:
 
 def _packets(data: bytes, first_frame: int, frame_ticks: int) -> list[Packet]:
     """The packets of whole tags; the checksum proves that they are well-formed."""
-    packets = []
+    parsed: list[tuple[bool, int, bool, bytes]] = []
     at = 0
     ticks = first_frame * frame_ticks
     while at < len(data):
@@ -189,11 +190,19 @@ def _packets(data: bytes, first_frame: int, frame_ticks: int) -> list[Packet]:
         body = at + _TAG_HEAD
         at = body + (size_high << 16 | size_low)
         if kind == flv.VIDEO:
-            payload = data[body + _VIDEO_HEAD : at]
-            packets.append(Packet(kind=Kind.VIDEO, ticks=ticks, keyframe=first == _KEYFRAME, data=payload))
+            parsed.append((True, ticks, first == _KEYFRAME, data[body + _VIDEO_HEAD : at]))
             ticks += frame_ticks
         else:
             own = ((time_highest << 24 | time_high << 16 | time_low) - ZERO_MILLISECONDS) * 3
-            packets.append(Packet(kind=Kind.AUDIO, ticks=own, keyframe=True, data=data[body + _SOUND_HEAD : at]))
+            parsed.append((False, own, True, data[body + _SOUND_HEAD : at]))
         at += 4
-    return packets
+    sound = iter(exact_times(own for picture, own, *_ in parsed if not picture))
+    return [
+        Packet(
+            kind=Kind.VIDEO if picture else Kind.AUDIO,
+            ticks=own if picture else next(sound),
+            keyframe=keyframe,
+            data=payload,
+        )
+        for picture, own, keyframe, payload in parsed
+    ]
