@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import psutil
 import pytest
 
@@ -17,8 +20,9 @@ from stands.channel import Channel, Record, on_air
 from stands.house import GOP_FRAMES
 from stands.live_publisher import LivePublisher, publishing
 from stands.numbered import Plan, make_clip
+from stands.page_visitor import PageVisitor
 from stands.ports import free_port
-from stands.recording import skews, slot_faults
+from stands.recording import Look, luma_of, read_picture, skews, slot_faults
 from stands.service import command_line
 from stands.waiting import wait_until
 
@@ -110,6 +114,63 @@ def test_the_channel_switches_to_the_operators_stream_and_back(media: Path, clip
     assert re.search(r"tg_video_streamer_takeovers_total [1-9]", metrics), metrics
     assert "live input: no encoder is connected" in said
     assert "Live takeover" in [line["title"] for line in channel.as_run() if line["level"] == "live"]
+
+
+def _still(channel: Channel, token: str) -> Look | None:
+    """What the picture of the stream that waits shows; None while there is none."""
+    connection = http.client.HTTPConnection("127.0.0.1", channel.service.web_port, timeout=60)
+    try:
+        connection.request("GET", "/live/still.jpg", headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        assert answer.status in {403, 404}
+        return None
+    with av.open(io.BytesIO(content), "r") as file:
+        return read_picture(luma_of(next(file.decode(video=0))))
+
+
+@pytest.mark.timeout(400)
+def test_a_stream_waits_until_it_is_taken(media: Path, clip: Path, tmp_path: Path) -> None:
+    """With LIVE_TAKE=ask operators see what comes in, viewers do not; `take` puts it on air without a missing frame."""
+    port, viewer = free_port(), "a-token-of-viewers"
+    secrets.never_shown_here(viewer)
+    with on_air(
+        tmp_path,
+        media,
+        lines=[media / "long.mp4"],
+        LIVE_TAKE="ask",
+        LIVE_INGEST=_url(port),
+        WEB_VIEWER_TOKEN=viewer,
+    ) as channel:
+        token = channel.ask("token").strip()
+        secrets.never_shown_here(token)
+        assert "no live stream waits" in channel.service.command("take").stderr
+        assert _still(channel, token) is None
+        since = channel.mark()
+        with publishing(clip, _url(port), tmp_path) as operator:
+            channel.service.wait_for(lambda status: status["live"]["state"] == "offered", what="it waits")
+            seen = wait_until(lambda: _still(channel, token), what="its picture", every=0.2)
+            assert seen is not None
+            assert (seen.item_id, _still(channel, viewer)) == (_LIVE, None)
+            page = PageVisitor(port=channel.service.web_port, token=token)
+            assert 'action="/actions/take"' in page.ask("/").text
+            # More than the lead that would put it on air by itself.
+            channel.wait_recorded(channel.mark() + 3)
+            status = channel.service.status()
+            assert (status["level"], status["live"]["takeovers"]) == ("item", 0)
+            channel.ask("take")
+            _wait_level(channel, "live")
+            assert 'action="/actions/take"' not in page.ask("/").text
+            channel.wait_recorded(channel.mark() + 2)
+            operator.end()
+        _wait_level(channel, "item")
+        channel.wait_recorded(channel.mark() + 3)
+        record = channel.aired(since)
+    _check(record)
+    assert len(record.of(_LIVE)) == 1
 
 
 @pytest.mark.long

@@ -168,6 +168,10 @@ class SmallChannel:
         self.items.sort(key=lambda item: item.key != key)
         return Message.raw(f"jumping to {key}")
 
+    def take(self) -> Message:
+        """See Commands."""
+        return Message.raw("taken")
+
     async def seek(self, to: str) -> Message:
         """See Commands."""
         target = seek_target(to, at_seconds=100.0, length_seconds=600.0)

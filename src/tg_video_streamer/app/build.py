@@ -107,6 +107,7 @@ def build(
         outputs,
         telegram=(telegram or source).facts,
         live=live.ask(lambda one: one.takeover.facts()) if live is not None else None,
+        take=live.ask(lambda one: one.takeover.take()) if live is not None else None,
         spool=spool,
         parts=restarts.facts,
         encode_step=lambda: feeds.ladder.shown,

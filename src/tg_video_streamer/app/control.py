@@ -37,6 +37,7 @@ def make_control(
     *,
     telegram: Callable[[], TelegramFacts],
     live: Callable[[], LiveFacts] | None,
+    take: Callable[[], None] | None,
     spool: Spool | None,
     parts: Callable[[], tuple[PartStatus, ...]],
     encode_step: Callable[[], str],
@@ -73,6 +74,7 @@ def make_control(
         playlist=PlaylistFile(context.prepared.playlist, allowed=program.watcher.own_allowed),
         reload_settings=context.reload.reload,
         forward=forward,
+        take=take,
     )
     for part in (reporter, history):
         context.events.subscribe(part.on_event)

@@ -13,6 +13,7 @@ from tg_video_streamer.feed.overlay.overlay import ChooseOverlay
 from tg_video_streamer.ingest.address import parse_ingest
 from tg_video_streamer.ingest.encoder import EncoderParts
 from tg_video_streamer.ingest.listener import Listener
+from tg_video_streamer.ingest.state import LiveTake
 from tg_video_streamer.ingest.takeover import Takeover, TakeoverCount
 
 
@@ -46,7 +47,12 @@ def make_live(context: BuildContext, program: Program, overlay: ChooseOverlay) -
 
     def make() -> LiveService:
         takeover = Takeover(
-            parts, key=address.key, offer=program.playout.offer, withdraw=program.playout.withdraw, counts=counts
+            parts,
+            key=address.key,
+            offer=program.playout.offer,
+            withdraw=program.playout.withdraw,
+            counts=counts,
+            asks=context.settings.live_take is LiveTake.ASK,
         )
         return LiveService(takeover=takeover, listener=Listener(address, takeover, clock), bridge=program.bridge)
 

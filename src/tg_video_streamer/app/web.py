@@ -10,6 +10,8 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.app.context import BuildContext
+from tg_video_streamer.app.keep_running import Anew
+from tg_video_streamer.app.live import LiveService
 from tg_video_streamer.app.telegram import TelegramService
 from tg_video_streamer.asrun.log import FILE_NAME as AS_RUN_FILE_NAME
 from tg_video_streamer.control.commands import Commands
@@ -26,7 +28,7 @@ from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.client_address import TrustedProxies
 from tg_video_streamer.web.auth.tokens import FILE_NAME, Tokens, ensure_token, is_loopback
 from tg_video_streamer.web.check_runner import CheckRunner
-from tg_video_streamer.web.context import WebContext
+from tg_video_streamer.web.context import WebContext, no_still
 from tg_video_streamer.web.preview.preview import Preview
 
 log = structlog.get_logger(__name__)
@@ -49,7 +51,9 @@ class Web:
             await server.serve(app, replace(self.listener, socket=socket))
 
 
-def make_web(context: BuildContext, commands: Commands, telegram: TelegramService | None) -> Web:
+def make_web(
+    context: BuildContext, commands: Commands, telegram: TelegramService | None, live: Anew[LiveService] | None
+) -> Web:
     """The page. Raises ListenFailed."""
     settings = context.settings
     listener = server.listen(settings.web_host, settings.web_port)
@@ -60,11 +64,13 @@ def make_web(context: BuildContext, commands: Commands, telegram: TelegramServic
         proxies=TrustedProxies(settings.web_proxies) if settings.web_behind_proxy else None,
         port=listener.port,
     )
-    make_pages = partial(_pages, context, commands, telegram)
+    make_pages = partial(_pages, context, commands, telegram, live)
     return Web(make_pages=make_pages, hosts=(settings.web_host, *settings.web_names), listener=listener, access=access)
 
 
-def _pages(context: BuildContext, commands: Commands, telegram: TelegramService | None) -> WebContext:
+def _pages(
+    context: BuildContext, commands: Commands, telegram: TelegramService | None, live: Anew[LiveService] | None
+) -> WebContext:
     versions = Versions(clock=context.clock)
     house = context.prepared.house
     return WebContext(
@@ -79,6 +85,7 @@ def _pages(context: BuildContext, commands: Commands, telegram: TelegramService 
         has_schedule=context.settings.schedule.is_file,
         versions=versions.listed,
         refresh_versions=versions.ask,
+        live_still=live.ask(lambda one: one.takeover.still()) if live is not None else no_still,
     )
 
 

@@ -117,6 +117,11 @@ def jump(
     return _print_answer(env_file, "jump", key=key)
 
 
+def take(env_file: EnvFileOption = None) -> int:
+    """Put the live stream on air that waits for it (LIVE_TAKE=ask)."""
+    return _print_answer(env_file, "take")
+
+
 def seek(
     to: Annotated[
         str, typer.Argument(metavar="TO", help="+30, -30, or a time of the item: 12:00.", show_default=False)
@@ -203,7 +208,7 @@ def _from_here(line: str) -> str:
 
 def add_commands(application: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (status, now, skip, pause, resume, slate, jump, retry, search, reload):
+    for command in (status, now, skip, pause, resume, slate, take, jump, retry, search, reload):
         application.command()(command)
     application.command("next")(next_items)
     # Otherwise -30 would be an option.

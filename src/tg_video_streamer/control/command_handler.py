@@ -54,8 +54,13 @@ class CommandHandler:
         playlist: PlaylistFile,
         reload_settings: Callable[[], Message | None] = lambda: None,
         forward: Forward | None = None,
+        take: Callable[[], None] | None = None,
     ) -> None:
-        """`reload_settings` answers with what has changed, None for nothing. `forward`: None for a channel of one host."""
+        """`reload_settings` answers with what has changed, None for nothing. `forward`: None for a channel of one host.
+
+        `take`: of the live input, None without one.
+        """
+        self._take = take
         self._reporter = reporter
         self._history = history
         self._program = program
@@ -102,6 +107,13 @@ class CommandHandler:
         """See Commands."""
         self._holds.change(slate=on)
         return Message.of("answer.slate_on" if on or self._holds.paused else "answer.slate_off")
+
+    def take(self) -> Message:
+        """See Commands."""
+        if self._take is None:
+            raise ControlError.of("refused.nothing_to_take")
+        self._take()
+        return Message.of("answer.taken")
 
     def jump(self, key: str) -> Message:
         """See Commands."""

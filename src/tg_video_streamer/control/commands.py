@@ -42,6 +42,9 @@ class Commands(Protocol):
     def slate(self, *, on: bool) -> Message:
         """Show or remove the operator's slate; the item waits."""
 
+    def take(self) -> Message:
+        """Put the live stream on air that waits for it (`LIVE_TAKE=ask`)."""
+
     def jump(self, key: str) -> Message:
         """Cut to an item of the playlist as soon as it is ready; the playlist continues after it."""
 
@@ -157,6 +160,7 @@ COMMANDS: Mapping[str, Command] = {
         _entry(Commands.pause),
         _entry(Commands.resume),
         _entry(Commands.slate),
+        _entry(Commands.take),
         _entry(Commands.jump),
         _entry(Commands.seek),
         _entry(Commands.reload),

@@ -58,7 +58,7 @@ class LiveStatus:
     """The live input; size and frame rate are as the encoder announces them, 0 where it does not."""
 
     state: str
-    """As in ingest.LiveState: closed, waiting, arriving, on_air or ignored."""
+    """As in ingest.LiveState: closed, waiting, arriving, offered, on_air or ignored."""
     since_wall: float
     takeovers: int
     """How often viewers were switched to it since the start."""

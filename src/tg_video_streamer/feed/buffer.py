@@ -103,6 +103,12 @@ class Buffer:
                 self._changed.notify_all()
             return packet
 
+    def newest_keyframe(self) -> Packet | None:
+        """The last keyframe held, left in place; None if there is none."""
+        with self._changed:
+            held = reversed(self._packets)
+            return next((one for one in held if one.keyframe and one.kind is Kind.VIDEO), None)
+
     def drop_all(self) -> None:
         """Take everything and discard it."""
         with self._changed:

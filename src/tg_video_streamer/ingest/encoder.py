@@ -96,11 +96,19 @@ class LiveSource:
 class LiveEncoder:
     """Belongs to the event loop; `run` ends when all input is encoded or the child has failed."""
 
-    def __init__(self, parts: EncoderParts, source: SourceFacts, *, offer: Callable[[AirSource], None]) -> None:
-        """`offer` gets a new source each time there is enough to go on air."""
+    def __init__(
+        self,
+        parts: EncoderParts,
+        source: SourceFacts,
+        *,
+        offer: Callable[[AirSource], None],
+        taken: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`offer` gets a new source each time there is enough to go on air, once it is `taken`."""
         self._parts = parts
         self._source = source
         self._offer = offer
+        self._taken = taken
         self._pipe = ChildPipe()
         self._lead_seconds = LEAD_SECONDS
         self._buffer = Buffer(parts.house.frame_rate, limit_seconds=LEAD_SECONDS)
@@ -121,6 +129,10 @@ class LiveEncoder:
     async def drain(self) -> None:
         """Wait until the child has read most of the input."""
         await self._pipe.drain()
+
+    def newest_keyframe(self) -> Packet | None:
+        """The newest picture that can be decoded alone; None before the first."""
+        return self._buffer.newest_keyframe()
 
     def finish(self) -> None:
         """End the input; what was written is still encoded."""
@@ -195,7 +207,13 @@ class LiveEncoder:
     def _offer_when_ready(self) -> None:
         """Offer it once enough is buffered; called a few times a second."""
         buffer, lead = self._buffer, self._lead_seconds
-        if self.offered is not None or self.finishing or not buffer.drop_to_keyframe() or buffer.seconds < lead:
+        if (
+            self.offered is not None
+            or self.finishing
+            or not self._taken()
+            or not buffer.drop_to_keyframe()
+            or buffer.seconds < lead
+        ):
             return
         packets = LiveSource(buffer, limit_seconds=lead + SPARE_SECONDS)
         self.offered = AirSource(

@@ -46,6 +46,8 @@ class LivePublisher:
         self._last: int | None = None
         self._failures = 0
         self._not_before = 0.0
+        self.taken = True
+        """It may go on air."""
         self._sizes: deque[tuple[float, int]] = deque()
         self._close = close
         self._draining = False

@@ -7,12 +7,22 @@ from enum import StrEnum
 from tg_video_streamer.state_machine import Transitions
 
 
+class LiveTake(StrEnum):
+    """What happens to a live stream that comes in (LIVE_TAKE)."""
+
+    AUTO = "auto"
+    """It goes on air."""
+    ASK = "ask"
+    """It waits for the command `take`."""
+
+
 class LiveState(StrEnum):
     """Whether a live stream arrives, and whether viewers see it.
 
     closed → waiting
     waiting → arriving closed
-    arriving → on_air ignored waiting closed
+    arriving → on_air offered ignored waiting closed
+    offered → arriving ignored waiting closed
     on_air → arriving ignored waiting closed
     ignored → waiting closed
     """
@@ -22,6 +32,8 @@ class LiveState(StrEnum):
     WAITING = "waiting"
     ARRIVING = "arriving"
     """A publisher is connected but not on air: too little is buffered, it stalls, or the operator shows the slate."""
+    OFFERED = "offered"
+    """A publisher is connected and waits for the operator's `take`."""
     ON_AIR = "on_air"
     IGNORED = "ignored"
     """It was skipped: its stream is discarded until it connects again."""
@@ -31,7 +43,8 @@ _S = LiveState
 LIVE_TRANSITIONS: Transitions[LiveState] = {
     _S.CLOSED: frozenset({_S.WAITING}),
     _S.WAITING: frozenset({_S.ARRIVING, _S.CLOSED}),
-    _S.ARRIVING: frozenset({_S.ON_AIR, _S.IGNORED, _S.WAITING, _S.CLOSED}),
+    _S.ARRIVING: frozenset({_S.ON_AIR, _S.OFFERED, _S.IGNORED, _S.WAITING, _S.CLOSED}),
+    _S.OFFERED: frozenset({_S.ARRIVING, _S.IGNORED, _S.WAITING, _S.CLOSED}),
     _S.ON_AIR: frozenset({_S.ARRIVING, _S.IGNORED, _S.WAITING, _S.CLOSED}),
     _S.IGNORED: frozenset({_S.WAITING, _S.CLOSED}),
 }

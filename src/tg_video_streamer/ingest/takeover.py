@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from tg_video_streamer.errors import PublisherRefused
+from tg_video_streamer.errors import ControlError, PublisherRefused
 from tg_video_streamer.events import CutReason
 from tg_video_streamer.ingest.encoder import EncoderParts, LiveEncoder, source_of
 from tg_video_streamer.ingest.live_publisher import LivePublisher
 from tg_video_streamer.ingest.media import Announced
 from tg_video_streamer.ingest.state import LIVE_TRANSITIONS, LiveState
+from tg_video_streamer.ingest.still import jpeg_of
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.playout.source import AirSource, PlayoutEvent, SourceStarted
 from tg_video_streamer.state_machine import StateMachine
@@ -58,8 +59,12 @@ class Takeover:
         offer: Callable[[AirSource], None],
         withdraw: Callable[[AirSource], bool],
         counts: TakeoverCount | None = None,
+        asks: bool = False,
     ) -> None:
-        """`key` is the publisher's secret; `offer` and `withdraw` are the playout's. `counts` outlive a restart of this."""
+        """`key` is the publisher's secret; `offer` and `withdraw` are the playout's. `counts` outlive a restart of this.
+
+        `asks`: what comes in waits for `take`.
+        """
         self._parts = parts
         self._key = key.encode()
         self._offer = offer
@@ -72,6 +77,7 @@ class Takeover:
         self._on_air: LiveEncoder | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._counts = counts or TakeoverCount()
+        self._asks = asks
         self._problem: Message | None = None
 
     async def run(self, serve: Callable[[], Awaitable[None]]) -> None:
@@ -118,6 +124,8 @@ class Takeover:
             log.info("a silent live stream gives its place to another one", seconds=round(silent.silent_seconds, 1))
             silent.give_place()
         self._publisher = LivePublisher(peer_class=peer_class, clock=self._clock, start=self._start, close=close)
+        # The same operator whose cable was pulled is not asked about again.
+        self._publisher.taken = not self._asks or (silent is not None and silent.taken and not silent.ignored)
         log.info("a live stream arrives", where=peer_class)
         self._update_state()
         return self._publisher
@@ -129,6 +137,26 @@ class Takeover:
             self._publisher = None
         log.info("the live stream has ended", reason=reason)
         self._update_state()
+
+    def take(self) -> None:
+        """Put the stream that waits on air. Raises ControlError where none waits."""
+        if not self._waits or self._publisher is None:
+            raise ControlError.of("refused.nothing_to_take")
+        self._publisher.taken = True
+        log.info("the live stream is taken", where=self._publisher.peer_class)
+        self._update_state()
+
+    async def still(self) -> bytes | None:
+        """The stream that waits, as JPEG; None where none waits or nothing is encoded yet. Raises ChildFailed."""
+        encoder = next((one for one in reversed(self._encoders) if not one.finishing), None)
+        keyframe = encoder.newest_keyframe() if encoder is not None and self._waits else None
+        if keyframe is None:
+            return None
+        return await jpeg_of(keyframe, self._parts.headers, ffmpeg=self._parts.ffmpeg)
+
+    @property
+    def _waits(self) -> bool:
+        return self._publisher is not None and not self._publisher.taken and not self._publisher.ignored
 
     def on_playout_event(self, event: PlayoutEvent) -> None:
         """Follow a live stream that started or ended on air."""
@@ -155,7 +183,10 @@ class Takeover:
     def _start(self, said: Announced, sound: bool) -> LiveEncoder:  # noqa: FBT001 - as StartEncoder has it
         assert self._tasks is not None  # noqa: S101 - no publisher is admitted before `run`
         source = source_of(said, self._parts.house, sound=sound)
-        encoder = LiveEncoder(self._parts, source, offer=self._offer)
+        publisher = self._publisher
+        encoder = LiveEncoder(
+            self._parts, source, offer=self._offer, taken=lambda: publisher is not None and publisher.taken
+        )
         self._encoders.append(encoder)
         self._tasks.create_task(self._run_encoder(encoder), name="live encoder")
         return encoder
@@ -182,6 +213,10 @@ class Takeover:
         elif self._on_air is not None:
             self._arrive()
             self._machine.move(LiveState.ON_AIR)
+        elif self._waits:
+            if self._machine.state is not LiveState.OFFERED:
+                self._arrive()
+                self._machine.move(LiveState.OFFERED)
         elif self._publisher is not None:
             self._arrive()
         else:

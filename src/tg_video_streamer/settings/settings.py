@@ -36,6 +36,7 @@ from tg_video_streamer.ffmpeg.house import (
 from tg_video_streamer.ffmpeg.prepared import X264Preset
 from tg_video_streamer.fleet.address import parse_servers, parse_store
 from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
+from tg_video_streamer.ingest.state import LiveTake
 from tg_video_streamer.languages import parse_audio, parse_subtitles
 from tg_video_streamer.media import Fit, FrameRate
 from tg_video_streamer.resolve.plugins import Plugin, missing_plugins
@@ -155,6 +156,7 @@ class Settings(BaseModel):
     chat_public: bool = False
     chat_guide: bool = False
     live_ingest: Annotated[SecretStr, read_by(parse_ingest)] = _NO_SECRET
+    live_take: LiveTake = LiveTake.AUTO
     logo: _Path | None = None
     clock: bool = False
     now_playing: bool = False

@@ -19,6 +19,11 @@ async def _no_refresh() -> None:
     """There are no versions to find out."""
 
 
+async def no_still() -> bytes | None:
+    """There is no live input."""
+    return None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebContext:
     """One for the running service, shared by all pages. Use it in the event loop's thread only."""
@@ -37,6 +42,8 @@ class WebContext:
     """Names of programs with the versions known so far."""
     refresh_versions: Callable[[], Awaitable[None]] = _no_refresh
     """Finds out the missing versions."""
+    live_still: Callable[[], Awaitable[bytes | None]] = no_still
+    """The live stream that waits, as JPEG; None where none waits."""
     has_schedule: Callable[[], bool] = lambda: False
     login: WebLogin | None = None
     """None where no output needs a Telegram session."""

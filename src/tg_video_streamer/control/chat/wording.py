@@ -38,6 +38,7 @@ _PLAIN: Mapping[str, str] = {
     "skip": "skip",
     "pause": "pause",
     "resume": "resume",
+    "take": "take",
 }
 COMMANDS = (*_PLAIN, "add", "seek", "slate")
 

@@ -25,6 +25,7 @@ from tg_video_streamer.web.pages.elements import (
     time_tag,
     title_tag,
 )
+from tg_video_streamer.web.pages.incoming import incoming_tag
 from tg_video_streamer.web.pages.layout import PageView, page, page_view
 from tg_video_streamer.web.pages.refresh import part_versions
 
@@ -91,6 +92,7 @@ def _main(view: PageView, streams: Sequence[str]) -> str:
 {words("picture.none")}</video>
 <button type="button" id="sound" class="sound" hidden data-on="{words("sound.off")}" data-off="{words("sound.on")}">{words("sound.on")}</button>
 </section>
+<div id="part-live" data-part="@live" data-version="{versions["@live"]}">{incoming_tag(view)}</div>
 <section class="card now" aria-labelledby="now-heading">
 <h2 id="now-heading">{words("now")}</h2>
 <div id="live-title">{live["live-title"]}</div>

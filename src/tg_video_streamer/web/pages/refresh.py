@@ -21,6 +21,7 @@ def part_versions(context: WebContext) -> Mapping[str, str]:
     return {
         "@queue": version(tuple(item.key for item in context.commands.queue_list()), status.next_items, status.now),
         "@session": version(login, login.qr_url if login is not None else "", status.session_state, status.degraded),
+        "@live": version(status.live.state if status.live is not None else ""),
         "@seek": version(status.now),
         "@warnings": version(status.warnings),
         "@fleet": version(_without_times(status.fleet)),

@@ -265,6 +265,12 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
+// The picture of a live stream that waits.
+setInterval(() => {
+  const still = byId("live-still");
+  if (still?.complete && !document.hidden) still.src = `/live/still.jpg?${Date.now()}`;
+}, 2000);
+
 localizeTimes(document);
 if (!document.hidden) listen();
 else source = { close() {}, readyState: 0 };
