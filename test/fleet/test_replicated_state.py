@@ -72,7 +72,7 @@ async def test_a_former_holder_changes_nothing(tmp_path: Path) -> None:
             await former.copy()
             await asyncio.wait_for(former.keep_copying(), 10)
             bucket = await connection.jetstream().key_value(STATE)
-            assert decode((await bucket.get("tv.position=2e=json")).value or b"") == b"2"
+            assert decode((await bucket.get("tv.position=2e=json")).value or b"")[0] == b"2"
 
 
 async def test_damaged_foreign_and_later_values_leave_the_files(tmp_path: Path) -> None:
@@ -123,7 +123,8 @@ async def test_without_nats_the_host_continues_from_its_own(tmp_path: Path) -> N
 def test_a_value_is_read_as_it_was_written(content: bytes, epoch: int) -> None:
     """Any content survives; any change of its bytes is refused or harmless."""
     value = encode(content, epoch=epoch)
-    assert decode(value) == content
+    assert decode(value) == (content, 0)
+    assert decode(encode(content, epoch=epoch, modified_ns=7)) == (content, 7)
     assert json.loads(value.partition(b"\n")[0])["epoch"] == epoch
     with pytest.raises(StateUnreadable):
         decode(value[:-1])

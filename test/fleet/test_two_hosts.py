@@ -12,6 +12,7 @@ from stands.numbered import Plan, make_clip
 from stands.recording import Look, read_recording
 from stands.service import Service
 from stands.waiting import wait_until
+from tg_video_streamer.asrun.entry import AsRunEntry, wall
 
 CLIP_SECONDS = 20
 RATE = 25
@@ -41,6 +42,18 @@ def _seconds(look: Look) -> float:
 def _aired(record: Path) -> list[Look]:
     """The pictures of items in a record."""
     return [look for look in read_recording(record).looks if look.item_id is not None and look.number is not None]
+
+
+def _check_as_run(fleet: FleetStand) -> None:
+    """The log of the host that was last on air has what each host has aired, once, without a hole but for the takeovers."""
+    lines = (fleet.folder / "b" / "state" / "as-run.jsonl").read_text().splitlines()
+    entries = sorted((AsRunEntry.from_line(line) for line in lines), key=lambda one: wall(one.start))
+    assert len({(one.start, one.key) for one in entries}) == len(entries)
+    holes = [wall(after.start) - wall(before.end) for before, after in itertools.pairwise(entries)]
+    # A second is the age of what a host that was killed had saved; the rest is the wait for its lease.
+    assert all(-1.0 <= hole <= 15.0 for hole in holes), holes
+    assert sum(hole > 1.5 for hole in holes) <= 2, holes
+    assert [one.reason for one in entries].count("killed") == 1
 
 
 def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> None:
@@ -98,6 +111,7 @@ def test_a_channel_survives_its_host_and_moves_by_command(tmp_path: Path) -> Non
         second.wait_on_air()
         second.wait_for(lambda status: status["position_seconds"] > 1, what="a second more")
     assert "already publishing" not in fleet.rtmp.log()
+    _check_as_run(fleet)
     aired = [looks for record in fleet.rtmp.records() if (looks := _aired(record))]
     assert len(aired) == 4
     for before, after in itertools.pairwise(aired):

@@ -152,6 +152,7 @@ def build(
         as_run=as_run,
         library=feeds.library,
         shared_library=shared.part if shared is not None else None,
+        as_run_sharing=fleet.as_run_sharing(as_run, settings.state_dir / FILE_NAME) if fleet is not None else None,
         spool=spool,
         program=program,
         live=live,

@@ -20,12 +20,15 @@ from nats.errors import Error as NatsError
 from tg_video_streamer.app.feeds import Feeds
 from tg_video_streamer.app.fleet_facts import fleet_facts
 from tg_video_streamer.app.shared_encodes import SharedEncodes
+from tg_video_streamer.asrun.log import AsRunLog
+from tg_video_streamer.asrun.sharing import AsRunSharing
 from tg_video_streamer.control.commands import CommandRequest, Commands, make_request
 from tg_video_streamer.control.execute import Caller, Origin, execute
 from tg_video_streamer.control.socket.protocol import failure, parse_reply, success
 from tg_video_streamer.control.status import FleetStatus, HostStatus, WorkerStatus
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.fleet.address import fleet_address
+from tg_video_streamer.fleet.as_run_stream import AsRunStream
 from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, answer_within
 from tg_video_streamer.fleet.guard import LeaseGuard, running_seconds
 from tg_video_streamer.fleet.hosts import (
@@ -155,6 +158,10 @@ class FleetTerm:
             return None
         self._encodes = SharedEncodes(self._settings, feeds, feeds.library, self.connection)
         return self._encodes
+
+    def as_run_sharing(self, own: AsRunLog, path: Path) -> AsRunSharing:
+        """What makes the as-run logs of all hosts one."""
+        return AsRunSharing(own, path, AsRunStream(self.connection, self.channel))
 
     def status(self) -> FleetStatus:
         """What is known of the lease."""

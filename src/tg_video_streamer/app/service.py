@@ -22,6 +22,7 @@ from tg_video_streamer.app.live import LiveService
 from tg_video_streamer.app.telegram import TelegramService
 from tg_video_streamer.app.telegram_source import TelegramSourceService
 from tg_video_streamer.asrun.log import AsRunLog
+from tg_video_streamer.asrun.sharing import AsRunSharing
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.control.socket.claim import ClaimedFolder
@@ -86,6 +87,8 @@ class Service:
     as_run: AsRunLog
     library: Library | None
     """None where nothing is cached."""
+    as_run_sharing: AsRunSharing | None
+    """None for a channel of one host."""
     shared_library: MakePart | None
     """None where hosts share none."""
     spool: Spool | None
@@ -165,6 +168,10 @@ class Service:
     async def _save_program(self) -> None:
         await self.program.position_saver.save(START_SECONDS)
         await self.program.state.save(START_SECONDS)
+        await asyncio.to_thread(self.as_run.settle, LAST_PACKETS_SECONDS)
+        if self.as_run_sharing is not None:
+            with suppress(StreamerError, OSError):
+                await self.as_run_sharing.exchange()
 
     async def _start_services(self, tasks: _Tasks, *, table: bool) -> ServiceManager:
         """What shows and steers the program."""
@@ -260,6 +267,8 @@ class Service:
             "spooler": self.program.spooler,
             "shared library": self.shared_library,
         }
+        if (sharing := self.as_run_sharing) is not None:
+            optional["as-run sharing"] = lambda: sharing
         for name, make in optional.items():
             if make is not None:
                 tasks.keep(name, make)

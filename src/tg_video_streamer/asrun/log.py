@@ -55,6 +55,7 @@ class AsRunLog:
         self._open = OpenEntry(path.with_suffix(".open"))
         self._on_air: SegmentStarted | None = None
         self._changed = threading.Condition()
+        self._settled = threading.Event()
         self._stopping = False
         self._failing = False
         self._lost = 0
@@ -65,6 +66,7 @@ class AsRunLog:
         if not isinstance(event, SegmentEnded | SegmentStarted):
             return
         with self._changed:
+            self._settled.clear()
             self._on_air = event if isinstance(event, SegmentStarted) else None
             if isinstance(event, SegmentStarted):
                 self._changed.notify()
@@ -74,6 +76,17 @@ class AsRunLog:
                 self._lost += 1
             self._waiting.append(AsRunEntry.of(event, self._viewers()).line())
             self._changed.notify()
+
+    def add(self, line: str) -> None:
+        """Write a line that another host of the channel has made."""
+        with self._changed:
+            self._settled.clear()
+            self._waiting.append(line)
+            self._changed.notify()
+
+    def settle(self, seconds: float) -> bool:
+        """Wait until everything so far is on the disk, at most so long; whether it is."""
+        return self._settled.wait(seconds)
 
     def start(self) -> None:
         """Start writing, first the line of a segment that a killed service left open."""
@@ -115,6 +128,7 @@ class AsRunLog:
                 if stopping and not self._waiting:
                     return None
                 if not self._waiting and self._on_air is on_air and not self._stopping:
+                    self._settled.set()
                     self._changed.wait(SAVE_SECONDS)
 
     def _written(self, line: str) -> bool:

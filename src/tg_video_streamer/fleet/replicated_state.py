@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -25,34 +26,41 @@ log = structlog.get_logger(__name__)
 STATE = "state"
 COPY_SECONDS = 1.0
 """So old at most is what another host finds, and the file's own age."""
-FILES = ("position.json", "played.json", "seconds.json", "schedule.json", "lists.json", "program.json")
+FILES = ("position.json", "played.json", "seconds.json", "schedule.json", "lists.json", "program.json", "as-run.open")
 PLACES = "places"
 _VERSION = 1
+_LAST_NANOSECOND = 1 << 62
+"""What a file system can bear."""
 _MOST_BYTES = 900_000
 """NATS refuses a message of more than 1 MB."""
 _TAKE_SECONDS = 2.0
 """How long a takeover waits for the state: after it, the host goes on from its own."""
 
 
-def encode(content: bytes, *, epoch: int) -> bytes:
+def encode(content: bytes, *, epoch: int, modified_ns: int = 0) -> bytes:
     """A file's content as a value: a line of JSON, then the content, compressed. `epoch` is its writer's."""
-    return json.dumps({"version": _VERSION, "epoch": epoch}).encode() + b"\n" + zlib.compress(content)
+    head = {"version": _VERSION, "epoch": epoch, "modified_ns": modified_ns}
+    return json.dumps(head).encode() + b"\n" + zlib.compress(content)
 
 
-def decode(value: bytes) -> bytes:
-    """The content of a value. Raises StateUnreadable where it is damaged, or of a later version."""
+def decode(value: bytes) -> tuple[bytes, int]:
+    """The content of a value, and when it was modified, 0 for not known.
+
+    Raises StateUnreadable where it is damaged, or of a later version.
+    """
     head, _, packed = value.partition(b"\n")
     try:
-        version = json.loads(head)["version"]
+        words = json.loads(head)
+        version, modified_ns = words["version"], int(words.get("modified_ns", 0))
         if version != _VERSION:
             raise StateUnreadable.of("fleet.state_version", version=str(version))
         unpacking = zlib.decompressobj()
         content = unpacking.decompress(packed, 64 * _MOST_BYTES)
         if not unpacking.eof:
             raise StateUnreadable.of("fleet.state_damaged")
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, zlib.error) as error:
         raise StateUnreadable.of("fleet.state_damaged") from error
-    return content
+    return content, modified_ns
 
 
 class ReplicatedState:
@@ -92,14 +100,19 @@ class ReplicatedState:
         """Copy what has changed since the last time; what cannot be copied now is copied the next time."""
         try:
             files = await DISKS.run_within(START_SECONDS, self._folder, _read_files, self._folder, dict(self._copied))
-            for name, (stamp, content) in files.items():
-                await self._bucket.ask(self._put, name, content)
+            for name, found in files.items():
+                if found is None:
+                    await self._bucket.ask(self._remove, name)
+                    del self._copied[name]
+                    continue
+                stamp, content = found
+                await self._bucket.ask(self._put, name, content, stamp[0])
                 self._copied[name] = stamp
             self.copied_at = time.monotonic()
         except (FleetUnreachable, KeyNotFoundError, KeyWrongLastSequenceError, OSError) as error:
             log.debug("the state is not copied now", why=str(error))
 
-    def _readable(self, values: Mapping[str, bytes]) -> dict[str, bytes]:
+    def _readable(self, values: Mapping[str, bytes]) -> dict[str, tuple[bytes, int]]:
         found = {}
         for name, value in values.items():
             try:
@@ -119,8 +132,8 @@ class ReplicatedState:
                 found[name] = entry.value or b""
         return found
 
-    async def _put(self, bucket: KeyValue, name: str, content: bytes) -> None:
-        value = encode(content, epoch=self._epoch())
+    async def _put(self, bucket: KeyValue, name: str, content: bytes, modified_ns: int) -> None:
+        value = encode(content, epoch=self._epoch(), modified_ns=modified_ns)
         if len(value) > _MOST_BYTES:
             if name not in self._too_large:
                 log.warning("a state file is too large for another host to continue from", file=name)
@@ -133,9 +146,22 @@ class ReplicatedState:
         except KeyWrongLastSequenceError:
             await self._written_already(bucket, name, value)
 
+    async def _remove(self, bucket: KeyValue, name: str) -> None:
+        """What the host on air has no longer; another host that has the channel has written it since."""
+        with suppress(KeyWrongLastSequenceError):
+            await bucket.delete(f"{self._channel}.{_key(name)}", last=self._revisions.get(name))
+        self._revisions.pop(name, None)
+
     async def _written_already(self, bucket: KeyValue, name: str, value: bytes) -> None:
         """Our own copy, whose answer was lost, or that of another host, which has the channel then."""
-        entry = await bucket.get(f"{self._channel}.{_key(name)}")
+        key = f"{self._channel}.{_key(name)}"
+        try:
+            entry = await bucket.get(key)
+        except KeyNotFoundError as error:
+            # It was removed, which left a revision.
+            last = getattr(error.entry, "revision", 0) or 0
+            self._revisions[name] = await bucket.update(key, value, last=last)
+            return
         written = json.loads((entry.value or b"{}").partition(b"\n")[0]).get("epoch", 0)
         if written > self._epoch():
             self._replaced = True
@@ -154,9 +180,9 @@ def _file(key: str) -> str:
     return "".join(chr(int(part, 16)) if number % 2 else part for number, part in enumerate(parts))
 
 
-def _read_files(folder: Path, copied: Mapping[str, tuple[int, int]]) -> dict[str, tuple[tuple[int, int], bytes]]:
-    """The files that have changed since they were copied, with what tells it. Raises OSError."""
-    found = {}
+def _read_files(folder: Path, copied: Mapping[str, tuple[int, int]]) -> dict[str, tuple[tuple[int, int], bytes] | None]:
+    """The files that have changed since they were copied, with what tells it; None for one that is gone. Raises OSError."""
+    found: dict[str, tuple[tuple[int, int], bytes] | None] = {}
     places = (f"{PLACES}/{one.name}" for one in (folder / PLACES).glob("[!.]*") if one.is_file())
     for name in (*FILES, *places):
         try:
@@ -165,16 +191,20 @@ def _read_files(folder: Path, copied: Mapping[str, tuple[int, int]]) -> dict[str
             if copied.get(name) != stamp:
                 found[name] = (stamp, (folder / name).read_bytes())
         except FileNotFoundError:
-            continue
+            if name in copied:
+                found[name] = None
     return found
 
 
-def _write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+def _write_files(folder: Path, contents: Mapping[str, tuple[bytes, int]]) -> None:
     """Replace the files; a name that leads anywhere else is refused. Raises OSError."""
-    for name, content in contents.items():
+    for name, (content, modified_ns) in contents.items():
         parent, _, base = name.rpartition("/")
         if parent not in {"", PLACES} or (not parent and name not in FILES) or base.startswith("."):
             log.warning("a value of the state names no state file", name=name)
             continue
         (folder / parent).mkdir(mode=0o700, exist_ok=True)
         replace_file(folder / name, content, durable=False)
+        if 0 < modified_ns < _LAST_NANOSECOND:
+            # The segment that was on air ended when its file was last touched.
+            os.utime(folder / name, ns=(modified_ns, modified_ns))
