@@ -142,7 +142,7 @@ CHAT_COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queue_list": lambda _: "/queue",
 }
 """What the chat has words for; `/seek` has a test of its own, since nobody may send so many; `/add` takes links to the public internet alone, and has tests of its own."""
-NOT_AT_THE_SHELL = {"history", "playlist_read", "playlist_check", "playlist_save", "playlist_remove"}
+NOT_AT_THE_SHELL = {"history"} | {name for name in COMMANDS if name.startswith("playlist_")}
 
 IN_OTHER_TESTS = {"take"}
 """It needs a live stream: test/on_air/test_takeover.py."""
@@ -199,6 +199,20 @@ def on_air_now(channel: Channel) -> Any:
     """The key of the item on air, or nothing."""
     status = channel.service.status()
     return status.get("channel_state") == "on_air" and status["now"] and status["now"]["key"]
+
+
+WITH_COMMENTS = "# first\none.mp4\ntwo.mp4\nthree.mp4\n# last\n"
+
+
+def with_comments(channel: Channel) -> None:
+    """A playlist with a comment at each end."""
+    channel.playlist.write_text(WITH_COMMENTS)
+
+
+def removed_one(channel: Channel) -> None:
+    """The same, with one entry removed through the service."""
+    with_comments(channel)
+    channel.call("playlist_remove_lines", lines="2", version="")
 
 
 ROWS = (
@@ -278,6 +292,40 @@ ROWS = (
         before=with_missing,
         values=lambda channel: {"key": resting(channel), "version": channel.call("playlist_read")["version"]},
         follows=lambda channel, _was, _: "missing" not in channel.playlist.read_text(),
+    ),
+    Row(
+        command="playlist_move",
+        before=with_comments,
+        values=lambda _: {"lines": "2", "before": 0, "version": ""},
+        follows=lambda channel, _was, _: (
+            channel.playlist.read_text() == "# first\ntwo.mp4\nthree.mp4\none.mp4\n# last\n"
+        ),
+    ),
+    Row(
+        command="playlist_shift",
+        before=with_comments,
+        values=lambda _: {"lines": "2", "down": True, "version": ""},
+        follows=lambda channel, _was, _: (
+            channel.playlist.read_text() == "# first\ntwo.mp4\none.mp4\nthree.mp4\n# last\n"
+        ),
+    ),
+    Row(
+        command="playlist_insert",
+        before=with_comments,
+        values=lambda _: {"text": "one.mp4 | title=Again", "before": 3, "version": ""},
+        follows=lambda channel, _was, _: "one.mp4\none.mp4 | title=Again\ntwo.mp4\n" in channel.playlist.read_text(),
+    ),
+    Row(
+        command="playlist_remove_lines",
+        before=with_comments,
+        values=lambda _: {"lines": "2-3", "version": ""},
+        follows=lambda channel, _was, _: channel.playlist.read_text() == "# first\nthree.mp4\n# last\n",
+    ),
+    Row(
+        command="playlist_undo",
+        before=removed_one,
+        values=lambda _: {"version": ""},
+        follows=lambda channel, _was, _: channel.playlist.read_text() == WITH_COMMENTS,
     ),
 )
 

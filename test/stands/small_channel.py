@@ -20,12 +20,15 @@ import structlog
 from tg_video_streamer.asrun.history import History, LevelSpan
 from tg_video_streamer.control.commands import CommandRequest
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
+from tg_video_streamer.control.playlist_rows import PlaylistRow, PlaylistRows
 from tg_video_streamer.control.seek_target import seek_target
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.control.socket.server import CLIENT_SECONDS, MAX_CLIENTS, serve
 from tg_video_streamer.control.status import ItemStatus, OutputStatus, ServiceStatus, ServiceWarning
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.playlist import edit
+from tg_video_streamer.playlist.edit import entry_lines
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
 
 TITLES = ("Big Buck Bunny 🐰", "سلام دنیا", "Sintel")
@@ -42,6 +45,7 @@ class SmallChannel:
         self.paused = False
         self.on_slate = False
         self.playlist = ""
+        self.earlier: list[str] = []
         self.began = time.time()
 
     def status(self) -> ServiceStatus:
@@ -208,6 +212,53 @@ class SmallChannel:
     async def forward(self, request: CommandRequest, by: str) -> Any:
         """See Commands."""
         raise ControlError(f"{by} gave {request.command.name} to no other host")
+
+    async def playlist_rows(self, words: str, *, first: int, count: int) -> PlaylistRows:
+        """See Commands."""
+        found = [one for one in entry_lines(self.playlist) if words.casefold() in one.text.casefold()]
+        rows = tuple(
+            PlaylistRow(line=one.line, text=one.text, title=one.title or one.text)
+            for one in found[first : first + count]
+        )
+        after = [one.line for one in entry_lines(self.playlist) if rows and one.line > rows[-1].line]
+        return PlaylistRows(
+            rows=rows,
+            found=len(found),
+            entries=len(entry_lines(self.playlist)),
+            next_line=min(after, default=0),
+            version="1",
+            can_undo=bool(self.earlier),
+        )
+
+    async def playlist_move(self, lines: str, *, before: int, version: str) -> Message:
+        """See Commands."""
+        return self._edited(edit.move(self.playlist, edit.parse_numbers(lines), before=before), version)
+
+    async def playlist_shift(self, lines: str, *, down: bool, version: str) -> Message:
+        """See Commands."""
+        return self._edited(edit.shift(self.playlist, edit.parse_numbers(lines), down=down), version)
+
+    async def playlist_insert(self, text: str, *, before: int, version: str) -> Message:
+        """See Commands."""
+        return self._edited(edit.insert(self.playlist, text, before=before), version)
+
+    async def playlist_remove_lines(self, lines: str, *, version: str) -> Message:
+        """See Commands."""
+        return self._edited(edit.remove(self.playlist, edit.parse_numbers(lines)), version)
+
+    async def playlist_undo(self, version: str) -> Message:
+        """See Commands."""
+        if not self.earlier:
+            raise ControlError.of("refused.nothing_to_undo")
+        self.playlist = self.earlier.pop()
+        return Message.raw(f"undone {version}")
+
+    def _edited(self, edited: edit.Edited, version: str) -> Message:
+        if version not in {"", "1"}:
+            raise ControlError.of("refused.playlist_changed")
+        self.earlier.append(self.playlist)
+        self.playlist = edited.text
+        return Message.of("answer.lines_moved", count=len(edited.lines), lines=edit.format_numbers(edited.lines))
 
 
 @contextmanager

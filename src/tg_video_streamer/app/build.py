@@ -108,6 +108,7 @@ def build(
         telegram=(telegram or source).facts,
         live=live.ask(lambda one: one.takeover.facts()) if live is not None else None,
         take=live.ask(lambda one: one.takeover.take()) if live is not None else None,
+        library=feeds.library,
         spool=spool,
         parts=restarts.facts,
         encode_step=lambda: feeds.ladder.shown,

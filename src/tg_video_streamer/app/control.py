@@ -13,9 +13,11 @@ from tg_video_streamer.automation.program import Program
 from tg_video_streamer.control.command_handler import CommandHandler, Forward
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistFile
+from tg_video_streamer.control.playlist_rows import PlaylistTable
 from tg_video_streamer.control.reporter import Reporter
 from tg_video_streamer.control.status import FleetStatus, PartStatus, ServiceWarning, TelegramFacts
 from tg_video_streamer.ingest.takeover import LiveFacts
+from tg_video_streamer.library.library import Library
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
 from tg_video_streamer.spool.spool import Spool
@@ -38,6 +40,7 @@ def make_control(
     telegram: Callable[[], TelegramFacts],
     live: Callable[[], LiveFacts] | None,
     take: Callable[[], None] | None,
+    library: Library | None,
     spool: Spool | None,
     parts: Callable[[], tuple[PartStatus, ...]],
     encode_step: Callable[[], str],
@@ -67,11 +70,15 @@ def make_control(
         refresh=reporter.check_files,
         earlier=lambda: recent_spans(as_run, began),
     )
+    playlist = PlaylistFile(context.prepared.playlist, allowed=program.watcher.own_allowed)
     commands = CommandHandler(
         reporter=reporter,
         history=history,
         program=program,
-        playlist=PlaylistFile(context.prepared.playlist, allowed=program.watcher.own_allowed),
+        playlist=playlist,
+        table=PlaylistTable(
+            playlist, program=program, clock=context.clock, library=library, spool=spool, as_run=as_run
+        ),
         reload_settings=context.reload.reload,
         forward=forward,
         take=take,

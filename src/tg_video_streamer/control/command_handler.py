@@ -16,12 +16,14 @@ from tg_video_streamer.automation.program import Program
 from tg_video_streamer.control.commands import CommandRequest
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
+from tg_video_streamer.control.playlist_rows import PlaylistRows, PlaylistTable
 from tg_video_streamer.control.reporter import Reporter, item_name
 from tg_video_streamer.control.seek_target import seek_target
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.disk import DISKS
 from tg_video_streamer.errors import ControlError, DiskHangs, PlaylistError, ScheduleError
 from tg_video_streamer.locales.message import Message
+from tg_video_streamer.playlist import edit
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.schedule.day import ScheduledEntry
@@ -52,6 +54,7 @@ class CommandHandler:
         history: HistorySampler,
         program: Program,
         playlist: PlaylistFile,
+        table: PlaylistTable,
         reload_settings: Callable[[], Message | None] = lambda: None,
         forward: Forward | None = None,
         take: Callable[[], None] | None = None,
@@ -70,6 +73,7 @@ class CommandHandler:
         self._watcher = program.watcher
         self._scheduler = program.scheduler
         self._playlist = playlist
+        self._table = table
         self._reload_settings = reload_settings
         self._forward = forward
         self._holds = program.holds
@@ -233,6 +237,55 @@ class CommandHandler:
             raise ControlError.of("refused.standby", host="?")
         return await self._forward(request, by)
 
+    async def playlist_rows(self, words: str, *, first: int, count: int) -> PlaylistRows:
+        """See Commands."""
+        return await self._table.rows(words, first=first, count=count)
+
+    async def playlist_move(self, lines: str, *, before: int, version: str) -> Message:
+        """See Commands."""
+        edited = await self._edit(lambda text: edit.move(text, edit.parse_numbers(lines), before=before), version)
+        return _moved_to(edited)
+
+    async def playlist_shift(self, lines: str, *, down: bool, version: str) -> Message:
+        """See Commands."""
+        edited = await self._edit(lambda text: edit.shift(text, edit.parse_numbers(lines), down=down), version)
+        return _moved_to(edited)
+
+    async def playlist_insert(self, text: str, *, before: int, version: str) -> Message:
+        """See Commands."""
+        lines = [line for line in text.splitlines() if line.strip()]
+        for line in lines:
+            if not line.lstrip().startswith("#"):
+                self._parsed(line)
+        edited = await self._edit(lambda old: edit.insert(old, "\n".join(lines), before=before), version)
+        if not edited.lines:
+            raise ControlError.of("refused.nothing_to_insert")
+        return Message.of("answer.lines_inserted", count=len(edited.lines), lines=edit.format_numbers(edited.lines))
+
+    async def playlist_remove_lines(self, lines: str, *, version: str) -> Message:
+        """See Commands."""
+        chosen: list[int] = []
+
+        def change(text: str) -> edit.Edited:
+            chosen[:] = edit.parse_numbers(lines)
+            return edit.remove(text, chosen)
+
+        await self._edit(change, version)
+        return Message.of("answer.lines_removed", count=len(chosen))
+
+    async def playlist_undo(self, version: str) -> Message:
+        """See Commands."""
+        async with self._changing() as wanted:
+            await self._on_disk(self._playlist.undo, version=version, wanted=wanted)
+        self._watcher.reload()
+        return Message.of("answer.playlist_undone")
+
+    async def _edit(self, change: Callable[[str], edit.Edited], version: str) -> edit.Edited:
+        async with self._changing() as wanted:
+            edited = await self._on_disk(self._playlist.edit, change, version=version, wanted=wanted)
+        self._watcher.reload()
+        return edited
+
     @asynccontextmanager
     async def _changing(self) -> AsyncGenerator[Callable[[], bool], None]:
         """One change of the playlist's file at a time; it is wanted until the block ends, however long the disk hangs."""
@@ -264,6 +317,12 @@ class CommandHandler:
     def _parse_line(self, line: str) -> Item:
         return parse_line(line, base=str(self._playlist.folder), allowed=self._program.allowed())
 
+    def _parsed(self, line: str) -> Item:
+        try:
+            return self._parse_line(line)
+        except PlaylistError as error:
+            raise ControlError.because_of(error) from error
+
     def _known(self, key: str) -> Item | None:
         """The item of a key that a search has shown; None where this is not a key."""
         if not _KEY.fullmatch(key):
@@ -278,6 +337,10 @@ class CommandHandler:
             raise ControlError.because_of(error) from error
         self._director.update_coming()
         return item
+
+
+def _moved_to(edited: edit.Edited) -> Message:
+    return Message.of("answer.lines_moved", count=len(edited.lines), lines=edit.format_numbers(edited.lines))
 
 
 def _searched(item: Item) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, get_type_hints
 
 from tg_video_streamer.asrun.history import History
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
+from tg_video_streamer.control.playlist_rows import PlaylistRows
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.message import Message
@@ -108,6 +109,30 @@ class Commands(Protocol):
     async def forward(self, request: CommandRequest, by: str) -> Any:
         """Give a command to the host that has the channel; the answer is that host's. `by`: who gave it, for its audit line."""
 
+    async def playlist_rows(self, words: str, *, first: int, count: int) -> PlaylistRows:
+        """Return entries of the playlist whose line or title has all the words, as rows of a table.
+
+        `count` rows or fewer from row `first` (from 0) of those found.
+        """
+
+    async def playlist_move(self, lines: str, *, before: int, version: str) -> Message:
+        """Move the entries at these lines (such as `3 5-7`) before the entry at another line; 0 is the end.
+
+        Comments and the order of all other lines stay; `version` as for `playlist_remove`.
+        """
+
+    async def playlist_shift(self, lines: str, *, down: bool, version: str) -> Message:
+        """Move the entries at these lines together one place up or down."""
+
+    async def playlist_insert(self, text: str, *, before: int, version: str) -> Message:
+        """Insert lines before the entry at a line of the playlist; 0 is the end."""
+
+    async def playlist_remove_lines(self, lines: str, *, version: str) -> Message:
+        """Remove the entries at these lines from the playlist."""
+
+    async def playlist_undo(self, version: str) -> Message:
+        """Undo the last change of the playlist through the service, if nothing else has changed it since."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
@@ -177,6 +202,12 @@ COMMANDS: Mapping[str, Command] = {
         _entry(Commands.playlist_check, changes=False, private=True),
         _entry(Commands.playlist_save),
         _entry(Commands.playlist_remove),
+        _entry(Commands.playlist_rows, changes=False, private=True),
+        _entry(Commands.playlist_move),
+        _entry(Commands.playlist_shift),
+        _entry(Commands.playlist_insert),
+        _entry(Commands.playlist_remove_lines),
+        _entry(Commands.playlist_undo),
     )
 }
 _JSON_TYPES = {str: "string", bool: "boolean", int: "whole number"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from tg_video_streamer.control.commands import Command, CommandRequest, Commands, run_command
+from tg_video_streamer.control.commands import COMMANDS, Command, CommandRequest, Commands, run_command
 from tg_video_streamer.control.status import STANDBY
 from tg_video_streamer.errors import ControlError, StreamerError
 
@@ -18,7 +18,7 @@ _LOGGED_ARGUMENTS = frozenset({"on", "key", "place", "to"})
 """Not `line` and `text`: a line of the playlist may hold a signed URL."""
 
 
-_OF_THIS_HOST = frozenset({"reload", "playlist_save", "playlist_remove"})
+_OF_THIS_HOST = frozenset({"reload"}) | {name for name in COMMANDS if name.startswith("playlist_")}
 """Changes of files and settings, which each host of a fleet has for itself."""
 
 

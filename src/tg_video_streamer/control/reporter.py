@@ -216,7 +216,7 @@ class Reporter:
         for key, failed in self._covered.items():
             item = self._playlist.item(key)
             if item is not None and key not in resting and self._is_fresh(failed):
-                title, problem = failed.title or item_name(item), _failure(failed.reason, item)
+                title, problem = failed.title or item_name(item), failure_message(failed.reason, item)
                 yield ServiceWarning(message=Message.of("warning.covered", title=title, problem=problem), item_key=key)
 
     def _is_fresh(self, failed: SourceFailed) -> bool:
@@ -225,7 +225,7 @@ class Reporter:
     def _item_warning(self, resting: Resting) -> ServiceWarning:
         item, entry = self._playlist.item(resting.key), self._playlist.entries.get(resting.key)
         title = item_name(item) if item is not None else resting.key
-        problem = _failure(resting.reason, item)
+        problem = failure_message(resting.reason, item)
         # Whole minutes, and tens of seconds in the last one: the pages fetch a warning again when its text changes.
         step = 60 if resting.seconds_left > 60 else 10
         seconds = math.ceil(resting.seconds_left / step) * step
@@ -260,7 +260,7 @@ def _reason(started: SegmentStarted | None) -> Message:
     return Message.of(f"cut.{started.reason}")
 
 
-def _failure(reason: str, item: Item | None) -> Message:
+def failure_message(reason: str, item: Item | None) -> Message:
     """Why an item cannot play, from the label of its error."""
     if reason == "source_gone" and item is not None and item.kind is LocatorKind.FILE:
         return Message.of("failure.file_not_found")

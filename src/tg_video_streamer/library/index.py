@@ -99,6 +99,11 @@ class Index:
         rows = self._rows(f"SELECT {_COLUMNS} FROM copies WHERE key = ?", (key,))  # noqa: S608 - see _COLUMNS
         return rows[0] if rows else None
 
+    def has_item(self, item_key: str) -> bool:
+        """Whether there is a cached encode of the item."""
+        query = "SELECT 1 FROM copies WHERE item_key = ? LIMIT 1"
+        return self._run(lambda db: db.execute(query, (item_key,)).fetchone()) is not None
+
     def encodes(self) -> list[CachedEncode]:
         """All cached encodes, the least recently played first."""
         return self._rows(f"SELECT {_COLUMNS} FROM copies ORDER BY turn", ())  # noqa: S608 - see _COLUMNS

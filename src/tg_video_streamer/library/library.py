@@ -146,6 +146,11 @@ class Library:
             return None
         return Remembered(encode=encode, source=source)
 
+    def known(self, item: Item) -> tuple[IndexedSource | None, bool]:
+        """What its source answered last, and whether it is cached, under any logo; no request is made."""
+        source = self._state.ask(lambda: self._state.index.source(item.key), None)
+        return source, self._state.ask(lambda: self._state.index.has_item(item.key), otherwise=False)
+
     def answered(self, item: Item, source_id: str, *, title: str, duration_seconds: float | None) -> None:
         """The source answered now, so it is not gone."""
         source = IndexedSource(

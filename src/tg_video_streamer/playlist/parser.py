@@ -90,7 +90,7 @@ def parse(text: str, *, base: str, allowed: AllowedFolders) -> Playlist:
             continue
         if line.startswith("#"):
             if line.startswith("#EXTINF:"):
-                title = _announced_title(line)
+                title = announced_title(line)
             continue
         try:
             entries.append(Entry(line=number, item=parse_line(line, base=base, allowed=allowed, title=title)))
@@ -100,7 +100,7 @@ def parse(text: str, *, base: str, allowed: AllowedFolders) -> Playlist:
     return Playlist(entries=tuple(entries), problems=tuple(problems))
 
 
-def _announced_title(line: str) -> str:
+def announced_title(line: str) -> str:
     """The title of `#EXTINF:123 tvg-id="a,b",Some title`: what follows the first comma outside double quotes."""
     quoted = False
     for index, character in enumerate(line):

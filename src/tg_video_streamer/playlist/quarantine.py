@@ -105,6 +105,10 @@ class Quarantine:
         self._shared_until = 0.0
         return True
 
+    def known(self, key: str) -> Resting | None:
+        """`key` where it is resting, else None."""
+        return next((one for one in self.resting() if one.key == key), None)
+
     def available(self, key: str) -> bool:
         """Whether an attempt at `key` may be made now."""
         now = self._clock.monotonic()

@@ -24,14 +24,25 @@ from tg_video_streamer.web.events import page_updates
 from tg_video_streamer.web.events import routes as event_routes
 from tg_video_streamer.web.http_body import BODY_SECONDS, JsonResponse
 from tg_video_streamer.web.language import plain_answer
-from tg_video_streamer.web.pages import as_run, fleet, health, incoming, on_air, playlist, queue, schedule, session
+from tg_video_streamer.web.pages import (
+    as_run,
+    fleet,
+    health,
+    incoming,
+    on_air,
+    playlist,
+    playlist_table,
+    queue,
+    schedule,
+    session,
+)
 from tg_video_streamer.web.pages.actions import action_routes
 from tg_video_streamer.web.preview.preview import Preview
 from tg_video_streamer.web.security_headers import SecurityHeaders
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
 _MP4_TYPE = "video/mp4"
-_PAGES = (on_air, incoming, queue, playlist, as_run, schedule, fleet, session, health)
+_PAGES = (on_air, incoming, queue, playlist, playlist_table, as_run, schedule, fleet, session, health)
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 

@@ -19,7 +19,7 @@ BODY_SECONDS = 15.0
 """The time limit for a body to arrive."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 FILE_FORM_TYPE = "multipart/form-data"
-_MAX_FIELDS = 32
+MAX_FIELDS = 32
 
 
 class JsonResponse(JSONResponse):
@@ -47,7 +47,9 @@ async def read_body(request: Request, *, limit: int) -> bytes:
     return bytes(received)
 
 
-async def read_form(request: Request, *, limit: int, with_file: bool = False) -> dict[str, str]:
+async def read_form(
+    request: Request, *, limit: int, with_file: bool = False, max_fields: int = MAX_FIELDS
+) -> dict[str, str]:
     """The fields of a form; `with_file` also accepts a form with a text file.
 
     Raises RequestRefused as `read_body`, with 415 for another type, and with 422 for an invalid form or a file that
@@ -60,7 +62,7 @@ async def read_form(request: Request, *, limit: int, with_file: bool = False) ->
         if _type_of(request) == FILE_FORM_TYPE:
             pairs = _parts(request.headers["content-type"], body)
         else:
-            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=max_fields)
     except ValueError as error:
         raise RequestRefused(Message.of("web.bad_form"), status=422) from error
     fields = dict(pairs)
@@ -83,7 +85,7 @@ def _parts(content_type: str, body: bytes) -> list[tuple[str, str]]:
     """The fields of a multipart form (RFC 7578), parsed as a mail message. Raises ValueError for anything else."""
     message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     parts = list(message.iter_parts()) if message.is_multipart() else []
-    if message.defects or not 0 < len(parts) <= _MAX_FIELDS:
+    if message.defects or not 0 < len(parts) <= MAX_FIELDS:
         raise ValueError("no multipart form")
     return [
         (

@@ -10,18 +10,18 @@ from tg_video_streamer.control.commands import COMMANDS
 from tg_video_streamer.control.socket.protocol import MAX_REQUEST_BYTES
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.context import WebContext
-from tg_video_streamer.web.http_body import read_form
+from tg_video_streamer.web.http_body import MAX_FIELDS, read_form
 from tg_video_streamer.web.pages.layout import PageView, page_view
 
 _OPERATOR_COMMAND = COMMANDS["playlist_save"]
 
 
 async def require_operator_form(
-    request: Request, context: WebContext, *, with_file: bool = False
+    request: Request, context: WebContext, *, with_file: bool = False, max_fields: int = MAX_FIELDS
 ) -> tuple[PageView, Mapping[str, str]]:
     """An operator's view and form. Raises RequestRefused for anyone else, and for a form of another site."""
     view = require_operator(request, context)
-    form = await read_form(request, limit=MAX_REQUEST_BYTES, with_file=with_file)
+    form = await read_form(request, limit=MAX_REQUEST_BYTES, with_file=with_file, max_fields=max_fields)
     _access(request).require_form_token(request, request.headers.get("x-csrf", form.get("csrf", "")))
     return view, form
 

@@ -24,7 +24,7 @@ _NAVIGATION = (
     ("/session", "session"),
     ("/health", "health"),
 )
-_PARENT_PAGE = {"playlist": "queue"}
+_PARENT_PAGE = {"playlist": "queue", "playlist_table": "queue"}
 _FOR_OPERATORS = frozenset({"session"})
 
 

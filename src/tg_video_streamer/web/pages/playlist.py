@@ -91,7 +91,8 @@ async def _editor(view: PageView, text: PlaylistText) -> Response:
         if view.request.query_params.get("saved") == "1"
         else ()
     )
-    main = f"""<section class="card" aria-labelledby="edit-heading">
+    main = f"""<p class="views"><a href="/playlist/table">{words("table.table")}</a> <a href="/playlist" aria-current="page">{words("table.text")}</a></p>
+<section class="card" aria-labelledby="edit-heading">
 <h2 id="edit-heading">{words("playlist.edit")}</h2>
 <p id="edit-help">{words("playlist.help")}</p>
 <form method="post" action="/playlist/compare">{view.csrf}<input type="hidden" name="version" value="{escape(text.version)}">

@@ -33,7 +33,7 @@ def _main(view: PageView) -> str:
     words = view.words
     version = part_versions(view.context)["@queue"]
     edit = (
-        f'<div class="controls"><a class="button" href="/playlist">{words("queue.edit")}</a></div>'
+        f'<div class="controls"><a class="button" href="/playlist/table">{words("queue.table")}</a> <a class="button" href="/playlist">{words("queue.edit")}</a></div>'
         if view.may_change
         else ""
     )

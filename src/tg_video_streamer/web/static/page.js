@@ -56,7 +56,7 @@ function replaceParts(fresh) {
     const other = fresh.getElementById(part.id);
     if (!other || other.dataset.version === part.dataset.version) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
-    if (focused?.value && focused.matches("input:not([type=range])")) continue; // do not replace what is being typed
+    if (focused?.value && focused.matches("input:not([type=range], [type=checkbox])")) continue; // do not replace what is being typed
     part.replaceChildren(...other.childNodes);
     part.dataset.version = other.dataset.version;
     localizeTimes(part);
@@ -173,6 +173,7 @@ document.addEventListener("submit", async (event) => {
   if (form.hasAttribute("data-confirm") && !confirm(`${event.submitter.textContent}: ${texts.confirm}`)) return;
   try {
     if (await send(form, event.submitter) && form.hasAttribute("data-reset")) form.reset();
+    form.dispatchEvent(new Event("sent"));
   } catch {
     showError(texts.failed);
   } finally {
@@ -257,6 +258,96 @@ function watchPicture(video) {
   video.addEventListener("volumechange", () => { sound.textContent = video.muted ? sound.dataset.off : sound.dataset.on; });
 }
 
+// The playlist as a table: rows are dragged, or moved by keys. Each step presses a button of the form, as without scripts.
+function watchTable(form) {
+  const boxes = () => [...form.querySelectorAll("tbody input[type=checkbox]")];
+  const press = (step) => {
+    const button = byId(`do-${step}`);
+    if (button && !button.disabled) form.requestSubmit(button);
+  };
+  let anchor = -1;
+  let dragged = null;
+  let moving = false; // the keyboard stays with what it moved
+
+  function go(from, to, extend) {
+    const all = boxes();
+    if (to < 0 || to >= all.length) return;
+    if (extend) select(all, from, to);
+    all[to].focus();
+    if (!extend) anchor = to;
+  }
+
+  function select(all, from, to) {
+    if (anchor < 0) anchor = from;
+    all.forEach((box, index) => { box.checked = index >= Math.min(anchor, to) && index <= Math.max(anchor, to); });
+  }
+
+  form.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+      event.preventDefault();
+      press("undo");
+    }
+    const all = boxes();
+    const at = all.indexOf(event.target);
+    if (at < 0) return;
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (step && event.altKey) {
+      if (!all.some((box) => box.checked)) all[at].checked = true;
+      moving = true;
+      press(step < 0 ? "up" : "down");
+    } else if (step) go(at, at + step, event.shiftKey);
+    else if (event.key === "Delete") {
+      if (!all.some((box) => box.checked)) all[at].checked = true;
+      press("remove");
+    } else return;
+    event.preventDefault();
+  });
+  form.addEventListener("sent", () => {
+    const first = boxes().find((box) => box.checked);
+    if (moving) first?.focus();
+    moving = false;
+  });
+  form.addEventListener("click", (event) => {
+    const all = boxes();
+    const at = all.indexOf(event.target);
+    if (at < 0) return;
+    if (event.shiftKey && anchor >= 0) select(all, anchor, at);
+    else anchor = at;
+  });
+  form.addEventListener("dragstart", (event) => {
+    dragged = event.target.closest("tr[data-line]");
+    if (!dragged) return;
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", dragged.dataset.line);
+  });
+  form.addEventListener("dragover", (event) => {
+    const row = event.target.closest("tr[data-line]");
+    if (!dragged || !row) return;
+    event.preventDefault();
+    mark(row, isBelow(event, row));
+  });
+  form.addEventListener("drop", (event) => {
+    const row = event.target.closest("tr[data-line]");
+    mark(null);
+    if (!dragged || !row) return;
+    event.preventDefault();
+    const box = dragged.querySelector("input");
+    if (!box.checked) boxes().forEach((other) => { other.checked = other === box; });
+    const target = isBelow(event, row) ? row.nextElementSibling : row;
+    byId("before").value = target ? target.dataset.line : byId("before").dataset.next;
+    press("move");
+  });
+  form.addEventListener("dragend", () => {
+    mark(null);
+    dragged = null;
+  });
+  const isBelow = (event, row) => event.clientY > row.getBoundingClientRect().top + row.offsetHeight / 2;
+  function mark(row, below) {
+    form.querySelectorAll(".drop-above, .drop-below").forEach((one) => one.classList.remove("drop-above", "drop-below"));
+    row?.classList.add(below ? "drop-below" : "drop-above");
+  }
+}
+
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) source.close(); // browsers allow six connections per host; a hidden page needs none
   else {
@@ -276,4 +367,5 @@ if (!document.hidden) listen();
 else source = { close() {}, readyState: 0 };
 setInterval(watchSilence, 1000);
 if (byId("text")) watchText(byId("text"));
+if (byId("table-form")) watchTable(byId("table-form"));
 if (byId("live")) watchPicture(byId("live"));
