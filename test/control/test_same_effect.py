@@ -421,6 +421,22 @@ def test_each_way_sees_the_same(channel: Channel) -> None:
     }
 
 
+def test_what_viewers_saw_is_written(channel: Channel) -> None:
+    """Who watches in Telegram is asked for with the item on air, by the API."""
+    for viewers in (8, 11):
+        channel.stand.do(partial(setattr, channel.stand.world, "viewers", viewers))
+        line = f'"viewers": {viewers - 1},'
+        wait_until(partial(_audience_has, channel, line), what="the viewers are written")
+    changes = channel.program.ask("/api/audience?by=change").json()["result"]
+    assert changes[0]["came"] == 3
+    assert Path(changes[0]["title"]).stem in NAMES or changes[0]["level"] != "item"
+
+
+def _audience_has(channel: Channel, text: str) -> bool:
+    file = channel.service.state_dir / "audience.jsonl"
+    return file.exists() and text in file.read_text()
+
+
 def test_no_command_is_left_out() -> None:
     """A new command gets its row here and its words at the shell, or a reason why not; the chat has words for real ones."""
     assert {row.command for row in ROWS} | IN_OTHER_TESTS == {

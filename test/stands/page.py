@@ -106,7 +106,13 @@ def context_of(
     """The context of a program."""
     house = program.clip.house
     preview = Preview(program.fanout, house, grace_seconds=grace_seconds)
-    return WebContext(commands=commands, preview=preview, clock=SystemClock(), as_run=as_run)
+    return WebContext(
+        commands=commands,
+        preview=preview,
+        clock=SystemClock(),
+        as_run=as_run,
+        audience=as_run.with_name("audience.jsonl"),
+    )
 
 
 def access_to(

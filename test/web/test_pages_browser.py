@@ -50,6 +50,7 @@ PAGES = (
     "/queue?words=night",
     "/playlist",
     "/as-run",
+    "/audience",
     "/session",
     "/health",
     "/fleet",

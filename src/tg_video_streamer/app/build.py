@@ -24,11 +24,14 @@ from tg_video_streamer.app.startup import Prepared
 from tg_video_streamer.app.telegram import TelegramContext, TelegramService, make_telegram
 from tg_video_streamer.app.telegram_source import make_telegram_source
 from tg_video_streamer.app.ytdlp import YtdlpUpdates
+from tg_video_streamer.asrun.audience import FILE_NAME as AUDIENCE_FILE_NAME
+from tg_video_streamer.asrun.audience_log import AudienceLog
 from tg_video_streamer.asrun.log import FILE_NAME, AsRunLog
+from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.control.socket.claim import ClaimedFolder
 from tg_video_streamer.control.status import ServiceWarning, WarningAction
-from tg_video_streamer.events import EventBus
+from tg_video_streamer.events import AirContent, EventBus
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator, environment_language
 from tg_video_streamer.logs import redaction
@@ -157,6 +160,7 @@ def build(
         spool=spool,
         program=program,
         live=live,
+        audience=partial(_audience, context, program, telegram) if telegram is not None else None,
         telegram=telegram,
         telegram_source=source,
         outputs=outputs,
@@ -195,6 +199,21 @@ def _notifier(context: BuildContext) -> Notifier:
         clock=context.clock,
         redact=redaction(secret_values(settings)),
         translator=context.translator,
+    )
+
+
+def _audience(context: BuildContext, program: Program, telegram: TelegramService) -> AudienceLog:
+    """The log of who watches in Telegram."""
+
+    def on_air() -> AirContent | None:
+        started = program.playout.on_air
+        return started.content if started is not None else None
+
+    return AudienceLog(
+        context.settings.state_dir / AUDIENCE_FILE_NAME,
+        viewers=lambda: telegram.watch.viewers,
+        on_air=on_air,
+        clock=context.clock,
     )
 
 

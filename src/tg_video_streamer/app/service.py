@@ -94,6 +94,8 @@ class Service:
     spool: Spool | None
     """None where nothing is downloaded ahead of need."""
     program: Program
+    audience: MakePart | None
+    """None where viewers are never known."""
     live: Anew[LiveService] | None
     """None where no live stream may come in."""
     telegram: TelegramService | None
@@ -261,6 +263,7 @@ class Service:
             "yt-dlp": self.ytdlp,
             "webhooks": lambda: self.webhooks,
             "heartbeat": self.heartbeat,
+            "audience": self.audience,
             "history": lambda: self.control.history,
             "live": self.live,
             "preparer": self.program.preparer,

@@ -13,6 +13,7 @@ from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.keep_running import Anew
 from tg_video_streamer.app.live import LiveService
 from tg_video_streamer.app.telegram import TelegramService
+from tg_video_streamer.asrun.audience import FILE_NAME as AUDIENCE_FILE_NAME
 from tg_video_streamer.asrun.log import FILE_NAME as AS_RUN_FILE_NAME
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.doctor.checkup import findings
@@ -78,6 +79,7 @@ def _pages(
         preview=Preview(context.fanout, house, clock=context.clock),
         clock=context.clock,
         as_run=context.settings.state_dir / AS_RUN_FILE_NAME,
+        audience=context.settings.state_dir / AUDIENCE_FILE_NAME,
         checks=CheckRunner(lambda: _findings(context.reload), clock=context.clock),
         log_tail=log_tail,
         login=telegram.web_login if telegram is not None else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,16 @@ def as_csv(entries: Iterable[AsRunEntry]) -> str:
 
     A spreadsheet may open the file with another separator, and then knows no quotation marks around `a;=1`.
     """
+    return csv_text(COLUMNS, ({column: getattr(entry, column) for column in COLUMNS} for entry in entries))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """The same for any rows, by column."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for entry in entries:
-        writer.writerow([_cell(getattr(entry, column)) for column in COLUMNS])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row[column]) for column in columns])
     return out.getvalue()
 
 

@@ -128,17 +128,14 @@ class Director:
     @property
     def position_seconds(self) -> float:
         """How far into the item the program is, or will be where that is being moved."""
-        sought = self._seeker.seconds
-        return self._playout.item_seconds if sought is None else sought
+        return self._seeker.position_seconds
 
     def seek(self, seconds: float) -> Seek | None:
         """Continue the item on air at `seconds` of itself as soon as that is primed; None without an item."""
         if self._seeker.has_arrived():
             self._take_sought()
-        if self._on_air is None:
-            return None
         self.wake()
-        return self._seeker.begin(self._on_air, seconds)
+        return self._seeker.begin(self._on_air, seconds) if self._on_air is not None else None
 
     def wake(self) -> None:
         """Reconcile again soon: something has changed."""

@@ -52,9 +52,9 @@ class Seeker:
         self._seek: Seek | None = None
 
     @property
-    def seconds(self) -> float | None:
-        """Where the item is being moved to; None while it is not."""
-        return self._seek.seconds if self._seek is not None else None
+    def position_seconds(self) -> float:
+        """How far into the item the program is, or will be where it is being moved."""
+        return self._seek.seconds if self._seek is not None else self._playout.item_seconds
 
     def begin(self, on_air: Candidate, seconds: float) -> Seek:
         """Move the item of `on_air` to `seconds`, in place of an earlier move that has not settled."""

@@ -26,6 +26,7 @@ from tg_video_streamer.web.http_body import BODY_SECONDS, JsonResponse
 from tg_video_streamer.web.language import plain_answer
 from tg_video_streamer.web.pages import (
     as_run,
+    audience,
     fleet,
     health,
     incoming,
@@ -42,7 +43,7 @@ from tg_video_streamer.web.security_headers import SecurityHeaders
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
 _MP4_TYPE = "video/mp4"
-_PAGES = (on_air, incoming, queue, playlist, playlist_table, as_run, schedule, fleet, session, health)
+_PAGES = (on_air, incoming, queue, playlist, playlist_table, as_run, audience, schedule, fleet, session, health)
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 

@@ -33,6 +33,8 @@ class WebContext:
     clock: Clock
     as_run: Path
     """The as-run log."""
+    audience: Path = Path("/nonexistent")
+    """The numbers of viewers."""
     long_reads: OneAtATime = field(default_factory=OneAtATime)
     """For what reads the whole as-run log."""
     checks: CheckRunner = field(default_factory=CheckRunner)

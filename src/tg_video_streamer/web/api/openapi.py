@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from tg_video_streamer.asrun.audience import AudienceBy, AudienceRow
 from tg_video_streamer.asrun.entry import AsRunEntry
 from tg_video_streamer.control.commands import COMMANDS, Command
 from tg_video_streamer.events import SourceLevel
@@ -42,6 +43,7 @@ def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, An
     """The whole document; with `open_reading`, reading needs no token."""
     answers = {name: TypeAdapter(command.answer) for name, command in COMMANDS.items()}
     answers["as-run"] = TypeAdapter(tuple[AsRunEntry, ...])
+    answers["audience"] = TypeAdapter(tuple[AudienceRow, ...])
     schemas, common = TypeAdapter.json_schemas(
         [(name, "serialization", adapter) for name, adapter in answers.items()],
         ref_template=_WHERE,
@@ -52,6 +54,7 @@ def openapi_document(methods_of: Methods, *, open_reading: bool) -> dict[str, An
         f"/api/{name}": _command_path(name, methods_of, results[name], open_reading=open_reading) for name in COMMANDS
     }
     paths["/api/as-run"] = {"get": _as_run(results["as-run"], open_reading=open_reading)}
+    paths["/api/audience"] = {"get": _audience(results["audience"], open_reading=open_reading)}
     messages, message_parts = webhook_schemas(_WHERE)
     return {
         "openapi": "3.1.0",
@@ -113,6 +116,21 @@ def _as_run(result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
         "operationId": "as_run",
         "summary": "What was on air, newest first: rows that end after `since`, start before `until`, have all `words` in "
         "their title, and have this `level` (empty: any).",
+        "tags": ["viewer"],
+        "security": _security(for_operators=False, open_reading=open_reading),
+        "parameters": [_parameter(name, schema, required=False) for name, schema in names.items()],
+        "responses": _responses(content, "GET"),
+    }
+
+
+def _audience(result: dict[str, Any], *, open_reading: bool) -> dict[str, Any]:
+    time = {"type": "string", "format": "date-time"}
+    by = {"type": "string", "enum": list(map(str, AudienceBy)), "default": str(AudienceBy.ITEM)}
+    names: dict[str, dict[str, Any]] = {"by": by, "since": time, "until": time}
+    content = {"application/json": {"schema": result}, CSV_TYPE: {"schema": {"type": "string"}}}
+    return {
+        "operationId": "audience",
+        "summary": "Who watched what from `since` to `until`, by item, hour, day, or each change of the number of viewers.",
         "tags": ["viewer"],
         "security": _security(for_operators=False, open_reading=open_reading),
         "parameters": [_parameter(name, schema, required=False) for name, schema in names.items()],

@@ -17,6 +17,7 @@ from tg_video_streamer.errors import ControlError, RequestRefused, StreamerError
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.web.api.as_run import as_run_routes
 from tg_video_streamer.web.api.openapi import openapi_document
+from tg_video_streamer.web.audience import audience_routes
 from tg_video_streamer.web.auth.auth import Access
 from tg_video_streamer.web.auth.visitor import visitor
 from tg_video_streamer.web.command_arguments import from_texts, from_values
@@ -44,7 +45,8 @@ def api_routes(context: WebContext, access: Access) -> list[Route]:
         return document()
 
     commands = [_command_route(command, context, access) for command in COMMANDS.values()]
-    return [*commands, *as_run_routes(context.as_run, context.long_reads), Route("/api/openapi.json", openapi)]
+    logs = (*as_run_routes(context.as_run, context.long_reads), *audience_routes(context.audience, context.long_reads))
+    return [*commands, *logs, Route("/api/openapi.json", openapi)]
 
 
 def _command_route(command: Command, context: WebContext, access: Access) -> Route:

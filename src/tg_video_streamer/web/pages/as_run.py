@@ -125,7 +125,8 @@ def _filter(view: PageView, query: AsRunQuery) -> str:
 <p><label for="to">{words("as_run.to")}</label><input type="date" id="to" name="to" value="{query.last_day}"></p>
 <p class="wide"><label for="words">{words("as_run.words")}</label><input type="search" id="words" name="words" value="{escape(query.words)}"></p>
 <p><label for="level">{words("as_run.level")}</label><select id="level" name="level">{options}</select></p>
-<p class="buttons"><button class="primary">{words("as_run.show")}</button> <a class="button" href="/as-run">{words("as_run.all")}</a></p>
+<p class="buttons"><button class="primary">{words("as_run.show")}</button> <a class="button" href="/as-run">{words("as_run.all")}</a>
+<a class="button" href="/audience">{words("page.audience")}</a></p>
 </form>
 </section>"""
 
