@@ -10,19 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from stands.networks import Bridge
 from stands.ports import accepts, free_port
 from stands.waiting import wait_until
 
 _SERVER = """
 server_name: {name}
-listen: 127.0.0.1:{port}
+listen: {address}:{port}
 jetstream {{ store_dir: "{folder}/data", max_memory_store: 64MB, max_file_store: 256MB }}
 log_file: "{folder}/nats.log"
 {cluster}
 {more}
 """
 _CLUSTER = """
-cluster {{ name: fleet, listen: 127.0.0.1:{port}, routes: [{routes}] }}
+cluster {{ name: fleet, listen: {address}:{port}, routes: [{routes}] }}
 """
 
 
@@ -36,13 +37,24 @@ def nats_program() -> str:
 class NatsServer:
     """One server; it can be killed, started again, frozen and thawed."""
 
-    def __init__(self, folder: Path, *, name: str = "nats", cluster: str = "", more: str = "") -> None:
-        """`cluster` and `more` are put into its configuration."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "nats",
+        cluster: str = "",
+        more: str = "",
+        network: Sequence[str] = (),
+        address: str = "127.0.0.1",
+    ) -> None:
+        """`cluster` and `more` are put into its configuration, `network` before its command line."""
         self.folder = folder
+        self._network = network
+        self._address = address
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
-        text = _SERVER.format(name=name, port=self.port, folder=folder, cluster=cluster, more=more)
+        text = _SERVER.format(name=name, address=address, port=self.port, folder=folder, cluster=cluster, more=more)
         (folder / "nats.conf").write_text(text)
 
     def __enter__(self) -> Self:
@@ -55,14 +67,19 @@ class NatsServer:
     @property
     def url(self) -> str:
         """What FLEET gets."""
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{self._address}:{self.port}"
 
     def start(self) -> None:
         """Run it and wait until it listens."""
         self._process = subprocess.Popen(
-            [nats_program(), "-c", str(self.folder / "nats.conf")], stderr=subprocess.DEVNULL
+            [*self._network, nats_program(), "-c", str(self.folder / "nats.conf")], stderr=subprocess.DEVNULL
         )
-        wait_until(lambda: accepts(self.port), what="NATS listens")
+        # In another network it cannot be reached from here.
+        wait_until(lambda: self._ready() if self._network else accepts(self.port), what="NATS listens")
+
+    def _ready(self) -> bool:
+        log = self.folder / "nats.log"
+        return log.exists() and "Server is ready" in log.read_text(errors="replace")
 
     def stop(self) -> None:
         """Kill it."""
@@ -92,14 +109,21 @@ class NatsServer:
 class NatsCluster:
     """Three servers that know each other."""
 
-    def __init__(self, folder: Path) -> None:
-        ports = [free_port() for _ in range(3)]
-        routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports)
+    def __init__(self, folder: Path, *, bridge: Bridge | None = None, names: Sequence[str] = ()) -> None:
+        """On this host, or each on the host of `bridge` with its name."""
+        here = [(free_port(), "127.0.0.1", ()) for _ in range(3)]
+        there = [(free_port(), bridge.address(name), bridge.inside(name)) for name in names] if bridge else []
+        places: Sequence[tuple[int, str, Sequence[str]]] = there or here
+        routes = ", ".join(f"nats://{address}:{port}" for port, address, _ in places)
         self.servers: Sequence[NatsServer] = [
             NatsServer(
-                folder / f"nats-{number}", name=f"nats-{number}", cluster=_CLUSTER.format(port=port, routes=routes)
+                folder / f"nats-{number}",
+                name=f"nats-{number}",
+                cluster=_CLUSTER.format(address=address, port=port, routes=routes),
+                address=address,
+                network=network,
             )
-            for number, port in enumerate(ports)
+            for number, (port, address, network) in enumerate(places)
         ]
 
     def __enter__(self) -> Self:

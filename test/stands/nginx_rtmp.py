@@ -23,7 +23,7 @@ events {{ worker_connections 512; }}
 rtmp {{
   access_log {folder}/access.log;
   server {{
-    listen 127.0.0.1:{port};
+    listen {address}:{port};
     chunk_size {chunk_size};
     ack_window {window};
     ping 2s;
@@ -52,14 +52,18 @@ class NginxRtmp:
         window: int = 5_000_000,
         more: str = "",
         network: Sequence[str] = (),
+        address: str = "127.0.0.1",
     ) -> None:
         """`more` is put into the application's block, such as `on_publish URL;`; `network` before the command line."""
         self.folder = folder
+        self._address = address
         self._network = network
         self.port = free_port()
         (folder / "records").mkdir(parents=True)
         (folder / "nginx.conf").write_text(
-            _CONFIGURATION.format(folder=folder, port=self.port, chunk_size=chunk_size, window=window, more=more)
+            _CONFIGURATION.format(
+                folder=folder, address=address, port=self.port, chunk_size=chunk_size, window=window, more=more
+            )
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -72,7 +76,7 @@ class NginxRtmp:
 
     def url(self, key: str = "key") -> str:
         """Where to publish."""
-        return f"rtmp://127.0.0.1:{self.port}/live/{key}"
+        return f"rtmp://{self._address}:{self.port}/live/{key}"
 
     def start(self) -> None:
         """Run it and wait until it listens."""
