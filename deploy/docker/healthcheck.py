@@ -14,8 +14,8 @@ from tg_video_streamer.control.socket import client
 from tg_video_streamer.errors import StreamerError
 
 
-def main(env_file: Path) -> int:
-    """Print the problems of the service with these settings; the exit code."""
+def main(env_file: Path | None) -> int:
+    """Print the problems of the service with these settings, those of the environment for None; the exit code."""
     try:
         status = client.ask(state_dir(env_file, os.environ), "status", timeout_seconds=5.0)
     except StreamerError as error:
@@ -27,4 +27,4 @@ def main(env_file: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else None))

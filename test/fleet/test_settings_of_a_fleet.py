@@ -21,6 +21,7 @@ from tg_video_streamer.settings.settings import load_settings
     [
         ("nats://10.0.0.1, nats://localhost:4333", ("nats://10.0.0.1:4222", "nats://localhost:4333")),
         ("tls://nats.example.org", ("tls://nats.example.org:4222",)),
+        ("nats://nats, nats://n.tv.svc.cluster.local", ("nats://nats:4222", "nats://n.tv.svc.cluster.local:4222")),
         ("nats://[fd00::1]:4222", ("nats://[fd00::1]:4222",)),
         ("", ()),
     ],
@@ -35,6 +36,8 @@ def test_servers_are_read(text: str, expected: tuple[str, ...]) -> None:
     [
         ("nats://nats.example.org", "write tls:// before it"),
         ("nats://93.184.215.14", "write tls:// before it"),
+        ("nats://local.example.org", "write tls:// before it"),
+        ("nats://1572395042", "write tls:// before it"),
         ("http://10.0.0.1", "must be servers such as"),
         ("nats://10.0.0.1:x", "the port of a server cannot be read"),
         ("nats://u:CANARY@10.0.0.1", "belong into FLEET_CREDENTIALS"),

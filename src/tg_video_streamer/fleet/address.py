@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from tg_video_streamer.errors import ConfigError
 
 _PORT = 4222
+_PRIVATE_NAMES = (".local", ".internal", ".home.arpa")
 _SCHEMES = frozenset({"nats", "tls"})
 
 
@@ -94,7 +95,10 @@ def fleet_address(servers: str, credentials: str, ca_file: Path | None) -> Fleet
 
 
 def _is_private(host: str) -> bool:
-    if host == "localhost":
+    """Whether it can only be in this network: by its address, or by a name that no public server has (RFC 6762, RFC 8375)."""
+    if "." not in host.rstrip(".") and ":" not in host:
+        return not host.isdigit()
+    if host.rstrip(".").endswith(_PRIVATE_NAMES):
         return True
     try:
         return ipaddress.ip_address(host).is_private
