@@ -31,10 +31,13 @@ from tg_video_streamer.doctor.host import (
     port_finding,
     service_findings,
     space_finding,
+    srt_finding,
 )
 from tg_video_streamer.doctor.network import check_outputs, folder_finding
 from tg_video_streamer.doctor.programs import check_plugins, speed_finding, ytdlp_finding
 from tg_video_streamer.doctor.session import check_session
+from tg_video_streamer.ingest.address import parse_ingest
+from tg_video_streamer.ingest.srt_address import parse_srt
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import LANGUAGES, Translator
 from tg_video_streamer.settings.settings import Settings, load_settings
@@ -250,16 +253,28 @@ def test_a_port_that_is_taken_is_a_warning() -> None:
 def test_the_address_of_the_live_input_is_checked() -> None:
     """A live stream has no other port to go to: a taken one is a problem, unless the service itself has it."""
     with listening() as port:
-        taken = ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False)
+        taken = ingest_finding(parse_ingest(f"rtmp://127.0.0.1:{port}/live/{CANARY}"), own=False)
         assert (taken.verdict, str(taken.remedy)) == (
             Verdict.PROBLEM,
             "stop what uses the port, or correct LIVE_INGEST",
         )
-        assert ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=True).verdict is Verdict.OK
-    assert ingest_finding(f"rtmp://127.0.0.1:{port}/live/{CANARY}", own=False).verdict is Verdict.OK
-    nowhere = ingest_finding(f"rtmp://192.0.2.1:1935/live/{CANARY}", own=True)
+        assert ingest_finding(parse_ingest(f"rtmp://127.0.0.1:{port}/live/{CANARY}"), own=True).verdict is Verdict.OK
+    assert ingest_finding(parse_ingest(f"rtmp://127.0.0.1:{port}/live/{CANARY}"), own=False).verdict is Verdict.OK
+    nowhere = ingest_finding(parse_ingest(f"rtmp://192.0.2.1:1935/live/{CANARY}"), own=True)
     assert nowhere.verdict is Verdict.PROBLEM
     assert CANARY not in f"{taken}{nowhere}"
+
+
+def test_the_srt_address_of_the_live_input_is_checked() -> None:
+    """Its port is one of UDP; a taken one is a problem, unless the service itself has it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        address = parse_srt(f"srt://127.0.0.1:{other.getsockname()[1]}?passphrase={CANARY}")
+        taken = srt_finding(address, own=False)
+        assert taken.verdict is Verdict.PROBLEM
+        assert srt_finding(address, own=True).verdict is Verdict.OK
+    assert srt_finding(address, own=False).verdict is Verdict.OK
+    assert CANARY not in str(taken)
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,14 +16,18 @@ import structlog
 
 from stands import secrets
 from stands.house import house_of
+from stands.numbered import any_ffmpeg
 from stands.ports import accepts, free_port
+from tg_video_streamer.backoff import Backoff
 from tg_video_streamer.clock import SystemClock
 from tg_video_streamer.errors import OutputRejected
-from tg_video_streamer.ingest import connection, takeover
+from tg_video_streamer.ingest import connection, srt_listener, takeover
 from tg_video_streamer.ingest.address import IngestAddress
 from tg_video_streamer.ingest.admission import MAX_PER_PEER, MAX_UNAUTHENTICATED
 from tg_video_streamer.ingest.encoder import EncoderParts
 from tg_video_streamer.ingest.listener import Listener
+from tg_video_streamer.ingest.srt_address import SrtAddress
+from tg_video_streamer.ingest.srt_listener import SrtListener
 from tg_video_streamer.ingest.state import LiveState
 from tg_video_streamer.ingest.takeover import Takeover
 from tg_video_streamer.media import CodecHeaders
@@ -47,13 +52,16 @@ class _Input:
         return [line for line in self.logs if line["event"] == event and line["log_level"] != "debug"]
 
 
+def _parts() -> EncoderParts:
+    return EncoderParts(
+        house=house_of("480p"), headers=CodecHeaders(video=b"", audio=b""), ffmpeg=Path("ffmpeg"), clock=SystemClock()
+    )
+
+
 @asynccontextmanager
 async def _open(port: int | None = None) -> AsyncIterator[_Input]:
     clock = SystemClock()
-    parts = EncoderParts(
-        house=house_of("480p"), headers=CodecHeaders(video=b"", audio=b""), ffmpeg=Path("ffmpeg"), clock=clock
-    )
-    takeover = Takeover(parts, key=_KEY, offer=lambda _showing: None, withdraw=lambda _showing: True)
+    takeover = Takeover(_parts(), key=_KEY, offer=lambda _showing: None, withdraw=lambda _showing: True)
     address = IngestAddress(host="127.0.0.1", port=port or free_port(), app="live", key=_KEY)
     with structlog.testing.capture_logs() as logs:
         task = asyncio.ensure_future(takeover.run(Listener(address, takeover, clock).run))
@@ -308,6 +316,30 @@ def test_a_taken_port_is_reported_and_tried_again() -> None:
             await _until(lambda: ingest.takeover.facts().state is LiveState.WAITING)
             assert accepts(port)
             assert len(ingest.logged("the live input cannot listen")) == 1
+
+    _run(story)
+
+
+def test_a_taken_srt_port_is_reported_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state has the reason without the passphrase while the port is taken, and recovers once it is free."""
+    monkeypatch.setattr(srt_listener, "_LISTENS_SECONDS", 1.0)
+    monkeypatch.setattr(srt_listener, "_PAUSES", Backoff(first=0.1, longest=0.1))
+
+    async def story() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", 0))
+            address = SrtAddress(host="127.0.0.1", port=other.getsockname()[1], passphrase=_KEY)
+            live = Takeover(_parts(), key="", offer=lambda _showing: None, withdraw=lambda _showing: True)
+            task = asyncio.ensure_future(live.run(SrtListener(address, live, ffmpeg=Path(any_ffmpeg())).run))
+            await _until(lambda: live.facts().state is LiveState.CLOSED)
+            said = str(live.facts().problem)
+            assert "cannot listen at 127.0.0.1" in said
+            assert _KEY not in said
+        await _until(lambda: live.facts().state is LiveState.WAITING)
+        assert live.facts().problem is None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
     _run(story)
 

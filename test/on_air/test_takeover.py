@@ -133,6 +133,42 @@ def _still(channel: Channel, token: str) -> Look | None:
 
 
 @pytest.mark.timeout(400)
+def test_a_stream_may_come_over_srt(media: Path, clip: Path, tmp_path: Path) -> None:
+    """By the same door: who has no passphrase, or comes second, is sent away; a caller that hangs loses its place."""
+    port, srt_port, passphrase = free_port(), free_port(), "a-passphrase-of-srt"
+    secrets.never_shown_here(passphrase)
+    address = f"srt://127.0.0.1:{srt_port}?passphrase="
+    with on_air(
+        tmp_path, media, lines=[media / "long.mp4"], LIVE_INGEST=f"{_url(port)} {address}{passphrase}"
+    ) as channel:
+        with publishing(clip, f"{address}another-passphrase", tmp_path, container="mpegts") as stranger:
+            assert "Connection to" in _refused(stranger)
+        since = channel.mark()
+        with publishing(clip, f"{address}{passphrase}", tmp_path, container="mpegts") as operator:
+            status = _wait_level(channel, "live")
+            with publishing(clip, _url(port), tmp_path) as second:
+                assert "another publisher is live already" in _refused(second)
+            mine = [psutil.Process(channel.service.process.pid), *channel.service.children()]
+            assert not [one for one in mine if passphrase in " ".join(command_line(one))]
+            channel.wait_recorded(channel.mark() + 2)
+            operator.freeze()
+            channel.service.wait_for(lambda status: status["live"]["state"] == "waiting", what="it lost its place")
+        _wait_level(channel, "item")
+        with publishing(clip, f"{address}{passphrase}", tmp_path, container="mpegts") as operator:
+            _wait_level(channel, "live")
+            channel.wait_recorded(channel.mark() + 1)
+        _wait_level(channel, "item")
+        channel.wait_recorded(channel.mark() + 3)
+        said = channel.ask("status")
+        record = channel.aired(since)
+        secrets.look(channel.service.log, "the log")
+    _check(record)
+    assert len(record.of(_LIVE)) == 2
+    assert (status["live"]["place"], status["live"]["width"], status["live"]["height"]) == ("srt", 426, 240)
+    assert "live input: no encoder is connected" in said
+
+
+@pytest.mark.timeout(400)
 def test_a_stream_waits_until_it_is_taken(media: Path, clip: Path, tmp_path: Path) -> None:
     """With LIVE_TAKE=ask operators see what comes in, viewers do not; `take` puts it on air without a missing frame."""
     port, viewer = free_port(), "a-token-of-viewers"

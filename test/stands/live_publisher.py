@@ -45,12 +45,12 @@ class LivePublisher:
 
 @contextmanager
 def publishing(
-    clip: Path, url: str, folder: Path, *, encoder: tuple[str, ...] = ("-c", "copy")
+    clip: Path, url: str, folder: Path, *, encoder: tuple[str, ...] = ("-c", "copy"), container: str = "flv"
 ) -> Iterator[LivePublisher]:
-    """Send `clip` from its beginning, in real time, for as long as the block lasts."""
+    """Send `clip` from its beginning, in real time, for as long as the block lasts; by SRT its container is mpegts."""
     # Not a .log: it names the address, as ffmpeg does, and is no word of the product's.
     log_file = folder / f"publisher-{len(list(folder.glob('publisher-*')))}.said"
-    command = [any_ffmpeg(), "-nostdin", "-loglevel", "info", "-re", "-i", str(clip), *encoder, "-f", "flv", url]
+    command = [any_ffmpeg(), "-nostdin", "-loglevel", "info", "-re", "-i", str(clip), *encoder, "-f", container, url]
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     publisher = LivePublisher(process=process, log_file=log_file)

@@ -22,8 +22,9 @@ from tg_video_streamer.control.status_text import printable
 from tg_video_streamer.doctor.finding import Finding, Verdict, doubt, failure, finding, problem, well
 from tg_video_streamer.errors import ListenFailed, NoService, StreamerError
 from tg_video_streamer.ffmpeg.runner import run
-from tg_video_streamer.ingest.address import parse_ingest
+from tg_video_streamer.ingest.address import IngestAddress, parse_doors
 from tg_video_streamer.ingest.listener import listen
+from tg_video_streamer.ingest.srt_address import SrtAddress
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.settings.settings import Settings
 from tg_video_streamer.telegram.session.renewal_command import RENEW
@@ -45,19 +46,39 @@ async def check_ports(settings: Settings) -> list[Finding]:
             ("PROMETHEUS_PORT", settings.prometheus_host, settings.prometheus_port),
         )
     ]
-    text = settings.live_ingest.get_secret_value()
-    return [*found, *([await asyncio.to_thread(ingest_finding, text, own=own)] if text else [])]
+    doors = parse_doors(settings.live_ingest.get_secret_value())
+    if doors.rtmp is not None:
+        found.append(await asyncio.to_thread(ingest_finding, doors.rtmp, own=own))
+    if doors.srt is not None:
+        found.append(await asyncio.to_thread(srt_finding, doors.srt, own=own))
+    return found
 
 
-def ingest_finding(text: str, *, own: bool) -> Finding:
+def ingest_finding(address: IngestAddress, *, own: bool) -> Finding:
     """Whether a live stream could come in at the address of LIVE_INGEST; `own` as in `port_finding`."""
-    address = parse_ingest(text)
     try:
         listen(address).close()
     except ListenFailed as error:
         if own and isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
             return well("ports", "doctor.ingest_in_use", place=address.place)
         return problem("ports", "doctor.ingest_failed", detail=error.message)
+    return well("ports", "doctor.ingest_free", place=address.place)
+
+
+def srt_finding(address: SrtAddress, *, own: bool) -> Finding:
+    """Whether a live stream could come in at the SRT address of LIVE_INGEST, whose port is one of UDP; `own` as there."""
+    try:
+        places = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, place = places[0]
+        with socket.socket(family, kind, protocol) as tried:
+            tried.bind(place)
+    except (OSError, UnicodeError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if own and number == errno.EADDRINUSE:
+            return well("ports", "doctor.ingest_in_use", place=address.place)
+        text = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        failed = Message.of("listen.ingest", place=address.place, detail=text.lower())
+        return problem("ports", "doctor.ingest_failed", detail=failed)
     return well("ports", "doctor.ingest_free", place=address.place)
 
 

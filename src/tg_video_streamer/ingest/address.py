@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tg_video_streamer.errors import ConfigError
+from tg_video_streamer.ingest.srt_address import SrtAddress, parse_srt
 from tg_video_streamer.rtmp.address import parse_rtmp_url
 
 MIN_KEY_CHARACTERS = 8
@@ -55,6 +56,29 @@ def parse_ingest(text: str) -> IngestAddress:
             ]
         )
     return IngestAddress(host=address.host, port=address.port, app=address.app, key=address.key)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveDoors:
+    """Where live streams may come in; at least one of the two."""
+
+    rtmp: IngestAddress | None = None
+    srt: SrtAddress | None = None
+
+
+def parse_doors(text: str) -> LiveDoors:
+    """LIVE_INGEST: one rtmp:// address, one srt:// address, or both. Raises ConfigError with one problem."""
+    doors = LiveDoors()
+    for word in text.split():
+        if word.lower().startswith("srt://"):
+            if doors.srt is not None:
+                raise ConfigError(["LIVE_INGEST: there can be one srt:// address"])
+            doors = replace(doors, srt=parse_srt(word))
+        else:
+            if doors.rtmp is not None:
+                raise ConfigError(["LIVE_INGEST: there can be one rtmp:// address, and one srt:// address"])
+            doors = replace(doors, rtmp=parse_ingest(word))
+    return doors
 
 
 def ingest_warnings(address: IngestAddress) -> list[str]:

@@ -60,10 +60,11 @@ class Takeover:
         withdraw: Callable[[AirSource], bool],
         counts: TakeoverCount | None = None,
         asks: bool = False,
+        doors: int = 1,
     ) -> None:
         """`key` is the publisher's secret; `offer` and `withdraw` are the playout's. `counts` outlive a restart of this.
 
-        `asks`: what comes in waits for `take`.
+        `asks`: what comes in waits for `take`. `doors`: how many listeners there are; closed is it where none can listen.
         """
         self._parts = parts
         self._key = key.encode()
@@ -78,7 +79,8 @@ class Takeover:
         self._tasks: asyncio.TaskGroup | None = None
         self._counts = counts or TakeoverCount()
         self._asks = asks
-        self._problem: Message | None = None
+        self._problems: dict[str, Message] = {}
+        self._doors = doors
 
     async def run(self, serve: Callable[[], Awaitable[None]]) -> None:
         """Run `serve` and the encoders of the publishers that it accepts, until cancelled."""
@@ -102,18 +104,25 @@ class Takeover:
             since_wall=self._since_wall,
             takeovers=self._counts.takeovers,
             publisher=self._publisher,
-            problem=self._problem,
+            problem=next(iter(self._problems.values()), None),
         )
 
-    def cannot_listen(self, problem: Message | None) -> None:
-        """Why no publisher can connect; None: one can."""
-        self._problem = problem
+    def cannot_listen(self, problem: Message | None, *, door: str = "rtmp") -> None:
+        """Why no publisher can come by that door; None: one can."""
+        if problem is None:
+            self._problems.pop(door, None)
+        else:
+            self._problems[door] = problem
         self._update_state()
 
     def admit(self, key: str) -> None:
         """Check a publisher's `key`. Raises PublisherRefused, whose text reveals nothing."""
         if not hmac.compare_digest(key.encode(), self._key):
             raise PublisherRefused(Message.of("publisher.wrong_key"), why="wrong_key")
+        self.require_place()
+
+    def require_place(self) -> None:
+        """Raises PublisherRefused while another publisher sends."""
         if self._publisher is not None and self._publisher.silent_seconds < REPLACED_SECONDS:
             raise PublisherRefused(Message.of("publisher.busy"), why="busy")
 
@@ -206,8 +215,8 @@ class Takeover:
 
     def _update_state(self) -> None:
         """Move to the state that follows from publisher and encoders."""
-        if self._problem is not None:
-            self._machine.move(LiveState.CLOSED, str(self._problem))
+        if len(self._problems) >= self._doors:
+            self._machine.move(LiveState.CLOSED, "; ".join(map(str, self._problems.values())))
         elif self._publisher is not None and self._publisher.ignored:
             self._machine.move(LiveState.IGNORED)
         elif self._on_air is not None:

@@ -1243,6 +1243,7 @@ LANGUAGE = Language(
         "schedule.line_hard": "    {time}  {title}, hard start",
         "schedule.line_soft": "    {time}  {title}, when the item on air has ended",
         # Where a publisher is; kinds of chats.
+        "place.srt": "SRT",
         "place.this_host": "this host",
         "place.local_network": "the local network",
         "place.internet": "the internet",

@@ -35,7 +35,7 @@ from tg_video_streamer.ffmpeg.house import (
 )
 from tg_video_streamer.ffmpeg.prepared import X264Preset
 from tg_video_streamer.fleet.address import parse_servers, parse_store
-from tg_video_streamer.ingest.address import ingest_warnings, parse_ingest
+from tg_video_streamer.ingest.address import ingest_warnings, parse_doors
 from tg_video_streamer.ingest.state import LiveTake
 from tg_video_streamer.languages import parse_audio, parse_subtitles
 from tg_video_streamer.media import Fit, FrameRate
@@ -155,7 +155,7 @@ class Settings(BaseModel):
     chat_commands: bool = False
     chat_public: bool = False
     chat_guide: bool = False
-    live_ingest: Annotated[SecretStr, read_by(parse_ingest)] = _NO_SECRET
+    live_ingest: Annotated[SecretStr, read_by(parse_doors)] = _NO_SECRET
     live_take: LiveTake = LiveTake.AUTO
     logo: _Path | None = None
     clock: bool = False
@@ -332,8 +332,8 @@ def _plugins(settings: Settings) -> list[str]:
 
 def _ingest(settings: Settings) -> list[str]:
     """Warnings of LIVE_INGEST: a key that can be guessed, a connection that can be overheard."""
-    text = settings.live_ingest.get_secret_value()
-    return ingest_warnings(parse_ingest(text)) if text else []
+    rtmp = parse_doors(settings.live_ingest.get_secret_value()).rtmp
+    return ingest_warnings(rtmp) if rtmp is not None else []
 
 
 def _is_secret(annotation: Any) -> bool:
