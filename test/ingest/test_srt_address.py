@@ -23,7 +23,8 @@ def test_there_is_one_door_of_each_kind() -> None:
     assert (doors.srt.host, doors.srt.port, doors.srt.passphrase) == ("::", 9000, "0123456789")
     assert doors.srt.place == "[::]:9000"
     assert "0123" not in repr(doors)
-    assert parse_doors(_RTMP).srt is parse_doors(_SRT).rtmp is None
+    assert parse_doors(_RTMP).srt is None
+    assert parse_doors(_SRT).rtmp is None
     assert parse_doors("") == parse_doors(" ")
 
 

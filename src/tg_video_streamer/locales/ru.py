@@ -1251,7 +1251,7 @@ LANGUAGE = Language(
         "schedule.line_hard": "    {time}  {title}, точно в срок",
         "schedule.line_soft": "    {time}  {title}, когда закончится передача в эфире",
         # Where a publisher is; kinds of chats.
-        "place.srt": "SRT",
+        "place.srt": "канал SRT",
         "place.this_host": "эта машина",
         "place.local_network": "локальная сеть",
         "place.internet": "интернет",
