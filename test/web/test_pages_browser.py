@@ -19,6 +19,7 @@ from selenium.common.exceptions import (
     StaleElementReferenceException,
 )
 from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -269,6 +270,38 @@ def test_the_program_is_controlled(channel: Channel, browser: WebDriver) -> None
     before = text_of(browser, "now-title")
     press(browser, "Skip")
     wait_until(lambda: text_of(browser, "now-title") not in {"", before}, what="the next item")
+
+
+def test_the_item_is_moved_by_mouse_and_keyboard(channel: Channel, browser: WebDriver) -> None:
+    """The bar follows the program, a click on it and its keys move the item, and the buttons move it by 30 s."""
+    browser.get(f"{channel.url}/?lang=en")
+    channel.service.command("jump", key_of(channel, TITLES[0]))
+    channel.service.wait_for(
+        lambda status: status["now"] and status["now"]["title"] == TITLES[0], what="the first item"
+    )
+    wait_until(lambda: 0 < bar_value(browser) < 20, what="the bar follows")
+    bar = browser.find_element(By.ID, "seek")
+    ActionChains(browser).move_to_element(bar).click().perform()
+    channel.service.wait_for(lambda status: 27 < status["position_seconds"] < 45, what="moved to the middle")
+    expect_message(browser, "continues at")
+    wait_until(lambda: bar_value(browser) >= 27, what="the bar is there")
+    press(browser, "-30 s")
+    channel.service.wait_for(lambda status: status["position_seconds"] < 20, what="30 s back")
+    wait_until(lambda: bar_value(browser) < 20, what="the bar is back")
+    browser.find_element(By.ID, "seek").send_keys(Keys.END + Keys.ARROW_LEFT * 20)
+    channel.service.wait_for(lambda status: status["position_seconds"] > 38, what="moved by keys")
+    assert not browser.find_elements(By.CSS_SELECTOR, '#flash-messages [data-ok="0"]')
+
+
+def bar_value(browser: WebDriver) -> int:
+    """Where the bar is; -1 while it is replaced."""
+    found = browser.execute_script("return document.getElementById('seek')?.value ?? -1")
+    return int(found)
+
+
+def key_of(channel: Channel, title: str) -> str:
+    """Of the item with that title."""
+    return channel.service.command("search", title).stdout.split()[0]
 
 
 def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:

@@ -118,7 +118,7 @@ document.addEventListener("input", (event) => {
   clearTimeout(seekTimer);
   seekTimer = setTimeout(() => {
     if (event.target.matches(":active")) event.target.dispatchEvent(new Event("input", { bubbles: true }));
-    else event.target.form?.requestSubmit();
+    else event.target.form?.requestSubmit(event.target.form.querySelector("button"));
   }, SEEK_DELAY_MS);
 });
 
