@@ -26,6 +26,7 @@ from tg_video_streamer.web.connection import ConnectionLimits
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.preview.preview import Preview
 from tg_video_streamer.web.server import Listener, listen, serve
+from tg_video_streamer.web.uploads.uploads import Uploads
 
 
 def example_status() -> ServiceStatus:
@@ -101,7 +102,12 @@ class StatusChannel(SmallChannel):
 
 
 def context_of(
-    program: Program, commands: Commands, *, as_run: Path = Path("/nonexistent"), grace_seconds: float = 10.0
+    program: Program,
+    commands: Commands,
+    *,
+    as_run: Path = Path("/nonexistent"),
+    grace_seconds: float = 10.0,
+    uploads: Callable[[], Uploads] | None = None,
 ) -> WebContext:
     """The context of a program."""
     house = program.clip.house
@@ -112,6 +118,7 @@ def context_of(
         clock=SystemClock(),
         as_run=as_run,
         audience=as_run.with_name("audience.jsonl"),
+        uploads=uploads() if uploads is not None else None,
     )
 
 
@@ -174,11 +181,12 @@ def served(
     request_seconds: float = 20.0,
     as_run: Path = Path("/nonexistent"),
     limits: ConnectionLimits | None = None,
+    uploads: Callable[[], Uploads] | None = None,
 ) -> Iterator[Site]:
     """Serve the web application until the end of the block; `access` is called with the port."""
     listener = listen("127.0.0.1", port, unread_seconds=unread_seconds)
     site = Site(listener=listener, status=status or example_status())
-    context = context_of(program, site.channel, as_run=as_run, grace_seconds=grace_seconds)
+    context = context_of(program, site.channel, as_run=as_run, grace_seconds=grace_seconds, uploads=uploads)
     app = build_web_app(context, access=access(port=listener.port), hosts=hosts, body_seconds=body_seconds)
     site.preview_running = lambda: app.state.preview.running
     started = threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,10 @@ from selenium.webdriver.common.keys import Keys
 
 from stands.browser import browser_missing, chromium, console_errors
 from stands.control_room import barriers, save_screenshot, set_screen
+from stands.numbered import Plan, make_clip
 from stands.page import OPERATOR, Site, served
 from stands.program import Clip, Program
+from stands.uploading import uploads_into
 from stands.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(bool(browser_missing()), reason=f"not installed: {browser_missing()}")
@@ -30,11 +33,28 @@ three.mp4 | title=<b>Three</b>
 four.mp4
 """
 
+CUT = """
+const whole = window.fetch;
+window.fetch = async (place, options) => {
+  if (options?.method !== "PATCH") return whole(place, options);
+  window.fetch = whole;
+  await whole(place, { ...options, body: options.body.slice(0, Math.floor(options.body.size / 2)) });
+  throw new TypeError("the connection is lost");
+};
+"""
+"""The first piece of an upload arrives by half, and the browser learns nothing of it."""
+
 
 @pytest.fixture(scope="module")
-def site(clip: Clip) -> Iterator[Site]:
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where uploads go."""
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(scope="module")
+def site(clip: Clip, media: Path) -> Iterator[Site]:
     """The application over a small channel."""
-    with served(Program(clip)) as running:
+    with served(Program(clip), uploads=uploads_into(media)) as running:
         yield running
 
 
@@ -150,6 +170,26 @@ def test_the_table_has_no_barriers(site: Site, table: WebDriver, artifacts: Path
     assert [*barriers(table), *console_errors(table)] == []
     assert table.execute_script("return document.documentElement.scrollWidth") <= width
     table.get(f"{site.url}playlist/table?lang=en")
+
+
+def test_an_upload_survives_a_lost_connection(site: Site, table: WebDriver, media: Path, tmp_path: Path) -> None:
+    """A file is sent with a bar; the connection is lost in the middle and comes back, and the whole file counts."""
+    film = make_clip(tmp_path / "Ночной поезд.mp4", Plan(item_id=1, frames=25, flashes=()))
+    with film.open("ab") as file:
+        file.write(struct.pack(">I4s", 600_008, b"free") + bytes(600_000))
+    set_screen(table, width=390, dark=True)
+    table.get(f"{site.url}uploads?lang=en")
+    assert [*barriers(table), *console_errors(table)] == []
+    table.execute_script(CUT)
+    table.find_element(By.ID, "media").send_keys(str(film))
+    wait_until(lambda: "no connection" in table.find_element(By.ID, "sending").text, what="the loss is shown")
+    assert sum(part.stat().st_size for part in (media / ".incoming").glob("*.part")) == film.stat().st_size // 2
+    wait_until(lambda: "done" in table.find_element(By.ID, "sending").text, what="it is whole")
+    assert (media / film.name).read_bytes() == film.read_bytes()
+    wait_until(lambda: film.name in table.find_element(By.ID, "part-files").text, what="it is listed")
+    table.find_element(By.CSS_SELECTOR, f'[aria-label="Add to playlist: {film.name}"]').click()
+    wait_until(lambda: str(media / film.name) in site.channel.playlist, what="it is in the playlist")
+    console_errors(table)
 
 
 def test_ten_thousand_rows(site: Site, table: WebDriver) -> None:

@@ -13,8 +13,10 @@ from tg_video_streamer.app.context import BuildContext
 from tg_video_streamer.app.keep_running import Anew
 from tg_video_streamer.app.live import LiveService
 from tg_video_streamer.app.telegram import TelegramService
+from tg_video_streamer.app.uploads import make_uploads
 from tg_video_streamer.asrun.audience import FILE_NAME as AUDIENCE_FILE_NAME
 from tg_video_streamer.asrun.log import FILE_NAME as AS_RUN_FILE_NAME
+from tg_video_streamer.automation.program import Program
 from tg_video_streamer.control.commands import Commands
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding
@@ -53,7 +55,11 @@ class Web:
 
 
 def make_web(
-    context: BuildContext, commands: Commands, telegram: TelegramService | None, live: Anew[LiveService] | None
+    context: BuildContext,
+    commands: Commands,
+    telegram: TelegramService | None,
+    live: Anew[LiveService] | None,
+    program: Program,
 ) -> Web:
     """The page. Raises ListenFailed."""
     settings = context.settings
@@ -65,12 +71,16 @@ def make_web(
         proxies=TrustedProxies(settings.web_proxies) if settings.web_behind_proxy else None,
         port=listener.port,
     )
-    make_pages = partial(_pages, context, commands, telegram, live)
+    make_pages = partial(_pages, context, commands, telegram, live, program)
     return Web(make_pages=make_pages, hosts=(settings.web_host, *settings.web_names), listener=listener, access=access)
 
 
 def _pages(
-    context: BuildContext, commands: Commands, telegram: TelegramService | None, live: Anew[LiveService] | None
+    context: BuildContext,
+    commands: Commands,
+    telegram: TelegramService | None,
+    live: Anew[LiveService] | None,
+    program: Program,
 ) -> WebContext:
     versions = Versions(clock=context.clock)
     house = context.prepared.house
@@ -82,6 +92,7 @@ def _pages(
         audience=context.settings.state_dir / AUDIENCE_FILE_NAME,
         checks=CheckRunner(lambda: _findings(context.reload), clock=context.clock),
         log_tail=log_tail,
+        uploads=make_uploads(context, program),
         login=telegram.web_login if telegram is not None else None,
         account=lambda: _account(telegram),
         has_schedule=context.settings.schedule.is_file,

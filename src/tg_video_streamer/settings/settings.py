@@ -110,6 +110,8 @@ class Settings(BaseModel):
     library_max_gb: Annotated[float, Field(ge=0)] = 20.0
     spool_max_gb: Annotated[float, Field(ge=0)] = 5.0
     library_keep_removed: bool = False
+    upload_dir: _Path | None = None
+    upload_max_gb: Annotated[float, Field(gt=0)] = 20.0
     prepare_preset: X264Preset = X264Preset.SLOW
     prepare_bitrate: Annotated[str, matching(r"\d{2,6}k|\d{1,2}(\.\d{1,3})?M", "a bit rate such as 1500k or 1.5M")] = ""
     loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] = -16.0
@@ -214,6 +216,9 @@ def load_settings(
     given.setdefault("state_dir", str(default_state_dir(environment, env_file)))
     given.setdefault("library_dir", f"{given['state_dir']}/library")
     given.setdefault("playlist", "playlist.txt")
+    if "upload_dir" in given:
+        # What was uploaded may play.
+        given["media_dirs"] = ":".join(filter(None, (given.get("media_dirs"), given["upload_dir"])))
     base = env_file.resolve().parent if env_file is not None else Path.cwd()
     home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
     context = {"base": base, "home": home}

@@ -36,14 +36,29 @@ from tg_video_streamer.web.pages import (
     queue,
     schedule,
     session,
+    uploads,
 )
 from tg_video_streamer.web.pages.actions import action_routes
 from tg_video_streamer.web.preview.preview import Preview
 from tg_video_streamer.web.security_headers import SecurityHeaders
+from tg_video_streamer.web.uploads.tus import tus_routes
 
 _HLS_TYPE = "application/vnd.apple.mpegurl"
 _MP4_TYPE = "video/mp4"
-_PAGES = (on_air, incoming, queue, playlist, playlist_table, as_run, audience, schedule, fleet, session, health)
+_PAGES = (
+    on_air,
+    incoming,
+    queue,
+    playlist,
+    playlist_table,
+    as_run,
+    audience,
+    schedule,
+    fleet,
+    session,
+    health,
+    uploads,
+)
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
@@ -61,6 +76,7 @@ def build_web_app(
             *_status_routes(context.commands.status),
             *_preview_routes(context.preview),
             *(route for page in _PAGES for route in page.routes(context)),
+            *tus_routes(context.uploads),
             *_static_routes(),
             *event_routes(updates, access),
             *login_routes(access),

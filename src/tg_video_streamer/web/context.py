@@ -13,6 +13,7 @@ from tg_video_streamer.telegram.session.web_login import WebLogin
 from tg_video_streamer.web.check_runner import CheckRunner
 from tg_video_streamer.web.one_at_a_time import OneAtATime
 from tg_video_streamer.web.preview.preview import Preview
+from tg_video_streamer.web.uploads.uploads import Uploads
 
 
 async def _no_refresh() -> None:
@@ -47,6 +48,8 @@ class WebContext:
     live_still: Callable[[], Awaitable[bytes | None]] = no_still
     """The live stream that waits, as JPEG; None where none waits."""
     has_schedule: Callable[[], bool] = lambda: False
+    uploads: Uploads | None = None
+    """None where they are off."""
     login: WebLogin | None = None
     """None where no output needs a Telegram session."""
     account: Callable[[], str] = str

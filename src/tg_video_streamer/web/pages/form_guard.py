@@ -35,3 +35,10 @@ def require_operator(request: Request, context: WebContext) -> PageView:
 def _access(request: Request) -> Access:
     access: Access = request.app.state.access
     return access
+
+
+def require_operator_request(request: Request, *, changes: bool) -> None:
+    """Raises RequestRefused unless an operator asks, and for `changes` one of our pages with its token in X-CSRF."""
+    _access(request).require_role(request, _OPERATOR_COMMAND)
+    if changes:
+        _access(request).require_form_token(request, request.headers.get("x-csrf", ""))

@@ -24,7 +24,7 @@ _NAVIGATION = (
     ("/session", "session"),
     ("/health", "health"),
 )
-_PARENT_PAGE = {"playlist": "queue", "playlist_table": "queue", "audience": "as_run"}
+_PARENT_PAGE = {"playlist": "queue", "playlist_table": "queue", "uploads": "queue", "audience": "as_run"}
 _FOR_OPERATORS = frozenset({"session"})
 
 

@@ -21,6 +21,7 @@ from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.form_guard import require_operator, require_operator_form
 from tg_video_streamer.web.pages.layout import PageView, page
+from tg_video_streamer.web.pages.playlist_views import views_tag
 
 _CONTEXT_LINES = 2
 _MAX_CHANGES = 2000
@@ -91,7 +92,7 @@ async def _editor(view: PageView, text: PlaylistText) -> Response:
         if view.request.query_params.get("saved") == "1"
         else ()
     )
-    main = f"""<p class="views"><a href="/playlist/table">{words("table.table")}</a> <a href="/playlist" aria-current="page">{words("table.text")}</a></p>
+    main = f"""{views_tag(view, "text")}
 <section class="card" aria-labelledby="edit-heading">
 <h2 id="edit-heading">{words("playlist.edit")}</h2>
 <p id="edit-help">{words("playlist.help")}</p>

@@ -24,6 +24,7 @@ from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.elements import time_tag, title_tag
 from tg_video_streamer.web.pages.form_guard import require_operator, require_operator_form
 from tg_video_streamer.web.pages.layout import PageView, page
+from tg_video_streamer.web.pages.playlist_views import views_tag
 from tg_video_streamer.web.pages.refresh import version
 
 ROWS = 50
@@ -41,7 +42,7 @@ def routes(context: WebContext) -> list[Route]:
         try:
             rows = await context.commands.playlist_rows(words, first=first, count=ROWS)
         except ControlError as error:
-            return page(view, "playlist_table", _views(view.words), messages=(FlashMessage.of(error),))
+            return page(view, "playlist_table", views_tag(view, "table"), messages=(FlashMessage.of(error),))
         return page(view, "playlist_table", _main(view, rows, words=words, first=first, chosen=chosen))
 
     async def change(request: Request) -> Response:
@@ -127,17 +128,10 @@ def _new_line(form: Mapping[str, str]) -> str:
     return f"{line} | title={title}" if line and title else line
 
 
-def _views(words: Translator) -> str:
-    return (
-        f'<p class="views"><a href="/playlist/table" aria-current="page">{words("table.table")}</a> '
-        f'<a href="/playlist">{words("table.text")}</a></p>'
-    )
-
-
 def _main(view: PageView, rows: PlaylistRows, *, words: str, first: int, chosen: tuple[int, ...]) -> str:
     text = view.words
     back = _address(words=words, first=first)
-    return f"""{_views(text)}
+    return f"""{views_tag(view, "table")}
 <section class="card" aria-labelledby="table-heading">
 <h2 id="table-heading">{text("table.change")}</h2>
 <p id="table-help">{text("table.help")}</p>

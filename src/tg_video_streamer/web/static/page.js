@@ -348,6 +348,89 @@ function watchTable(form) {
   }
 }
 
+// Uploads by tus 1.0: in pieces, so that a proxy's limit on bodies does not matter; an upload that was cut is found again.
+const PIECE_BYTES = 8 * 1024 * 1024;
+const RETRY_MS = 2000;
+
+function watchUploads(input) {
+  const list = byId("sending");
+  const headers = (more) => ({ "Tus-Resumable": "1.0.0", "X-CSRF": texts.csrf, Accept: "application/json", ...more });
+  const pause = () => new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
+
+  async function refused(answer) {
+    const body = await answer.json().catch(() => ({}));
+    return Object.assign(new Error(body.error?.text ?? answer.statusText), { refused: true });
+  }
+
+  async function begin(file) {
+    const name = btoa(String.fromCharCode(...new TextEncoder().encode(file.name)));
+    const answer = await fetch("/uploads/tus", { method: "POST", headers: headers({ "Upload-Length": file.size, "Upload-Metadata": `filename ${name}` }) });
+    if (answer.status !== 201) throw await refused(answer);
+    return answer.headers.get("Location");
+  }
+
+  // Where to continue: at an earlier upload of the same file, if the server still has it.
+  async function resume(file, place, memory) {
+    const answer = place ? await fetch(place, { method: "HEAD", headers: headers({}) }) : null;
+    if (answer?.ok) return { place, offset: Number(answer.headers.get("Upload-Offset")) };
+    if (answer && answer.status !== 404) throw new Error(answer.statusText);
+    const fresh = await begin(file);
+    localStorage.setItem(memory, fresh);
+    return { place: fresh, offset: 0 };
+  }
+
+  async function send(file, show) {
+    const memory = `upload ${file.name} ${file.size} ${file.lastModified}`;
+    for (;;) {
+      try {
+        let { place, offset } = await resume(file, localStorage.getItem(memory), memory);
+        for (;;) {
+          show(offset >= file.size - PIECE_BYTES ? "checking" : "sending", offset);
+          const body = file.slice(offset, offset + PIECE_BYTES);
+          const answer = await fetch(place, { method: "PATCH", headers: headers({ "Content-Type": "application/offset+octet-stream", "Upload-Offset": offset }), body });
+          if ([408, 409, 423].includes(answer.status)) throw new Error(answer.statusText);
+          if (!answer.ok) throw await refused(answer);
+          offset = Number(answer.headers.get("Upload-Offset"));
+          if (answer.headers.has("Upload-Name")) {
+            localStorage.removeItem(memory);
+            return;
+          }
+        }
+      } catch (error) {
+        if (error.refused) throw error;
+        show("waiting", null);
+        await pause();
+      }
+    }
+  }
+
+  function start(file) {
+    const row = document.createElement("li");
+    const name = document.createElement("bdi");
+    const state = document.createElement("span");
+    const bar = document.createElement("progress");
+    name.textContent = file.name;
+    state.className = "number";
+    bar.max = file.size;
+    bar.setAttribute("aria-label", file.name);
+    row.append(name, " ", state, bar);
+    list.append(row);
+    const show = (word, offset) => {
+      state.textContent = list.dataset[word];
+      if (offset !== null) bar.value = offset;
+    };
+    send(file, show).then(
+      () => { show("done", file.size); return refreshParts(); },
+      (error) => { state.textContent = `${list.dataset.refused}: ${error.message}`; },
+    );
+  }
+
+  input.addEventListener("change", () => {
+    [...input.files].forEach(start);
+    input.value = "";
+  });
+}
+
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) source.close(); // browsers allow six connections per host; a hidden page needs none
   else {
@@ -367,5 +450,6 @@ if (!document.hidden) listen();
 else source = { close() {}, readyState: 0 };
 setInterval(watchSilence, 1000);
 if (byId("text")) watchText(byId("text"));
+if (byId("media")) watchUploads(byId("media"));
 if (byId("table-form")) watchTable(byId("table-form"));
 if (byId("live")) watchPicture(byId("live"));

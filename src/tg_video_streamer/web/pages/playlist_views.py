@@ -1,0 +1,17 @@
+"""The links between the views of the playlist: table, text and uploaded files."""
+
+from __future__ import annotations
+
+from tg_video_streamer.web.pages.layout import PageView
+
+_VIEWS = (("table", "/playlist/table"), ("text", "/playlist"), ("uploads", "/uploads"))
+
+
+def views_tag(view: PageView, current: str) -> str:
+    """The links; `current` is the view that is shown."""
+    links = " ".join(
+        f'<a href="{path}"{" aria-current=page" if name == current else ""}>{view.words(f"table.{name}")}</a>'
+        for name, path in _VIEWS
+        if name != "uploads" or view.context.uploads is not None
+    )
+    return f'<p class="views">{links}</p>'

@@ -1,0 +1,1 @@
+"""Uploads of media files into one folder."""
