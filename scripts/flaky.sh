@@ -17,6 +17,7 @@ finish() {
 trap finish EXIT
 
 scripts/setup.sh dev
+scripts/install-test-packages.sh
 for _ in 1 2; do
     (while :; do :; done) &
     loops+=($!)

@@ -16,6 +16,7 @@ from stands.nats_server import NatsServer
 from tg_video_streamer.errors import StateUnreadable
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.bucket import FleetBucket
+from tg_video_streamer.fleet.cipher import Cipher
 from tg_video_streamer.fleet.connection import FleetConnection
 from tg_video_streamer.fleet.connection import connected as connect
 from tg_video_streamer.fleet.replicated_state import FILES, STATE, ReplicatedState, _file, _key, decode, encode
@@ -140,3 +141,24 @@ def test_a_file_name_survives_as_a_key(name: str) -> None:
 def test_no_secret_file_is_among_the_copied_ones() -> None:
     """Keys, tokens and the log of the day stay on their host."""
     assert not {"telegram.json", "web-token", "as-run.jsonl"} & set(FILES)
+
+
+async def test_telegrams_facts_are_copied_encrypted(tmp_path: Path) -> None:
+    """A host with the same secret reads them, one with another does not and keeps its own; NATS has no clear word of them."""
+    secret = b'{"stream": {"key": "CANARY"}}'
+    with NatsServer(tmp_path / "nats") as server:
+        async with connected(server) as connection:
+            one, two, three = (_folder(tmp_path / name) for name in ("one", "two", "three"))
+            (one / "telegram.json").write_bytes(secret)
+            (three / "telegram.json").write_bytes(b"{}")
+            await ReplicatedState(connection, "tv", one, lambda: 1).copy()
+            assert await FleetBucket(connection, STATE).keys() == []
+            await ReplicatedState(connection, "tv", one, lambda: 1, cipher=Cipher("a secret")).copy()
+            bucket = await connection.jetstream().key_value(STATE)
+            content, _ = decode((await bucket.get("tv.telegram=2e=json")).value or b"")
+            assert b"CANARY" not in content
+            await ReplicatedState(connection, "tv", two, lambda: 2, cipher=Cipher("a secret")).restore()
+            await ReplicatedState(connection, "tv", three, lambda: 2, cipher=Cipher("another")).restore()
+    assert (two / "telegram.json").read_bytes() == secret
+    assert (two / "telegram.json").stat().st_mode & 0o777 == 0o600
+    assert (three / "telegram.json").read_bytes() == b"{}"

@@ -22,7 +22,15 @@ from yt_dlp.utils import ExtractorError, GeoRestrictedError, RegexNotFoundError,
 
 from tg_video_streamer.errors import ResolveError, SourceGone, ToolBehind
 from tg_video_streamer.locales.translator import LANGUAGES, Translator
-from tg_video_streamer.resolve.failure import MEANINGS, Failure, Meaning, download_failure, failure, update_may_help
+from tg_video_streamer.resolve.failure import (
+    MEANINGS,
+    OF_A_DOWNLOAD,
+    Failure,
+    Meaning,
+    download_failure,
+    failure,
+    update_may_help,
+)
 from tg_video_streamer.resolve.ytdlp_child import Log, Ytdlp, answer, described
 
 Raise = Callable[[InfoExtractor], object]
@@ -390,5 +398,7 @@ def test_a_document_that_says_nothing(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", TABLE)
 def test_a_download_fails_for_now(name: str) -> None:
     """What a download meets is never taken for the end of the source, nor for an old yt-dlp: its link may have expired."""
-    raises, _ = TABLE[name]
-    assert type(raised(raises, read=download_failure)) is ResolveError
+    raises, why = TABLE[name]
+    error = raised(raises, read=download_failure)
+    assert type(error) is ResolveError
+    assert (error.reason == why) is (why in OF_A_DOWNLOAD or why is Failure.SITE_FAILED)

@@ -7,6 +7,8 @@ import gc
 import struct
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 from telethon.tl.functions.help import GetNearestDcRequest
@@ -29,7 +31,8 @@ from tg_video_streamer.errors import (
     TelegramRefused,
 )
 from tg_video_streamer.telegram.call.call import GroupCall
-from tg_video_streamer.telegram.client.waits import FloodWaits
+from tg_video_streamer.telegram.client.state_file import TelegramState
+from tg_video_streamer.telegram.client.waits import LONGEST_SECONDS, FloodWaits
 
 ANSWER = "help.getNearestDc"
 STATE = "updates.getState"
@@ -151,6 +154,24 @@ async def test_a_wait_outlives_the_account(stand: TelegramStand) -> None:
         assert "UTC" in str(raised.value)
         await account.close()
     assert len(stand.asked(STATE)) == 1
+
+
+def test_a_wait_outlives_a_restart(tmp_path: Path) -> None:
+    """Another process of the same session keeps to it, one of another session does not; a clock that was set back waits a day at most."""
+    clock, store = SetClock(), TelegramState(tmp_path)
+    FloodWaits(clock, save=partial(store.put_waits, "one")).asked("a.method", FloodWait("a wait", seconds=600.0))
+    later = TelegramState(tmp_path)
+    clock.now += 200
+    after = FloodWaits(clock, saved=later.waits("one"))
+    with pytest.raises(FloodWait) as raised:
+        after.check("a.method")
+    assert raised.value.seconds == pytest.approx(400, abs=1)
+    FloodWaits(clock, saved=later.waits("another")).check("a.method")
+    clock.now += 500
+    FloodWaits(clock, saved=later.waits("one")).check("a.method")
+    with pytest.raises(FloodWait) as raised:
+        FloodWaits(clock, saved={"a.method": 1e12}).check("a.method")
+    assert raised.value.seconds <= LONGEST_SECONDS
 
 
 REFUSED: list[tuple[str, Planned]] = [

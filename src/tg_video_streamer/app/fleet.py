@@ -29,6 +29,7 @@ from tg_video_streamer.control.status import FleetStatus, HostStatus, WorkerStat
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.fleet.address import fleet_address
 from tg_video_streamer.fleet.as_run_stream import AsRunStream
+from tg_video_streamer.fleet.cipher import Cipher
 from tg_video_streamer.fleet.connection import ANSWER_SECONDS, FleetConnection, answer_within
 from tg_video_streamer.fleet.guard import LeaseGuard, running_seconds
 from tg_video_streamer.fleet.hosts import (
@@ -116,7 +117,14 @@ class FleetTerm:
         self._facts: dict[str, str] = {}
         self._state: Callable[[], str] = lambda: ""
         self._reports = HostReports(self.connection)
-        self.state = ReplicatedState(self.connection, self.channel, settings.state_dir, lambda: self.keeper.lease.epoch)
+        secret = settings.session_string.get_secret_value()
+        self.state = ReplicatedState(
+            self.connection,
+            self.channel,
+            settings.state_dir,
+            lambda: self.keeper.lease.epoch,
+            cipher=Cipher(secret) if secret else None,
+        )
 
     def tells(self, state: Callable[[], str], commands: Commands) -> None:
         """`state`: the channel's, for the other hosts, whose commands `commands` carry out while this host has the channel."""

@@ -39,8 +39,10 @@ _CONNECTIONS_A_MINUTE = 20
 class _Connector:
     """Connects accounts, all within one limit of connections."""
 
-    def __init__(self, clock: Clock, pauses: Backoff) -> None:
+    def __init__(self, clock: Clock, pauses: Backoff, store: TelegramState) -> None:
+        """`store` has the waits of an earlier process."""
         self._clock = clock
+        self._store = store
         self._limiter = ConnectionLimiter(clock, attempts_per_minute=_CONNECTIONS_A_MINUTE, pauses=pauses)
         self._waits: dict[str, FloodWaits] = {}
         """By session: a wait that Telegram asked for outlives the connection."""
@@ -49,7 +51,10 @@ class _Connector:
         """See renewal.Connect. Telethon is loaded in a thread, since that takes longer than a frame."""
         module = await asyncio.to_thread(import_module, "tg_video_streamer.telegram.client.account")
         mark = hashlib.sha256(credentials.session.encode()).hexdigest()
-        waits = self._waits.setdefault(mark, FloodWaits(self._clock))
+        waits = self._waits.get(mark)
+        if waits is None:
+            saved, save = self._store.waits(mark), partial(self._store.put_waits, mark)
+            waits = self._waits[mark] = FloodWaits(self._clock, saved=saved, save=save)
         account: Account = module.Account(
             credentials, clock=self._clock, limiter=self._limiter, ended=ended, waits=waits
         )
@@ -91,7 +96,7 @@ def session_keeper(
     renewal = Renewal(
         read=partial(_read, loaded, file),
         write=_writer(loaded),
-        connect=_Connector(clock, connection_pauses).connect,
+        connect=_Connector(clock, connection_pauses, store).connect,
         store=store,
         clock=clock,
         notify=notify,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -18,6 +19,8 @@ from tg_video_streamer.playlist.rotation import Rotation
 from tg_video_streamer.resolve.missing import missing_files
 
 CHECK_SECONDS = 2.0
+MISSING_SECONDS = 1.0
+"""The same while files are missing: they play within seconds of their return."""
 AHEAD_ITEMS = 64
 """So many items that may be tried are looked for, behind however many are missing."""
 MOST_ITEMS = 2000
@@ -52,12 +55,17 @@ class FileCheck:
         self._clock = clock
         self._missing: dict[str, Item] = {}
         self._edited = False
+        self._returned = asyncio.Event()
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Look again and again until cancelled, and at once where a disk answers again."""
+        DISKS.on_return(self._returned.set)
         while True:
             await self.check()
-            await asyncio.sleep(CHECK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MISSING_SECONDS if self._missing else CHECK_SECONDS):
+                    await self._returned.wait()
+            self._returned.clear()
 
     def edited(self) -> None:
         """The rotation has changed: what is no longer in it is forgotten."""

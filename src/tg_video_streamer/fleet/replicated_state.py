@@ -7,7 +7,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tg_video_streamer.atomic_file import replace_file
 from tg_video_streamer.disk import DISKS, START_SECONDS
 from tg_video_streamer.errors import FleetUnreachable, StateUnreadable
 from tg_video_streamer.fleet.bucket import FleetBucket
+from tg_video_streamer.fleet.cipher import Cipher
 from tg_video_streamer.fleet.connection import FleetConnection
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,8 @@ STATE = "state"
 COPY_SECONDS = 1.0
 """So old at most is what another host finds, and the file's own age."""
 FILES = ("position.json", "played.json", "seconds.json", "schedule.json", "lists.json", "program.json", "as-run.open")
+SECRET_FILES = ("telegram.json",)
+"""Copied only with a cipher: a live stream's key is in it."""
 PLACES = "places"
 _VERSION = 1
 _LAST_NANOSECOND = 1 << 62
@@ -66,8 +69,18 @@ def decode(value: bytes) -> tuple[bytes, int]:
 class ReplicatedState:
     """The state of one channel, for one term of a host: restored once, then copied once a second."""
 
-    def __init__(self, connection: FleetConnection, channel: str, folder: Path, epoch: Callable[[], int]) -> None:
-        """`folder`: STATE_DIR. `epoch`: of the lease that this host has."""
+    def __init__(
+        self,
+        connection: FleetConnection,
+        channel: str,
+        folder: Path,
+        epoch: Callable[[], int],
+        *,
+        cipher: Cipher | None = None,
+    ) -> None:
+        """`folder`: STATE_DIR. `epoch`: of the lease that this host has. `cipher`: None where there is no secret to share."""
+        self._cipher = cipher
+        self._names = (*FILES, *SECRET_FILES) if cipher is not None else FILES
         self._channel = channel
         self._folder = folder
         self._epoch = epoch
@@ -85,7 +98,7 @@ class ReplicatedState:
             async with asyncio.timeout(_TAKE_SECONDS):
                 values = await self._read_all()
             contents = self._readable(values)
-            await DISKS.run_within(START_SECONDS, self._folder, _write_files, self._folder, contents)
+            await DISKS.run_within(START_SECONDS, self._folder, _write_files, self._folder, self._names, contents)
             log.info("the channel's state is taken over", files=len(contents))
         except (FleetUnreachable, TimeoutError, ValueError, OSError) as error:
             log.warning("the channel's state cannot be taken over; this host continues from its own", why=str(error))
@@ -99,7 +112,9 @@ class ReplicatedState:
     async def copy(self) -> None:
         """Copy what has changed since the last time; what cannot be copied now is copied the next time."""
         try:
-            files = await DISKS.run_within(START_SECONDS, self._folder, _read_files, self._folder, dict(self._copied))
+            files = await DISKS.run_within(
+                START_SECONDS, self._folder, _read_files, self._folder, self._names, dict(self._copied)
+            )
             for name, found in files.items():
                 if found is None:
                     await self._bucket.ask(self._remove, name)
@@ -116,7 +131,10 @@ class ReplicatedState:
         found = {}
         for name, value in values.items():
             try:
-                found[name] = decode(value)
+                content, modified_ns = decode(value)
+                if name in SECRET_FILES and self._cipher is not None:
+                    content = self._cipher.decrypt(content)
+                found[name] = content, modified_ns
             except StateUnreadable as error:
                 log.warning("a part of the state cannot be taken over", file=name, why=str(error))
         return found
@@ -133,6 +151,8 @@ class ReplicatedState:
         return found
 
     async def _put(self, bucket: KeyValue, name: str, content: bytes, modified_ns: int) -> None:
+        if name in SECRET_FILES and self._cipher is not None:
+            content = self._cipher.encrypt(content)
         value = encode(content, epoch=self._epoch(), modified_ns=modified_ns)
         if len(value) > _MOST_BYTES:
             if name not in self._too_large:
@@ -180,11 +200,13 @@ def _file(key: str) -> str:
     return "".join(chr(int(part, 16)) if number % 2 else part for number, part in enumerate(parts))
 
 
-def _read_files(folder: Path, copied: Mapping[str, tuple[int, int]]) -> dict[str, tuple[tuple[int, int], bytes] | None]:
+def _read_files(
+    folder: Path, names: Sequence[str], copied: Mapping[str, tuple[int, int]]
+) -> dict[str, tuple[tuple[int, int], bytes] | None]:
     """The files that have changed since they were copied, with what tells it; None for one that is gone. Raises OSError."""
     found: dict[str, tuple[tuple[int, int], bytes] | None] = {}
     places = (f"{PLACES}/{one.name}" for one in (folder / PLACES).glob("[!.]*") if one.is_file())
-    for name in (*FILES, *places):
+    for name in (*names, *places):
         try:
             state = (folder / name).stat()
             stamp = (state.st_mtime_ns, state.st_ino)
@@ -196,11 +218,11 @@ def _read_files(folder: Path, copied: Mapping[str, tuple[int, int]]) -> dict[str
     return found
 
 
-def _write_files(folder: Path, contents: Mapping[str, tuple[bytes, int]]) -> None:
+def _write_files(folder: Path, names: Sequence[str], contents: Mapping[str, tuple[bytes, int]]) -> None:
     """Replace the files; a name that leads anywhere else is refused. Raises OSError."""
     for name, (content, modified_ns) in contents.items():
         parent, _, base = name.rpartition("/")
-        if parent not in {"", PLACES} or (not parent and name not in FILES) or base.startswith("."):
+        if parent not in {"", PLACES} or (not parent and name not in names) or base.startswith("."):
             log.warning("a value of the state names no state file", name=name)
             continue
         (folder / parent).mkdir(mode=0o700, exist_ok=True)

@@ -382,6 +382,8 @@ LANGUAGE = Language(
         "store.damaged.remedy": "none needed: it is removed, and encoded again",
         "fleet.state_version": "a host with a later version wrote it ({version})",
         "fleet.state_version.remedy": "install the same version on all hosts",
+        "fleet.state_other_key": "it was encrypted with another SESSION_STRING",
+        "fleet.state_other_key.remedy": "give all hosts the same SESSION_STRING",
         "fleet.state_damaged": "it is damaged",
         "fleet.standby_for": "standby for {host}, which has the channel on air",
         "fleet.standby": "standby; no host has the channel on air now",

@@ -390,6 +390,8 @@ LANGUAGE = Language(
         "store.damaged.remedy": "делать ничего не нужно: она удаляется и кодируется заново",
         "fleet.state_version": "его записал хост с более новой версией ({version})",
         "fleet.state_version.remedy": "установите на все хосты одну версию",
+        "fleet.state_other_key": "оно зашифровано с другой SESSION_STRING",
+        "fleet.state_other_key.remedy": "задайте всем хостам одну и ту же SESSION_STRING",
         "fleet.state_damaged": "он повреждён",
         "fleet.standby_for": "в резерве: канал ведёт {host}",
         "fleet.standby": "в резерве; сейчас канал никто не ведёт",

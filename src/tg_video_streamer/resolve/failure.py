@@ -75,7 +75,8 @@ LIMITED = frozenset({Failure.RATE_LIMITED, Failure.NOT_A_BOT})
 """The site is asked more slowly after these."""
 REFUSED = LIMITED | {Failure.GEO_BLOCKED, Failure.SITE_REFUSES, Failure.PROXY_FAILED}
 """Another proxy may help."""
-_OF_A_DOWNLOAD = REFUSED
+OF_A_DOWNLOAD = REFUSED | {Failure.NO_IMPERSONATION}
+"""What a download itself can find out; else its link is what fails."""
 
 _CLASSES = {
     "GeoRestrictedError": Failure.GEO_BLOCKED,
@@ -174,7 +175,7 @@ def download_failure(document: Mapping[str, Any]) -> ResolveError:
     """The same for a download, which fails for now: what its link answers says nothing of the source."""
     facts = _facts(document)
     why = judge(facts)
-    return _error(why if why in _OF_A_DOWNLOAD else Failure.SITE_FAILED, facts)
+    return _error(why if why in OF_A_DOWNLOAD else Failure.SITE_FAILED, facts)
 
 
 def _facts(document: Mapping[str, Any]) -> Mapping[str, Any]:

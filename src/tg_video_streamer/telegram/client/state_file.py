@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 NAME = "telegram.json"
 _ACCOUNT = "account"
+_WAITS = "waits"
 _WRITE_SECONDS = 1.0
 """The event loop waits for it: what was put is on the disk, unless that hangs."""
 
@@ -44,6 +46,20 @@ class TelegramState:
             DISKS.wait(_WRITE_SECONDS, self._path, self._write)
         except OSError as error:
             log.warning("telegram's state file cannot be written", file=str(self._path), why=error.strerror)
+
+    def waits(self, mark: str) -> dict[str, float]:
+        """The ends of FLOOD_WAITs by method, in seconds since 1970, of the session with that mark."""
+        record = self.get(_WAITS)
+        ends = record.get("ends")
+        if record.get("mark") != mark or not isinstance(ends, dict):
+            return {}
+        return {
+            str(method): float(end) for method, end in ends.items() if isinstance(end, int | float) and isfinite(end)
+        }
+
+    def put_waits(self, mark: str, ends: dict[str, float]) -> None:
+        """Save them; those of another session are forgotten."""
+        self.put(_WAITS, {"mark": mark, "ends": ends})
 
     @property
     def owner_id(self) -> int:
