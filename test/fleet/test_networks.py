@@ -259,13 +259,11 @@ def _run(folder: Path, faults: list[str]) -> dict[str, list[float]]:
     gaps: dict[str, list[float]] = {}
     with World(folder) as world:
         world.wait_for_holder()
-        for fault in faults:
-            world.wait_for_standby()
-            with Gap(world) as gap:
-                FAULTS[fault](world, world.wait_for_holder())
-                world.wait_for_holder()
-            gaps.setdefault(fault, []).append(round(gap.seconds, 2))
-            assert "already publishing" not in world.rtmp.log(), fault
+        for number, fault in enumerate(faults):
+            try:
+                gaps.setdefault(fault, []).append(_cause(world, fault))
+            except AssertionError as error:
+                raise AssertionError(f"fault {number}, {fault}, after {faults[:number]}: {error}") from error
         world.wait_for_standby()
         # The last segment is written once it is over, and comes to the other host within seconds.
         assert ask(world.services[world.holder()].state_dir, "skip")["key"] == "answer.skipped"
@@ -274,6 +272,16 @@ def _run(folder: Path, faults: list[str]) -> dict[str, list[float]]:
         found = _segments(logs[0])
         assert len(set(found)) == len(found)
     return gaps
+
+
+def _cause(world: World, fault: str) -> float:
+    """Cause one fault, and wait until the channel is whole again; the longest gap in seconds."""
+    world.wait_for_standby()
+    with Gap(world) as gap:
+        FAULTS[fault](world, world.wait_for_holder())
+        world.wait_for_holder()
+    assert "already publishing" not in world.rtmp.log()
+    return round(gap.seconds, 2)
 
 
 def _segments(path: Path) -> list[tuple[str, str]]:
