@@ -365,6 +365,15 @@ def test_a_lost_connection_is_shown(channel: Channel, browser: WebDriver) -> Non
     wait_until(lambda: text_of(browser, "badge") == "On air", what="its word again")
 
 
+def test_guides_and_calendars_can_read_the_schedule(channel: Channel) -> None:
+    """The addresses that the page names answer, with nothing of a day that is not among the coming ones."""
+    for path, begins in (("/schedule.xml", "<?xml"), ("/schedule.ics", "BEGIN:VCALENDAR")):
+        status, text = channel.service.page(path)
+        assert (status, text.startswith(begins)) == (200, True)
+        assert "Playlist" in text
+        assert "News at eight" not in text
+
+
 def test_health_is_shown(channel: Channel, browser: WebDriver) -> None:
     """Versions appear, the log's end contains no secret, and the checks run on demand."""
     browser.get(f"{channel.url}/health?lang=en")

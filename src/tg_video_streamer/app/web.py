@@ -96,6 +96,7 @@ def _pages(
         login=telegram.web_login if telegram is not None else None,
         account=lambda: _account(telegram),
         has_schedule=context.settings.schedule.is_file,
+        channel=context.settings.channel or "tg-video-streamer",
         versions=versions.listed,
         refresh_versions=versions.ask,
         live_still=live.ask(lambda one: one.takeover.still()) if live is not None else no_still,

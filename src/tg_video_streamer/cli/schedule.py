@@ -1,10 +1,11 @@
-"""The command `schedule show`: a day as the running service applies it, or from the file if no service runs."""
+"""The commands `schedule show` and `schedule export`: days as the running service applies them, or from the file."""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,33 @@ def show(
         typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
     else:
         typer.echo("\n".join(map(line_of, entries)))
+    return 0
+
+
+def export(
+    env_file: EnvFileOption = None,
+    *,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="xmltv|ics", help="For a guide, or for a calendar.")
+    ] = "xmltv",
+    days: Annotated[int, typer.Option(min=1, max=60, help="How many days from today on.")] = 7,
+) -> int:
+    """Print the coming days as XMLTV or iCalendar."""
+    from tg_video_streamer.clock import SystemClock  # noqa: PLC0415 - as below
+    from tg_video_streamer.schedule.guide import icalendar, xmltv  # noqa: PLC0415 - as below
+
+    if kind not in {"xmltv", "ics"}:
+        raise typer.BadParameter(words.text("schedule.formats"))
+    entries = list(_entries(env_file, ""))
+    first = date.fromisoformat(entries[0].starts[:10]) if entries else datetime.now(UTC).date()
+    for number in range(1, days):
+        entries += _entries(env_file, str(first + timedelta(days=number)))
+    channel = load(env_file, demo=False).settings.channel or "tg-video-streamer"
+    now_wall = SystemClock().wall()
+    content = (
+        xmltv(entries, channel=channel) if kind == "xmltv" else icalendar(entries, channel=channel, now_wall=now_wall)
+    )
+    typer.echo(content.decode(), nl=False)
     return 0
 
 
@@ -75,8 +103,9 @@ def _from_file(env_file: Path | None, day: str) -> tuple[ScheduledEntry, ...]:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
     schedule = typer.Typer(help="Day parts, shows and station ids.", rich_markup_mode=None)
     schedule.callback()(lambda: None)
     schedule.command("show")(show)
+    schedule.command("export")(export)
     application.add_typer(schedule, name="schedule")

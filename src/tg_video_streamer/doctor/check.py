@@ -18,10 +18,20 @@ from tg_video_streamer.settings.settings import Settings
 
 
 async def find_problems(settings: Settings, *, playlist: bool = True) -> list[Message]:
-    """The problems of encoder, overlays and, where asked for, `playlist` and schedule."""
+    """The problems of encoder, overlays, fleet and, where asked for, `playlist` and schedule."""
     listed = await asyncio.to_thread(playlist_problems, settings) if playlist else []
     scheduled = await asyncio.to_thread(schedule_problems, settings) if playlist else []
-    return [*await encoder_problems(settings), *await branding_problems(settings), *listed, *scheduled]
+    fleet = await fleet_problems(settings)
+    return [*await encoder_problems(settings), *await branding_problems(settings), *fleet, *listed, *scheduled]
+
+
+async def fleet_problems(settings: Settings) -> list[Message]:
+    """A message for each of NATS and the store that cannot be used now."""
+    if not settings.fleet:
+        return []
+    from tg_video_streamer.doctor.fleet import fleet_errors  # noqa: PLC0415 - NATS, only for who has a fleet
+
+    return [error.full_message for error in await fleet_errors(settings)]
 
 
 async def encoder_problems(settings: Settings) -> list[Message]:

@@ -19,25 +19,42 @@ async def fleet_findings(settings: Settings) -> list[Finding]:
     address = fleet_address(settings.fleet, settings.fleet_credentials.get_secret_value(), settings.fleet_ca)
     try:
         async with connected(address, host=f"{socket.gethostname()} (doctor)") as connection:
-            reports = await HostReports(connection).all()
+            found = [_hosts(settings, await HostReports(connection).all())]
     except FleetError as error:
-        return [failure("fleet", error), *await store_findings(settings)]
-    return [_hosts(settings, reports), *await store_findings(settings)]
-
-
-async def store_findings(settings: Settings) -> list[Finding]:
-    """Lists the store, where there is one."""
+        found = [failure("fleet", error)]
     if not settings.fleet_store:
-        return []
+        return found
+    try:
+        return [*found, well("store", "doctor.store", count=await _stored(settings))]
+    except StoreUnusable as error:
+        return [*found, failure("store", error)]
+
+
+async def fleet_errors(settings: Settings) -> list[FleetError]:
+    """What of NATS and the store cannot be used now."""
+    address = fleet_address(settings.fleet, settings.fleet_credentials.get_secret_value(), settings.fleet_ca)
+    found: list[FleetError] = []
+    try:
+        async with connected(address, host=f"{socket.gethostname()} (check)") as connection:
+            await HostReports(connection).all()
+    except FleetError as error:
+        found.append(error)
+    try:
+        if settings.fleet_store:
+            await _stored(settings)
+    except StoreUnusable as error:
+        found.append(error)
+    return found
+
+
+async def _stored(settings: Settings) -> int:
+    """How many encodes the store has. Raises StoreUnusable."""
     address = store_address(
         settings.fleet_store,
         credentials=settings.fleet_store_credentials.get_secret_value(),
         endpoint=settings.fleet_store_endpoint,
     )
-    try:
-        return [well("store", "doctor.store", count=len(await EncodeStore(address).encodes()))]
-    except StoreUnusable as error:
-        return [failure("store", error)]
+    return len(await EncodeStore(address).encodes())
 
 
 def _hosts(settings: Settings, reports: Sequence[HostReport]) -> Finding:

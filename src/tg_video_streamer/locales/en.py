@@ -1648,6 +1648,8 @@ LANGUAGE = Language(
         "schedule.show": "Show",
         "schedule.before": "Previous day",
         "schedule.after": "Next day",
+        "schedule.elsewhere": "The coming days for guides and calendars:",
+        "schedule.formats": "the format is xmltv or ics",
         "schedule.nothing": "Nothing is scheduled on this day.",
         "schedule.time": "Time",
         "schedule.kind": "Type",

@@ -1656,6 +1656,8 @@ LANGUAGE = Language(
         "schedule.show": "Показать",
         "schedule.before": "День назад",
         "schedule.after": "День вперёд",
+        "schedule.elsewhere": "Ближайшие дни для программ передач и календарей:",
+        "schedule.formats": "формат: xmltv или ics",
         "schedule.nothing": "На этот день ничего не запланировано.",
         "schedule.time": "Время",
         "schedule.kind": "Тип",

@@ -48,6 +48,8 @@ class WebContext:
     live_still: Callable[[], Awaitable[bytes | None]] = no_still
     """The live stream that waits, as JPEG; None where none waits."""
     has_schedule: Callable[[], bool] = lambda: False
+    channel: str = "tg-video-streamer"
+    """Its name, for guides."""
     uploads: Uploads | None = None
     """None where they are off."""
     login: WebLogin | None = None

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from tg_video_streamer.errors import ControlError
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.schedule.day import EntryKind, ScheduledEntry
+from tg_video_streamer.schedule.guide import GUIDE_DAYS, icalendar, xmltv
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.elements import title_tag
@@ -38,7 +39,30 @@ def routes(context: WebContext) -> list[Route]:
         day = date.fromisoformat(chosen) if chosen else _day_of(entries) or _today(context)
         return page(view, "schedule", _choice(view, day) + _table(view, entries))
 
-    return [Route("/schedule", schedule)]
+    async def guide(_request: Request) -> Response:
+        return Response(xmltv(_coming(context), channel=context.channel), media_type="application/xml")
+
+    async def calendar(_request: Request) -> Response:
+        content = icalendar(_coming(context), channel=context.channel, now_wall=context.clock.wall())
+        return Response(content, media_type="text/calendar")
+
+    return [
+        Route("/schedule", schedule),
+        Route("/schedule.xml", guide),
+        Route("/schedule.ics", calendar),
+    ]
+
+
+def _coming(context: WebContext) -> list[ScheduledEntry]:
+    """The entries of the coming days; none where nothing is scheduled."""
+    try:
+        entries = list(context.commands.schedule(""))
+        first = _day_of(tuple(entries)) or _today(context)
+        for number in range(1, GUIDE_DAYS):
+            entries += context.commands.schedule(str(first + timedelta(days=number)))
+    except ControlError:
+        return []
+    return entries
 
 
 def _today(context: WebContext) -> date:
@@ -61,6 +85,7 @@ def _choice(view: PageView, day: date) -> str:
 <p><label for="day">{words("schedule.day")}</label><input type="date" id="day" name="day" value="{day}"></p>
 <p class="buttons"><button class="primary">{words("schedule.show")}</button>{links}</p>
 </form>
+<p>{words("schedule.elsewhere")} <a href="/schedule.xml">XMLTV</a>, <a href="/schedule.ics">iCalendar</a></p>
 </section>"""
 
 
