@@ -50,6 +50,7 @@ PAGES = (
     "/queue",
     "/queue?words=night",
     "/playlist",
+    "/playlist/table",
     "/as-run",
     "/audience",
     "/session",
@@ -335,6 +336,32 @@ def test_playlist_is_edited(channel: Channel, browser: WebDriver) -> None:
     wait_until(
         lambda: "One more" in channel.service.page("/queue?words=one+more")[1], what="it plays without a restart"
     )
+
+
+def test_a_line_is_looked_at_before_it_is_saved(channel: Channel, browser: WebDriver) -> None:
+    """The table has pictures of the files; a path is looked up with title, length and picture, added, and undone."""
+    before = channel.playlist.read_text()
+    console_errors(browser)
+    browser.get(f"{channel.url}/playlist/table?lang=en")
+    shown = "return document.querySelector('.playlist img').naturalWidth"
+    wait_until(lambda: browser.execute_script(shown) == 240, what="a picture of the first film")
+    rows = browser.find_element(By.CSS_SELECTOR, "table.playlist").text
+    assert TITLES[1] in rows
+    assert NASTY in rows
+    path = f"{channel.service.settings['MEDIA_DIRS']}/by-hand.mp4"
+    browser.find_element(By.ID, "line").send_keys(path)
+    press(browser, "Look up")
+    wait_until(lambda: "1:00" in text_of(browser, "part-look"), what="its length")
+    assert browser.execute_script("return document.querySelector('img.look').naturalWidth") == 240
+    title = browser.find_element(By.ID, "look-title")
+    assert title.get_attribute("value") == "by-hand"
+    browser.find_element(By.ID, "look-add").click()
+    expect_message(browser, "added 1 entry")
+    assert channel.playlist.read_text() == f"{before}{path} | title=by-hand\n"
+    press(browser, "Undo")
+    expect_message(browser, "undone")
+    assert channel.playlist.read_text() == before
+    assert console_errors(browser) == []
 
 
 def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:

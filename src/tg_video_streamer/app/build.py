@@ -112,6 +112,7 @@ def build(
         live=live.ask(lambda one: one.takeover.facts()) if live is not None else None,
         take=live.ask(lambda one: one.takeover.take()) if live is not None else None,
         library=feeds.library,
+        resolve=feeds.resolve,
         spool=spool,
         parts=restarts.facts,
         encode_step=lambda: feeds.ladder.shown,

@@ -12,6 +12,7 @@ from tg_video_streamer.asrun.reader import recent_spans
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.control.command_handler import CommandHandler, Forward
 from tg_video_streamer.control.history_sampler import HistorySampler
+from tg_video_streamer.control.looks import Looks
 from tg_video_streamer.control.playlist_file import PlaylistFile
 from tg_video_streamer.control.playlist_rows import PlaylistTable
 from tg_video_streamer.control.reporter import Reporter
@@ -20,6 +21,8 @@ from tg_video_streamer.ingest.takeover import LiveFacts
 from tg_video_streamer.library.library import Library
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.outputs.handler import OutputHandler
+from tg_video_streamer.playlist.line import parse_line
+from tg_video_streamer.resolve.media import Resolve
 from tg_video_streamer.spool.spool import Spool
 
 
@@ -30,6 +33,7 @@ class Control:
     reporter: Reporter
     history: HistorySampler
     commands: CommandHandler
+    looks: Looks
 
 
 def make_control(
@@ -41,6 +45,7 @@ def make_control(
     live: Callable[[], LiveFacts] | None,
     take: Callable[[], None] | None,
     library: Library | None,
+    resolve: Resolve,
     spool: Spool | None,
     parts: Callable[[], tuple[PartStatus, ...]],
     encode_step: Callable[[], str],
@@ -85,4 +90,9 @@ def make_control(
     )
     for part in (reporter, history):
         context.events.subscribe(part.on_event)
-    return Control(reporter=reporter, history=history, commands=commands)
+    looks = Looks(
+        resolve,
+        parse=lambda line: parse_line(line, base=str(playlist.folder), allowed=program.allowed()),
+        item=program.playlist.item,
+    )
+    return Control(reporter=reporter, history=history, commands=commands, looks=looks)

@@ -280,7 +280,9 @@ class Service:
         """Serve the page; its URL. Imported in a thread once the program is on air: that takes a quarter of a second."""
         module = await asyncio.to_thread(import_module, "tg_video_streamer.app.web")
         try:
-            web = module.make_web(self.context, self.control.commands, self.telegram, self.live, self.program)
+            web = module.make_web(
+                self.context, self.control.commands, self.telegram, self.live, self.program, self.control.looks
+            )
         except ListenFailed as error:
             log.warning("no page", error=str(error))
             return "none"

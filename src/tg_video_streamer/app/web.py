@@ -18,6 +18,7 @@ from tg_video_streamer.asrun.audience import FILE_NAME as AUDIENCE_FILE_NAME
 from tg_video_streamer.asrun.log import FILE_NAME as AS_RUN_FILE_NAME
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.control.commands import Commands
+from tg_video_streamer.control.looks import Looks
 from tg_video_streamer.doctor.checkup import findings
 from tg_video_streamer.doctor.finding import Finding
 from tg_video_streamer.doctor.versions import Versions
@@ -60,6 +61,7 @@ def make_web(
     telegram: TelegramService | None,
     live: Anew[LiveService] | None,
     program: Program,
+    looks: Looks,
 ) -> Web:
     """The page. Raises ListenFailed."""
     settings = context.settings
@@ -71,7 +73,7 @@ def make_web(
         proxies=TrustedProxies(settings.web_proxies) if settings.web_behind_proxy else None,
         port=listener.port,
     )
-    make_pages = partial(_pages, context, commands, telegram, live, program)
+    make_pages = partial(_pages, context, commands, telegram, live, program, looks)
     return Web(make_pages=make_pages, hosts=(settings.web_host, *settings.web_names), listener=listener, access=access)
 
 
@@ -81,6 +83,7 @@ def _pages(
     telegram: TelegramService | None,
     live: Anew[LiveService] | None,
     program: Program,
+    looks: Looks,
 ) -> WebContext:
     versions = Versions(clock=context.clock)
     house = context.prepared.house
@@ -92,6 +95,7 @@ def _pages(
         audience=context.settings.state_dir / AUDIENCE_FILE_NAME,
         checks=CheckRunner(lambda: _findings(context.reload), clock=context.clock),
         log_tail=log_tail,
+        looks=looks,
         uploads=make_uploads(context, program),
         login=telegram.web_login if telegram is not None else None,
         account=lambda: _account(telegram),

@@ -1480,6 +1480,8 @@ LANGUAGE = Language(
         "table.later": "Later entries",
         "table.add": "Add",
         "table.add_heading": "Add to the playlist",
+        "table.look": "Look up",
+        "table.picture": "Picture of what was found",
         "table.line": "File, folder or URL",
         "table.line_title": "Title (may stay empty)",
         "table.bad_title": "The title must not contain a line break or |.",

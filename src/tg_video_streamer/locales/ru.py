@@ -1488,6 +1488,8 @@ LANGUAGE = Language(
         "table.later": "Следующие записи",
         "table.add": "Добавить",
         "table.add_heading": "Добавить в плейлист",
+        "table.look": "Посмотреть",
+        "table.picture": "Кадр найденного",
         "table.line": "Файл, папка или адрес",
         "table.line_title": "Название (можно не указывать)",
         "table.bad_title": "В названии не может быть перевода строки и знака |.",

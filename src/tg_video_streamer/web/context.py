@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tg_video_streamer.clock import Clock
 from tg_video_streamer.control.commands import Commands
+from tg_video_streamer.control.looks import Looks
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.telegram.session.web_login import WebLogin
 from tg_video_streamer.web.check_runner import CheckRunner
@@ -50,6 +51,8 @@ class WebContext:
     has_schedule: Callable[[], bool] = lambda: False
     channel: str = "tg-video-streamer"
     """Its name, for guides."""
+    looks: Looks | None = None
+    """None where nothing can be looked at."""
     uploads: Uploads | None = None
     """None where they are off."""
     login: WebLogin | None = None

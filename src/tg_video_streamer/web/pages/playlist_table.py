@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from html import escape
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from starlette.routing import Route
 
 from tg_video_streamer.control.commands import make_request
 from tg_video_streamer.control.execute import Caller, Origin, execute
+from tg_video_streamer.control.looks import Look
 from tg_video_streamer.control.playlist_rows import PlaylistRow, PlaylistRows
 from tg_video_streamer.control.status import WarningAction
 from tg_video_streamer.errors import ControlError, PlaylistError
@@ -19,6 +21,7 @@ from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
 from tg_video_streamer.playlist.edit import format_numbers, parse_numbers
+from tg_video_streamer.playlist.item import LocatorKind
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
 from tg_video_streamer.web.pages.elements import time_tag, title_tag
@@ -30,6 +33,8 @@ from tg_video_streamer.web.pages.refresh import version
 ROWS = 50
 _MAX_FIELDS = ROWS + 12
 _MAX_SEARCH = 200
+_NO_PICTURE = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+"""A transparent point: a sound file has no picture."""
 _COLUMNS = ("title", "length", "ready", "last", "next", "language")
 
 
@@ -44,6 +49,25 @@ def routes(context: WebContext) -> list[Route]:
         except ControlError as error:
             return page(view, "playlist_table", views_tag(view, "table"), messages=(FlashMessage.of(error),))
         return page(view, "playlist_table", _main(view, rows, words=words, first=first, chosen=chosen))
+
+    async def look(request: Request) -> Response:
+        view, form = await require_operator_form(request, context)
+        try:
+            rows = await context.commands.playlist_rows("", first=0, count=ROWS)
+            if context.looks is None:
+                raise ControlError.of("refused.nothing_to_insert")
+            found = await context.looks.look(form.get("line", ""))
+        except ControlError as error:
+            _flash(request, FlashMessage.of(error))
+            return RedirectResponse("/playlist/table", status_code=303)
+        return page(view, "playlist_table", _main(view, rows, words="", first=0, chosen=(), look=found))
+
+    async def picture(request: Request) -> Response:
+        require_operator(request, context)
+        found = await context.looks.picture(request.path_params["key"]) if context.looks is not None else b""
+        if not found:
+            return Response(_NO_PICTURE, media_type="image/gif", headers={"Cache-Control": "no-store"})
+        return Response(found, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     async def change(request: Request) -> Response:
         view, form = await require_operator_form(request, context, max_fields=_MAX_FIELDS)
@@ -64,6 +88,8 @@ def routes(context: WebContext) -> list[Route]:
     return [
         Route("/playlist/table", table, methods=["GET"]),
         Route("/playlist/table", change, methods=["POST"]),
+        Route("/playlist/look", look, methods=["POST"]),
+        Route("/playlist/picture/{key}", picture, methods=["GET"]),
     ]
 
 
@@ -128,7 +154,9 @@ def _new_line(form: Mapping[str, str]) -> str:
     return f"{line} | title={title}" if line and title else line
 
 
-def _main(view: PageView, rows: PlaylistRows, *, words: str, first: int, chosen: tuple[int, ...]) -> str:
+def _main(
+    view: PageView, rows: PlaylistRows, *, words: str, first: int, chosen: tuple[int, ...], look: Look | None = None
+) -> str:
     text = view.words
     back = _address(words=words, first=first)
     return f"""{views_tag(view, "table")}
@@ -147,7 +175,7 @@ def _main(view: PageView, rows: PlaylistRows, *, words: str, first: int, chosen:
 </div>
 </form>
 </section>
-{_adding(view)}"""
+{_adding(view, look)}"""
 
 
 def _table(view: PageView, rows: PlaylistRows, *, words: str, first: int, chosen: tuple[int, ...]) -> str:
@@ -207,7 +235,12 @@ def _row(row: PlaylistRow, words: Translator, *, checked: bool) -> str:
 
 
 def _name(row: PlaylistRow, words: Translator) -> str:
-    shown = f'<span class="title-line">{title_tag(row.title)}</span>'
+    shown = ""
+    if row.kind == LocatorKind.FILE and row.problem is None:
+        shown = (
+            f'<img class="thumbnail" src="/playlist/picture/{row.key}" alt="" loading="lazy" width="96" height="54">'
+        )
+    shown += f'<span class="title-line">{title_tag(row.title)}</span>'
     if row.text != row.title:
         shown += f'<span class="source"><bdi>{escape(row.text)}</bdi></span>'
     if row.problem is not None:
@@ -235,8 +268,27 @@ def _next(row: PlaylistRow, words: Translator) -> str:
     return words("table.behind", count=row.next_place) if row.next_place is not None else ""
 
 
-def _adding(view: PageView) -> str:
-    """A form that puts a line at the end."""
+def _look(view: PageView, look: Look) -> str:
+    """What is there, and a form that adds it with a title."""
+    words = view.words
+    facts = [words("table.entries", count=look.entries)] if look.entries else []
+    facts += [words("live")] if look.is_live else []
+    facts += [clock_text(look.duration_seconds)] if look.duration_seconds else []
+    picture = ""
+    if look.picture:
+        data = base64.b64encode(look.picture).decode()
+        picture = f'<img class="look" src="data:image/jpeg;base64,{data}" alt="{words("table.picture")}">'
+    return f"""<form class="stacked look-found" method="post" action="/playlist/table" data-action>{view.csrf}{picture}
+<p>{title_tag(look.title)} <span class="number">{" · ".join(facts)}</span></p>
+<input type="hidden" name="line" value="{escape(look.line)}">
+<label for="look-title">{words("table.line_title")}</label>
+<input id="look-title" name="title" autocomplete="off" value="{escape(look.title.replace("|", "/"))}">
+<span class="buttons"><button class="primary" name="do" value="add" id="look-add">{words("table.add")}</button></span>
+</form>"""
+
+
+def _adding(view: PageView, look: Look | None) -> str:
+    """A form that puts a line at the end, and what was found at an address."""
     words = view.words
     return f"""<section class="card" aria-labelledby="add-heading">
 <h2 id="add-heading">{words("table.add_heading")}</h2>
@@ -245,6 +297,8 @@ def _adding(view: PageView) -> str:
 <input id="line" name="line" required autocomplete="off" spellcheck="false" placeholder="films/harbour.mp4">
 <label for="title">{words("table.line_title")}</label>
 <input id="title" name="title" autocomplete="off">
-<span class="buttons"><button class="primary" name="do" value="add">{words("table.add")}</button></span>
+<span class="buttons"><button class="primary" name="do" value="add">{words("table.add")}</button>
+<button formaction="/playlist/look">{words("table.look")}</button></span>
 </form>
+<div id="part-look" data-part="@look" data-version="{version(look)}" role="status">{_look(view, look) if look is not None else ""}</div>
 </section>"""
