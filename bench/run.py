@@ -28,6 +28,7 @@ from bench import (
     encoding,
     fleet,
     intake,
+    leases,
     long_program,
     looping,
     outputs,
@@ -60,6 +61,7 @@ QUESTIONS: dict[str, Callable[..., Table]] = {
     "telegram": telegram.measure,
     "control": control_room.measure,
     "fleet": fleet.measure,
+    "leases": leases.measure,
 }
 """Each gets an empty folder and `quick`."""
 

@@ -193,9 +193,8 @@ def test_a_lost_bucket_lets_nobody_in_early(*, cut_off: bool) -> None:
     run_whole(play)
 
 
-@pytest.mark.parametrize("frozen_seconds", [5, 300])
-def test_a_holder_that_stays_sends_on_alone_but_asks_first_after_a_freeze(frozen_seconds: int) -> None:
-    """With `stay` a cut off holder keeps sending; one that was frozen meanwhile sends nothing before NATS had time to answer."""
+def test_a_holder_that_stays_sends_on_alone_and_leaves_after_a_freeze() -> None:
+    """With `stay` a cut off holder keeps sending; one that was frozen for as long as its time leaves, and may come back as any other."""
 
     async def play(loop: VirtualLoop) -> None:
         shared = Shared(random=random.Random(1))  # noqa: S311 - as above
@@ -209,10 +208,38 @@ def test_a_holder_that_stays_sends_on_alone_but_asks_first_after_a_freeze(frozen
             await _watch([first], loop, 5)
             second = Host(loop, shared, 1)
             tasks.append(group.create_task(second.run()))
+            term = first.terms
             first.thawed.clear()
-            await asyncio.sleep(frozen_seconds)
+            await asyncio.sleep(300)
             first.thawed.set()
             await _watch([first, second], loop, 20)
+            assert first.terms > term
+            for task in tasks:
+                task.cancel()
+
+    run_whole(play)
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_freeze_that_is_just_too_long_ends_the_term(*, stays: bool) -> None:
+    """A holder whose senders were refused keeps no lease, though nobody else has taken it yet: somebody sends again soon."""
+
+    async def play(loop: VirtualLoop) -> None:
+        shared = Shared(random=random.Random(1))  # noqa: S311 - as above
+        hosts = [Host(loop, shared, number, stays=stays) for number in range(2)]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(host.run()) for host in hosts]
+            await _watch(hosts, loop, TAKE_SECONDS + 2)
+            (holder,) = (host for host in hosts if host.guard.may_send())
+            term, guard = holder.terms, holder.guard
+            holder.thawed.clear()
+            await asyncio.sleep(HOLD_SECONDS + 0.9)
+            # A sender of the host that wakes is the first to ask.
+            assert not guard.may_send()
+            holder.thawed.set()
+            senders = [who for _, who in await _watch(hosts, loop, TAKE_SECONDS + 3)]
+            assert senders[-1]
+            assert (holder.terms > term, guard.may_send()) == (True, False)
             for task in tasks:
                 task.cancel()
 

@@ -69,6 +69,12 @@ class NatsServer:
         """What FLEET gets."""
         return f"nats://{self._address}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Run it and wait until it listens."""
         self._process = subprocess.Popen(

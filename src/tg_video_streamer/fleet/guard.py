@@ -15,7 +15,10 @@ def running_seconds() -> float:
 
 
 class LeaseGuard:
-    """Holds one number, which the loop moves and every sender compares: no lock, no wait."""
+    """Holds one number, which the loop moves and every sender compares.
+
+    Once a sender was refused, it is closed for good: the sender has ended, and the lease must end with it.
+    """
 
     def __init__(self, now: Monotonic = running_seconds) -> None:
         """Closed until it is extended."""
@@ -26,7 +29,14 @@ class LeaseGuard:
 
     def may_send(self) -> bool:
         """Whether the lease is held at this moment. A process that was frozen finds out before it sends."""
-        return self._now() < self._deadline
+        if self._now() < self._deadline:
+            return True
+        with self._lock:
+            # The loop may have moved it just now.
+            if self._now() < self._deadline:
+                return True
+            self._closed = self._closed or self._deadline > float("-inf")
+        return False
 
     def extend(self, deadline: float) -> None:
         """Allow sending until `deadline`; without effect once it was closed."""

@@ -218,13 +218,6 @@ class Lease:
         self._machine.move(LeaseState.HELD)
         self._deadline = began + HOLD_SECONDS
 
-    def expire(self, now: float) -> bool:
-        """Whether a holder's time is over, after which it is none any longer."""
-        if self.state is LeaseState.HELD and now >= self._deadline:
-            self.leave(LeaseEnd.EXPIRED)
-            return True
-        return False
-
     def leave(self, end: LeaseEnd) -> None:
         """Be no holder any longer."""
         self._deadline = float("-inf")

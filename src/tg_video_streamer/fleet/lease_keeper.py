@@ -42,8 +42,6 @@ class LeaseKeeper:
         self._renewed = renewed
         self._look = asyncio.Event()
         self._unreachable = False
-        self._closed_at: float | None = None
-        """Since when a holder that stays may not send; None: it may."""
         self.held = asyncio.Event()
         """Set once this host has the lease."""
         self.left = asyncio.Event()
@@ -114,24 +112,17 @@ class LeaseKeeper:
             return
         self.lease.wrote(renewal, revision, began=began, now=self._now())
         self._guard.extend(self.lease.deadline)
-        self._closed_at = None
         self._renewed(self._now() - began)
 
     def _stay(self, began: float) -> None:
-        """Send on though NATS does not answer. A host that was frozen first asks for as long as another one may need."""
-        if not self._stays or self.lease.state is not LeaseState.HELD:
-            return
-        now = self._now()
-        if self._guard.may_send():
+        """Send on though NATS does not answer, which was asked since `began`."""
+        if self._stays and self.lease.state is LeaseState.HELD:
             self._guard.extend(began + HOLD_SECONDS)
-            self._closed_at = None
-        elif self._closed_at is None:
-            self._closed_at = now
-        elif now - self._closed_at >= HOLD_SECONDS:
-            self._guard.extend(now + HOLD_SECONDS)
 
     def _check_time(self) -> None:
-        if not self._stays and self.lease.expire(self._now()):
+        """A holder whose guard is closed has stopped sending, and must not keep the lease from others."""
+        if self.lease.state is LeaseState.HELD and not self._guard.may_send():
+            self.lease.leave(LeaseEnd.EXPIRED)
             log.warning("the lease ran out: this host leaves the air", remedy="is NATS reachable? see docs/fleet.md")
 
     async def _pause(self, began: float) -> None:
