@@ -142,7 +142,7 @@ CHAT_COMMANDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queue_list": lambda _: "/queue",
 }
 """What the chat has words for; `/seek` has a test of its own, since nobody may send so many; `/add` takes links to the public internet alone, and has tests of its own."""
-NOT_AT_THE_SHELL = {"history"} | {name for name in COMMANDS if name.startswith("playlist_")}
+NOT_AT_THE_SHELL = {"history", "coming", "library"} | {name for name in COMMANDS if name.startswith("playlist_")}
 
 IN_OTHER_TESTS = {"take"}
 """It needs a live stream: test/on_air/test_takeover.py."""

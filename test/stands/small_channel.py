@@ -19,6 +19,7 @@ import structlog
 
 from tg_video_streamer.asrun.history import History, LevelSpan
 from tg_video_streamer.control.commands import CommandRequest
+from tg_video_streamer.control.outlook import ComingItem, StoredEncode, StoredLibrary
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.playlist_rows import PlaylistRow, PlaylistRows
 from tg_video_streamer.control.seek_target import seek_target
@@ -189,6 +190,23 @@ class SmallChannel:
         """See Commands."""
         begins = f"{day or '2026-03-28'}T00:00:00+01:00"
         return (ScheduledEntry(kind=EntryKind.PART, title="Playlist", starts_wall=0.0, starts=begins),)
+
+    async def coming(self) -> tuple[ComingItem, ...]:
+        """See Commands."""
+        starts = (time.time() + 600 * number for number in range(1, 99))
+        return tuple(
+            ComingItem(key=one.key, title=one.title, starts_wall=start, duration_seconds=one.duration_seconds)
+            for one, start in zip((*self.queue, *self.items[1:]), starts, strict=False)
+        )
+
+    async def library(self) -> StoredLibrary:
+        """See Commands."""
+        one = StoredEncode(
+            title="Sintel", bytes=1_500_000_000, seconds=3600, plays=7, played_wall=self.began, created_wall=self.began
+        )
+        return StoredLibrary(
+            bytes=one.bytes, max_bytes=20_000_000_000, encodes=1, seconds=3600, hits=6, misses=2, largest=(one,)
+        )
 
     async def playlist_read(self) -> PlaylistText:
         """See Commands."""

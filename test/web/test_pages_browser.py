@@ -51,6 +51,7 @@ PAGES = (
     "/queue?words=night",
     "/playlist",
     "/playlist/table",
+    "/day",
     "/as-run",
     "/audience",
     "/session",

@@ -15,6 +15,7 @@ from tg_video_streamer.asrun.history import History
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.control.commands import CommandRequest
 from tg_video_streamer.control.history_sampler import HistorySampler
+from tg_video_streamer.control.outlook import ComingItem, StoredLibrary
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
 from tg_video_streamer.control.playlist_rows import PlaylistRows, PlaylistTable
 from tg_video_streamer.control.reporter import Reporter, item_name
@@ -205,6 +206,14 @@ class CommandHandler:
             return self._scheduler.day(day)
         except ScheduleError as error:
             raise ControlError(error.what) from error
+
+    async def coming(self) -> tuple[ComingItem, ...]:
+        """See Commands."""
+        return await self._table.coming()
+
+    async def library(self) -> StoredLibrary:
+        """See Commands."""
+        return await self._table.library()
 
     async def playlist_read(self) -> PlaylistText:
         """See Commands."""

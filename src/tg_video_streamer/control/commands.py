@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Protocol, get_type_hints
 
 from tg_video_streamer.asrun.history import History
+from tg_video_streamer.control.outlook import ComingItem, StoredLibrary
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistText
 from tg_video_streamer.control.playlist_rows import PlaylistRows
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus
@@ -90,6 +91,12 @@ class Commands(Protocol):
 
     def schedule(self, day: str) -> tuple[ScheduledEntry, ...]:
         """Return one day of the schedule, YYYY-MM-DD in its time zone, or today's where that is empty."""
+
+    async def coming(self) -> tuple[ComingItem, ...]:
+        """Return the coming items with the times at which they are expected."""
+
+    async def library(self) -> StoredLibrary:
+        """Return what the library of cached encodes takes and saves, and its largest encodes."""
 
     async def playlist_read(self) -> PlaylistText:
         """Return the playlist's text and its version."""
@@ -198,6 +205,8 @@ COMMANDS: Mapping[str, Command] = {
         _entry(Commands.queue_clear),
         _entry(Commands.search, changes=False),
         _entry(Commands.schedule, changes=False),
+        _entry(Commands.coming, changes=False),
+        _entry(Commands.library, changes=False),
         _entry(Commands.playlist_read, changes=False, private=True),
         _entry(Commands.playlist_check, changes=False, private=True),
         _entry(Commands.playlist_save),

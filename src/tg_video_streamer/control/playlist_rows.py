@@ -13,6 +13,7 @@ from tg_video_streamer.asrun.reader import AsRunFilter, read_entries
 from tg_video_streamer.automation.forecast import seconds_left
 from tg_video_streamer.automation.program import Program
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.control.outlook import ComingItem, StoredLibrary, stored
 from tg_video_streamer.control.playlist_file import PlaylistFile, PlaylistText
 from tg_video_streamer.control.reporter import failure_message, item_name
 from tg_video_streamer.control.status import WarningAction
@@ -147,6 +148,24 @@ class PlaylistTable:
             version=read.text.version,
             can_undo=self._playlist.can_undo(read.text.version),
         )
+
+    async def coming(self) -> tuple[ComingItem, ...]:
+        """See Commands.coming."""
+        items = self._program.rotation.upcoming(_AHEAD_ITEMS)
+        known = await asyncio.to_thread(self._stored, items)
+        left = seconds_left(self._program.director.on_air, self._program.playout.item_seconds)
+        at = None if left is None else self._clock.wall() + left
+        found = []
+        for item in items:
+            length = known.durations.get(item.key)
+            title = item.title or known.titles.get(item.key) or item_name(item)
+            found.append(ComingItem(key=item.key, title=title, starts_wall=at, duration_seconds=length))
+            at = None if at is None or length is None else at + length
+        return tuple(found)
+
+    async def library(self) -> StoredLibrary:
+        """See Commands.library."""
+        return await asyncio.to_thread(stored, self._library)
 
     def _read(self, words: str, wanted: slice) -> _Read:
         text = self._playlist.read()

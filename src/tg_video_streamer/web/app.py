@@ -27,6 +27,7 @@ from tg_video_streamer.web.language import plain_answer
 from tg_video_streamer.web.pages import (
     as_run,
     audience,
+    day,
     fleet,
     health,
     incoming,
@@ -53,6 +54,7 @@ _PAGES = (
     playlist_table,
     as_run,
     audience,
+    day,
     schedule,
     fleet,
     session,

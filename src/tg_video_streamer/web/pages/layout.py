@@ -18,6 +18,7 @@ from tg_video_streamer.web.pages.elements import badge, badge_tag, reason_tag
 _NAVIGATION = (
     ("/", "on_air"),
     ("/queue", "queue"),
+    ("/day", "day"),
     ("/as-run", "as_run"),
     ("/schedule", "schedule"),
     ("/fleet", "fleet"),
