@@ -113,6 +113,7 @@ class Seeker:
         # A backup that plays in place of its item is what moves.
         item = seek.of.feed.item
         feed = self._make_feed(item, start_seconds=seek.seconds, changed=self._changed)
+        feed.continues(seek.of.feed)
         feed.air_time.eta = lambda: 0.0
         task = tasks.create_task(feed.run(), name=f"seek {item.key}")
         return Candidate(

@@ -38,6 +38,7 @@ from tg_video_streamer.feed.source_playback import SourcePlayback
 from tg_video_streamer.feed.state import FEED_TRANSITIONS, FeedMode, FeedState
 from tg_video_streamer.feed.url_refresh import UrlRefresh
 from tg_video_streamer.ffmpeg.house import HouseFormat
+from tg_video_streamer.ffmpeg.source import SourceFacts
 from tg_video_streamer.ffmpeg.steps import EncodeStep
 from tg_video_streamer.languages import NO_PREFERENCE, TrackPreference
 from tg_video_streamer.library.cached_encode import CachedEncode
@@ -53,6 +54,8 @@ _log = structlog.get_logger(__name__)
 
 PRIMED_SECONDS = 2.0
 """How much a feed must hold to go on air."""
+MOVED_SECONDS = 1.0
+"""The same where it replaces a feed of the same item that plays on until then: less, since someone waits for it."""
 WAITING_SECONDS = 4.0
 """How much a feed holds at most while it waits to go on air."""
 RETRY_PAUSES = Backoff(first=0.25, longest=15.0)
@@ -117,6 +120,7 @@ class Feed:
         self._clock = clock
         self._buffer_seconds = buffer_seconds
         self._waiting_seconds = min(waiting_seconds, buffer_seconds)
+        self._needed_seconds = PRIMED_SECONDS
         self._on_air = self._was_primed = False
         self._put_before = 0
         self._machine = StateMachine(FEED_TRANSITIONS, FeedState.RESOLVING, self._moved)
@@ -199,7 +203,7 @@ class Feed:
         """Whether it may go on air: it holds enough, or all of its item."""
         if self.buffer.finished:
             return self.buffer.head() is not None
-        needed = self._buffer_seconds if self.is_live else min(PRIMED_SECONDS, self._waiting_seconds)
+        needed = self._buffer_seconds if self.is_live else min(self._needed_seconds, self._waiting_seconds)
         return self.buffer.seconds >= needed
 
     @property
@@ -212,6 +216,16 @@ class Feed:
         self._on_air = True
         self.buffer.sliding = False
         self.buffer.limit_seconds = self._buffer_seconds
+
+    @property
+    def known_source(self) -> SourceFacts | None:
+        """What the probe of its source found; None before, and for a cached encode."""
+        return self._playback.source
+
+    def continues(self, other: Feed) -> None:
+        """Before `run`: it is the item of `other` elsewhere. Its source is known, so loudness is not measured again."""
+        self._playback.source = other.known_source
+        self._needed_seconds = MOVED_SECONDS
 
     async def run(self) -> None:
         """Play the item to its end: state ENDED or FAILED. Cancelling kills and reaps the child."""
