@@ -365,6 +365,16 @@ def test_a_line_is_looked_at_before_it_is_saved(channel: Channel, browser: WebDr
     assert console_errors(browser) == []
 
 
+def test_the_day_has_the_encoders_margin(channel: Channel) -> None:
+    """What the encoder showed when it filled its buffer stands on the page of the day, with what the library takes."""
+    margin = wait_until(lambda: channel.service.status()["encode_margin"], what="an encode that has filled its buffer")
+    assert 0 < margin < 10_000
+    status, text = channel.service.page("/day?lang=en")
+    assert status == 200
+    assert "times real time" in text
+    assert TITLES[1] in text
+
+
 def test_as_run_is_filtered(channel: Channel, browser: WebDriver) -> None:
     """The as-run log is filtered by words and source, and downloaded as CSV."""
     wait_until((channel.service.state_dir / "as-run.jsonl").exists, what="a log")

@@ -116,6 +116,7 @@ def build(
         spool=spool,
         parts=restarts.facts,
         encode_step=lambda: feeds.ladder.shown,
+        encode_margin=lambda: feeds.ladder.margin,
         fleet=fleet.status if fleet is not None else None,
         forward=fleet.forward if fleet is not None else None,
         warnings=warnings,

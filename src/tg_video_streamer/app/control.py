@@ -49,6 +49,7 @@ def make_control(
     spool: Spool | None,
     parts: Callable[[], tuple[PartStatus, ...]],
     encode_step: Callable[[], str],
+    encode_margin: Callable[[], float | None],
     fleet: Callable[[], FleetStatus] | None,
     forward: Forward | None,
     warnings: Sequence[Callable[[], Sequence[Message] | Sequence[ServiceWarning]]],
@@ -67,6 +68,7 @@ def make_control(
         spool=spool.report if spool is not None else None,
         parts=parts,
         encode_step=encode_step,
+        encode_margin=encode_margin,
         fleet=fleet,
     )
     history = HistorySampler(

@@ -73,6 +73,7 @@ class Reporter:
         spool: Callable[[], SpoolReport] | None = None,
         parts: Callable[[], tuple[PartStatus, ...]] = tuple,
         encode_step: Callable[[], str] = str,
+        encode_margin: Callable[[], float | None] = lambda: None,
         fleet: Callable[[], FleetStatus] | None = None,
     ) -> None:
         """`parts`: those that were restarted. `warnings`: what other parts report, asked at each status."""
@@ -90,6 +91,7 @@ class Reporter:
         self._spool = spool
         self._parts = parts
         self._encode_step = encode_step
+        self._encode_margin = encode_margin
         self._fleet = fleet
         self._started = clock.monotonic()
         self._started_wall = clock.wall()
@@ -138,6 +140,7 @@ class Reporter:
             cached=on_air is not None and on_air.content.cached,
             prepared=on_air is not None and on_air.content.prepared,
             encode_step=self._encode_step(),
+            encode_margin=self._encode_margin(),
             slate_reason=(on_air.content.slate_reason or "") if on_air else "",
             healthy=not found,
             problems=(*found, *side_problems(parts=parts, session_state=telegram.session_state)),

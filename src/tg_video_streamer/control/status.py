@@ -250,6 +250,8 @@ class ServiceStatus(SessionFacts):
     """The item plays from its cached encode."""
     prepared: bool = False
     """That encode was made ahead of need, and looks better than one made on air."""
+    encode_margin: float | None = None
+    """How many times faster than real time the last encode filled its buffer; None before the first one."""
     encode_step: str = ""
     """How what is encoded for the air is made on a busy host: faster, fastest, half or coarse; empty as it is set."""
     slate_reason: str = ""

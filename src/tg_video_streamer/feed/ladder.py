@@ -115,6 +115,8 @@ class EncodeLadder:
         self._hold = self._first_hold = first_hold_seconds
         self._stepped_up_at: float | None = None
         self._seen_at: float | None = None
+        self.margin: float | None = None
+        """How many times faster than real time the last encode filled its buffer; None before the first one."""
         self.presets = True
         """Whether the encoder's preset may change."""
 

@@ -12,6 +12,7 @@ from tg_video_streamer.feed.ladder import EncodeLadder, Sample, Samples
 from tg_video_streamer.ffmpeg.house import HouseFormat
 from tg_video_streamer.ffmpeg.steps import EncodeStep, stepped, usable_steps
 
+_FULL_PART = 0.9
 _RUNNABLE = "R"
 """The state of a thread that runs or could run. One that a signal has stopped could not: it is stuck, and will be replaced."""
 
@@ -37,6 +38,8 @@ class StepWatch:
         self._live = live
         self._wants_processor = wants_processor or wants_a_processor
         self._samples = Samples()
+        self._fill_began: tuple[float, float] | None = None
+        self._filled = False
         self.step: EncodeStep = ladder.starting(clock.monotonic())
         """What this attempt is encoded at."""
         self.presets = ladder.presets
@@ -51,6 +54,7 @@ class StepWatch:
 
     def due(self, pid: int) -> bool:
         """Called a few times a second; whether the rest should be encoded at another step than `step`."""
+        self._measure_fill()
         if not self._on_air() or self._buffer.finished:
             return False
         held, limit = self._buffer.seconds, self._buffer.limit_seconds
@@ -64,6 +68,20 @@ class StepWatch:
             wants_processor=asks and self._wants_processor(pid),
         )
         return self._ladder.take(self.step, self._samples, sample, live=self._live)
+
+    def _measure_fill(self) -> None:
+        """How fast the buffer fills for the first time: nothing but source and encoder limits that."""
+        now, put = self._clock.monotonic(), self._buffer.seconds_put
+        if self._fill_began is None:
+            self._fill_began = (now, put)
+            return
+        began, put_then = self._fill_began
+        if self._live or self._filled or not put - put_then:
+            return
+        if self._buffer.finished or self._buffer.seconds >= _FULL_PART * self._buffer.limit_seconds:
+            self._filled = True
+            if now > began:
+                self._ladder.margin = (put - put_then) / (now - began)
 
 
 def wants_a_processor(pid: int) -> bool:

@@ -125,7 +125,10 @@ def _library(view: PageView, library: StoredLibrary) -> str:
     """What the library takes and saves."""
     words, plays = view.words, library.hits + library.misses
     saved = words("day.share", percent=round(100 * library.hits / plays)) if plays else words("unknown")
+    margin = view.context.commands.status().encode_margin
+    speed = words("day.times", times=round(margin, 1)) if margin is not None else words("unknown")
     facts = {
+        "day.margin": speed,
         "day.used": words("upload.space", used=library.bytes, limit=library.max_bytes),
         "day.encodes": str(library.encodes),
         "day.plays_for": escape(words.span(library.seconds)),
