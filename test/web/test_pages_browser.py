@@ -51,6 +51,7 @@ PAGES = (
     "/queue?words=night",
     "/playlist",
     "/playlist/table",
+    "/playlist/folders",
     "/day",
     "/as-run",
     "/audience",
@@ -363,6 +364,23 @@ def test_a_line_is_looked_at_before_it_is_saved(channel: Channel, browser: WebDr
     expect_message(browser, "undone")
     assert channel.playlist.read_text() == before
     assert console_errors(browser) == []
+
+
+def test_files_are_added_from_their_folders(channel: Channel, browser: WebDriver) -> None:
+    """From the list of media folders to a file and into the playlist; folders outside are refused."""
+    before, media = channel.playlist.read_text(), channel.service.settings["MEDIA_DIRS"]
+    browser.get(f"{channel.url}/playlist/folders?lang=en")
+    wait_until(lambda: browser.find_elements(By.LINK_TEXT, f"{media}/"), what="the media folder")
+    browser.find_element(By.LINK_TEXT, f"{media}/").click()
+    strike(browser, '[aria-label="Add to playlist: by-hand.mp4"]')
+    expect_message(browser, "added 1 entry")
+    assert channel.playlist.read_text() == f"{before}{media}/by-hand.mp4\n"
+    for folder in ("/etc", f"{media}/../..", "relative", "/"):
+        browser.get(f"{channel.url}/playlist/folders?folder={folder}")
+        assert "outside" in flash_message(browser)
+        assert "passwd" not in browser.page_source
+    channel.playlist.write_text(before)
+    console_errors(browser)
 
 
 def test_the_day_has_the_encoders_margin(channel: Channel) -> None:

@@ -96,5 +96,6 @@ def make_control(
         resolve,
         parse=lambda line: parse_line(line, base=str(playlist.folder), allowed=program.allowed()),
         item=program.playlist.item,
+        allowed=program.watcher.own_allowed,
     )
     return Control(reporter=reporter, history=history, commands=commands, looks=looks)

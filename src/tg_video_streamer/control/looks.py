@@ -6,13 +6,17 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tg_video_streamer.control.reporter import item_name
+from tg_video_streamer.disk import DISKS
 from tg_video_streamer.display_text import show
-from tg_video_streamer.errors import ControlError, PlaylistError, StreamerError
+from tg_video_streamer.errors import ControlError, DiskHangs, PlaylistError, StreamerError
 from tg_video_streamer.feed.probe.probe import probe
 from tg_video_streamer.feed.probe.still import still_of
 from tg_video_streamer.ffmpeg.source import Measured
+from tg_video_streamer.playlist.browse import FolderView, browse
+from tg_video_streamer.playlist.folders import AllowedFolders
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.resolve.media import Expansion, Media, Resolve
 
@@ -42,11 +46,19 @@ class Look:
 class Looks:
     """Belongs to the event loop; sources are read in child processes."""
 
-    def __init__(self, resolve: Resolve, *, parse: Callable[[str], Item], item: Callable[[str], Item | None]) -> None:
+    def __init__(
+        self,
+        resolve: Resolve,
+        *,
+        parse: Callable[[str], Item],
+        item: Callable[[str], Item | None],
+        allowed: Callable[[], AllowedFolders],
+    ) -> None:
         """`parse` raises PlaylistError; `item` finds one of the playlist by its key."""
         self._resolve = resolve
         self._parse = parse
         self._item = item
+        self._allowed = allowed
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
@@ -72,6 +84,13 @@ class Looks:
             is_live=found.is_live,
             picture=picture,
         )
+
+    async def browse(self, folder: str) -> FolderView:
+        """One of the allowed folders. Raises ControlError for any other, and where it cannot be read."""
+        try:
+            return await DISKS.run(Path(folder or "/"), browse, folder, self._allowed())
+        except (PlaylistError, DiskHangs) as error:
+            raise ControlError.because_of(error) from error
 
     async def picture(self, key: str) -> bytes:
         """The picture of a local file of the playlist; empty where there is none, or too many wait."""

@@ -25,7 +25,13 @@ _NAVIGATION = (
     ("/session", "session"),
     ("/health", "health"),
 )
-_PARENT_PAGE = {"playlist": "queue", "playlist_table": "queue", "uploads": "queue", "audience": "as_run"}
+_PARENT_PAGE = {
+    "playlist": "queue",
+    "playlist_table": "queue",
+    "uploads": "queue",
+    "media_folders": "queue",
+    "audience": "as_run",
+}
 _FOR_OPERATORS = frozenset({"session"})
 
 

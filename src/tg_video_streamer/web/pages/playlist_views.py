@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from tg_video_streamer.web.pages.layout import PageView
 
-_VIEWS = (("table", "/playlist/table"), ("text", "/playlist"), ("uploads", "/uploads"))
+_VIEWS = (
+    ("table", "/playlist/table"),
+    ("text", "/playlist"),
+    ("folders", "/playlist/folders"),
+    ("uploads", "/uploads"),
+)
 
 
 def views_tag(view: PageView, current: str) -> str:
@@ -12,6 +17,7 @@ def views_tag(view: PageView, current: str) -> str:
     links = " ".join(
         f'<a href="{path}"{" aria-current=page" if name == current else ""}>{view.words(f"table.{name}")}</a>'
         for name, path in _VIEWS
-        if name != "uploads" or view.context.uploads is not None
+        if (name != "uploads" or view.context.uploads is not None)
+        and (name != "folders" or view.context.looks is not None)
     )
     return f'<p class="views">{links}</p>'
