@@ -38,6 +38,8 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedSettings:
         "PLAYLIST": str(tmp_path / "list" / "playlist.txt"),
         "MEDIA_DIRS": str(tmp_path / "media"),
         "STATE_DIR": str(tmp_path / "state"),
+        "FLEET": "nats://127.0.0.1",
+        "CHANNEL": "tv",
         "FLEET_STORE": (tmp_path / "store").as_uri(),
         "VIDEO_SIZE": "320x180",
         "FRAME_RATE": "25",
