@@ -184,6 +184,12 @@ def test_a_held_item_waits_behind_the_slate(operated: Channel, hold: str, releas
 
 def test_skip_cuts_at_once_to_what_was_queued(operated: Channel, media: Path) -> None:
     """A queued line is what follows, and the cut is made within two frames of the command."""
+    # The tests before may have left another item on air, or this one near its end.
+    jumps = operated.service.log.count("reason=skipped")
+    operated.ask("jump", operated.ask("search", "long").split()[0])
+    wait_until(lambda: operated.service.log.count("reason=skipped") > jumps, what="the jump is on air")
+    operated.wait_now("long")
+    operated.wait_recorded(operated.mark() + 1)
     since = operated.mark() - _GOP_SECONDS - 0.5
     operated.ask("queue", "add", str(media / "three.mp4"))
     # A child that was too quick to be seen has primed it.
