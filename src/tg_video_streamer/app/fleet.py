@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 
 _COMMAND_SECONDS = 6.0
 """A command waits longer for the disk of the playlist than this host waits for NATS."""
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 10.0
 _SHOWN_DIFFERENCES = 5
 
 Serve = Callable[["FleetTerm"], Awaitable[None]]

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 HOSTS = "hosts"
 ON_AIR, STANDBY = "on_air", "standby"
 _SAY_SECONDS = 2.0
-_READ_SECONDS = 5.0
+_READ_SECONDS = 10.0
 _FORGET_SECONDS = 10.0
 
 

@@ -27,11 +27,13 @@ log = structlog.get_logger(__name__)
 STATE = "state"
 COPY_SECONDS = 1.0
 """So old at most is what another host finds, and the file's own age."""
-FILES = ("position.json", "played.json", "seconds.json", "schedule.json", "lists.json", "program.json", "as-run.open")
+OPEN_ENTRY = "as-run.open"
+FILES = ("position.json", "played.json", "seconds.json", "schedule.json", "lists.json", "program.json", OPEN_ENTRY)
 SECRET_FILES = ("telegram.json",)
 """Copied only with a cipher: a live stream's key is in it."""
 PLACES = "places"
 _VERSION = 1
+_TOUCHED_NANOSECONDS = 5_000_000_000
 _LAST_NANOSECOND = 1 << 62
 """What a file system can bear."""
 _MOST_BYTES = 900_000
@@ -210,12 +212,18 @@ def _read_files(
         try:
             state = (folder / name).stat()
             stamp = (state.st_mtime_ns, state.st_ino)
-            if copied.get(name) != stamp:
+            if copied.get(name) != stamp and not _only_touched(name, stamp, copied.get(name)):
                 found[name] = (stamp, (folder / name).read_bytes())
         except FileNotFoundError:
             if name in copied:
                 found[name] = None
     return found
+
+
+def _only_touched(name: str, stamp: tuple[int, int], copied: tuple[int, int] | None) -> bool:
+    """Whether it is the segment on air, seen a little later: another second of it is worth no message."""
+    same = name == OPEN_ENTRY and copied is not None and stamp[1] == copied[1]
+    return same and copied is not None and 0 <= stamp[0] - copied[0] < _TOUCHED_NANOSECONDS
 
 
 def _write_files(folder: Path, names: Sequence[str], contents: Mapping[str, tuple[bytes, int]]) -> None:
