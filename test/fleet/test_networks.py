@@ -296,6 +296,7 @@ def test_a_pulled_cable_is_a_takeover_and_never_two_publishers(tmp_path: Path) -
 
 
 @pytest.mark.long
+@pytest.mark.timeout(5400)
 def test_a_hundred_faults_in_random_order(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """Each fault several times: the server never has two publishers, and one again after each; no line is there twice."""
     chance = random.Random(11)  # noqa: S311 - which fault comes next is no secret
