@@ -158,7 +158,8 @@ def test_rows_are_moved_on_a_phone(site: Site, table: WebDriver) -> None:
     expect(site, "two", "four", "one", "three", "five")
     assert "five.mp4 | title=Fifth" in site.channel.playlist
     table.find_element(By.ID, "words").send_keys("five" + Keys.ENTER)
-    wait_until(lambda: "1 of 5 entries" in table.find_element(By.ID, "main").text, what="what was found")
+    script = "return document.getElementById('main')?.innerText ?? ''"
+    wait_until(lambda: "1 of 5 entries" in str(table.execute_script(script)), what="what was found")
 
 
 @pytest.mark.parametrize(("width", "language"), [(1280, "en"), (390, "ru")])
