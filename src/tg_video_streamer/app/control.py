@@ -14,7 +14,7 @@ from tg_video_streamer.control.command_handler import CommandHandler, Forward
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.looks import Looks
 from tg_video_streamer.control.playlist_file import PlaylistFile
-from tg_video_streamer.control.playlist_rows import PlaylistTable
+from tg_video_streamer.control.playlist_table import PlaylistTable
 from tg_video_streamer.control.reporter import Reporter
 from tg_video_streamer.control.status import FleetStatus, PartStatus, ServiceWarning, TelegramFacts
 from tg_video_streamer.ingest.takeover import LiveFacts

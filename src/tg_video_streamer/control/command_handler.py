@@ -17,7 +17,8 @@ from tg_video_streamer.control.commands import CommandRequest
 from tg_video_streamer.control.history_sampler import HistorySampler
 from tg_video_streamer.control.outlook import ComingItem, StoredLibrary
 from tg_video_streamer.control.playlist_file import PlaylistCheck, PlaylistFile, PlaylistText
-from tg_video_streamer.control.playlist_rows import PlaylistRows, PlaylistTable
+from tg_video_streamer.control.playlist_rows import PlaylistRows
+from tg_video_streamer.control.playlist_table import PlaylistTable
 from tg_video_streamer.control.reporter import Reporter, item_name
 from tg_video_streamer.control.seek_target import seek_target
 from tg_video_streamer.control.status import ItemStatus, ServiceStatus

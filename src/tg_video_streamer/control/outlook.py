@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tg_video_streamer.display_text import show
-from tg_video_streamer.library.library import Library
+
+if TYPE_CHECKING:
+    # The commands name these values, and the command line must not wait for the library.
+    from tg_video_streamer.library.library import Library
 
 _LARGEST = 20
 
