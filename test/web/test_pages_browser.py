@@ -28,6 +28,7 @@ from selenium.webdriver.support.select import Select
 from stands.browser import browser_missing, chromium, console_errors, video_picture, video_state
 from stands.control_room import (
     NASTY,
+    OPERATOR,
     TITLES,
     VIEWER,
     Channel,
@@ -37,7 +38,9 @@ from stands.control_room import (
     set_screen,
     sign_in,
 )
+from stands.page_visitor import PageVisitor
 from stands.telegram_dc.world import CODE, PASSWORD, PHONE, USER_ID
+from stands.uploading import Sender
 from stands.waiting import wait_until
 from tg_video_streamer.envfile.read import read_env_file
 
@@ -52,6 +55,7 @@ PAGES = (
     "/playlist",
     "/playlist/table",
     "/playlist/folders",
+    "/uploads",
     "/day",
     "/as-run",
     "/audience",
@@ -75,7 +79,8 @@ WIDTHS = (390, 1280)
 @pytest.fixture(scope="module")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channel]:
     """One for all tests; each leaves it on air."""
-    with on_air(tmp_path_factory.mktemp("room")) as channel:
+    folder = tmp_path_factory.mktemp("room")
+    with on_air(folder, UPLOAD_DIR=str(folder / "uploads")) as channel:
         (channel.service.folder / "schedule.toml").write_text(SCHEDULE)
         wait_until(lambda: "News at eight" in channel.service.page(PAGES[-1])[1], what="the schedule is in force")
         yield channel
@@ -381,6 +386,23 @@ def test_files_are_added_from_their_folders(channel: Channel, browser: WebDriver
         assert "passwd" not in browser.page_source
     channel.playlist.write_text(before)
     console_errors(browser)
+
+
+def test_an_uploaded_file_plays_and_stays_while_it_is_listed(channel: Channel) -> None:
+    """A file that was sent is accepted as a line; it cannot be removed before its line is."""
+    before, folder = channel.playlist.read_text(), Path(channel.service.settings["UPLOAD_DIR"])
+    film = (Path(channel.service.settings["MEDIA_DIRS"]) / "first.mp4").read_bytes()
+    name = Sender(port=channel.service.web_port, token=OPERATOR).upload("sent.mp4", film)
+    page = PageVisitor(port=channel.service.web_port)
+    assert page.sign_in(OPERATOR).status == 200
+    page.post("/playlist/table", {"do": "add", "line": str(folder / name)})
+    assert channel.playlist.read_text() == f"{before}{folder / name}\n"
+    wait_until(lambda: "sent.mp4" in channel.service.page("/queue?words=sent")[1], what="it is in the program")
+    page.post("/uploads/remove", {"name": name})
+    assert (folder / name).read_bytes() == film
+    channel.playlist.write_text(before)
+    page.post("/uploads/remove", {"name": name})
+    assert not (folder / name).exists()
 
 
 def test_the_day_has_the_encoders_margin(channel: Channel) -> None:

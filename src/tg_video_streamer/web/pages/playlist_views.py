@@ -1,4 +1,4 @@
-"""The links between the views of the playlist: table, text and uploaded files."""
+"""The links between the views of the playlist: table, text, folders and uploaded files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ def views_tag(view: PageView, current: str) -> str:
     links = " ".join(
         f'<a href="{path}"{" aria-current=page" if name == current else ""}>{view.words(f"table.{name}")}</a>'
         for name, path in _VIEWS
-        if (name != "uploads" or view.context.uploads is not None)
-        and (name != "folders" or view.context.looks is not None)
+        if _is_there(view, name)
     )
     return f'<p class="views">{links}</p>'
+
+
+def _is_there(view: PageView, name: str) -> bool:
+    """Whether this service has the view."""
+    return {"folders": view.context.looks, "uploads": view.context.uploads}.get(name, view) is not None
