@@ -18,8 +18,10 @@ from tg_video_streamer.playlist.edit import (
     parse_numbers,
     remove,
     shift,
+    titled,
 )
 from tg_video_streamer.playlist.folders import AllowedFolders
+from tg_video_streamer.playlist.line import parse_line
 from tg_video_streamer.playlist.parser import parse
 
 LINES = st.sampled_from(
@@ -139,6 +141,18 @@ def test_what_is_no_number_is_refused(text: str) -> None:
     """Anything but line numbers is refused, also a range that would fill the memory."""
     with pytest.raises(PlaylistError):
         parse_numbers(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a.mp4", "a.mp4 | start=1:00", "https://x.example/a|b", "rtmp://x.example/a | for=1h | backup=b.mp4 | title=Other", "a.mp4 | end=9 | title=New"],
+)  # fmt: skip
+def test_a_title_becomes_that_of_the_item(line: str) -> None:
+    """A title that is typed next to a line is the item's, whatever options the line has, and never the backup's."""
+    item = parse_line(titled(line, "New"), base="/media", allowed=AllowedFolders.of(["/media"]))
+    plain = parse_line(line, base="/media", allowed=AllowedFolders.of(["/media"]))
+    assert item.title == "New"
+    assert (item.key, item.backup) == (plain.key, plain.backup)
 
 
 def test_a_line_without_an_entry_is_refused() -> None:

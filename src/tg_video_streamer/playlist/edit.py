@@ -14,6 +14,9 @@ from tg_video_streamer.errors import PlaylistError
 from tg_video_streamer.playlist.parser import announced_title
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+_OPTION = re.compile(r"\|\s*(?=[A-Za-z_-]+\s*=)")
+_TITLE = re.compile(r"\|\s*title\s*=", re.IGNORECASE)
+_BACKUP = re.compile(r"\|\s*backup\s*=", re.IGNORECASE)
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _MAX_NUMBERS = 20_000
 AT_END = 0
@@ -119,6 +122,16 @@ def insert(text: str, new: str, *, before: int) -> Edited:
     target = _target(entries, before)
     place = target.first if target is not None else _end(lines, entries)
     return _joined(text, lines, gone=set(), place=place, new=_lines(new))
+
+
+def titled(line: str, title: str) -> str:
+    """`line` with a title, before its other options; unchanged where it has one of its own."""
+    own = _BACKUP.split(line, maxsplit=1)[0]
+    if not title or not line or _TITLE.search(own):
+        return line
+    found = _OPTION.search(line)
+    place = found.start() if found is not None else len(line)
+    return f"{line[:place].rstrip()} | title={title} {line[place:]}".rstrip()
 
 
 def _lines(text: str) -> list[str]:

@@ -20,7 +20,7 @@ from tg_video_streamer.errors import ControlError, PlaylistError
 from tg_video_streamer.locales.format import clock_text
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.locales.translator import Translator
-from tg_video_streamer.playlist.edit import format_numbers, parse_numbers
+from tg_video_streamer.playlist.edit import format_numbers, parse_numbers, titled
 from tg_video_streamer.playlist.item import LocatorKind
 from tg_video_streamer.web.auth.visitor import FlashMessage
 from tg_video_streamer.web.context import WebContext
@@ -151,7 +151,7 @@ def _new_line(form: Mapping[str, str]) -> str:
     line, title = form.get("line", "").strip(), form.get("title", "").strip()
     if "|" in title or not title.isprintable():
         raise ControlError.of("table.bad_title")
-    return f"{line} | title={title}" if line and title else line
+    return titled(line, title)
 
 
 def _main(
