@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -91,15 +92,15 @@ class Stand:
         return EncodeStore(store_address((self.folder / "store").as_uri(), credentials="", endpoint=""))
 
     @asynccontextmanager
-    async def worker(self, name: str, *, places: int = 1) -> AsyncIterator[Encoder]:
-        """A worker that runs while the block lasts; its end is as sudden as a kill."""
+    async def worker(self, name: str, *, places: int = 1, waits: bool = True) -> AsyncIterator[Encoder]:
+        """A worker that runs while the block lasts; its end is as sudden as a kill. `waits`: until it answers."""
         encoder = Encoder(self.folder / name, self.store())
         connection = FleetConnection(fleet_address(self.server.url, "", None), host=name)
         worker = FarmWorker(connection, name, places=places, encode=encoder.encode, sees=_sees, logo="")
         running = asyncio.ensure_future(worker.run())
         try:
             async with asyncio.timeout(30):
-                while not await self.farm.offers(item("a question")):  # noqa: ASYNC110 - a worker that is ready answers
+                while waits and not await self.farm.offers(item("a question")):  # noqa: ASYNC110 - a worker that is ready answers
                     await asyncio.sleep(0.01)
             yield encoder
         finally:
@@ -288,6 +289,48 @@ async def test_next_on_air_comes_first(tmp_path: Path) -> None:
                 await stand.until(item(name), JobState.DONE)
             order = encoder.begun
         assert order == [stand.job(item(name)).id for name in ("first", "near", "far")]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_fifty_kills_lose_no_job(tmp_path: Path) -> None:
+    """Workers and NATS die in random order while thirty items are encoded: each is in the channel's library in the end, whole."""
+    chance = random.Random(5)  # noqa: S311 - which fault comes next is no secret
+    films = [item(f"film {number}") for number in range(30)]
+
+    async def slowly(_attempt: int) -> None:
+        await asyncio.sleep(chance.uniform(0.05, 1.5))
+
+    async with farm_stand(tmp_path) as stand, AsyncExitStack() as stack:
+        running: dict[str, AsyncExitStack] = {}
+
+        async def start(name: str) -> None:
+            running[name] = await stack.enter_async_context(AsyncExitStack())
+            encoder = await running[name].enter_async_context(stand.worker(name, places=2, waits=False))
+            encoder.before = slowly
+
+        for name in ("one", "two", "three"):
+            await start(name)
+        faults, missing = 0, list(films)
+        while missing or faults < 50:
+            if faults < 50:
+                faults += 1
+                if chance.random() < 0.2:
+                    stand.server.stop()
+                    await asyncio.sleep(chance.uniform(0.1, 1.0))
+                    await asyncio.to_thread(stand.server.start)
+                else:
+                    name = chance.choice(list(running))
+                    await running.pop(name).aclose()
+                    await start(name)
+            # A minute without a word has passed for what a dead worker had.
+            stand.clock.ahead += chance.choice((0.0, LOST_SECONDS + 1))
+            for place, one in enumerate(missing):
+                await stand.farm.take(one, place)
+            await asyncio.sleep(0.3)
+            missing = [one for one in missing if stand.library.remembered(one) is None]
+        verified = stand.library.verify()
+        assert (verified.whole, verified.damaged) == (len(films), ())
 
 
 @pytest.mark.parametrize("value", [b"", b"[]", b"{}", b'{"item": 1}', b"\xff", b'{"state": "?"}'])
