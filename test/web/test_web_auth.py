@@ -39,7 +39,8 @@ secrets.never_shown(OPERATOR, VIEWER)
 
 JSON = {"Accept": "application/json"}
 PAGE = {"Accept": "text/html"}
-ARGUMENTS = {"on": "true", "place": "0", "version": "1"}
+ARGUMENTS = {bool: "true", int: "0", str: "1"}
+"""By type."""
 """What verbs are sent here; every other argument is a short text."""
 
 
@@ -81,7 +82,7 @@ def visitor(site: Site, *, token: str = "", signed_in: str = "") -> PageVisitor:
 
 def fields_of(verb: str) -> dict[str, str]:
     """Arguments that the verb takes."""
-    return {name: ARGUMENTS.get(name, "a") for name in COMMANDS[verb].arguments}
+    return {name: ARGUMENTS[kind] for name, kind in COMMANDS[verb].arguments.items()}
 
 
 def do(who: PageVisitor, verb: str) -> int:
@@ -95,10 +96,7 @@ def call(who: PageVisitor, verb: str) -> int:
         query = "&".join(f"{name}={value}" for name, value in fields_of(verb).items())
         return who.ask(f"/api/{verb}?{query}").status
     kinds = COMMANDS[verb].arguments
-    values = {
-        name: {"true": True, "0": 0}.get(text, text) if kinds[name] is not str else text
-        for name, text in fields_of(verb).items()
-    }
+    values = {name: {bool: True, int: 0}.get(kinds[name], text) for name, text in fields_of(verb).items()}
     return who.call(f"/api/{verb}", values, headers={"X-CSRF": who.csrf}).status
 
 
