@@ -14,7 +14,7 @@ import pytest
 
 from stands.waiting import wait_until
 from tg_video_streamer.asrun.entry import AsRunEntry
-from tg_video_streamer.asrun.log import AsRunLog, append_rotating
+from tg_video_streamer.asrun.log import AsRunLog, OpenEntry, append_rotating
 from tg_video_streamer.events import AirContent, CutReason, SegmentEnded, SegmentStarted, SourceLevel
 
 
@@ -138,6 +138,29 @@ def test_a_line_says_what_was_on_air_from_when_to_when() -> None:
         "gap_seconds": 0.0,
         "skew_seconds": 0.0103,
     }
+
+
+def test_a_killed_segment_that_another_host_has_told_of_is_written_once(tmp_path: Path) -> None:
+    """The line for what was on air at a kill came from another host, with more lines after it: no second one is written."""
+    path = tmp_path / "as-run.jsonl"
+    content = AirContent(level=SourceLevel.ITEM, key="k", title="Ein Film")
+    started = SegmentStarted(wall=1000.0, reason=CutReason.STARTED, content=content)
+    ended = SegmentEnded(
+        started=1000.0,
+        wall=1010.0,
+        reason=CutReason.KILLED,
+        content=content,
+        seconds=10.0,
+        gap_seconds=0.0,
+        skew_seconds=0.0,
+    )
+    OpenEntry(path.with_suffix(".open")).save(started)
+    others = [AsRunEntry.of(replace(ended, started=wall, wall=wall + 5)).line() for wall in (1010.0, 1015.0)]
+    path.write_text("".join([AsRunEntry.of(ended).line(), *others]))
+    log = AsRunLog(path)
+    log.start()
+    log.stop()
+    assert len(_lines(path)) == 3
 
 
 def test_every_segment_is_written_in_order_before_stop_returns(tmp_path: Path) -> None:

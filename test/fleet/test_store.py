@@ -15,7 +15,7 @@ from tg_video_streamer.errors import StoreUnusable
 from tg_video_streamer.fleet.address import StoreAddress, store_address
 from tg_video_streamer.fleet.store import EncodeStore, KnownSource
 
-KEY = "0123456789abcdef" * 2
+KEY = "13579bdf02468ace" * 2
 SIDECAR = b'{"a sidecar": 1}'
 
 

@@ -25,6 +25,8 @@ FILE_NAME = "as-run.jsonl"
 
 FILES = 5
 """The log and its older files together."""
+_NEWEST_LINES = 500
+"""Of a host that was away while others aired."""
 _WAITING_AT_MOST = 10_000
 """Lines that wait while the disk fails: about 3 MB, days of half-minute items."""
 
@@ -233,10 +235,21 @@ class OpenEntry:
 
 
 def is_written(path: Path, segment: SegmentEnded) -> bool:
-    """Whether the last line of the as-run log at `path` is for `segment`: the kill came right after it."""
+    """Whether one of the newest lines of the as-run log at `path` is for `segment`.
+
+    The kill came right after it, or another host of the channel has told of the segment since.
+    """
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
-            last = AsRunEntry.from_line("".join(deque(lines, maxlen=1)))
-    except (OSError, ValueError):
+            newest = deque(lines, maxlen=_NEWEST_LINES)
+    except OSError:
         return False
-    return last.start == iso(segment.started) and last.key == segment.content.key
+    return any(_is_of(line, segment) for line in newest)
+
+
+def _is_of(line: str, segment: SegmentEnded) -> bool:
+    try:
+        entry = AsRunEntry.from_line(line)
+    except ValueError:
+        return False
+    return entry.start == iso(segment.started) and entry.key == segment.content.key
