@@ -241,7 +241,7 @@ def test_a_reload_puts_in_force_what_can_change_and_names_the_rest(on_air: Syste
 def test_a_stop_is_graceful_and_leaves_no_child(on_air: SystemdContainer) -> None:
     """It ends by itself, with exit code 0, within its time, and its control group is empty."""
     # An item that plays from its cached encode has no child.
-    before = wait_until(lambda: found if len(found := _processes(on_air)) > 1 else None, what="a child")
+    before = wait_until(lambda: found if len(found := _processes(on_air)) > 1 else set(), what="a child")
     stopping = Stopwatch()
     on_air.run("systemctl", "stop", UNIT)
     assert stopping.stop() < 15
