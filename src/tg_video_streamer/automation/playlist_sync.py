@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.clock import Clock
+from tg_video_streamer.disk import DISKS, START_SECONDS
 from tg_video_streamer.errors import PlaylistError, ResolveError, SourceGone, StreamerError, ToolMissing
 from tg_video_streamer.playlist.item import Item, LocatorKind
 from tg_video_streamer.playlist.list_memory import ListMemory
@@ -195,7 +196,7 @@ class PlaylistSync:
             if (pending := memory.pending()) is None:
                 continue
             try:
-                await asyncio.to_thread(memory.save, pending)
+                await DISKS.run_within(START_SECONDS, memory.path, memory.save, pending)
             except OSError as error:
                 memory.unsaved()
                 log.debug("the items of lists could not be saved", why=error.strerror)

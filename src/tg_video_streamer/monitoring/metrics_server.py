@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from tg_video_streamer.atomic_file import replace_file
-from tg_video_streamer.disk import DISKS
+from tg_video_streamer.disk import DISKS, START_SECONDS
 from tg_video_streamer.locales.message import Message
 from tg_video_streamer.monitoring.metrics import CONTENT_TYPE
 
@@ -95,7 +95,10 @@ class MetricsServer:
         if text is None:
             return
         try:
-            await asyncio.to_thread(replace_file, self._textfile, text, mode=0o644, durable=False)
+            # A disk that hangs fails here, and is tried again like any other.
+            await DISKS.run_within(
+                START_SECONDS, self._textfile, replace_file, self._textfile, text, mode=0o644, durable=False
+            )
         except OSError as error:
             if not self._textfile_failed:
                 log.warning("metrics file cannot be written; retrying", error=error.strerror)

@@ -27,6 +27,11 @@ class ListMemory:
         self._lists: dict[str, tuple[Item, ...]] = {}
         self._changed = False
 
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._path
+
     @classmethod
     def loaded(cls, folder: Path) -> Self:
         """With the saved lists; a damaged file is logged and ignored."""
